@@ -1,0 +1,70 @@
+"""The `Split` and `Dataset` records: the one format in which every data set travels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import refuse
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and their labels, row by row.
+
+    images : uint8 (pixels), float32 or float64, `(N, I)`
+    labels : any integer dtype, `(N,)`, each at least 0
+
+    Raises ArgumentError when a shape or dtype is another one, or the counts differ.
+    """
+
+    images: NDArray[Any]
+    labels: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 2 or self.images.dtype not in (np.uint8, np.float32, np.float64):
+            raise refuse(
+                "images",
+                "must be uint8, float32 or float64 of shape (N, I)",
+                f"{self.images.dtype} of shape {self.images.shape}",
+                "Flatten each image into one row: images.reshape(len(images), -1).",
+            )
+        if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
+            raise refuse(
+                "labels",
+                "must be integers of shape (N,)",
+                f"{self.labels.dtype} of shape {self.labels.shape}",
+                "Pass the class number of each image: labels.astype(int).",
+            )
+        if len(self.images) != len(self.labels):
+            raise refuse(
+                "labels",
+                "must be as many as the images",
+                f"{len(self.labels)} labels for {len(self.images)} images",
+                "Check that both come from the same split.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named data set: what to train on, what to test on, and how to show it.
+
+    name        : the name to print, "mnist" for example
+    train, test : the two splits, of equal image width I
+    class_names : what label 0, 1, 2, … means
+    image_shape : (height, width) with height * width == I
+    source      : where the data came from: a folder, a URL, "generated, seed 0"
+    """
+
+    name: str
+    train: Split
+    test: Split
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int]
+    source: str

@@ -1,0 +1,32 @@
+"""Every exception that fastmlp raises on purpose, and the one sentence form they share."""
+
+from __future__ import annotations
+
+
+class FastMLPError(Exception):
+    """Base of all errors below: catch this to catch them all."""
+
+
+class ArgumentError(FastMLPError, ValueError):
+    """An argument breaks its rule. The message names argument, rule, what arrived and remedy."""
+
+
+class DataError(FastMLPError, ValueError):
+    """A data file is not what it should be. The message names the file, expected and found."""
+
+
+class DataUnavailableError(FastMLPError, OSError):
+    """A data set can neither be found on this machine nor downloaded. The message says why."""
+
+
+class ModelError(FastMLPError, ValueError):
+    """A model file is not a fastmlp model, or is damaged."""
+
+
+class DivergedError(FastMLPError, ArithmeticError):
+    """The cost became NaN or infinite in training. The network holds its last good parameters."""
+
+
+def refuse(argument: str, rule: str, got: object, remedy: str) -> ArgumentError:
+    """Return the error for a broken rule: ``raise refuse("batch_size", "must be at least 1", 0, …)``."""
+    return ArgumentError(f"{argument} {rule}; got {got}. {remedy}")
