@@ -1,0 +1,72 @@
+"""Data sets: by name, found on this machine or downloaded; from files; or generated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastmlp.datasets.catalogue import FAMILIES
+from fastmlp.datasets.dataset import Dataset, Split
+from fastmlp.datasets.digits import generate_digits
+from fastmlp.datasets.download import Progress
+from fastmlp.datasets.families import load_family
+from fastmlp.datasets.folder import load_folder
+from fastmlp.datasets.idx import read_idx, read_images, read_labels, read_split
+from fastmlp.datasets.npz import load_npz
+from fastmlp.errors import refuse
+
+__all__ = [
+    "Dataset",
+    "Split",
+    "load_dataset",
+    "generate_digits",
+    "read_idx",
+    "read_images",
+    "read_labels",
+    "read_split",
+    "DATASET_NAMES",
+    "Progress",
+]
+
+DATASET_NAMES = (*FAMILIES, "digits")
+
+
+def load_dataset(
+    name: str | Path,
+    *,
+    folder: str | Path | None = None,
+    download: bool = True,
+    mirrors: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Return a data set.
+
+    name     : "mnist", "fashion-mnist", "kmnist", "digits", a folder of IDX files, or an .npz
+    folder   : where the files of a named set are; by default FASTMLP_DATA, then the user cache
+    download : whether a named set found nowhere may be downloaded into the user cache
+    mirrors  : https addresses to download from, in turn, instead of the published ones
+    progress : called while downloading as progress(file name, bytes so far, bytes in all or None)
+
+    Raises ArgumentError, DataError (a file is not what it should be) or DataUnavailableError.
+    """
+    if name in FAMILIES:
+        return load_family(
+            FAMILIES[str(name)],
+            folder=None if folder is None else Path(folder),
+            download=download,
+            mirrors=mirrors,
+            progress=progress,
+        )
+    for argument, value in (("folder", folder), ("mirrors", mirrors)):
+        if value is not None:
+            known = ", ".join(FAMILIES)
+            raise refuse(argument, f"goes with {known} only", f"it with {name}", "Leave it out.")
+    if name == "digits":
+        return generate_digits()
+    path = Path(name)
+    if path.is_dir():
+        return load_folder(path)
+    if path.suffix == ".npz":
+        return load_npz(path)
+    rule = f"must be one of {', '.join(DATASET_NAMES)}, a folder of IDX files or an .npz file"
+    raise refuse("name", rule, repr(str(name)), "Check the spelling or the path.")

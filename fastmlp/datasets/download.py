@@ -1,0 +1,181 @@
+"""Fetches one file from the first mirror that serves it whole, or leaves nothing behind.
+
+Any error sends it to the next mirror: a dead host, an error page saved as .gz, a truncated file,
+a wrong one, a stall. The file takes its name, by an atomic rename, after it was verified.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urljoin, urlsplit
+
+from fastmlp.errors import DataError, DataUnavailableError
+
+Progress = Callable[[str, int, int | None], None]
+"""Called as progress(file name, bytes so far, bytes in all or None), several times a second."""
+
+CHUNK = 1 << 14
+PATIENCE = 8.0  # seconds without a chunk after which a mirror is given up
+
+
+class _Watch:
+    """Follows a download through the hooks of pooch and requests, and ends one gone wrong."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.total, self.done = most, 0, 0
+        self.moved = time.monotonic()
+        self.given_up = False
+        self.responses: list[Any] = []
+
+    def admit(self, response: Any, *_: Any, **__: Any) -> None:
+        """Keep the response to close it; refuse a redirect that leaves https."""
+        self.responses.append(response)
+        if response.is_redirect:
+            _require_safe(urljoin(response.url, response.headers["location"]))
+        length = response.headers.get("content-length", "")
+        if response.ok and length.isdigit() and int(length) > self.most:
+            raise DataError(f"expected {self.most:,} bytes at most; found {int(length):,}")
+
+    def update(self, size: int) -> None:
+        """Count a chunk. pooch reports whole chunks, so the last one may be less than it says."""
+        self.done += size
+        self.moved = time.monotonic()
+        if self.given_up:
+            raise TimeoutError("given up")
+        if self.done > self.most + CHUNK:
+            raise DataError(f"expected {self.most:,} bytes at most; found more")
+
+    def reset(self) -> None:
+        """Forget the count: pooch restates the whole at the end."""
+        self.done = 0
+
+    def close(self) -> None:
+        """Close every response, which pooch leaves open after an error."""
+        for response in self.responses:
+            response.close()
+
+
+def fetch(
+    name: str,
+    mirrors: Sequence[str],
+    folder: Path,
+    *,
+    verify: Callable[[Path], object],
+    most: int,
+    progress: Progress | None = None,
+    patience: float = PATIENCE,
+) -> Path:
+    """Download `name` from the mirrors in turn into `folder`, and return its path.
+
+    mirrors : addresses that `name` is appended to; https, or any scheme on this very machine
+    verify  : called with the downloaded file; whatever it raises refuses the file
+    most    : bytes after which a mirror is refused
+
+    Raises DataUnavailableError with one reason for each mirror.
+    """
+    reasons = []
+    created = _make_folder(folder)
+    report = partial(progress, name) if progress else None
+    for mirror in mirrors:
+        url = mirror.rstrip("/") + "/" + name
+        part = folder / f".{name}.{secrets.token_hex(4)}.part"
+        try:
+            _require_safe(url)
+            _download(url, part, _Watch(most), report, patience)
+            verify(part)
+            target = folder / name
+            os.replace(part, target)
+            return target
+        except Exception as error:
+            reasons.append(f"  {url}: {_reason(error).removeprefix(f'{part}: ')}")
+        finally:
+            part.unlink(missing_ok=True)
+    for made in created:
+        with suppress(OSError):
+            made.rmdir()
+    lines = "\n".join(reasons) or "  no mirror was given"
+    raise DataUnavailableError(
+        f"{name} could not be downloaded:\n{lines}\n"
+        f"Put the file into {folder}, or set FASTMLP_DATA to the folder that holds {folder.name}/."
+    )
+
+
+def _download(
+    url: str,
+    part: Path,
+    watch: _Watch,
+    report: Callable[[int, int | None], None] | None,
+    patience: float,
+) -> None:
+    """Write what `url` serves to `part`. A thread does it: name look-up knows no time-out."""
+    failure: list[BaseException] = []
+
+    def work(file: IO[bytes]) -> None:
+        try:
+            from pooch import HTTPDownloader
+
+            hooks = {"response": watch.admit}
+            limits = (patience / 2, patience)  # connect, read
+            get = HTTPDownloader(watch, CHUNK, timeout=limits, hooks=hooks)
+            get(url, file, None)
+        except BaseException as error:
+            failure.append(error)
+        finally:
+            watch.close()
+
+    with part.open("xb") as file:
+        worker = threading.Thread(target=work, args=(file,), daemon=True)
+        worker.start()
+        while worker.is_alive():
+            worker.join(0.05)
+            if report:
+                report(watch.done, watch.total or None)
+            if time.monotonic() - watch.moved > patience:
+                watch.given_up = True  # the thread ends at its next chunk
+                raise TimeoutError(f"no data for {patience:g} s")
+        if failure:
+            raise failure[0]
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataUnavailableError(
+            f"{folder}: expected a folder to download into; found {error.strerror}. "
+            "Set FASTMLP_CACHE to a folder you can write to."
+        ) from error
+    return missing
+
+
+def _require_safe(url: str) -> None:
+    """Refuse an address that is neither https nor on this very machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" and host:
+        return
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not (local and parts.scheme == "http"):
+        raise DataError(f"expected an https address; found {parts.scheme}://{host}")
+
+
+def _reason(error: BaseException) -> str:
+    """Return the root of an error in one line: the outer ones repeat the URL at length."""
+    while not isinstance(error, DataError) and (inner := error.__cause__ or error.__context__):
+        error = inner
+    return " ".join(str(error).split()) or type(error).__name__
