@@ -1,0 +1,179 @@
+"""The table of activations and costs: name, formula, derivative. Both backends read it.
+
+Every cost but `squared_error` is the *matching* cost of the output's activation f
+(Auer, Herbster and Warmuth, 1996): with F the integral of f, a sample costs F(z) - y z, whose
+derivative is a - y whatever f is. For softmax and sigmoid that is the cross entropy; for the
+step it is the perceptron criterion of Rosenblatt, (a - y) z.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import refuse
+
+Array = NDArray[Any]
+
+LEAKY_SLOPE = 0.01
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One row of the table of activations, `a = f(z)` for `z` of shape `(B, O)`.
+
+    code       : the number by which compiled code knows it
+    formula    : for people
+    f          : `f(z, a)` writes a; `a` may be `z` itself
+    derivative : f'(z) as a function of a; None for softmax, whose Jacobian is not diagonal
+    integral   : F(z), given z and a, summed by nobody: `(B, O)`, or `(B, 1)` for softmax
+    initial    : "he" or "glorot": which variance the weights before it start with
+    """
+
+    name: str
+    code: int
+    formula: str
+    f: Callable[[Array, Array], object]
+    derivative: Callable[[Array], Array] | None
+    integral: Callable[[Array, Array], Array]
+    initial: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One row of the table of costs; a network's cost is the mean over its samples.
+
+    outputs : the output activations that the cost is defined for; empty means all
+    """
+
+    name: str
+    code: int
+    formula: str
+    outputs: tuple[str, ...]
+
+
+def _sigmoid(z: Array, a: Array) -> None:
+    # a = 1 / (1 + e^-z); the exponent is never positive, so nothing overflows
+    e = np.exp(-np.abs(z))
+    np.divide(np.where(z >= 0, 1, e), 1 + e, out=a)
+
+
+def _leaky_relu(z: Array, a: Array) -> None:
+    np.multiply(z, np.where(z > 0, 1, LEAKY_SLOPE).astype(z.dtype), out=a)
+
+
+def _softmax(z: Array, a: Array) -> None:
+    # a = e^z / sum e^z; subtracting the row's maximum changes nothing but the overflow
+    np.subtract(z, z.max(axis=1, keepdims=True), out=a)
+    np.exp(a, out=a)
+    a /= a.sum(axis=1, keepdims=True)
+
+
+def _log_sum_exp(z: Array, _: Array) -> Array:
+    peak = z.max(axis=1, keepdims=True)
+    return np.asarray(peak + np.log(np.exp(z - peak).sum(axis=1, keepdims=True)))
+
+
+def _log_cosh(z: Array, _: Array) -> Array:
+    return np.asarray(np.abs(z) + np.log1p(np.exp(-2 * np.abs(z))) - np.log(z.dtype.type(2)))
+
+
+def _softplus(z: Array, _: Array) -> Array:
+    return np.asarray(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))))
+
+
+def _leaky_slope(a: Array) -> Array:
+    return np.where(a > 0, 1, LEAKY_SLOPE).astype(a.dtype)
+
+
+ACTIVATIONS = {
+    row.name: row
+    for row in (
+        Activation(
+            "identity",
+            0,
+            "z",
+            lambda z, a: np.copyto(a, z),
+            lambda a: np.ones_like(a),
+            lambda z, a: a * z / 2,
+            "glorot",
+        ),
+        Activation(
+            "sigmoid", 1, "1 / (1 + e^-z)", _sigmoid, lambda a: a * (1 - a), _softplus, "glorot"
+        ),
+        Activation(
+            "relu",
+            2,
+            "max(0, z)",
+            lambda z, a: np.maximum(z, 0, out=a),
+            lambda a: a > 0,
+            lambda z, a: a * z / 2,
+            "he",
+        ),
+        Activation(
+            "leaky_relu",
+            3,
+            f"z if z > 0 else {LEAKY_SLOPE} z",
+            _leaky_relu,
+            _leaky_slope,
+            lambda z, a: a * z / 2,
+            "he",
+        ),
+        Activation(
+            "tanh",
+            4,
+            "tanh z",
+            lambda z, a: np.tanh(z, out=a),
+            lambda a: 1 - a * a,
+            _log_cosh,
+            "glorot",
+        ),
+        Activation(
+            "step",
+            5,
+            "1 if z >= 0 else 0",
+            lambda z, a: np.copyto(a, z >= 0),
+            lambda a: np.zeros_like(a),
+            lambda z, a: a * z,
+            "glorot",
+        ),
+        Activation("softmax", 6, "e^z / sum(e^z)", _softmax, None, _log_sum_exp, "glorot"),
+    )
+}
+
+COSTS = {
+    row.name: row
+    for row in (
+        Cost("squared_error", 0, "sum((a - y)^2)", ()),
+        Cost("cross_entropy", 1, "-sum(y log a)", ("softmax", "sigmoid")),
+        Cost("perceptron", 2, "sum(F(z) - y z), F' = f", ()),
+    )
+}
+
+
+def activation_named(name: str, argument: str) -> Activation:
+    """Return the row of that name, or raise ArgumentError for `argument` listing the names."""
+    if name not in ACTIVATIONS:
+        raise refuse(
+            argument, "must name an activation", repr(name), f"Choose from {', '.join(ACTIVATIONS)}."
+        )
+    return ACTIVATIONS[name]
+
+
+def cost_named(name: str, output: str) -> Cost:
+    """Return the row of that name, or raise ArgumentError when it does not fit `output`."""
+    if name not in COSTS:
+        raise refuse("cost", "must name a cost", repr(name), f"Choose from {', '.join(COSTS)}.")
+    cost = COSTS[name]
+    if cost.outputs and output not in cost.outputs:
+        raise refuse(
+            "cost",
+            f"{name!r} needs an output that is a probability: {' or '.join(cost.outputs)}",
+            f"output={output!r}",
+            "Use cost='squared_error', or another output.",
+        )
+    return cost

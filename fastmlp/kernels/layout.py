@@ -1,0 +1,59 @@
+"""How arrays lie in memory: aligned rows, and weights as panels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.functions import Array
+from fastmlp.kernels.simd import TILE_VECTORS, VECTOR_BYTES
+
+
+def panel_width(outputs: int, dtype: np.dtype) -> int:  # type: ignore[type-arg]
+    """Return how many columns a panel of a layer has: one tile's, or one vector's if that do."""
+    vector = VECTOR_BYTES // dtype.itemsize
+    return vector if outputs <= vector else vector * TILE_VECTORS
+
+
+def round_up(count: int, unit: int) -> int:
+    """Return the least multiple of unit that is at least count."""
+    return -(-count // unit) * unit
+
+
+def row_stride(columns: int, dtype: np.dtype) -> int:  # type: ignore[type-arg]
+    """Return a distance between rows, in elements, that keeps rows aligned and the caches happy.
+
+    An odd number of vectors: rows a power of two apart would all fall into the same few sets.
+    """
+    vector = VECTOR_BYTES // dtype.itemsize
+    return (round_up(columns, vector) // vector | 1) * vector
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:  # type: ignore[type-arg]
+    """Return zeros that begin at a whole cache line (64 bytes)."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def pack_weights(w: Array) -> Array:
+    """Return w `(I, O)` as panels `(panels, rows, width)`, padded with zeros.
+
+    Panel p holds the columns p * width, …, each input's side by side: what a tile reads next
+    lies next in memory.
+    """
+    inputs, outputs = w.shape
+    vector, width = VECTOR_BYTES // w.dtype.itemsize, panel_width(outputs, w.dtype)
+    packed = aligned_zeros((-(-outputs // width), round_up(inputs, vector), width), w.dtype)
+    for p, panel in enumerate(packed):
+        columns = w[:, p * width : (p + 1) * width]
+        panel[:inputs, : columns.shape[1]] = columns
+    return packed
+
+
+def unpack_weights(packed: Array, w: Array) -> None:
+    """Write packed weights back to w `(I, O)`."""
+    width = packed.shape[2]
+    for p, panel in enumerate(packed):
+        columns = w[:, p * width : (p + 1) * width]
+        columns[:] = panel[: len(w), : columns.shape[1]]

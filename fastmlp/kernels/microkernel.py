@@ -1,0 +1,64 @@
+"""The one tile loop, and the products of any height and width that are made of its tiles."""
+
+from __future__ import annotations
+
+from fastmlp.kernels.options import jit
+from fastmlp.kernels.simd import TILE_ROWS, TILE_VECTORS, item_bytes, multiply_tile, vector_lanes
+
+
+def _tile(rows: int, vectors: int):  # type: ignore[no-untyped-def]
+    """Compile `multiply_tile` for one height and width."""
+
+    @jit
+    def tile(c, c_row, p, p_row, p_k, q, q_k, length, beta):  # type: ignore[no-untyped-def]
+        multiply_tile(rows, vectors, c, c_row, p, p_row, p_k, q, q_k, length, beta)
+
+    return tile
+
+
+_full_wide, _4_wide, _2_wide, _1_wide = (_tile(rows, TILE_VECTORS) for rows in (TILE_ROWS, 4, 2, 1))
+_full_slim, _4_slim, _2_slim, _1_slim = (_tile(rows, 1) for rows in (TILE_ROWS, 4, 2, 1))
+
+
+@jit
+def multiply(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):  # type: ignore[no-untyped-def]
+    """c[i, j] = beta c[i, j] + sum over k of p[i, k] q[k, j], for at most TILE_ROWS rows.
+
+    c, p and q are addresses. c[i, j] lies c_row i + j elements behind c, p[i, k] lies
+    p_row i + p_k k behind p, q[k, j] lies q_k k + j behind q. `columns` is a whole number of
+    vectors. Each sum runs in the order of k, whatever tile it falls into. c may alias neither
+    p nor q, and is not read where beta is 0.
+    """
+    lanes, size = vector_lanes(beta), item_bytes(beta)
+    wide = lanes * TILE_VECTORS
+    for j in range(0, columns, wide):
+        c_i, p_i, q_j, left = c + j * size, p, q + j * size, rows
+        slim = columns - j < wide
+        while left > 0:
+            if left >= TILE_ROWS:
+                height = TILE_ROWS
+                if slim:
+                    _full_slim(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+                else:
+                    _full_wide(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+            elif left >= 4:
+                height = 4
+                if slim:
+                    _4_slim(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+                else:
+                    _4_wide(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+            elif left >= 2:
+                height = 2
+                if slim:
+                    _2_slim(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+                else:
+                    _2_wide(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+            else:
+                height = 1
+                if slim:
+                    _1_slim(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+                else:
+                    _1_wide(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+            c_i += height * c_row * size
+            p_i += height * p_row * size
+            left -= height

@@ -1,0 +1,112 @@
+"""Every compile option, once: the decorators that all compiled code uses, and where it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from numba.core import config
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+
+from fastmlp.paths import cache_folder
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Only fusing a multiply with an add is allowed. Reordering sums would let the result depend on
+# how a loop was vectorised; assuming that no NaN arrives would delete the checks for them.
+FASTMATH = {"contract"}
+RUN_TIME_SETTINGS = {"NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER", "NUMBA_CACHE_DIR"}
+SETTINGS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
+
+
+def jit(function: Function) -> Function:
+    """Compile a function of the compiled room; it is called by compiled code alone."""
+    return numba.njit(**SETTINGS)(function)  # type: ignore[no-any-return]
+
+
+def entry(*, parallel: bool) -> Callable[[Function], Function]:
+    """Compile a function that Python calls, and keep its machine code in the cache folder."""
+
+    def decorate(function: Function) -> Function:
+        compiled = numba.njit(parallel=parallel, **SETTINGS)(function)
+        if not config.DISABLE_JIT and kernel_cache() is not None:
+            compiled._cache = _SaltedCache(compiled.py_func)
+        return compiled  # type: ignore[no-any-return]
+
+    return decorate
+
+
+@cache
+def kernel_cache() -> Path | None:
+    """Return the folder that holds machine code for exactly this source, set-up and processor.
+
+    The folder's name is a hash of everything that the code depends on, because Numba itself
+    notices neither a change in another file nor other compile settings. None, after one
+    warning, when it cannot be written.
+    """
+    folder = cache_folder() / "kernels" / _salt()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        warnings.warn(
+            f"compiled kernels are not kept: cannot write to {folder} ({error.strerror}). "
+            "Every process compiles anew; set FASTMLP_CACHE to a folder that can be written.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return folder
+
+
+def _salt() -> str:
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for source in (*sorted(package.glob("*.py")), package.parent / "functions.py"):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
+    settings = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("NUMBA_") and name not in RUN_TIME_SETTINGS
+    }
+    host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    versions = (sys.version, np.__version__, numba.__version__, llvmlite.__version__)
+    digest.update(repr((sorted(settings.items()), host, versions)).encode())
+    return digest.hexdigest()[:16]
+
+
+class _SaltedLocator(_CacheLocator):  # type: ignore[misc]
+    """Tells Numba to keep a function's machine code in `kernel_cache()`."""
+
+    def get_cache_path(self) -> str:
+        return str(kernel_cache())
+
+    def get_source_stamp(self) -> str:
+        return "the folder's name holds it"
+
+    def get_disambiguator(self) -> str:
+        return "fastmlp"
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], path: str) -> _SaltedLocator:
+        return cls()
+
+
+class _SaltedCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = (_SaltedLocator,)
+
+
+class _SaltedCache(FunctionCache):  # type: ignore[misc]
+    _impl_class = _SaltedCacheImpl

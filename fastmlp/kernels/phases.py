@@ -1,0 +1,164 @@
+"""The phases of a training step: each does one team member's share of one layer's work.
+
+A share is a run of tiles; which member computes a tile changes nothing in it, and every element
+is summed by one tile in one order. So the bits do not depend on the number of members.
+`like` carries the precision, `member` counts from 0 to members - 1, x is the layer's input.
+"""
+
+from __future__ import annotations
+
+from fastmlp.kernels.elementwise import activate, row, times_slope
+from fastmlp.kernels.microkernel import multiply
+from fastmlp.kernels.options import jit
+from fastmlp.kernels.simd import TILE_ROWS, TILE_VECTORS, item_bytes, transpose_tile, vector_lanes
+
+# Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
+UPDATE_DEPTH = 128
+
+
+@jit
+def share(work, member, members):  # type: ignore[no-untyped-def]
+    """Return the first and the last-but-one unit of a member's share of `work` units."""
+    return work * member // members, work * (member + 1) // members
+
+
+@jit
+def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, scratch, like):  # type: ignore[no-untyped-def]
+    """a = f(x w + b) for at most TILE_ROWS rows of x and one panel; a and x: their first rows."""
+    size, width = item_bytes(like), layer.width
+    w = layer.w + panel * layer.panel_rows * width * size
+    b = layer.b + panel * width * size
+    target = a + panel * width * size
+    columns = min(width, layer.outputs - panel * width)
+    # a panel that sticks out over the last column is computed aside
+    aside = columns < width
+    z, z_row = (scratch, width) if aside else (target, a_row)
+    multiply(z, z_row, x, x_row, 1, w, width, rows, width, layer.inputs, like - like)
+    activate(activation, target, a_row, z, z_row, b, rows, columns, like)
+
+
+@jit
+def forward(layer, x, x_row, batch, scratch, member, members, like):  # type: ignore[no-untyped-def]
+    """a = f(x w + b) of a hidden layer."""
+    size = item_bytes(like)
+    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
+    first, last = share(layer.panels * tiles, member, members)
+    for unit in range(first, last):
+        panel, i = unit // tiles, unit % tiles * TILE_ROWS
+        a, x_i = layer.a + i * layer.a_row * size, x + i * x_row * size
+        rows = min(TILE_ROWS, batch - i)
+        forward_tile(
+            layer, layer.activation, a, layer.a_row, x_i, x_row, panel, rows, scratch, like
+        )
+
+
+@jit
+def delta(layer, below, batch, scratch, member, members, like):  # type: ignore[no-untyped-def]
+    """dz of the layer below = (dz w^T) f'(z), where its outputs a = f(z) were."""
+    size, lanes = item_bytes(like), vector_lanes(like)
+    width = lanes * TILE_VECTORS
+    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
+    panels = (layer.inputs + width - 1) // width
+    edge, wt = scratch, scratch + TILE_ROWS * width * size
+    packed = -1
+    first, last = share(panels * tiles, member, members)
+    for unit in range(first, last):
+        panel, i = unit // tiles, unit % tiles * TILE_ROWS
+        if panel != packed:
+            transpose_panel(layer, panel * width, wt, like)
+            packed = panel
+        rows, columns = min(TILE_ROWS, batch - i), min(width, layer.inputs - panel * width)
+        dx = below.dz + (i * below.dz_row + panel * width) * size
+        a = below.a + (i * below.a_row + panel * width) * size
+        aside = columns < width
+        c, c_row = (edge, width) if aside else (dx, below.dz_row)
+        dz = layer.dz + i * layer.dz_row * size
+        multiply(
+            c, c_row, dz, layer.dz_row, 1, wt, width, rows, width, layer.outputs, like - like
+        )
+        times_slope(
+            below.activation, dx, below.dz_row, c, c_row, a, below.a_row, rows, columns, like
+        )
+
+
+@jit
+def transpose_panel(layer, first, wt, like):  # type: ignore[no-untyped-def]
+    """wt[j, i] = w[first + i, j] for the inputs of one tile's width, as a panel."""
+    size, lanes = item_bytes(like), vector_lanes(like)
+    width = lanes * TILE_VECTORS
+    for panel in range(layer.panels):
+        w = layer.w + panel * layer.panel_rows * layer.width * size
+        for j in range(0, layer.width, lanes):
+            for i in range(0, min(width, layer.panel_rows - first), lanes):
+                target = wt + ((panel * layer.width + j) * width + i) * size
+                source = w + ((first + i) * layer.width + j) * size
+                transpose_tile(target, width, source, layer.width, like)
+
+
+@jit
+def update(  # type: ignore[no-untyped-def]
+    job, layer, x, x_row, batch, rate, keep, keep_b, scratch, member, members, like
+):
+    """w = keep w + x^T dz and b = keep_b b + sum of dz: the step's factor is already in dz.
+
+    With momentum, the sums are gradients, and `momentum_step` applies them.
+    A bias is a weight whose input is always 1.
+    """
+    size, width = item_bytes(like), layer.width
+    tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
+    first, last = share(layer.panels * tiles, member, members)
+    for panel in range(first // tiles, (last + tiles - 1) // tiles):
+        offset = panel * layer.panel_rows * width * size
+        dz = layer.dz + panel * width * size
+        start, stop = max(first - panel * tiles, 0), min(last - panel * tiles, tiles)
+        if job.momentum == 0:
+            update_panel(layer, layer.w + offset, dz, x, x_row, batch, start, stop, keep, like)
+        else:
+            for i in range(start * TILE_ROWS, min(stop * TILE_ROWS, layer.inputs), TILE_ROWS):
+                rows = min(TILE_ROWS, layer.inputs - i)
+                x_i, zero = x + i * size, like - like
+                multiply(
+                    scratch, width, x_i, 1, x_row, dz, layer.dz_row, rows, width, batch, zero
+                )
+                place = offset + i * width * size
+                momentum_step(
+                    job, layer.w + place, layer.vw + place, scratch, rows * width, rate, True, like
+                )
+        if start == 0:
+            b, zero = panel * width * size, like - like
+            if job.momentum == 0:
+                multiply(
+                    layer.b + b, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, keep_b
+                )
+            else:
+                multiply(scratch, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, zero)
+                momentum_step(job, layer.b + b, layer.vb + b, scratch, width, rate, False, like)
+
+
+@jit
+def update_panel(layer, w, dz, x, x_row, batch, start, stop, keep, like):  # type: ignore[no-untyped-def]
+    """w = keep w + x^T dz for the tiles start, …, stop - 1 of one panel."""
+    size, width = item_bytes(like), layer.width
+    for k in range(0, batch, UPDATE_DEPTH):
+        depth = min(UPDATE_DEPTH, batch - k)
+        beta = keep if k == 0 else type(like)(1)
+        x_k, dz_k = x + k * x_row * size, dz + k * layer.dz_row * size
+        for i in range(start * TILE_ROWS, min(stop * TILE_ROWS, layer.inputs), TILE_ROWS):
+            rows = min(TILE_ROWS, layer.inputs - i)
+            w_i, x_i = w + i * width * size, x_k + i * size
+            multiply(w_i, width, x_i, 1, x_row, dz_k, layer.dz_row, rows, width, depth, beta)
+
+
+@jit
+def momentum_step(job, parameter, velocity, gradient, count, rate, decays, like):  # type: ignore[no-untyped-def]
+    """v = momentum v + g; w -= rate v, or with Nesterov w -= rate (g + momentum v)."""
+    number = type(like)
+    rate, momentum = number(rate), number(job.momentum)
+    decay = number(job.weight_decay if decays else 0.0)
+    w, v, g = row(parameter, count, like), row(velocity, count, like), row(gradient, count, like)
+    nesterov = job.nesterov != 0
+    for k in range(count):
+        slope = g[k] + decay * w[k]
+        speed = momentum * v[k] + slope
+        v[k] = speed
+        w[k] -= rate * (slope + momentum * speed if nesterov else speed)

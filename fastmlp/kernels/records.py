@@ -1,0 +1,66 @@
+"""The two records through which Python hands work to the compiled room, and their layouts.
+
+Sizes, names (as codes) and addresses are run-time values, so one compiled program serves every
+network. Fields that hold addresses are marked with the array that lies there; whoever fills a
+record keeps those arrays alive while it is used.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# What the team is asked to do
+FORWARD, OUTPUT, DELTA, UPDATE, TRAIN, INFER = range(6)
+# How images are stored
+UINT8, FLOAT32, FLOAT64 = range(3)
+IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
+
+LAYER = np.dtype(
+    [
+        ("inputs", "i8"),  # I
+        ("outputs", "i8"),  # O
+        ("activation", "i8"),  # code
+        ("width", "i8"),  # columns of a panel
+        ("panels", "i8"),
+        ("panel_rows", "i8"),  # I rounded up to whole vectors
+        ("w", "i8"),  # -> panels (panels, panel_rows, width)
+        ("b", "i8"),  # -> (panels * width,)
+        ("vw", "i8"),  # -> velocity of w, laid out like w
+        ("vb", "i8"),  # -> velocity of b
+        ("a", "i8"),  # -> outputs (B, O), rows a_row elements apart
+        ("a_row", "i8"),
+        ("dz", "i8"),  # -> deltas (B, panels * width), zero beyond O, rows dz_row elements apart
+        ("dz_row", "i8"),
+    ]
+)
+JOB = np.dtype(
+    [
+        ("kind", "i8"),
+        ("cost", "i8"),  # code
+        ("batch_size", "i8"),
+        ("steps", "i8"),
+        ("samples", "i8"),  # length of order, or rows of the images to infer
+        ("images", "i8"),  # -> (N, I)
+        ("inputs", "i8"),  # I
+        ("image_kind", "i8"),
+        ("order", "i8"),  # -> int64 (samples,)
+        ("labels", "i8"),  # -> int64 (N,), or 0
+        ("targets", "i8"),  # -> (N, O), or 0
+        ("learning_rate", "f8"),  # of a single UPDATE
+        ("keep", "f8"),  # how much of w a single UPDATE keeps
+        ("keep_b", "f8"),  # how much of b
+        ("learning_rates", "i8"),  # -> float64 (steps,)
+        ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
+        ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
+        ("zeros", "i8"),  # -> as many zeros as the widest layer has outputs
+        ("ones", "i8"),  # -> one 1
+        ("x", "i8"),  # -> two minibatches (2, B, I), rows x_row elements apart
+        ("x_row", "i8"),
+        ("scratch", "i8"),  # -> private memory, scratch_size elements for each member
+        ("scratch_size", "i8"),
+        ("scale", "f8"),
+        ("momentum", "f8"),
+        ("weight_decay", "f8"),
+        ("nesterov", "i8"),
+    ]
+)

@@ -1,0 +1,121 @@
+"""A team of threads that stays together for a whole job: roll call, and barrier.
+
+Nobody promises that all members run at once: a thread limit, a busy machine or a scheduler that
+runs them one after another may not let them. So the team is those who answer the roll call in
+time; who comes late finds it closed and goes home. A job's result is the same for any team.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fastmlp.kernels.options import jit
+
+# The team's board: int64 counters, each on a cache line of its own (8 to a line)
+PRESENT, SIZE, ARRIVED, BOARD_SIZE = 0, 8, 16, 24
+CLOSED = 1 << 32
+# How often to look before letting another thread have the core, and how often to do that before
+# the roll call ends: about 50 microseconds, and some milliseconds
+SPINS, ROLL_CALL_YIELDS = 2000, 5000
+IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+
+yield_core = types.ExternalFunction(
+    "SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32()
+)
+
+
+@intrinsic
+def atomic_add(typingctx: Any, address: Any, value: Any) -> Any:
+    """Add to the int64 at an address, in one order for all threads; return what was there."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.inttoptr(args[0], ir.PointerType())
+        return builder.atomic_rmw("add", place, args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def atomic_or(typingctx: Any, address: Any, value: Any) -> Any:
+    """Set bits of the int64 at an address, in one order for all threads; return what was there."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.inttoptr(args[0], ir.PointerType())
+        return builder.atomic_rmw("or", place, args[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def atomic_load(typingctx: Any, address: Any) -> Any:
+    """Return the int64 at an address as it is now; nothing that follows is read before it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.inttoptr(args[0], ir.PointerType())
+        return builder.load_atomic(place, "acquire", 8, typ=ir.IntType(64))
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def pause(typingctx: Any) -> Any:
+    """Tell the processor that this thread is only waiting."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if IS_X86:
+            hint = ir.FunctionType(ir.VoidType(), [])
+            builder.call(
+                cgutils.get_or_insert_function(builder.module, hint, "llvm.x86.sse2.pause"), []
+            )
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@jit
+def wait_for(address, value, yields):  # type: ignore[no-untyped-def]
+    """Wait until the int64 at an address is at least value; False after so many yields.
+
+    A negative number of yields waits for as long as it takes.
+    """
+    spins, given = 0, 0
+    while atomic_load(address) < value:
+        if spins < SPINS:
+            spins += 1
+            pause()
+        elif given == yields:
+            return False
+        else:
+            given += 1
+            yield_core()
+    return True
+
+
+@jit
+def roll_call(board, members):  # type: ignore[no-untyped-def]
+    """Join the team; return (own number, size of the team), or (-1, 0) for who comes too late."""
+    present, size = board + PRESENT * 8, board + SIZE * 8
+    number = atomic_add(present, 1)
+    if number >= CLOSED:
+        return -1, 0
+    if number == members - 1 or not wait_for(size, 1, ROLL_CALL_YIELDS):
+        before = atomic_or(present, CLOSED)
+        if before < CLOSED:
+            atomic_add(size, before)
+    wait_for(size, 1, -1)
+    return number, atomic_load(size)
+
+
+@jit
+def meet(board, size):  # type: ignore[no-untyped-def]
+    """Wait until all members have come here: a barrier."""
+    if size > 1:
+        arrived = board + ARRIVED * 8
+        number = atomic_add(arrived, 1)
+        wait_for(arrived, (number // size + 1) * size, -1)
