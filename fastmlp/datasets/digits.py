@@ -2,7 +2,8 @@
 
 Every class has a bank of written forms, each kept as its distance field: how far each place is
 from the pen's way. An image looks the field up through a random affine and elastic distortion and
-inks what is nearer than half a pen's width. The same seed gives the same bytes on any machine:
+inks what is nearer than half a pen's width. Training and test images share the forms, as two
+lots by the same writers. The same seed gives the same bytes on any machine:
 the one sum whose order a BLAS may choose is exact, all else is elementwise + - * / and sqrt.
 """
 

@@ -105,7 +105,8 @@ def fetch(
     lines = "\n".join(reasons) or "  no mirror was given"
     raise DataUnavailableError(
         f"{name} could not be downloaded:\n{lines}\n"
-        f"Put the file into {folder}, or set FASTMLP_DATA to the folder that holds {folder.name}/."
+        f"Put the file into {folder}, set FASTMLP_DATA to the folder that holds {folder.name}/, "
+        'or load "digits", which needs no download.'
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ class _Cache:
             except DataError:
                 if not self.download:
                     raise
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # a plain file would go on hiding the .gz to come
+                    path.unlink()
         if not self.download:
             raise DataUnavailableError(
                 f"{self.folder}: expected {entry.name}.gz; found no such file. "

@@ -16,6 +16,7 @@ from mirror_server import Server
 from fastmlp.datasets import load_dataset
 from fastmlp.datasets.catalogue import FAMILIES, Family, IdxFile
 from fastmlp.datasets.dataset import Dataset
+from fastmlp.datasets.download import fetch
 from fastmlp.datasets.families import load_family
 from fastmlp.datasets.folder import NAMES
 from fastmlp.errors import ArgumentError, DataError, DataUnavailableError
@@ -96,15 +97,52 @@ def test_a_recompressed_or_redirected_copy_is_accepted(
     check(load_family(tiny, mirrors=[server.mirror(kind)]), arrays)
 
 
-def test_reasons_are_one_line_for_each_mirror(tiny: Family, server: Server) -> None:
-    behaviours = ["404", "503", "html", "wrong", "exchanged"]
+REASONS = {
+    "404": "404 Client Error: Not Found",
+    "503": "503 Server Error",
+    "html": "expected an IDX magic number",
+    "exchanged": "expected dimensions (70, 28, 20); found (30, 28, 20)",
+    "empty": "found an empty file",
+    "oversized": "bytes at most; found 2",
+    "endless": "bytes at most; found more",
+    "truncated": "IncompleteRead",
+    "short": "Compressed file ended before",
+    "flipped": "CRC check failed",
+    "insecure": "expected an https address; found http://mirror.invalid",
+}
+
+
+def test_each_mirror_has_its_reason_in_one_line(tiny: Family, server: Server) -> None:
     with pytest.raises(DataUnavailableError) as caught:
-        load_family(tiny, mirrors=[server.mirror(bad) for bad in behaviours])
+        load_family(tiny, mirrors=[server.mirror(bad) for bad in REASONS])
     reasons = str(caught.value).splitlines()[1:-1]
-    says = ["404", "503", "magic number", "magic number", "dimensions"]
-    for reason, bad, word in zip(reasons, behaviours, says, strict=True):
-        assert server.mirror(bad) in reason
-        assert word in reason
+    for reason, (bad, says) in zip(reasons, REASONS.items(), strict=True):
+        assert reason.startswith(f"  {server.mirror(bad)}{NAMES[0]}.gz: ")
+        assert says in reason
+
+
+def test_a_file_takes_its_name_in_one_step_after_it_was_verified(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{NAMES[0]}.gz"
+    seen: list[list[Path]] = []
+
+    def verify(part: Path) -> None:
+        assert part.read_bytes() == server.files[name]
+        seen.append(left_in(tmp_path))
+
+    def refuse(*_: object) -> None:
+        raise OSError("no rename")
+
+    path = fetch(name, [server.mirror("good")], tmp_path, verify=verify, most=10**6)
+    assert path.read_bytes() == server.files[name]
+    ((part,),) = seen
+    assert part.name != name
+    path.unlink()
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(DataUnavailableError, match="no rename"):
+        fetch(name, [server.mirror("good")], tmp_path, verify=verify, most=10**6)
+    assert left_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
