@@ -20,6 +20,7 @@ from fastmlp.kernels.simd import (
     item_bytes,
     pointer,
     power_of_two,
+    stay_whole,
     vector_lanes,
 )
 
@@ -78,29 +79,24 @@ def row(address, columns, like):  # type: ignore[no-untyped-def]
 
 
 def _over_tile(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a[i, j] = f(c[i, j], d[j]) over `rows` rows and `columns` columns of a tile.
+    """Compile a[i, j] = f(c[i, j], d[i, j]) for `rows` rows of as many whole vectors as it takes.
 
-    a, c and d are addresses; rows of a, c and d are a_row, c_row and d_row elements apart (0
-    repeats one row). a may be c or d. Whole vectors go first, then what is left of each row.
+    a, c and d are addresses; their rows are a_row, c_row and d_row elements apart (0 repeats one
+    row) and have room for whole vectors. a may be c or d.
     """
     scalar = jit(f)
 
     @jit
     def apply(a, a_row, c, c_row, d, d_row, rows, columns, like):  # type: ignore[no-untyped-def]
+        stay_whole()
         lanes, size = vector_lanes(like), item_bytes(like)
-        whole = columns // lanes * lanes
         for i in range(rows):
-            a_i, c_i, d_i = a + i * a_row * size, c + i * c_row * size, d + i * d_row * size
-            for j in range(0, whole, lanes):
-                target = row(a_i + j * size, lanes, like)
-                left, right = row(c_i + j * size, lanes, like), row(d_i + j * size, lanes, like)
+            for j in range(0, columns, lanes):
+                target = row(a + (i * a_row + j) * size, lanes, like)
+                left = row(c + (i * c_row + j) * size, lanes, like)
+                right = row(d + (i * d_row + j) * size, lanes, like)
                 for k in range(lanes):
                     target[k] = scalar(left[k], right[k])
-            target, left, right = row(a_i, columns, like), row(c_i, columns, like), row(
-                d_i, columns, like
-            )
-            for j in range(whole, columns):
-                target[j] = scalar(left[j], right[j])
 
     return apply  # type: ignore[no-any-return]
 

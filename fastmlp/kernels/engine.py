@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastmlp.functions import ACTIVATIONS, COSTS, Array
-from fastmlp.kernels.launch import available_threads, run
+from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import (
     aligned_zeros,
     pack_weights,
-    panel_width,
-    round_up,
     row_stride,
     unpack_weights,
 )
@@ -20,7 +18,7 @@ from fastmlp.kernels.records import IMAGE_KINDS, INFER, JOB, LAYER, TRAIN
 from fastmlp.kernels.simd import TILE_ROWS
 from fastmlp.reference.engine import count_correct
 
-__all__ = ["Engine", "count_correct", "infer"]
+__all__ = ["Engine", "count_correct", "infer", "is_compiled", "prepare"]
 
 
 class Engine:
@@ -44,19 +42,19 @@ class Engine:
         weight_decay: float = 0.0,
         threads: int | None = None,
     ) -> None:
-        self.threads = threads or available_threads()
+        parameters = sum(w.size for w in weights)
+        self.threads = team_size(batch_size * parameters, threads)
         self._dtype = weights[0].dtype
         self._layers, self._arrays = layer_records(weights, biases, activations)
         for layer, arrays in zip(self._layers, self._arrays, strict=True):
-            a_row = row_stride(layer["outputs"], self._dtype)
-            dz_row = row_stride(layer["panels"] * layer["width"], self._dtype)
-            shapes = {"a": (batch_size, a_row), "dz": (batch_size, dz_row)}
+            stride = row_stride(layer["panels"] * layer["width"], self._dtype)
+            shapes = {"a": (batch_size, stride), "dz": (batch_size, stride)}
             if momentum:
                 shapes |= {"vw": arrays["w"].shape, "vb": arrays["b"].shape}
             for name, shape in shapes.items():
                 arrays[name] = aligned_zeros(shape, self._dtype)
                 layer[name] = arrays[name].ctypes.data
-            layer["a_row"], layer["dz_row"] = a_row, dz_row
+            layer["a_row"] = layer["dz_row"] = stride
         self._job, self._memory = job_record(self._layers, self._dtype, self.threads)
         x_row = row_stride(len(weights[0]), self._dtype)
         self._memory["x"] = aligned_zeros((2, batch_size, x_row), self._dtype)
@@ -67,12 +65,13 @@ class Engine:
 
     def train(
         self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
-    ) -> tuple[float, int]:
-        """Take one SGD step for each learning rate; return (sum of the costs, correct answers).
+    ) -> tuple[Array, int]:
+        """Take one SGD step for each learning rate; return (costs `(steps,)`, correct answers).
 
         images `(N, I)`, multiplied by scale; y labels `(N,)` or targets `(N, O)`;
         order : indices of rows; step k trains on order[k * batch_size : (k + 1) * batch_size]
-        learning_rates : float64 `(steps,)`. Costs and answers are those before each step.
+        learning_rates : float64 `(steps,)`. A step's cost is the sum over its samples; costs and
+        answers are those before the step.
         """
         job = self._job[0]
         images = np.ascontiguousarray(images)
@@ -89,7 +88,8 @@ class Engine:
         )
         job["scale"] = scale
         run(self._job, self._layers, self.threads, self._dtype)
-        return float(costs.sum()), int(hits.sum())
+        first_samples = np.arange(len(rates)) * int(job["batch_size"])
+        return np.add.reduceat(costs, first_samples), int(hits.sum())
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""
@@ -110,15 +110,18 @@ def infer(
     """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
     dtype = weights[0].dtype
     layers, arrays = layer_records(weights, biases, activations)
-    layers["a_row"] = [row_stride(outputs, dtype) for outputs in layers["outputs"]]
-    layers["a"][-1], layers["a_row"][-1] = a.ctypes.data, a.shape[1]
-    members = min(threads or available_threads(), -(-len(images) // TILE_ROWS))
+    layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
+    outputs = aligned_zeros((len(images), int(layers["a_row"][-1])), dtype)
+    layers["a"][-1] = outputs.ctypes.data
+    parameters = sum(w.size for w in weights)
+    members = min(team_size(len(images) * parameters, threads), -(-len(images) // TILE_ROWS))
     job, memory = job_record(layers, dtype, members)
     images = np.ascontiguousarray(images)
     job["kind"], job["samples"], job["scale"] = INFER, len(images), scale
     job["images"], job["image_kind"] = images.ctypes.data, IMAGE_KINDS[images.dtype.name]
     job["x_row"] = row_stride(len(weights[0]), dtype)
     run(job, layers, members, dtype)
+    np.copyto(a, outputs[:, : a.shape[1]])
 
 
 def y_array(y: Array, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
@@ -150,21 +153,20 @@ def job_record(
 ) -> tuple[Array, dict[str, Array]]:
     """Return a JOB record with scratch memory for each member, and the arrays it points to.
 
-    A member's scratch holds one tile, and behind it room for the largest of: a transposed panel
-    of weights (delta), a tile's rows of the last layer and a target (output), or a tile's rows
-    of two layers (infer).
+    A member's scratch has room for the largest of: a transposed panel of weights (delta), a
+    tile's rows of the last layer and a target (output), a tile's rows of two layers (infer).
     """
-    width = panel_width(2**30, dtype)
-    widest = int(max(layers["outputs"].max(), layers["inputs"].max()))
-    room = row_stride(round_up(widest, width), dtype) * max(width, 2 * TILE_ROWS)
+    width = int(max(layers["width"]))
+    widest = max(int((layers["panels"] * layers["width"]).max()), int(layers["inputs"].max()))
+    room = row_stride(widest, dtype) * max(width, 2 * TILE_ROWS)
     memory = {
-        "scratch": aligned_zeros((members, (TILE_ROWS * width + room)), dtype),
-        "zeros": aligned_zeros((round_up(widest, width),), dtype),
+        "scratch": aligned_zeros((members, room), dtype),
+        "zeros": aligned_zeros((widest,), dtype),
         "ones": np.ones(1, dtype),
     }
     job = np.zeros(1, JOB)
     for name, array in memory.items():
         job[name] = array.ctypes.data
-    job["scratch_size"] = memory["scratch"].shape[1]
+    job["scratch_size"] = room
     job["inputs"] = layers["inputs"][0]
     return job, memory

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 from threading import Lock
+from time import perf_counter
 
 import numba
 import numpy as np
 from numba import prange
 
 from fastmlp.functions import Array
-from fastmlp.kernels.options import entry
+from fastmlp.kernels.options import entry, kernel_cache
+from fastmlp.kernels.records import JOB, LAYER
 from fastmlp.kernels.step import work
 from fastmlp.kernels.team import BOARD_SIZE, roll_call
 
+# Multiplications that take a core about ten times as long as a meeting
+WORTHWHILE = 50_000
 # Numba's portable threading layer aborts the process if two Python threads launch at once
 _LAUNCHING = Lock()
+_prepared: set[np.dtype] = set()  # type: ignore[type-arg]
 
 
 @entry(parallel=True)
@@ -33,6 +38,33 @@ def available_threads() -> int:
     """Return how many threads this process may use at once: its cores, and Numba's limit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(cores or 1, int(numba.config.NUMBA_NUM_THREADS)))
+
+
+def team_size(work: int, threads: int | None = None) -> int:
+    """Return how many threads some multiplications between two meetings are worth.
+
+    As many as asked for; without a wish, no more than have WORTHWHILE to do.
+    """
+    return threads or max(1, min(available_threads(), work // WORTHWHILE))
+
+
+def is_compiled(dtype: np.dtype) -> bool:  # type: ignore[type-arg]
+    """Return whether `prepare` will be quick: the machine code is there, in memory or on disk."""
+    folder = kernel_cache()
+    return dtype in _prepared or (folder is not None and (folder / f"{dtype}.done").exists())
+
+
+def prepare(dtype: np.dtype) -> float:  # type: ignore[type-arg]
+    """Compile or load the kernels for float32 or float64, and return the seconds it took."""
+    began = perf_counter()
+    if dtype not in _prepared:
+        # a job that has nothing to do
+        run(np.zeros(1, JOB), np.zeros(1, LAYER), 1, dtype)
+        _prepared.add(dtype)
+        folder = kernel_cache()
+        if folder is not None:
+            (folder / f"{dtype}.done").touch()
+    return perf_counter() - began
 
 
 def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:  # type: ignore[type-arg]

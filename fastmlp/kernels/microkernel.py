@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from fastmlp.kernels.options import jit
-from fastmlp.kernels.simd import TILE_ROWS, TILE_VECTORS, item_bytes, multiply_tile, vector_lanes
+from fastmlp.kernels.simd import (
+    TILE_ROWS,
+    TILE_VECTORS,
+    item_bytes,
+    multiply_tile,
+    stay_whole,
+    vector_lanes,
+)
 
 
 def _tile(rows: int, vectors: int):  # type: ignore[no-untyped-def]
@@ -29,6 +36,7 @@ def multiply(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):  # t
     vectors. Each sum runs in the order of k, whatever tile it falls into. c may alias neither
     p nor q, and is not read where beta is 0.
     """
+    stay_whole()
     lanes, size = vector_lanes(beta), item_bytes(beta)
     wide = lanes * TILE_VECTORS
     for j in range(0, columns, wide):

@@ -32,7 +32,8 @@ SETTINGS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy", "nogil
 
 def jit(function: Function) -> Function:
     """Compile a function of the compiled room; it is called by compiled code alone."""
-    return numba.njit(**SETTINGS)(function)  # type: ignore[no-any-return]
+    inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(**SETTINGS, **inner)(function)  # type: ignore[no-any-return]
 
 
 def entry(*, parallel: bool) -> Callable[[Function], Function]:

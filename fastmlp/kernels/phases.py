@@ -10,7 +10,7 @@ from __future__ import annotations
 from fastmlp.kernels.elementwise import activate, row, times_slope
 from fastmlp.kernels.microkernel import multiply
 from fastmlp.kernels.options import jit
-from fastmlp.kernels.simd import TILE_ROWS, TILE_VECTORS, item_bytes, transpose_tile, vector_lanes
+from fastmlp.kernels.simd import TILE_ROWS, item_bytes, transpose_tile, vector_lanes
 
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
 UPDATE_DEPTH = 128
@@ -23,69 +23,56 @@ def share(work, member, members):  # type: ignore[no-untyped-def]
 
 
 @jit
-def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, scratch, like):  # type: ignore[no-untyped-def]
+def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, like):  # type: ignore[no-untyped-def]
     """a = f(x w + b) for at most TILE_ROWS rows of x and one panel; a and x: their first rows."""
     size, width = item_bytes(like), layer.width
     w = layer.w + panel * layer.panel_rows * width * size
     b = layer.b + panel * width * size
-    target = a + panel * width * size
-    columns = min(width, layer.outputs - panel * width)
-    # a panel that sticks out over the last column is computed aside
-    aside = columns < width
-    z, z_row = (scratch, width) if aside else (target, a_row)
-    multiply(z, z_row, x, x_row, 1, w, width, rows, width, layer.inputs, like - like)
-    activate(activation, target, a_row, z, z_row, b, rows, columns, like)
+    z = a + panel * width * size
+    multiply(z, a_row, x, x_row, 1, w, width, rows, width, layer.inputs, like - like)
+    activate(activation, z, a_row, z, a_row, b, rows, width, like)
 
 
 @jit
-def forward(layer, x, x_row, batch, scratch, member, members, like):  # type: ignore[no-untyped-def]
+def forward(layer, x, x_row, batch, member, members, like):  # type: ignore[no-untyped-def]
     """a = f(x w + b) of a hidden layer."""
-    size = item_bytes(like)
+    size, a_row = item_bytes(like), layer.a_row
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)
     for unit in range(first, last):
         panel, i = unit // tiles, unit % tiles * TILE_ROWS
-        a, x_i = layer.a + i * layer.a_row * size, x + i * x_row * size
-        rows = min(TILE_ROWS, batch - i)
-        forward_tile(
-            layer, layer.activation, a, layer.a_row, x_i, x_row, panel, rows, scratch, like
-        )
+        a, x_i, rows = layer.a + i * a_row * size, x + i * x_row * size, min(TILE_ROWS, batch - i)
+        forward_tile(layer, layer.activation, a, a_row, x_i, x_row, panel, rows, like)
 
 
 @jit
 def delta(layer, below, batch, scratch, member, members, like):  # type: ignore[no-untyped-def]
     """dz of the layer below = (dz w^T) f'(z), where its outputs a = f(z) were."""
-    size, lanes = item_bytes(like), vector_lanes(like)
-    width = lanes * TILE_VECTORS
+    size, width = item_bytes(like), below.width
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
-    panels = (layer.inputs + width - 1) // width
-    edge, wt = scratch, scratch + TILE_ROWS * width * size
     packed = -1
-    first, last = share(panels * tiles, member, members)
+    first, last = share(below.panels * tiles, member, members)
     for unit in range(first, last):
         panel, i = unit // tiles, unit % tiles * TILE_ROWS
         if panel != packed:
-            transpose_panel(layer, panel * width, wt, like)
+            transpose_panel(layer, panel * width, width, scratch, like)
             packed = panel
-        rows, columns = min(TILE_ROWS, batch - i), min(width, layer.inputs - panel * width)
+        rows, dz = min(TILE_ROWS, batch - i), layer.dz + i * layer.dz_row * size
         dx = below.dz + (i * below.dz_row + panel * width) * size
         a = below.a + (i * below.a_row + panel * width) * size
-        aside = columns < width
-        c, c_row = (edge, width) if aside else (dx, below.dz_row)
-        dz = layer.dz + i * layer.dz_row * size
+        zero, length = like - like, layer.outputs
         multiply(
-            c, c_row, dz, layer.dz_row, 1, wt, width, rows, width, layer.outputs, like - like
+            dx, below.dz_row, dz, layer.dz_row, 1, scratch, width, rows, width, length, zero
         )
         times_slope(
-            below.activation, dx, below.dz_row, c, c_row, a, below.a_row, rows, columns, like
+            below.activation, dx, below.dz_row, dx, below.dz_row, a, below.a_row, rows, width, like
         )
 
 
 @jit
-def transpose_panel(layer, first, wt, like):  # type: ignore[no-untyped-def]
-    """wt[j, i] = w[first + i, j] for the inputs of one tile's width, as a panel."""
+def transpose_panel(layer, first, width, wt, like):  # type: ignore[no-untyped-def]
+    """wt[j, i] = w[first + i, j] for the next `width` inputs, as a panel."""
     size, lanes = item_bytes(like), vector_lanes(like)
-    width = lanes * TILE_VECTORS
     for panel in range(layer.panels):
         w = layer.w + panel * layer.panel_rows * layer.width * size
         for j in range(0, layer.width, lanes):

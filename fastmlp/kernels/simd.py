@@ -35,6 +35,17 @@ def _pointer(builder: Any, address: Any, element: Any, index: Any = None) -> Any
 
 
 @intrinsic
+def stay_whole(typingctx: Any) -> Any:
+    """Keep the compiled function that calls this from being copied into its callers."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+@intrinsic
 def pointer(typingctx: Any, address: Any, like: Any) -> Any:
     """Return the address as a typed pointer, for `numba.carray`."""
 

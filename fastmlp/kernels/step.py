@@ -9,7 +9,7 @@ from fastmlp.kernels.elementwise import IDENTITY, SOFTMAX, row, softmax
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.phases import delta, forward, forward_tile, share, update
 from fastmlp.kernels.records import DELTA, FLOAT32, FORWARD, INFER, OUTPUT, TRAIN, UINT8, UPDATE
-from fastmlp.kernels.simd import TILE_ROWS, TILE_VECTORS, item_bytes, vector_lanes
+from fastmlp.kernels.simd import TILE_ROWS, item_bytes
 from fastmlp.kernels.team import meet
 
 
@@ -29,7 +29,7 @@ def train(job, layers, board, scratch, member, members, like):  # type: ignore[n
 
         for l in range(last):
             source, source_row = layer_input(layers, l, x, job.x_row)
-            forward(layers[l], source, source_row, batch, scratch, member, members, like)
+            forward(layers[l], source, source_row, batch, member, members, like)
             meet(board, members)
         source, source_row = layer_input(layers, last, x, job.x_row)
         forward_output(
@@ -116,14 +116,12 @@ def forward_output(  # type: ignore[no-untyped-def]
 ):
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows."""
     size, z_row = item_bytes(like), layer.panels * layer.width
-    z = scratch + TILE_ROWS * vector_lanes(like) * TILE_VECTORS * size
-    y = z + TILE_ROWS * z_row * size
+    z, y = scratch, scratch + TILE_ROWS * z_row * size
     first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, member, members)
     for i in range(first * TILE_ROWS, min(last * TILE_ROWS, batch), TILE_ROWS):
-        rows = min(TILE_ROWS, batch - i)
+        rows, x_i = min(TILE_ROWS, batch - i), x + i * x_row * size
         for panel in range(layer.panels):
-            x_i = x + i * x_row * size
-            forward_tile(layer, IDENTITY, z, z_row, x_i, x_row, panel, rows, scratch, like)
+            forward_tile(layer, IDENTITY, z, z_row, x_i, x_row, panel, rows, like)
         output(job, layer, z, z_row, i, rows, position, factor, y, like)
 
 
@@ -131,25 +129,18 @@ def forward_output(  # type: ignore[no-untyped-def]
 def infer(job, layers, scratch, member, members, like):  # type: ignore[no-untyped-def]
     """The outputs of a member's share of the images, TILE_ROWS at a time, through all layers."""
     size, last = item_bytes(like), len(layers) - 1
-    tiles = (job.samples + TILE_ROWS - 1) // TILE_ROWS
-    first, stop = share(tiles, member, members)
-    edge = TILE_ROWS * vector_lanes(like) * TILE_VECTORS
-    room = (job.scratch_size - edge) // 2
+    room = job.scratch_size // 2
+    first, stop = share((job.samples + TILE_ROWS - 1) // TILE_ROWS, member, members)
     for i in range(first * TILE_ROWS, min(stop * TILE_ROWS, job.samples), TILE_ROWS):
         rows = min(TILE_ROWS, job.samples - i)
-        x, a, x_row = scratch + edge * size, scratch + (edge + room) * size, job.x_row
+        x, a, x_row = scratch, scratch + room * size, job.x_row
         for r in range(rows):
             load_row(job, i + r, x + r * x_row * size, like)
         for l in range(last + 1):
-            layer = layers[l]
-            target, a_row = (a, layer.a_row) if l < last else (
-                layer.a + i * layer.a_row * size,
-                layer.a_row,
-            )
+            layer, a_row = layers[l], layers[l].a_row
+            target = a if l < last else layer.a + i * a_row * size
             for panel in range(layer.panels):
-                forward_tile(
-                    layer, layer.activation, target, a_row, x, x_row, panel, rows, scratch, like
-                )
+                forward_tile(layer, layer.activation, target, a_row, x, x_row, panel, rows, like)
             x, a, x_row = target, x, a_row
         if layers[last].activation == SOFTMAX:
             softmax_rows(layers[last], x, 0, rows, like)
@@ -173,7 +164,7 @@ def work(job, layers, board, member, members, like):  # type: ignore[no-untyped-
     elif job.kind == INFER:
         infer(job, layers, scratch, member, members, like)
     elif job.kind == FORWARD:
-        forward(first, job.x, job.x_row, job.samples, scratch, member, members, like)
+        forward(first, job.x, job.x_row, job.samples, member, members, like)
         if first.activation == SOFTMAX:
             meet(board, members)
             begin, end = share(job.samples, member, members)

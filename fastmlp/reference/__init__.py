@@ -1,6 +1,6 @@
 """The network in NumPy: the oracle every kernel is judged by, and the baseline it has to beat."""
 
-from fastmlp.reference.engine import Engine, count_correct, infer
+from fastmlp.reference.engine import Engine, count_correct, infer, is_compiled, prepare
 from fastmlp.reference.layers import (
     delta,
     forward,
@@ -18,8 +18,10 @@ __all__ = [
     "forward",
     "gradient",
     "infer",
+    "is_compiled",
     "output",
     "pack_weights",
+    "prepare",
     "unpack_weights",
     "update",
 ]

@@ -50,14 +50,15 @@ class Engine:
 
     def train(
         self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
-    ) -> tuple[float, int]:
-        """Take one SGD step for each learning rate; return (sum of the costs, correct answers).
+    ) -> tuple[Array, int]:
+        """Take one SGD step for each learning rate; return (costs `(steps,)`, correct answers).
 
         images `(N, I)`, multiplied by scale; y labels `(N,)` or targets `(N, O)`;
         order : indices of rows; step k trains on order[k * batch_size : (k + 1) * batch_size]
-        learning_rates : float64 `(steps,)`. Costs and answers are those before each step.
+        learning_rates : float64 `(steps,)`. A step's cost is the sum over its samples; costs and
+        answers are those before the step.
         """
-        total, correct = 0.0, 0
+        costs, correct = np.empty(len(learning_rates)), 0
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(over="ignore", invalid="ignore"):
             for step, learning_rate in enumerate(learning_rates):
@@ -65,10 +66,9 @@ class Engine:
                 x = images[rows]
                 if scale != 1 or x.dtype != self._z.dtype:
                     x = np.multiply(x, scale, out=self._x[: len(rows)], dtype=self._z.dtype)
-                cost, right = self._step(x, y[rows], float(learning_rate))
-                total += cost
+                costs[step], right = self._step(x, y[rows], float(learning_rate))
                 correct += right
-        return total, correct
+        return costs, correct
 
     def _step(self, x: Array, y: Array, learning_rate: float) -> tuple[float, int]:
         batch, last = len(x), len(self._w) - 1
@@ -136,6 +136,16 @@ def count_correct(a: Array, y: Array) -> int:
         return int(((a >= 0.5) == (y.reshape(a.shape) >= 0.5)).sum())
     wanted = y if y.ndim == 1 else y.argmax(axis=1)
     return int((a.argmax(axis=1) == wanted).sum())
+
+
+def is_compiled(dtype: np.dtype) -> bool:  # type: ignore[type-arg]
+    """Return whether `prepare` will be quick: here always."""
+    return True
+
+
+def prepare(dtype: np.dtype) -> float:  # type: ignore[type-arg]
+    """Compile what that precision needs, and return the seconds it took: here nothing."""
+    return 0.0
 
 
 def blas_threads(threads: int | None) -> AbstractContextManager[object]:

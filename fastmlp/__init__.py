@@ -1,0 +1,89 @@
+"""Train multi-layer perceptrons on a CPU as fast as the machine can.
+
+>>> import fastmlp
+>>> data = fastmlp.load_dataset("digits")
+>>> network = fastmlp.Network((784, 128, 10))
+>>> history = fastmlp.train(network, data.train, epochs=4, batch_size=32, learning_rate=0.5)
+>>> network.accuracy(data.test.images, data.test.labels)
+
+Importing this package loads none of its parts; each name below brings in its own.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastmlp.datasets import Dataset, Split, load_dataset
+    from fastmlp.errors import (
+        ArgumentError,
+        DataError,
+        DataUnavailableError,
+        DivergedError,
+        FastMLPError,
+        ModelError,
+    )
+    from fastmlp.network import Evaluation, Network
+    from fastmlp.training import (
+        EarlyStopping,
+        History,
+        Progress,
+        find_learning_rate,
+        gradients,
+        train,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Network",
+    "Evaluation",
+    "train",
+    "History",
+    "Progress",
+    "EarlyStopping",
+    "gradients",
+    "find_learning_rate",
+    "load_dataset",
+    "Dataset",
+    "Split",
+    "FastMLPError",
+    "ArgumentError",
+    "DataError",
+    "DataUnavailableError",
+    "DivergedError",
+    "ModelError",
+]
+
+_HOMES = {
+    "fastmlp.network": ("Network", "Evaluation"),
+    "fastmlp.training": (
+        "train",
+        "History",
+        "Progress",
+        "EarlyStopping",
+        "gradients",
+        "find_learning_rate",
+    ),
+    "fastmlp.datasets": ("load_dataset", "Dataset", "Split"),
+    "fastmlp.errors": (
+        "FastMLPError",
+        "ArgumentError",
+        "DataError",
+        "DataUnavailableError",
+        "DivergedError",
+        "ModelError",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,100 @@
+"""What users pass as images and labels, checked and brought into the form that backends take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastmlp.errors import refuse
+from fastmlp.functions import Array
+
+
+def as_images(images: ArrayLike, inputs: int, argument: str = "images") -> Array:
+    """Return images as `(N, inputs)`, C-contiguous, uint8, float32 or float64.
+
+    Takes one image or many, flat or as `(H, W)`; other number types become float32. Raises
+    ArgumentError for a wrong width, an empty set, NaN and infinity.
+    """
+    array = np.asarray(images)
+    if array.dtype.kind not in "uifb":
+        raise refuse(
+            argument, "must be numbers", f"dtype {array.dtype}", "Pass uint8 pixels or floats."
+        )
+    if array.shape[-1:] != (inputs,) or array.ndim > 2:
+        pixels = int(np.prod(array.shape[-2:])) if array.ndim >= 2 else array.size
+        if pixels != inputs or array.ndim > 3:
+            raise refuse(
+                argument,
+                f"must have {inputs} values each, as the network's first layer",
+                f"shape {array.shape}",
+                f"Pass an array of shape (N, {inputs}).",
+            )
+    array = array.reshape(-1, inputs)
+    if len(array) == 0:
+        raise refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
+    if array.dtype.newbyteorder("=") not in (np.uint8, np.float32, np.float64):
+        array = array.astype(np.float32)
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    if array.dtype.kind == "f":
+        check_finite(array, argument)
+    return array
+
+
+def as_answers(labels: ArrayLike, count: int, outputs: int, dtype: Any, argument: str) -> Array:
+    """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`.
+
+    A single output's labels, 0 and 1, are its targets. Raises ArgumentError for a wrong count,
+    shape or type, labels outside 0 … outputs - 1, NaN and infinity.
+    """
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifb":
+        targets = np.ascontiguousarray(array, dtype)
+        check_finite(targets, argument)
+        return targets
+    if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
+        raise refuse(
+            argument,
+            f"must be {count} integers, or targets of shape ({count}, {outputs})",
+            f"{array.dtype} of shape {array.shape}",
+            "Pass one label or one row of targets for each image.",
+        )
+    classes = max(outputs, 2)
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= classes:
+        raise refuse(
+            argument,
+            f"must lie in 0 … {classes - 1} for {outputs} outputs",
+            f"labels from {low} to {high}",
+            "Relabel the classes, or give the network more outputs.",
+        )
+    if outputs == 1:
+        return np.ascontiguousarray(array.reshape(-1, 1), dtype)
+    return np.ascontiguousarray(array, np.int64)
+
+
+def check_finite(array: Array, argument: str) -> None:
+    """Refuse NaN and infinity, naming the first row that holds one."""
+    # a sum is finite only if all its terms are; it may overflow by itself, so then look closely
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum()):
+            return
+    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+    if bad.any():
+        raise refuse(
+            argument,
+            "must be finite",
+            f"NaN or infinity in {int(bad.sum())} rows, the first of them row {int(bad.argmax())}",
+            "Remove or fill these rows.",
+        )
+
+
+def check_at_least(argument: str, value: Any, least: float, kind: type = int) -> None:
+    """Refuse a value that is not a number of that kind, or is smaller than `least`, or is NaN."""
+    allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, allowed) or not value >= least:
+        name = "a whole number" if kind is int else "a number"
+        raise refuse(
+            argument, f"must be {name} of at least {least:g}", repr(value), f"Pass {argument} >= {least:g}."
+        )

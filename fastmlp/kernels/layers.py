@@ -1,0 +1,182 @@
+"""One layer in compiled code: the twins of `reference.layers`, with the same names and arguments.
+
+These are the checked doors. Arrays have the logical shapes of the glossary, but for weights,
+which are panels as `pack_weights` makes them. ArgumentError names what does not fit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.functions import COSTS, Array, activation_named
+from fastmlp.kernels.checks import check_array, check_output, check_packed
+from fastmlp.kernels.engine import job_record, y_array
+from fastmlp.kernels.launch import run, team_size
+from fastmlp.kernels.layout import aligned_zeros, pack_weights, panel_width, round_up, unpack_weights
+from fastmlp.kernels.records import DELTA, FORWARD, LAYER, OUTPUT, UPDATE
+
+__all__ = ["delta", "forward", "gradient", "output", "pack_weights", "unpack_weights", "update"]
+
+
+def forward(x: Array, w: Array, b: Array, activation: str, a: Array) -> None:
+    """a = f(x w + b). x `(B, I)`; w packed `(I, O)`; b `(O,)`; a `(B, O)` is overwritten."""
+    check_array("x", x, (None, None))
+    check_array("b", b, (None,), x.dtype)
+    (batch, inputs), outputs = x.shape, len(b)
+    check_packed("w", w, inputs, outputs, x.dtype)
+    check_array("a", a, (batch, outputs), x.dtype)
+    check_output("a", a, {"x": x, "w": w, "b": b})
+    call = _Call(FORWARD, batch, x.dtype)
+    call.layer(inputs, outputs, activation, {"w": w, "b": b, "a": a})
+    call.run({"x": x}, written=("a",))
+
+
+def output(z: Array, y: Array, activation: str, cost: str, a: Array, dz: Array) -> float:
+    """a = f(z) and dz = dC/dz of the mean cost C; return C times B, the sum over the samples.
+
+    z `(B, O)`; y labels `(B,)` or targets `(B, O)`; a and dz `(B, O)` are overwritten.
+    """
+    check_array("z", z, (None, None))
+    batch, outputs = z.shape
+    targets = y_array(y, z.dtype)
+    check_array("y", targets, (batch,) if y.ndim == 1 else (batch, outputs), targets.dtype)
+    for name, array in (("a", a), ("dz", dz)):
+        check_array(name, array, z.shape, z.dtype)
+        check_output(name, array, {"z": z, "y": y})
+    costs, hits, order = np.empty(batch), np.empty(batch, np.uint8), np.arange(batch)
+    call = _Call(OUTPUT, batch, z.dtype, cost=COSTS[cost].code)
+    call.layer(outputs, outputs, activation, {"a": a, "dz": dz})
+    answers = {"labels" if y.ndim == 1 else "targets": targets}
+    inputs = {"x": _padded(z), "costs": costs, "hits": hits, "order": order}
+    call.run(inputs | answers, written=("a", "dz"))
+    return float(costs.sum())
+
+
+def delta(dz: Array, w: Array, a: Array, activation: str, dx: Array) -> None:
+    """dx = (dz w^T) f'(z) for the layer below, whose outputs a = f(z) were.
+
+    dz `(B, O)`; w packed `(I, O)`; a `(B, I)`; dx `(B, I)` is overwritten.
+    """
+    check_array("dz", dz, (None, None))
+    (batch, outputs), dtype = dz.shape, dz.dtype
+    check_array("a", a, (batch, None), dtype)
+    inputs = a.shape[1]
+    check_packed("w", w, inputs, outputs, dtype)
+    check_array("dx", dx, a.shape, dtype)
+    check_output("dx", dx, {"dz": dz, "w": w, "a": a})
+    call = _Call(DELTA, batch, dtype)
+    call.layer(1, inputs, activation, {"a": a, "dz": dx})
+    call.layer(inputs, outputs, "identity", {"w": w, "dz": dz})
+    call.run({}, written=("dz",))
+
+
+def gradient(x: Array, dz: Array, dw: Array, db: Array) -> None:
+    """dw = x^T dz and db = sum of dz over the batch; dw packed `(I, O)`, db `(O,)`: overwritten."""
+    _update(x, dz, {"dw": dw}, {"db": db}, 1.0, keep=0.0, keep_b=0.0)
+
+
+def update(
+    x: Array,
+    dz: Array,
+    w: Array,
+    b: Array,
+    vw: Array,
+    vb: Array,
+    learning_rate: float,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> None:
+    """Take one SGD step on a layer (Sutskever et al., 2013, in PyTorch's form).
+
+    g = x^T dz + weight_decay w;  v = momentum v + g;  w -= learning_rate v,
+    or with Nesterov w -= learning_rate (g + momentum v). Biases the same, without decay.
+    x `(B, I)`; dz `(B, O)`; w and vw packed, b and vb `(O,)` are updated. Without momentum
+    the velocities vw and vb are scratch.
+    """
+    settings = {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
+    settings |= {"learning_rate": learning_rate, "keep": 1 - learning_rate * weight_decay}
+    factor = 1.0 if momentum else -learning_rate
+    _update(x, dz, {"w": w, "vw": vw}, {"b": b, "vb": vb}, factor, keep_b=1.0, **settings)
+
+
+def _update(
+    x: Array,
+    dz: Array,
+    weights: dict[str, Array],
+    biases: dict[str, Array],
+    factor: float,
+    **settings: float,
+) -> None:
+    """Run UPDATE with factor dz; the first of weights and of biases is w and b, then velocities."""
+    check_array("x", x, (None, None))
+    (batch, inputs), dtype = x.shape, x.dtype
+    check_array("dz", dz, (batch, None), dtype)
+    outputs = dz.shape[1]
+    for name, array in weights.items():
+        check_packed(name, array, inputs, outputs, dtype)
+        check_output(name, array, {"x": x, "dz": dz})
+    for name, array in biases.items():
+        check_array(name, array, (outputs,), dtype)
+        check_output(name, array, {"x": x, "dz": dz})
+    call = _Call(UPDATE, batch, dtype, **settings)
+    arrays = dict(zip(("w", "vw", "b", "vb"), (*weights.values(), *biases.values()), strict=False))
+    if len(weights) == 1:
+        arrays = {"w": weights.popitem()[1], "b": biases.popitem()[1]}
+    scaled = dz if factor == 1 else dz * dtype.type(factor)
+    call.layer(inputs, outputs, "identity", arrays | {"dz": scaled})
+    call.run({"x": x}, written=("b", "vb"))
+
+
+def _padded(array: Array) -> Array:
+    """Return an array whose rows have room for whole panels: itself where they have."""
+    width = panel_width(array.shape[-1], array.dtype)
+    columns = round_up(array.shape[-1], width)
+    if columns == array.shape[-1]:
+        return array
+    room = aligned_zeros((*array.shape[:-1], columns), array.dtype)
+    room[..., : array.shape[-1]] = array
+    return room
+
+
+class _Call:
+    """One job on one layer, or two: its records, and the padded arrays that they point to."""
+
+    def __init__(self, kind: int, batch: int, dtype: np.dtype, **settings: float) -> None:  # type: ignore[type-arg]
+        self.kind, self.batch, self.dtype, self.settings = kind, batch, dtype, settings
+        self.layers = np.zeros(0, LAYER)
+        self.arrays: list[tuple[str, Array, Array]] = []
+
+    def layer(self, inputs: int, outputs: int, activation: str, arrays: dict[str, Array]) -> None:
+        """Add a layer. Weights come packed, all other arrays in their logical shape."""
+        record = np.zeros(1, LAYER)
+        width = panel_width(outputs, self.dtype)
+        record["inputs"], record["outputs"], record["width"] = inputs, outputs, width
+        record["panels"] = -(-outputs // width)
+        record["activation"] = activation_named(activation, "activation").code
+        record["a_row"] = record["dz_row"] = round_up(outputs, width)
+        for name, array in arrays.items():
+            room = array if name in ("w", "vw") else _padded(array)
+            record[name] = room.ctypes.data
+            self.arrays.append((name, array, room))
+            if name == "w":
+                record["panel_rows"] = array.shape[1]
+        self.layers = np.concatenate([self.layers, record])
+
+    def run(self, inputs: dict[str, Array], written: tuple[str, ...]) -> None:
+        """Run the job with arrays of its own, then copy what was written beside back."""
+        work = self.batch * int((self.layers["inputs"] * self.layers["outputs"]).max())
+        members = team_size(work)
+        job, memory = job_record(self.layers, self.dtype, members)
+        job["kind"], job["samples"], job["batch_size"] = self.kind, self.batch, self.batch
+        for name, value in self.settings.items():
+            job[name] = value
+        for name, array in inputs.items():
+            job[name] = array.ctypes.data
+        if "x" in inputs:
+            job["x_row"] = inputs["x"].shape[1]
+        run(job, self.layers, members, self.dtype)
+        memory.clear()
+        for name, array, room in self.arrays:
+            if name in written and room is not array:
+                array[...] = room[..., : array.shape[-1]]

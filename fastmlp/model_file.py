@@ -1,0 +1,137 @@
+"""Networks as safetensors files: plain tensors that any framework reads, and a JSON description."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.errors import ArgumentError, ModelError
+from fastmlp.functions import Array, activation_named, cost_named
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+FORMAT = "fastmlp 1"
+LARGEST_FILE = 8 << 30
+
+
+def save(path: str | PathLike[str], network: Network) -> None:
+    """Write `layers.0.weight` `(I, O)`, `layers.0.bias` `(O,)`, … and the description.
+
+    The file appears under its name only when it is complete.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    tensors: dict[str, Array] = {}
+    weights, biases = network.checked_parameters()
+    for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        tensors[f"layers.{number}.weight"] = np.ascontiguousarray(w)
+        tensors[f"layers.{number}.bias"] = np.ascontiguousarray(b)
+    spec = {
+        "sizes": network.sizes,
+        "hidden": network.hidden,
+        "output": network.output,
+        "cost": network.cost,
+        "dtype": str(network.dtype),
+        "pixel_scale": network.pixel_scale,
+        "class_names": network.class_names,
+    }
+    metadata = {"format": FORMAT, "network": json.dumps(spec)}
+    target = Path(path)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(to_bytes(tensors, metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def load(path: str | PathLike[str]) -> tuple[dict[str, Any], list[Array], list[Array]]:
+    """Return description, weights and biases; every part of the file is checked first."""
+    from safetensors import SafetensorError, safe_open
+
+    target = Path(path)
+    try:
+        size = target.stat().st_size
+        if size > LARGEST_FILE:
+            raise ModelError(f"{target}: expected a model of at most 8 GiB, found {size:,} bytes")
+        with safe_open(target, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise ModelError(f"{target}: expected a model, found no such file") from None
+    except OSError as error:
+        raise ModelError(f"{target}: cannot be read: {error.strerror or error}") from None
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f"{target}: expected a safetensors file, found something else: {error}"
+        ) from None
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{target}: expected a model that fastmlp saved ({FORMAT!r} in its metadata), "
+            f"found {metadata.get('format')!r}"
+        )
+    try:
+        spec = _checked_spec(json.loads(metadata.get("network", "")))
+    except (ArgumentError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelError(f"{target}: its description of the network is damaged: {error}") from None
+    return spec, *_checked_tensors(target, spec, tensors)
+
+
+def _checked_spec(spec: Any) -> dict[str, Any]:
+    sizes, names = spec["sizes"], spec["class_names"]
+    if not all(type(size) is int and 0 < size < 1 << 31 for size in sizes) or len(sizes) < 2:
+        raise ValueError(f"sizes are {sizes!r}")
+    if len(spec["hidden"]) != len(sizes) - 2:
+        raise ValueError(f"{len(spec['hidden'])} hidden activations for sizes {sizes!r}")
+    for name in (*spec["hidden"], spec["output"]):
+        activation_named(name, "activation")
+    cost_named(spec["cost"], spec["output"])
+    if spec["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"dtype is {spec['dtype']!r}")
+    if names is not None and not (
+        len(names) == max(sizes[-1], 2) and all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(f"{len(names)} class names for {sizes[-1]} outputs")
+    scale = float(spec["pixel_scale"])
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"pixel_scale is {scale}")
+    return {
+        **spec,
+        "sizes": tuple(sizes),
+        "hidden": tuple(spec["hidden"]),
+        "pixel_scale": scale,
+        "class_names": None if names is None else tuple(names),
+    }
+
+
+def _checked_tensors(
+    path: Path, spec: dict[str, Any], tensors: dict[str, Array]
+) -> tuple[list[Array], list[Array]]:
+    weights, biases = [], []
+    expected = {}
+    for number, shape in enumerate(zip(spec["sizes"], spec["sizes"][1:], strict=False)):
+        expected[f"layers.{number}.weight"] = shape
+        expected[f"layers.{number}.bias"] = shape[1:]
+    if expected.keys() != tensors.keys():
+        raise ModelError(f"{path}: expected tensors {list(expected)}, found {sorted(tensors)}")
+    for name, shape in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype != spec["dtype"]:
+            raise ModelError(
+                f"{path}: expected {name} to be {spec['dtype']} of shape {shape}, "
+                f"found {tensor.dtype} of shape {tensor.shape}"
+            )
+        (weights if name.endswith("weight") else biases).append(np.array(tensor))
+    return weights, biases

@@ -1,0 +1,227 @@
+"""The network: layer sizes, activations, cost and parameters; what it answers, and its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastmlp import model_file
+from fastmlp.backends import backend_named
+from fastmlp.errors import refuse
+from fastmlp.functions import ACTIVATIONS, Array, activation_named, cost_named
+from fastmlp.inputs import as_answers, as_images
+
+PIXEL_SCALE = 1 / 255
+EVALUATE_ROWS = 10_000
+
+
+class Evaluation(NamedTuple):
+    """How a network does on some data: the mean cost, and the share of right answers (0 to 1)."""
+
+    cost: float
+    accuracy: float
+
+
+class Network:
+    """A multi-layer perceptron: a = f(x w + b), layer after layer.
+
+    sizes  : neurons per layer, inputs first: (784, 128, 10)
+    hidden : activation of the hidden layers, one name or one per layer
+    output : activation of the last layer
+    cost   : "squared_error", "cross_entropy" (softmax and sigmoid outputs) or "perceptron"
+    seed   : an int or a numpy Generator, for the initial weights
+    dtype  : "float32" or "float64"
+
+    `weights` and `biases` are lists of arrays `(I, O)` and `(O,)` that may be written to.
+    uint8 images are pixels, and count as `pixel_scale` (1/255) times their value; floats count
+    as they are. Raises ArgumentError for whatever it cannot be built from.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        hidden: str | Sequence[str] = "relu",
+        output: str = "softmax",
+        cost: str = "cross_entropy",
+        seed: int | np.random.Generator = 0,
+        dtype: Any = "float32",
+    ) -> None:
+        self.sizes = _checked_sizes(sizes)
+        self.hidden = _checked_hidden(hidden, len(self.sizes) - 2)
+        self.output = activation_named(output, "output").name
+        self.cost = cost_named(cost, output).name
+        self.dtype = _checked_dtype(dtype)
+        self.pixel_scale = PIXEL_SCALE
+        self.class_names: tuple[str, ...] | None = None
+        generator = np.random.default_rng(seed)
+        self.weights: list[Array] = []
+        self.biases: list[Array] = []
+        for inputs, outputs, name in zip(
+            self.sizes, self.sizes[1:], self.activations, strict=False
+        ):
+            w = _initial_weights(inputs, outputs, ACTIVATIONS[name].initial, generator)
+            self.weights.append(w.astype(self.dtype))
+            self.biases.append(np.zeros(outputs, self.dtype))
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activation of each layer, the last one's included."""
+        return (*self.hidden, self.output)
+
+    @property
+    def parameter_count(self) -> int:
+        """How many weights and biases there are."""
+        return sum((inputs + 1) * outputs for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False))
+
+    def summary(self) -> str:
+        """Return a table of the layers: inputs, outputs, activation, parameters."""
+        lines = ["layer  inputs  outputs  activation  parameters"]
+        for number, (inputs, outputs, name) in enumerate(
+            zip(self.sizes, self.sizes[1:], self.activations, strict=False), start=1
+        ):
+            count = (inputs + 1) * outputs
+            lines.append(f"{number:5}  {inputs:6}  {outputs:7}  {name:10}  {count:10,}")
+        lines.append(f"{self.cost}, {self.dtype}, {self.parameter_count:,} parameters")
+        return "\n".join(lines)
+
+    def predict_proba(self, images: ArrayLike, backend: str = "compiled") -> Array:
+        """Return the outputs `(N, O)` for images `(N, I)`; for one image `(I,)`, its row `(O,)`.
+
+        With a softmax output these are probabilities.
+        """
+        rows = as_images(images, self.sizes[0])
+        a = np.empty((len(rows), self.sizes[-1]), self.dtype)
+        weights, biases = self.checked_parameters()
+        scale = self.scale_of(rows)
+        backend_named(backend).infer(weights, biases, self.activations, rows, a, scale)
+        return a[0] if self._is_one(images) else a
+
+    def predict(self, images: ArrayLike, backend: str = "compiled") -> Array:
+        """Return the class of each image `(N,)`: its largest output, or for a single output 0 or 1."""
+        a = self.predict_proba(images, backend)
+        answers = a[..., 0] >= 0.5 if self.sizes[-1] == 1 else a.argmax(axis=-1)
+        return np.asarray(answers, np.int64)
+
+    def evaluate(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> Evaluation:
+        """Return mean cost and accuracy on images `(N, I)` with labels `(N,)` or targets `(N, O)`."""
+        rows = as_images(images, self.sizes[0])
+        y = as_answers(labels, len(rows), self.sizes[-1], self.dtype, "labels")
+        weights, biases = self.checked_parameters()
+        chosen, cost, correct = backend_named(backend), 0.0, 0
+        weighted_sums = (*self.hidden, "identity")
+        for start in range(0, len(rows), EVALUATE_ROWS):
+            part = rows[start : start + EVALUATE_ROWS]
+            z, a, dz = (np.empty((len(part), self.sizes[-1]), self.dtype) for _ in range(3))
+            chosen.infer(weights, biases, weighted_sums, part, z, self.scale_of(rows))
+            answers = y[start : start + EVALUATE_ROWS]
+            cost += chosen.output(z, answers, self.output, self.cost, a, dz)
+            correct += chosen.count_correct(a, answers)
+        return Evaluation(cost / len(rows), correct / len(rows))
+
+    def accuracy(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> float:
+        """Return the share of right answers, 0 to 1, on images `(N, I)` with labels `(N,)`."""
+        return self.evaluate(images, labels, backend).accuracy
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to a safetensors file, whole or not at all."""
+        model_file.save(path, self)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Network:
+        """Read a network from a file that `save` wrote; ModelError if it is anything else."""
+        spec, weights, biases = model_file.load(path)
+        network = cls(
+            spec["sizes"], spec["hidden"], spec["output"], spec["cost"], 0, spec["dtype"]
+        )
+        network.pixel_scale = spec["pixel_scale"]
+        network.class_names = spec["class_names"]
+        network.weights, network.biases = weights, biases
+        return network
+
+    def checked_parameters(self) -> tuple[list[Array], list[Array]]:
+        """Return weights and biases; ArgumentError if one no longer has its shape and dtype."""
+        shapes = list(zip(self.sizes, self.sizes[1:], strict=False))
+        for name, arrays, wanted in (
+            ("weights", self.weights, shapes),
+            ("biases", self.biases, [(outputs,) for _, outputs in shapes]),
+        ):
+            found = [np.shape(array) for array in arrays]
+            if found != wanted or any(array.dtype != self.dtype for array in arrays):
+                raise refuse(
+                    name,
+                    f"must be {self.dtype} arrays of shapes {wanted}",
+                    f"shapes {found}",
+                    f"Write into the arrays: network.{name}[0][...] = values.",
+                )
+        return self.weights, self.biases
+
+    def scale_of(self, images: Array) -> float:
+        """Return what these images are multiplied by: `pixel_scale` for uint8, else 1."""
+        return self.pixel_scale if images.dtype == np.uint8 else 1.0
+
+    def _is_one(self, images: ArrayLike) -> bool:
+        shape = np.shape(images)
+        return len(shape) == 1 or (len(shape) == 2 and shape[1] != self.sizes[0])
+
+    def __repr__(self) -> str:
+        return (
+            f"Network({self.sizes}, hidden={self.hidden}, output={self.output!r}, "
+            f"cost={self.cost!r}, dtype={str(self.dtype)!r})"
+        )
+
+
+def _checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    whole = [size for size in sizes if isinstance(size, (int, np.integer)) and size >= 1]
+    if len(whole) != len(sizes) or len(whole) < 2:
+        raise refuse(
+            "sizes",
+            "must be two or more whole numbers of at least 1: inputs, hidden layers, outputs",
+            repr(sizes),
+            "Pass (784, 128, 10), for example.",
+        )
+    return tuple(int(size) for size in whole)
+
+
+def _checked_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
+    if isinstance(hidden, str):
+        activation_named(hidden, "hidden")
+    if len(names) != layers:
+        raise refuse(
+            "hidden",
+            f"must be one name, or one for each of the {layers} hidden layers",
+            f"{len(names)} names",
+            "Pass hidden='relu' for all of them.",
+        )
+    for name in names:
+        if activation_named(name, "hidden").derivative is None:
+            raise refuse("hidden", "must act on each neuron alone", repr(name), "Keep softmax for output=.")
+    return names
+
+
+def _checked_dtype(dtype: Any) -> np.dtype[Any]:
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
+    if kind not in (np.float32, np.float64):
+        raise refuse("dtype", "must be float32 or float64", repr(dtype), "Pass dtype='float32'.")
+    return kind
+
+
+def _initial_weights(
+    inputs: int, outputs: int, initial: str, generator: np.random.Generator
+) -> Array:
+    """Draw weights that keep the signal's variance from layer to layer.
+
+    He et al. (2015): normal, variance 2 / I, before units that are off half of the time.
+    Glorot and Bengio (2010): uniform, variance 2 / (I + O).
+    """
+    if initial == "he":
+        return generator.standard_normal((inputs, outputs)) * np.sqrt(2 / inputs)
+    limit = np.sqrt(6 / (inputs + outputs))
+    return generator.uniform(-limit, limit, (inputs, outputs))

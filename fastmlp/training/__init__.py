@@ -1,0 +1,17 @@
+"""Training: minibatch order, schedules, the epoch loop, and its history."""
+
+from fastmlp.training.gradient import gradients
+from fastmlp.training.history import History
+from fastmlp.training.loop import EarlyStopping, Progress, train
+from fastmlp.training.rate import find_learning_rate
+from fastmlp.training.schedules import SCHEDULES
+
+__all__ = [
+    "SCHEDULES",
+    "EarlyStopping",
+    "History",
+    "Progress",
+    "find_learning_rate",
+    "gradients",
+    "train",
+]

@@ -1,0 +1,70 @@
+"""The record of a training run, epoch by epoch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+COLUMNS = (
+    ("train_cost", "train cost", "{:.4f}", 1),
+    ("train_accuracy", "train acc", "{:.2f} %", 100),
+    ("validation_cost", "val cost", "{:.4f}", 1),
+    ("validation_accuracy", "val acc", "{:.2f} %", 100),
+    ("learning_rate", "rate", "{:.4g}", 1),
+    ("epoch_seconds", "seconds", "{:.3f}", 1),
+    ("samples_per_second", "samples/s", "{:,.0f}", 1),
+)
+
+
+@dataclass
+class History:
+    """One list entry for each epoch.
+
+    train_cost, train_accuracy : means over the epoch's minibatches, each before its step
+    validation_cost, validation_accuracy : after the epoch; None without validation data
+    learning_rate : of the epoch's last step
+    epoch_seconds : of training alone, neither compilation nor evaluation; samples_per_second
+    compile_seconds : how long the kernels took to compile, or to load, before the first epoch
+    stopped : why training ended
+    restored_epoch : the epoch, from 1, whose parameters early stopping brought back
+    """
+
+    train_cost: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    validation_cost: list[float | None] = field(default_factory=list)
+    validation_accuracy: list[float | None] = field(default_factory=list)
+    learning_rate: list[float] = field(default_factory=list)
+    epoch_seconds: list[float] = field(default_factory=list)
+    samples_per_second: list[float] = field(default_factory=list)
+    compile_seconds: float = 0.0
+    backend: str = ""
+    threads: int | None = None
+    stopped: str = ""
+    restored_epoch: int | None = None
+
+    @property
+    def train_seconds(self) -> float:
+        """The seconds of all epochs together."""
+        return sum(self.epoch_seconds)
+
+    def __len__(self) -> int:
+        return len(self.train_cost)
+
+    def to_json(self, indent: int | None = None) -> str:
+        """Return all lists and facts as one JSON object."""
+        return json.dumps(asdict(self), indent=indent)
+
+    def table(self) -> str:
+        """Return a plain-text table, one line for each epoch."""
+        columns = [["epoch", *(str(number + 1) for number in range(len(self)))]]
+        for name, title, form, factor in COLUMNS:
+            values = getattr(self, name)
+            if any(value is not None for value in values):
+                texts = ["-" if v is None else form.format(v * factor) for v in values]
+                columns.append([title, *texts])
+        widths = [max(map(len, column)) for column in columns]
+        rows = zip(*columns, strict=True)
+        return "\n".join(
+            "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+            for row in rows
+        )

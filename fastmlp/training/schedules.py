@@ -1,0 +1,104 @@
+"""Learning-rate schedules: how the rate moves with the progress of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import cos, pi
+
+import numpy as np
+
+from fastmlp.errors import refuse
+from fastmlp.functions import Array
+
+Schedule = Callable[[float], float]
+
+WARM_UP = 0.1
+
+
+def constant(progress: float) -> float:
+    """1, all the time."""
+    return 1.0
+
+
+def linear(progress: float) -> float:
+    """Rise from 0 to 1 over the first tenth, then fall to 0 at the end."""
+    if progress < WARM_UP:
+        return progress / WARM_UP
+    return (1 - progress) / (1 - WARM_UP)
+
+
+def cosine(progress: float) -> float:
+    """Fall from 1 to 0 along half a cosine (Loshchilov and Hutter, 2017)."""
+    return (1 + cos(pi * progress)) / 2
+
+
+def step(progress: float) -> float:
+    """1, a tenth from the middle on, a hundredth from three quarters on."""
+    return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
+
+
+def one_cycle(progress: float) -> float:
+    """Rise from 1/25 to 1 over the first 30 %, then fall to 1/250,000 (Smith and Topin, 2018)."""
+    start, end, peak = 1 / 25, 1 / 250_000, 0.3
+    if progress < peak:
+        return 1 + (start - 1) * cosine(progress / peak)
+    return end + (1 - end) * cosine((progress - peak) / (1 - peak))
+
+
+class Halving:
+    """The lecture's recipe: start high, and halve while the network shows no convergence.
+
+    After every epoch whose cost is no lower than the lowest so far, the factor is halved.
+    """
+
+    def __init__(self) -> None:
+        self.factor, self.lowest = 1.0, np.inf
+
+    def __call__(self, progress: float) -> float:
+        return self.factor
+
+    def watch(self, cost: float) -> None:
+        """Take notice of an epoch's cost: the validation cost where there is one."""
+        if cost < self.lowest:
+            self.lowest = cost
+        else:
+            self.factor /= 2
+
+
+SCHEDULES: dict[str, Callable[[], Schedule]] = {
+    "constant": lambda: constant,
+    "halving": Halving,
+    "step": lambda: step,
+    "cosine": lambda: cosine,
+    "one_cycle": lambda: one_cycle,
+    "linear": lambda: linear,
+}
+
+
+def schedule_named(schedule: str | Schedule) -> Schedule:
+    """Return the schedule of that name, fresh, or the callable itself."""
+    if callable(schedule):
+        return schedule
+    if schedule not in SCHEDULES:
+        raise refuse(
+            "schedule",
+            "must name a schedule, or be a callable from progress (0 to 1) to a factor",
+            repr(schedule),
+            f"Choose from {', '.join(SCHEDULES)}.",
+        )
+    return SCHEDULES[schedule]()
+
+
+def step_rates(schedule: Schedule, rate: float, epoch: int, epochs: int, steps: int) -> Array:
+    """Return the rate of each step of an epoch, float64 `(steps,)`; epochs count from 0."""
+    total = epochs * steps
+    factors = (schedule((epoch * steps + step) / total) for step in range(steps))
+    rates = rate * np.fromiter(factors, np.float64, steps)
+    if not (np.isfinite(rates).all() and (rates >= 0).all()):
+        raise refuse(
+            "schedule",
+            "must return finite factors of at least 0",
+            f"learning rates from {rates.min()} to {rates.max()}",
+            "Check the callable at progress 0 and 1.",
+        )
+    return rates
