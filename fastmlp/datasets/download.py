@@ -76,7 +76,7 @@ def fetch(
 ) -> Path:
     """Download `name` from the mirrors in turn into `folder`, and return its path.
 
-    mirrors : addresses that `name` is appended to; https, or any scheme on this very machine
+    mirrors : addresses that `name` is appended to; https, or http on this very machine
     verify  : called with the downloaded file; whatever it raises refuses the file
     most    : bytes after which a mirror is refused
 
@@ -145,6 +145,8 @@ def _download(
                 raise TimeoutError(f"no data for {patience:g} s")
         if failure:
             raise failure[0]
+        if report:
+            report(file.tell(), file.tell())
         file.flush()
         os.fsync(file.fileno())
 
