@@ -28,5 +28,5 @@ class DivergedError(FastMLPError, ArithmeticError):
 
 
 def refuse(argument: str, rule: str, got: object, remedy: str) -> ArgumentError:
-    """Return the error for a broken rule: ``raise refuse("batch_size", "must be at least 1", 0, …)``."""
+    """Return the error for an argument that broke its rule: what arrived, and the remedy."""
     return ArgumentError(f"{argument} {rule}; got {got}. {remedy}")

@@ -159,7 +159,10 @@ def activation_named(name: str, argument: str) -> Activation:
     """Return the row of that name, or raise ArgumentError for `argument` listing the names."""
     if name not in ACTIVATIONS:
         raise refuse(
-            argument, "must name an activation", repr(name), f"Choose from {', '.join(ACTIVATIONS)}."
+            argument,
+            "must name an activation",
+            repr(name),
+            f"Choose from {', '.join(ACTIVATIONS)}.",
         )
     return ACTIVATIONS[name]
 
@@ -177,3 +180,14 @@ def cost_named(name: str, output: str) -> Cost:
             "Use cost='squared_error', or another output.",
         )
     return cost
+
+
+def count_correct(a: Array, y: Array) -> int:
+    """Count the rows of a `(N, O)` whose largest output is the label's, or the target's.
+
+    A single output answers yes (1) from one half upwards.
+    """
+    if a.shape[1] == 1:
+        return int(((a >= 0.5) == (y.reshape(a.shape) >= 0.5)).sum())
+    wanted = y if y.ndim == 1 else y.argmax(axis=1)
+    return int((a.argmax(axis=1) == wanted).sum())

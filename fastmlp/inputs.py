@@ -96,5 +96,8 @@ def check_at_least(argument: str, value: Any, least: float, kind: type = int) ->
     if isinstance(value, bool) or not isinstance(value, allowed) or not value >= least:
         name = "a whole number" if kind is int else "a number"
         raise refuse(
-            argument, f"must be {name} of at least {least:g}", repr(value), f"Pass {argument} >= {least:g}."
+            argument,
+            f"must be {name} of at least {least:g}",
+            repr(value),
+            f"Pass {argument} >= {least:g}.",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,11 +120,12 @@ def _checked_spec(spec: Any) -> dict[str, Any]:
 def _checked_tensors(
     path: Path, spec: dict[str, Any], tensors: dict[str, Array]
 ) -> tuple[list[Array], list[Array]]:
-    weights, biases = [], []
-    expected = {}
-    for number, shape in enumerate(zip(spec["sizes"], spec["sizes"][1:], strict=False)):
-        expected[f"layers.{number}.weight"] = shape
-        expected[f"layers.{number}.bias"] = shape[1:]
+    weights: list[Array] = []
+    biases: list[Array] = []
+    expected: dict[str, tuple[int, ...]] = {}
+    for number, (inputs, outputs) in enumerate(pairwise(spec["sizes"])):
+        expected[f"layers.{number}.weight"] = (inputs, outputs)
+        expected[f"layers.{number}.bias"] = (outputs,)
     if expected.keys() != tensors.keys():
         raise ModelError(f"{path}: expected tensors {list(expected)}, found {sorted(tensors)}")
     for name, shape in expected.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 from fastmlp import model_file
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
-from fastmlp.functions import ACTIVATIONS, Array, activation_named, cost_named
+from fastmlp.functions import ACTIVATIONS, Array, activation_named, cost_named, count_correct
 from fastmlp.inputs import as_answers, as_images
 
 PIXEL_SCALE = 1 / 255
@@ -75,7 +76,7 @@ class Network:
     @property
     def parameter_count(self) -> int:
         """How many weights and biases there are."""
-        return sum((inputs + 1) * outputs for inputs, outputs in zip(self.sizes, self.sizes[1:], strict=False))
+        return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
 
     def summary(self) -> str:
         """Return a table of the layers: inputs, outputs, activation, parameters."""
@@ -101,13 +102,15 @@ class Network:
         return a[0] if self._is_one(images) else a
 
     def predict(self, images: ArrayLike, backend: str = "compiled") -> Array:
-        """Return the class of each image `(N,)`: its largest output, or for a single output 0 or 1."""
+        """Return the class of each image `(N,)`: its largest output; of a single output, 0 or 1."""
         a = self.predict_proba(images, backend)
         answers = a[..., 0] >= 0.5 if self.sizes[-1] == 1 else a.argmax(axis=-1)
         return np.asarray(answers, np.int64)
 
-    def evaluate(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> Evaluation:
-        """Return mean cost and accuracy on images `(N, I)` with labels `(N,)` or targets `(N, O)`."""
+    def evaluate(
+        self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled"
+    ) -> Evaluation:
+        """Return mean cost and accuracy on images `(N, I)`, labels `(N,)` or targets `(N, O)`."""
         rows = as_images(images, self.sizes[0])
         y = as_answers(labels, len(rows), self.sizes[-1], self.dtype, "labels")
         weights, biases = self.checked_parameters()
@@ -119,7 +122,7 @@ class Network:
             chosen.infer(weights, biases, weighted_sums, part, z, self.scale_of(rows))
             answers = y[start : start + EVALUATE_ROWS]
             cost += chosen.output(z, answers, self.output, self.cost, a, dz)
-            correct += chosen.count_correct(a, answers)
+            correct += count_correct(a, answers)
         return Evaluation(cost / len(rows), correct / len(rows))
 
     def accuracy(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> float:
@@ -134,9 +137,7 @@ class Network:
     def load(cls, path: str | PathLike[str]) -> Network:
         """Read a network from a file that `save` wrote; ModelError if it is anything else."""
         spec, weights, biases = model_file.load(path)
-        network = cls(
-            spec["sizes"], spec["hidden"], spec["output"], spec["cost"], 0, spec["dtype"]
-        )
+        network = cls(spec["sizes"], spec["hidden"], spec["output"], spec["cost"], 0, spec["dtype"])
         network.pixel_scale = spec["pixel_scale"]
         network.class_names = spec["class_names"]
         network.weights, network.biases = weights, biases
@@ -144,7 +145,7 @@ class Network:
 
     def checked_parameters(self) -> tuple[list[Array], list[Array]]:
         """Return weights and biases; ArgumentError if one no longer has its shape and dtype."""
-        shapes = list(zip(self.sizes, self.sizes[1:], strict=False))
+        shapes = list(pairwise(self.sizes))
         for name, arrays, wanted in (
             ("weights", self.weights, shapes),
             ("biases", self.biases, [(outputs,) for _, outputs in shapes]),
@@ -199,11 +200,14 @@ def _checked_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]
         )
     for name in names:
         if activation_named(name, "hidden").derivative is None:
-            raise refuse("hidden", "must act on each neuron alone", repr(name), "Keep softmax for output=.")
+            raise refuse(
+                "hidden", "must act on each neuron alone", repr(name), "Keep softmax for output=."
+            )
     return names
 
 
 def _checked_dtype(dtype: Any) -> np.dtype[Any]:
+    kind: np.dtype[Any]
     try:
         kind = np.dtype(dtype)
     except TypeError:
@@ -222,6 +226,6 @@ def _initial_weights(
     Glorot and Bengio (2010): uniform, variance 2 / (I + O).
     """
     if initial == "he":
-        return generator.standard_normal((inputs, outputs)) * np.sqrt(2 / inputs)
+        return generator.normal(0, np.sqrt(2 / inputs), (inputs, outputs))
     limit = np.sqrt(6 / (inputs + outputs))
     return generator.uniform(-limit, limit, (inputs, outputs))

@@ -1,6 +1,6 @@
 """The network in compiled code: the twin of `fastmlp.reference`, function by function."""
 
-from fastmlp.kernels.engine import Engine, count_correct, infer, is_compiled, prepare
+from fastmlp.kernels.engine import Engine, infer, is_compiled, prepare
 from fastmlp.kernels.layers import (
     delta,
     forward,
@@ -13,7 +13,6 @@ from fastmlp.kernels.layers import (
 
 __all__ = [
     "Engine",
-    "count_correct",
     "delta",
     "forward",
     "gradient",

@@ -15,7 +15,10 @@ PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def check_array(
-    name: str, array: Array, shape: Sequence[int | None], dtype: np.dtype | None = None  # type: ignore[type-arg]
+    name: str,
+    array: Array,
+    shape: Sequence[int | None],
+    dtype: np.dtype | None = None,
 ) -> None:
     """Refuse an array that is not C-contiguous, aligned, and of this dtype and shape.
 
@@ -55,7 +58,7 @@ def check_output(name: str, array: Array, inputs: dict[str, Array]) -> None:
             )
 
 
-def check_packed(name: str, w: Array, inputs: int, outputs: int, dtype: np.dtype) -> None:  # type: ignore[type-arg]
+def check_packed(name: str, w: Array, inputs: int, outputs: int, dtype: np.dtype) -> None:
     """Refuse weights that are not what `pack_weights` makes of an array `(inputs, outputs)`."""
     width = panel_width(outputs, dtype)
     rows = round_up(inputs, VECTOR_BYTES // dtype.itemsize)

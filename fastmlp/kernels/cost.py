@@ -13,7 +13,7 @@ SQUARED_ERROR = COSTS["squared_error"].code
 
 
 @jit
-def output(job, layer, z, z_row, i, rows, position, factor, y, like):  # type: ignore[no-untyped-def]
+def output(job, layer, z, z_row, i, rows, position, factor, y, like):
     """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
 
     z is the address of the first of these rows, y of scratch for one target. The batch begins at
@@ -24,12 +24,16 @@ def output(job, layer, z, z_row, i, rows, position, factor, y, like):  # type: i
     if layer.activation != SOFTMAX:
         activate(layer.activation, a, layer.a_row, z, z_row, job.zeros, rows, columns, like)
     order = row(job.order, job.samples, np.int64(0))
-    costs, hits = row(job.costs, job.samples, np.float64(0)), row(job.hits, job.samples, np.uint8(0))
+    costs, hits = (
+        row(job.costs, job.samples, np.float64(0)),
+        row(job.hits, job.samples, np.uint8(0)),
+    )
     for r in range(rows):
         place = position + i + r
         target = find_target(job, order[place], columns, y, like)
-        z_r, a_r = row(z + r * z_row * size, columns, like), row(
-            a + r * layer.a_row * size, columns, like
+        z_r, a_r = (
+            row(z + r * z_row * size, columns, like),
+            row(a + r * layer.a_row * size, columns, like),
         )
         dz_r = row(dz + r * layer.dz_row * size, columns, like)
         costs[place] = output_row(z_r, target, a_r, dz_r, layer.activation, job.cost, factor)
@@ -37,12 +41,21 @@ def output(job, layer, z, z_row, i, rows, position, factor, y, like):  # type: i
     if job.cost == SQUARED_ERROR and layer.activation != SOFTMAX:
         # dC/dz = dC/da f'(z)
         times_slope(
-            layer.activation, dz, layer.dz_row, dz, layer.dz_row, a, layer.a_row, rows, columns, like
+            layer.activation,
+            dz,
+            layer.dz_row,
+            dz,
+            layer.dz_row,
+            a,
+            layer.a_row,
+            rows,
+            columns,
+            like,
         )
 
 
 @jit
-def find_target(job, sample, columns, y, like):  # type: ignore[no-untyped-def]
+def find_target(job, sample, columns, y, like):
     """Return a sample's target row; a label's is 1 in its place and 0 elsewhere."""
     if job.targets != 0:
         return row(job.targets + sample * columns * item_bytes(like), columns, like)
@@ -54,7 +67,7 @@ def find_target(job, sample, columns, y, like):  # type: ignore[no-untyped-def]
 
 
 @jit
-def output_row(z, y, a, dz, activation, cost, factor):  # type: ignore[no-untyped-def]
+def output_row(z, y, a, dz, activation, cost, factor):
     """dz = factor dC/dz for one sample with target y, and for softmax a = f(z); return C."""
     number = type(factor)
     columns = len(z)
@@ -87,7 +100,7 @@ def output_row(z, y, a, dz, activation, cost, factor):  # type: ignore[no-untype
 
 
 @jit
-def is_hit(a, y):  # type: ignore[no-untyped-def]
+def is_hit(a, y):
     """Whether the largest output is the target's; a single output says yes from one half up."""
     if len(a) == 1:
         return (a[0] >= 0.5) == (y[0] >= 0.5)

@@ -34,7 +34,7 @@ PER_LOG2 = 1 / math.log(2)
 
 
 @jit
-def _split(x):  # type: ignore[no-untyped-def]
+def _split(x):
     """x = n log 2 + r with n whole and abs(r) <= log(2) / 2; n is 0 for NaN."""
     number = type(x)
     n = np.floor(x * number(PER_LOG2) + number(0.5))
@@ -43,7 +43,7 @@ def _split(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def exp(x):  # type: ignore[no-untyped-def]
+def exp(x):
     """e^x = 2^n e^r; infinite above, 0 below what the precision can hold, NaN for NaN."""
     number = type(x)
     limit = number(104) if item_bytes(x) == 4 else number(746)
@@ -55,14 +55,14 @@ def exp(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x):
     """1 / (1 + e^-x)."""
     one = type(x)(1)
     return one / (one + exp(-x))
 
 
 @jit
-def tanh(x):  # type: ignore[no-untyped-def]
+def tanh(x):
     """(e^2|x| - 1) / (e^2|x| + 1) with the sign of x, from e^y - 1 = 2^n (e^r - 1) + (2^n - 1)."""
     number = type(x)
     y = abs(x)
@@ -73,7 +73,7 @@ def tanh(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def row(address, columns, like):  # type: ignore[no-untyped-def]
+def row(address, columns, like):
     """Return `columns` adjacent numbers at an address as an array."""
     return numba.carray(pointer(address, like), (columns,))
 
@@ -87,7 +87,7 @@ def _over_tile(f: Callable[..., Any]) -> Callable[..., Any]:
     scalar = jit(f)
 
     @jit
-    def apply(a, a_row, c, c_row, d, d_row, rows, columns, like):  # type: ignore[no-untyped-def]
+    def apply(a, a_row, c, c_row, d, d_row, rows, columns, like):
         stay_whole()
         lanes, size = vector_lanes(like), item_bytes(like)
         for i in range(rows):
@@ -98,7 +98,7 @@ def _over_tile(f: Callable[..., Any]) -> Callable[..., Any]:
                 for k in range(lanes):
                     target[k] = scalar(left[k], right[k])
 
-    return apply  # type: ignore[no-any-return]
+    return apply
 
 
 # a = f(c + b)
@@ -118,7 +118,7 @@ _step_slope = _over_tile(lambda c, a: type(c)(0))
 
 
 @jit
-def activate(activation, a, a_row, z, z_row, b, rows, columns, like):  # type: ignore[no-untyped-def]
+def activate(activation, a, a_row, z, z_row, b, rows, columns, like):
     """a = f(z + b) on a tile; softmax, which needs whole rows, is left at z + b."""
     if activation == RELU:
         _relu(a, a_row, z, z_row, b, 0, rows, columns, like)
@@ -135,7 +135,7 @@ def activate(activation, a, a_row, z, z_row, b, rows, columns, like):  # type: i
 
 
 @jit
-def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like):  # type: ignore[no-untyped-def]
+def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like):
     """dz = c f'(z) on a tile, f'(z) computed from a = f(z)."""
     if activation == RELU:
         _relu_slope(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
@@ -152,7 +152,7 @@ def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like)
 
 
 @jit
-def softmax(z, a):  # type: ignore[no-untyped-def]
+def softmax(z, a):
     """a = e^(z - max z) / sum; return log of the sum of e^z. One row; a may be z."""
     peak = z[0]
     for value in z[1:]:
@@ -168,7 +168,7 @@ def softmax(z, a):  # type: ignore[no-untyped-def]
 
 
 @jit
-def integral(activation, z, a):  # type: ignore[no-untyped-def]
+def integral(activation, z, a):
     """F(z), with F' = f, for one output; softmax has its own."""
     number = type(z)
     if activation == SIGMOID:

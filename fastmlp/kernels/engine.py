@@ -16,9 +16,8 @@ from fastmlp.kernels.layout import (
 )
 from fastmlp.kernels.records import IMAGE_KINDS, INFER, JOB, LAYER, TRAIN
 from fastmlp.kernels.simd import TILE_ROWS
-from fastmlp.reference.engine import count_correct
 
-__all__ = ["Engine", "count_correct", "infer", "is_compiled", "prepare"]
+__all__ = ["Engine", "infer", "is_compiled", "prepare"]
 
 
 class Engine:
@@ -55,13 +54,13 @@ class Engine:
                 arrays[name] = aligned_zeros(shape, self._dtype)
                 layer[name] = arrays[name].ctypes.data
             layer["a_row"] = layer["dz_row"] = stride
-        self._job, self._memory = job_record(self._layers, self._dtype, self.threads)
-        x_row = row_stride(len(weights[0]), self._dtype)
-        self._memory["x"] = aligned_zeros((2, batch_size, x_row), self._dtype)
-        job = self._job[0]
-        job["kind"], job["cost"], job["batch_size"] = TRAIN, COSTS[cost].code, batch_size
-        job["x"], job["x_row"] = self._memory["x"].ctypes.data, x_row
-        job["momentum"], job["nesterov"], job["weight_decay"] = momentum, nesterov, weight_decay
+        self._job = Job(self._layers, self._dtype, self.threads)
+        record = self._job.record
+        record["kind"], record["cost"], record["batch_size"] = TRAIN, COSTS[cost].code, batch_size
+        record["x_row"] = row_stride(len(weights[0]), self._dtype)
+        self._job.point(x=aligned_zeros((2, batch_size, int(record["x_row"][0])), self._dtype))
+        record["momentum"], record["nesterov"] = momentum, nesterov
+        record["weight_decay"] = weight_decay
 
     def train(
         self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
@@ -73,22 +72,19 @@ class Engine:
         learning_rates : float64 `(steps,)`. A step's cost is the sum over its samples; costs and
         answers are those before the step.
         """
-        job = self._job[0]
-        images = np.ascontiguousarray(images)
-        order = np.ascontiguousarray(order[: len(learning_rates) * int(job["batch_size"])], np.int64)
+        record = self._job.record
+        batch_size = int(record["batch_size"][0])
         rates = np.ascontiguousarray(learning_rates, np.float64)
-        targets = y_array(y, self._dtype)
+        order = np.ascontiguousarray(order[: len(rates) * batch_size], np.int64)
+        images = np.ascontiguousarray(images)
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
-        job["images"], job["image_kind"] = images.ctypes.data, IMAGE_KINDS[images.dtype.name]
-        job["order"], job["samples"] = order.ctypes.data, len(order)
-        job["learning_rates"], job["steps"] = rates.ctypes.data, len(rates)
-        job["costs"], job["hits"] = costs.ctypes.data, hits.ctypes.data
-        job["labels"], job["targets"] = (
-            (targets.ctypes.data, 0) if y.ndim == 1 else (0, targets.ctypes.data)
-        )
-        job["scale"] = scale
-        run(self._job, self._layers, self.threads, self._dtype)
-        first_samples = np.arange(len(rates)) * int(job["batch_size"])
+        record["steps"], record["samples"], record["scale"] = len(rates), len(order), scale
+        record["image_kind"] = IMAGE_KINDS[images.dtype.name]
+        record["labels"] = record["targets"] = 0
+        self._job.point(images=images, order=order, learning_rates=rates, costs=costs, hits=hits)
+        self._job.point(**{"labels" if y.ndim == 1 else "targets": y_array(y, self._dtype)})
+        run(self._job.record, self._layers, self.threads, self._dtype)
+        first_samples = np.arange(len(rates)) * batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
@@ -108,23 +104,24 @@ def infer(
     threads: int | None = None,
 ) -> None:
     """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
-    dtype = weights[0].dtype
-    layers, arrays = layer_records(weights, biases, activations)
+    dtype, outputs = weights[0].dtype, len(biases[-1])
+    layers, parameters = layer_records(weights, biases, activations)
     layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
-    outputs = aligned_zeros((len(images), int(layers["a_row"][-1])), dtype)
-    layers["a"][-1] = outputs.ctypes.data
-    parameters = sum(w.size for w in weights)
-    members = min(team_size(len(images) * parameters, threads), -(-len(images) // TILE_ROWS))
-    job, memory = job_record(layers, dtype, members)
+    answers = aligned_zeros((len(images), int(layers["a_row"][-1])), dtype)
+    layers["a"][-1] = answers.ctypes.data
+    work = len(images) * sum(array["w"].size for array in parameters)
+    members = min(team_size(work, threads), -(-len(images) // TILE_ROWS))
+    job = Job(layers, dtype, members)
     images = np.ascontiguousarray(images)
-    job["kind"], job["samples"], job["scale"] = INFER, len(images), scale
-    job["images"], job["image_kind"] = images.ctypes.data, IMAGE_KINDS[images.dtype.name]
-    job["x_row"] = row_stride(len(weights[0]), dtype)
-    run(job, layers, members, dtype)
-    np.copyto(a, outputs[:, : a.shape[1]])
+    job.record["kind"], job.record["samples"], job.record["scale"] = INFER, len(images), scale
+    job.record["image_kind"] = IMAGE_KINDS[images.dtype.name]
+    job.record["x_row"] = row_stride(len(weights[0]), dtype)
+    job.point(images=images)
+    run(job.record, layers, members, dtype)
+    np.copyto(a, answers[:, :outputs])
 
 
-def y_array(y: Array, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
+def y_array(y: Array, dtype: np.dtype) -> Array:
     """Return labels `(N,)` as int64 or targets `(N, O)` in the network's precision."""
     return np.ascontiguousarray(y, np.int64 if y.ndim == 1 else dtype)
 
@@ -148,25 +145,28 @@ def layer_records(
     return layers, arrays
 
 
-def job_record(
-    layers: Array, dtype: np.dtype, members: int  # type: ignore[type-arg]
-) -> tuple[Array, dict[str, Array]]:
-    """Return a JOB record with scratch memory for each member, and the arrays it points to.
+class Job:
+    """A JOB record for some layers, with scratch for each member of a team.
 
     A member's scratch has room for the largest of: a transposed panel of weights (delta), a
     tile's rows of the last layer and a target (output), a tile's rows of two layers (infer).
     """
-    width = int(max(layers["width"]))
-    widest = max(int((layers["panels"] * layers["width"]).max()), int(layers["inputs"].max()))
-    room = row_stride(widest, dtype) * max(width, 2 * TILE_ROWS)
-    memory = {
-        "scratch": aligned_zeros((members, room), dtype),
-        "zeros": aligned_zeros((widest,), dtype),
-        "ones": np.ones(1, dtype),
-    }
-    job = np.zeros(1, JOB)
-    for name, array in memory.items():
-        job[name] = array.ctypes.data
-    job["scratch_size"] = room
-    job["inputs"] = layers["inputs"][0]
-    return job, memory
+
+    def __init__(self, layers: Array, dtype: np.dtype, members: int) -> None:
+        width = int(layers["width"].max())
+        widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
+        room = row_stride(widest, dtype) * max(width, 2 * TILE_ROWS)
+        self.record = np.zeros(1, JOB)
+        self.record["scratch_size"], self.record["inputs"] = room, layers["inputs"][0]
+        self._arrays: dict[str, Array] = {}
+        self.point(
+            scratch=aligned_zeros((members, room), dtype),
+            zeros=aligned_zeros((widest,), dtype),
+            ones=np.ones(1, dtype),
+        )
+
+    def point(self, **arrays: Array) -> None:
+        """Let fields of the record point to arrays, which live as long as the job."""
+        for name, array in arrays.items():
+            self.record[name] = array.ctypes.data
+        self._arrays |= arrays

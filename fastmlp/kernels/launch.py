@@ -20,11 +20,11 @@ from fastmlp.kernels.team import BOARD_SIZE, roll_call
 WORTHWHILE = 50_000
 # Numba's portable threading layer aborts the process if two Python threads launch at once
 _LAUNCHING = Lock()
-_prepared: set[np.dtype] = set()  # type: ignore[type-arg]
+_prepared: set[np.dtype] = set()
 
 
 @entry(parallel=True)
-def _run(job, layers, board, members, like):  # type: ignore[no-untyped-def]
+def _run(job, layers, board, members, like):
     if members == 1:
         work(job[0], layers, board, 0, 1, like)
     else:
@@ -48,13 +48,13 @@ def team_size(work: int, threads: int | None = None) -> int:
     return threads or max(1, min(available_threads(), work // WORTHWHILE))
 
 
-def is_compiled(dtype: np.dtype) -> bool:  # type: ignore[type-arg]
+def is_compiled(dtype: np.dtype) -> bool:
     """Return whether `prepare` will be quick: the machine code is there, in memory or on disk."""
     folder = kernel_cache()
     return dtype in _prepared or (folder is not None and (folder / f"{dtype}.done").exists())
 
 
-def prepare(dtype: np.dtype) -> float:  # type: ignore[type-arg]
+def prepare(dtype: np.dtype) -> float:
     """Compile or load the kernels for float32 or float64, and return the seconds it took."""
     began = perf_counter()
     if dtype not in _prepared:
@@ -67,7 +67,7 @@ def prepare(dtype: np.dtype) -> float:  # type: ignore[type-arg]
     return perf_counter() - began
 
 
-def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:  # type: ignore[type-arg]
+def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
     """Do a job with a team of at most so many members; return how many took part."""
     board = np.zeros(BOARD_SIZE + 8, np.int64)
     start = -board.ctypes.data % 64 // 8

@@ -10,9 +10,15 @@ import numpy as np
 
 from fastmlp.functions import COSTS, Array, activation_named
 from fastmlp.kernels.checks import check_array, check_output, check_packed
-from fastmlp.kernels.engine import job_record, y_array
+from fastmlp.kernels.engine import Job, y_array
 from fastmlp.kernels.launch import run, team_size
-from fastmlp.kernels.layout import aligned_zeros, pack_weights, panel_width, round_up, unpack_weights
+from fastmlp.kernels.layout import (
+    aligned_zeros,
+    pack_weights,
+    panel_width,
+    round_up,
+    unpack_weights,
+)
 from fastmlp.kernels.records import DELTA, FORWARD, LAYER, OUTPUT, UPDATE
 
 __all__ = ["delta", "forward", "gradient", "output", "pack_weights", "unpack_weights", "update"]
@@ -142,7 +148,7 @@ def _padded(array: Array) -> Array:
 class _Call:
     """One job on one layer, or two: its records, and the padded arrays that they point to."""
 
-    def __init__(self, kind: int, batch: int, dtype: np.dtype, **settings: float) -> None:  # type: ignore[type-arg]
+    def __init__(self, kind: int, batch: int, dtype: np.dtype, **settings: float) -> None:
         self.kind, self.batch, self.dtype, self.settings = kind, batch, dtype, settings
         self.layers = np.zeros(0, LAYER)
         self.arrays: list[tuple[str, Array, Array]] = []
@@ -167,16 +173,15 @@ class _Call:
         """Run the job with arrays of its own, then copy what was written beside back."""
         work = self.batch * int((self.layers["inputs"] * self.layers["outputs"]).max())
         members = team_size(work)
-        job, memory = job_record(self.layers, self.dtype, members)
-        job["kind"], job["samples"], job["batch_size"] = self.kind, self.batch, self.batch
+        job = Job(self.layers, self.dtype, members)
+        job.record["kind"], job.record["batch_size"] = self.kind, self.batch
+        job.record["samples"] = self.batch
         for name, value in self.settings.items():
-            job[name] = value
-        for name, array in inputs.items():
-            job[name] = array.ctypes.data
+            job.record[name] = value
         if "x" in inputs:
-            job["x_row"] = inputs["x"].shape[1]
-        run(job, self.layers, members, self.dtype)
-        memory.clear()
+            job.record["x_row"] = inputs["x"].shape[1]
+        job.point(**inputs)
+        run(job.record, self.layers, members, self.dtype)
         for name, array, room in self.arrays:
             if name in written and room is not array:
                 array[...] = room[..., : array.shape[-1]]

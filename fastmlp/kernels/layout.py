@@ -8,7 +8,7 @@ from fastmlp.functions import Array
 from fastmlp.kernels.simd import TILE_VECTORS, VECTOR_BYTES
 
 
-def panel_width(outputs: int, dtype: np.dtype) -> int:  # type: ignore[type-arg]
+def panel_width(outputs: int, dtype: np.dtype) -> int:
     """Return how many columns a panel of a layer has: one tile's, or one vector's if that do."""
     vector = VECTOR_BYTES // dtype.itemsize
     return vector if outputs <= vector else vector * TILE_VECTORS
@@ -19,7 +19,7 @@ def round_up(count: int, unit: int) -> int:
     return -(-count // unit) * unit
 
 
-def row_stride(columns: int, dtype: np.dtype) -> int:  # type: ignore[type-arg]
+def row_stride(columns: int, dtype: np.dtype) -> int:
     """Return a distance between rows, in elements, that keeps rows aligned and the caches happy.
 
     An odd number of vectors: rows a power of two apart would all fall into the same few sets.
@@ -28,7 +28,7 @@ def row_stride(columns: int, dtype: np.dtype) -> int:  # type: ignore[type-arg]
     return (round_up(columns, vector) // vector | 1) * vector
 
 
-def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:  # type: ignore[type-arg]
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     """Return zeros that begin at a whole cache line (64 bytes)."""
     size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     memory = np.zeros(size + 64, np.uint8)

@@ -13,11 +13,11 @@ from fastmlp.kernels.simd import (
 )
 
 
-def _tile(rows: int, vectors: int):  # type: ignore[no-untyped-def]
+def _tile(rows: int, vectors: int):
     """Compile `multiply_tile` for one height and width."""
 
     @jit
-    def tile(c, c_row, p, p_row, p_k, q, q_k, length, beta):  # type: ignore[no-untyped-def]
+    def tile(c, c_row, p, p_row, p_k, q, q_k, length, beta):
         multiply_tile(rows, vectors, c, c_row, p, p_row, p_k, q, q_k, length, beta)
 
     return tile
@@ -28,7 +28,7 @@ _full_slim, _4_slim, _2_slim, _1_slim = (_tile(rows, 1) for rows in (TILE_ROWS, 
 
 
 @jit
-def multiply(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):  # type: ignore[no-untyped-def]
+def multiply(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):
     """c[i, j] = beta c[i, j] + sum over k of p[i, k] q[k, j], for at most TILE_ROWS rows.
 
     c, p and q are addresses. c[i, j] lies c_row i + j elements behind c, p[i, k] lies

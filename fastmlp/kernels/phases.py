@@ -17,13 +17,13 @@ UPDATE_DEPTH = 128
 
 
 @jit
-def share(work, member, members):  # type: ignore[no-untyped-def]
+def share(work, member, members):
     """Return the first and the last-but-one unit of a member's share of `work` units."""
     return work * member // members, work * (member + 1) // members
 
 
 @jit
-def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, like):  # type: ignore[no-untyped-def]
+def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, like):
     """a = f(x w + b) for at most TILE_ROWS rows of x and one panel; a and x: their first rows."""
     size, width = item_bytes(like), layer.width
     w = layer.w + panel * layer.panel_rows * width * size
@@ -34,7 +34,7 @@ def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, like):  # t
 
 
 @jit
-def forward(layer, x, x_row, batch, member, members, like):  # type: ignore[no-untyped-def]
+def forward(layer, x, x_row, batch, member, members, like):
     """a = f(x w + b) of a hidden layer."""
     size, a_row = item_bytes(like), layer.a_row
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
@@ -46,7 +46,7 @@ def forward(layer, x, x_row, batch, member, members, like):  # type: ignore[no-u
 
 
 @jit
-def delta(layer, below, batch, scratch, member, members, like):  # type: ignore[no-untyped-def]
+def delta(layer, below, batch, scratch, member, members, like):
     """dz of the layer below = (dz w^T) f'(z), where its outputs a = f(z) were."""
     size, width = item_bytes(like), below.width
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
@@ -61,16 +61,14 @@ def delta(layer, below, batch, scratch, member, members, like):  # type: ignore[
         dx = below.dz + (i * below.dz_row + panel * width) * size
         a = below.a + (i * below.a_row + panel * width) * size
         zero, length = like - like, layer.outputs
-        multiply(
-            dx, below.dz_row, dz, layer.dz_row, 1, scratch, width, rows, width, length, zero
-        )
+        multiply(dx, below.dz_row, dz, layer.dz_row, 1, scratch, width, rows, width, length, zero)
         times_slope(
             below.activation, dx, below.dz_row, dx, below.dz_row, a, below.a_row, rows, width, like
         )
 
 
 @jit
-def transpose_panel(layer, first, width, wt, like):  # type: ignore[no-untyped-def]
+def transpose_panel(layer, first, width, wt, like):
     """wt[j, i] = w[first + i, j] for the next `width` inputs, as a panel."""
     size, lanes = item_bytes(like), vector_lanes(like)
     for panel in range(layer.panels):
@@ -83,9 +81,7 @@ def transpose_panel(layer, first, width, wt, like):  # type: ignore[no-untyped-d
 
 
 @jit
-def update(  # type: ignore[no-untyped-def]
-    job, layer, x, x_row, batch, rate, keep, keep_b, scratch, member, members, like
-):
+def update(job, layer, x, x_row, batch, rate, keep, keep_b, scratch, member, members, like):
     """w = keep w + x^T dz and b = keep_b b + sum of dz: the step's factor is already in dz.
 
     With momentum, the sums are gradients, and `momentum_step` applies them.
@@ -104,9 +100,7 @@ def update(  # type: ignore[no-untyped-def]
             for i in range(start * TILE_ROWS, min(stop * TILE_ROWS, layer.inputs), TILE_ROWS):
                 rows = min(TILE_ROWS, layer.inputs - i)
                 x_i, zero = x + i * size, like - like
-                multiply(
-                    scratch, width, x_i, 1, x_row, dz, layer.dz_row, rows, width, batch, zero
-                )
+                multiply(scratch, width, x_i, 1, x_row, dz, layer.dz_row, rows, width, batch, zero)
                 place = offset + i * width * size
                 momentum_step(
                     job, layer.w + place, layer.vw + place, scratch, rows * width, rate, True, like
@@ -114,16 +108,14 @@ def update(  # type: ignore[no-untyped-def]
         if start == 0:
             b, zero = panel * width * size, like - like
             if job.momentum == 0:
-                multiply(
-                    layer.b + b, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, keep_b
-                )
+                multiply(layer.b + b, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, keep_b)
             else:
                 multiply(scratch, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, zero)
                 momentum_step(job, layer.b + b, layer.vb + b, scratch, width, rate, False, like)
 
 
 @jit
-def update_panel(layer, w, dz, x, x_row, batch, start, stop, keep, like):  # type: ignore[no-untyped-def]
+def update_panel(layer, w, dz, x, x_row, batch, start, stop, keep, like):
     """w = keep w + x^T dz for the tiles start, …, stop - 1 of one panel."""
     size, width = item_bytes(like), layer.width
     for k in range(0, batch, UPDATE_DEPTH):
@@ -137,7 +129,7 @@ def update_panel(layer, w, dz, x, x_row, batch, start, stop, keep, like):  # typ
 
 
 @jit
-def momentum_step(job, parameter, velocity, gradient, count, rate, decays, like):  # type: ignore[no-untyped-def]
+def momentum_step(job, parameter, velocity, gradient, count, rate, decays, like):
     """v = momentum v + g; w -= rate v, or with Nesterov w -= rate (g + momentum v)."""
     number = type(like)
     rate, momentum = number(rate), number(job.momentum)

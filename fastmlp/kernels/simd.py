@@ -52,7 +52,8 @@ def pointer(typingctx: Any, address: Any, like: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
-    return types.CPointer(like)(types.int64, like), generate
+    kind = types.CPointer(like)  # type: ignore[attr-defined]
+    return kind(types.int64, like), generate
 
 
 @intrinsic
@@ -177,7 +178,9 @@ def multiply_tile(
         totals = []
         for i in range(height):
             p_value = broadcast(builder.load(at(p_now, i, p_row, 0), typ=scalar, align=align))
-            totals.append([builder.call(fma, [p_value, q_row[v], sums[i][v]]) for v in range(width)])
+            totals.append(
+                [builder.call(fma, [p_value, q_row[v], sums[i][v]]) for v in range(width)]
+            )
         p_next = builder.gep(p_now, [p_k], source_etype=scalar)
         q_next = builder.gep(q_now, [q_k], source_etype=scalar)
         k_next = builder.add(k, ir.Constant(INT64, 1))
@@ -193,7 +196,7 @@ def multiply_tile(
         builder.cbranch(builder.icmp_signed("<", k_next, length), loop, after)
 
         builder.position_at_end(after)
-        results = []
+        results: list[list[Any]] = []
         for i in range(height):
             results.append([])
             for v in range(width):

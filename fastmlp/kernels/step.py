@@ -14,7 +14,7 @@ from fastmlp.kernels.team import meet
 
 
 @jit
-def train(job, layers, board, scratch, member, members, like):  # type: ignore[no-untyped-def]
+def train(job, layers, board, scratch, member, members, like):
     """One SGD step for each learning rate. Between two meetings, members write apart."""
     size, last = item_bytes(like), len(layers) - 1
     rates = row(job.learning_rates, job.steps, np.float64(0))
@@ -33,7 +33,17 @@ def train(job, layers, board, scratch, member, members, like):  # type: ignore[n
             meet(board, members)
         source, source_row = layer_input(layers, last, x, job.x_row)
         forward_output(
-            job, layers[last], source, source_row, batch, position, factor, scratch, member, members, like
+            job,
+            layers[last],
+            source,
+            source_row,
+            batch,
+            position,
+            factor,
+            scratch,
+            member,
+            members,
+            like,
         )
         meet(board, members)
         for l in range(last, 0, -1):
@@ -60,7 +70,7 @@ def train(job, layers, board, scratch, member, members, like):  # type: ignore[n
 
 
 @jit
-def step_factors(job, rate, batch, like):  # type: ignore[no-untyped-def]
+def step_factors(job, rate, batch, like):
     """Return (factor on the delta, factor on the old weights) of a step.
 
     Plain SGD has no gradient array: w = (1 - rate decay) w + x^T (-rate dz), the rate already in
@@ -73,7 +83,7 @@ def step_factors(job, rate, batch, like):  # type: ignore[no-untyped-def]
 
 
 @jit
-def layer_input(layers, l, x, x_row):  # type: ignore[no-untyped-def]
+def layer_input(layers, l, x, x_row):
     """Return address and row distance of what layer l reads."""
     if l == 0:
         return x, x_row
@@ -81,7 +91,7 @@ def layer_input(layers, l, x, x_row):  # type: ignore[no-untyped-def]
 
 
 @jit
-def load_batch(job, step, x, member, members, like):  # type: ignore[no-untyped-def]
+def load_batch(job, step, x, member, members, like):
     """x = scale * images, for a member's share of the rows of a step's minibatch."""
     position = step * job.batch_size
     batch = min(job.batch_size, job.samples - position)
@@ -92,7 +102,7 @@ def load_batch(job, step, x, member, members, like):  # type: ignore[no-untyped-
 
 
 @jit
-def load_row(job, sample, x, like):  # type: ignore[no-untyped-def]
+def load_row(job, sample, x, like):
     """x = scale * one image."""
     number, inputs = type(like), job.inputs
     target, scale = row(x, inputs, like), type(like)(job.scale)
@@ -111,9 +121,7 @@ def load_row(job, sample, x, like):  # type: ignore[no-untyped-def]
 
 
 @jit
-def forward_output(  # type: ignore[no-untyped-def]
-    job, layer, x, x_row, batch, position, factor, scratch, member, members, like
-):
+def forward_output(job, layer, x, x_row, batch, position, factor, scratch, member, members, like):
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows."""
     size, z_row = item_bytes(like), layer.panels * layer.width
     z, y = scratch, scratch + TILE_ROWS * z_row * size
@@ -126,7 +134,7 @@ def forward_output(  # type: ignore[no-untyped-def]
 
 
 @jit
-def infer(job, layers, scratch, member, members, like):  # type: ignore[no-untyped-def]
+def infer(job, layers, scratch, member, members, like):
     """The outputs of a member's share of the images, TILE_ROWS at a time, through all layers."""
     size, last = item_bytes(like), len(layers) - 1
     room = job.scratch_size // 2
@@ -147,7 +155,7 @@ def infer(job, layers, scratch, member, members, like):  # type: ignore[no-untyp
 
 
 @jit
-def softmax_rows(layer, a, first, last, like):  # type: ignore[no-untyped-def]
+def softmax_rows(layer, a, first, last, like):
     """a = softmax(a) for some rows of a layer's outputs."""
     for i in range(first, last):
         a_i = row(a + i * layer.a_row * item_bytes(like), layer.outputs, like)
@@ -155,7 +163,7 @@ def softmax_rows(layer, a, first, last, like):  # type: ignore[no-untyped-def]
 
 
 @jit
-def work(job, layers, board, member, members, like):  # type: ignore[no-untyped-def]
+def work(job, layers, board, member, members, like):
     """Do a member's part of a job."""
     scratch = job.scratch + member * job.scratch_size * item_bytes(like)
     first, last = layers[0], layers[len(layers) - 1]
@@ -178,6 +186,4 @@ def work(job, layers, board, member, members, like):  # type: ignore[no-untyped-
     elif job.kind == UPDATE:
         rate, keep, keep_b = job.learning_rate, type(like)(job.keep), type(like)(job.keep_b)
         x, x_row, batch = job.x, job.x_row, job.samples
-        update(
-            job, first, x, x_row, batch, rate, keep, keep_b, scratch, member, members, like
-        )
+        update(job, first, x, x_row, batch, rate, keep, keep_b, scratch, member, members, like)

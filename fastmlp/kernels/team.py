@@ -79,7 +79,7 @@ def pause(typingctx: Any) -> Any:
 
 
 @jit
-def wait_for(address, value, yields):  # type: ignore[no-untyped-def]
+def wait_for(address, value, yields):
     """Wait until the int64 at an address is at least value; False after so many yields.
 
     A negative number of yields waits for as long as it takes.
@@ -98,7 +98,7 @@ def wait_for(address, value, yields):  # type: ignore[no-untyped-def]
 
 
 @jit
-def roll_call(board, members):  # type: ignore[no-untyped-def]
+def roll_call(board, members):
     """Join the team; return (own number, size of the team), or (-1, 0) for who comes too late."""
     present, size = board + PRESENT * 8, board + SIZE * 8
     number = atomic_add(present, 1)
@@ -113,7 +113,7 @@ def roll_call(board, members):  # type: ignore[no-untyped-def]
 
 
 @jit
-def meet(board, size):  # type: ignore[no-untyped-def]
+def meet(board, size):
     """Wait until all members have come here: a barrier."""
     if size > 1:
         arrived = board + ARRIVED * 8

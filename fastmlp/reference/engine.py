@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 
 from fastmlp.errors import refuse
-from fastmlp.functions import Array
+from fastmlp.functions import Array, count_correct
 from fastmlp.reference.layers import delta, forward, output, pack_weights, unpack_weights, update
 
 INFER_ROWS = 1000  # rows per matmul when inferring: bounds the memory, costs no speed
@@ -127,23 +127,12 @@ def infer(
             a[rows] = x
 
 
-def count_correct(a: Array, y: Array) -> int:
-    """Count the rows of a `(N, O)` whose largest output is the label's, or the target's.
-
-    A single output answers yes (1) from one half upwards.
-    """
-    if a.shape[1] == 1:
-        return int(((a >= 0.5) == (y.reshape(a.shape) >= 0.5)).sum())
-    wanted = y if y.ndim == 1 else y.argmax(axis=1)
-    return int((a.argmax(axis=1) == wanted).sum())
-
-
-def is_compiled(dtype: np.dtype) -> bool:  # type: ignore[type-arg]
+def is_compiled(dtype: np.dtype) -> bool:
     """Return whether `prepare` will be quick: here always."""
     return True
 
 
-def prepare(dtype: np.dtype) -> float:  # type: ignore[type-arg]
+def prepare(dtype: np.dtype) -> float:
     """Compile what that precision needs, and return the seconds it took: here nothing."""
     return 0.0
 

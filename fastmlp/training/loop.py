@@ -97,7 +97,9 @@ def train(
     if isinstance(early_stopping, int):
         early_stopping = EarlyStopping(early_stopping)
     if early_stopping and validation is None:
-        raise refuse("early_stopping", "needs validation data", "validation=None", "Pass validation=.")
+        raise refuse(
+            "early_stopping", "needs validation data", "validation=None", "Pass validation=."
+        )
     if threads is not None:
         check_at_least("threads", threads, 1)
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
@@ -123,7 +125,9 @@ def train(
 class _Run:
     """The data, the engine and the history of one call of `train`."""
 
-    def __init__(self, network: Network, split: Data, validation: Data | None, backend: str) -> None:
+    def __init__(
+        self, network: Network, split: Data, validation: Data | None, backend: str
+    ) -> None:
         self.network, self.backend = network, backend_named(backend)
         self.images, self.y = _checked_data(network, split, "split")
         self.validation = None
@@ -200,7 +204,11 @@ class _Run:
             took = perf_counter() - began
             if not np.isfinite(costs[part]).all():
                 raise _diverged(epoch, rates[done])
-            done, correct, seconds = min(done + self.chunk, len(rates)), correct + right, seconds + took
+            done, correct, seconds = (
+                min(done + self.chunk, len(rates)),
+                correct + right,
+                seconds + took,
+            )
             self.chunk = max(1, int(self.chunk * min(4.0, CHUNK_SECONDS / max(took, 1e-6))))
             seen = min(done * self.batch_size, len(order))
             cost, accuracy = float(costs[:done].sum()) / seen, correct / seen
@@ -209,10 +217,19 @@ class _Run:
                 self.keep(epoch, rates[-1])
                 self.record(cost, accuracy, float(rates[-1]), seconds)
             progress = Progress(
-                epoch + 1, epochs, done, len(rates), cost, accuracy, seen / seconds, ended, self.history
+                epoch + 1,
+                epochs,
+                done,
+                len(rates),
+                cost,
+                accuracy,
+                seen / seconds,
+                ended,
+                self.history,
             )
             try:
-                stop = any([callback(progress) is True for callback in callbacks])
+                answers = [callback(progress) for callback in callbacks]
+                stop = any(answer is True for answer in answers)
             except KeyboardInterrupt:
                 self.keep(epoch, rates[done - 1])
                 raise
@@ -252,7 +269,8 @@ class _Watcher:
         self, run: _Run, early_stopping: EarlyStopping | None, target_accuracy: float | None
     ) -> None:
         self.run, self.early_stopping, self.target = run, early_stopping, target_accuracy
-        self.best, self.best_epoch, self.lowest = [], 0, np.inf
+        self.best: list[Array] = []
+        self.best_epoch, self.lowest = 0, np.inf
 
     def ends(self, epoch: int) -> bool:
         history = self.run.history

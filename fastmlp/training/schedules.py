@@ -55,6 +55,7 @@ class Halving:
         self.factor, self.lowest = 1.0, np.inf
 
     def __call__(self, progress: float) -> float:
+        """Return the factor as it is now."""
         return self.factor
 
     def watch(self, cost: float) -> None:

@@ -1,0 +1,23 @@
+"""What all tests share: the real MNIST, where the environment says that it is there."""
+
+import os
+
+import pytest
+
+import fastmlp
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """The real data set. Skipped only where FASTMLP_DATA is not set: then there is none."""
+    if not os.environ.get("FASTMLP_DATA"):
+        pytest.skip("FASTMLP_DATA does not say where MNIST is")
+    return fastmlp.load_dataset("mnist", download=False)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """A few generated digits."""
+    from fastmlp.datasets import generate_digits
+
+    return generate_digits(train=4000, test=1000, seed=1)

@@ -1,0 +1,75 @@
+"""The oracle's proof: central finite differences in float64, for every activation and cost."""
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.functions import ACTIVATIONS, COSTS
+
+HIDDEN = [name for name, row in ACTIVATIONS.items() if row.derivative is not None]
+OUTPUTS = [
+    (output, cost.name)
+    for cost in COSTS.values()
+    for output in ACTIVATIONS
+    if not cost.outputs or output in cost.outputs
+]
+STEP = 1e-6
+
+
+def numeric_gradient(network, images, y):
+    """dC/dp = (C(p + h) - C(p - h)) / 2h for every parameter."""
+    slopes = []
+    for parameter in (*network.weights, *network.biases):
+        slope = np.empty_like(parameter)
+        for index in np.ndindex(parameter.shape):
+            kept = parameter[index]
+            costs = []
+            for value in (kept + STEP, kept - STEP):
+                parameter[index] = value
+                costs.append(network.evaluate(images, y, backend="numpy").cost)
+            parameter[index] = kept
+            slope[index] = (costs[0] - costs[1]) / (2 * STEP)
+        slopes.append(slope)
+    return slopes
+
+
+def make_case(rng, sizes, hidden, output, cost, labelled):
+    network = fastmlp.Network(sizes, hidden, output, cost, seed=rng, dtype="float64")
+    for b in network.biases:
+        b[:] = rng.normal(size=b.shape)
+    images = rng.normal(size=(5, sizes[0]))
+    if labelled:
+        return network, images, rng.integers(0, sizes[-1], 5)
+    y = rng.uniform(size=(5, sizes[-1]))
+    return network, images, y / y.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labels", "targets"])
+@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize(("output", "cost"), OUTPUTS)
+def test_gradient_equals_finite_differences(output, cost, depth, labelled):
+    rng = np.random.default_rng(depth)
+    hidden_names = HIDDEN if depth > 1 else HIDDEN[:1]
+    for hidden in hidden_names:
+        sizes = (4, 5, 6, 3)[-depth - 1 :]
+        network, images, y = make_case(rng, sizes, hidden, output, cost, labelled)
+        _, dw, db = fastmlp.gradients(network, images, y, backend="numpy")
+        largest = 0.0
+        for got, wanted in zip((*dw, *db), numeric_gradient(network, images, y), strict=True):
+            difference = np.abs(got - wanted).max()
+            largest = max(largest, float(np.abs(wanted).max()))
+            assert difference <= 1e-6 * max(1.0, largest), (hidden, difference)
+        flat = output == "step" and cost == "squared_error"
+        assert flat or largest > 1e-3
+
+
+def test_the_proof_can_fail(monkeypatch):
+    rng = np.random.default_rng(0)
+    network, images, y = make_case(rng, (4, 5, 3), "tanh", "softmax", "cross_entropy", True)
+    monkeypatch.setattr(
+        "fastmlp.reference.layers.ACTIVATIONS",
+        {**ACTIVATIONS, "tanh": ACTIVATIONS["sigmoid"]},
+    )
+    _, dw, _ = fastmlp.gradients(network, images, y, backend="numpy")
+    monkeypatch.undo()
+    assert np.abs(dw[0] - numeric_gradient(network, images, y)[0]).max() > 1e-3
