@@ -2,8 +2,9 @@
 
 from fastmlp.training.gradient import gradients
 from fastmlp.training.history import History
-from fastmlp.training.loop import EarlyStopping, Progress, train
+from fastmlp.training.loop import EarlyStopping, train
 from fastmlp.training.rate import find_learning_rate
+from fastmlp.training.run import Progress
 from fastmlp.training.schedules import SCHEDULES
 
 __all__ = [

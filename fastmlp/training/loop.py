@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
-from typing import Any
 
 import numpy as np
 
-from fastmlp.backends import backend_named
-from fastmlp.datasets.dataset import Split
-from fastmlp.errors import DivergedError, refuse
+from fastmlp.errors import refuse
 from fastmlp.functions import Array
-from fastmlp.inputs import as_answers, as_images, check_at_least
+from fastmlp.inputs import check_at_least
 from fastmlp.network import Network
 from fastmlp.training.history import History
+from fastmlp.training.run import Callback, Data, Run
 from fastmlp.training.schedules import Halving, Schedule, schedule_named, step_rates
-
-# An engine is asked for so much at a time that Ctrl-C and callbacks answer in time
-CHUNK_SECONDS = 0.1
-
-Data = Split | tuple[Any, Any]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a run is: given to the callbacks several times a second, and after each epoch.
-
-    epoch counts from 1, step within the epoch. cost and accuracy are means over the epoch so
-    far. `epoch_ended` is set once per epoch, when `history` has its new entry.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    cost: float
-    accuracy: float
-    samples_per_second: float
-    epoch_ended: bool
-    history: History
 
 
 @dataclass(frozen=True)
@@ -55,9 +28,6 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         check_at_least("patience", self.patience, 1)
-
-
-Callback = Callable[[Progress], object]
 
 
 def train(
@@ -92,8 +62,8 @@ def train(
     Raises ArgumentError for bad input, and DivergedError when the cost or a parameter becomes
     NaN or infinite; the network then holds the parameters of the last good epoch.
     """
-    run = _Run(network, split, validation, backend)
-    run.check_settings(epochs, batch_size, learning_rate, momentum, nesterov, weight_decay)
+    run = Run(network, split, validation, backend)
+    _check_settings(epochs, batch_size, learning_rate, momentum, nesterov, weight_decay)
     if isinstance(early_stopping, int):
         early_stopping = EarlyStopping(early_stopping)
     if early_stopping and validation is None:
@@ -113,7 +83,8 @@ def train(
             history.stopped = "a callback asked for it"
             break
         if isinstance(plan, Halving):
-            plan.watch(history.validation_cost[-1] or history.train_cost[-1])
+            judged = history.validation_cost[-1]
+            plan.watch(history.train_cost[-1] if judged is None else judged)
         if watcher.ends(epoch):
             break
     else:
@@ -122,151 +93,11 @@ def train(
     return history
 
 
-class _Run:
-    """The data, the engine and the history of one call of `train`."""
-
-    def __init__(
-        self, network: Network, split: Data, validation: Data | None, backend: str
-    ) -> None:
-        self.network, self.backend = network, backend_named(backend)
-        self.images, self.y = _checked_data(network, split, "split")
-        self.validation = None
-        if validation is not None:
-            self.validation = _checked_data(network, validation, "validation")
-        self.history = History(backend=backend)
-
-    def check_settings(
-        self,
-        epochs: int,
-        batch_size: int,
-        learning_rate: float,
-        momentum: float,
-        nesterov: bool,
-        weight_decay: float,
-    ) -> None:
-        check_at_least("epochs", epochs, 0)
-        check_at_least("batch_size", batch_size, 1)
-        for name, value in (
-            ("learning_rate", learning_rate),
-            ("momentum", momentum),
-            ("weight_decay", weight_decay),
-        ):
-            check_at_least(name, value, 0, float)
-            if not np.isfinite(value):
-                raise refuse(name, "must be finite", value, "Pass an ordinary number.")
-        if momentum >= 1:
-            raise refuse("momentum", "must be below 1", momentum, "Pass 0.9, for example.")
-        if nesterov and momentum == 0:
-            raise refuse("nesterov", "needs a momentum", "momentum=0", "Pass momentum=0.9.")
-
-    def start(
-        self,
-        batch_size: int,
-        momentum: float,
-        nesterov: bool,
-        weight_decay: float,
-        threads: int | None,
-    ) -> None:
-        network = self.network
-        weights, biases = network.checked_parameters()
-        self.history.compile_seconds = self.backend.prepare(network.dtype)
-        self.batch_size = min(batch_size, len(self.images))
-        self.engine = self.backend.Engine(
-            weights,
-            biases,
-            network.activations,
-            network.cost,
-            self.batch_size,
-            momentum,
-            nesterov,
-            weight_decay,
-            threads,
-        )
-        self.history.threads = self.engine.threads
-        self.chunk = 1
-
-    def epoch(
-        self, epoch: int, epochs: int, order: Array, rates: Array, callbacks: Sequence[Callback]
-    ) -> bool:
-        """Train for one epoch; return whether a callback asked to end the run."""
-        costs, correct, seconds, done, stop = np.empty(len(rates)), 0, 0.0, 0, False
-        while done < len(rates) and not stop:
-            part = slice(done, done + self.chunk)
-            samples = order[done * self.batch_size : (done + self.chunk) * self.batch_size]
-            began = perf_counter()
-            try:
-                costs[part], right = self.engine.train(
-                    self.images, self.y, samples, rates[part], self.network.scale_of(self.images)
-                )
-            except KeyboardInterrupt:
-                self.keep(epoch, rates[done])
-                raise
-            took = perf_counter() - began
-            if not np.isfinite(costs[part]).all():
-                raise _diverged(epoch, rates[done])
-            done, correct, seconds = (
-                min(done + self.chunk, len(rates)),
-                correct + right,
-                seconds + took,
-            )
-            self.chunk = max(1, int(self.chunk * min(4.0, CHUNK_SECONDS / max(took, 1e-6))))
-            seen = min(done * self.batch_size, len(order))
-            cost, accuracy = float(costs[:done].sum()) / seen, correct / seen
-            ended = done == len(rates)
-            if ended:
-                self.keep(epoch, rates[-1])
-                self.record(cost, accuracy, float(rates[-1]), seconds)
-            progress = Progress(
-                epoch + 1,
-                epochs,
-                done,
-                len(rates),
-                cost,
-                accuracy,
-                seen / seconds,
-                ended,
-                self.history,
-            )
-            try:
-                answers = [callback(progress) for callback in callbacks]
-                stop = any(answer is True for answer in answers)
-            except KeyboardInterrupt:
-                self.keep(epoch, rates[done - 1])
-                raise
-        if stop and done < len(rates):
-            self.keep(epoch, rates[done - 1])
-        return stop
-
-    def keep(self, epoch: int, rate: float) -> None:
-        """Bring the engine's parameters into the network, if they are finite."""
-        weights = [np.empty_like(w) for w in self.network.weights]
-        biases = [np.empty_like(b) for b in self.network.biases]
-        self.engine.read(weights, biases)
-        if not all(np.isfinite(parameter).all() for parameter in (*weights, *biases)):
-            raise _diverged(epoch, rate)
-        own = (*self.network.weights, *self.network.biases)
-        for target, parameter in zip(own, (*weights, *biases), strict=True):
-            np.copyto(target, parameter)
-
-    def record(self, cost: float, accuracy: float, rate: float, seconds: float) -> None:
-        """Add an epoch's entry to the history."""
-        history, judged = self.history, None
-        history.train_cost.append(cost)
-        history.train_accuracy.append(accuracy)
-        history.learning_rate.append(rate)
-        history.epoch_seconds.append(seconds)
-        history.samples_per_second.append(len(self.images) / seconds)
-        if self.validation is not None:
-            judged = self.network.evaluate(*self.validation, history.backend)
-        history.validation_cost.append(None if judged is None else judged.cost)
-        history.validation_accuracy.append(None if judged is None else judged.accuracy)
-
-
 class _Watcher:
     """Decides after each epoch whether to go on, and remembers the best parameters."""
 
     def __init__(
-        self, run: _Run, early_stopping: EarlyStopping | None, target_accuracy: float | None
+        self, run: Run, early_stopping: EarlyStopping | None, target_accuracy: float | None
     ) -> None:
         self.run, self.early_stopping, self.target = run, early_stopping, target_accuracy
         self.best: list[Array] = []
@@ -301,17 +132,25 @@ class _Watcher:
             self.run.history.restored_epoch = self.best_epoch + 1
 
 
-def _checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Array]:
-    images, labels = (data.images, data.labels) if isinstance(data, Split) else data
-    rows = as_images(images, network.sizes[0], f"{argument} images")
-    return rows, as_answers(
-        labels, len(rows), network.sizes[-1], network.dtype, f"{argument} labels"
-    )
-
-
-def _diverged(epoch: int, rate: float) -> DivergedError:
-    return DivergedError(
-        f"training diverged in epoch {epoch + 1}: the cost or a parameter became NaN or infinite "
-        f"at learning rate {rate:g}. Try half of it (find_learning_rate searches for one). "
-        "The network holds its last good parameters."
-    )
+def _check_settings(
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+    weight_decay: float,
+) -> None:
+    check_at_least("epochs", epochs, 0)
+    check_at_least("batch_size", batch_size, 1)
+    for name, value in (
+        ("learning_rate", learning_rate),
+        ("momentum", momentum),
+        ("weight_decay", weight_decay),
+    ):
+        check_at_least(name, value, 0, float)
+        if not np.isfinite(value):
+            raise refuse(name, "must be finite", value, "Pass an ordinary number.")
+    if momentum >= 1:
+        raise refuse("momentum", "must be below 1", momentum, "Pass 0.9, for example.")
+    if nesterov and momentum == 0:
+        raise refuse("nesterov", "needs a momentum", "momentum=0", "Pass momentum=0.9.")

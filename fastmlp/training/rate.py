@@ -10,7 +10,8 @@ import numpy as np
 from fastmlp.errors import DivergedError, refuse
 from fastmlp.inputs import check_at_least
 from fastmlp.network import Network
-from fastmlp.training.loop import Data, _checked_data, train
+from fastmlp.training.loop import train
+from fastmlp.training.run import Data, checked_data
 
 PROBE_SAMPLES = 2048
 LONGEST_SEARCH = 40
@@ -36,7 +37,7 @@ def find_learning_rate(
     """
     check_at_least("start", start, 0, float)
     check_at_least("samples", samples, 1)
-    images, y = _checked_data(network, split, "split")
+    images, y = checked_data(network, split, "split")
     generator = np.random.default_rng(seed)
     rows = generator.choice(len(images), min(samples, len(images)), replace=False)
     probe = (images[rows], y[rows])

@@ -1,0 +1,87 @@
+"""The cache of machine code: kept between processes, and never older than the source."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastmlp
+from fastmlp.kernels import options
+
+CALLEE = """
+from fastmlp.kernels.options import jit
+
+@jit
+def answer(x):
+    return x + {number}
+"""
+CALLER = """
+from fastmlp.kernels.options import entry
+from fastmlp.kernels.probe_callee import answer
+
+@entry(parallel=False)
+def ask(x):
+    return answer(x)
+"""
+
+ASK = """
+from fastmlp.kernels.probe import ask
+print(ask(0.0), sum(ask.stats.cache_hits.values()))
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of the package whose kernels may be edited."""
+    shutil.copytree(Path(fastmlp.__file__).parent, tmp_path / "fastmlp")
+    return tmp_path
+
+
+def ask(package, number, **environment):
+    kernels = package / "fastmlp" / "kernels"
+    (kernels / "probe_callee.py").write_text(CALLEE.format(number=number))
+    (kernels / "probe.py").write_text(CALLER)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=package,
+        env=os.environ | {"FASTMLP_CACHE": str(package / "cache")} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    value, hits = done.stdout.split()
+    return float(value), int(hits), done.stderr
+
+
+def test_an_edited_callee_is_never_answered_from_the_cache(package):
+    assert ask(package, 1)[:2] == (1, 0)
+    assert ask(package, 1)[:2] == (1, 1)
+    assert ask(package, 2)[:2] == (2, 0)
+
+
+def test_other_compile_settings_use_another_cache(package):
+    assert ask(package, 1)[:2] == (1, 0)
+    assert ask(package, 1, NUMBA_OPT="0")[:2] == (1, 0)
+    assert ask(package, 1, NUMBA_NUM_THREADS="1")[:2] == (1, 1)
+
+
+def test_a_cache_that_cannot_be_written_is_said_once_and_done_without(package):
+    (package / "cache").write_text("a file where the folder should be")
+    value, hits, messages = ask(package, 3)
+    assert (value, hits) == (3, 0)
+    assert messages.count("compiled kernels are not kept") == 1
+    assert "set FASTMLP_CACHE to a folder that can be written" in messages
+
+
+def test_the_salt_knows_every_source_of_the_kernels(monkeypatch):
+    before = options._salt()
+    assert before == options._salt()
+    read = Path.read_bytes
+    for name in ("simd.py", "phases.py", "functions.py"):
+        monkeypatch.setattr(
+            Path, "read_bytes", lambda self, name=name: read(self) + b"#" * (self.name == name)
+        )
+        assert options._salt() != before
