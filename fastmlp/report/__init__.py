@@ -1,0 +1,56 @@
+"""Records and arrays to what a terminal shows: pure functions that print nothing."""
+
+from fastmlp.report.confusion import (
+    class_accuracies,
+    confusion_matrix,
+    confusion_tables,
+    evaluation_line,
+)
+from fastmlp.report.digit import digit_blocks
+from fastmlp.report.documents import (
+    evaluation_document,
+    prediction_document,
+    search_document,
+    to_json,
+    training_document,
+)
+from fastmlp.report.machine import machine_table
+from fastmlp.report.prediction import Prediction, prediction_view, predictions
+from fastmlp.report.text import class_names, duration, percent, reason
+from fastmlp.report.training import (
+    dataset_line,
+    download_line,
+    network_line,
+    probe_line,
+    progress_line,
+    training_summary,
+    training_table,
+)
+
+__all__ = [
+    "Prediction",
+    "class_accuracies",
+    "class_names",
+    "confusion_matrix",
+    "confusion_tables",
+    "dataset_line",
+    "digit_blocks",
+    "download_line",
+    "duration",
+    "evaluation_document",
+    "evaluation_line",
+    "machine_table",
+    "network_line",
+    "percent",
+    "prediction_document",
+    "prediction_view",
+    "predictions",
+    "probe_line",
+    "progress_line",
+    "reason",
+    "search_document",
+    "to_json",
+    "training_document",
+    "training_summary",
+    "training_table",
+]

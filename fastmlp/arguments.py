@@ -1,0 +1,122 @@
+"""The options of every command, declared: names, defaults, types and help.
+
+What takes time to import is imported when a value is read: the list of commands answers at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastmlp.backends import BACKENDS
+
+
+class _Row(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A name from one of the package's tables, which are imported only when they are needed."""
+
+    name = "name"
+
+    def __init__(self, module: str, table: str) -> None:
+        self.module, self.table = module, table
+
+    def choice(self) -> click.Choice[str]:
+        return click.Choice(list(getattr(import_module(self.module), self.table)))
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        return self.choice().convert(value, param, ctx)
+
+    def get_metavar(self, param: Any, ctx: Any = None) -> str:
+        return f"[{'|'.join(self.choice().choices)}]"
+
+
+class _Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Whole numbers of neurons: "784,128,10" or "784-128-10"; the empty text is no layer."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        parts = re.split("[,-]", value) if value.strip() else []
+        if not all(re.fullmatch(r" *[1-9][0-9]{0,8} *", part) for part in parts):
+            self.fail(f"{value!r} is no list of layer sizes such as 784,128,10.", param, ctx)
+        return tuple(map(int, parts))
+
+
+def options(*groups: tuple[Any, ...]) -> Callable[[Any], Any]:
+    """Decorate a command with groups of options and arguments, in their order."""
+
+    def decorate(command: Any) -> Any:
+        for parameter in reversed([parameter for group in groups for parameter in group]):
+            command = parameter(command)
+        return command
+
+    return decorate
+
+
+def _option(name: str, default: Any, text: str, kind: Any = None) -> Any:
+    shown = default is not None and not isinstance(default, bool)
+    flag = isinstance(default, bool) or None
+    return click.option(
+        name, default=default, help=text, type=kind, show_default=shown, is_flag=flag
+    )
+
+
+_FILE = click.Path(path_type=Path)
+_COUNT, _FROM_0 = click.IntRange(min=1), click.IntRange(min=0)
+IMAGES = (
+    click.argument("image", type=_FILE),
+    _option("--index", 0, "Which image of a file of many, from 0.", _FROM_0),
+    _option("--count", 1, "How many images from there on.", _COUNT),
+)
+SEARCH = (
+    _option("--start", 8.0, "The first and highest rate to try.", float),
+    _option("--samples", 2048, "Images to try each rate on.", _COUNT),
+)
+MODEL = (click.argument("model", type=_FILE),)
+JSON = (_option("--json", False, "Print one JSON document and nothing else."),)
+DATA = (
+    _option("--dataset", None, "A name (mnist, fashion-mnist, kmnist, digits), a folder, an .npz."),
+    _option("--data-folder", None, "Where the named data set's files are.", _FILE),
+    _option("--no-download", False, "Use only data that is on this machine."),
+)
+NETWORK = (
+    _option("--sizes", None, "Neurons of all layers, as 784,128,10.", _Sizes()),
+    _option("--hidden-layers", None, "Neurons of the hidden ones; '' for none. [128]", _Sizes()),
+    _option(
+        "--activation", "relu", "Of the hidden layers.", _Row("fastmlp.functions", "ACTIVATIONS")
+    ),
+    _option(
+        "--output",
+        "softmax",
+        "Activation of the last layer.",
+        _Row("fastmlp.functions", "ACTIVATIONS"),
+    ),
+    _option("--cost", "cross_entropy", "What training lowers.", _Row("fastmlp.functions", "COSTS")),
+    _option("--dtype", "float32", "Precision.", click.Choice(["float32", "float64"])),
+    _option("--batch-size", 32, "Samples per step.", _COUNT),
+    _option("--seed", 0, "Of initial weights and sample order.", _FROM_0),
+)
+TRAINING = (
+    _option("--epochs", 6, "How often to go through the data.", _COUNT),
+    _option("--learning-rate", 0.5, "The highest rate of the schedule.", float),
+    _option("--schedule", "linear", "How the rate moves.", _Row("fastmlp.training", "SCHEDULES")),
+    _option("--momentum", 0.0, "0 is plain gradient descent.", float),
+    _option("--nesterov", False, "Look ahead with the momentum."),
+    _option("--weight-decay", 0.0, "Shrinks the weights at every step.", float),
+    _option("--validation", None, "Share of the training data held out.", click.FloatRange(0, 1)),
+    _option("--early-stopping", None, "Epochs to wait for a lower validation cost.", _COUNT),
+    _option("--target-accuracy", None, "Stop there; 0 to 1.", click.FloatRange(0, 1)),
+    _option("--threads", None, "At most so many.", _COUNT),
+    _option("--model", None, "Where to save; by default, after the data set.", _FILE),
+)
+
+
+def backend(default: str) -> tuple[Any, ...]:
+    """Return the option that chooses what computes."""
+    return (_option("--backend", default, "What computes.", click.Choice(BACKENDS)),)

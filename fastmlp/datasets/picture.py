@@ -1,0 +1,168 @@
+"""Images handed in to be recognised: IDX, .npy, PNG or JPEG, told apart by their first bytes.
+
+A PNG or JPEG is brought into MNIST's convention: white ink on black, and, unless it has the
+network's size already, fitted into the middle 20 x 20 of 28 x 28 pixels, centred by mass.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from math import isqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.datasets.idx import GZIP_MAGIC, broken, read_images
+from fastmlp.errors import DataError, DataUnavailableError
+
+Array = NDArray[Any]
+
+BOX, FRAME = 20, 28  # MNIST's digits fill a box of 20 pixels in a frame of 28
+LARGEST_PICTURE = 1 << 26  # pixels
+INK = 0.2  # of the brightest, from which a pixel counts as ink when the box is sought
+BRIGHT = 128  # a border from here on is paper
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The images of a file, `(N, H, W)` or `(N, I)`, and what was done to them, for the user."""
+
+    images: Array
+    notes: tuple[str, ...] = ()
+
+
+def read_pictures(path: Path, inputs: int) -> Pictures:
+    """Return the images in a file, for a network of so many inputs.
+
+    A .npy file holds one image `(H, W)` or `(I,)`, or many. Raises DataError if the file is
+    none of these formats, or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        found = error.strerror or str(error)
+        raise broken(path, "an image to read", found, "Check the path.") from None
+    if start.startswith(b"\x93NUMPY"):
+        return Pictures(_read_npy(path, inputs))
+    if start.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+        return _read_picture(path, inputs)
+    if start.startswith((b"\0\0", GZIP_MAGIC)):
+        return Pictures(_as_many(read_images(path), inputs))
+    expected = "a PNG, JPEG, .npy or IDX file"
+    raise broken(path, expected, f"{start[:4].hex(' ')} ({start[:4]!r})", "Convert the image.")
+
+
+def _read_npy(path: Path, inputs: int) -> Array:
+    try:
+        # a map believes no header: one that declares more than there is gets refused
+        images = np.lib.format.open_memmap(path, mode="r")
+    except (OSError, ValueError, SyntaxError, TypeError) as error:
+        said = " ".join(str(error).split())
+        raise broken(path, "a readable .npy file of numbers", said) from None
+    if images.dtype.kind not in "uifb" or not 1 <= images.ndim <= 3 or 0 in images.shape:
+        rule = "numbers of shape (H, W), (N, H, W) or (N, I)"
+        found = f"{images.dtype} of shape {images.shape}"
+        raise broken(path, rule, found, "Save plain images.")
+    return _as_many(np.asarray(images), inputs)
+
+
+def _as_many(images: Array, inputs: int) -> Array:
+    """Return one image as a set of one. `(H, W)` of the network's size is one, not H flat ones."""
+    one = images.ndim == 1 or (
+        images.ndim == 2 and images.size == inputs and images.shape[1] != inputs
+    )
+    return images[np.newaxis] if one else images
+
+
+def _read_picture(path: Path, inputs: int) -> Pictures:
+    side = isqrt(inputs)
+    if side * side != inputs:
+        raise broken(
+            path,
+            f"{inputs} values, as the network's first layer has",
+            "a picture, which is made square",
+            "Give an IDX or .npy file.",
+        )
+    grey = _read_grey(path)
+    notes = []
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    if float(np.median(border)) >= BRIGHT:
+        grey, border = 255 - grey, 255 - border
+        notes.append("inverted to white on black, because its border is bright")
+    if grey.shape != (side, side):
+        shape = f"{grey.shape[1]} x {grey.shape[0]}"
+        grey = _fit(path, np.maximum(grey - np.median(border), 0), side)
+        notes.append(f"{shape} pixels centred and resized to {side} x {side}")
+    return Pictures(np.rint(grey).clip(0, 255).astype(np.uint8)[np.newaxis], tuple(notes))
+
+
+def _read_grey(path: Path) -> Array:
+    """Return a PNG or JPEG as greys of 0 to 255, float32 `(H, W)`, upright and on white paper."""
+    try:
+        from PIL import Image, ImageOps
+    except ImportError:
+        raise DataUnavailableError(
+            f"{path}: reading PNG and JPEG needs Pillow, which is not installed. "
+            'Run: pip install "fastmlp[image]"'
+        ) from None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture = Image.open(path, formats=("PNG", "JPEG"))
+            width, height = picture.size
+            if width * height > LARGEST_PICTURE:
+                rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
+                raise broken(path, rule, f"{width} x {height}", "Make it smaller.")
+            picture = ImageOps.exif_transpose(picture)
+            if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
+                return np.asarray(picture, np.float32) / 257
+            if "A" in picture.mode or "transparency" in picture.info:
+                ink = picture.convert("RGBA")
+                paper = Image.new("RGBA", ink.size, "white")
+                picture = Image.alpha_composite(paper, ink)
+            return np.asarray(picture.convert("L"), np.float32)
+    except DataError:
+        raise
+    except Exception as error:  # on nonsense, image decoders raise nearly anything
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise broken(path, "a readable picture", said) from error
+
+
+def _fit(path: Path, grey: Array, side: int) -> Array:
+    """Return ink on black `(H, W)` as MNIST has it, `(side, side)`, its brightest at 255."""
+    from PIL import Image
+
+    peak = float(grey.max())
+    if peak < 1:
+        raise broken(path, "a picture with something on it", "one even colour", "Check the file.")
+    ink = grey > INK * peak
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    cut = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] * np.float32(255 / peak)
+    box = max(1, round(side * BOX / FRAME))
+    scale = box / max(cut.shape)
+    height, width = (max(1, round(length * scale)) for length in cut.shape)
+    small = np.asarray(
+        Image.fromarray(np.ascontiguousarray(cut, np.float32)).resize(
+            (width, height), Image.Resampling.LANCZOS
+        )
+    ).clip(0, 255)
+    small = small * np.float32(255 / max(float(small.max()), 1.0))
+    # the frame's middle gets the centre of mass, as far as the digit stays in the frame
+    top, left = (
+        min(max(round(side / 2 - centre), 0), side - length)
+        for centre, length in zip(_centre(small), small.shape, strict=True)
+    )
+    frame = np.zeros((side, side), np.float32)
+    frame[top : top + height, left : left + width] = small
+    return frame
+
+
+def _centre(image: Array) -> tuple[float, float]:
+    """Return the centre of mass, (row, column), counted from the image's corner."""
+    mass = float(image.sum())
+    rows, columns = (np.arange(length) + 0.5 for length in image.shape)
+    return float(image.sum(axis=1) @ rows) / mass, float(image.sum(axis=0) @ columns) / mass

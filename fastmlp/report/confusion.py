@@ -1,0 +1,129 @@
+"""Which classes a network mistakes for which: the counts, and the tables that show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rich.table import Table
+from rich.text import Text
+
+from fastmlp.errors import refuse
+from fastmlp.report.text import percent
+
+if TYPE_CHECKING:
+    from fastmlp.network import Evaluation
+
+Counts = NDArray[np.int64]
+
+LONGEST_NAME = 13
+MOST_CONFUSIONS = 10
+
+
+def confusion_matrix(answers: ArrayLike, labels: ArrayLike, classes: int) -> Counts:
+    """Return how often each label, by row, got each answer, by column: `(classes, classes)`.
+
+    answers and labels are integers `(N,)` in 0 … classes - 1; ArgumentError if they are not.
+    """
+    found = {"answers": np.asarray(answers), "labels": np.asarray(labels)}
+    for name, array in found.items():
+        whole = array.ndim == 1 and array.dtype.kind in "iu"
+        if not whole or (array.size and not 0 <= array.min() <= array.max() < classes):
+            raise refuse(
+                name,
+                f"must be integers of shape (N,), from 0 to {classes - 1}",
+                f"{array.dtype} of shape {array.shape}",
+                "Pass class numbers.",
+            )
+    if found["answers"].shape != found["labels"].shape:
+        shapes = f"{found['answers'].shape} for {found['labels'].shape} labels"
+        raise refuse("answers", "must be as many as the labels", shapes, "Pass one for each.")
+    # int64 first: a label of uint8 times the number of classes would wrap around
+    places = found["labels"].astype(np.int64) * classes + found["answers"].astype(np.int64)
+    return np.bincount(places, minlength=classes * classes).reshape(classes, classes)
+
+
+def class_accuracies(matrix: Counts) -> NDArray[np.float64]:
+    """Return each class's share of right answers `(classes,)`; NaN for a class with no image."""
+    images = matrix.sum(axis=1)
+    shares = np.full(len(matrix), np.nan)
+    np.divide(matrix.diagonal(), images, out=shares, where=images > 0)
+    return shares
+
+
+def confusion_tables(matrix: Counts, names: Sequence[str], width: int) -> list[Table]:
+    """Return the class accuracies and the matrix, as one table where `width` columns hold it.
+
+    Where they do not, the most frequent confusions stand for the matrix.
+    """
+    cell = max(len(str(int(matrix.max()))), len(str(len(names) - 1)))
+    label = max(map(len, _row_names(names)))
+    if label + len(" accuracy ") + len(names) * (cell + 1) <= width:
+        return [_matrix_table(matrix, names)]
+    return [_class_table(matrix, names), _most_confused(matrix, names)]
+
+
+def _row_names(names: Sequence[str]) -> list[str]:
+    numbers = [str(number) for number in range(len(names))]
+    if numbers == list(names):
+        return ["label", *numbers]
+    wide = len(numbers[-1])
+    cut = (name[: LONGEST_NAME - wide - 1] for name in names)
+    return ["label", *(f"{n:>{wide}} {name}" for n, name in zip(numbers, cut, strict=True))]
+
+
+def _matrix_table(matrix: Counts, names: Sequence[str]) -> Table:
+    heading, *rows = _row_names(names)
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column(heading, no_wrap=True)
+    table.add_column("accuracy", justify="right", no_wrap=True)
+    for number in range(len(names)):
+        table.add_column(str(number), justify="right", no_wrap=True)
+    for label, (row, share) in enumerate(zip(rows, class_accuracies(matrix), strict=True)):
+        cells = [_cell(int(n), label == answer) for answer, n in enumerate(matrix[label])]
+        table.add_row(Text(row, "bold"), _share(share), *cells)
+    return table
+
+
+def _cell(count: int, right: bool) -> Text:
+    if count == 0:
+        return Text(".", "dim")
+    return Text(str(count), "green" if right else "red")
+
+
+def _share(share: float) -> str:
+    return "-" if np.isnan(share) else percent(share)
+
+
+def _class_table(matrix: Counts, names: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for heading in ("label", "images", "right", "accuracy"):
+        table.add_column(heading, justify="left" if heading == "label" else "right")
+    _, *rows = _row_names(names)
+    for label, (row, share) in enumerate(zip(rows, class_accuracies(matrix), strict=True)):
+        counts = (f"{matrix[label].sum():,}", f"{matrix[label, label]:,}")
+        table.add_row(Text(row, "bold"), *counts, _share(share))
+    return table
+
+
+def _most_confused(matrix: Counts, names: Sequence[str]) -> Table:
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for heading in ("most often confused", "taken for"):
+        table.add_column(heading)
+    table.add_column("images", justify="right")
+    for place in np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]:
+        label, answer = divmod(int(place), len(names))
+        if wrong[label, answer]:
+            row = (Text(names[label]), Text(names[answer]), f"{wrong[label, answer]:,}")
+            table.add_row(*row)
+    return table
+
+
+def evaluation_line(result: Evaluation, matrix: Counts) -> str:
+    """Return accuracy and cost in one line."""
+    right = f"{int(matrix.trace()):,} of {int(matrix.sum()):,} right"
+    return f"test accuracy {percent(result.accuracy)} ({right}), cost {result.cost:.4f}"

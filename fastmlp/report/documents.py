@@ -1,0 +1,133 @@
+"""The JSON documents of the command line: one for each command, of plain values."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from fastmlp.report.confusion import class_accuracies
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fastmlp.datasets import Dataset
+    from fastmlp.network import Evaluation, Network
+    from fastmlp.report.confusion import Counts
+    from fastmlp.report.prediction import Prediction
+    from fastmlp.training import History
+
+
+def to_json(document: Mapping[str, Any]) -> str:
+    """Return a document as JSON that every reader takes: NaN and infinity become null."""
+    return json.dumps(_finite(document), indent=2, allow_nan=False)
+
+
+def network_document(network: Network) -> dict[str, Any]:
+    """Return what a network is made of, without its parameters."""
+    return {
+        "sizes": network.sizes,
+        "hidden": network.hidden,
+        "output": network.output,
+        "cost": network.cost,
+        "dtype": str(network.dtype),
+        "parameters": network.parameter_count,
+    }
+
+
+def training_document(
+    data: Dataset,
+    network: Network,
+    settings: Mapping[str, Any],
+    history: History,
+    test: Evaluation | None,
+    compile_seconds: float,
+    model: Path,
+) -> dict[str, Any]:
+    """Return a run and its test; without a test, because it was interrupted, null for that."""
+    return {
+        "dataset": data.name,
+        "source": data.source,
+        "network": network_document(network),
+        "settings": dict(settings),
+        "history": asdict(history),
+        "test_accuracy": None if test is None else test.accuracy,
+        "test_cost": None if test is None else test.cost,
+        "train_seconds": history.train_seconds,
+        "compile_seconds": compile_seconds,
+        "model": str(model),
+    }
+
+
+def evaluation_document(
+    data: Dataset,
+    network: Network,
+    result: Evaluation,
+    matrix: Counts,
+    names: Sequence[str],
+    model: Path,
+) -> dict[str, Any]:
+    """Return a test of a saved model: rows of the confusion matrix are labels."""
+    return {
+        "dataset": data.name,
+        "source": data.source,
+        "model": str(model),
+        "network": network_document(network),
+        "images": len(data.test),
+        "accuracy": result.accuracy,
+        "cost": result.cost,
+        "classes": names,
+        "class_accuracy": class_accuracies(matrix).tolist(),
+        "confusion_matrix": matrix.tolist(),
+    }
+
+
+def prediction_document(
+    predictions: Sequence[Prediction], notes: Sequence[str], model: Path, image: Path
+) -> dict[str, Any]:
+    """Return the answers to some images of a file, and what was done to them before."""
+    return {
+        "model": str(model),
+        "image": str(image),
+        "notes": notes,
+        "predictions": [
+            {
+                "index": prediction.index,
+                "answer": prediction.answer,
+                "class": prediction.names[prediction.answer],
+                "probabilities" if prediction.probable else "outputs": prediction.outputs,
+            }
+            for prediction in predictions
+        ],
+    }
+
+
+def search_document(
+    data: Dataset,
+    network: Network,
+    settings: Mapping[str, Any],
+    probes: Sequence[tuple[float, float, float]],
+    rate: float,
+) -> dict[str, Any]:
+    """Return a search for a learning rate, probe by probe."""
+    keys = ("rate", "cost_before", "cost_after")
+    return {
+        "dataset": data.name,
+        "source": data.source,
+        "network": network_document(network),
+        "settings": dict(settings),
+        "probes": [dict(zip(keys, probe, strict=True)) for probe in probes],
+        "learning_rate": rate,
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

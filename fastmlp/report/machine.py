@@ -1,0 +1,47 @@
+"""The machine's facts as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from fastmlp.report.text import printable
+
+if TYPE_CHECKING:
+    from fastmlp.machine import Machine
+
+# Of the many features, those that decide the width and the speed of a vector
+VECTOR_FEATURES = (
+    *("sse2", "sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw"),
+    *("avx512dq", "avx512vnni", "avx512bf16", "amx-tile", "neon", "sve", "sve2"),
+)
+
+
+def machine_table(machine: Machine) -> Table:
+    """Return name and value of every fact, the limits of the threads one by one."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    features = [name for name in VECTOR_FEATURES if name in machine.features]
+    lanes = f"{machine.vector_bits // 32} float32 or {machine.vector_bits // 64} float64"
+    kernels = "compiled" if machine.kernels_compiled else "not yet compiled"
+    for name, value in (
+        ("processor", machine.processor),
+        ("LLVM's name", machine.llvm_name),
+        ("features", " ".join(features) or "none that matter"),
+        ("vector", f"{machine.vector_bits} bits: {lanes}"),
+        ("threads", f"{machine.threads} of {machine.cores} cores"),
+        *((f"  {limit.name}", _allows(limit.allows)) for limit in machine.limits),
+        ("threading layer", machine.threading_layer),
+        ("versions", ", ".join(f"{name} {number}" for name, number in machine.versions.items())),
+        ("cache", machine.cache),
+        ("float32 kernels", kernels),
+    ):
+        table.add_row(name, Text(printable(value)))
+    return table
+
+
+def _allows(number: float | None) -> str:
+    return "no limit" if number is None else f"{number:g}"

@@ -1,0 +1,91 @@
+"""What a network says that an image shows: the record, and the image beside the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+from rich.text import Text
+
+from fastmlp.report.digit import digit_blocks
+from fastmlp.report.text import class_names, percent
+
+if TYPE_CHECKING:
+    from fastmlp.network import Network
+
+BAR = 16
+MOST_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One image's answer.
+
+    index : of the image in its file; image : `(H, W)`, None where it has no shape to show
+    outputs : one for each class; probable : they are probabilities
+    """
+
+    index: int
+    image: NDArray[Any] | None
+    answer: int
+    outputs: tuple[float, ...]
+    names: tuple[str, ...]
+    probable: bool
+
+
+def predictions(
+    network: Network, images: NDArray[Any], outputs: NDArray[Any], first: int
+) -> list[Prediction]:
+    """Return the record of each image `(N, H, W)` or `(N, I)`; outputs `(N, O)`.
+
+    first : the index of the first of them
+    """
+    if outputs.shape[1] == 1:  # a single output is that of class 1
+        outputs = np.hstack([1 - outputs, outputs])
+    names = class_names(network.class_names, outputs.shape[1])
+    probable = network.output in ("softmax", "sigmoid")
+    side = isqrt(network.sizes[0])
+    shape = (side, side) if side * side == network.sizes[0] else images.shape[1:]
+    rows = images.reshape(len(images), *shape)
+    return [
+        Prediction(
+            first + number,
+            image if image.ndim == 2 else None,
+            int(row.argmax()),
+            tuple(map(float, row)),
+            names,
+            probable,
+        )
+        for number, (image, row) in enumerate(zip(rows, outputs, strict=True))
+    ]
+
+
+def prediction_view(prediction: Prediction, ascii_only: bool = False) -> Table:
+    """Return the image as text blocks beside the answer and, in order, the likeliest classes."""
+    outputs: Sequence[float] = prediction.outputs
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("class", no_wrap=True)
+    table.add_column("probability" if prediction.probable else "output", justify="right")
+    for number in sorted(sorted(range(len(outputs)), key=lambda n: -outputs[n])[:MOST_SHOWN]):
+        output = outputs[number]
+        cells = [prediction.names[number], f"{output:.4g}"]
+        if prediction.probable and output == output:
+            bar = ("#" if ascii_only else "█") * round(BAR * output)
+            cells[1:] = [percent(output), bar.ljust(BAR)]
+        style = "bold green" if number == prediction.answer else ""
+        table.add_row(*(Text(cell, style) for cell in cells))
+    answer = Text(f"image {prediction.index}: {prediction.names[prediction.answer]}", "bold green")
+    beside = Table.grid()
+    for part in (answer, "", table):
+        beside.add_row(part)
+    view = Table.grid(padding=(0, 4, 0, 0))
+    if prediction.image is None:
+        view.add_row(beside)
+    else:
+        view.add_row(Text(digit_blocks(prediction.image, ascii_only), no_wrap=True), beside)
+    return view
