@@ -6,19 +6,21 @@ import numpy as np
 
 from fastmlp.functions import COSTS
 from fastmlp.kernels.elementwise import SOFTMAX, activate, integral, row, softmax, times_slope
-from fastmlp.kernels.options import jit
+from fastmlp.kernels.options import jit, shared
+from fastmlp.kernels.records import job_at, layers_at
 from fastmlp.kernels.simd import item_bytes
 
 SQUARED_ERROR = COSTS["squared_error"].code
 
 
-@jit
-def output(job, layer, z, z_row, i, rows, position, factor, y, like):
+@shared
+def output(job_place, layer_place, z, z_row, i, rows, position, y, factor):
     """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
 
     z is the address of the first of these rows, y of scratch for one target. The batch begins at
     `position` of the order, which says what samples its rows are.
     """
+    job, layer, like = job_at(job_place), layers_at(layer_place, 1)[0], factor
     size, columns = item_bytes(like), layer.outputs
     a, dz = layer.a + i * layer.a_row * size, layer.dz + i * layer.dz_row * size
     if layer.activation != SOFTMAX:

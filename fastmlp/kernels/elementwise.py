@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from fastmlp.functions import ACTIVATIONS, LEAKY_SLOPE
-from fastmlp.kernels.options import jit
+from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.simd import (
     expm1_series,
     item_bytes,
@@ -117,7 +117,7 @@ _tanh_slope = _over_tile(lambda c, a: c * (type(c)(1) - a * a))
 _step_slope = _over_tile(lambda c, a: type(c)(0))
 
 
-@jit
+@shared
 def activate(activation, a, a_row, z, z_row, b, rows, columns, like):
     """a = f(z + b) on a tile; softmax, which needs whole rows, is left at z + b."""
     if activation == RELU:
@@ -134,7 +134,7 @@ def activate(activation, a, a_row, z, z_row, b, rows, columns, like):
         _identity(a, a_row, z, z_row, b, 0, rows, columns, like)
 
 
-@jit
+@shared
 def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like):
     """dz = c f'(z) on a tile, f'(z) computed from a = f(z)."""
     if activation == RELU:

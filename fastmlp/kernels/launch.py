@@ -11,10 +11,11 @@ import numpy as np
 from numba import prange
 
 from fastmlp.functions import Array
-from fastmlp.kernels.options import entry, kernel_cache
+from fastmlp.kernels.layout import aligned_zeros
+from fastmlp.kernels.options import Shared, entry, kernel_cache
 from fastmlp.kernels.records import JOB, LAYER
 from fastmlp.kernels.step import work
-from fastmlp.kernels.team import BOARD_SIZE, roll_call
+from fastmlp.kernels.team import BOARD_SIZE, SIZE, roll_call
 
 # Multiplications that take a core about ten times as long as a meeting
 WORTHWHILE = 50_000
@@ -24,14 +25,11 @@ _prepared: set[np.dtype] = set()
 
 
 @entry(parallel=True)
-def _run(job, layers, board, members, like):
-    if members == 1:
-        work(job[0], layers, board, 0, 1, like)
-    else:
-        for _ in prange(members):
-            number, size = roll_call(board, members)
-            if number >= 0:
-                work(job[0], layers, board, number, size, like)
+def _run_team(job, layers, count, board, members, like):
+    for _ in prange(members):
+        number, size = roll_call(board, members)
+        if number >= 0:
+            work(job, layers, count, board, number, size, like)
 
 
 def available_threads() -> int:
@@ -58,9 +56,11 @@ def prepare(dtype: np.dtype) -> float:
     """Compile or load the kernels for float32 or float64, and return the seconds it took."""
     began = perf_counter()
     if dtype not in _prepared:
-        # a job that has nothing to do
-        run(np.zeros(1, JOB), np.zeros(1, LAYER), 1, dtype)
+        with _LAUNCHING:
+            for kernel in Shared.by_name.values():
+                kernel.compile(numba.from_dtype(dtype))
         _prepared.add(dtype)
+        run(np.zeros(1, JOB), np.zeros(0, LAYER), 2, dtype)
         folder = kernel_cache()
         if folder is not None:
             (folder / f"{dtype}.done").touch()
@@ -69,18 +69,21 @@ def prepare(dtype: np.dtype) -> float:
 
 def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
     """Do a job with a team of at most so many members; return how many took part."""
-    board = np.zeros(BOARD_SIZE + 8, np.int64)
-    start = -board.ctypes.data % 64 // 8
-    place = board[start:].ctypes.data
-    like = dtype.type(0)
+    if dtype not in _prepared:
+        prepare(dtype)
+    job["place"], job_place, layers_place = job.ctypes.data, job.ctypes.data, layers.ctypes.data
+    layers["place"] = layers_place + np.arange(len(layers)) * LAYER.itemsize
     if members == 1:
-        _run(job, layers, place, 1, like)
+        alone = Shared.by_name["work"].compiled[dtype.name].ctypes
+        alone(job_place, layers_place, len(layers), 0, 0, 1, 0.0)
         return 1
+    board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
     with _LAUNCHING:
         before = numba.get_num_threads()
         numba.set_num_threads(min(members, int(numba.config.NUMBA_NUM_THREADS)))
         try:
-            _run(job, layers, place, members, like)
+            place, like = board.ctypes.data, dtype.type(0)
+            _run_team(job_place, layers_place, len(layers), place, members, like)
         finally:
             numba.set_num_threads(before)
-    return int(board[start + 8])
+    return int(board[SIZE])

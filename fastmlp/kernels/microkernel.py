@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fastmlp.kernels.options import jit
+from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.simd import (
     TILE_ROWS,
     TILE_VECTORS,
     item_bytes,
     multiply_tile,
-    stay_whole,
     vector_lanes,
 )
 
@@ -27,7 +26,7 @@ _full_wide, _4_wide, _2_wide, _1_wide = (_tile(rows, TILE_VECTORS) for rows in (
 _full_slim, _4_slim, _2_slim, _1_slim = (_tile(rows, 1) for rows in (TILE_ROWS, 4, 2, 1))
 
 
-@jit
+@shared
 def multiply(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):
     """c[i, j] = beta c[i, j] + sum over k of p[i, k] q[k, j], for at most TILE_ROWS rows.
 
@@ -36,7 +35,6 @@ def multiply(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):
     vectors. Each sum runs in the order of k, whatever tile it falls into. c may alias neither
     p nor q, and is not read where beta is 0.
     """
-    stay_whole()
     lanes, size = vector_lanes(beta), item_bytes(beta)
     wide = lanes * TILE_VECTORS
     for j in range(0, columns, wide):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import sys
 import tempfile
@@ -10,14 +11,17 @@ import warnings
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import llvmlite
 import llvmlite.binding as llvm
 import numba
 import numpy as np
-from numba.core import config
+from llvmlite import ir
+from numba.core import cgutils, config, types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.ccallback import CFunc
+from numba.extending import intrinsic
 
 from fastmlp.paths import cache_folder
 
@@ -31,7 +35,7 @@ SETTINGS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy", "nogil
 
 
 def jit(function: Function) -> Function:
-    """Compile a function of the compiled room; it is called by compiled code alone."""
+    """Compile a function of the compiled room; it becomes part of every function that calls it."""
     inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return numba.njit(**SETTINGS, **inner)(function)  # type: ignore[no-any-return]
 
@@ -46,6 +50,60 @@ def entry(*, parallel: bool) -> Callable[[Function], Function]:
         return compiled  # type: ignore[no-any-return]
 
     return decorate
+
+
+class Shared:
+    """A function that is compiled once for each precision, and called by its symbol from then on.
+
+    LLVM compiles an ordinary function anew into each of its callers, and these into theirs.
+    Parameters are int64, but for the last, a float whose type is the precision; nothing is
+    returned. `compile` comes before anything that calls the function is compiled or loaded.
+    """
+
+    by_name: ClassVar[dict[str, Shared]] = {}
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.compiled: dict[str, CFunc] = {}
+        Shared.by_name[function.__name__] = self
+
+    def compile(self, precision: Any) -> None:
+        """Compile the function for one Numba float type, or load it from the cache."""
+        count = len(inspect.signature(self.function).parameters) - 1
+        arguments = (types.int64,) * count + (precision,)
+        compiled = CFunc(self.function, (arguments, types.void), {}, SETTINGS)
+        if kernel_cache() is not None:
+            compiled._cache = _SaltedCache(self.function)  # type: ignore[attr-defined]
+        compiled.compile()
+        self.compiled[precision.name] = compiled
+        llvm.add_symbol(self.symbol(precision), compiled.address)
+
+    def symbol(self, precision: Any) -> str:
+        """Return the name under which compiled code finds the function."""
+        return f"fastmlp.{self.function.__name__}.{precision.name}"
+
+
+def shared(function: Callable[..., Any]) -> Any:
+    """Compile a function once, whoever calls it: see `Shared`."""
+    kernel = Shared(function)
+
+    def call(typingctx: Any, *args: Any) -> Any:
+        signature = types.void(*[types.int64] * (len(args) - 1), args[-1])
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kinds = [context.get_value_type(kind) for kind in signature.args]
+            symbol = kernel.symbol(signature.args[-1])
+            callee = ir.FunctionType(ir.VoidType(), kinds)
+            builder.call(cgutils.get_or_insert_function(builder.module, callee, symbol), args)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    # Numba wants to see the parameters one by one
+    names = ["typingctx", *inspect.signature(function).parameters]
+    parameters = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in names]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return intrinsic(call)
 
 
 @cache
@@ -91,6 +149,9 @@ def _salt() -> str:
 class _SaltedLocator(_CacheLocator):  # type: ignore[misc]
     """Tells Numba to keep a function's machine code in `kernel_cache()`."""
 
+    def __init__(self, path: str) -> None:
+        self._py_file = path
+
     def get_cache_path(self) -> str:
         return str(kernel_cache())
 
@@ -102,7 +163,7 @@ class _SaltedLocator(_CacheLocator):  # type: ignore[misc]
 
     @classmethod
     def from_function(cls, function: Callable[..., Any], path: str) -> _SaltedLocator:
-        return cls()
+        return cls(path)
 
 
 class _SaltedCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]

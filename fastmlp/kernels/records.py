@@ -7,7 +7,15 @@ record keeps those arrays alive while it is used.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba
 import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+from numba.np.numpy_support import from_dtype
+
+from fastmlp.kernels.options import jit
 
 # What the team is asked to do
 FORWARD, OUTPUT, DELTA, UPDATE, TRAIN, INFER = range(6)
@@ -17,6 +25,7 @@ IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 
 LAYER = np.dtype(
     [
+        ("place", "i8"),  # the record's own address
         ("inputs", "i8"),  # I
         ("outputs", "i8"),  # O
         ("activation", "i8"),  # code
@@ -35,6 +44,7 @@ LAYER = np.dtype(
 )
 JOB = np.dtype(
     [
+        ("place", "i8"),  # the record's own address
         ("kind", "i8"),
         ("cost", "i8"),  # code
         ("batch_size", "i8"),
@@ -64,3 +74,33 @@ JOB = np.dtype(
         ("nesterov", "i8"),
     ]
 )
+
+
+def _pointer_to(record: Any) -> Any:
+    """Return an intrinsic that makes an address a pointer to records."""
+
+    @intrinsic
+    def pointer(typingctx: Any, address: Any) -> Any:
+        kind = types.CPointer(record)  # type: ignore[attr-defined]
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+        return kind(types.int64), generate
+
+    return pointer
+
+
+_job_pointer, _layer_pointer = _pointer_to(from_dtype(JOB)), _pointer_to(from_dtype(LAYER))
+
+
+@jit
+def job_at(address):
+    """Return the JOB record at an address."""
+    return numba.carray(_job_pointer(address), (1,))[0]
+
+
+@jit
+def layers_at(address, count):
+    """Return the LAYER records at an address."""
+    return numba.carray(_layer_pointer(address), (count,))

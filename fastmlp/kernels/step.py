@@ -6,9 +6,20 @@ import numpy as np
 
 from fastmlp.kernels.cost import output
 from fastmlp.kernels.elementwise import IDENTITY, SOFTMAX, row, softmax
-from fastmlp.kernels.options import jit
+from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.phases import delta, forward, forward_tile, share, update
-from fastmlp.kernels.records import DELTA, FLOAT32, FORWARD, INFER, OUTPUT, TRAIN, UINT8, UPDATE
+from fastmlp.kernels.records import (
+    DELTA,
+    FLOAT32,
+    FORWARD,
+    INFER,
+    OUTPUT,
+    TRAIN,
+    UINT8,
+    UPDATE,
+    job_at,
+    layers_at,
+)
 from fastmlp.kernels.simd import TILE_ROWS, item_bytes
 from fastmlp.kernels.team import meet
 
@@ -130,7 +141,7 @@ def forward_output(job, layer, x, x_row, batch, position, factor, scratch, membe
         rows, x_i = min(TILE_ROWS, batch - i), x + i * x_row * size
         for panel in range(layer.panels):
             forward_tile(layer, IDENTITY, z, z_row, x_i, x_row, panel, rows, like)
-        output(job, layer, z, z_row, i, rows, position, factor, y, like)
+        output(job.place, layer.place, z, z_row, i, rows, position, y, factor)
 
 
 @jit
@@ -162,28 +173,36 @@ def softmax_rows(layer, a, first, last, like):
         softmax(a_i, a_i)
 
 
-@jit
-def work(job, layers, board, member, members, like):
-    """Do a member's part of a job."""
+@shared
+def work(job_place, layers_place, count, board, member, members, like):
+    """Do a member's part of the job at an address, with `count` layers at another."""
+    job, layers = job_at(job_place), layers_at(layers_place, count)
     scratch = job.scratch + member * job.scratch_size * item_bytes(like)
-    first, last = layers[0], layers[len(layers) - 1]
     if job.kind == TRAIN:
         train(job, layers, board, scratch, member, members, like)
     elif job.kind == INFER:
         infer(job, layers, scratch, member, members, like)
-    elif job.kind == FORWARD:
-        forward(first, job.x, job.x_row, job.samples, member, members, like)
+    elif count > 0:
+        work_on_layer(job, layers, board, scratch, member, members, like)
+
+
+@jit
+def work_on_layer(job, layers, board, scratch, member, members, like):
+    """Do a member's part of a job that is one phase on one layer."""
+    first, last, size = layers[0], layers[len(layers) - 1], item_bytes(like)
+    x, x_row, batch = job.x, job.x_row, job.samples
+    if job.kind == FORWARD:
+        forward(first, x, x_row, batch, member, members, like)
         if first.activation == SOFTMAX:
             meet(board, members)
-            begin, end = share(job.samples, member, members)
+            begin, end = share(batch, member, members)
             softmax_rows(first, first.a, begin, end, like)
     elif job.kind == OUTPUT:
-        begin, end = share(job.samples, member, members)
-        factor, z = type(like)(1 / job.samples), job.x + begin * job.x_row * item_bytes(like)
-        output(job, first, z, job.x_row, begin, end - begin, 0, factor, scratch, like)
+        begin, end = share(batch, member, members)
+        factor, z, rows = type(like)(1 / batch), x + begin * x_row * size, end - begin
+        output(job.place, first.place, z, x_row, begin, rows, 0, scratch, factor)
     elif job.kind == DELTA:
-        delta(last, first, job.samples, scratch, member, members, like)
+        delta(last, first, batch, scratch, member, members, like)
     elif job.kind == UPDATE:
         rate, keep, keep_b = job.learning_rate, type(like)(job.keep), type(like)(job.keep_b)
-        x, x_row, batch = job.x, job.x_row, job.samples
         update(job, first, x, x_row, batch, rate, keep, keep_b, scratch, member, members, like)

@@ -50,8 +50,9 @@ def ask(package, number, **environment):
         env=os.environ | {"FASTMLP_CACHE": str(package / "cache")} | environment,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     value, hits = done.stdout.split()
     return float(value), int(hits), done.stderr
 
