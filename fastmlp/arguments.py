@@ -6,7 +6,7 @@ What takes time to import is imported when a value is read: the list of commands
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -120,3 +120,11 @@ TRAINING = (
 def backend(default: str) -> tuple[Any, ...]:
     """Return the option that chooses what computes."""
     return (_option("--backend", default, "What computes.", click.Choice(BACKENDS)),)
+
+
+def check_together(given: Mapping[str, Any]) -> None:
+    """Refuse arguments, each good by itself, that do not go together."""
+    if given["sizes"] is not None and given["hidden_layers"] is not None:
+        raise click.UsageError("--sizes names the hidden layers too: leave out --hidden-layers")
+    if given.get("early_stopping") and given["validation"] is None:
+        raise click.UsageError("--early-stopping needs --validation, such as --validation 0.1")

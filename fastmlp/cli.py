@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastmlp import __version__
-from fastmlp.arguments import DATA, IMAGES, JSON, MODEL, NETWORK, SEARCH, TRAINING, backend, options
+from fastmlp.arguments import (
+    DATA,
+    IMAGES,
+    JSON,
+    MODEL,
+    NETWORK,
+    SEARCH,
+    TRAINING,
+    backend,
+    check_together,
+    options,
+)
 from fastmlp.errors import FastMLPError, refuse
 from fastmlp.steps import SEARCHED, TRAINED, built, check_place, found, prepared, trained
 
@@ -63,10 +74,11 @@ class _Screen:
         self.live = not as_json and self.console.is_interactive and sys.stdout.isatty()
         self.ascii_only = self.console.options.ascii_only
 
-    def say(self, text: str, style: str | None = None) -> None:
-        """Print one line, which begins with the data set's name once there is one."""
+    def say(self, *lines: str, style: str | None = None) -> None:
+        """Print lines, each of which begins with the data set's name once there is one."""
         prefix = f"{self.name}: " if self.name else ""
-        self.console.print(prefix + text, style=style, soft_wrap=True)
+        for line in lines:
+            self.console.print(prefix + line, style=style, soft_wrap=not self.console.is_terminal)
 
     def show(self, document: dict[str, Any], *tables: Any) -> None:
         """Print the tables between empty lines, or the document in their stead."""
@@ -82,12 +94,12 @@ class _Screen:
 
     def data(self, given: dict[str, Any]) -> Dataset:
         """Load the data set that the arguments ask for, and name it in every line from here on."""
-        from fastmlp.report import dataset_line
+        from fastmlp.report import dataset_lines
 
         with self.line() as draw:
             data = found(given, self.say, draw)
         self.name = data.name
-        self.say(dataset_line(data))
+        self.say(*dataset_lines(data))
         return data
 
     @contextmanager
@@ -119,15 +131,14 @@ def main() -> None:
 @main.command()
 @options(DATA, NETWORK, TRAINING, backend("compiled"), JSON)
 def train(**given: Any) -> None:
-    """Train a network and save it; without options, to 98 % on MNIST.
+    """Train a network and save it.
 
-    Where MNIST cannot be had it trains on digits, which are generated. Ctrl-C saves the network
-    as it is then.
+    Without options it reaches 98 % on MNIST. Where MNIST cannot be had it trains on digits,
+    which are generated, and says so. Ctrl-C saves the network as it is then.
     """
     from fastmlp import report
 
-    if given["early_stopping"] and given["validation"] is None:
-        raise click.UsageError("--early-stopping needs --validation, such as --validation 0.1")
+    check_together(given)
     screen = _Screen(given["json"])
     data = screen.data(given)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
@@ -143,8 +154,7 @@ def train(**given: Any) -> None:
     settings = {name: given[name] for name in (*TRAINED, "validation")}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     screen.show(document, report.training_table(data.name, history, test))
-    screen.say(report.training_summary(history, test, seconds))
-    screen.say(f"model saved to {model}")
+    screen.say(*report.training_summary(history, test, seconds), f"model saved to {model}")
     if interrupted:
         click.get_current_context().exit(INTERRUPTED)
 
@@ -152,7 +162,7 @@ def train(**given: Any) -> None:
 @main.command()
 @options(MODEL, DATA, backend("compiled"), JSON)
 def evaluate(**given: Any) -> None:
-    """Test a saved MODEL: accuracy, cost, and which classes it mistakes for which.
+    """Test a saved MODEL, class by class.
 
     Without --dataset it is tested on the data set that its file is named after, or MNIST.
     """
@@ -180,7 +190,10 @@ def evaluate(**given: Any) -> None:
 @main.command()
 @options(MODEL, IMAGES, backend("numpy"), JSON)
 def predict(**given: Any) -> None:
-    """Let a saved MODEL say what an IMAGE shows: an IDX, .npy, .png or .jpg file."""
+    """Tell what an IMAGE shows.
+
+    A saved MODEL answers for an IDX, .npy, .png or .jpg file.
+    """
     from fastmlp import report
     from fastmlp.datasets.picture import read_pictures
     from fastmlp.network import Network
@@ -195,8 +208,7 @@ def predict(**given: Any) -> None:
     prepared(network, given["backend"], screen.say)
     outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
     answers = report.predictions(network, images, outputs, first)
-    for note in pictures.notes:
-        screen.say(note)
+    screen.say(*pictures.notes)
     document = report.prediction_document(answers, pictures.notes, given["model"], given["image"])
     screen.show(document, *(report.prediction_view(one, screen.ascii_only) for one in answers))
 
@@ -204,9 +216,13 @@ def predict(**given: Any) -> None:
 @main.command()
 @options(DATA, NETWORK, SEARCH, backend("compiled"), JSON)
 def find_learning_rate(**given: Any) -> None:
-    """Halve the learning rate until a short probe of training lowers the cost."""
+    """Find a learning rate by halving.
+
+    A high rate is halved until training on some of the images lowers their cost.
+    """
     from fastmlp import report, training
 
+    check_together(given)
     screen = _Screen(given["json"])
     data = screen.data(given)
     network = built(data, given, screen.say)
@@ -226,7 +242,10 @@ def find_learning_rate(**given: Any) -> None:
 @main.command()
 @options(JSON)
 def info(**given: Any) -> None:
-    """Show processor, vectors, threads and what limits them, versions and cache."""
+    """Show what this machine offers.
+
+    Processor, vectors, threads and what limits them, versions, and the place of the cache.
+    """
     from fastmlp import report
     from fastmlp.machine import describe_machine
 

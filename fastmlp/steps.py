@@ -1,7 +1,7 @@
 """The steps that commands share: find the data, build the network, prepare the kernels, train.
 
-`given` are a command's arguments by name; `say` takes a line for people to read, `draw` a line
-that stands for the one drawn before.
+`given` are a command's arguments by name; `say` takes a line for people to read, and its style;
+`draw` takes a line that replaces the one drawn before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastmlp.training import History, Progress
 
 Given = Mapping[str, Any]
-Say = Callable[[str], object]
+Say = Callable[..., object]
 Draw = Callable[[Any], object]
 
 # The arguments that go on to functions of the library under the same names
@@ -47,7 +47,7 @@ def found(given: Given, say: Say, draw: Draw) -> Dataset:
     except FastMLPError as error:
         if given["dataset"] or folder:
             raise
-        say(f"No MNIST, so digits are used instead: {report.reason(error)}")
+        say(f"No MNIST, so digits are used instead: {report.reason(error)}", style="bold yellow")
         return load_dataset("digits")
 
 
@@ -57,11 +57,6 @@ def built(data: Dataset, given: Given, say: Say) -> Network:
     from fastmlp.report import network_line
 
     hidden = given["hidden_layers"]
-    if given["sizes"] is not None and hidden is not None:
-        rule = "cannot be given together with sizes, which names all layers"
-        raise refuse(
-            "hidden_layers", rule, f"both, {hidden} and {given['sizes']}", "Leave one out."
-        )
     inputs, outputs = data.train.images.shape[1], max(2, len(data.class_names))
     sizes = given["sizes"] or (inputs, *((128,) if hidden is None else hidden), outputs)
     network = Network(sizes, given["activation"], **{name: given[name] for name in BUILT})
@@ -79,7 +74,7 @@ def prepared(network: Network, backend: str, say: Say) -> float:
     kernels = backend_named(backend)
     if kernels.is_compiled(network.dtype):
         return float(kernels.prepare(network.dtype))
-    say("compiling the kernels for this machine, once; this takes half a minute or so")
+    say("compiling the kernels, this once: about half a minute")
     seconds = float(kernels.prepare(network.dtype))
     say(f"compiled in {duration(seconds)}")
     return seconds

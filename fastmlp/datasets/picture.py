@@ -7,8 +7,10 @@ network's size already, fitted into the middle 20 x 20 of 28 x 28 pixels, centre
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isqrt
+from math import ceil, isqrt
 from pathlib import Path
 from typing import Any
 
@@ -110,14 +112,12 @@ def _read_grey(path: Path) -> Array:
             'Run: pip install "fastmlp[image]"'
         ) from None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture = Image.open(path, formats=("PNG", "JPEG"))
-            width, height = picture.size
+        with _no_warnings(), Image.open(path, formats=("PNG", "JPEG")) as opened:
+            width, height = opened.size
             if width * height > LARGEST_PICTURE:
                 rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
                 raise broken(path, rule, f"{width} x {height}", "Make it smaller.")
-            picture = ImageOps.exif_transpose(picture)
+            picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
                 return np.asarray(picture, np.float32) / 257
             if "A" in picture.mode or "transparency" in picture.info:
@@ -130,6 +130,14 @@ def _read_grey(path: Path) -> Array:
     except Exception as error:  # on nonsense, image decoders raise nearly anything
         said = " ".join(str(error).split()) or type(error).__name__
         raise broken(path, "a readable picture", said) from error
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Keep Pillow from warning of what is refused right after, and of harmless oddities."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _fit(path: Path, grey: Array, side: int) -> Array:
@@ -151,9 +159,9 @@ def _fit(path: Path, grey: Array, side: int) -> Array:
         )
     ).clip(0, 255)
     small = small * np.float32(255 / max(float(small.max()), 1.0))
-    # the frame's middle gets the centre of mass, as far as the digit stays in the frame
+    # in MNIST the centre of mass lies from 0 to 1 pixel beyond the middle, both ways
     top, left = (
-        min(max(round(side / 2 - centre), 0), side - length)
+        min(max(ceil(side / 2 - centre), 0), side - length)
         for centre, length in zip(_centre(small), small.shape, strict=True)
     )
     frame = np.zeros((side, side), np.float32)

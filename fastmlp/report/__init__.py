@@ -18,7 +18,7 @@ from fastmlp.report.machine import machine_table
 from fastmlp.report.prediction import Prediction, prediction_view, predictions
 from fastmlp.report.text import class_names, duration, percent, reason
 from fastmlp.report.training import (
-    dataset_line,
+    dataset_lines,
     download_line,
     network_line,
     probe_line,
@@ -33,7 +33,7 @@ __all__ = [
     "class_names",
     "confusion_matrix",
     "confusion_tables",
-    "dataset_line",
+    "dataset_lines",
     "digit_blocks",
     "download_line",
     "duration",

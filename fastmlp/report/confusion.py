@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastmlp.errors import refuse
-from fastmlp.report.text import percent
+from fastmlp.report.text import number, percent
 
 if TYPE_CHECKING:
     from fastmlp.network import Evaluation
@@ -79,8 +79,8 @@ def _matrix_table(matrix: Counts, names: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     table.add_column(heading, no_wrap=True)
     table.add_column("accuracy", justify="right", no_wrap=True)
-    for number in range(len(names)):
-        table.add_column(str(number), justify="right", no_wrap=True)
+    for answer in range(len(names)):
+        table.add_column(str(answer), justify="right", no_wrap=True)
     for label, (row, share) in enumerate(zip(rows, class_accuracies(matrix), strict=True)):
         cells = [_cell(int(n), label == answer) for answer, n in enumerate(matrix[label])]
         table.add_row(Text(row, "bold"), _share(share), *cells)
@@ -126,4 +126,4 @@ def _most_confused(matrix: Counts, names: Sequence[str]) -> Table:
 def evaluation_line(result: Evaluation, matrix: Counts) -> str:
     """Return accuracy and cost in one line."""
     right = f"{int(matrix.trace()):,} of {int(matrix.sum()):,} right"
-    return f"test accuracy {percent(result.accuracy)} ({right}), cost {result.cost:.4f}"
+    return f"test accuracy {percent(result.accuracy)} ({right}), cost {number(result.cost)}"

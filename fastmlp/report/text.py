@@ -10,6 +10,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+def number(value: float) -> str:
+    """Return a cost as "0.0612", or as "1.42e+28" where training went astray."""
+    return f"{value:.4f}" if abs(value) < 10_000 else f"{value:.3g}"
+
+
 def duration(seconds: float) -> str:
     """Return seconds with the digits that matter: "0.412 s", "4.12 s", "41.2 s", "412 s"."""
     digits = 3 if seconds < 1 else 2 if seconds < 10 else 1 if seconds < 100 else 0

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from fastmlp.report.text import duration, layer_sizes, percent, printable
+from fastmlp.report.text import duration, layer_sizes, number, percent, printable
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
     from fastmlp.training import History, Progress
 
 MOST_ROWS = 20
+NOTICED_SECONDS = 0.01
 
 
 def progress_line(name: str, progress: Progress) -> Table:
     """Return one line: data set, epoch, how far the run is, cost, accuracy, samples a second."""
-    line = Table.grid(padding=(0, 2, 0, 0))
+    line = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    for ratio in (None, None, 1, None, None, None):  # the bar takes the room that is left
+        line.add_column(no_wrap=True, ratio=ratio)
     done = (progress.epoch - 1) * progress.steps + progress.step
-    bar = ProgressBar(progress.epochs * progress.steps, done, width=16)
     line.add_row(
         Text(name, "bold"),
         f"epoch {progress.epoch}/{progress.epochs}",
-        bar,
-        f"cost {progress.cost:.4f}",
+        ProgressBar(progress.epochs * progress.steps, done),
+        f"cost {number(progress.cost)}",
         percent(progress.accuracy),
         f"{progress.samples_per_second:,.0f}/s",
     )
@@ -51,17 +53,17 @@ def training_table(name: str, history: History, test: Evaluation | None) -> Tabl
     for heading in _headings(validated):
         table.add_column(heading, justify="right", no_wrap=True)
     for epoch in _rows(len(history)):
-        cells = [f"{history.train_cost[epoch]:.4f}", percent(history.train_accuracy[epoch])]
+        cells = [number(history.train_cost[epoch]), percent(history.train_accuracy[epoch])]
         if validated:
             cost = history.validation_cost[epoch]
             accuracy = history.validation_accuracy[epoch]
-            cells.append("-" if cost is None else f"{cost:.4f}")
+            cells.append("-" if cost is None else number(cost))
             cells.append("-" if accuracy is None else percent(accuracy))
         cells.append(f"{history.learning_rate[epoch]:.3g}")
         cells.append(f"{history.samples_per_second[epoch]:,.0f}")
         table.add_row(Text(name), str(epoch + 1), *cells)
     if test is not None:
-        cells = ["test", f"{test.cost:.4f}", percent(test.accuracy)]
+        cells = ["test", number(test.cost), percent(test.accuracy)]
         table.add_row(Text(name), *cells, style="bold green")
     return table
 
@@ -77,36 +79,37 @@ def _rows(epochs: int) -> list[int]:
     return list(range(epochs - 1, -1, -every))[::-1] if epochs else []
 
 
-def training_summary(history: History, test: Evaluation | None, compile_seconds: float) -> str:
-    """Return the run in one line: how well, how long, and how long the kernels took apart."""
-    whole = history.stopped.startswith("all ") or not history.stopped
-    parts = [] if whole else [f"stopped after {len(history)} epochs: {history.stopped}"]
+def training_summary(
+    history: History, test: Evaluation | None, compile_seconds: float
+) -> list[str]:
+    """Return the run in some lines: why it ended, how well, how long, and the kernels apart."""
+    lines = []
+    if not history.stopped.startswith("all "):
+        lines.append(f"stopped after {len(history)} epochs: {history.stopped}")
     if history.restored_epoch is not None:
-        parts.append(f"epoch {history.restored_epoch} brought back")
-    if test is not None:
-        parts.append(f"test accuracy {percent(test.accuracy)}")
-    parts.append(f"trained in {duration(history.train_seconds)}")
-    if compile_seconds:
-        parts.append(f"kernels ready in {duration(compile_seconds)} before that")
-    return ", ".join(parts)
+        lines.append(f"back to the network of epoch {history.restored_epoch}")
+    spent = f"{duration(history.train_seconds)} of training"
+    lines.append(spent if test is None else f"test accuracy {percent(test.accuracy)} after {spent}")
+    if compile_seconds >= NOTICED_SECONDS:
+        lines.append(f"kernels ready in {duration(compile_seconds)}, which is not counted above")
+    return lines
 
 
-def dataset_line(data: Dataset) -> str:
+def dataset_lines(data: Dataset) -> list[str]:
     """Return what a data set holds, and where it is from."""
     height, width = data.image_shape
     counts = f"{len(data.train):,} training and {len(data.test):,} test images"
-    return f"{counts} of {width} x {height}, {printable(data.source)}"
+    return [f"{counts} of {width} x {height}", f"source: {printable(data.source)}"]
 
 
 def network_line(network: Network) -> str:
     """Return what a network is made of."""
     functions = ", ".join(dict.fromkeys((*network.activations, network.cost)))
-    count = f"{network.parameter_count:,} {network.dtype} parameters"
-    return f"network {layer_sizes(network.sizes)}, {functions}, {count}"
+    return f"{layer_sizes(network.sizes)}, {functions}, {network.parameter_count:,} parameters"
 
 
 def probe_line(rate: float, before: float, after: float) -> str:
     """Return what training with a learning rate did to the cost."""
-    result = "diverged" if not isfinite(after) else f"{after:.4f}"
+    result = "diverged" if not isfinite(after) else number(after)
     verdict = "falls" if after < before else "does not fall"
-    return f"rate {rate:<8.4g} cost {before:.4f} -> {result:<10} {verdict}"
+    return f"rate {rate:<8.4g} cost {number(before)} -> {result:<10} {verdict}"
