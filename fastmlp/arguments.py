@@ -48,7 +48,7 @@ class _Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return tuple(map(int, parts))
 
 
-def options(*groups: tuple[Any, ...]) -> Callable[[Any], Any]:
+def _options(*groups: tuple[Any, ...]) -> Callable[[Any], Any]:
     """Decorate a command with groups of options and arguments, in their order."""
 
     def decorate(command: Any) -> Any:
@@ -67,25 +67,30 @@ def _option(name: str, default: Any, text: str, kind: Any = None) -> Any:
     )
 
 
+def _backend(default: str) -> tuple[Any, ...]:
+    """Return the option that chooses what computes. NumPy is there at once, the other faster."""
+    return (_option("--backend", default, "What computes.", click.Choice(BACKENDS)),)
+
+
 _FILE = click.Path(path_type=Path)
 _COUNT, _FROM_0 = click.IntRange(min=1), click.IntRange(min=0)
-IMAGES = (
+_IMAGES = (
     click.argument("image", type=_FILE),
     _option("--index", 0, "Which image of a file of many, from 0.", _FROM_0),
     _option("--count", 1, "How many images from there on.", _COUNT),
 )
-SEARCH = (
+_SEARCH = (
     _option("--start", 8.0, "The first and highest rate to try.", float),
     _option("--samples", 2048, "Images to try each rate on.", _COUNT),
 )
-MODEL = (click.argument("model", type=_FILE),)
-JSON = (_option("--json", False, "Print one JSON document and nothing else."),)
-DATA = (
+_MODEL = (click.argument("model", type=_FILE),)
+_JSON = (_option("--json", False, "Print one JSON document and nothing else."),)
+_DATA = (
     _option("--dataset", None, "A name (mnist, fashion-mnist, kmnist, digits), a folder, an .npz."),
     _option("--data-folder", None, "Where the named data set's files are.", _FILE),
     _option("--no-download", False, "Use only data that is on this machine."),
 )
-NETWORK = (
+_NETWORK = (
     _option("--sizes", None, "Neurons of all layers, as 784,128,10.", _Sizes()),
     _option("--hidden-layers", None, "Neurons of the hidden ones; '' for none. [128]", _Sizes()),
     _option(
@@ -102,7 +107,7 @@ NETWORK = (
     _option("--batch-size", 32, "Samples per step.", _COUNT),
     _option("--seed", 0, "Of initial weights and sample order.", _FROM_0),
 )
-TRAINING = (
+_TRAINING = (
     _option("--epochs", 6, "How often to go through the data.", _COUNT),
     _option("--learning-rate", 0.5, "The highest rate of the schedule.", float),
     _option("--schedule", "linear", "How the rate moves.", _Row("fastmlp.training", "SCHEDULES")),
@@ -116,10 +121,12 @@ TRAINING = (
     _option("--model", None, "Where to save; by default, after the data set.", _FILE),
 )
 
-
-def backend(default: str) -> tuple[Any, ...]:
-    """Return the option that chooses what computes."""
-    return (_option("--backend", default, "What computes.", click.Choice(BACKENDS)),)
+# What each command takes, as its decorator
+TRAIN = _options(_DATA, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
+EVALUATE = _options(_MODEL, _DATA, _backend("compiled"), _JSON)
+PREDICT = _options(_MODEL, _IMAGES, _backend("numpy"), _JSON)
+FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
+INFO = _options(_JSON)
 
 
 def check_together(given: Mapping[str, Any]) -> None:

@@ -16,21 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastmlp import __version__
-from fastmlp.arguments import (
-    DATA,
-    IMAGES,
-    JSON,
-    MODEL,
-    NETWORK,
-    SEARCH,
-    TRAINING,
-    backend,
-    check_together,
-    options,
-)
-from fastmlp.errors import FastMLPError, refuse
-from fastmlp.steps import SEARCHED, TRAINED, built, check_place, found, prepared, trained
+from fastmlp import __version__, arguments, steps
+from fastmlp.errors import FastMLPError
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
@@ -97,7 +84,7 @@ class _Screen:
         from fastmlp.report import dataset_lines
 
         with self.line() as draw:
-            data = found(given, self.say, draw)
+            data = steps.found(given, self.say, draw)
         self.name = data.name
         self.say(*dataset_lines(data))
         return data
@@ -129,7 +116,7 @@ def main() -> None:
 
 
 @main.command()
-@options(DATA, NETWORK, TRAINING, backend("compiled"), JSON)
+@arguments.TRAIN
 def train(**given: Any) -> None:
     """Train a network and save it.
 
@@ -138,20 +125,20 @@ def train(**given: Any) -> None:
     """
     from fastmlp import report
 
-    check_together(given)
+    arguments.check_together(given)
     screen = _Screen(given["json"])
     data = screen.data(given)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
-    check_place(model)
-    network = built(data, given, screen.say)
-    seconds = prepared(network, given["backend"], screen.say)
+    steps.check_place(model)
+    network = steps.built(data, given, screen.say)
+    seconds = steps.prepared(network, given["backend"], screen.say)
     with screen.line() as draw:
-        history = trained(network, data, given, draw)
+        history = steps.trained(network, data, given, draw)
     network.save(model)
     interrupted, test = history.stopped == "interrupted", None
     if not interrupted:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
-    settings = {name: given[name] for name in (*TRAINED, "validation")}
+    settings = {name: given[name] for name in (*steps.TRAINED, "validation")}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     screen.show(document, report.training_table(data.name, history, test))
     screen.say(*report.training_summary(history, test, seconds), f"model saved to {model}")
@@ -160,22 +147,19 @@ def train(**given: Any) -> None:
 
 
 @main.command()
-@options(MODEL, DATA, backend("compiled"), JSON)
+@arguments.EVALUATE
 def evaluate(**given: Any) -> None:
     """Test a saved MODEL, class by class.
 
     Without --dataset it is tested on the data set that its file is named after, or MNIST.
     """
     from fastmlp import report
-    from fastmlp.datasets import DATASET_NAMES
     from fastmlp.network import Network
 
     screen, network = _Screen(given["json"]), Network.load(given["model"])
-    stem = given["model"].stem
-    given["dataset"] = given["dataset"] or (stem if stem in DATASET_NAMES else "mnist")
-    data = screen.data(given)
+    data = screen.data({**given, "dataset": given["dataset"] or steps.namesake(given["model"])})
     screen.say(report.network_line(network))
-    prepared(network, given["backend"], screen.say)
+    steps.prepared(network, given["backend"], screen.say)
     images, labels = data.test.images, data.test.labels
     result = network.evaluate(images, labels, given["backend"])
     classes = max(network.sizes[-1], 2)
@@ -188,7 +172,7 @@ def evaluate(**given: Any) -> None:
 
 
 @main.command()
-@options(MODEL, IMAGES, backend("numpy"), JSON)
+@arguments.PREDICT
 def predict(**given: Any) -> None:
     """Tell what an IMAGE shows.
 
@@ -201,11 +185,8 @@ def predict(**given: Any) -> None:
     screen, network = _Screen(given["json"]), Network.load(given["model"])
     pictures = read_pictures(given["image"], network.sizes[0])
     first = given["index"]
-    images = pictures.images[first : first + given["count"]]
-    if not len(images):
-        rule = f"must be below {len(pictures.images)}, the number of images in the file"
-        raise refuse("index", rule, first, "Images count from 0.")
-    prepared(network, given["backend"], screen.say)
+    images = steps.chosen(pictures.images, first, given["count"])
+    steps.prepared(network, given["backend"], screen.say)
     outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
     answers = report.predictions(network, images, outputs, first)
     screen.say(*pictures.notes)
@@ -214,7 +195,7 @@ def predict(**given: Any) -> None:
 
 
 @main.command()
-@options(DATA, NETWORK, SEARCH, backend("compiled"), JSON)
+@arguments.FIND_LEARNING_RATE
 def find_learning_rate(**given: Any) -> None:
     """Find a learning rate by halving.
 
@@ -222,25 +203,25 @@ def find_learning_rate(**given: Any) -> None:
     """
     from fastmlp import report, training
 
-    check_together(given)
+    arguments.check_together(given)
     screen = _Screen(given["json"])
     data = screen.data(given)
-    network = built(data, given, screen.say)
-    prepared(network, given["backend"], screen.say)
+    network = steps.built(data, given, screen.say)
+    steps.prepared(network, given["backend"], screen.say)
     probes: list[tuple[float, float, float]] = []
 
     def tell(rate: float, before: float, after: float) -> None:
         probes.append((rate, before, after))
         screen.say(report.probe_line(rate, before, after))
 
-    settings = {name: given[name] for name in SEARCHED}
+    settings = {name: given[name] for name in steps.SEARCHED}
     rate = training.find_learning_rate(network, data.train, on_probe=tell, **settings)
     screen.show(report.search_document(data, network, settings, probes, rate))
     screen.say(f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g} begins with it")
 
 
 @main.command()
-@options(JSON)
+@arguments.INFO
 def info(**given: Any) -> None:
     """Show what this machine offers.
 

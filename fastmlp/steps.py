@@ -15,6 +15,7 @@ from fastmlp.errors import FastMLPError, refuse
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split
+    from fastmlp.functions import Array
     from fastmlp.network import Network
     from fastmlp.training import History, Progress
 
@@ -49,6 +50,21 @@ def found(given: Given, say: Say, draw: Draw) -> Dataset:
             raise
         say(f"No MNIST, so digits are used instead: {report.reason(error)}", style="bold yellow")
         return load_dataset("digits")
+
+
+def namesake(model: Path) -> str:
+    """Return the data set that a model is tested on by default: its file's name, or "mnist"."""
+    from fastmlp.datasets import DATASET_NAMES
+
+    return model.stem if model.stem in DATASET_NAMES else "mnist"
+
+
+def chosen(images: Array, first: int, count: int) -> Array:
+    """Return the images of a file from the first one wanted on, or refuse if it has none there."""
+    if first >= len(images):
+        rule = f"must be below {len(images)}, the number of images in the file"
+        raise refuse("index", rule, first, "Images count from 0.")
+    return images[first : first + count]
 
 
 def built(data: Dataset, given: Given, say: Say) -> Network:
