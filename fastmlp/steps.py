@@ -90,7 +90,7 @@ def prepared(network: Network, backend: str, say: Say) -> float:
     kernels = backend_named(backend)
     if kernels.is_compiled(network.dtype):
         return float(kernels.prepare(network.dtype))
-    say("compiling the kernels, this once: about half a minute")
+    say("compiling the kernels, this once: about ten seconds")
     seconds = float(kernels.prepare(network.dtype))
     say(f"compiled in {duration(seconds)}")
     return seconds

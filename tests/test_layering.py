@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "errors": set(),
     "paths": set(),
     "functions": {"errors"},
-    "datasets": {"errors", "paths", "datasets"},
+    "datasets": {"errors", "paths", "inputs", "datasets"},
     "reference": {"errors", "functions", "reference"},
     "kernels": {"errors", "functions", "paths", "kernels"},
     "backends": {"errors", "kernels", "reference"},
@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "training": DATA | {"inputs", "network", "backends", "training"},
     "machine": {"errors", "paths", "kernels"},
     "report": {"errors", "functions", "datasets", "network", "training", "machine", "report"},
+    "arguments": {"backends", "datasets", "functions", "training"},
+    "steps": DATA | {"backends", "inputs", "network", "training", "report"},
     "cli": None,
     "__init__": None,
 }
@@ -31,7 +33,7 @@ def imported_rooms(path):
     """Yield the rooms that a file imports, those in TYPE_CHECKING blocks included."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "fastmlp":
-            yield from (alias.name for alias in node.names)
+            yield from (alias.name for alias in node.names if alias.name != "__version__")
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fastmlp."):
             yield node.module.split(".")[1]
         elif isinstance(node, ast.Import):

@@ -7,15 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastmlp.functions import ACTIVATIONS, COSTS, Array
+from fastmlp.kernels.encoding import Encoded, is_sparse
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import (
     aligned_zeros,
-    pack_weights,
+    first_panel_width,
+    pack_panels,
+    panel_width,
+    round_up,
     row_stride,
     unpack_weights,
 )
 from fastmlp.kernels.records import IMAGE_KINDS, INFER, JOB, LAYER, TRAIN
-from fastmlp.kernels.simd import TILE_ROWS
+from fastmlp.kernels.sparse import block_count, largest_code, list_room
+from fastmlp.kernels.tiles import TILE_ROWS
 
 __all__ = ["Engine", "infer", "is_compiled", "prepare"]
 
@@ -54,7 +59,9 @@ class Engine:
                 arrays[name] = aligned_zeros(shape, self._dtype)
                 layer[name] = arrays[name].ctypes.data
             layer["a_row"] = layer["dz_row"] = stride
-        self._job = Job(self._layers, self._dtype, self.threads)
+        self._job = Job(self._layers, self._dtype, self.threads, batch_size)
+        self._job.point(codes=np.zeros((2, batch_size), np.int64))
+        self._encoded: Encoded | None = None
         record = self._job.record
         record["kind"], record["cost"], record["batch_size"] = TRAIN, COSTS[cost].code, batch_size
         record["x_row"] = row_stride(len(weights[0]), self._dtype)
@@ -80,12 +87,23 @@ class Engine:
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
         record["steps"], record["samples"], record["scale"] = len(rates), len(order), scale
         record["image_kind"] = IMAGE_KINDS[images.dtype.name]
+        self._encode(images, scale)
         record["labels"] = record["targets"] = 0
         self._job.point(images=images, order=order, learning_rates=rates, costs=costs, hits=hits)
         self._job.point(**{"labels" if y.ndim == 1 else "targets": y_array(y, self._dtype)})
         run(self._job.record, self._layers, self.threads, self._dtype)
         first_samples = np.arange(len(rates)) * batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
+
+    def _encode(self, images: Array, scale: float) -> None:
+        """Let the first layer work on encoded images, where they are sparse enough for that."""
+        if self._encoded is None or self._encoded.images is not images:
+            self._encoded = Encoded(images, len(self._layers) > 1, self.threads)
+        encoded = self._encoded
+        self._job.record["blocks"] = encoded.blocks
+        if encoded.blocks:
+            table = (scale * np.arange(256)).astype(self._dtype)
+            self._job.point(code=encoded.code, offsets=encoded.offsets, table=table)
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""
@@ -117,6 +135,9 @@ def infer(
     job.record["image_kind"] = IMAGE_KINDS[images.dtype.name]
     job.record["x_row"] = row_stride(len(weights[0]), dtype)
     job.point(images=images)
+    if len(layers) > 1 and is_sparse(images):
+        job.record["blocks"] = block_count(images.shape[1])
+        job.point(table=(scale * np.arange(256)).astype(dtype))
     run(job.record, layers, members, dtype)
     np.copyto(a, answers[:, :outputs])
 
@@ -131,9 +152,10 @@ def layer_records(
 ) -> tuple[Array, list[dict[str, Array]]]:
     """Return LAYER records for a network's parameters, packed, and the arrays they point to."""
     layers = np.zeros(len(weights), LAYER)
-    arrays = []
+    arrays: list[dict[str, Array]] = []
     for layer, w, b, activation in zip(layers, weights, biases, activations, strict=True):
-        packed = pack_weights(w)
+        width_of = panel_width if arrays else first_panel_width
+        packed = pack_panels(w, width_of(len(b), w.dtype))
         panels, rows, width = packed.shape
         own_b = aligned_zeros((panels * width,), w.dtype)
         own_b[: len(b)] = b
@@ -149,15 +171,20 @@ class Job:
     """A JOB record for some layers, with scratch for each member of a team.
 
     A member's scratch has room for the largest of: a transposed panel of weights (delta), a
-    tile's rows of the last layer and a target (output), a tile's rows of two layers (infer).
+    tile's rows of the last layer and a target (output), a tile's rows or codes of two layers
+    (infer), the lists of a block's pixels for batch_size samples (sparse update).
     """
 
-    def __init__(self, layers: Array, dtype: np.dtype, members: int) -> None:
-        width = int(layers["width"].max())
+    def __init__(self, layers: Array, dtype: np.dtype, members: int, batch_size: int = 0) -> None:
+        width, item = int(layers["width"].max()), dtype.itemsize
         widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
-        room = row_stride(widest, dtype) * max(width, 2 * TILE_ROWS)
+        code_size = largest_code(int(layers["inputs"][0]))
+        codes = 2 * TILE_ROWS * (code_size + 64) // item
+        room = max(row_stride(widest, dtype) * max(width, 2 * TILE_ROWS), codes)
+        room = round_up(max(room, list_room(batch_size, width, item) // item), 64)
         self.record = np.zeros(1, JOB)
         self.record["scratch_size"], self.record["inputs"] = room, layers["inputs"][0]
+        self.record["code_size"] = code_size
         self._arrays: dict[str, Array] = {}
         self.point(
             scratch=aligned_zeros((members, room), dtype),

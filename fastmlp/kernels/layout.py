@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.simd import TILE_VECTORS, VECTOR_BYTES
+from fastmlp.kernels.simd import VECTOR_BYTES
+from fastmlp.kernels.tiles import ROW_VECTORS, TILE_VECTORS
 
 
-def panel_width(outputs: int, dtype: np.dtype) -> int:
-    """Return how many columns a panel of a layer has: one tile's, or one vector's if that do."""
+def panel_width(outputs: int, dtype: np.dtype, widest: int = TILE_VECTORS) -> int:
+    """Return how many columns a panel has: 1, 2, 4, … `widest` vectors, or fewer if they do."""
     vector = VECTOR_BYTES // dtype.itemsize
-    return vector if outputs <= vector else vector * TILE_VECTORS
+    vectors = next((n for n in (1, 2, 4, 8) if n * vector >= outputs), widest)
+    return vector * min(vectors, widest)
+
+
+def first_panel_width(outputs: int, dtype: np.dtype) -> int:
+    """Return how many columns a panel of a network's first layer has: its rows may be sparse."""
+    width = panel_width(outputs, dtype, ROW_VECTORS)
+    vector = VECTOR_BYTES // dtype.itemsize
+    return width if width == vector else max(width, vector * ROW_VECTORS // 2)
 
 
 def round_up(count: int, unit: int) -> int:
@@ -37,13 +46,18 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
 
 
 def pack_weights(w: Array) -> Array:
+    """Return w `(I, O)` in this backend's own layout: panels of one tile's width."""
+    return pack_panels(w, panel_width(w.shape[1], w.dtype))
+
+
+def pack_panels(w: Array, width: int) -> Array:
     """Return w `(I, O)` as panels `(panels, rows, width)`, padded with zeros.
 
     Panel p holds the columns p * width, …, each input's side by side: what a tile reads next
     lies next in memory.
     """
     inputs, outputs = w.shape
-    vector, width = VECTOR_BYTES // w.dtype.itemsize, panel_width(outputs, w.dtype)
+    vector = VECTOR_BYTES // w.dtype.itemsize
     packed = aligned_zeros((-(-outputs // width), round_up(inputs, vector), width), w.dtype)
     for p, panel in enumerate(packed):
         columns = w[:, p * width : (p + 1) * width]

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from fastmlp.kernels.options import jit, shared
-from fastmlp.kernels.simd import (
-    TILE_ROWS,
-    TILE_VECTORS,
-    item_bytes,
-    multiply_tile,
-    vector_lanes,
-)
+from fastmlp.kernels.simd import item_bytes, vector_lanes
+from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS, multiply_tile
 
 
 def _tile(rows: int, vectors: int):

@@ -10,7 +10,8 @@ from __future__ import annotations
 from fastmlp.kernels.elementwise import activate, row, times_slope
 from fastmlp.kernels.microkernel import multiply
 from fastmlp.kernels.options import jit
-from fastmlp.kernels.simd import TILE_ROWS, item_bytes, transpose_tile, vector_lanes
+from fastmlp.kernels.simd import item_bytes, vector_lanes
+from fastmlp.kernels.tiles import TILE_ROWS, transpose_tile
 
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
 UPDATE_DEPTH = 128
@@ -81,11 +82,10 @@ def transpose_panel(layer, first, width, wt, like):
 
 
 @jit
-def update(job, layer, x, x_row, batch, rate, keep, keep_b, scratch, member, members, like):
-    """w = keep w + x^T dz and b = keep_b b + sum of dz: the step's factor is already in dz.
+def update(job, layer, x, x_row, batch, rate, keep, scratch, member, members, like):
+    """w = keep w + x^T dz: the step's factor is already in dz.
 
     With momentum, the sums are gradients, and `momentum_step` applies them.
-    A bias is a weight whose input is always 1.
     """
     size, width = item_bytes(like), layer.width
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
@@ -105,13 +105,21 @@ def update(job, layer, x, x_row, batch, rate, keep, keep_b, scratch, member, mem
                 momentum_step(
                     job, layer.w + place, layer.vw + place, scratch, rows * width, rate, True, like
                 )
-        if start == 0:
-            b, zero = panel * width * size, like - like
-            if job.momentum == 0:
-                multiply(layer.b + b, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, keep_b)
-            else:
-                multiply(scratch, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, zero)
-                momentum_step(job, layer.b + b, layer.vb + b, scratch, width, rate, False, like)
+
+
+@jit
+def update_bias(job, layer, batch, rate, keep, scratch, member, members, like):
+    """b = keep b + sum of dz, as `update`: a bias is a weight whose input is always 1."""
+    size, width, zero = item_bytes(like), layer.width, like - like
+    first, last = share(layer.panels, member, members)
+    for panel in range(first, last):
+        place, dz = panel * width * size, layer.dz + panel * width * size
+        b = layer.b + place
+        if job.momentum == 0:
+            multiply(b, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, keep)
+        else:
+            multiply(scratch, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, zero)
+            momentum_step(job, b, layer.vb + place, scratch, width, rate, False, like)
 
 
 @jit

@@ -18,7 +18,7 @@ from numba.np.numpy_support import from_dtype
 from fastmlp.kernels.options import jit
 
 # What the team is asked to do
-FORWARD, OUTPUT, DELTA, UPDATE, TRAIN, INFER = range(6)
+FORWARD, OUTPUT, DELTA, UPDATE, TRAIN, INFER, ENCODE = range(7)
 # How images are stored
 UINT8, FLOAT32, FLOAT64 = range(3)
 IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
@@ -53,6 +53,12 @@ JOB = np.dtype(
         ("images", "i8"),  # -> (N, I)
         ("inputs", "i8"),  # I
         ("image_kind", "i8"),
+        ("blocks", "i8"),  # into how many images are cut when encoded; 0 where they are dense
+        ("code", "i8"),  # -> the codes of all images, one behind the other
+        ("code_size", "i8"),  # bytes of the longest possible code
+        ("offsets", "i8"),  # -> int64 (N + 1,): where in them each code begins
+        ("codes", "i8"),  # -> int64 (2, B): addresses of the codes of two minibatches
+        ("table", "i8"),  # -> (256,): scale times each value of a pixel
         ("order", "i8"),  # -> int64 (samples,)
         ("labels", "i8"),  # -> int64 (N,), or 0
         ("targets", "i8"),  # -> (N, O), or 0

@@ -7,9 +7,10 @@ import numpy as np
 from fastmlp.kernels.cost import output
 from fastmlp.kernels.elementwise import IDENTITY, SOFTMAX, row, softmax
 from fastmlp.kernels.options import jit, shared
-from fastmlp.kernels.phases import delta, forward, forward_tile, share, update
+from fastmlp.kernels.phases import delta, forward, forward_tile, share, update, update_bias
 from fastmlp.kernels.records import (
     DELTA,
+    ENCODE,
     FLOAT32,
     FORWARD,
     INFER,
@@ -20,64 +21,80 @@ from fastmlp.kernels.records import (
     job_at,
     layers_at,
 )
-from fastmlp.kernels.simd import TILE_ROWS, item_bytes
+from fastmlp.kernels.simd import item_bytes, prefetch
+from fastmlp.kernels.sparse import (
+    code_bytes,
+    encode,
+    sparse_first_layer,
+    sparse_first_update,
+    sparse_forward,
+)
 from fastmlp.kernels.team import meet
+from fastmlp.kernels.tiles import TILE_ROWS
 
 
 @jit
 def train(job, layers, board, scratch, member, members, like):
     """One SGD step for each learning rate. Between two meetings, members write apart."""
-    size, last = item_bytes(like), len(layers) - 1
+    last = len(layers) - 1
     rates = row(job.learning_rates, job.steps, np.float64(0))
-    x_size = job.batch_size * job.x_row * size
-    load_batch(job, 0, job.x, member, members, like)
+    load_batch(job, 0, member, members, like)
     meet(board, members)
     for step in range(job.steps):
         position = step * job.batch_size
         batch = min(job.batch_size, job.samples - position)
-        x = job.x + step % 2 * x_size
+        x, codes = batch_places(job, step, like)
         factor, keep = step_factors(job, rates[step], batch, like)
 
         for l in range(last):
-            source, source_row = layer_input(layers, l, x, job.x_row)
-            forward(layers[l], source, source_row, batch, member, members, like)
+            if l == 0 and job.blocks > 0:
+                sparse_first_layer(job, layers[0], codes, batch, member, members, like)
+            else:
+                source, source_row = layer_input(layers, l, x, job.x_row)
+                forward(layers[l], source, source_row, batch, member, members, like)
             meet(board, members)
+
         source, source_row = layer_input(layers, last, x, job.x_row)
+        top = layers[last]
         forward_output(
-            job,
-            layers[last],
-            source,
-            source_row,
-            batch,
-            position,
-            factor,
-            scratch,
-            member,
-            members,
-            like,
+            job, top, source, source_row, batch, position, factor, scratch, member, members, like
         )
         meet(board, members)
+
         for l in range(last, 0, -1):
             delta(layers[l], layers[l - 1], batch, scratch, member, members, like)
             meet(board, members)
+
         for l in range(last + 1):
-            source, source_row = layer_input(layers, l, x, job.x_row)
-            update(
-                job,
-                layers[l],
-                source,
-                source_row,
-                batch,
-                rates[step],
-                keep,
-                type(like)(1),
-                scratch,
-                member,
-                members,
-                like,
-            )
-        load_batch(job, step + 1, job.x + (step + 1) % 2 * x_size, member, members, like)
+            layer, one, rate = layers[l], type(like)(1), rates[step]
+            if l == 0 and job.blocks > 0:
+                place = job.learning_rates + step * 8
+                sparse_first_update(job, layer, codes, batch, place, keep, scratch, member, members)
+            else:
+                source, source_row = layer_input(layers, l, x, job.x_row)
+                update(
+                    job,
+                    layer,
+                    source,
+                    source_row,
+                    batch,
+                    rate,
+                    keep,
+                    scratch,
+                    member,
+                    members,
+                    like,
+                )
+            update_bias(job, layer, batch, rate, one, scratch, member, members, like)
+        load_batch(job, step + 1, member, members, like)
         meet(board, members)
+
+
+@jit
+def batch_places(job, step, like):
+    """Return where the minibatch of a step lies: (its images, the addresses of their codes)."""
+    half = step % 2 * job.batch_size
+    return job.x + half * job.x_row * item_bytes(like), job.codes + half * 8
 
 
 @jit
@@ -102,14 +119,23 @@ def layer_input(layers, l, x, x_row):
 
 
 @jit
-def load_batch(job, step, x, member, members, like):
-    """x = scale * images, for a member's share of the rows of a step's minibatch."""
+def load_batch(job, step, member, members, like):
+    """x = scale * images, or the images' codes, for a member's share of a step's minibatch."""
     position = step * job.batch_size
     batch = min(job.batch_size, job.samples - position)
+    x, code_places = batch_places(job, step, like)
     order = row(job.order, job.samples, np.int64(0))
     first, last = share(max(batch, 0), member, members)
+    codes = row(code_places, last, np.int64(0))
     for i in range(first, last):
-        load_row(job, order[position + i], x + i * job.x_row * item_bytes(like), like)
+        sample = order[position + i]
+        if job.blocks > 0:
+            offsets = row(job.offsets + sample * 8, 2, np.int64(0))
+            codes[i] = job.code + offsets[0]
+            for place in range(job.code + offsets[0], job.code + offsets[1], 64):
+                prefetch(place)
+        else:
+            load_row(job, sample, x + i * job.x_row * item_bytes(like), like)
 
 
 @jit
@@ -153,16 +179,49 @@ def infer(job, layers, scratch, member, members, like):
     for i in range(first * TILE_ROWS, min(stop * TILE_ROWS, job.samples), TILE_ROWS):
         rows = min(TILE_ROWS, job.samples - i)
         x, a, x_row = scratch, scratch + room * size, job.x_row
-        for r in range(rows):
-            load_row(job, i + r, x + r * x_row * size, like)
         for l in range(last + 1):
             layer, a_row = layers[l], layers[l].a_row
             target = a if l < last else layer.a + i * a_row * size
-            for panel in range(layer.panels):
-                forward_tile(layer, layer.activation, target, a_row, x, x_row, panel, rows, like)
+            if l == 0 and job.blocks > 0:
+                codes = encode_rows(job, i, rows, x)
+                for panel in range(layer.panels):
+                    a_panel, place = target + panel * layer.width * size, layer.place
+                    sparse_forward(
+                        codes, job.blocks, 0, rows, place, panel, a_panel, a_row, job.table, like
+                    )
+            else:
+                if l == 0:
+                    for r in range(rows):
+                        load_row(job, i + r, x + r * x_row * size, like)
+                for panel in range(layer.panels):
+                    f = layer.activation
+                    forward_tile(layer, f, target, a_row, x, x_row, panel, rows, like)
             x, a, x_row = target, x, a_row
         if layers[last].activation == SOFTMAX:
             softmax_rows(layers[last], x, 0, rows, like)
+
+
+@jit
+def encode_rows(job, first, rows, place):
+    """Encode images first, first + 1, …; return where the addresses of their codes lie."""
+    codes = row(place, rows, np.int64(0))
+    for r in range(rows):
+        codes[r] = place + 8 * TILE_ROWS + r * job.code_size
+        encode(job.images + (first + r) * job.inputs, job.inputs, codes[r])
+    return place
+
+
+@jit
+def encode_all(job, member, members):
+    """Measure, or encode where `code` is set, a member's share of all images."""
+    first, last = share(job.samples, member, members)
+    offsets = row(job.offsets, job.samples + 1, np.int64(0))
+    for i in range(first, last):
+        pixels = job.images + i * job.inputs
+        if job.code == 0:
+            offsets[i + 1] = code_bytes(pixels, job.inputs)
+        else:
+            encode(pixels, job.inputs, job.code + offsets[i])
 
 
 @jit
@@ -182,6 +241,8 @@ def work(job_place, layers_place, count, board, member, members, like):
         train(job, layers, board, scratch, member, members, like)
     elif job.kind == INFER:
         infer(job, layers, scratch, member, members, like)
+    elif job.kind == ENCODE:
+        encode_all(job, member, members)
     elif count > 0:
         work_on_layer(job, layers, board, scratch, member, members, like)
 
@@ -205,4 +266,5 @@ def work_on_layer(job, layers, board, scratch, member, members, like):
         delta(last, first, batch, scratch, member, members, like)
     elif job.kind == UPDATE:
         rate, keep, keep_b = job.learning_rate, type(like)(job.keep), type(like)(job.keep_b)
-        update(job, first, x, x_row, batch, rate, keep, keep_b, scratch, member, members, like)
+        update(job, first, x, x_row, batch, rate, keep, scratch, member, members, like)
+        update_bias(job, first, batch, rate, keep_b, scratch, member, members, like)
