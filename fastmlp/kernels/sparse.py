@@ -249,8 +249,8 @@ def list_pixels(codes, block, blocks, rows, first, batch, lists):
         lengths[pixel * LIST_BYTES] = 0
     code, last = row(codes, batch, np.int64(0)), min(first + LISTED, batch)
     for i in range(first, last):
-        place, count = block_of(code[i], block, blocks)
-        pairs = row(place, 2 * count, np.uint8(0))
+        pairs_place, count = block_of(code[i], block, blocks)
+        pairs = row(pairs_place, 2 * count, np.uint8(0))
         for k in range(count):
             start = np.int64(pairs[2 * k]) * LIST_BYTES
             length = np.int64(lengths[start])
@@ -258,10 +258,10 @@ def list_pixels(codes, block, blocks, rows, first, batch, lists):
             lengths[start + 9 + 2 * length] = pairs[2 * k + 1]
             lengths[start] = length + 1
     for pixel in range(rows):
-        start = pixel * LIST_BYTES
-        listed = np.int64(lengths[start])
-        row(lists + start + 8 + 2 * listed, 1, np.int64(0))[0] = 0
-        lengths[start] = (listed + CHAINS - 1) // CHAINS * CHAINS
+        place = pixel * LIST_BYTES
+        listed = np.int64(lengths[place])
+        row(lists + place + 8 + 2 * listed, 1, np.int64(0))[0] = 0
+        lengths[place] = (listed + CHAINS - 1) // CHAINS * CHAINS
 
 
 def list_room(batch_size: int, width: int, item: int) -> int:
