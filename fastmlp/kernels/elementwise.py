@@ -108,6 +108,7 @@ _relu = _over_tile(lambda c, b: type(c)(0) if c + b < 0 else c + b)
 _leaky_relu = _over_tile(lambda c, b: c + b if c + b > 0 else type(c)(LEAKY_SLOPE) * (c + b))
 _tanh = _over_tile(lambda c, b: tanh(c + b))
 _step = _over_tile(lambda c, b: type(c)(1) if c + b >= 0 else type(c)(0))
+_sum = _identity
 # dz = c f'(z), by a = f(z)
 _copy = _over_tile(lambda c, a: c)
 _sigmoid_slope = _over_tile(lambda c, a: c * (a * (type(c)(1) - a)))
@@ -149,6 +150,12 @@ def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like)
         _step_slope(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
     else:
         _copy(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
+
+
+@shared
+def add(a, a_row, b, b_row, rows, columns, like):
+    """a += b on a tile."""
+    _sum(a, a_row, a, a_row, b, b_row, rows, columns, like)
 
 
 @jit

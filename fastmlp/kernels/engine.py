@@ -19,10 +19,13 @@ from fastmlp.kernels.layout import (
     unpack_weights,
 )
 from fastmlp.kernels.records import IMAGE_KINDS, INFER, JOB, LAYER, TRAIN
-from fastmlp.kernels.sparse import block_count, largest_code, list_room
+from fastmlp.kernels.sparse import block_size, largest_code, list_room
 from fastmlp.kernels.tiles import TILE_ROWS
 
 __all__ = ["Engine", "infer", "is_compiled", "prepare"]
+
+# Into how many units a sparse first layer is cut at least, where it has that many blocks
+GROUPS = 4
 
 
 class Engine:
@@ -64,6 +67,7 @@ class Engine:
         self._encoded: Encoded | None = None
         record = self._job.record
         record["kind"], record["cost"], record["batch_size"] = TRAIN, COSTS[cost].code, batch_size
+        self._share_first_layer()
         record["x_row"] = row_stride(len(weights[0]), self._dtype)
         self._job.point(x=aligned_zeros((2, batch_size, int(record["x_row"][0])), self._dtype))
         record["momentum"], record["nesterov"] = momentum, nesterov
@@ -98,12 +102,22 @@ class Engine:
     def _encode(self, images: Array, scale: float) -> None:
         """Let the first layer work on encoded images, where they are sparse enough for that."""
         if self._encoded is None or self._encoded.images is not images:
-            self._encoded = Encoded(images, len(self._layers) > 1, self.threads)
+            size = int(self._job.record["block_size"][0])
+            self._encoded = Encoded(images, size, len(self._layers) > 1, self.threads)
         encoded = self._encoded
         self._job.record["blocks"] = encoded.blocks
         if encoded.blocks:
             table = (scale * np.arange(256)).astype(self._dtype)
             self._job.point(code=encoded.code, offsets=encoded.offsets, table=table)
+
+    def _share_first_layer(self) -> None:
+        """Cut a sparse first layer into groups of blocks, so that threads find enough to do."""
+        layer, record = self._layers[0], self._job.record
+        blocks = -(-int(layer["inputs"]) // int(record["block_size"][0]))
+        record["groups"] = groups = max(1, min(blocks, GROUPS // int(layer["panels"])))
+        shape = (groups - 1, int(record["batch_size"][0]), int(layer["a_row"]))
+        record["partial_size"] = shape[1] * shape[2]
+        self._job.point(partials=aligned_zeros(shape, self._dtype))
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""
@@ -136,7 +150,7 @@ def infer(
     job.record["x_row"] = row_stride(len(weights[0]), dtype)
     job.point(images=images)
     if len(layers) > 1 and is_sparse(images):
-        job.record["blocks"] = block_count(images.shape[1])
+        job.record["blocks"] = -(-images.shape[1] // int(job.record["block_size"][0]))
         job.point(table=(scale * np.arange(256)).astype(dtype))
     run(job.record, layers, members, dtype)
     np.copyto(a, answers[:, :outputs])
@@ -181,10 +195,11 @@ class Job:
         code_size = largest_code(int(layers["inputs"][0]))
         codes = 2 * TILE_ROWS * (code_size + 64) // item
         room = max(row_stride(widest, dtype) * max(width, 2 * TILE_ROWS), codes)
-        room = round_up(max(room, list_room(batch_size, width, item) // item), 64)
+        pixels = block_size(int(layers["inputs"][0]), int(layers["width"][0]) * item)
+        room = round_up(max(room, list_room(batch_size, pixels, width, item) // item), 64)
         self.record = np.zeros(1, JOB)
         self.record["scratch_size"], self.record["inputs"] = room, layers["inputs"][0]
-        self.record["code_size"] = code_size
+        self.record["code_size"], self.record["block_size"] = code_size, pixels
         self._arrays: dict[str, Array] = {}
         self.point(
             scratch=aligned_zeros((members, room), dtype),

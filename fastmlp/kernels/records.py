@@ -54,6 +54,10 @@ JOB = np.dtype(
         ("inputs", "i8"),  # I
         ("image_kind", "i8"),
         ("blocks", "i8"),  # into how many images are cut when encoded; 0 where they are dense
+        ("block_size", "i8"),  # pixels of a block
+        ("groups", "i8"),  # of blocks, whose sums are partial
+        ("partials", "i8"),  # -> (groups - 1, B, a_row of the first layer)
+        ("partial_size", "i8"),  # elements of one of them
         ("code", "i8"),  # -> the codes of all images, one behind the other
         ("code_size", "i8"),  # bytes of the longest possible code
         ("offsets", "i8"),  # -> int64 (N + 1,): where in them each code begins

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.kernels.elementwise import activate, row
+from fastmlp.kernels.elementwise import activate, add, row
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.phases import momentum_step, share
 from fastmlp.kernels.records import job_at, layers_at
 from fastmlp.kernels.simd import item_bytes, vector_lanes
 from fastmlp.kernels.tiles import ROW_VECTORS, TILE_ROWS, gather_row, scatter_row
 
-# Rows of the weights that a block has at most: so many stay in the first-level cache
-BLOCK = 112
+# Bytes of weights that the rows of one block take at most: they stay in the first-level cache
+BLOCK_BYTES = 32 * 1024
 # Sums side by side in a sparse row
 CHAINS = 2
 # The size of a minibatch from which on it pays to list each pixel's samples
@@ -30,25 +30,25 @@ LISTED = 64
 LIST_BYTES = 8 + 2 * LISTED + 8
 
 
-def block_count(inputs: int) -> int:
-    """Return into how many blocks images of so many pixels are cut."""
-    return -(-inputs // BLOCK)
+def block_size(inputs: int, row_bytes: int) -> int:
+    """Return how many pixels a block has, for rows of weights of so many bytes."""
+    most = max(16, min(256, BLOCK_BYTES // row_bytes))
+    return -(-inputs // -(-inputs // most))
 
 
 def largest_code(inputs: int) -> int:
     """Return how many bytes the code of an image without zeros may touch, rounded up to 64."""
-    blocks = block_count(inputs)
-    return -(-(4 * blocks + 2 * (inputs + CHAINS * (blocks + 1))) // 64) * 64
+    return -(-(4 * inputs + 2 * inputs * (CHAINS + 1)) // 64) * 64
 
 
 @jit
-def code_bytes(pixels, inputs):
-    """Return how many bytes the code of the image at an address takes, with one pair to spare."""
-    blocks = (inputs + BLOCK - 1) // BLOCK
+def code_bytes(pixels, inputs, size):
+    """Return how many bytes an image's code in blocks of `size` takes, with one pair to spare."""
+    blocks = (inputs + size - 1) // size
     pairs = 0
     for block in range(blocks):
-        rows = min(BLOCK, inputs - block * BLOCK)
-        image, count = row(pixels + block * BLOCK, rows, np.uint8(0)), 0
+        rows = min(size, inputs - block * size)
+        image, count = row(pixels + block * size, rows, np.uint8(0)), 0
         for place in range(rows):
             count += image[place] != 0
         pairs += (count + CHAINS - 1) // CHAINS * CHAINS
@@ -56,17 +56,17 @@ def code_bytes(pixels, inputs):
 
 
 @jit
-def encode(pixels, inputs, code):
+def encode(pixels, inputs, size, code):
     """Write the code of the image at an address; the pair to spare may be written, too."""
-    blocks = (inputs + BLOCK - 1) // BLOCK
+    blocks = (inputs + size - 1) // size
     image = row(pixels, inputs, np.uint8(0))
     header = row(code, 2 * blocks, np.uint16(0))
     pairs = row(code + 4 * blocks, 2 * (inputs + CHAINS * (blocks + 1)), np.uint8(0))
     start = 0
     for block in range(blocks):
-        first = block * BLOCK
+        first = block * size
         end = start
-        for place in range(min(BLOCK, inputs - first)):
+        for place in range(min(size, inputs - first)):
             # always written, kept only if it is not zero: no branch to predict
             pairs[2 * end], pairs[2 * end + 1] = place, image[first + place]
             end += image[first + place] != 0
@@ -136,16 +136,35 @@ def block_of(code, block, blocks):
 
 @jit
 def sparse_first_layer(job, layer, codes, batch, member, members, like):
-    """a = f(x w + b) of the first layer, for a member's share of panels and rows."""
-    size, tiles = item_bytes(like), (batch + TILE_ROWS - 1) // TILE_ROWS
-    first, last = share(layer.panels * tiles, member, members)
-    for panel in range(first // tiles, (last + tiles - 1) // tiles):
-        begin = max(first - panel * tiles, 0) * TILE_ROWS
-        end = min(min(last - panel * tiles, tiles) * TILE_ROWS, batch)
-        a, table = layer.a + panel * layer.width * size, job.table
+    """z = x w of the first layer, for a member's share of the units (panel, group of blocks).
+
+    Group g writes partial sums: group 0 to `a`, the others to `partials`. `sparse_finish` adds
+    them up, in the order of the groups, whoever computed them.
+    """
+    size, groups, blocks = item_bytes(like), job.groups, job.blocks
+    first, last = share(layer.panels * groups, member, members)
+    for unit in range(first, last):
+        panel, group = unit // groups, unit % groups
+        begin, end = share(blocks, group, groups)
+        base = layer.a if group == 0 else job.partials + (group - 1) * job.partial_size * size
+        z = base + panel * layer.width * size
         sparse_forward(
-            codes, job.blocks, begin, end, layer.place, panel, a, layer.a_row, table, like
+            codes, job.place, 0, batch, begin, end, layer.place, panel, z, layer.a_row, like
         )
+
+
+@jit
+def sparse_finish(job, layer, batch, member, members, like):
+    """a = f(z + b), z the sum of all groups, for a member's share of the rows."""
+    size, a_row, columns = item_bytes(like), layer.a_row, layer.panels * layer.width
+    first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, member, members)
+    begin, rows = first * TILE_ROWS, min(last * TILE_ROWS, batch) - first * TILE_ROWS
+    if rows > 0:
+        a = layer.a + begin * a_row * size
+        for group in range(1, job.groups):
+            part = job.partials + ((group - 1) * job.partial_size + begin * a_row) * size
+            add(a, a_row, part, a_row, rows, columns, like)
+        activate(layer.activation, a, a_row, a, a_row, layer.b, rows, columns, like)
 
 
 @jit
@@ -153,43 +172,41 @@ def sparse_first_update(job, layer, codes, batch, rate_place, keep, scratch, mem
     """w = keep w + x^T dz of the first layer, for a member's share of panels and blocks."""
     first, last = share(layer.panels * job.blocks, member, members)
     if batch < LISTING_PAYS and keep == type(keep)(1) and job.momentum == 0:
-        table = job.table
-        sparse_scatter(codes, job.blocks, batch, layer.place, first, last, table, keep)
+        sparse_scatter(codes, job.place, batch, layer.place, first, last, keep)
     else:
-        sparse_update(
-            codes, job.blocks, batch, job.place, layer.place, first, last, scratch, rate_place, keep
-        )
+        sparse_update(codes, job.place, batch, layer.place, first, last, scratch, rate_place, keep)
 
 
 @shared
-def sparse_forward(codes, blocks, first, last, layer_place, panel, a, a_row, table, like):
-    """a = f(x w + b) for one panel and the images first, …, last - 1.
+def sparse_forward(
+    codes, job_place, first, last, first_block, last_block, layer_place, panel, z, z_row, like
+):
+    """z = x w for one panel, the images first, …, last - 1 and the pixels of some blocks.
 
-    codes : where the addresses of the images' codes lie; a : where row 0 goes, this panel's
-    first column; table : what each of the 256 values of a pixel counts
+    codes : where the addresses of the images' codes lie; z : where row 0 goes, this panel's
+    first column
     """
-    layer, size = layers_at(layer_place, 1)[0], item_bytes(like)
-    width, code = layer.width, row(codes, last, np.int64(0))
-    w = layer.w + panel * layer.panel_rows * width * size
-    for block in range(blocks):
-        beta = like - like if block == 0 else type(like)(1)
-        w_block = w + block * BLOCK * width * size
+    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
+    width, blocks, table = layer.width, job.blocks, job.table
+    w, code = layer.w + panel * layer.panel_rows * width * size, row(codes, last, np.int64(0))
+    for block in range(first_block, last_block):
+        beta = like - like if block == first_block else type(like)(1)
+        w_block = w + block * job.block_size * width * size
         for i in range(first, last):
             pairs, count = block_of(code[i], block, blocks)
             length = (count + CHAINS - 1) // CHAINS * CHAINS
-            gather(width, a + i * a_row * size, w_block, width, pairs, length, table, beta)
-    a_first, b = a + first * a_row * size, layer.b + panel * width * size
-    activate(layer.activation, a_first, a_row, a_first, a_row, b, last - first, width, like)
+            gather(width, z + i * z_row * size, w_block, width, pairs, length, table, beta)
 
 
 @shared
-def sparse_scatter(codes, blocks, batch, layer_place, first, last, table, like):
+def sparse_scatter(codes, job_place, batch, layer_place, first, last, like):
     """w += x^T dz for a share of the units (panel, block), sample by sample."""
-    layer, size = layers_at(layer_place, 1)[0], item_bytes(like)
-    width, code = layer.width, row(codes, batch, np.int64(0))
+    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
+    width, blocks, table = layer.width, job.blocks, job.table
+    code = row(codes, batch, np.int64(0))
     for unit in range(first, last):
         panel, block = unit // blocks, unit % blocks
-        w = layer.w + (panel * layer.panel_rows + block * BLOCK) * width * size
+        w = layer.w + (panel * layer.panel_rows + block * job.block_size) * width * size
         dz = layer.dz + panel * width * size
         for i in range(batch):
             pairs, count = block_of(code[i], block, blocks)
@@ -197,9 +214,7 @@ def sparse_scatter(codes, blocks, batch, layer_place, first, last, table, like):
 
 
 @shared
-def sparse_update(
-    codes, blocks, batch, job_place, layer_place, first, last, lists, rate_place, keep
-):
+def sparse_update(codes, job_place, batch, layer_place, first, last, lists, rate_place, keep):
     """w = keep w + x^T dz for a share of the units (panel, block), pixel by pixel.
 
     For each pixel of a block, a list of the samples in which it is not zero is made first; then
@@ -208,23 +223,24 @@ def sparse_update(
     """
     job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(keep)
     width, parts, one = layer.width, (batch + LISTED - 1) // LISTED, type(keep)(1)
-    table = job.table
-    slopes = lists + BLOCK * LIST_BYTES * parts
+    blocks, table, most = job.blocks, job.table, job.block_size
+    part_bytes = most * LIST_BYTES
+    slopes = lists + part_bytes * parts
     for block in range(blocks):
-        listed, rows = False, min(BLOCK, layer.inputs - block * BLOCK)
+        listed, rows = False, min(most, layer.inputs - block * most)
         for panel in range(layer.panels):
             if not first <= panel * blocks + block < last:
                 continue
             if not listed:
                 for part in range(parts):
-                    place = lists + part * BLOCK * LIST_BYTES
+                    place = lists + part * part_bytes
                     list_pixels(codes, block, blocks, rows, part * LISTED, batch, place)
                 listed = True
-            offset = (panel * layer.panel_rows + block * BLOCK) * width * size
+            offset = (panel * layer.panel_rows + block * most) * width * size
             target = layer.w + offset if job.momentum == 0 else slopes
             for part in range(parts):
                 dz = layer.dz + (part * LISTED * layer.dz_row + panel * width) * size
-                beta, place = keep if part == 0 else one, lists + part * BLOCK * LIST_BYTES
+                beta, place = keep if part == 0 else one, lists + part * part_bytes
                 for pixel in range(rows):
                     pairs = place + pixel * LIST_BYTES
                     length = np.int64(row(pairs, 1, np.uint8(0))[0])
@@ -264,6 +280,6 @@ def list_pixels(codes, block, blocks, rows, first, batch, lists):
         lengths[place] = (listed + CHAINS - 1) // CHAINS * CHAINS
 
 
-def list_room(batch_size: int, width: int, item: int) -> int:
-    """Return how many bytes of scratch `sparse_update` takes."""
-    return BLOCK * (LIST_BYTES * -(-batch_size // LISTED) + width * item)
+def list_room(batch_size: int, pixels: int, width: int, item: int) -> int:
+    """Return how many bytes of scratch `sparse_update` takes for blocks of so many pixels."""
+    return pixels * (LIST_BYTES * -(-batch_size // LISTED) + width * item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.kernels.cost import output
-from fastmlp.kernels.elementwise import IDENTITY, SOFTMAX, row, softmax
+from fastmlp.kernels.elementwise import IDENTITY, SOFTMAX, activate, row, softmax
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.phases import delta, forward, forward_tile, share, update, update_bias
 from fastmlp.kernels.records import (
@@ -25,6 +25,7 @@ from fastmlp.kernels.simd import item_bytes, prefetch
 from fastmlp.kernels.sparse import (
     code_bytes,
     encode,
+    sparse_finish,
     sparse_first_layer,
     sparse_first_update,
     sparse_forward,
@@ -49,6 +50,8 @@ def train(job, layers, board, scratch, member, members, like):
         for l in range(last):
             if l == 0 and job.blocks > 0:
                 sparse_first_layer(job, layers[0], codes, batch, member, members, like)
+                meet(board, members)
+                sparse_finish(job, layers[0], batch, member, members, like)
             else:
                 source, source_row = layer_input(layers, l, x, job.x_row)
                 forward(layers[l], source, source_row, batch, member, members, like)
@@ -185,10 +188,12 @@ def infer(job, layers, scratch, member, members, like):
             if l == 0 and job.blocks > 0:
                 codes = encode_rows(job, i, rows, x)
                 for panel in range(layer.panels):
-                    a_panel, place = target + panel * layer.width * size, layer.place
+                    z, place = target + panel * layer.width * size, layer.place
                     sparse_forward(
-                        codes, job.blocks, 0, rows, place, panel, a_panel, a_row, job.table, like
+                        codes, job.place, 0, rows, 0, job.blocks, place, panel, z, a_row, like
                     )
+                f, columns = layer.activation, layer.panels * layer.width
+                activate(f, target, a_row, target, a_row, layer.b, rows, columns, like)
             else:
                 if l == 0:
                     for r in range(rows):
@@ -207,7 +212,7 @@ def encode_rows(job, first, rows, place):
     codes = row(place, rows, np.int64(0))
     for r in range(rows):
         codes[r] = place + 8 * TILE_ROWS + r * job.code_size
-        encode(job.images + (first + r) * job.inputs, job.inputs, codes[r])
+        encode(job.images + (first + r) * job.inputs, job.inputs, job.block_size, codes[r])
     return place
 
 
@@ -219,9 +224,9 @@ def encode_all(job, member, members):
     for i in range(first, last):
         pixels = job.images + i * job.inputs
         if job.code == 0:
-            offsets[i + 1] = code_bytes(pixels, job.inputs)
+            offsets[i + 1] = code_bytes(pixels, job.inputs, job.block_size)
         else:
-            encode(pixels, job.inputs, job.code + offsets[i])
+            encode(pixels, job.inputs, job.block_size, job.code + offsets[i])
 
 
 @jit
