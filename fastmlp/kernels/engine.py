@@ -195,7 +195,7 @@ class Job:
         code_size = largest_code(int(layers["inputs"][0]))
         codes = 2 * TILE_ROWS * (code_size + 64) // item
         room = max(row_stride(widest, dtype) * max(width, 2 * TILE_ROWS), codes)
-        pixels = block_size(int(layers["inputs"][0]), int(layers["width"][0]) * item)
+        pixels = block_size(int(layers["inputs"][0]))
         room = round_up(max(room, list_room(batch_size, pixels, width, item) // item), 64)
         self.record = np.zeros(1, JOB)
         self.record["scratch_size"], self.record["inputs"] = room, layers["inputs"][0]

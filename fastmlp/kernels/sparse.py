@@ -15,13 +15,14 @@ from fastmlp.kernels.elementwise import activate, add, row
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.phases import momentum_step, share
 from fastmlp.kernels.records import job_at, layers_at
-from fastmlp.kernels.simd import item_bytes, vector_lanes
+from fastmlp.kernels.simd import VECTOR_BYTES, item_bytes, vector_lanes
 from fastmlp.kernels.tiles import ROW_VECTORS, TILE_ROWS, gather_row, scatter_row
 
-# Bytes of weights that the rows of one block take at most: they stay in the first-level cache
-BLOCK_BYTES = 32 * 1024
-# Sums side by side in a sparse row
+# Sums side by side in a sparse row: as many as leave registers for the rest
 CHAINS = 2
+WIDE_CHAINS = 2 if VECTOR_BYTES == 64 else 1
+# Pixels of a block at most: a place within it is one byte
+LARGEST_BLOCK = 256
 # The size of a minibatch from which on it pays to list each pixel's samples
 LISTING_PAYS = 16
 # Samples whose pixels are turned into lists at once
@@ -30,10 +31,9 @@ LISTED = 64
 LIST_BYTES = 8 + 2 * LISTED + 8
 
 
-def block_size(inputs: int, row_bytes: int) -> int:
-    """Return how many pixels a block has, for rows of weights of so many bytes."""
-    most = max(16, min(256, BLOCK_BYTES // row_bytes))
-    return -(-inputs // -(-inputs // most))
+def block_size(inputs: int) -> int:
+    """Return how many pixels a block has: as equal as can be, and at most LARGEST_BLOCK."""
+    return -(-inputs // -(-inputs // LARGEST_BLOCK))
 
 
 def largest_code(inputs: int) -> int:
@@ -66,10 +66,16 @@ def encode(pixels, inputs, size, code):
     for block in range(blocks):
         first = block * size
         end = start
-        for place in range(min(size, inputs - first)):
-            # always written, kept only if it is not zero: no branch to predict
-            pairs[2 * end], pairs[2 * end + 1] = place, image[first + place]
-            end += image[first + place] != 0
+        place, pixels_here = 0, min(size, inputs - first)
+        while place < pixels_here:
+            stop = min(place + 8, pixels_here)
+            if stop == place + 8 and row(pixels + first + place, 1, np.int64(0))[0] == 0:
+                place = stop
+            while place < stop:
+                # always written, kept only if it is not zero: no branch to predict
+                pairs[2 * end], pairs[2 * end + 1] = place, image[first + place]
+                end += image[first + place] != 0
+                place += 1
         header[2 * block], header[2 * block + 1] = start, end - start
         while (end - start) % CHAINS != 0:
             pairs[2 * end], pairs[2 * end + 1] = 0, 0
@@ -77,12 +83,12 @@ def encode(pixels, inputs, size, code):
         start = end
 
 
-def _gather(vectors: int):
+def _gather(vectors: int, chains: int):
     """Compile `gather_row` for one width."""
 
     @jit
     def gather(c, q, q_row, pairs, length, table, beta):
-        gather_row(vectors, CHAINS, c, q, q_row, pairs, length, table, beta)
+        gather_row(vectors, chains, c, q, q_row, pairs, length, table, beta)
 
     return gather
 
@@ -97,7 +103,8 @@ def _scatter(vectors: int):
     return scatter
 
 
-_gather_slim, _gather_half, _gather_wide = (_gather(n) for n in (1, ROW_VECTORS // 2, ROW_VECTORS))
+_gather_slim, _gather_half = _gather(1, CHAINS), _gather(ROW_VECTORS // 2, CHAINS)
+_gather_wide = _gather(ROW_VECTORS, WIDE_CHAINS)
 _scatter_slim, _scatter_half, _scatter_wide = (
     _scatter(n) for n in (1, ROW_VECTORS // 2, ROW_VECTORS)
 )

@@ -18,7 +18,7 @@ from fastmlp.kernels.simd import INT64, POINTER, VECTOR_BYTES, lanes
 TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
 TILE_VECTORS = 2
 # How many vectors wide a sparse row is at most
-ROW_VECTORS = 4 if VECTOR_BYTES == 64 else 8
+ROW_VECTORS = 8
 
 
 class _Vectors:
