@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import COSTS
-from fastmlp.kernels.elementwise import SOFTMAX, activate, integral, row, softmax, times_slope
+from fastmlp.kernels.elementwise import (
+    SOFTMAX,
+    activate,
+    integral,
+    row,
+    softmax,
+    times,
+    times_slope,
+)
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.records import job_at, layers_at
 from fastmlp.kernels.simd import item_bytes
@@ -14,11 +22,11 @@ SQUARED_ERROR = COSTS["squared_error"].code
 
 
 @shared
-def output(job_place, layer_place, z, z_row, i, rows, position, y, factor):
+def output(job_place, layer_place, z, z_row, i, rows, position, factor):
     """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
 
-    z is the address of the first of these rows, y of scratch for one target. The batch begins at
-    `position` of the order, which says what samples its rows are.
+    z is the address of the first of these rows. The batch begins at `position` of the order,
+    which says what samples its rows are.
     """
     job, layer, like = job_at(job_place), layers_at(layer_place, 1)[0], factor
     size, columns = item_bytes(like), layer.outputs
@@ -31,55 +39,45 @@ def output(job_place, layer_place, z, z_row, i, rows, position, y, factor):
         row(job.hits, job.samples, np.uint8(0)),
     )
     for r in range(rows):
-        place = position + i + r
-        target = find_target(job, order[place], columns, y, like)
-        z_r, a_r = (
-            row(z + r * z_row * size, columns, like),
-            row(a + r * layer.a_row * size, columns, like),
+        place, sample = position + i + r, order[position + i + r]
+        label = row(job.labels + sample * 8, 1, np.int64(0))[0] if job.targets == 0 else -1
+        targets = row(job.targets + sample * columns * size, columns, like)
+        z_r, a_r = z + r * z_row * size, a + r * layer.a_row * size
+        dz_r = dz + r * layer.dz_row * size
+        costs[place] = output_row(
+            z_r, a_r, dz_r, columns, label, targets, layer.activation, job.cost, factor
         )
-        dz_r = row(dz + r * layer.dz_row * size, columns, like)
-        costs[place] = output_row(z_r, target, a_r, dz_r, layer.activation, job.cost, factor)
-        hits[place] = is_hit(a_r, target)
+        hits[place] = is_hit(row(a_r, columns, like), label, targets)
     if job.cost == SQUARED_ERROR and layer.activation != SOFTMAX:
         # dC/dz = dC/da f'(z)
-        times_slope(
-            layer.activation,
-            dz,
-            layer.dz_row,
-            dz,
-            layer.dz_row,
-            a,
-            layer.a_row,
-            rows,
-            columns,
-            like,
-        )
+        f, dz_row, a_row = layer.activation, layer.dz_row, layer.a_row
+        times_slope(f, dz, dz_row, dz, dz_row, a, a_row, rows, columns, like)
 
 
 @jit
-def find_target(job, sample, columns, y, like):
-    """Return a sample's target row; a label's is 1 in its place and 0 elsewhere."""
-    if job.targets != 0:
-        return row(job.targets + sample * columns * item_bytes(like), columns, like)
-    target = row(y, columns, like)
-    for j in range(columns):
-        target[j] = type(like)(0)
-    target[row(job.labels + sample * 8, 1, np.int64(0))[0]] = type(like)(1)
-    return target
+def target_of(targets, label, j, like):
+    """Return y[j]: a label's is 1 in its place and 0 elsewhere; without label, the target."""
+    if label < 0:
+        return targets[j]
+    return type(like)(1) if j == label else type(like)(0)
 
 
 @jit
-def output_row(z, y, a, dz, activation, cost, factor):
-    """dz = factor dC/dz for one sample with target y, and for softmax a = f(z); return C."""
+def output_row(z_place, a_place, dz_place, columns, label, targets, activation, cost, factor):
+    """dz = factor dC/dz for one sample, and for softmax a = f(z); return its cost C."""
     number = type(factor)
-    columns = len(z)
+    z, a, dz = (
+        row(z_place, columns, factor),
+        row(a_place, columns, factor),
+        row(dz_place, columns, factor),
+    )
     log_sum, total = number(0), number(0)
     if activation == SOFTMAX:
-        log_sum = softmax(z, a)
+        log_sum = softmax(z_place, a_place, columns, factor)
     if cost == SQUARED_ERROR:
         # C = sum (a - y)^2, dC/da = 2 (a - y)
         for j in range(columns):
-            error = a[j] - y[j]
+            error = a[j] - target_of(targets, label, j, factor)
             total += error * error
             dz[j] = number(2) * factor * error
         if activation == SOFTMAX:
@@ -89,25 +87,38 @@ def output_row(z, y, a, dz, activation, cost, factor):
                 mean += dz[j] * a[j]
             for j in range(columns):
                 dz[j] = (dz[j] - mean) * a[j]
+        return total
+    # C = F(z) - y z, dC/dz = a - y
+    if label >= 0:
+        times(dz_place, a_place, columns, factor)
+        dz[label] = factor * (a[label] - number(1))
     else:
-        # C = F(z) - y z, dC/dz = a - y
         for j in range(columns):
-            dz[j] = factor * (a[j] - y[j])
+            dz[j] = factor * (a[j] - targets[j])
+    if activation == SOFTMAX:
+        if label >= 0:
+            return log_sum - z[label]
         for j in range(columns):
-            if activation != SOFTMAX:
-                total += integral(activation, z[j], a[j]) - y[j] * z[j]
-            elif y[j] != 0:
-                total += y[j] * (log_sum - z[j])
+            if targets[j] != 0:
+                total += targets[j] * (log_sum - z[j])
+        return total
+    for j in range(columns):
+        y = target_of(targets, label, j, factor)
+        total += integral(activation, z[j], a[j]) - y * z[j]
     return total
 
 
 @jit
-def is_hit(a, y):
+def is_hit(a, label, targets):
     """Whether the largest output is the target's; a single output says yes from one half up."""
     if len(a) == 1:
-        return (a[0] >= 0.5) == (y[0] >= 0.5)
-    answer, wanted = 0, 0
+        half = type(a[0])(0.5)
+        return (a[0] >= half) == (target_of(targets, label, 0, half) >= half)
+    wanted = max(label, 0)
+    if label < 0:
+        for j in range(len(a)):
+            wanted = j if targets[j] > targets[wanted] else wanted
+    beaten = False
     for j in range(len(a)):
-        answer = j if a[j] > a[answer] else answer
-        wanted = j if y[j] > y[wanted] else wanted
-    return answer == wanted
+        beaten |= a[j] > a[wanted] or (a[j] == a[wanted] and j < wanted)
+    return not beaten

@@ -1,8 +1,4 @@
-"""Vector exp, sigmoid and tanh; the activations, their derivatives and integrals, over tiles.
-
-Everything here is plain scalar code without branches or calls inside the loops, so that LLVM
-turns each loop into vector instructions. `type(x)(1)` is the number 1 in the precision of x.
-"""
+"""Formulas over tiles and rows: activations, their slopes and integrals, softmax."""
 
 from __future__ import annotations
 
@@ -11,65 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-import numpy as np
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
-from fastmlp.functions import ACTIVATIONS, LEAKY_SLOPE
+from fastmlp.functions import ACTIVATIONS
+from fastmlp.kernels import formulas
+from fastmlp.kernels.algebra import Emitter, Number
 from fastmlp.kernels.options import jit, shared
-from fastmlp.kernels.simd import (
-    expm1_series,
-    item_bytes,
-    pointer,
-    power_of_two,
-    stay_whole,
-    vector_lanes,
-)
+from fastmlp.kernels.simd import pointer
 
 IDENTITY, SIGMOID, RELU, LEAKY_RELU, TANH, STEP, SOFTMAX = (
     ACTIVATIONS[name].code
     for name in ("identity", "sigmoid", "relu", "leaky_relu", "tanh", "step", "softmax")
 )
-# log(2) in two parts, of which the first has so few bits that n times it is exact (Cody, Waite)
-LOG2_HIGH, LOG2_LOW = 0.693145751953125, 1.42860682030941723212e-6
-PER_LOG2 = 1 / math.log(2)
-
-
-@jit
-def _split(x):
-    """x = n log 2 + r with n whole and abs(r) <= log(2) / 2; n is 0 for NaN."""
-    number = type(x)
-    n = np.floor(x * number(PER_LOG2) + number(0.5))
-    r = (x - n * number(LOG2_HIGH)) - n * number(LOG2_LOW)
-    return (n if n == n else number(0)), r
-
-
-@jit
-def exp(x):
-    """e^x = 2^n e^r; infinite above, 0 below what the precision can hold, NaN for NaN."""
-    number = type(x)
-    limit = number(104) if item_bytes(x) == 4 else number(746)
-    x = limit if x > limit else (-limit if x < -limit else x)
-    n, r = _split(x)
-    # 2^n in two factors, as n itself may lie outside the exponents of normal numbers
-    half = np.floor(n * number(0.5))
-    return (expm1_series(r) + number(1)) * power_of_two(half) * power_of_two(n - half)
-
-
-@jit
-def sigmoid(x):
-    """1 / (1 + e^-x)."""
-    one = type(x)(1)
-    return one / (one + exp(-x))
-
-
-@jit
-def tanh(x):
-    """(e^2|x| - 1) / (e^2|x| + 1) with the sign of x, from e^y - 1 = 2^n (e^r - 1) + (2^n - 1)."""
-    number = type(x)
-    y = abs(x)
-    n, r = _split(number(2) * (number(20) if y > number(20) else y))
-    power = power_of_two(n)
-    expm1 = power * expm1_series(r) + (power - number(1))
-    return math.copysign(expm1 / (expm1 + number(2)), x)
 
 
 @jit
@@ -78,44 +28,100 @@ def row(address, columns, like):
     return numba.carray(pointer(address, like), (columns,))
 
 
-def _over_tile(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a[i, j] = f(c[i, j], d[i, j]) for `rows` rows of as many whole vectors as it takes.
+def _of_number(formula: Callable[[Number], Number]) -> Any:
+    """Return a compiled function of one number."""
+
+    @intrinsic
+    def of_number(typingctx: Any, x: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return formula(Number(Emitter(context, builder, x, 1), args[0])).value
+
+        return x(x), generate
+
+    return of_number
+
+
+def _over_tile(formula: Callable[[Number, Number], Number]) -> Any:
+    """Return compiled a[i, j] = formula(c[i, j], d[i, j]) for rows of whole vectors.
 
     a, c and d are addresses; their rows are a_row, c_row and d_row elements apart (0 repeats one
     row) and have room for whole vectors. a may be c or d.
     """
-    scalar = jit(f)
 
-    @jit
-    def apply(a, a_row, c, c_row, d, d_row, rows, columns, like):
-        stay_whole()
-        lanes, size = vector_lanes(like), item_bytes(like)
-        for i in range(rows):
-            for j in range(0, columns, lanes):
-                target = row(a + (i * a_row + j) * size, lanes, like)
-                left = row(c + (i * c_row + j) * size, lanes, like)
-                right = row(d + (i * d_row + j) * size, lanes, like)
-                for k in range(lanes):
-                    target[k] = scalar(left[k], right[k])
+    @intrinsic
+    def over_tile(
+        typingctx: Any,
+        a: Any,
+        a_row: Any,
+        c: Any,
+        c_row: Any,
+        d: Any,
+        d_row: Any,
+        rows: Any,
+        columns: Any,
+        like: Any,
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, a_row, c, c_row, d, d_row, rows, columns, _ = args
+            emit = Emitter(context, builder, like)
+            places = [(emit.pointer(a), a_row), (emit.pointer(c), c_row), (emit.pointer(d), d_row)]
+            zero, step = emit.whole(0), emit.whole(emit.count)
+            with cgutils.for_range(builder, rows) as by_row:
+                loop = cgutils.for_range_slice(builder, zero, columns, step)
+                with loop as (j, _):
+                    target, *sources = [emit.at(p, by_row.index, row, j) for p, row in places]
+                    values = [Number(emit, emit.load(source)) for source in sources]
+                    emit.store(formula(*values).value, target)
+            return context.get_dummy_value()
 
-    return apply
+        return types.void(*[types.int64] * 8, like), generate
 
+    return over_tile
+
+
+def _over_row(formula: Callable[[Number, Number], Number]) -> Any:
+    """Return compiled a[j] = formula(c[j], s) for one row of whole vectors and a number s."""
+
+    @intrinsic
+    def over_row(typingctx: Any, a: Any, c: Any, columns: Any, s: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, c, columns, s = args
+            emit = Emitter(context, builder, signature.args[-1])
+            target, source, factor = (
+                emit.pointer(a),
+                emit.pointer(c),
+                Number(emit, emit.broadcast(s)),
+            )
+            zero, step = emit.whole(0), emit.whole(emit.count)
+            with cgutils.for_range_slice(builder, zero, columns, step) as (j, _):
+                value = Number(emit, emit.load(emit.at(source, 0, 0, j)))
+                emit.store(formula(value, factor).value, emit.at(target, 0, 0, j))
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 3, s), generate
+
+    return over_row
+
+
+exp = _of_number(formulas.exp)
+exp_of_difference = _over_row(lambda z, peak: formulas.exp(z - peak))
+divide = _over_row(lambda a, total: a / total)
+times = _over_row(lambda a, factor: a * factor)
 
 # a = f(c + b)
-_identity = _over_tile(lambda c, b: c + b)
-_sigmoid = _over_tile(lambda c, b: sigmoid(c + b))
-_relu = _over_tile(lambda c, b: type(c)(0) if c + b < 0 else c + b)
-_leaky_relu = _over_tile(lambda c, b: c + b if c + b > 0 else type(c)(LEAKY_SLOPE) * (c + b))
-_tanh = _over_tile(lambda c, b: tanh(c + b))
-_step = _over_tile(lambda c, b: type(c)(1) if c + b >= 0 else type(c)(0))
-_sum = _identity
+_sum = _over_tile(lambda c, b: c + b)
+_sigmoid = _over_tile(lambda c, b: formulas.sigmoid(c + b))
+_relu = _over_tile(lambda c, b: formulas.relu(c + b))
+_leaky_relu = _over_tile(lambda c, b: formulas.leaky_relu(c + b))
+_tanh = _over_tile(lambda c, b: formulas.tanh(c + b))
+_step = _over_tile(lambda c, b: formulas.step(c + b))
 # dz = c f'(z), by a = f(z)
 _copy = _over_tile(lambda c, a: c)
-_sigmoid_slope = _over_tile(lambda c, a: c * (a * (type(c)(1) - a)))
-_relu_slope = _over_tile(lambda c, a: c if a > 0 else type(c)(0))
-_leaky_slope = _over_tile(lambda c, a: c if a > 0 else type(c)(LEAKY_SLOPE) * c)
-_tanh_slope = _over_tile(lambda c, a: c * (type(c)(1) - a * a))
-_step_slope = _over_tile(lambda c, a: type(c)(0))
+_sigmoid_slope = _over_tile(lambda c, a: c * (a * (1 - a)))
+_relu_slope = _over_tile(formulas.relu_slope)
+_leaky_slope = _over_tile(formulas.leaky_relu_slope)
+_tanh_slope = _over_tile(lambda c, a: c * (1 - a * a))
+_zero = _over_tile(lambda c, a: c.emitter.number(0))
 
 
 @shared
@@ -132,7 +138,7 @@ def activate(activation, a, a_row, z, z_row, b, rows, columns, like):
     elif activation == STEP:
         _step(a, a_row, z, z_row, b, 0, rows, columns, like)
     else:
-        _identity(a, a_row, z, z_row, b, 0, rows, columns, like)
+        _sum(a, a_row, z, z_row, b, 0, rows, columns, like)
 
 
 @shared
@@ -147,7 +153,7 @@ def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like)
     elif activation == TANH:
         _tanh_slope(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
     elif activation == STEP:
-        _step_slope(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
+        _zero(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
     else:
         _copy(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
 
@@ -159,18 +165,17 @@ def add(a, a_row, b, b_row, rows, columns, like):
 
 
 @jit
-def softmax(z, a):
-    """a = e^(z - max z) / sum; return log of the sum of e^z. One row; a may be z."""
+def softmax(z_place, a_place, columns, like):
+    """a = e^(z - max z) / sum of that, for one row; return log of the sum of e^z. a may be z."""
+    z, a = row(z_place, columns, like), row(a_place, columns, like)
     peak = z[0]
-    for value in z[1:]:
-        peak = value if value > peak or value != value else peak
-    total = type(peak)(0)
-    for j in range(len(z)):
-        a[j] = exp(z[j] - peak)
-    for value in a:
-        total += value
-    for j in range(len(z)):
-        a[j] = a[j] / total
+    for j in range(1, columns):
+        peak = z[j] if z[j] > peak or z[j] != z[j] else peak
+    exp_of_difference(a_place, z_place, columns, peak)
+    total = a[0]
+    for j in range(1, columns):
+        total += a[j]
+    divide(a_place, a_place, columns, total)
     return peak + math.log(total)
 
 

@@ -6,7 +6,6 @@ from an argument called `like`, a scalar that is otherwise unused.
 
 from __future__ import annotations
 
-from math import factorial
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -24,17 +23,6 @@ POINTER = ir.PointerType()
 def lanes(like: Any) -> int:
     """Return the number of elements of a Numba scalar type in one vector."""
     return VECTOR_BYTES * 8 // int(like.bitwidth)
-
-
-@intrinsic
-def stay_whole(typingctx: Any) -> Any:
-    """Keep the compiled function that calls this from being copied into its callers."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), generate
 
 
 @intrinsic
@@ -66,39 +54,6 @@ def vector_lanes(typingctx: Any, like: Any) -> Any:
         return ir.Constant(INT64, lanes(like))
 
     return types.int64(like), generate
-
-
-@intrinsic
-def power_of_two(typingctx: Any, n: Any) -> Any:
-    """Return 2^n for a whole number n, given as a float, in the exponents of normal numbers."""
-    integer, mantissa, bias = (
-        (ir.IntType(32), 23, 127) if n == types.float32 else (ir.IntType(64), 52, 1023)
-    )
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        exponent = builder.add(builder.fptosi(args[0], integer), ir.Constant(integer, bias))
-        bits = builder.shl(exponent, ir.Constant(integer, mantissa))
-        return builder.bitcast(bits, args[0].type)
-
-    return n(n), generate
-
-
-@intrinsic
-def expm1_series(typingctx: Any, r: Any) -> Any:
-    """Return r + r^2 / 2! + r^3 / 3! + … for abs(r) <= log(2) / 2, by Horner's rule."""
-    degree = 7 if r == types.float32 else 13
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = args[0].type
-        total = ir.Constant(kind, 1 / factorial(degree))
-        for k in range(degree - 1, 1, -1):
-            product = builder.fmul(total, args[0], flags=("contract",))
-            total = builder.fadd(product, ir.Constant(kind, 1 / factorial(k)), flags=("contract",))
-        # r + r^2 (1 / 2! + r / 3! + …): the small second term hides its rounding errors
-        product = builder.fmul(builder.fmul(args[0], args[0]), total, flags=("contract",))
-        return builder.fadd(product, args[0], flags=("contract",))
-
-    return r(r), generate
 
 
 @intrinsic

@@ -164,13 +164,13 @@ def load_row(job, sample, x, like):
 def forward_output(job, layer, x, x_row, batch, position, factor, scratch, member, members, like):
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows."""
     size, z_row = item_bytes(like), layer.panels * layer.width
-    z, y = scratch, scratch + TILE_ROWS * z_row * size
+    z = scratch
     first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, member, members)
     for i in range(first * TILE_ROWS, min(last * TILE_ROWS, batch), TILE_ROWS):
         rows, x_i = min(TILE_ROWS, batch - i), x + i * x_row * size
         for panel in range(layer.panels):
             forward_tile(layer, IDENTITY, z, z_row, x_i, x_row, panel, rows, like)
-        output(job.place, layer.place, z, z_row, i, rows, position, y, factor)
+        output(job.place, layer.place, z, z_row, i, rows, position, factor)
 
 
 @jit
@@ -233,8 +233,8 @@ def encode_all(job, member, members):
 def softmax_rows(layer, a, first, last, like):
     """a = softmax(a) for some rows of a layer's outputs."""
     for i in range(first, last):
-        a_i = row(a + i * layer.a_row * item_bytes(like), layer.outputs, like)
-        softmax(a_i, a_i)
+        a_i = a + i * layer.a_row * item_bytes(like)
+        softmax(a_i, a_i, layer.outputs, like)
 
 
 @shared
@@ -266,7 +266,7 @@ def work_on_layer(job, layers, board, scratch, member, members, like):
     elif job.kind == OUTPUT:
         begin, end = share(batch, member, members)
         factor, z, rows = type(like)(1 / batch), x + begin * x_row * size, end - begin
-        output(job.place, first.place, z, x_row, begin, rows, 0, scratch, factor)
+        output(job.place, first.place, z, x_row, begin, rows, 0, factor)
     elif job.kind == DELTA:
         delta(last, first, batch, scratch, member, members, like)
     elif job.kind == UPDATE:

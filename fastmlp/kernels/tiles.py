@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
+from fastmlp.kernels.algebra import Emitter
 from fastmlp.kernels.simd import INT64, POINTER, VECTOR_BYTES, lanes
 
 # How many rows of the dense tile fit in the registers, two vectors wide
@@ -19,108 +20,58 @@ TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
 TILE_VECTORS = 2
 # How many vectors wide a sparse row is at most
 ROW_VECTORS = 8
+BYTE = ir.IntType(8)
 
 
-class _Vectors:
-    """Emits vector instructions for one precision into one function."""
-
-    def __init__(self, context: Any, builder: Any, element: Any) -> None:
-        self.builder, self.count = builder, lanes(element)
-        self.scalar = context.get_value_type(element)
-        self.vector = ir.VectorType(self.scalar, self.count)
-        self.align = int(element.bitwidth) // 8
-        self.zero = ir.Constant(self.vector, [0.0] * self.count)
-        name = f"llvm.fmuladd.v{self.count}f{element.bitwidth}"
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        self._fma = cgutils.get_or_insert_function(builder.module, kind, name)
-
-    def fma(self, a: Any, b: Any, c: Any) -> Any:
-        """a b + c, rounded once where the processor can."""
-        return self.builder.call(self._fma, [a, b, c])
-
-    def at(self, base: Any, row: Any, stride: Any, column: int = 0) -> Any:
-        """Return the address base + row stride + column, all but base in elements."""
-        offset = self.builder.mul(self.whole(row), stride)
-        offset = self.builder.add(offset, self.whole(column))
-        return self.builder.gep(base, [offset], source_etype=self.scalar)
-
-    def whole(self, number: Any) -> Any:
-        """Return a Python int as a constant, anything else as it is."""
-        return ir.Constant(INT64, number) if isinstance(number, int) else number
-
-    def pointer(self, address: Any) -> Any:
-        """Return an address as a pointer."""
-        return self.builder.inttoptr(address, POINTER)
-
-    def load(self, place: Any) -> Any:
-        """Load one vector."""
-        return self.builder.load(place, typ=self.vector, align=self.align)
-
-    def store(self, value: Any, place: Any) -> None:
-        """Store one vector."""
-        self.builder.store(value, place, align=self.align)
-
-    def broadcast(self, value: Any) -> Any:
-        """Return a vector of one scalar's copies."""
-        number = ir.IntType(32)
-        empty = ir.Constant(self.vector, ir.Undefined)
-        first = self.builder.insert_element(empty, value, ir.Constant(number, 0))
-        mask = ir.Constant(ir.VectorType(number, self.count), [0] * self.count)
-        return self.builder.shuffle_vector(first, empty, mask)
-
-    def broadcast_from(self, place: Any) -> Any:
-        """Return a vector of copies of the scalar in memory."""
-        return self.broadcast(self.builder.load(place, typ=self.scalar, align=self.align))
-
-    def accumulate(self, places: list[Any], sums: list[Any], beta: Any) -> None:
-        """c = beta c + sum at each place; where beta is 0, c is not read."""
-        zero = ir.Constant(self.scalar, 0.0)
-        keeps = self.builder.fcmp_unordered("!=", beta, zero)
-        with self.builder.if_else(keeps) as (add, overwrite):
-            with add:
-                factor = self.broadcast(beta)
-                for place, total in zip(places, sums, strict=True):
-                    self.store(self.fma(factor, self.load(place), total), place)
-            with overwrite:
-                for place, total in zip(places, sums, strict=True):
-                    self.store(total, place)
+def _accumulate(emit: Emitter, places: list[Any], sums: list[Any], beta: Any) -> None:
+    """c = beta c + sum at each place; where beta is 0, c is not read."""
+    zero = ir.Constant(emit.scalar, 0.0)
+    keeps = emit.builder.fcmp_unordered("!=", beta, zero)
+    with emit.builder.if_else(keeps) as (add, overwrite):
+        with add:
+            factor = emit.broadcast(beta)
+            for place, total in zip(places, sums, strict=True):
+                emit.store(emit.call("fmuladd", factor, emit.load(place), total), place)
+        with overwrite:
+            for place, total in zip(places, sums, strict=True):
+                emit.store(total, place)
 
 
 def _sum_loop(
-    v: _Vectors, length: Any, step: int, pointers: list[Any], sums: int, body: Any
+    emit: Emitter, length: Any, step: int, pointers: list[Any], sums: int, body: Any
 ) -> Any:
     """Emit a loop over k = 0, step, … < length with `sums` vectors held in registers.
 
-    pointers : pairs (start, elements of v.scalar or bytes to advance, their type)
+    pointers : pairs (start, elements of emit.scalar or bytes to advance, their type)
     body(pointers now, sums so far) emits one pass and returns the new sums.
     Return the sums after the loop, all zero where length is 0.
     """
-    builder = v.builder
+    builder, zero = emit.builder, emit.constant(0.0)
     before = builder.block
     loop, after = builder.append_basic_block("sum"), builder.append_basic_block("store")
-    builder.cbranch(builder.icmp_signed("<=", length, v.whole(0)), after, loop)
+    builder.cbranch(builder.icmp_signed("<=", length, emit.whole(0)), after, loop)
 
     builder.position_at_end(loop)
     k = builder.phi(INT64)
     now = [builder.phi(POINTER) for _ in pointers]
-    so_far = [builder.phi(v.vector) for _ in range(sums)]
+    so_far = [builder.phi(emit.kind) for _ in range(sums)]
     totals = body(now, so_far)
-    k_next = builder.add(k, v.whole(step))
-    k.add_incoming(v.whole(0), before)
+    k_next = builder.add(k, emit.whole(step))
+    k.add_incoming(emit.whole(0), before)
     k.add_incoming(k_next, loop)
     for phi, (start, advance, kind) in zip(now, pointers, strict=True):
-        following = builder.gep(phi, [v.whole(advance)], source_etype=kind)
+        following = builder.gep(phi, [emit.whole(advance)], source_etype=kind)
         phi.add_incoming(start, before)
         phi.add_incoming(following, loop)
     for phi, total in zip(so_far, totals, strict=True):
-        phi.add_incoming(v.zero, before)
+        phi.add_incoming(zero, before)
         phi.add_incoming(total, loop)
     builder.cbranch(builder.icmp_signed("<", k_next, length), loop, after)
 
     builder.position_at_end(after)
-    results = [builder.phi(v.vector) for _ in range(sums)]
+    results = [builder.phi(emit.kind) for _ in range(sums)]
     for phi, total in zip(results, totals, strict=True):
-        phi.add_incoming(v.zero, before)
+        phi.add_incoming(zero, before)
         phi.add_incoming(total, loop)
     return results
 
@@ -150,23 +101,25 @@ def multiply_tile(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _, _, c, c_row, p, p_row, p_k, q, q_k, length, beta = args
-        v = _Vectors(context, builder, element)
+        emit = Emitter(context, builder, element)
 
         def body(now: Any, sums: Any) -> Any:
             p_now, q_now = now
-            q_row = [v.load(v.at(q_now, 0, q_k, j * v.count)) for j in range(width)]
+            q_row = [emit.load(emit.at(q_now, 0, q_k, j * emit.count)) for j in range(width)]
             totals = []
             for i in range(height):
-                p_value = v.broadcast_from(v.at(p_now, i, p_row))
+                p_value = emit.broadcast_from(emit.at(p_now, i, p_row))
                 row = sums[i * width : (i + 1) * width]
-                totals += [v.fma(p_value, q_row[j], row[j]) for j in range(width)]
+                totals += [emit.call("fmuladd", p_value, q_row[j], row[j]) for j in range(width)]
             return totals
 
-        pointers = [(v.pointer(p), p_k, v.scalar), (v.pointer(q), q_k, v.scalar)]
-        sums = _sum_loop(v, length, 1, pointers, height * width, body)
-        start = v.pointer(c)
-        places = [v.at(start, i, c_row, j * v.count) for i in range(height) for j in range(width)]
-        v.accumulate(places, sums, beta)
+        pointers = [(emit.pointer(p), p_k, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
+        sums = _sum_loop(emit, length, 1, pointers, height * width, body)
+        start = emit.pointer(c)
+        places = [
+            emit.at(start, i, c_row, j * emit.count) for i in range(height) for j in range(width)
+        ]
+        _accumulate(emit, places, sums, beta)
         return context.get_dummy_value()
 
     return types.void(rows, vectors, *[types.int64] * 8, beta), generate
@@ -194,34 +147,37 @@ def gather_row(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _, _, c, q, q_row, pairs, length, table, beta = args
-        v, byte = _Vectors(context, builder, element), ir.IntType(8)
-        q_start, values = v.pointer(q), v.pointer(table)
-
-        def byte_at(place: Any, offset: int) -> Any:
-            where = builder.gep(place, [v.whole(offset)], source_etype=byte)
-            return builder.zext(builder.load(where, typ=byte), INT64)
+        emit = Emitter(context, builder, element)
+        q_start, values = emit.pointer(q), emit.pointer(table)
 
         def body(now: Any, sums: Any) -> Any:
             totals = []
             for u in range(abreast):
-                source = v.at(q_start, byte_at(now[0], 2 * u), q_row)
-                value = byte_at(now[0], 2 * u + 1)
-                factor = v.broadcast_from(v.at(values, value, v.whole(1)))
+                source = emit.at(q_start, emit.byte_at(now[0], 2 * u), q_row)
+                value = emit.byte_at(now[0], 2 * u + 1)
+                factor = emit.broadcast_from(emit.at(values, value, emit.whole(1)))
                 row = sums[u * width : (u + 1) * width]
                 for j in range(width):
                     totals.append(
-                        v.fma(factor, v.load(v.at(source, 0, q_row, j * v.count)), row[j])
+                        emit.call(
+                            "fmuladd",
+                            factor,
+                            emit.load(emit.at(source, 0, q_row, j * emit.count)),
+                            row[j],
+                        )
                     )
             return totals
 
-        pointers = [(v.pointer(pairs), 2 * abreast, byte)]
-        sums = _sum_loop(v, length, abreast, pointers, abreast * width, body)
+        pointers = [(emit.pointer(pairs), 2 * abreast, BYTE)]
+        sums = _sum_loop(emit, length, abreast, pointers, abreast * width, body)
         parts = [sums[u * width : (u + 1) * width] for u in range(abreast)]
         while len(parts) > 1:
             halves = zip(parts[::2], parts[1::2], strict=True)
             parts = [[builder.fadd(a, b) for a, b in zip(*half, strict=True)] for half in halves]
-        start = v.pointer(c)
-        v.accumulate([v.at(start, 0, q_row, j * v.count) for j in range(width)], parts[0], beta)
+        start = emit.pointer(c)
+        _accumulate(
+            emit, [emit.at(start, 0, q_row, j * emit.count) for j in range(width)], parts[0], beta
+        )
         return context.get_dummy_value()
 
     return types.void(vectors, chains, *[types.int64] * 6, beta), generate
@@ -247,23 +203,22 @@ def scatter_row(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         _, c, c_row, q, pairs, length, table, _ = args
-        v, byte = _Vectors(context, builder, element), ir.IntType(8)
-        c_start, values, q_start = v.pointer(c), v.pointer(table), v.pointer(q)
-        row = [v.load(v.at(q_start, 0, c_row, j * v.count)) for j in range(width)]
-
-        def byte_at(place: Any, offset: int) -> Any:
-            where = builder.gep(place, [v.whole(offset)], source_etype=byte)
-            return builder.zext(builder.load(where, typ=byte), INT64)
+        emit = Emitter(context, builder, element)
+        c_start, values, q_start = emit.pointer(c), emit.pointer(table), emit.pointer(q)
+        row = [emit.load(emit.at(q_start, 0, c_row, j * emit.count)) for j in range(width)]
 
         def body(now: Any, _: Any) -> Any:
-            target, value = v.at(c_start, byte_at(now[0], 0), c_row), byte_at(now[0], 1)
-            factor = v.broadcast_from(v.at(values, value, v.whole(1)))
+            target, value = (
+                emit.at(c_start, emit.byte_at(now[0], 0), c_row),
+                emit.byte_at(now[0], 1),
+            )
+            factor = emit.broadcast_from(emit.at(values, value, emit.whole(1)))
             for j in range(width):
-                place = v.at(target, 0, c_row, j * v.count)
-                v.store(v.fma(factor, row[j], v.load(place)), place)
+                place = emit.at(target, 0, c_row, j * emit.count)
+                emit.store(emit.call("fmuladd", factor, row[j], emit.load(place)), place)
             return []
 
-        _sum_loop(v, length, 1, [(v.pointer(pairs), 2, byte)], 0, body)
+        _sum_loop(emit, length, 1, [(emit.pointer(pairs), 2, BYTE)], 0, body)
         return context.get_dummy_value()
 
     return types.void(vectors, *[types.int64] * 6, like), generate
@@ -278,14 +233,14 @@ def transpose_tile(
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         target, target_row, source, source_row, _ = args
-        v = _Vectors(context, builder, like)
+        emit = Emitter(context, builder, like)
 
         def interleave(one: Any, other: Any, start: int) -> Any:
             order = [k // 2 + start + (k % 2) * count for k in range(count)]
             mask = ir.Constant(ir.VectorType(ir.IntType(32), count), order)
             return builder.shuffle_vector(one, other, mask)
 
-        rows = [v.load(v.at(v.pointer(source), i, source_row)) for i in range(count)]
+        rows = [emit.load(emit.at(emit.pointer(source), i, source_row)) for i in range(count)]
         # Interleaving row i with row i + count / 2, log2(count) times over, is a transposition:
         # each pass rotates one bit of the row number into the column number.
         half = count // 2
@@ -293,7 +248,7 @@ def transpose_tile(
             pairs = [(rows[i], rows[i + half]) for i in range(half)]
             rows = [interleave(*pair, start) for pair in pairs for start in (0, half)]
         for i, row in enumerate(rows):
-            v.store(row, v.at(v.pointer(target), i, target_row))
+            emit.store(row, emit.at(emit.pointer(target), i, target_row))
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4, like), generate
