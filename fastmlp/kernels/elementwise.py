@@ -164,6 +164,12 @@ def add(a, a_row, b, b_row, rows, columns, like):
     _sum(a, a_row, a, a_row, b, b_row, rows, columns, like)
 
 
+@shared
+def clear(a, a_row, rows, columns, like):
+    """a = 0 on a tile."""
+    _zero(a, a_row, a, a_row, a, a_row, rows, columns, like)
+
+
 @jit
 def softmax(z_place, a_place, columns, like):
     """a = e^(z - max z) / sum of that, for one row; return log of the sum of e^z. a may be z."""

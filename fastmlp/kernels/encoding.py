@@ -7,6 +7,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.launch import run
 from fastmlp.kernels.records import ENCODE, JOB, LAYER
+from fastmlp.kernels.sparse import block_count, block_size
 
 # The share of nonzero pixels below which the sparse phases are the faster ones
 SPARSE_BELOW = 0.4
@@ -22,21 +23,21 @@ def is_sparse(images: Array) -> bool:
 
 
 class Encoded:
-    """The codes of images `(N, I)`, cut into `blocks` blocks of `block_size` pixels.
+    """The codes of images `(N, I)`, cut into `blocks` blocks of pairs of pixels.
 
     `blocks` is 0, and there are no codes, where the images are dense, or not `wanted` sparse.
     """
 
-    def __init__(self, images: Array, block_size: int, wanted: bool, threads: int) -> None:
-        self.images, self.block_size, self.blocks = images, block_size, 0
+    def __init__(self, images: Array, wanted: bool, threads: int) -> None:
+        self.images, self.blocks = images, 0
         if not (wanted and is_sparse(images)):
             return
-        self.blocks = -(-images.shape[1] // block_size)
+        self.blocks = block_count(images.shape[1])
         self.offsets = np.zeros(len(images) + 1, np.int64)
         job = np.zeros(1, JOB)
         job["kind"], job["samples"], job["inputs"] = ENCODE, len(images), images.shape[1]
         job["images"], job["offsets"] = images.ctypes.data, self.offsets.ctypes.data
-        job["block_size"] = block_size
+        job["blocks"], job["block_size"] = self.blocks, block_size(images.shape[1])
         none = np.zeros(0, LAYER)
         run(job, none, threads, np.dtype(np.float32))
         np.cumsum(self.offsets, out=self.offsets)

@@ -19,13 +19,17 @@ from fastmlp.kernels.layout import (
     unpack_weights,
 )
 from fastmlp.kernels.records import IMAGE_KINDS, INFER, JOB, LAYER, TRAIN
-from fastmlp.kernels.sparse import block_size, largest_code, list_room
+from fastmlp.kernels.sparse import (
+    GROUPS,
+    block_count,
+    block_size,
+    largest_code,
+    lists_bytes,
+    slopes_bytes,
+)
 from fastmlp.kernels.tiles import TILE_ROWS
 
 __all__ = ["Engine", "infer", "is_compiled", "prepare"]
-
-# Into how many units a sparse first layer is cut at least, where it has that many blocks
-GROUPS = 4
 
 
 class Engine:
@@ -102,8 +106,7 @@ class Engine:
     def _encode(self, images: Array, scale: float) -> None:
         """Let the first layer work on encoded images, where they are sparse enough for that."""
         if self._encoded is None or self._encoded.images is not images:
-            size = int(self._job.record["block_size"][0])
-            self._encoded = Encoded(images, size, len(self._layers) > 1, self.threads)
+            self._encoded = Encoded(images, len(self._layers) > 1, self.threads)
         encoded = self._encoded
         self._job.record["blocks"] = encoded.blocks
         if encoded.blocks:
@@ -113,7 +116,7 @@ class Engine:
     def _share_first_layer(self) -> None:
         """Cut a sparse first layer into groups of blocks, so that threads find enough to do."""
         layer, record = self._layers[0], self._job.record
-        blocks = -(-int(layer["inputs"]) // int(record["block_size"][0]))
+        blocks = block_count(int(layer["inputs"]))
         record["groups"] = groups = max(1, min(blocks, GROUPS // int(layer["panels"])))
         shape = (groups - 1, int(record["batch_size"][0]), int(layer["a_row"]))
         record["partial_size"] = shape[1] * shape[2]
@@ -150,7 +153,7 @@ def infer(
     job.record["x_row"] = row_stride(len(weights[0]), dtype)
     job.point(images=images)
     if len(layers) > 1 and is_sparse(images):
-        job.record["blocks"] = -(-images.shape[1] // int(job.record["block_size"][0]))
+        job.record["blocks"] = block_count(images.shape[1])
         job.point(table=(scale * np.arange(256)).astype(dtype))
     run(job.record, layers, members, dtype)
     np.copyto(a, answers[:, :outputs])
@@ -185,24 +188,25 @@ class Job:
     """A JOB record for some layers, with scratch for each member of a team.
 
     A member's scratch has room for the largest of: a transposed panel of weights (delta), a
-    tile's rows of the last layer and a target (output), a tile's rows or codes of two layers
-    (infer), the lists of a block's pixels for batch_size samples (sparse update).
+    tile's rows of the last layer (output), a tile's rows or codes of two layers (infer). Behind
+    it are the lists of a sparse first layer, which last from forward to update, and its gradients.
     """
 
     def __init__(self, layers: Array, dtype: np.dtype, members: int, batch_size: int = 0) -> None:
-        width, item = int(layers["width"].max()), dtype.itemsize
+        inputs, width, item = int(layers["inputs"][0]), int(layers["width"].max()), dtype.itemsize
         widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
-        code_size = largest_code(int(layers["inputs"][0]))
-        codes = 2 * TILE_ROWS * (code_size + 64) // item
-        room = max(row_stride(widest, dtype) * max(width, 2 * TILE_ROWS), codes)
-        pixels = block_size(int(layers["inputs"][0]))
-        room = round_up(max(room, list_room(batch_size, pixels, width, item) // item), 64)
+        codes = 2 * TILE_ROWS * (largest_code(inputs) + 64) // item
+        room = round_up(max(row_stride(widest, dtype) * max(width, 2 * TILE_ROWS), codes), 64)
+        lists = round_up(lists_bytes(inputs, batch_size) // item, 64)
+        slopes = round_up(slopes_bytes(inputs, width, item) // item, 64)
         self.record = np.zeros(1, JOB)
-        self.record["scratch_size"], self.record["inputs"] = room, layers["inputs"][0]
-        self.record["code_size"], self.record["block_size"] = code_size, pixels
+        self.record["lists_offset"], self.record["slopes_offset"] = room, room + lists
+        self.record["scratch_size"], self.record["inputs"] = room + lists + slopes, inputs
+        self.record["code_size"] = largest_code(inputs)
+        self.record["block_size"] = block_size(inputs)
         self._arrays: dict[str, Array] = {}
         self.point(
-            scratch=aligned_zeros((members, room), dtype),
+            scratch=aligned_zeros((members, room + lists + slopes), dtype),
             zeros=aligned_zeros((widest,), dtype),
             ones=np.ones(1, dtype),
         )

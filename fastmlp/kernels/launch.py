@@ -17,8 +17,9 @@ from fastmlp.kernels.records import JOB, LAYER
 from fastmlp.kernels.step import work
 from fastmlp.kernels.team import BOARD_SIZE, SIZE, roll_call
 
-# Multiplications that take a core about ten times as long as a meeting
-WORTHWHILE = 50_000
+# Dense multiplications of a step that make a second thread pay: below, the members wait for
+# each other's memory
+WORTHWHILE = 250_000
 # Numba's portable threading layer aborts the process if two Python threads launch at once
 _LAUNCHING = Lock()
 _prepared: set[np.dtype] = set()

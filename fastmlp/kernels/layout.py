@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
+from fastmlp.kernels.entries import ROW_VECTORS
 from fastmlp.kernels.simd import VECTOR_BYTES
-from fastmlp.kernels.tiles import ROW_VECTORS, TILE_VECTORS
+from fastmlp.kernels.tiles import TILE_VECTORS
 
 
 def panel_width(outputs: int, dtype: np.dtype, widest: int = TILE_VECTORS) -> int:

@@ -20,6 +20,8 @@ UPDATE_DEPTH = 128
 @jit
 def share(work, member, members):
     """Return the first and the last-but-one unit of a member's share of `work` units."""
+    if members == 1:
+        return 0, work
     return work * member // members, work * (member + 1) // members
 
 

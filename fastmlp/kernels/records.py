@@ -54,7 +54,9 @@ JOB = np.dtype(
         ("inputs", "i8"),  # I
         ("image_kind", "i8"),
         ("blocks", "i8"),  # into how many images are cut when encoded; 0 where they are dense
-        ("block_size", "i8"),  # pixels of a block
+        ("block_size", "i8"),  # pairs of pixels of a block
+        ("lists_offset", "i8"),  # where in a member's scratch its lists lie, in elements
+        ("slopes_offset", "i8"),  # and the gradients of a block
         ("groups", "i8"),  # of blocks, whose sums are partial
         ("partials", "i8"),  # -> (groups - 1, B, a_row of the first layer)
         ("partial_size", "i8"),  # elements of one of them

@@ -1,163 +1,270 @@
-"""Images of mostly zeros: encoded as what is not zero, and the phases that work on that.
+"""Images of mostly zeros: encoded as what is not zero, and the first layer's phases on that.
 
-0 w adds nothing, so a first layer on such images has only the other pixels to do. An image is
-cut into blocks of at most 256 pixels. Its code is a header, (start, count) in uint16 for each
-block, then the nonzero pixels block by block as pairs of bytes (place within the block, value),
-each block's padded with (0, 0) to a multiple of CHAINS pairs. `start` counts pairs behind the
-header.
+0 w adds nothing, so a first layer on such images has only the other pixels to do. The code of an
+image is a header of uint16, saying where each block of pixel pairs begins and the last one ends,
+then the entries of all pairs that are not both zero (see `entries`), padded with zeros to a
+multiple of UNROLL. The pixels 2k and 2k + 1 are pair k.
+
+A large minibatch is first turned into lists, one for each pair, of the samples in which it is
+not zero. Then a pair's two rows of weights stay in registers while its list goes by.
 """
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 
-from fastmlp.kernels.elementwise import activate, add, row
+from fastmlp.kernels.elementwise import activate, add, clear, row
+from fastmlp.kernels.entries import (
+    UNROLL,
+    gather_pixels,
+    gather_samples,
+    scatter_pixels,
+    scatter_samples,
+)
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.phases import momentum_step, share
 from fastmlp.kernels.records import job_at, layers_at
-from fastmlp.kernels.simd import VECTOR_BYTES, item_bytes, vector_lanes
-from fastmlp.kernels.tiles import ROW_VECTORS, TILE_ROWS, gather_row, scatter_row
+from fastmlp.kernels.simd import item_bytes
+from fastmlp.kernels.tiles import TILE_ROWS
 
-# Sums side by side in a sparse row: as many as leave registers for the rest
-CHAINS = 2
-WIDE_CHAINS = 2 if VECTOR_BYTES == 64 else 1
-# Pixels of a block at most: a place within it is one byte
-LARGEST_BLOCK = 256
-# The size of a minibatch from which on it pays to list each pixel's samples
-LISTING_PAYS = 16
-# Samples whose pixels are turned into lists at once
+# Into how many units a sparse first layer is cut at least, so that threads find enough to do
+GROUPS = 4
+# Pixel pairs of a block at most: so many lists of them stay in the first-level cache
+LARGEST_BLOCK = 64
+# Samples that are listed at once: so many rows of z or dz stay in the first-level cache
 LISTED = 64
-# Bytes of a pixel's list: its length, LISTED pairs, and room for the padding
-LIST_BYTES = 8 + 2 * LISTED + 8
+# The size of a minibatch from which on lists pay
+LISTING_PAYS = 16
+# Bytes of a list: its length, and an entry for each sample
+LIST_BYTES = 8 + 4 * LISTED
 
 
 def block_size(inputs: int) -> int:
-    """Return how many pixels a block has: as equal as can be, and at most LARGEST_BLOCK."""
-    return -(-inputs // -(-inputs // LARGEST_BLOCK))
+    """Return how many pixel pairs a block has: as equal as can be, and at most LARGEST_BLOCK."""
+    pairs = (inputs + 1) // 2
+    return ceil(pairs / (GROUPS * ceil(pairs / (GROUPS * LARGEST_BLOCK))))
+
+
+def block_count(inputs: int) -> int:
+    """Return into how many blocks images of so many pixels are cut."""
+    return ceil((inputs + 1) // 2 / block_size(inputs))
 
 
 def largest_code(inputs: int) -> int:
-    """Return how many bytes the code of an image without zeros may touch, rounded up to 64."""
-    return -(-(4 * inputs + 2 * inputs * (CHAINS + 1)) // 64) * 64
+    """Return how many bytes the code of an image may touch, rounded up to 64."""
+    return -(-(header_bytes(block_count(inputs)) + 4 * (inputs // 2 + 2 + UNROLL)) // 64) * 64
+
+
+def lists_bytes(inputs: int, batch_size: int) -> int:
+    """Return how many bytes the lists of a minibatch take: none where it is too small for them."""
+    parts = -(-batch_size // LISTED) if batch_size >= 1 else 0
+    return block_count(inputs) * block_size(inputs) * LIST_BYTES * parts
+
+
+def slopes_bytes(inputs: int, width: int, item: int) -> int:
+    """Return how many bytes the gradients of one block and panel take."""
+    return 2 * block_size(inputs) * width * item
+
+
+def header_bytes(blocks):
+    """Return how many bytes the header of a code takes: whole entries."""
+    return (2 * (blocks + 1) + 3) // 4 * 4
+
+
+_header_bytes = jit(header_bytes)
 
 
 @jit
-def code_bytes(pixels, inputs, size):
-    """Return how many bytes an image's code in blocks of `size` takes, with one pair to spare."""
-    blocks = (inputs + size - 1) // size
-    pairs = 0
-    for block in range(blocks):
-        rows = min(size, inputs - block * size)
-        image, count = row(pixels + block * size, rows, np.uint8(0)), 0
-        for place in range(rows):
-            count += image[place] != 0
-        pairs += (count + CHAINS - 1) // CHAINS * CHAINS
-    return 4 * blocks + 2 * (pairs + 1)
+def code_bytes(pixels, inputs, blocks):
+    """Return how many bytes the code of the image at an address takes, with one entry to spare."""
+    image, count = row(pixels, inputs, np.uint8(0)), 0
+    for k in range(inputs // 2):
+        count += (image[2 * k] | image[2 * k + 1]) != 0
+    if inputs % 2 == 1:
+        count += image[inputs - 1] != 0
+    return _header_bytes(blocks) + 4 * ((count + UNROLL - 1) // UNROLL * UNROLL + 1)
 
 
 @jit
-def encode(pixels, inputs, size, code):
-    """Write the code of the image at an address; the pair to spare may be written, too."""
-    blocks = (inputs + size - 1) // size
-    image = row(pixels, inputs, np.uint8(0))
-    header = row(code, 2 * blocks, np.uint16(0))
-    pairs = row(code + 4 * blocks, 2 * (inputs + CHAINS * (blocks + 1)), np.uint8(0))
-    start = 0
+def encode(pixels, inputs, size, blocks, code):
+    """Write the code of the image at an address; the entry to spare may be written, too."""
+    image, pairs = row(pixels, inputs, np.uint8(0)), inputs // 2
+    starts = row(code, blocks + 1, np.uint16(0))
+    entries = row(code + _header_bytes(blocks), pairs + 2 + UNROLL, np.uint32(0))
+    end, k = 0, 0
     for block in range(blocks):
-        first = block * size
-        end = start
-        place, pixels_here = 0, min(size, inputs - first)
-        while place < pixels_here:
-            stop = min(place + 8, pixels_here)
-            if stop == place + 8 and row(pixels + first + place, 1, np.int64(0))[0] == 0:
-                place = stop
-            while place < stop:
+        starts[block] = end
+        last = min((block + 1) * size, pairs)
+        while k < last:
+            stop = min(k + 4, last)
+            if stop == k + 4 and row(pixels + 2 * k, 1, np.int64(0))[0] == 0:
+                k = stop
+            while k < stop:
+                values = np.uint32(image[2 * k]) | np.uint32(image[2 * k + 1]) << 8
                 # always written, kept only if it is not zero: no branch to predict
-                pairs[2 * end], pairs[2 * end + 1] = place, image[first + place]
-                end += image[first + place] != 0
-                place += 1
-        header[2 * block], header[2 * block + 1] = start, end - start
-        while (end - start) % CHAINS != 0:
-            pairs[2 * end], pairs[2 * end + 1] = 0, 0
-            end += 1
-        start = end
-
-
-def _gather(vectors: int, chains: int):
-    """Compile `gather_row` for one width."""
-
-    @jit
-    def gather(c, q, q_row, pairs, length, table, beta):
-        gather_row(vectors, chains, c, q, q_row, pairs, length, table, beta)
-
-    return gather
-
-
-def _scatter(vectors: int):
-    """Compile `scatter_row` for one width."""
-
-    @jit
-    def scatter(c, c_row, q, pairs, length, table, like):
-        scatter_row(vectors, c, c_row, q, pairs, length, table, like)
-
-    return scatter
-
-
-_gather_slim, _gather_half = _gather(1, CHAINS), _gather(ROW_VECTORS // 2, CHAINS)
-_gather_wide = _gather(ROW_VECTORS, WIDE_CHAINS)
-_scatter_slim, _scatter_half, _scatter_wide = (
-    _scatter(n) for n in (1, ROW_VECTORS // 2, ROW_VECTORS)
-)
+                entries[end] = np.uint32(k) | np.uint32(values << 16)
+                end += values != 0
+                k += 1
+    if inputs % 2 == 1 and image[inputs - 1] != 0:
+        entries[end] = np.uint32(pairs) | np.uint32(image[inputs - 1]) << 16
+        end += 1
+    starts[blocks] = end
+    for spare in range(end, (end + UNROLL - 1) // UNROLL * UNROLL):
+        entries[spare] = 0
 
 
 @jit
-def gather(columns, c, q, q_row, pairs, length, table, beta):
-    """c[j] = beta c[j] + sum over k of table[value k] q[index k, j], for `columns` columns."""
-    lanes = vector_lanes(beta)
-    if columns == lanes * ROW_VECTORS:
-        _gather_wide(c, q, q_row, pairs, length, table, beta)
-    elif columns == lanes:
-        _gather_slim(c, q, q_row, pairs, length, table, beta)
-    else:
-        _gather_half(c, q, q_row, pairs, length, table, beta)
+def entries_of(code, blocks, first, last):
+    """Return (address, how many) of the entries of some blocks in the code of an image."""
+    starts = row(code, blocks + 1, np.uint16(0))
+    begin = np.int64(starts[first])
+    return code + _header_bytes(blocks) + 4 * begin, np.int64(starts[last]) - begin
+
+
+@shared
+def sparse_rows(codes, job_place, first, last, layer_place, panel, z, z_row, like):
+    """z = x w for one panel and the images first, …, last - 1, image by image.
+
+    codes : where the addresses of the images' codes lie; z : where row 0 goes, this panel's
+    first column
+    """
+    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
+    width, blocks, table, code = layer.width, job.blocks, job.table, row(codes, last, np.int64(0))
+    w, zero = layer.w + panel * layer.panel_rows * width * size, like - like
+    for i in range(first, last):
+        entries, count = entries_of(code[i], blocks, 0, blocks)
+        count = (count + UNROLL - 1) // UNROLL * UNROLL
+        gather_pixels(width, z + i * z_row * size, w, width, entries, count, table, zero)
+
+
+@shared
+def sparse_rows_update(codes, job_place, batch, layer_place, panel, group, like):
+    """w += x^T dz for one panel and one group of blocks, image by image."""
+    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
+    width, blocks, table, code = layer.width, job.blocks, job.table, row(codes, batch, np.int64(0))
+    w = layer.w + panel * layer.panel_rows * width * size
+    dz = layer.dz + panel * width * size
+    for i in range(batch):
+        dz_i = dz + i * layer.dz_row * size
+        if job.groups == 1:
+            entries, count = entries_of(code[i], blocks, 0, blocks)
+            scatter_pixels(width, w, width, dz_i, entries, count, table, like)
+        else:
+            for block in range(group, blocks, job.groups):
+                entries, count = entries_of(code[i], blocks, block, block + 1)
+                scatter_pixels(width, w, width, dz_i, entries, count, table, like)
+
+
+@shared
+def list_samples(codes, job_place, batch, group, lists, like):
+    """List, for each pair of pixels in the blocks of a group, the samples it is in.
+
+    A list is its length, 8 bytes, then an entry for each sample. There is one for each LISTED
+    samples: the lists of a part of the batch lie behind those of the parts before.
+    """
+    job = job_at(job_place)
+    blocks, size, code = job.blocks, job.block_size, row(codes, batch, np.int64(0))
+    for part in range((batch + LISTED - 1) // LISTED):
+        begin, end = part * LISTED, min((part + 1) * LISTED, batch)
+        place = lists + part * blocks * size * LIST_BYTES
+        for block in range(group, blocks, job.groups):
+            for pair in range(block * size, (block + 1) * size):
+                row(place + pair * LIST_BYTES, 1, np.int64(0))[0] = 0
+            for i in range(begin, end):
+                address, count = entries_of(code[i], blocks, block, block + 1)
+                entries = row(address, count, np.uint32(0))
+                for e in range(count):
+                    pair = np.int64(entries[e] & 0xFFFF)
+                    length = row(place + pair * LIST_BYTES, 1, np.int64(0))
+                    target = place + pair * LIST_BYTES + 8 + 4 * length[0]
+                    row(target, 1, np.uint32(0))[0] = (entries[e] & 0xFFFF0000) | (i - begin)
+                    length[0] += 1
+
+
+@shared
+def listed_forward(job_place, batch, layer_place, panel, group, lists, z, z_row, like):
+    """z = x w for one panel and the pixels of one group of blocks, pair by pair."""
+    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
+    width, table, pairs = layer.width, job.table, job.blocks * job.block_size
+    zero = like - like
+    for part in range((batch + LISTED - 1) // LISTED):
+        z_part, begin = z + part * LISTED * z_row * size, part * LISTED
+        clear(z_part, z_row, min(LISTED, batch - begin), width, zero)
+        place = lists + part * pairs * LIST_BYTES
+        for block in range(group, job.blocks, job.groups):
+            for pair in range(block * job.block_size, (block + 1) * job.block_size):
+                count = row(place + pair * LIST_BYTES, 1, np.int64(0))[0]
+                if count > 0:
+                    w = layer.w + (panel * layer.panel_rows + 2 * pair) * width * size
+                    entries = place + pair * LIST_BYTES + 8
+                    scatter_samples(width, z_part, z_row, w, width, entries, count, table, like)
+
+
+@shared
+def listed_update(job_place, batch, layer_place, panel, group, lists, slopes, rate_place, keep):
+    """w = keep w + x^T dz for one panel and the pixels of one group of blocks, pair by pair.
+
+    With momentum, the sums are gradients, which go to the scratch `slopes` a block at a time.
+    """
+    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(keep)
+    width, table, pairs, one = layer.width, job.table, job.blocks * job.block_size, type(keep)(1)
+    for block in range(group, job.blocks, job.groups):
+        first_pair = block * job.block_size
+        last_pair = min(first_pair + job.block_size, (layer.inputs + 1) // 2)
+        offset = (panel * layer.panel_rows + 2 * first_pair) * width * size
+        target = layer.w + offset if job.momentum == 0 else slopes
+        for part in range((batch + LISTED - 1) // LISTED):
+            dz = layer.dz + (part * LISTED * layer.dz_row + panel * width) * size
+            beta, place = keep if part == 0 else one, lists + part * pairs * LIST_BYTES
+            for pair in range(first_pair, last_pair):
+                count = row(place + pair * LIST_BYTES, 1, np.int64(0))[0]
+                if count > 0 or beta != one:
+                    c, entries = target + 2 * (pair - first_pair) * width * size, place
+                    entries += pair * LIST_BYTES + 8
+                    gather_samples(width, c, width, dz, layer.dz_row, entries, count, table, beta)
+        if job.momentum != 0:
+            w, v, count = layer.w + offset, layer.vw + offset, 2 * (last_pair - first_pair) * width
+            rate = row(rate_place, 1, np.float64(0))[0]
+            momentum_step(job, w, v, slopes, count, rate, True, keep)
 
 
 @jit
-def scatter(columns, c, q, pairs, length, table, like):
-    """c[index k, j] += table[value k] q[j] for every k and `columns` columns."""
-    lanes = vector_lanes(like)
-    if columns == lanes * ROW_VECTORS:
-        _scatter_wide(c, columns, q, pairs, length, table, like)
-    elif columns == lanes:
-        _scatter_slim(c, columns, q, pairs, length, table, like)
-    else:
-        _scatter_half(c, columns, q, pairs, length, table, like)
+def is_listed(job):
+    """Whether the first layer works on lists: large minibatches, and steps on all weights."""
+    return job.batch_size >= LISTING_PAYS or job.momentum != 0 or job.weight_decay != 0
 
 
 @jit
-def block_of(code, block, blocks):
-    """Return (address of a block's pairs, how many there are) in the code of an image."""
-    header = row(code + 4 * block, 2, np.uint16(0))
-    return code + 4 * blocks + 2 * np.int64(header[0]), np.int64(header[1])
-
-
-@jit
-def sparse_first_layer(job, layer, codes, batch, member, members, like):
-    """z = x w of the first layer, for a member's share of the units (panel, group of blocks).
+def sparse_first_layer(job, layer, codes, batch, scratch, member, members, like):
+    """z = x w of the first layer, for a member's share of the units (group of blocks, panel).
 
     Group g writes partial sums: group 0 to `a`, the others to `partials`. `sparse_finish` adds
     them up, in the order of the groups, whoever computed them.
     """
-    size, groups, blocks = item_bytes(like), job.groups, job.blocks
+    size, groups, listed = item_bytes(like), job.groups, -1
+    lists = scratch + job.lists_offset * size
     first, last = share(layer.panels * groups, member, members)
     for unit in range(first, last):
-        panel, group = unit // groups, unit % groups
-        begin, end = share(blocks, group, groups)
+        group, panel = unit // layer.panels, unit % layer.panels
         base = layer.a if group == 0 else job.partials + (group - 1) * job.partial_size * size
         z = base + panel * layer.width * size
-        sparse_forward(
-            codes, job.place, 0, batch, begin, end, layer.place, panel, z, layer.a_row, like
-        )
+        if group != listed:
+            list_samples(codes, job.place, batch, group, lists, like)
+            listed = group
+        listed_forward(job.place, batch, layer.place, panel, group, lists, z, layer.a_row, like)
+
+
+@jit
+def sparse_first_rows(job, layer, codes, batch, member, members, like):
+    """z = x w of the first layer, for a member's share of the images: small minibatches."""
+    size = item_bytes(like)
+    first, last = share(layer.panels * batch, member, members)
+    for panel in range(first // batch, (last + batch - 1) // batch):
+        begin, end = max(first - panel * batch, 0), min(last - panel * batch, batch)
+        z = layer.a + panel * layer.width * size
+        sparse_rows(codes, job.place, begin, end, layer.place, panel, z, layer.a_row, like)
 
 
 @jit
@@ -168,7 +275,7 @@ def sparse_finish(job, layer, batch, member, members, like):
     begin, rows = first * TILE_ROWS, min(last * TILE_ROWS, batch) - first * TILE_ROWS
     if rows > 0:
         a = layer.a + begin * a_row * size
-        for group in range(1, job.groups):
+        for group in range(1, job.groups if is_listed(job) else 1):
             part = job.partials + ((group - 1) * job.partial_size + begin * a_row) * size
             add(a, a_row, part, a_row, rows, columns, like)
         activate(layer.activation, a, a_row, a, a_row, layer.b, rows, columns, like)
@@ -176,117 +283,16 @@ def sparse_finish(job, layer, batch, member, members, like):
 
 @jit
 def sparse_first_update(job, layer, codes, batch, rate_place, keep, scratch, member, members):
-    """w = keep w + x^T dz of the first layer, for a member's share of panels and blocks."""
-    first, last = share(layer.panels * job.blocks, member, members)
-    if batch < LISTING_PAYS and keep == type(keep)(1) and job.momentum == 0:
-        sparse_scatter(codes, job.place, batch, layer.place, first, last, keep)
-    else:
-        sparse_update(codes, job.place, batch, layer.place, first, last, scratch, rate_place, keep)
-
-
-@shared
-def sparse_forward(
-    codes, job_place, first, last, first_block, last_block, layer_place, panel, z, z_row, like
-):
-    """z = x w for one panel, the images first, …, last - 1 and the pixels of some blocks.
-
-    codes : where the addresses of the images' codes lie; z : where row 0 goes, this panel's
-    first column
-    """
-    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
-    width, blocks, table = layer.width, job.blocks, job.table
-    w, code = layer.w + panel * layer.panel_rows * width * size, row(codes, last, np.int64(0))
-    for block in range(first_block, last_block):
-        beta = like - like if block == first_block else type(like)(1)
-        w_block = w + block * job.block_size * width * size
-        for i in range(first, last):
-            pairs, count = block_of(code[i], block, blocks)
-            length = (count + CHAINS - 1) // CHAINS * CHAINS
-            gather(width, z + i * z_row * size, w_block, width, pairs, length, table, beta)
-
-
-@shared
-def sparse_scatter(codes, job_place, batch, layer_place, first, last, like):
-    """w += x^T dz for a share of the units (panel, block), sample by sample."""
-    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
-    width, blocks, table = layer.width, job.blocks, job.table
-    code = row(codes, batch, np.int64(0))
+    """w = keep w + x^T dz of the first layer, for the same share as forward: its lists are here."""
+    size = item_bytes(keep)
+    lists = scratch + job.lists_offset * size
+    slopes = scratch + job.slopes_offset * size
+    first, last = share(layer.panels * job.groups, member, members)
     for unit in range(first, last):
-        panel, block = unit // blocks, unit % blocks
-        w = layer.w + (panel * layer.panel_rows + block * job.block_size) * width * size
-        dz = layer.dz + panel * width * size
-        for i in range(batch):
-            pairs, count = block_of(code[i], block, blocks)
-            scatter(width, w, dz + i * layer.dz_row * size, pairs, count, table, like)
-
-
-@shared
-def sparse_update(codes, job_place, batch, layer_place, first, last, lists, rate_place, keep):
-    """w = keep w + x^T dz for a share of the units (panel, block), pixel by pixel.
-
-    For each pixel of a block, a list of the samples in which it is not zero is made first; then
-    its row of weights is read and written but once for LISTED samples. With momentum, the sums
-    are gradients. lists : scratch for `list_room` bytes
-    """
-    job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(keep)
-    width, parts, one = layer.width, (batch + LISTED - 1) // LISTED, type(keep)(1)
-    blocks, table, most = job.blocks, job.table, job.block_size
-    part_bytes = most * LIST_BYTES
-    slopes = lists + part_bytes * parts
-    for block in range(blocks):
-        listed, rows = False, min(most, layer.inputs - block * most)
-        for panel in range(layer.panels):
-            if not first <= panel * blocks + block < last:
-                continue
-            if not listed:
-                for part in range(parts):
-                    place = lists + part * part_bytes
-                    list_pixels(codes, block, blocks, rows, part * LISTED, batch, place)
-                listed = True
-            offset = (panel * layer.panel_rows + block * most) * width * size
-            target = layer.w + offset if job.momentum == 0 else slopes
-            for part in range(parts):
-                dz = layer.dz + (part * LISTED * layer.dz_row + panel * width) * size
-                beta, place = keep if part == 0 else one, lists + part * part_bytes
-                for pixel in range(rows):
-                    pairs = place + pixel * LIST_BYTES
-                    length = np.int64(row(pairs, 1, np.uint8(0))[0])
-                    if length > 0 or beta != one:
-                        c = target + pixel * width * size
-                        gather(width, c, dz, layer.dz_row, pairs + 8, length, table, beta)
-            if job.momentum != 0:
-                w, v = layer.w + offset, layer.vw + offset
-                rate = row(rate_place, 1, np.float64(0))[0]
-                momentum_step(job, w, v, slopes, rows * width, rate, True, keep)
-
-
-@jit
-def list_pixels(codes, block, blocks, rows, first, batch, lists):
-    """List, for each pixel of a block, the samples first, first + 1, … where it is not zero.
-
-    A list is its length, padded to a multiple of CHAINS, then 8 bytes on pairs of bytes
-    (sample - first, value), padded with (0, 0).
-    """
-    lengths = row(lists, rows * LIST_BYTES, np.uint8(0))
-    for pixel in range(rows):
-        lengths[pixel * LIST_BYTES] = 0
-    code, last = row(codes, batch, np.int64(0)), min(first + LISTED, batch)
-    for i in range(first, last):
-        pairs_place, count = block_of(code[i], block, blocks)
-        pairs = row(pairs_place, 2 * count, np.uint8(0))
-        for k in range(count):
-            start = np.int64(pairs[2 * k]) * LIST_BYTES
-            length = np.int64(lengths[start])
-            lengths[start + 8 + 2 * length] = i - first
-            lengths[start + 9 + 2 * length] = pairs[2 * k + 1]
-            lengths[start] = length + 1
-    for pixel in range(rows):
-        place = pixel * LIST_BYTES
-        listed = np.int64(lengths[place])
-        row(lists + place + 8 + 2 * listed, 1, np.int64(0))[0] = 0
-        lengths[place] = (listed + CHAINS - 1) // CHAINS * CHAINS
-
-
-def list_room(batch_size: int, pixels: int, width: int, item: int) -> int:
-    """Return how many bytes of scratch `sparse_update` takes for blocks of so many pixels."""
-    return pixels * (LIST_BYTES * -(-batch_size // LISTED) + width * item)
+        group, panel = unit // layer.panels, unit % layer.panels
+        if is_listed(job):
+            listed_update(
+                job.place, batch, layer.place, panel, group, lists, slopes, rate_place, keep
+            )
+        else:
+            sparse_rows_update(codes, job.place, batch, layer.place, panel, group, keep)

@@ -25,10 +25,12 @@ from fastmlp.kernels.simd import item_bytes, prefetch
 from fastmlp.kernels.sparse import (
     code_bytes,
     encode,
+    is_listed,
     sparse_finish,
     sparse_first_layer,
+    sparse_first_rows,
     sparse_first_update,
-    sparse_forward,
+    sparse_rows,
 )
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.tiles import TILE_ROWS
@@ -49,7 +51,10 @@ def train(job, layers, board, scratch, member, members, like):
 
         for l in range(last):
             if l == 0 and job.blocks > 0:
-                sparse_first_layer(job, layers[0], codes, batch, member, members, like)
+                if is_listed(job):
+                    sparse_first_layer(job, layers[0], codes, batch, scratch, member, members, like)
+                else:
+                    sparse_first_rows(job, layers[0], codes, batch, member, members, like)
                 meet(board, members)
                 sparse_finish(job, layers[0], batch, member, members, like)
             else:
@@ -189,9 +194,7 @@ def infer(job, layers, scratch, member, members, like):
                 codes = encode_rows(job, i, rows, x)
                 for panel in range(layer.panels):
                     z, place = target + panel * layer.width * size, layer.place
-                    sparse_forward(
-                        codes, job.place, 0, rows, 0, job.blocks, place, panel, z, a_row, like
-                    )
+                    sparse_rows(codes, job.place, 0, rows, place, panel, z, a_row, like)
                 f, columns = layer.activation, layer.panels * layer.width
                 activate(f, target, a_row, target, a_row, layer.b, rows, columns, like)
             else:
@@ -212,7 +215,9 @@ def encode_rows(job, first, rows, place):
     codes = row(place, rows, np.int64(0))
     for r in range(rows):
         codes[r] = place + 8 * TILE_ROWS + r * job.code_size
-        encode(job.images + (first + r) * job.inputs, job.inputs, job.block_size, codes[r])
+        encode(
+            job.images + (first + r) * job.inputs, job.inputs, job.block_size, job.blocks, codes[r]
+        )
     return place
 
 
@@ -224,9 +229,9 @@ def encode_all(job, member, members):
     for i in range(first, last):
         pixels = job.images + i * job.inputs
         if job.code == 0:
-            offsets[i + 1] = code_bytes(pixels, job.inputs, job.block_size)
+            offsets[i + 1] = code_bytes(pixels, job.inputs, job.blocks)
         else:
-            encode(pixels, job.inputs, job.block_size, job.code + offsets[i])
+            encode(pixels, job.inputs, job.block_size, job.blocks, job.code + offsets[i])
 
 
 @jit

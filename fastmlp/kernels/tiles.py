@@ -1,4 +1,4 @@
-"""The innermost loops, written as LLVM vector IR: a dense tile, a sparse row, a transposition.
+"""The innermost dense loops, written as LLVM vector IR: the tile, and a transposition.
 
 All memory is named by addresses; strides count elements. `count` and `vectors` and the like are
 literals: each combination is a loop of its own, with its sums held in registers.
@@ -18,12 +18,9 @@ from fastmlp.kernels.simd import INT64, POINTER, VECTOR_BYTES, lanes
 # How many rows of the dense tile fit in the registers, two vectors wide
 TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
 TILE_VECTORS = 2
-# How many vectors wide a sparse row is at most
-ROW_VECTORS = 8
-BYTE = ir.IntType(8)
 
 
-def _accumulate(emit: Emitter, places: list[Any], sums: list[Any], beta: Any) -> None:
+def accumulate(emit: Emitter, places: list[Any], sums: list[Any], beta: Any) -> None:
     """c = beta c + sum at each place; where beta is 0, c is not read."""
     zero = ir.Constant(emit.scalar, 0.0)
     keeps = emit.builder.fcmp_unordered("!=", beta, zero)
@@ -37,7 +34,7 @@ def _accumulate(emit: Emitter, places: list[Any], sums: list[Any], beta: Any) ->
                 emit.store(total, place)
 
 
-def _sum_loop(
+def sum_loop(
     emit: Emitter, length: Any, step: int, pointers: list[Any], sums: int, body: Any
 ) -> Any:
     """Emit a loop over k = 0, step, … < length with `sums` vectors held in registers.
@@ -114,114 +111,15 @@ def multiply_tile(
             return totals
 
         pointers = [(emit.pointer(p), p_k, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
-        sums = _sum_loop(emit, length, 1, pointers, height * width, body)
+        sums = sum_loop(emit, length, 1, pointers, height * width, body)
         start = emit.pointer(c)
         places = [
             emit.at(start, i, c_row, j * emit.count) for i in range(height) for j in range(width)
         ]
-        _accumulate(emit, places, sums, beta)
+        accumulate(emit, places, sums, beta)
         return context.get_dummy_value()
 
     return types.void(rows, vectors, *[types.int64] * 8, beta), generate
-
-
-@intrinsic(prefer_literal=True)
-def gather_row(
-    typingctx: Any,
-    vectors: Any,
-    chains: Any,
-    c: Any,
-    q: Any,
-    q_row: Any,
-    pairs: Any,
-    length: Any,
-    table: Any,
-    beta: Any,
-) -> Any:
-    """c[j] = beta c[j] + sum over k of table[value k] q[index k, j], for a row of vectors.
-
-    pairs holds (index, value), a byte each; `length` is a multiple of `chains`, the number of
-    sums that run side by side, k modulo chains, to hide the latency of the additions.
-    """
-    width, abreast, element = vectors.literal_value, chains.literal_value, beta
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, _, c, q, q_row, pairs, length, table, beta = args
-        emit = Emitter(context, builder, element)
-        q_start, values = emit.pointer(q), emit.pointer(table)
-
-        def body(now: Any, sums: Any) -> Any:
-            totals = []
-            for u in range(abreast):
-                source = emit.at(q_start, emit.byte_at(now[0], 2 * u), q_row)
-                value = emit.byte_at(now[0], 2 * u + 1)
-                factor = emit.broadcast_from(emit.at(values, value, emit.whole(1)))
-                row = sums[u * width : (u + 1) * width]
-                for j in range(width):
-                    totals.append(
-                        emit.call(
-                            "fmuladd",
-                            factor,
-                            emit.load(emit.at(source, 0, q_row, j * emit.count)),
-                            row[j],
-                        )
-                    )
-            return totals
-
-        pointers = [(emit.pointer(pairs), 2 * abreast, BYTE)]
-        sums = _sum_loop(emit, length, abreast, pointers, abreast * width, body)
-        parts = [sums[u * width : (u + 1) * width] for u in range(abreast)]
-        while len(parts) > 1:
-            halves = zip(parts[::2], parts[1::2], strict=True)
-            parts = [[builder.fadd(a, b) for a, b in zip(*half, strict=True)] for half in halves]
-        start = emit.pointer(c)
-        _accumulate(
-            emit, [emit.at(start, 0, q_row, j * emit.count) for j in range(width)], parts[0], beta
-        )
-        return context.get_dummy_value()
-
-    return types.void(vectors, chains, *[types.int64] * 6, beta), generate
-
-
-@intrinsic(prefer_literal=True)
-def scatter_row(
-    typingctx: Any,
-    vectors: Any,
-    c: Any,
-    c_row: Any,
-    q: Any,
-    pairs: Any,
-    length: Any,
-    table: Any,
-    like: Any,
-) -> Any:
-    """c[index k, j] += table[value k] q[j] for every k, for a row q of vectors.
-
-    pairs holds (index, value), a byte each.
-    """
-    width, element = vectors.literal_value, like
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, c, c_row, q, pairs, length, table, _ = args
-        emit = Emitter(context, builder, element)
-        c_start, values, q_start = emit.pointer(c), emit.pointer(table), emit.pointer(q)
-        row = [emit.load(emit.at(q_start, 0, c_row, j * emit.count)) for j in range(width)]
-
-        def body(now: Any, _: Any) -> Any:
-            target, value = (
-                emit.at(c_start, emit.byte_at(now[0], 0), c_row),
-                emit.byte_at(now[0], 1),
-            )
-            factor = emit.broadcast_from(emit.at(values, value, emit.whole(1)))
-            for j in range(width):
-                place = emit.at(target, 0, c_row, j * emit.count)
-                emit.store(emit.call("fmuladd", factor, row[j], emit.load(place)), place)
-            return []
-
-        _sum_loop(emit, length, 1, [(emit.pointer(pairs), 2, BYTE)], 0, body)
-        return context.get_dummy_value()
-
-    return types.void(vectors, *[types.int64] * 6, like), generate
 
 
 @intrinsic
