@@ -17,7 +17,7 @@ stays in registers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -40,14 +40,6 @@ class _Rows:
 
     def __init__(self, emit: Emitter, width: int, table: Any) -> None:
         self.emit, self.width, self.table = emit, width, emit.pointer(table)
-
-    @classmethod
-    def of_each_width(cls, emit: Emitter, columns: Any, table: Any) -> Iterator[_Rows]:
-        """Yield one for each width, its instructions to be run where `columns` has that width."""
-        for vectors in (1, ROW_VECTORS // 2, ROW_VECTORS):
-            fits = emit.builder.icmp_signed("==", columns, emit.whole(vectors * emit.count))
-            with emit.builder.if_then(fits):
-                yield cls(emit, vectors, table)
 
     def entry(self, place: Any, number: int = 0) -> tuple[Any, Any, Any]:
         """Load an entry: its index, and the factors of its two pixels."""
@@ -91,6 +83,16 @@ class _Rows:
         return [flat[i * self.width : (i + 1) * self.width] for i in range(sums)]
 
 
+def _at_each_width(
+    emit: Emitter, columns: Any, table: Any, instructions: Callable[[_Rows], None]
+) -> None:
+    """Emit instructions for each width, to be run where `columns` has that width."""
+    for vectors in (1, ROW_VECTORS // 2, ROW_VECTORS):
+        fits = emit.builder.icmp_signed("==", columns, emit.whole(vectors * emit.count))
+        with emit.builder.if_then(fits):
+            instructions(_Rows(emit, vectors, table))
+
+
 @intrinsic
 def gather_pixels(
     typingctx: Any,
@@ -108,10 +110,11 @@ def gather_pixels(
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         columns, c, q, q_row, entries, count, table, beta = args
         emit = Emitter(context, builder, signature.args[-1])
-        for rows in _Rows.of_each_width(emit, columns, table):
+
+        def instructions(rows: _Rows) -> None:
             base = emit.pointer(q)
 
-            def body(now: Any, sums: Any, rows: _Rows = rows) -> Any:
+            def body(now: Any, sums: Any) -> Any:
                 totals = []
                 for u in range(UNROLL):
                     k, even, odd = rows.entry(now, u)
@@ -131,6 +134,8 @@ def gather_pixels(
                     [builder.fadd(a, b) for a, b in zip(*half, strict=True)] for half in halves
                 ]
             accumulate(emit, rows.row(emit.pointer(c), 0, q_row), parts[0], beta)
+
+        _at_each_width(emit, columns, table, instructions)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 7, beta), generate
@@ -153,10 +158,11 @@ def scatter_pixels(
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         columns, c, c_row, q, entries, count, table, _ = args
         emit = Emitter(context, builder, signature.args[-1])
-        for rows in _Rows.of_each_width(emit, columns, table):
+
+        def instructions(rows: _Rows) -> None:
             base, source = emit.pointer(c), rows.load(rows.row(emit.pointer(q), 0, c_row))
 
-            def body(now: Any, _: Any, rows: _Rows = rows) -> Any:
+            def body(now: Any, _: Any) -> Any:
                 k, even, odd = rows.entry(now)
                 first = builder.mul(k, emit.whole(2))
                 for number, factor in ((first, even), (builder.add(first, emit.whole(1)), odd)):
@@ -165,6 +171,8 @@ def scatter_pixels(
                 return []
 
             rows.loop(entries, count, 0, body)
+
+        _at_each_width(emit, columns, table, instructions)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 7, like), generate
@@ -188,10 +196,11 @@ def gather_samples(
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         columns, c, c_row, q, q_row, entries, count, table, beta = args
         emit = Emitter(context, builder, signature.args[-1])
-        for rows in _Rows.of_each_width(emit, columns, table):
+
+        def instructions(rows: _Rows) -> None:
             base, target = emit.pointer(q), emit.pointer(c)
 
-            def body(now: Any, sums: Any, rows: _Rows = rows) -> Any:
+            def body(now: Any, sums: Any) -> Any:
                 k, even, odd = rows.entry(now)
                 source = rows.load(rows.row(base, k, q_row))
                 return [rows.fma(even, source, sums[0]), rows.fma(odd, source, sums[1])]
@@ -199,6 +208,8 @@ def gather_samples(
             first, second = rows.loop(entries, count, 2, body)
             places = [*rows.row(target, 0, c_row), *rows.row(target, 1, c_row)]
             accumulate(emit, places, first + second, beta)
+
+        _at_each_width(emit, columns, table, instructions)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 8, beta), generate
@@ -222,12 +233,13 @@ def scatter_samples(
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         columns, c, c_row, q, q_row, entries, count, table, _ = args
         emit = Emitter(context, builder, signature.args[-1])
-        for rows in _Rows.of_each_width(emit, columns, table):
+
+        def instructions(rows: _Rows) -> None:
             base, source = emit.pointer(c), emit.pointer(q)
             first = rows.load(rows.row(source, 0, q_row))
             second = rows.load(rows.row(source, 1, q_row))
 
-            def body(now: Any, _: Any, rows: _Rows = rows) -> Any:
+            def body(now: Any, _: Any) -> Any:
                 k, even, odd = rows.entry(now)
                 places = rows.row(base, k, c_row)
                 total = rows.fma(even, first, rows.load(places))
@@ -235,6 +247,8 @@ def scatter_samples(
                 return []
 
             rows.loop(entries, count, 0, body)
+
+        _at_each_width(emit, columns, table, instructions)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 8, like), generate

@@ -11,7 +11,7 @@ from fastmlp.kernels.elementwise import activate, row, times_slope
 from fastmlp.kernels.microkernel import multiply
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.simd import item_bytes, vector_lanes
-from fastmlp.kernels.tiles import TILE_ROWS, transpose_tile
+from fastmlp.kernels.tiles import TILE_ROWS, dot_rows, transpose_tile
 
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
 UPDATE_DEPTH = 128
@@ -53,6 +53,14 @@ def delta(layer, below, batch, scratch, member, members, like):
     """dz of the layer below = (dz w^T) f'(z), where its outputs a = f(z) were."""
     size, width = item_bytes(like), below.width
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
+    if batch == 1 and layer.panels == 1 and layer.width == vector_lanes(like):
+        # a single sample is not worth a transposition
+        if member == 0:
+            dx, length = below.dz, layer.inputs
+            dot_rows(dx, layer.w, layer.width, layer.dz, length, layer.outputs, like)
+            f, columns = below.activation, below.panels * below.width
+            times_slope(f, dx, 0, dx, 0, below.a, 0, 1, columns, like)
+        return
     packed = -1
     first, last = share(below.panels * tiles, member, members)
     for unit in range(first, last):

@@ -68,7 +68,7 @@ def slopes_bytes(inputs: int, width: int, item: int) -> int:
     return 2 * block_size(inputs) * width * item
 
 
-def header_bytes(blocks):
+def header_bytes(blocks: int) -> int:
     """Return how many bytes the header of a code takes: whole entries."""
     return (2 * (blocks + 1) + 3) // 4 * 4
 
@@ -176,9 +176,9 @@ def list_samples(codes, job_place, batch, group, lists, like):
                 address, count = entries_of(code[i], blocks, block, block + 1)
                 entries = row(address, count, np.uint32(0))
                 for e in range(count):
-                    pair = np.int64(entries[e] & 0xFFFF)
-                    length = row(place + pair * LIST_BYTES, 1, np.int64(0))
-                    target = place + pair * LIST_BYTES + 8 + 4 * length[0]
+                    a_list = place + np.int64(entries[e] & 0xFFFF) * LIST_BYTES
+                    length = row(a_list, 1, np.int64(0))
+                    target = a_list + 8 + 4 * length[0]
                     row(target, 1, np.uint32(0))[0] = (entries[e] & 0xFFFF0000) | (i - begin)
                     length[0] += 1
 

@@ -138,12 +138,23 @@ def load_batch(job, step, member, members, like):
     for i in range(first, last):
         sample = order[position + i]
         if job.blocks > 0:
-            offsets = row(job.offsets + sample * 8, 2, np.int64(0))
-            codes[i] = job.code + offsets[0]
-            for place in range(job.code + offsets[0], job.code + offsets[1], 64):
-                prefetch(place)
+            codes[i] = job.code + row(job.offsets + sample * 8, 1, np.int64(0))[0]
+            foresee(job, order, position + batch + i)
         else:
             load_row(job, sample, x + i * job.x_row * item_bytes(like), like)
+
+
+@jit
+def foresee(job, order, place):
+    """Prefetch what the next minibatch will need for the sample at `place` of the order."""
+    if place < job.samples:
+        sample = order[place]
+        bounds = row(job.offsets + sample * 8, 2, np.int64(0))
+        for address in range(job.code + bounds[0], job.code + bounds[1], 64):
+            prefetch(address)
+        prefetch(job.labels + sample * 8)
+        if place + job.batch_size < job.samples:
+            prefetch(job.offsets + order[place + job.batch_size] * 8)
 
 
 @jit

@@ -1,4 +1,5 @@
-"""The innermost dense loops, written as LLVM vector IR: the tile, and a transposition.
+"""The innermost dense loops, written as LLVM vector IR: a tile, a transposition, and
+a row of sums for a single sample.
 
 All memory is named by addresses; strides count elements. `count` and `vectors` and the like are
 literals: each combination is a loop of its own, with its sums held in registers.
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastmlp.kernels.algebra import Emitter
@@ -150,3 +151,35 @@ def transpose_tile(
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4, like), generate
+
+
+@intrinsic
+def dot_rows(
+    typingctx: Any, c: Any, w: Any, w_row: Any, q: Any, rows: Any, columns: Any, like: Any
+) -> Any:
+    """c[i] = sum over j of w[i, j] q[j], for rows of one vector of which `columns` count."""
+    count = lanes(like)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        c, w, w_row, q, rows, columns, _ = args
+        emit = Emitter(context, builder, like)
+        target, source = emit.pointer(c), emit.pointer(w)
+        numbers = ir.Constant(ir.VectorType(INT64, count), list(range(count)))
+        limit = builder.insert_element(
+            ir.Constant(numbers.type, ir.Undefined), columns, ir.Constant(ir.IntType(32), 0)
+        )
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
+        limits = builder.shuffle_vector(limit, ir.Constant(numbers.type, ir.Undefined), mask)
+        counts = builder.icmp_signed("<", numbers, limits)
+        factors = builder.select(counts, emit.load(emit.pointer(q)), emit.constant(0.0))
+        name = f"llvm.vector.reduce.fadd.v{count}f{like.bitwidth}"
+        kind = ir.FunctionType(emit.scalar, [emit.scalar, emit.kind])
+        reduce = cgutils.get_or_insert_function(builder.module, kind, name)
+        with cgutils.for_range(builder, rows) as loop:
+            products = builder.fmul(factors, emit.load(emit.at(source, loop.index, w_row)))
+            start = ir.Constant(emit.scalar, -0.0)
+            total = builder.call(reduce, [start, products], fastmath=("reassoc",))
+            builder.store(total, emit.at(target, loop.index, 1), align=emit.align)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 6, like), generate
