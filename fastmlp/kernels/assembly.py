@@ -23,9 +23,13 @@ class Loop:
 
 
 def machine_code(name: str, precision: Any) -> str:
-    """Return the assembly of a kernel that has been compiled for a Numba float type."""
-    library = Shared.by_name[name].compiled[precision.name]._library  # type: ignore[attr-defined]
-    return str(library.get_asm_str())
+    """Return the assembly of a kernel for a Numba float type; what it calls is compiled already.
+
+    It is compiled anew, as code from the cache cannot be looked into.
+    """
+    kernel = Shared.by_name[name].uncompiled(precision)
+    kernel.compile()
+    return str(kernel._library.get_asm_str())
 
 
 def hot_loop(name: str, precision: Any) -> Loop:

@@ -69,14 +69,18 @@ class Shared:
 
     def compile(self, precision: Any) -> None:
         """Compile the function for one Numba float type, or load it from the cache."""
-        count = len(inspect.signature(self.function).parameters) - 1
-        arguments = (types.int64,) * count + (precision,)
-        compiled = CFunc(self.function, (arguments, types.void), {}, SETTINGS)
+        compiled = self.uncompiled(precision)
         if kernel_cache() is not None:
-            compiled._cache = _SaltedCache(self.function)  # type: ignore[attr-defined]
+            compiled._cache = _SaltedCache(self.function)
         compiled.compile()
         self.compiled[precision.name] = compiled
         llvm.add_symbol(self.symbol(precision), compiled.address)
+
+    def uncompiled(self, precision: Any) -> Any:
+        """Return the function as a C function, yet to be compiled, for one Numba float type."""
+        count = len(inspect.signature(self.function).parameters) - 1
+        arguments = (types.int64,) * count + (precision,)
+        return CFunc(self.function, (arguments, types.void), {}, SETTINGS)
 
     def symbol(self, precision: Any) -> str:
         """Return the name under which compiled code finds the function."""
