@@ -95,26 +95,28 @@ def transpose_panel(layer, first, width, wt, like):
 def update(job, layer, x, x_row, batch, rate, keep, scratch, member, members, like):
     """w = keep w + x^T dz: the step's factor is already in dz.
 
+    The batch goes by in parts, each for all panels, so that a part of x stays in the cache.
     With momentum, the sums are gradients, and `momentum_step` applies them.
     """
-    size, width = item_bytes(like), layer.width
+    size, width, depth = item_bytes(like), layer.width, UPDATE_DEPTH
+    if job.momentum != 0:
+        depth = batch
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)
-    for panel in range(first // tiles, (last + tiles - 1) // tiles):
-        offset = panel * layer.panel_rows * width * size
-        dz = layer.dz + panel * width * size
-        start, stop = max(first - panel * tiles, 0), min(last - panel * tiles, tiles)
-        if job.momentum == 0:
-            update_panel(layer, layer.w + offset, dz, x, x_row, batch, start, stop, keep, like)
-        else:
-            for i in range(start * TILE_ROWS, min(stop * TILE_ROWS, layer.inputs), TILE_ROWS):
-                rows = min(TILE_ROWS, layer.inputs - i)
-                x_i, zero = x + i * size, like - like
+    for k in range(0, batch, depth):
+        beta = keep if k == 0 else type(like)(1)
+        x_k, length = x + k * x_row * size, min(depth, batch - k)
+        for unit in range(first, last):
+            panel, i = unit // tiles, unit % tiles * TILE_ROWS
+            dz = layer.dz + (k * layer.dz_row + panel * width) * size
+            place = (panel * layer.panel_rows + i) * width * size
+            w, x_i, rows = layer.w + place, x_k + i * size, min(TILE_ROWS, layer.inputs - i)
+            if job.momentum == 0:
+                multiply(w, width, x_i, 1, x_row, dz, layer.dz_row, rows, width, length, beta)
+            else:
+                zero, v, count = like - like, layer.vw + place, rows * width
                 multiply(scratch, width, x_i, 1, x_row, dz, layer.dz_row, rows, width, batch, zero)
-                place = offset + i * width * size
-                momentum_step(
-                    job, layer.w + place, layer.vw + place, scratch, rows * width, rate, True, like
-                )
+                momentum_step(job, w, v, scratch, count, rate, True, like)
 
 
 @jit
@@ -130,20 +132,6 @@ def update_bias(job, layer, batch, rate, keep, scratch, member, members, like):
         else:
             multiply(scratch, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, zero)
             momentum_step(job, b, layer.vb + place, scratch, width, rate, False, like)
-
-
-@jit
-def update_panel(layer, w, dz, x, x_row, batch, start, stop, keep, like):
-    """w = keep w + x^T dz for the tiles start, …, stop - 1 of one panel."""
-    size, width = item_bytes(like), layer.width
-    for k in range(0, batch, UPDATE_DEPTH):
-        depth = min(UPDATE_DEPTH, batch - k)
-        beta = keep if k == 0 else type(like)(1)
-        x_k, dz_k = x + k * x_row * size, dz + k * layer.dz_row * size
-        for i in range(start * TILE_ROWS, min(stop * TILE_ROWS, layer.inputs), TILE_ROWS):
-            rows = min(TILE_ROWS, layer.inputs - i)
-            w_i, x_i = w + i * width * size, x_k + i * size
-            multiply(w_i, width, x_i, 1, x_row, dz_k, layer.dz_row, rows, width, depth, beta)
 
 
 @jit
