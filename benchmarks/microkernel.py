@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from fastmlp import kernels
 from fastmlp.kernels import records
-from fastmlp.kernels.engine import Job
+from fastmlp.kernels.job import Job
 from fastmlp.kernels.launch import prepare, run
 from fastmlp.kernels.layout import aligned_zeros, panel_width, round_up, row_stride
 from fastmlp.kernels.options import Shared
@@ -74,7 +74,8 @@ def calls(batch: int, inputs: int, outputs: int) -> dict[str, tuple[Any, Any]]:
         record["panels"] = round_up(columns, width) // width
         record["a_row"] = record["dz_row"] = row_stride(round_up(columns, width), FLOAT32)
     packed, b = kernels.pack_weights(w), aligned_zeros((round_up(outputs, 64),), FLOAT32)
-    layer["inputs"], layer["panel_rows"] = inputs, packed.shape[1]
+    layer["inputs"], layer["panel_rows"], layer["w_row"] = inputs, *packed.shape[1:]
+    layer["panel_step"] = packed.shape[1] * packed.shape[2]
     layer["w"], layer["b"], layer["a"] = packed.ctypes.data, b.ctypes.data, a.ctypes.data
     layer["dz"], below["dz"], below["a"] = dz.ctypes.data, dx.ctypes.data, x.ctypes.data
 

@@ -90,6 +90,7 @@ _DATA = (
     _option("--data-folder", None, "Where the named data set's files are.", _FILE),
     _option("--no-download", False, "Use only data that is on this machine."),
 )
+_DTYPE = _option("--dtype", "float32", "Precision.", click.Choice(["float32", "float64"]))
 _NETWORK = (
     _option("--sizes", None, "Neurons of all layers, as 784,128,10.", _Sizes()),
     _option("--hidden-layers", None, "Neurons of the hidden ones; '' for none. [128]", _Sizes()),
@@ -103,7 +104,7 @@ _NETWORK = (
         _Row("fastmlp.functions", "ACTIVATIONS"),
     ),
     _option("--cost", "cross_entropy", "What training lowers.", _Row("fastmlp.functions", "COSTS")),
-    _option("--dtype", "float32", "Precision.", click.Choice(["float32", "float64"])),
+    _DTYPE,
     _option("--batch-size", 32, "Samples per step.", _COUNT),
     _option("--seed", 0, "Of initial weights and sample order.", _FROM_0),
 )
@@ -127,6 +128,7 @@ EVALUATE = _options(_MODEL, _DATA, _backend("compiled"), _JSON)
 PREDICT = _options(_MODEL, _IMAGES, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
 INFO = _options(_JSON)
+WARMUP = _options(_DTYPE, _JSON)
 
 
 def check_together(given: Mapping[str, Any]) -> None:

@@ -131,7 +131,7 @@ def train(**given: Any) -> None:
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
     steps.check_place(model)
     network = steps.built(data, given, screen.say)
-    seconds = steps.prepared(network, given["backend"], screen.say)
+    seconds = steps.prepared(network.dtype, given["backend"], screen.say)
     with screen.line() as draw:
         history = steps.trained(network, data, given, draw)
     network.save(model)
@@ -159,7 +159,7 @@ def evaluate(**given: Any) -> None:
     screen, network = _Screen(given["json"]), Network.load(given["model"])
     data = screen.data({**given, "dataset": given["dataset"] or steps.namesake(given["model"])})
     screen.say(report.network_line(network))
-    steps.prepared(network, given["backend"], screen.say)
+    steps.prepared(network.dtype, given["backend"], screen.say)
     images, labels = data.test.images, data.test.labels
     result = network.evaluate(images, labels, given["backend"])
     classes = max(network.sizes[-1], 2)
@@ -186,7 +186,7 @@ def predict(**given: Any) -> None:
     pictures = read_pictures(given["image"], network.sizes[0])
     first = given["index"]
     images = steps.chosen(pictures.images, first, given["count"])
-    steps.prepared(network, given["backend"], screen.say)
+    steps.prepared(network.dtype, given["backend"], screen.say)
     outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
     answers = report.predictions(network, images, outputs, first)
     screen.say(*pictures.notes)
@@ -207,7 +207,7 @@ def find_learning_rate(**given: Any) -> None:
     screen = _Screen(given["json"])
     data = screen.data(given)
     network = steps.built(data, given, screen.say)
-    steps.prepared(network, given["backend"], screen.say)
+    steps.prepared(network.dtype, given["backend"], screen.say)
     probes: list[tuple[float, float, float]] = []
 
     def tell(rate: float, before: float, after: float) -> None:
@@ -218,6 +218,17 @@ def find_learning_rate(**given: Any) -> None:
     rate = training.find_learning_rate(network, data.train, on_probe=tell, **settings)
     screen.show(report.search_document(data, network, settings, probes, rate))
     screen.say(f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g} begins with it")
+
+
+@main.command()
+@arguments.WARMUP
+def warmup(**given: Any) -> None:
+    """Compile the kernels ahead, so that the first training does not have to."""
+    screen = _Screen(given["json"])
+    seconds = steps.prepared(given["dtype"], "compiled", screen.say)
+    if given["json"]:
+        screen.show({"dtype": given["dtype"], "compile_seconds": seconds})
+    screen.say(f"kernels for {given['dtype']} are ready: {seconds:.2f} s")
 
 
 @main.command()

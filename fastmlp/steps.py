@@ -82,16 +82,18 @@ def built(data: Dataset, given: Given, say: Say) -> Network:
     return network
 
 
-def prepared(network: Network, backend: str, say: Say) -> float:
+def prepared(dtype: Any, backend: str, say: Say) -> float:
     """Compile or load the kernels, and return the seconds that took; who must wait is told."""
+    import numpy as np
+
     from fastmlp.backends import backend_named
     from fastmlp.report import duration
 
-    kernels = backend_named(backend)
-    if kernels.is_compiled(network.dtype):
-        return float(kernels.prepare(network.dtype))
+    kernels, precision = backend_named(backend), np.dtype(dtype)
+    if kernels.is_compiled(precision):
+        return float(kernels.prepare(precision))
     say("compiling the kernels, this once: about ten seconds")
-    seconds = float(kernels.prepare(network.dtype))
+    seconds = float(kernels.prepare(precision))
     say(f"compiled in {duration(seconds)}")
     return seconds
 

@@ -458,3 +458,10 @@ def test_the_progress_line_is_drawn_on_a_terminal_alone(
             draw("epoch 1 of many")
         assert ("epoch 1 of many" in out.getvalue()) is not as_json
         assert err.getvalue() == ""
+
+
+def test_warmup_compiles_ahead() -> None:
+    found = document("warmup")
+    assert found["dtype"] == "float32"
+    assert found["compile_seconds"] >= 0
+    assert "kernels for float32 are ready" in run("warmup").output

@@ -14,12 +14,15 @@ SPARSE_BELOW = 0.4
 SAMPLED = 256
 
 
-def is_sparse(images: Array) -> bool:
-    """Return whether images `(N, I)` are pixels of which few are not zero, by a sample of rows."""
-    if images.dtype != np.uint8:
-        return False
+def density(images: Array) -> float:
+    """Return the share of nonzero values in images `(N, I)`, by a sample of rows."""
     sample = images[:: max(1, len(images) // SAMPLED)]
-    return bool(np.count_nonzero(sample) < SPARSE_BELOW * sample.size)
+    return float(np.count_nonzero(sample)) / max(1, sample.size)
+
+
+def is_sparse(images: Array) -> bool:
+    """Return whether images `(N, I)` are pixels of which few are not zero."""
+    return images.dtype == np.uint8 and density(images) < SPARSE_BELOW
 
 
 class Encoded:

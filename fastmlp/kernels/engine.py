@@ -6,26 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastmlp.functions import ACTIVATIONS, COSTS, Array
-from fastmlp.kernels.encoding import Encoded, is_sparse
+from fastmlp.functions import COSTS, Array
+from fastmlp.kernels.encoding import Encoded, density, is_sparse
+from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import (
     aligned_zeros,
-    first_panel_width,
-    pack_panels,
-    panel_width,
-    round_up,
     row_stride,
     unpack_weights,
 )
-from fastmlp.kernels.records import IMAGE_KINDS, INFER, JOB, LAYER, TRAIN
+from fastmlp.kernels.predictor import predictor_for
+from fastmlp.kernels.records import IMAGE_KINDS, INFER, TRAIN
 from fastmlp.kernels.sparse import (
     GROUPS,
     block_count,
-    block_size,
-    largest_code,
-    lists_bytes,
-    slopes_bytes,
 )
 from fastmlp.kernels.tiles import TILE_ROWS
 
@@ -39,6 +33,8 @@ class Engine:
     activations : L names; cost : its name; batch_size : the largest minibatch
     momentum, nesterov, weight_decay : as in `update`
     threads : how many threads to use at most; None leaves the choice to the backend
+
+    `inputs` says, after training, how the first layer took the images.
     """
 
     def __init__(
@@ -69,6 +65,7 @@ class Engine:
         self._job = Job(self._layers, self._dtype, self.threads, batch_size)
         self._job.point(codes=np.zeros((2, batch_size), np.int64))
         self._encoded: Encoded | None = None
+        self.inputs = "dense"
         record = self._job.record
         record["kind"], record["cost"], record["batch_size"] = TRAIN, COSTS[cost].code, batch_size
         self._share_first_layer()
@@ -108,6 +105,8 @@ class Engine:
         if self._encoded is None or self._encoded.images is not images:
             self._encoded = Encoded(images, len(self._layers) > 1, self.threads)
         encoded = self._encoded
+        kind = "sparse" if encoded.blocks else "dense"
+        self.inputs = f"{kind}, {density(images):.1%} of the values are not zero"
         self._job.record["blocks"] = encoded.blocks
         if encoded.blocks:
             table = (scale * np.arange(256)).astype(self._dtype)
@@ -140,6 +139,9 @@ def infer(
 ) -> None:
     """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
     dtype, outputs = weights[0].dtype, len(biases[-1])
+    if len(images) <= TILE_ROWS:
+        predictor_for(weights, biases, activations, scale)(images, a)
+        return
     layers, parameters = layer_records(weights, biases, activations)
     layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
     answers = aligned_zeros((len(images), int(layers["a_row"][-1])), dtype)
@@ -162,57 +164,3 @@ def infer(
 def y_array(y: Array, dtype: np.dtype) -> Array:
     """Return labels `(N,)` as int64 or targets `(N, O)` in the network's precision."""
     return np.ascontiguousarray(y, np.int64 if y.ndim == 1 else dtype)
-
-
-def layer_records(
-    weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str]
-) -> tuple[Array, list[dict[str, Array]]]:
-    """Return LAYER records for a network's parameters, packed, and the arrays they point to."""
-    layers = np.zeros(len(weights), LAYER)
-    arrays: list[dict[str, Array]] = []
-    for layer, w, b, activation in zip(layers, weights, biases, activations, strict=True):
-        width_of = panel_width if arrays else first_panel_width
-        packed = pack_panels(w, width_of(len(b), w.dtype))
-        panels, rows, width = packed.shape
-        own_b = aligned_zeros((panels * width,), w.dtype)
-        own_b[: len(b)] = b
-        layer["inputs"], layer["outputs"] = w.shape
-        layer["panels"], layer["panel_rows"], layer["width"] = panels, rows, width
-        layer["activation"] = ACTIVATIONS[activation].code
-        layer["w"], layer["b"] = packed.ctypes.data, own_b.ctypes.data
-        arrays.append({"w": packed, "b": own_b})
-    return layers, arrays
-
-
-class Job:
-    """A JOB record for some layers, with scratch for each member of a team.
-
-    A member's scratch has room for the largest of: a transposed panel of weights (delta), a
-    tile's rows of the last layer (output), a tile's rows or codes of two layers (infer). Behind
-    it are the lists of a sparse first layer, which last from forward to update, and its gradients.
-    """
-
-    def __init__(self, layers: Array, dtype: np.dtype, members: int, batch_size: int = 0) -> None:
-        inputs, width, item = int(layers["inputs"][0]), int(layers["width"].max()), dtype.itemsize
-        widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
-        codes = 2 * TILE_ROWS * (largest_code(inputs) + 64) // item
-        room = round_up(max(row_stride(widest, dtype) * max(width, 2 * TILE_ROWS), codes), 64)
-        lists = round_up(lists_bytes(inputs, batch_size) // item, 64)
-        slopes = round_up(slopes_bytes(inputs, width, item) // item, 64)
-        self.record = np.zeros(1, JOB)
-        self.record["lists_offset"], self.record["slopes_offset"] = room, room + lists
-        self.record["scratch_size"], self.record["inputs"] = room + lists + slopes, inputs
-        self.record["code_size"] = largest_code(inputs)
-        self.record["block_size"] = block_size(inputs)
-        self._arrays: dict[str, Array] = {}
-        self.point(
-            scratch=aligned_zeros((members, room + lists + slopes), dtype),
-            zeros=aligned_zeros((widest,), dtype),
-            ones=np.ones(1, dtype),
-        )
-
-    def point(self, **arrays: Array) -> None:
-        """Let fields of the record point to arrays, which live as long as the job."""
-        for name, array in arrays.items():
-            self.record[name] = array.ctypes.data
-        self._arrays |= arrays

@@ -10,7 +10,8 @@ import numpy as np
 
 from fastmlp.functions import COSTS, Array, activation_named
 from fastmlp.kernels.checks import check_array, check_output, check_packed
-from fastmlp.kernels.engine import Job, y_array
+from fastmlp.kernels.engine import y_array
+from fastmlp.kernels.job import Job
 from fastmlp.kernels.launch import run, team_size
 from fastmlp.kernels.layout import (
     aligned_zeros,
@@ -166,7 +167,8 @@ class _Call:
             record[name] = room.ctypes.data
             self.arrays.append((name, array, room))
             if name == "w":
-                record["panel_rows"] = array.shape[1]
+                record["panel_rows"], record["w_row"] = array.shape[1], width
+                record["panel_step"] = array.shape[1] * width
         self.layers = np.concatenate([self.layers, record])
 
     def run(self, inputs: dict[str, Array], written: tuple[str, ...]) -> None:

@@ -60,15 +60,19 @@ def pack_panels(w: Array, width: int) -> Array:
     inputs, outputs = w.shape
     vector = VECTOR_BYTES // w.dtype.itemsize
     packed = aligned_zeros((-(-outputs // width), round_up(inputs, vector), width), w.dtype)
-    for p, panel in enumerate(packed):
-        columns = w[:, p * width : (p + 1) * width]
-        panel[:inputs, : columns.shape[1]] = columns
+    for panel, columns in panel_views(packed, w):
+        panel[...] = columns
     return packed
 
 
 def unpack_weights(packed: Array, w: Array) -> None:
     """Write packed weights back to w `(I, O)`."""
+    for panel, columns in panel_views(packed, w):
+        columns[...] = panel
+
+
+def panel_views(packed: Array, w: Array) -> list[tuple[Array, Array]]:
+    """Return, for each panel, views of the same weights in packed and in w `(I, O)`."""
     width = packed.shape[2]
-    for p, panel in enumerate(packed):
-        columns = w[:, p * width : (p + 1) * width]
-        columns[:] = panel[: len(w), : columns.shape[1]]
+    columns = [w[:, p * width : (p + 1) * width] for p in range(len(packed))]
+    return [(p[: len(w), : c.shape[1]], c) for p, c in zip(packed, columns, strict=True)]

@@ -29,10 +29,10 @@ def share(work, member, members):
 def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, like):
     """a = f(x w + b) for at most TILE_ROWS rows of x and one panel; a and x: their first rows."""
     size, width = item_bytes(like), layer.width
-    w = layer.w + panel * layer.panel_rows * width * size
+    w = layer.w + panel * layer.panel_step * size
     b = layer.b + panel * width * size
-    z = a + panel * width * size
-    multiply(z, a_row, x, x_row, 1, w, width, rows, width, layer.inputs, like - like)
+    z, w_row = a + panel * width * size, layer.w_row
+    multiply(z, a_row, x, x_row, 1, w, w_row, rows, width, layer.inputs, like - like)
     activate(activation, z, a_row, z, a_row, b, rows, width, like)
 
 

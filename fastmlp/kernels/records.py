@@ -33,6 +33,8 @@ LAYER = np.dtype(
         ("panels", "i8"),
         ("panel_rows", "i8"),  # I rounded up to whole vectors
         ("w", "i8"),  # -> panels (panels, panel_rows, width)
+        ("w_row", "i8"),  # elements between two rows of a panel: its width where it is packed
+        ("panel_step", "i8"),  # elements between two panels
         ("b", "i8"),  # -> (panels * width,)
         ("vw", "i8"),  # -> velocity of w, laid out like w
         ("vb", "i8"),  # -> velocity of b

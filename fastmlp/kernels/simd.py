@@ -69,3 +69,27 @@ def prefetch(typingctx: Any, address: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
+
+
+@intrinsic
+def nonzero_pairs(typingctx: Any, address: Any) -> Any:
+    """Return one bit for each of the 16 pairs of bytes at an address, set where they are not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pairs = ir.VectorType(ir.IntType(16), 16)
+        values = builder.load(builder.inttoptr(args[0], POINTER), typ=pairs, align=1)
+        zeros = ir.Constant(pairs, [0] * 16)
+        bits = builder.bitcast(builder.icmp_unsigned("!=", values, zeros), ir.IntType(16))
+        return builder.zext(bits, INT64)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def lowest_bit(typingctx: Any, bits: Any) -> Any:
+    """Return the number of the lowest bit that is set in an int64 that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate

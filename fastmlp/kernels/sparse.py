@@ -26,7 +26,7 @@ from fastmlp.kernels.entries import (
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.phases import momentum_step, share
 from fastmlp.kernels.records import job_at, layers_at
-from fastmlp.kernels.simd import item_bytes
+from fastmlp.kernels.simd import item_bytes, lowest_bit, nonzero_pairs
 from fastmlp.kernels.tiles import TILE_ROWS
 
 # Into how many units a sparse first layer is cut at least, so that threads find enough to do
@@ -93,20 +93,23 @@ def encode(pixels, inputs, size, blocks, code):
     image, pairs = row(pixels, inputs, np.uint8(0)), inputs // 2
     starts = row(code, blocks + 1, np.uint16(0))
     entries = row(code + _header_bytes(blocks), pairs + 2 + UNROLL, np.uint32(0))
-    end, k = 0, 0
+    words, end = row(pixels, pairs, np.uint16(0)), 0
     for block in range(blocks):
         starts[block] = end
-        last = min((block + 1) * size, pairs)
+        k, last = block * size, min((block + 1) * size, pairs)
+        while k + 16 <= last:
+            bits = nonzero_pairs(pixels + 2 * k)
+            while bits != 0:
+                pair = k + lowest_bit(bits)
+                entries[end] = np.uint32(pair) | np.uint32(words[pair]) << 16
+                end += 1
+                bits &= bits - 1
+            k += 16
         while k < last:
-            stop = min(k + 4, last)
-            if stop == k + 4 and row(pixels + 2 * k, 1, np.int64(0))[0] == 0:
-                k = stop
-            while k < stop:
-                values = np.uint32(image[2 * k]) | np.uint32(image[2 * k + 1]) << 8
-                # always written, kept only if it is not zero: no branch to predict
-                entries[end] = np.uint32(k) | np.uint32(values << 16)
-                end += values != 0
-                k += 1
+            # always written, kept only if it is not zero: no branch to predict
+            entries[end] = np.uint32(k) | np.uint32(words[k]) << 16
+            end += words[k] != 0
+            k += 1
     if inputs % 2 == 1 and image[inputs - 1] != 0:
         entries[end] = np.uint32(pairs) | np.uint32(image[inputs - 1]) << 16
         end += 1
@@ -132,11 +135,11 @@ def sparse_rows(codes, job_place, first, last, layer_place, panel, z, z_row, lik
     """
     job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
     width, blocks, table, code = layer.width, job.blocks, job.table, row(codes, last, np.int64(0))
-    w, zero = layer.w + panel * layer.panel_rows * width * size, like - like
+    w, w_row, zero = layer.w + panel * layer.panel_step * size, layer.w_row, like - like
     for i in range(first, last):
         entries, count = entries_of(code[i], blocks, 0, blocks)
         count = (count + UNROLL - 1) // UNROLL * UNROLL
-        gather_pixels(width, z + i * z_row * size, w, width, entries, count, table, zero)
+        gather_pixels(width, z + i * z_row * size, w, w_row, entries, count, table, zero)
 
 
 @shared

@@ -21,6 +21,8 @@ class Engine:
     activations : L names; cost : its name; batch_size : the largest minibatch
     momentum, nesterov, weight_decay : as in `update`
     threads : how many threads to use at most; None leaves the choice to the backend
+
+    `inputs` says, after training, how the first layer took the images.
     """
 
     def __init__(
@@ -37,7 +39,7 @@ class Engine:
     ) -> None:
         self.activations, self.cost, self.batch_size = tuple(activations), cost, batch_size
         self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
-        self.threads = threads
+        self.threads, self.inputs = threads, "dense"
         self._w = [pack_weights(w) for w in weights]
         self._b = [b.copy() for b in biases]
         self._vw = [np.zeros_like(w) for w in self._w]

@@ -151,6 +151,7 @@ class Run:
     def record(self, cost: float, accuracy: float, rate: float, seconds: float) -> None:
         """Add an epoch's entry to the history."""
         history, judged = self.history, None
+        history.inputs = self.engine.inputs
         history.train_cost.append(cost)
         history.train_accuracy.append(accuracy)
         history.learning_rate.append(rate)

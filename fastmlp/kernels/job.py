@@ -1,0 +1,80 @@
+"""The records that Python fills for the compiled room, and the arrays that they point to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastmlp.functions import ACTIVATIONS, Array
+from fastmlp.kernels.layout import (
+    aligned_zeros,
+    first_panel_width,
+    pack_panels,
+    panel_width,
+    round_up,
+    row_stride,
+)
+from fastmlp.kernels.records import JOB, LAYER
+from fastmlp.kernels.sparse import (
+    block_size,
+    largest_code,
+    lists_bytes,
+    slopes_bytes,
+)
+from fastmlp.kernels.tiles import TILE_ROWS
+
+
+def layer_records(
+    weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str]
+) -> tuple[Array, list[dict[str, Array]]]:
+    """Return LAYER records for a network's parameters, packed, and the arrays they point to."""
+    layers = np.zeros(len(weights), LAYER)
+    arrays: list[dict[str, Array]] = []
+    for layer, w, b, activation in zip(layers, weights, biases, activations, strict=True):
+        width_of = panel_width if arrays else first_panel_width
+        packed = pack_panels(w, width_of(len(b), w.dtype))
+        panels, rows, width = packed.shape
+        own_b = aligned_zeros((panels * width,), w.dtype)
+        own_b[: len(b)] = b
+        layer["inputs"], layer["outputs"] = w.shape
+        layer["panels"], layer["panel_rows"], layer["width"] = panels, rows, width
+        layer["w_row"], layer["panel_step"] = width, rows * width
+        layer["activation"] = ACTIVATIONS[activation].code
+        layer["w"], layer["b"] = packed.ctypes.data, own_b.ctypes.data
+        arrays.append({"w": packed, "b": own_b})
+    return layers, arrays
+
+
+class Job:
+    """A JOB record for some layers, with scratch for each member of a team.
+
+    A member's scratch has room for the largest of: a transposed panel of weights (delta), a
+    tile's rows of the last layer (output), a tile's rows or codes of two layers (infer). Behind
+    it are the lists of a sparse first layer, which last from forward to update, and its gradients.
+    """
+
+    def __init__(self, layers: Array, dtype: np.dtype, members: int, batch_size: int = 0) -> None:
+        inputs, width, item = int(layers["inputs"][0]), int(layers["width"].max()), dtype.itemsize
+        widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
+        codes = 2 * TILE_ROWS * (largest_code(inputs) + 64) // item
+        room = round_up(max(row_stride(widest, dtype) * max(width, 2 * TILE_ROWS), codes), 64)
+        lists = round_up(lists_bytes(inputs, batch_size) // item, 64)
+        slopes = round_up(slopes_bytes(inputs, width, item) // item, 64)
+        self.record = np.zeros(1, JOB)
+        self.record["lists_offset"], self.record["slopes_offset"] = room, room + lists
+        self.record["scratch_size"], self.record["inputs"] = room + lists + slopes, inputs
+        self.record["code_size"] = largest_code(inputs)
+        self.record["block_size"] = block_size(inputs)
+        self._arrays: dict[str, Array] = {}
+        self.point(
+            scratch=aligned_zeros((members, room + lists + slopes), dtype),
+            zeros=aligned_zeros((widest,), dtype),
+            ones=np.ones(1, dtype),
+        )
+
+    def point(self, **arrays: Array) -> None:
+        """Let fields of the record point to arrays, which live as long as the job."""
+        for name, array in arrays.items():
+            self.record[name] = array.ctypes.data
+        self._arrays |= arrays

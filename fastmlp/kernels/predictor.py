@@ -1,0 +1,124 @@
+"""A few images at once: all but the call itself is prepared, and weights stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastmlp.functions import Array
+from fastmlp.kernels.encoding import SPARSE_BELOW
+from fastmlp.kernels.job import Job, layer_records
+from fastmlp.kernels.launch import prepare
+from fastmlp.kernels.layout import aligned_zeros, panel_views, row_stride
+from fastmlp.kernels.options import Shared
+from fastmlp.kernels.records import IMAGE_KINDS, INFER
+from fastmlp.kernels.simd import VECTOR_BYTES
+from fastmlp.kernels.sparse import block_count
+from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
+
+_last: list[Predictor] = []
+
+
+def predictor_for(
+    weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str], scale: float
+) -> Predictor:
+    """Return the predictor of a network: the last one used, where it is that network's."""
+    if not (_last and _last[0].serves(weights, biases, activations, scale)):
+        _last[:] = [Predictor(weights, biases, activations, scale)]
+    return _last[0]
+
+
+class Predictor:
+    """Infers at most TILE_ROWS images at a time with one network's arrays.
+
+    A layer with a whole number of vectors of outputs is read in place. Others are small, or odd:
+    they are packed anew at each call, as their weights may have been written to.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[Array],
+        biases: Sequence[Array],
+        activations: Sequence[str],
+        scale: float,
+    ) -> None:
+        self.weights, self.biases = tuple(weights), tuple(biases)
+        self.activations, self.scale = tuple(activations), scale
+        dtype = weights[0].dtype
+        inputs, outputs = len(weights[0]), len(biases[-1])
+        prepare(dtype)
+        self._layers, arrays = layer_records(weights, biases, activations)
+        self._arrays = arrays
+        in_place = [
+            _read_in_place(layer, w, b, 4 if number == 0 else TILE_VECTORS)
+            for number, (layer, w, b) in enumerate(zip(self._layers, weights, biases, strict=True))
+        ]
+        layers = self._layers
+        layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
+        self._answers = aligned_zeros((TILE_ROWS, int(layers["a_row"][-1])), dtype)
+        layers["a"][-1] = self._answers.ctypes.data
+        layers["place"] = layers.ctypes.data + np.arange(len(layers)) * layers.itemsize
+        self._images = {
+            name: aligned_zeros((TILE_ROWS, inputs), np.dtype(name)) for name in IMAGE_KINDS
+        }
+        self._job, self._blocks = Job(layers, dtype, 1), block_count(inputs)
+        self._record = self._job.record[0]
+        self._record["place"], self._record["kind"] = self._job.record.ctypes.data, INFER
+        self._record["x_row"] = row_stride(inputs, dtype)
+        self._record["scale"] = scale
+        self._job.point(table=(scale * np.arange(256)).astype(dtype))
+        self._work = Shared.by_name["work"].compiled[dtype.name].ctypes
+        self._call = (self._job.record.ctypes.data, layers.ctypes.data, len(layers), 0, 0, 1, 0.0)
+        self._outputs, self._image_kind = outputs, ""
+        # what has to be copied at each call: (where to, from where), views of arrays all of them
+        self._copies: list[tuple[Array, Array]] = []
+        for read, packed, w, b in zip(in_place, arrays, weights, biases, strict=True):
+            if not read:
+                self._copies += [*panel_views(packed["w"], w), (packed["b"][: len(b)], b)]
+
+    def serves(
+        self,
+        weights: Sequence[Array],
+        biases: Sequence[Array],
+        activations: Sequence[str],
+        scale: float,
+    ) -> bool:
+        """Return whether these very arrays are this predictor's."""
+        return (
+            scale == self.scale
+            and len(weights) == len(self.weights)
+            and all(one is other for one, other in zip(weights, self.weights, strict=True))
+            and all(one is other for one, other in zip(biases, self.biases, strict=True))
+            and tuple(activations) == self.activations
+        )
+
+    def __call__(self, images: Array, a: Array) -> None:
+        """a = the outputs `(N, O)` for images `(N, I)`, N at most TILE_ROWS."""
+        count, kind = len(images), images.dtype.name
+        own = self._images[kind]
+        own[:count] = images
+        if kind != self._image_kind:
+            self._record["images"], self._record["image_kind"] = own.ctypes.data, IMAGE_KINDS[kind]
+            self._image_kind = kind
+        sparse = kind == "uint8" and len(self.weights) > 1
+        if sparse and np.count_nonzero(images) >= SPARSE_BELOW * images.size:
+            sparse = False
+        self._record["blocks"], self._record["samples"] = self._blocks if sparse else 0, count
+        for target, source in self._copies:
+            target[...] = source
+        self._work(*self._call)
+        a[...] = self._answers[:count, : self._outputs]
+
+
+def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:
+    """Let a layer's record point to w and b themselves, where their rows are whole vectors."""
+    vector = VECTOR_BYTES // w.dtype.itemsize
+    fits = [n for n in (4, 2, 1) if n <= most and w.shape[1] % (n * vector) == 0]
+    if not (fits and w.flags.c_contiguous and b.flags.c_contiguous):
+        return False
+    width = fits[0] * vector
+    layer["width"], layer["panels"] = width, w.shape[1] // width
+    layer["w_row"], layer["panel_step"] = w.shape[1], width
+    layer["w"], layer["b"] = w.ctypes.data, b.ctypes.data
+    return True
