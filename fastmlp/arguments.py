@@ -128,7 +128,7 @@ EVALUATE = _options(_MODEL, _DATA, _backend("compiled"), _JSON)
 PREDICT = _options(_MODEL, _IMAGES, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
 INFO = _options(_JSON)
-WARMUP = _options(_DTYPE, _JSON)
+WARMUP = _options((_DTYPE,), _JSON)
 
 
 def check_together(given: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 
 import numpy as np
 
@@ -24,9 +25,11 @@ def predictor_for(
     weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str], scale: float
 ) -> Predictor:
     """Return the predictor of a network: the last one used, where it is that network's."""
-    if not (_last and _last[0].serves(weights, biases, activations, scale)):
-        _last[:] = [Predictor(weights, biases, activations, scale)]
-    return _last[0]
+    last = _last[0] if _last else None
+    if last is None or not last.serves(weights, biases, activations, scale):
+        last = Predictor(weights, biases, activations, scale)
+        _last[:] = [last]
+    return last
 
 
 class Predictor:
@@ -43,6 +46,7 @@ class Predictor:
         activations: Sequence[str],
         scale: float,
     ) -> None:
+        self._lock = Lock()  # of the buffers, which Python threads may share
         self.weights, self.biases = tuple(weights), tuple(biases)
         self.activations, self.scale = tuple(activations), scale
         dtype = weights[0].dtype
@@ -95,6 +99,10 @@ class Predictor:
 
     def __call__(self, images: Array, a: Array) -> None:
         """a = the outputs `(N, O)` for images `(N, I)`, N at most TILE_ROWS."""
+        with self._lock:
+            self._predict(images, a)
+
+    def _predict(self, images: Array, a: Array) -> None:
         count, kind = len(images), images.dtype.name
         own = self._images[kind]
         own[:count] = images
