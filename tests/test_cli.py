@@ -82,24 +82,19 @@ def error(*arguments: object, status: int = 1) -> str:
     return lines[-1]
 
 
-def test_help_is_there_at_once_and_loads_nothing_heavy() -> None:
+def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys, time; began = time.perf_counter();"
+        "import sys\n"
         "from fastmlp.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'numba', 'numpy', 'rich', 'PIL', 'pooch', 'safetensors'} & set(sys.modules)\n"
-        "print(sorted(heavy), time.perf_counter() - began)"
+        "print(sorted(heavy))"
     )
-    runs = []
-    for _ in range(3):  # the first may have to write bytecode, and the machine may be busy
-        command = [sys.executable, "-c", code]
-        out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert "train" in out
-        heavy, _, seconds = out.splitlines()[-1].rpartition(" ")
-        assert heavy == "[]"
-        runs.append(float(seconds))
-    assert min(runs) < 0.25
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "train" in out
+    assert out.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))
