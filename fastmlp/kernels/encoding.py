@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
+from fastmlp.kernels.codes import block_count, block_size
 from fastmlp.kernels.launch import run
 from fastmlp.kernels.records import ENCODE, JOB, LAYER
-from fastmlp.kernels.sparse import block_count, block_size
 
 # The share of nonzero pixels below which the sparse phases are the faster ones
 SPARSE_BELOW = 0.4

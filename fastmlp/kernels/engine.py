@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastmlp.functions import COSTS, Array
+from fastmlp.kernels.codes import GROUPS, block_count
 from fastmlp.kernels.encoding import Encoded, density, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
@@ -17,10 +18,6 @@ from fastmlp.kernels.layout import (
 )
 from fastmlp.kernels.predictor import predictor_for
 from fastmlp.kernels.records import IMAGE_KINDS, INFER, TRAIN
-from fastmlp.kernels.sparse import (
-    GROUPS,
-    block_count,
-)
 from fastmlp.kernels.tiles import TILE_ROWS
 
 __all__ = ["Engine", "infer", "is_compiled", "prepare"]

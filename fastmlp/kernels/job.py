@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastmlp.functions import ACTIVATIONS, Array
+from fastmlp.kernels.codes import block_size, largest_code
 from fastmlp.kernels.layout import (
     aligned_zeros,
     first_panel_width,
@@ -16,12 +17,7 @@ from fastmlp.kernels.layout import (
     row_stride,
 )
 from fastmlp.kernels.records import JOB, LAYER
-from fastmlp.kernels.sparse import (
-    block_size,
-    largest_code,
-    lists_bytes,
-    slopes_bytes,
-)
+from fastmlp.kernels.sparse import lists_bytes, slopes_bytes
 from fastmlp.kernels.tiles import TILE_ROWS
 
 

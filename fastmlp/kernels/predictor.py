@@ -8,6 +8,7 @@ from threading import Lock
 import numpy as np
 
 from fastmlp.functions import Array
+from fastmlp.kernels.codes import block_count
 from fastmlp.kernels.encoding import SPARSE_BELOW
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import prepare
@@ -15,7 +16,6 @@ from fastmlp.kernels.layout import aligned_zeros, panel_views, row_stride
 from fastmlp.kernels.options import Shared
 from fastmlp.kernels.records import IMAGE_KINDS, INFER
 from fastmlp.kernels.simd import VECTOR_BYTES
-from fastmlp.kernels.sparse import block_count
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
 
 _last: list[Predictor] = []

@@ -1,20 +1,15 @@
-"""Images of mostly zeros: encoded as what is not zero, and the first layer's phases on that.
+"""The phases of a first layer whose images are encoded: 0 w adds nothing, so it is left out.
 
-0 w adds nothing, so a first layer on such images has only the other pixels to do. The code of an
-image is a header of uint16, saying where each block of pixel pairs begins and the last one ends,
-then the entries of all pairs that are not both zero (see `entries`), padded with zeros to a
-multiple of UNROLL. The pixels 2k and 2k + 1 are pair k.
-
-A large minibatch is first turned into lists, one for each pair, of the samples in which it is
-not zero. Then a pair's two rows of weights stay in registers while its list goes by.
+A large minibatch is first turned into lists, one for each pair of pixels, of the samples in which
+it is not zero. Then a pair's two rows of weights stay in registers while its list goes by.
+A small one goes through its images one by one.
 """
 
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
 
+from fastmlp.kernels.codes import block_count, block_size, entries_of
 from fastmlp.kernels.elementwise import activate, add, clear, row
 from fastmlp.kernels.entries import (
     UNROLL,
@@ -26,35 +21,15 @@ from fastmlp.kernels.entries import (
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.phases import momentum_step, share
 from fastmlp.kernels.records import job_at, layers_at
-from fastmlp.kernels.simd import item_bytes, lowest_bit, nonzero_pairs
+from fastmlp.kernels.simd import item_bytes
 from fastmlp.kernels.tiles import TILE_ROWS
 
-# Into how many units a sparse first layer is cut at least, so that threads find enough to do
-GROUPS = 4
-# Pixel pairs of a block at most: so many lists of them stay in the first-level cache
-LARGEST_BLOCK = 64
 # Samples that are listed at once: so many rows of z or dz stay in the first-level cache
 LISTED = 64
 # The size of a minibatch from which on lists pay
 LISTING_PAYS = 16
 # Bytes of a list: its length, and an entry for each sample
 LIST_BYTES = 8 + 4 * LISTED
-
-
-def block_size(inputs: int) -> int:
-    """Return how many pixel pairs a block has: as equal as can be, and at most LARGEST_BLOCK."""
-    pairs = (inputs + 1) // 2
-    return ceil(pairs / (GROUPS * ceil(pairs / (GROUPS * LARGEST_BLOCK))))
-
-
-def block_count(inputs: int) -> int:
-    """Return into how many blocks images of so many pixels are cut."""
-    return ceil((inputs + 1) // 2 / block_size(inputs))
-
-
-def largest_code(inputs: int) -> int:
-    """Return how many bytes the code of an image may touch, rounded up to 64."""
-    return -(-(header_bytes(block_count(inputs)) + 4 * (inputs // 2 + 2 + UNROLL)) // 64) * 64
 
 
 def lists_bytes(inputs: int, batch_size: int) -> int:
@@ -66,64 +41,6 @@ def lists_bytes(inputs: int, batch_size: int) -> int:
 def slopes_bytes(inputs: int, width: int, item: int) -> int:
     """Return how many bytes the gradients of one block and panel take."""
     return 2 * block_size(inputs) * width * item
-
-
-def header_bytes(blocks: int) -> int:
-    """Return how many bytes the header of a code takes: whole entries."""
-    return (2 * (blocks + 1) + 3) // 4 * 4
-
-
-_header_bytes = jit(header_bytes)
-
-
-@jit
-def code_bytes(pixels, inputs, blocks):
-    """Return how many bytes the code of the image at an address takes, with one entry to spare."""
-    image, count = row(pixels, inputs, np.uint8(0)), 0
-    for k in range(inputs // 2):
-        count += (image[2 * k] | image[2 * k + 1]) != 0
-    if inputs % 2 == 1:
-        count += image[inputs - 1] != 0
-    return _header_bytes(blocks) + 4 * ((count + UNROLL - 1) // UNROLL * UNROLL + 1)
-
-
-@jit
-def encode(pixels, inputs, size, blocks, code):
-    """Write the code of the image at an address; the entry to spare may be written, too."""
-    image, pairs = row(pixels, inputs, np.uint8(0)), inputs // 2
-    starts = row(code, blocks + 1, np.uint16(0))
-    entries = row(code + _header_bytes(blocks), pairs + 2 + UNROLL, np.uint32(0))
-    words, end = row(pixels, pairs, np.uint16(0)), 0
-    for block in range(blocks):
-        starts[block] = end
-        k, last = block * size, min((block + 1) * size, pairs)
-        while k + 16 <= last:
-            bits = nonzero_pairs(pixels + 2 * k)
-            while bits != 0:
-                pair = k + lowest_bit(bits)
-                entries[end] = np.uint32(pair) | np.uint32(words[pair]) << 16
-                end += 1
-                bits &= bits - 1
-            k += 16
-        while k < last:
-            # always written, kept only if it is not zero: no branch to predict
-            entries[end] = np.uint32(k) | np.uint32(words[k]) << 16
-            end += words[k] != 0
-            k += 1
-    if inputs % 2 == 1 and image[inputs - 1] != 0:
-        entries[end] = np.uint32(pairs) | np.uint32(image[inputs - 1]) << 16
-        end += 1
-    starts[blocks] = end
-    for spare in range(end, (end + UNROLL - 1) // UNROLL * UNROLL):
-        entries[spare] = 0
-
-
-@jit
-def entries_of(code, blocks, first, last):
-    """Return (address, how many) of the entries of some blocks in the code of an image."""
-    starts = row(code, blocks + 1, np.uint16(0))
-    begin = np.int64(starts[first])
-    return code + _header_bytes(blocks) + 4 * begin, np.int64(starts[last]) - begin
 
 
 @shared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.kernels.codes import code_bytes, encode
 from fastmlp.kernels.cost import output
 from fastmlp.kernels.elementwise import IDENTITY, SOFTMAX, activate, row, softmax
 from fastmlp.kernels.options import jit, shared
@@ -23,8 +24,6 @@ from fastmlp.kernels.records import (
 )
 from fastmlp.kernels.simd import item_bytes, prefetch
 from fastmlp.kernels.sparse import (
-    code_bytes,
-    encode,
     is_listed,
     sparse_finish,
     sparse_first_layer,

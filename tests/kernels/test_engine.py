@@ -9,9 +9,11 @@ import pytest
 import fastmlp
 from fastmlp import kernels, reference
 from fastmlp.kernels import encoding, launch, options
+from fastmlp.kernels.codes import block_count, block_size
 from fastmlp.kernels.elementwise import exp
+from fastmlp.kernels.entries import UNROLL
 from fastmlp.kernels.options import entry
-from fastmlp.kernels.sparse import LISTED, LISTING_PAYS, UNROLL, block_count, block_size
+from fastmlp.kernels.sparse import LISTED, LISTING_PAYS
 
 NETWORKS = [
     ((784, 128, 10), 64),

@@ -1,0 +1,96 @@
+"""Images of mostly zeros, encoded as what is not zero.
+
+The code of an image is a header of uint16, saying where each block of pixel pairs begins and the
+last one ends, then the entries of all pairs that are not both zero (see `entries`), padded with
+zeros to a multiple of UNROLL. The pixels 2k and 2k + 1 are pair k.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+
+import numpy as np
+
+from fastmlp.kernels.elementwise import row
+from fastmlp.kernels.entries import UNROLL
+from fastmlp.kernels.options import jit
+from fastmlp.kernels.simd import lowest_bit, nonzero_pairs
+
+# Into how many units a sparse first layer is cut at least, so that threads find enough to do
+GROUPS = 4
+# Pixel pairs of a block at most: so many lists of them stay in the first-level cache
+LARGEST_BLOCK = 64
+
+
+def block_size(inputs: int) -> int:
+    """Return how many pixel pairs a block has: as equal as can be, and at most LARGEST_BLOCK."""
+    pairs = (inputs + 1) // 2
+    return ceil(pairs / (GROUPS * ceil(pairs / (GROUPS * LARGEST_BLOCK))))
+
+
+def block_count(inputs: int) -> int:
+    """Return into how many blocks images of so many pixels are cut."""
+    return ceil((inputs + 1) // 2 / block_size(inputs))
+
+
+def largest_code(inputs: int) -> int:
+    """Return how many bytes the code of an image may touch, rounded up to 64."""
+    return -(-(header_bytes(block_count(inputs)) + 4 * (inputs // 2 + 2 + UNROLL)) // 64) * 64
+
+
+def header_bytes(blocks: int) -> int:
+    """Return how many bytes the header of a code takes: whole entries."""
+    return (2 * (blocks + 1) + 3) // 4 * 4
+
+
+_header_bytes = jit(header_bytes)
+
+
+@jit
+def code_bytes(pixels, inputs, blocks):
+    """Return how many bytes the code of the image at an address takes, with one entry to spare."""
+    image, count = row(pixels, inputs, np.uint8(0)), 0
+    for k in range(inputs // 2):
+        count += (image[2 * k] | image[2 * k + 1]) != 0
+    if inputs % 2 == 1:
+        count += image[inputs - 1] != 0
+    return _header_bytes(blocks) + 4 * ((count + UNROLL - 1) // UNROLL * UNROLL + 1)
+
+
+@jit
+def encode(pixels, inputs, size, blocks, code):
+    """Write the code of the image at an address; the entry to spare may be written, too."""
+    image, pairs = row(pixels, inputs, np.uint8(0)), inputs // 2
+    starts = row(code, blocks + 1, np.uint16(0))
+    entries = row(code + _header_bytes(blocks), pairs + 2 + UNROLL, np.uint32(0))
+    words, end = row(pixels, pairs, np.uint16(0)), 0
+    for block in range(blocks):
+        starts[block] = end
+        k, last = block * size, min((block + 1) * size, pairs)
+        while k + 16 <= last:
+            bits = nonzero_pairs(pixels + 2 * k)
+            while bits != 0:
+                pair = k + lowest_bit(bits)
+                entries[end] = np.uint32(pair) | np.uint32(words[pair]) << 16
+                end += 1
+                bits &= bits - 1
+            k += 16
+        while k < last:
+            # always written, kept only if it is not zero: no branch to predict
+            entries[end] = np.uint32(k) | np.uint32(words[k]) << 16
+            end += words[k] != 0
+            k += 1
+    if inputs % 2 == 1 and image[inputs - 1] != 0:
+        entries[end] = np.uint32(pairs) | np.uint32(image[inputs - 1]) << 16
+        end += 1
+    starts[blocks] = end
+    for spare in range(end, (end + UNROLL - 1) // UNROLL * UNROLL):
+        entries[spare] = 0
+
+
+@jit
+def entries_of(code, blocks, first, last):
+    """Return (address, how many) of the entries of some blocks in the code of an image."""
+    starts = row(code, blocks + 1, np.uint16(0))
+    begin = np.int64(starts[first])
+    return code + _header_bytes(blocks) + 4 * begin, np.int64(starts[last]) - begin
