@@ -18,6 +18,8 @@ from fastmlp.kernels.simd import lowest_bit, nonzero_pairs
 
 # Into how many units a sparse first layer is cut at least, so that threads find enough to do
 GROUPS = 4
+# Pixels of an image at most: the number of a pair takes 16 bits
+MOST_INPUTS = 2 * 0xFFFF
 # Pixel pairs of a block at most: so many lists of them stay in the first-level cache
 LARGEST_BLOCK = 64
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.codes import block_count, block_size
+from fastmlp.kernels.codes import MOST_INPUTS, block_count, block_size
 from fastmlp.kernels.launch import run
 from fastmlp.kernels.records import ENCODE, JOB, LAYER
 
@@ -22,7 +22,8 @@ def density(images: Array) -> float:
 
 def is_sparse(images: Array) -> bool:
     """Return whether images `(N, I)` are pixels of which few are not zero."""
-    return images.dtype == np.uint8 and density(images) < SPARSE_BELOW
+    fits = images.dtype == np.uint8 and images.shape[1] <= MOST_INPUTS
+    return fits and density(images) < SPARSE_BELOW
 
 
 class Encoded:
@@ -32,7 +33,7 @@ class Encoded:
     """
 
     def __init__(self, images: Array, wanted: bool, threads: int) -> None:
-        self.images, self.blocks = images, 0
+        self.images, self.blocks, self.density = images, 0, density(images)
         if not (wanted and is_sparse(images)):
             return
         self.blocks = block_count(images.shape[1])

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp.functions import COSTS, Array
 from fastmlp.kernels.codes import GROUPS, block_count
-from fastmlp.kernels.encoding import Encoded, density, is_sparse
+from fastmlp.kernels.encoding import Encoded, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import (
@@ -76,7 +76,8 @@ class Engine:
     ) -> tuple[Array, int]:
         """Take one SGD step for each learning rate; return (costs `(steps,)`, correct answers).
 
-        images `(N, I)`, multiplied by scale; y labels `(N,)` or targets `(N, O)`;
+        images `(N, I)`, multiplied by scale, and not to be written to between calls;
+        y labels `(N,)` or targets `(N, O)`;
         order : indices of rows; step k trains on order[k * batch_size : (k + 1) * batch_size]
         learning_rates : float64 `(steps,)`. A step's cost is the sum over its samples; costs and
         answers are those before the step.
@@ -103,7 +104,7 @@ class Engine:
             self._encoded = Encoded(images, len(self._layers) > 1, self.threads)
         encoded = self._encoded
         kind = "sparse" if encoded.blocks else "dense"
-        self.inputs = f"{kind}, {density(images):.1%} of the values are not zero"
+        self.inputs = f"{kind}, {encoded.density:.1%} of the values are not zero"
         self._job.record["blocks"] = encoded.blocks
         if encoded.blocks:
             table = (scale * np.arange(256)).astype(self._dtype)

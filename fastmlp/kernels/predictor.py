@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.codes import block_count
-from fastmlp.kernels.encoding import SPARSE_BELOW
+from fastmlp.kernels.encoding import is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import prepare
 from fastmlp.kernels.layout import aligned_zeros, panel_views, row_stride
@@ -109,9 +109,7 @@ class Predictor:
         if kind != self._image_kind:
             self._record["images"], self._record["image_kind"] = own.ctypes.data, IMAGE_KINDS[kind]
             self._image_kind = kind
-        sparse = kind == "uint8" and len(self.weights) > 1
-        if sparse and np.count_nonzero(images) >= SPARSE_BELOW * images.size:
-            sparse = False
+        sparse = len(self.weights) > 1 and is_sparse(images)
         self._record["blocks"], self._record["samples"] = self._blocks if sparse else 0, count
         for target, source in self._copies:
             target[...] = source

@@ -2,7 +2,8 @@
 
 Sizes, names (as codes) and addresses are run-time values, so one compiled program serves every
 network. Fields that hold addresses are marked with the array that lies there; whoever fills a
-record keeps those arrays alive while it is used.
+record keeps those arrays alive while it is used. Beyond column O lies padding, which holds
+anything, and which no sum of a real column may take in.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ LAYER = np.dtype(
         ("vb", "i8"),  # -> velocity of b
         ("a", "i8"),  # -> outputs (B, O), rows a_row elements apart
         ("a_row", "i8"),
-        ("dz", "i8"),  # -> deltas (B, panels * width), zero beyond O, rows dz_row elements apart
+        ("dz", "i8"),  # -> deltas (B, O) with room for whole panels, rows dz_row elements apart
         ("dz_row", "i8"),
     ]
 )

@@ -33,8 +33,8 @@ LIST_BYTES = 8 + 4 * LISTED
 
 
 def lists_bytes(inputs: int, batch_size: int) -> int:
-    """Return how many bytes the lists of a minibatch take: none where it is too small for them."""
-    parts = -(-batch_size // LISTED) if batch_size >= 1 else 0
+    """Return how many bytes the lists of a minibatch take."""
+    parts = -(-batch_size // LISTED)
     return block_count(inputs) * block_size(inputs) * LIST_BYTES * parts
 
 

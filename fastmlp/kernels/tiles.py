@@ -171,12 +171,14 @@ def dot_rows(
         mask = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
         limits = builder.shuffle_vector(limit, ir.Constant(numbers.type, ir.Undefined), mask)
         counts = builder.icmp_signed("<", numbers, limits)
-        factors = builder.select(counts, emit.load(emit.pointer(q)), emit.constant(0.0))
+        factors = emit.load(emit.pointer(q))
         name = f"llvm.vector.reduce.fadd.v{count}f{like.bitwidth}"
         kind = ir.FunctionType(emit.scalar, [emit.scalar, emit.kind])
         reduce = cgutils.get_or_insert_function(builder.module, kind, name)
         with cgutils.for_range(builder, rows) as loop:
             products = builder.fmul(factors, emit.load(emit.at(source, loop.index, w_row)))
+            # what lies in the padding may be infinite, or not a number
+            products = builder.select(counts, products, emit.constant(0.0))
             start = ir.Constant(emit.scalar, -0.0)
             total = builder.call(reduce, [start, products], fastmath=("reassoc",))
             builder.store(total, emit.at(target, loop.index, 1), align=emit.align)

@@ -55,7 +55,8 @@ class Engine:
     ) -> tuple[Array, int]:
         """Take one SGD step for each learning rate; return (costs `(steps,)`, correct answers).
 
-        images `(N, I)`, multiplied by scale; y labels `(N,)` or targets `(N, O)`;
+        images `(N, I)`, multiplied by scale, and not to be written to between calls;
+        y labels `(N,)` or targets `(N, O)`;
         order : indices of rows; step k trains on order[k * batch_size : (k + 1) * batch_size]
         learning_rates : float64 `(steps,)`. A step's cost is the sum over its samples; costs and
         answers are those before the step.

@@ -9,7 +9,7 @@ import pytest
 import fastmlp
 from fastmlp import kernels, reference
 from fastmlp.kernels import encoding, launch, options
-from fastmlp.kernels.codes import block_count, block_size
+from fastmlp.kernels.codes import MOST_INPUTS, block_count, block_size
 from fastmlp.kernels.elementwise import exp
 from fastmlp.kernels.entries import UNROLL
 from fastmlp.kernels.options import entry
@@ -190,3 +190,25 @@ def test_a_list_holds_as_many_samples_as_it_may(monkeypatch):
     dense = trained(network, images / np.float32(255), labels, 2 * LISTED + UNROLL, 1, scale=1.0)
     for mine, theirs in zip(sparse[0], dense[0], strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-6)
+
+
+def test_what_lies_in_the_padding_never_reaches_a_result():
+    """With all logits far below 0, e^(0 - max z) of a padding column is infinite."""
+    rng = np.random.default_rng(6)
+    images, labels = pixels(rng, 9, 30), rng.integers(0, 3, 9)
+    network = fastmlp.Network((30, 5, 4, 3))
+    network.biases[-1][:] = -200
+    got = trained(network, images, labels, 1, 1)
+    wanted = trained(network, images, labels, 1, None, reference)
+    for mine, theirs in zip(got[0], wanted[0], strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_images_too_wide_for_the_code_are_taken_as_dense():
+    images = np.zeros((2, MOST_INPUTS + 1), np.uint8)
+    images[:, -1] = 255
+    network = fastmlp.Network((MOST_INPUTS + 1, 2, 2), seed=1)
+    assert not encoding.is_sparse(images)
+    np.testing.assert_allclose(
+        network.predict_proba(images), network.predict_proba(images, "numpy"), atol=1e-6
+    )
