@@ -76,6 +76,14 @@ class Emitter:
         """Store adjacent numbers."""
         self.builder.store(value, place, align=self.align)
 
+    def prefetch(self, place: Any) -> None:
+        """Ask for the cache line at a place, to be read soon."""
+        number = ir.IntType(32)
+        hint = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
+        callee = cgutils.get_or_insert_function(self.builder.module, hint, "llvm.prefetch.p0")
+        read, everywhere, data = (ir.Constant(number, value) for value in (0, 3, 1))
+        self.builder.call(callee, [place, read, everywhere, data])
+
     def broadcast(self, value: Any) -> Any:
         """Return copies of one number."""
         if self.count == 1:

@@ -116,7 +116,7 @@ _leaky_relu = _over_tile(lambda c, b: formulas.leaky_relu(c + b))
 _tanh = _over_tile(lambda c, b: formulas.tanh(c + b))
 _step = _over_tile(lambda c, b: formulas.step(c + b))
 # dz = c f'(z), by a = f(z)
-_copy = _over_tile(lambda c, a: c)
+copy = _over_tile(lambda c, a: c)
 _sigmoid_slope = _over_tile(lambda c, a: c * (a * (1 - a)))
 _relu_slope = _over_tile(formulas.relu_slope)
 _leaky_slope = _over_tile(formulas.leaky_relu_slope)
@@ -154,8 +154,8 @@ def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like)
         _tanh_slope(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
     elif activation == STEP:
         _zero(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
-    else:
-        _copy(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
+    elif dz != c:
+        copy(dz, dz_row, c, c_row, a, a_row, rows, columns, like)
 
 
 @shared

@@ -16,6 +16,7 @@ from fastmlp.kernels.layout import (
     round_up,
     row_stride,
 )
+from fastmlp.kernels.phases import UPDATE_DEPTH
 from fastmlp.kernels.records import JOB, LAYER
 from fastmlp.kernels.sparse import lists_bytes, slopes_bytes
 from fastmlp.kernels.tiles import TILE_ROWS
@@ -46,15 +47,17 @@ class Job:
     """A JOB record for some layers, with scratch for each member of a team.
 
     A member's scratch has room for the largest of: a transposed panel of weights (delta), a
-    tile's rows of the last layer (output), a tile's rows or codes of two layers (infer). Behind
-    it are the lists of a sparse first layer, which last from forward to update, and its gradients.
+    panel of dz (update), a tile's rows of the last layer (output), a tile's rows or codes of two
+    layers (infer). Behind it are the lists of a sparse first layer, which last from forward to
+    update, and its gradients.
     """
 
     def __init__(self, layers: Array, dtype: np.dtype, members: int, batch_size: int = 0) -> None:
         inputs, width, item = int(layers["inputs"][0]), int(layers["width"].max()), dtype.itemsize
         widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
         codes = 2 * TILE_ROWS * (largest_code(inputs) + 64) // item
-        room = round_up(max(row_stride(widest, dtype) * max(width, 2 * TILE_ROWS), codes), 64)
+        rows = row_stride(widest, dtype) * max(width, 2 * TILE_ROWS)
+        room = round_up(max(rows, UPDATE_DEPTH * width, codes), 64)
         lists = round_up(lists_bytes(inputs, batch_size) // item, 64)
         slopes = round_up(slopes_bytes(inputs, width, item) // item, 64)
         self.record = np.zeros(1, JOB)

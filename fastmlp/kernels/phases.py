@@ -7,7 +7,7 @@ is summed by one tile in one order. So the bits do not depend on the number of m
 
 from __future__ import annotations
 
-from fastmlp.kernels.elementwise import activate, row, times_slope
+from fastmlp.kernels.elementwise import activate, copy, row, times_slope
 from fastmlp.kernels.microkernel import multiply
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.simd import item_bytes, vector_lanes
@@ -15,6 +15,8 @@ from fastmlp.kernels.tiles import TILE_ROWS, dot_rows, transpose_tile
 
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
 UPDATE_DEPTH = 128
+# Rows whose product is multiplied by the slope while it is still in the first-level cache
+SLOPE_ROWS = 32
 
 
 @jit
@@ -61,21 +63,20 @@ def delta(layer, below, batch, scratch, member, members, like):
             f, columns = below.activation, below.panels * below.width
             times_slope(f, dx, 0, dx, 0, below.a, 0, 1, columns, like)
         return
-    packed = -1
     first, last = share(below.panels * tiles, member, members)
-    for unit in range(first, last):
-        panel, i = unit // tiles, unit % tiles * TILE_ROWS
-        if panel != packed:
-            transpose_panel(layer, panel * width, width, scratch, like)
-            packed = panel
-        rows, dz = min(TILE_ROWS, batch - i), layer.dz + i * layer.dz_row * size
-        dx = below.dz + (i * below.dz_row + panel * width) * size
-        a = below.a + (i * below.a_row + panel * width) * size
-        zero, length = like - like, layer.outputs
-        multiply(dx, below.dz_row, dz, layer.dz_row, 1, scratch, width, rows, width, length, zero)
-        times_slope(
-            below.activation, dx, below.dz_row, dx, below.dz_row, a, below.a_row, rows, width, like
-        )
+    for panel in range(first // tiles, (last + tiles - 1) // tiles):
+        begin = max(first - panel * tiles, 0) * TILE_ROWS
+        end = min(min(last - panel * tiles, tiles) * TILE_ROWS, batch)
+        transpose_panel(layer, panel * width, width, scratch, like)
+        for i in range(begin, end, SLOPE_ROWS):
+            rows, dz = min(SLOPE_ROWS, end - i), layer.dz + i * layer.dz_row * size
+            dx = below.dz + (i * below.dz_row + panel * width) * size
+            a = below.a + (i * below.a_row + panel * width) * size
+            f, zero, length = below.activation, like - like, layer.outputs
+            multiply(
+                dx, below.dz_row, dz, layer.dz_row, 1, scratch, width, rows, width, length, zero
+            )
+            times_slope(f, dx, below.dz_row, dx, below.dz_row, a, below.a_row, rows, width, like)
 
 
 @jit
@@ -83,7 +84,7 @@ def transpose_panel(layer, first, width, wt, like):
     """wt[j, i] = w[first + i, j] for the next `width` inputs, as a panel."""
     size, lanes = item_bytes(like), vector_lanes(like)
     for panel in range(layer.panels):
-        w = layer.w + panel * layer.panel_rows * layer.width * size
+        w = layer.w + panel * layer.panel_step * size
         for j in range(0, layer.width, lanes):
             for i in range(0, min(width, layer.panel_rows - first), lanes):
                 target = wt + ((panel * layer.width + j) * width + i) * size
@@ -106,17 +107,22 @@ def update(job, layer, x, x_row, batch, rate, keep, scratch, member, members, li
     for k in range(0, batch, depth):
         beta = keep if k == 0 else type(like)(1)
         x_k, length = x + k * x_row * size, min(depth, batch - k)
-        for unit in range(first, last):
-            panel, i = unit // tiles, unit % tiles * TILE_ROWS
-            dz = layer.dz + (k * layer.dz_row + panel * width) * size
-            place = (panel * layer.panel_rows + i) * width * size
-            w, x_i, rows = layer.w + place, x_k + i * size, min(TILE_ROWS, layer.inputs - i)
+        for panel in range(first // tiles, (last + tiles - 1) // tiles):
+            begin = max(first - panel * tiles, 0) * TILE_ROWS
+            end = min(min(last - panel * tiles, tiles) * TILE_ROWS, layer.inputs)
+            place, x_i = (panel * layer.panel_rows + begin) * width * size, x_k + begin * size
+            w, dz = layer.w + place, layer.dz + (k * layer.dz_row + panel * width) * size
             if job.momentum == 0:
-                multiply(w, width, x_i, 1, x_row, dz, layer.dz_row, rows, width, length, beta)
-            else:
-                zero, v, count = like - like, layer.vw + place, rows * width
-                multiply(scratch, width, x_i, 1, x_row, dz, layer.dz_row, rows, width, batch, zero)
-                momentum_step(job, w, v, scratch, count, rate, True, like)
+                copy(scratch, width, dz, layer.dz_row, dz, 0, length, width, like)
+                rows = end - begin
+                multiply(w, width, x_i, 1, x_row, scratch, width, rows, width, length, beta)
+                continue
+            for i in range(begin, end, TILE_ROWS):
+                rows, zero, dz_row = min(TILE_ROWS, end - i), like - like, layer.dz_row
+                place, x_i = (panel * layer.panel_rows + i) * width * size, x + i * size
+                multiply(scratch, width, x_i, 1, x_row, dz, dz_row, rows, width, batch, zero)
+                w, v = layer.w + place, layer.vw + place
+                momentum_step(job, w, v, scratch, rows * width, rate, True, like)
 
 
 @jit

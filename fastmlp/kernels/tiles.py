@@ -103,6 +103,7 @@ def multiply_tile(
 
         def body(now: Any, sums: Any) -> Any:
             p_now, q_now = now
+            emit.prefetch(emit.at(p_now, height, p_row))
             q_row = [emit.load(emit.at(q_now, 0, q_k, j * emit.count)) for j in range(width)]
             totals = []
             for i in range(height):
@@ -111,12 +112,14 @@ def multiply_tile(
                 totals += [emit.call("fmuladd", p_value, q_row[j], row[j]) for j in range(width)]
             return totals
 
-        pointers = [(emit.pointer(p), p_k, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
-        sums = sum_loop(emit, length, 1, pointers, height * width, body)
         start = emit.pointer(c)
         places = [
             emit.at(start, i, c_row, j * emit.count) for i in range(height) for j in range(width)
         ]
+        for place in places:
+            emit.prefetch(place)
+        pointers = [(emit.pointer(p), p_k, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
+        sums = sum_loop(emit, length, 1, pointers, height * width, body)
         accumulate(emit, places, sums, beta)
         return context.get_dummy_value()
 
@@ -134,18 +137,43 @@ def transpose_tile(
         target, target_row, source, source_row, _ = args
         emit = Emitter(context, builder, like)
 
-        def interleave(one: Any, other: Any, start: int) -> Any:
-            order = [k // 2 + start + (k % 2) * count for k in range(count)]
-            mask = ir.Constant(ir.VectorType(ir.IntType(32), count), order)
+        def shuffle(one: Any, other: Any, order: list[int]) -> Any:
+            mask = ir.Constant(ir.VectorType(ir.IntType(32), len(order)), order)
             return builder.shuffle_vector(one, other, mask)
 
-        rows = [emit.load(emit.at(emit.pointer(source), i, source_row)) for i in range(count)]
-        # Interleaving row i with row i + count / 2, log2(count) times over, is a transposition:
-        # each pass rotates one bit of the row number into the column number.
-        half = count // 2
-        for _ in range(count.bit_length() - 1):
-            pairs = [(rows[i], rows[i + half]) for i in range(half)]
-            rows = [interleave(*pair, start) for pair in pairs for start in (0, half)]
+        # A vector is made of lanes of 128 bits, between which data move slowly. So lane q of the
+        # vector (m, c) is loaded from row q part + m, columns c part, …; what is left is the
+        # transposition of the squares of `part` x `part` numbers in each lane.
+        part = 128 // emit.bits
+        lane, first = ir.VectorType(emit.scalar, part), emit.pointer(source)
+        rows = []
+        for c in range(count // part):
+            square = []
+            for m in range(part):
+                places = [emit.at(first, i, source_row, c * part) for i in range(m, count, part)]
+                pieces = [builder.load(place, typ=lane, align=emit.align) for place in places]
+                while len(pieces) > 1:
+                    width = 2 * pieces[0].type.count
+                    halves = zip(pieces[::2], pieces[1::2], strict=True)
+                    pieces = [shuffle(*pair, list(range(width))) for pair in halves]
+                square += pieces
+            # Interleaving row m with row m + part / 2, log2(part) times over: each pass rotates
+            # one bit of the row number into the column number.
+            for _ in range(part.bit_length() - 1):
+                pairs = zip(square[: part // 2], square[part // 2 :], strict=True)
+                square = [
+                    shuffle(
+                        *pair,
+                        [
+                            q + start + k // 2 + (k % 2) * count
+                            for q in range(0, count, part)
+                            for k in range(part)
+                        ],
+                    )
+                    for pair in pairs
+                    for start in (0, part // 2)
+                ]
+            rows += square
         for i, row in enumerate(rows):
             emit.store(row, emit.at(emit.pointer(target), i, target_row))
         return context.get_dummy_value()
