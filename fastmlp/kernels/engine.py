@@ -113,8 +113,7 @@ class Engine:
     def _share_first_layer(self) -> None:
         """Cut a sparse first layer into groups of blocks, so that threads find enough to do."""
         layer, record = self._layers[0], self._job.record
-        blocks = block_count(int(layer["inputs"]))
-        record["groups"] = groups = max(1, min(blocks, GROUPS // int(layer["panels"])))
+        record["groups"] = groups = max(1, GROUPS // int(layer["panels"]))
         shape = (groups - 1, int(record["batch_size"][0]), int(layer["a_row"]))
         record["partial_size"] = shape[1] * shape[2]
         self._job.point(partials=aligned_zeros(shape, self._dtype))

@@ -72,24 +72,49 @@ def prefetch(typingctx: Any, address: Any) -> Any:
 
 
 @intrinsic
-def nonzero_pairs(typingctx: Any, address: Any) -> Any:
-    """Return one bit for each of the 16 pairs of bytes at an address, set where they are not 0."""
+def compress_pairs(typingctx: Any, pixels: Any, count: Any, first: Any, entries: Any) -> Any:
+    """Write an entry for each pair of bytes that is not zero; return how many there were.
+
+    pixels : where 16 pairs lie, of which `count` are looked at; first : the number of the first.
+    An entry is 32 bits: the number of its pair, and the pair.
+    """
+    lanes = 16
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pairs = ir.VectorType(ir.IntType(16), 16)
-        values = builder.load(builder.inttoptr(args[0], POINTER), typ=pairs, align=1)
-        zeros = ir.Constant(pairs, [0] * 16)
-        bits = builder.bitcast(builder.icmp_unsigned("!=", values, zeros), ir.IntType(16))
-        return builder.zext(bits, INT64)
+        pixels, count, first, entries = args
+        half, number = ir.IntType(16), ir.IntType(32)
+        kind = ir.VectorType(number, lanes)
+        numbers, zeros = ir.Constant(kind, list(range(lanes))), ir.Constant(kind, [0] * lanes)
 
-    return types.int64(types.int64), generate
+        def copies(value: Any) -> Any:
+            start = ir.Constant(kind, ir.Undefined)
+            one = builder.insert_element(start, builder.trunc(value, number), number(0))
+            return builder.shuffle_vector(one, start, zeros)
 
+        def call(name: str, result: Any, *values: Any) -> Any:
+            callee = ir.FunctionType(result, [value.type for value in values])
+            return builder.call(
+                cgutils.get_or_insert_function(builder.module, callee, name), values
+            )
 
-@intrinsic
-def lowest_bit(typingctx: Any, bits: Any) -> Any:
-    """Return the number of the lowest bit that is set in an int64 that is not 0."""
+        place = builder.inttoptr(pixels, POINTER)
+        words = builder.load(place, typ=ir.VectorType(half, lanes), align=1)
+        pairs = builder.zext(words, kind)
+        looked_at = builder.icmp_signed("<", numbers, copies(count))
+        wanted = builder.and_(builder.icmp_signed("!=", pairs, zeros), looked_at)
+        values = builder.shl(pairs, ir.Constant(kind, [16] * lanes))
+        values = builder.or_(values, builder.add(copies(first), numbers))
+        none, name = (
+            ir.Constant(kind, ir.Undefined),
+            f"llvm.experimental.vector.compress.v{lanes}i32",
+        )
+        values = call(name, kind, values, wanted, none)
+        found = builder.zext(builder.ctpop(builder.bitcast(wanted, half)), INT64)
+        kept, target = (
+            builder.icmp_signed("<", numbers, copies(found)),
+            builder.inttoptr(entries, POINTER),
+        )
+        call(f"llvm.masked.store.v{lanes}i32.p0", ir.VoidType(), values, target, number(4), kept)
+        return found
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.int64), generate
+    return types.int64(*[types.int64] * 4), generate

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.kernels.codes import block_count, block_size, entries_of
+from fastmlp.kernels.codes import block_at, block_count, block_size, entries_of, group_slots
 from fastmlp.kernels.elementwise import activate, add, clear, row
 from fastmlp.kernels.entries import (
     UNROLL,
@@ -28,14 +28,15 @@ from fastmlp.kernels.tiles import TILE_ROWS
 LISTED = 64
 # The size of a minibatch from which on lists pay
 LISTING_PAYS = 16
-# Bytes of a list: its length, and an entry for each sample
-LIST_BYTES = 8 + 4 * LISTED
+# Bytes of a list: an entry for each sample, and a gap, for at equal distances of a power of two
+# the lists' ends would fall into the same few sets of the cache
+LIST_BYTES = 4 * LISTED + 8
 
 
 def lists_bytes(inputs: int, batch_size: int) -> int:
     """Return how many bytes the lists of a minibatch take."""
     parts = -(-batch_size // LISTED)
-    return block_count(inputs) * block_size(inputs) * LIST_BYTES * parts
+    return block_count(inputs) * block_size(inputs) * (8 + LIST_BYTES) * parts
 
 
 def slopes_bytes(inputs: int, width: int, item: int) -> int:
@@ -66,59 +67,71 @@ def sparse_rows_update(codes, job_place, batch, layer_place, panel, group, like)
     width, blocks, table, code = layer.width, job.blocks, job.table, row(codes, batch, np.int64(0))
     w = layer.w + panel * layer.panel_rows * width * size
     dz = layer.dz + panel * width * size
+    first, last = group_slots(group, job.groups, blocks)
     for i in range(batch):
         dz_i = dz + i * layer.dz_row * size
-        if job.groups == 1:
-            entries, count = entries_of(code[i], blocks, 0, blocks)
-            scatter_pixels(width, w, width, dz_i, entries, count, table, like)
-        else:
-            for block in range(group, blocks, job.groups):
-                entries, count = entries_of(code[i], blocks, block, block + 1)
-                scatter_pixels(width, w, width, dz_i, entries, count, table, like)
+        entries, count = entries_of(code[i], blocks, first, last)
+        scatter_pixels(width, w, width, dz_i, entries, count, table, like)
+
+
+@jit
+def list_places(job, lists, part):
+    """Return where a part of the batch has its lists: (addresses of their ends, first list)."""
+    pairs = job.blocks * job.block_size
+    ends = lists + part * pairs * (8 + LIST_BYTES)
+    return ends, ends + pairs * 8
+
+
+@jit
+def entries_listed(ends, first_list, pair):
+    """Return (address, how many) of the entries in the list of a pair."""
+    entries = first_list + pair * LIST_BYTES
+    return entries, (row(ends, pair + 1, np.int64(0))[pair] - entries) // 4
 
 
 @shared
 def list_samples(codes, job_place, batch, group, lists, like):
     """List, for each pair of pixels in the blocks of a group, the samples it is in.
 
-    A list is its length, 8 bytes, then an entry for each sample. There is one for each LISTED
-    samples: the lists of a part of the batch lie behind those of the parts before.
+    There is one list for each LISTED samples: those of a part of the batch lie behind those of
+    the parts before. An entry is what it is in a code, with the sample in the pair's place.
     """
     job = job_at(job_place)
     blocks, size, code = job.blocks, job.block_size, row(codes, batch, np.int64(0))
+    first, last = group_slots(group, job.groups, blocks)
     for part in range((batch + LISTED - 1) // LISTED):
         begin, end = part * LISTED, min((part + 1) * LISTED, batch)
-        place = lists + part * blocks * size * LIST_BYTES
-        for block in range(group, blocks, job.groups):
+        ends_place, first_list = list_places(job, lists, part)
+        ends = row(ends_place, blocks * size, np.int64(0))
+        for slot in range(first, last):
+            block = block_at(slot, blocks)
             for pair in range(block * size, (block + 1) * size):
-                row(place + pair * LIST_BYTES, 1, np.int64(0))[0] = 0
-            for i in range(begin, end):
-                address, count = entries_of(code[i], blocks, block, block + 1)
-                entries = row(address, count, np.uint32(0))
-                for e in range(count):
-                    a_list = place + np.int64(entries[e] & 0xFFFF) * LIST_BYTES
-                    length = row(a_list, 1, np.int64(0))
-                    target = a_list + 8 + 4 * length[0]
-                    row(target, 1, np.uint32(0))[0] = (entries[e] & 0xFFFF0000) | (i - begin)
-                    length[0] += 1
+                ends[pair] = first_list + pair * LIST_BYTES
+        for i in range(begin, end):
+            address, count = entries_of(code[i], blocks, first, last)
+            entries = row(address, count, np.uint32(0))
+            for e in range(count):
+                k = np.int64(entries[e] & 0xFFFF)
+                row(ends[k], 1, np.uint32(0))[0] = (entries[e] & 0xFFFF0000) | (i - begin)
+                ends[k] += 4
 
 
 @shared
 def listed_forward(job_place, batch, layer_place, panel, group, lists, z, z_row, like):
     """z = x w for one panel and the pixels of one group of blocks, pair by pair."""
     job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
-    width, table, pairs = layer.width, job.table, job.blocks * job.block_size
-    zero = like - like
+    width, table, zero = layer.width, job.table, like - like
+    first, last = group_slots(group, job.groups, job.blocks)
     for part in range((batch + LISTED - 1) // LISTED):
         z_part, begin = z + part * LISTED * z_row * size, part * LISTED
         clear(z_part, z_row, min(LISTED, batch - begin), width, zero)
-        place = lists + part * pairs * LIST_BYTES
-        for block in range(group, job.blocks, job.groups):
+        ends, first_list = list_places(job, lists, part)
+        for slot in range(first, last):
+            block = block_at(slot, job.blocks)
             for pair in range(block * job.block_size, (block + 1) * job.block_size):
-                count = row(place + pair * LIST_BYTES, 1, np.int64(0))[0]
+                entries, count = entries_listed(ends, first_list, pair)
                 if count > 0:
                     w = layer.w + (panel * layer.panel_rows + 2 * pair) * width * size
-                    entries = place + pair * LIST_BYTES + 8
                     scatter_samples(width, z_part, z_row, w, width, entries, count, table, like)
 
 
@@ -129,23 +142,26 @@ def listed_update(job_place, batch, layer_place, panel, group, lists, slopes, ra
     With momentum, the sums are gradients, which go to the scratch `slopes` a block at a time.
     """
     job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(keep)
-    width, table, pairs, one = layer.width, job.table, job.blocks * job.block_size, type(keep)(1)
-    for block in range(group, job.blocks, job.groups):
-        first_pair = block * job.block_size
-        last_pair = min(first_pair + job.block_size, (layer.inputs + 1) // 2)
+    width, table, one = layer.width, job.table, type(keep)(1)
+    first, last = group_slots(group, job.groups, job.blocks)
+    for slot in range(first, last):
+        first_pair = block_at(slot, job.blocks) * job.block_size
+        pairs = min(job.block_size, (layer.inputs + 1) // 2 - first_pair)
+        if pairs <= 0:
+            continue
         offset = (panel * layer.panel_rows + 2 * first_pair) * width * size
         target = layer.w + offset if job.momentum == 0 else slopes
         for part in range((batch + LISTED - 1) // LISTED):
             dz = layer.dz + (part * LISTED * layer.dz_row + panel * width) * size
-            beta, place = keep if part == 0 else one, lists + part * pairs * LIST_BYTES
-            for pair in range(first_pair, last_pair):
-                count = row(place + pair * LIST_BYTES, 1, np.int64(0))[0]
+            beta = keep if part == 0 else one
+            ends, first_list = list_places(job, lists, part)
+            for pair in range(first_pair, first_pair + pairs):
+                entries, count = entries_listed(ends, first_list, pair)
                 if count > 0 or beta != one:
-                    c, entries = target + 2 * (pair - first_pair) * width * size, place
-                    entries += pair * LIST_BYTES + 8
+                    c = target + 2 * (pair - first_pair) * width * size
                     gather_samples(width, c, width, dz, layer.dz_row, entries, count, table, beta)
         if job.momentum != 0:
-            w, v, count = layer.w + offset, layer.vw + offset, 2 * (last_pair - first_pair) * width
+            w, v, count = layer.w + offset, layer.vw + offset, 2 * pairs * width
             rate = row(rate_place, 1, np.float64(0))[0]
             momentum_step(job, w, v, slopes, count, rate, True, keep)
 
