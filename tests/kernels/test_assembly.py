@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numba.core import types
 
-from fastmlp.kernels import launch
+from fastmlp.kernels import launch, options
 from fastmlp.kernels.assembly import hot_loop, machine_code
+from fastmlp.kernels.elementwise import row
+from fastmlp.kernels.options import Shared
 from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
 
@@ -40,3 +42,27 @@ def test_nothing_is_computed_in_double_precision(name):
         r"\bv?(?:add|mul|sub|div)[sp]d\b|\bv?cvtss2sd\b", machine_code(name, types.float32)
     )
     assert not scalars
+
+
+def allocations(name):
+    """Return the calls for memory, and into Python but for the report of an error."""
+    functions = re.split(r"\n\t\.(?:globl|weak)\t", machine_code(name, types.float32))
+    own = [code for code in functions if not code.startswith("cfunc.")]
+    return re.findall(r"NRT_\w*[Aa]lloc\w*|\$malloc|\$Py\w+", "".join(own))
+
+
+@pytest.mark.parametrize("name", sorted(Shared.by_name))
+def test_nothing_is_allocated_inside_an_epoch_and_python_is_not_asked(name):
+    assert not allocations(name)
+
+
+def test_an_allocation_would_be_seen():
+    @options.shared
+    def allocates(place, like):
+        room = np.zeros(place, np.float32)
+        row(place, 1, like)[0] = room[0]
+
+    try:
+        assert allocations("allocates")
+    finally:
+        del Shared.by_name["allocates"]
