@@ -15,7 +15,7 @@ from fastmlp.kernels.layout import aligned_zeros
 from fastmlp.kernels.options import Shared, entry, kernel_cache
 from fastmlp.kernels.records import JOB, LAYER
 from fastmlp.kernels.step import work
-from fastmlp.kernels.team import BOARD_SIZE, SIZE, roll_call
+from fastmlp.kernels.team import BOARD_SIZE, NAP, NAP_NANOSECONDS, SIZE, roll_call
 
 # Dense multiplications of a step that make a second thread pay: below, the members wait for
 # each other's memory
@@ -79,6 +79,7 @@ def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
         alone(job_place, layers_place, len(layers), 0, 0, 1, 0.0)
         return 1
     board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
+    board[NAP + 1] = NAP_NANOSECONDS
     with _LAUNCHING:
         before = numba.get_num_threads()
         numba.set_num_threads(min(members, int(numba.config.NUMBA_NUM_THREADS)))
