@@ -36,7 +36,7 @@ FUTEX = 202 if platform.machine() == "x86_64" else 98
 WAIT, WAKE, ALL = 128, 129, 2**31 - 1
 # How long to sleep at most: what a lost call to wake would cost
 NAP_NANOSECONDS = 1_000_000
-system_call = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
+system_call: Any = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
 
 
 @intrinsic
