@@ -85,6 +85,7 @@ def calls(batch: int, inputs: int, outputs: int) -> dict[str, tuple[Any, Any]]:
         job = Job(used, FLOAT32, 1)
         job.record["kind"], job.record["samples"], job.record["x_row"] = kind, batch, x.shape[1]
         job.record["batch_size"], job.record["keep"], job.record["keep_b"] = batch, 1.0, 1.0
+        job.record["steps"] = 1
         job.point(x=x)
         run(job.record, used, 1, FLOAT32)
         work = Shared.by_name["work"].compiled["float32"].ctypes

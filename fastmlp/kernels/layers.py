@@ -27,15 +27,20 @@ __all__ = ["delta", "forward", "gradient", "output", "pack_weights", "unpack_wei
 
 def forward(x: Array, w: Array, b: Array, activation: str, a: Array) -> None:
     """a = f(x w + b). x `(B, I)`; w packed `(I, O)`; b `(O,)`; a `(B, O)` is overwritten."""
+    forward_call(x, w, b, activation, a).run()
+
+
+def forward_call(x: Array, w: Array, b: Array, activation: str, a: Array) -> LayerCall:
+    """Return the checked call of `forward`, ready to run, once or often."""
     check_array("x", x, (None, None))
     check_array("b", b, (None,), x.dtype)
     (batch, inputs), outputs = x.shape, len(b)
     check_packed("w", w, inputs, outputs, x.dtype)
     check_array("a", a, (batch, outputs), x.dtype)
     check_output("a", a, {"x": x, "w": w, "b": b})
-    call = _Call(FORWARD, batch, x.dtype)
+    call = LayerCall(FORWARD, batch, x.dtype, written=("a",))
     call.layer(inputs, outputs, activation, {"w": w, "b": b, "a": a})
-    call.run({"x": x}, written=("a",))
+    return call.ready({"x": x})
 
 
 def output(z: Array, y: Array, activation: str, cost: str, a: Array, dz: Array) -> float:
@@ -43,6 +48,15 @@ def output(z: Array, y: Array, activation: str, cost: str, a: Array, dz: Array) 
 
     z `(B, O)`; y labels `(B,)` or targets `(B, O)`; a and dz `(B, O)` are overwritten.
     """
+    costs = np.empty(len(z) if isinstance(z, np.ndarray) and z.ndim else 0)
+    output_call(z, y, activation, cost, a, dz, costs).run()
+    return float(costs.sum())
+
+
+def output_call(
+    z: Array, y: Array, activation: str, cost: str, a: Array, dz: Array, costs: Array
+) -> LayerCall:
+    """Return the checked call of `output`, which writes each sample's cost to costs `(B,)`."""
     check_array("z", z, (None, None))
     batch, outputs = z.shape
     targets = y_array(y, z.dtype)
@@ -50,13 +64,12 @@ def output(z: Array, y: Array, activation: str, cost: str, a: Array, dz: Array) 
     for name, array in (("a", a), ("dz", dz)):
         check_array(name, array, z.shape, z.dtype)
         check_output(name, array, {"z": z, "y": y})
-    costs, hits, order = np.empty(batch), np.empty(batch, np.uint8), np.arange(batch)
-    call = _Call(OUTPUT, batch, z.dtype, cost=COSTS[cost].code)
+    hits, order = np.empty(batch, np.uint8), np.arange(batch)
+    call = LayerCall(OUTPUT, batch, z.dtype, written=("a", "dz"), cost=COSTS[cost].code)
     call.layer(outputs, outputs, activation, {"a": a, "dz": dz})
     answers = {"labels" if y.ndim == 1 else "targets": targets}
     inputs = {"x": _padded(z), "costs": costs, "hits": hits, "order": order}
-    call.run(inputs | answers, written=("a", "dz"))
-    return float(costs.sum())
+    return call.ready(inputs | answers)
 
 
 def delta(dz: Array, w: Array, a: Array, activation: str, dx: Array) -> None:
@@ -64,6 +77,11 @@ def delta(dz: Array, w: Array, a: Array, activation: str, dx: Array) -> None:
 
     dz `(B, O)`; w packed `(I, O)`; a `(B, I)`; dx `(B, I)` is overwritten.
     """
+    delta_call(dz, w, a, activation, dx).run()
+
+
+def delta_call(dz: Array, w: Array, a: Array, activation: str, dx: Array) -> LayerCall:
+    """Return the checked call of `delta`, ready to run, once or often."""
     check_array("dz", dz, (None, None))
     (batch, outputs), dtype = dz.shape, dz.dtype
     check_array("a", a, (batch, None), dtype)
@@ -71,15 +89,20 @@ def delta(dz: Array, w: Array, a: Array, activation: str, dx: Array) -> None:
     check_packed("w", w, inputs, outputs, dtype)
     check_array("dx", dx, a.shape, dtype)
     check_output("dx", dx, {"dz": dz, "w": w, "a": a})
-    call = _Call(DELTA, batch, dtype)
+    call = LayerCall(DELTA, batch, dtype, written=("dz",))
     call.layer(1, inputs, activation, {"a": a, "dz": dx})
     call.layer(inputs, outputs, "identity", {"w": w, "dz": dz})
-    call.run({}, written=("dz",))
+    return call.ready({})
 
 
 def gradient(x: Array, dz: Array, dw: Array, db: Array) -> None:
     """dw = x^T dz and db = sum of dz over the batch; dw packed `(I, O)`, db `(O,)`: overwritten."""
-    _update(x, dz, {"dw": dw}, {"db": db}, 1.0, keep=0.0, keep_b=0.0)
+    gradient_call(x, dz, dw, db).run()
+
+
+def gradient_call(x: Array, dz: Array, dw: Array, db: Array) -> LayerCall:
+    """Return the checked call of `gradient`, ready to run, once or often."""
+    return _update(x, dz, {"dw": dw}, {"db": db}, 1.0, keep=0.0, keep_b=0.0)
 
 
 def update(
@@ -104,7 +127,7 @@ def update(
     settings = {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
     settings |= {"learning_rate": learning_rate, "keep": 1 - learning_rate * weight_decay}
     factor = 1.0 if momentum else -learning_rate
-    _update(x, dz, {"w": w, "vw": vw}, {"b": b, "vb": vb}, factor, keep_b=1.0, **settings)
+    _update(x, dz, {"w": w, "vw": vw}, {"b": b, "vb": vb}, factor, keep_b=1.0, **settings).run()
 
 
 def _update(
@@ -114,8 +137,8 @@ def _update(
     biases: dict[str, Array],
     factor: float,
     **settings: float,
-) -> None:
-    """Run UPDATE with factor dz; the first of weights and of biases is w and b, then velocities."""
+) -> LayerCall:
+    """Return the call of UPDATE with factor dz. weights: w, then its velocity; biases alike."""
     check_array("x", x, (None, None))
     (batch, inputs), dtype = x.shape, x.dtype
     check_array("dz", dz, (batch, None), dtype)
@@ -126,13 +149,13 @@ def _update(
     for name, array in biases.items():
         check_array(name, array, (outputs,), dtype)
         check_output(name, array, {"x": x, "dz": dz})
-    call = _Call(UPDATE, batch, dtype, **settings)
+    call = LayerCall(UPDATE, batch, dtype, written=("b", "vb"), **settings)
     arrays = dict(zip(("w", "vw", "b", "vb"), (*weights.values(), *biases.values()), strict=False))
     if len(weights) == 1:
         arrays = {"w": weights.popitem()[1], "b": biases.popitem()[1]}
     scaled = dz if factor == 1 else dz * dtype.type(factor)
     call.layer(inputs, outputs, "identity", arrays | {"dz": scaled})
-    call.run({"x": x}, written=("b", "vb"))
+    return call.ready({"x": x})
 
 
 def _padded(array: Array) -> Array:
@@ -146,12 +169,14 @@ def _padded(array: Array) -> Array:
     return room
 
 
-class _Call:
+class LayerCall:
     """One job on one layer, or two: its records, and the padded arrays that they point to."""
 
-    def __init__(self, kind: int, batch: int, dtype: np.dtype, **settings: float) -> None:
+    def __init__(
+        self, kind: int, batch: int, dtype: np.dtype, written: tuple[str, ...], **settings: float
+    ) -> None:
         self.kind, self.batch, self.dtype, self.settings = kind, batch, dtype, settings
-        self.layers = np.zeros(0, LAYER)
+        self.written, self.layers = written, np.zeros(0, LAYER)
         self.arrays: list[tuple[str, Array, Array]] = []
 
     def layer(self, inputs: int, outputs: int, activation: str, arrays: dict[str, Array]) -> None:
@@ -171,19 +196,24 @@ class _Call:
                 record["panel_step"] = array.shape[1] * width
         self.layers = np.concatenate([self.layers, record])
 
-    def run(self, inputs: dict[str, Array], written: tuple[str, ...]) -> None:
-        """Run the job with arrays of its own, then copy what was written beside back."""
+    def ready(self, inputs: dict[str, Array]) -> LayerCall:
+        """Fill the job's record, with inputs of its own, and return the call."""
         work = self.batch * int((self.layers["inputs"] * self.layers["outputs"]).max())
-        members = team_size(work)
-        job = Job(self.layers, self.dtype, members)
-        job.record["kind"], job.record["batch_size"] = self.kind, self.batch
-        job.record["samples"] = self.batch
+        self.members = team_size(work)
+        self.job = Job(self.layers, self.dtype, self.members)
+        self.job.record["kind"], self.job.record["batch_size"] = self.kind, self.batch
+        self.job.record["samples"] = self.batch
         for name, value in self.settings.items():
-            job.record[name] = value
+            self.job.record[name] = value
         if "x" in inputs:
-            job.record["x_row"] = inputs["x"].shape[1]
-        job.point(**inputs)
-        run(job.record, self.layers, members, self.dtype)
+            self.job.record["x_row"] = inputs["x"].shape[1]
+        self.job.point(**inputs)
+        return self
+
+    def run(self, times: int = 1) -> None:
+        """Run the job so many times, then copy what was written beside back."""
+        self.job.record["steps"] = times
+        run(self.job.record, self.layers, self.members, self.dtype)
         for name, array, room in self.arrays:
-            if name in written and room is not array:
+            if name in self.written and room is not array:
                 array[...] = room[..., : array.shape[-1]]

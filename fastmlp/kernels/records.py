@@ -19,7 +19,7 @@ from numba.np.numpy_support import from_dtype
 from fastmlp.kernels.options import jit
 
 # What the team is asked to do
-FORWARD, OUTPUT, DELTA, UPDATE, TRAIN, INFER, ENCODE = range(7)
+FORWARD, OUTPUT, DELTA, UPDATE, TRAIN, INFER, ENCODE, MEET = range(8)
 # How images are stored
 UINT8, FLOAT32, FLOAT64 = range(3)
 IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}

@@ -15,6 +15,7 @@ from fastmlp.kernels.records import (
     FLOAT32,
     FORWARD,
     INFER,
+    MEET,
     OUTPUT,
     TRAIN,
     UINT8,
@@ -263,8 +264,13 @@ def work(job_place, layers_place, count, board, member, members, like):
         infer(job, layers, scratch, member, members, like)
     elif job.kind == ENCODE:
         encode_all(job, member, members)
+    elif job.kind == MEET:
+        for _ in range(job.steps):
+            meet(board, members)
     elif count > 0:
-        work_on_layer(job, layers, board, scratch, member, members, like)
+        for _ in range(job.steps):
+            work_on_layer(job, layers, board, scratch, member, members, like)
+            meet(board, members)
 
 
 @jit

@@ -1,0 +1,96 @@
+"""The process that trains with one implementation: a task as JSON in, measurements out.
+
+python -m fastmlp.bench.child '{"implementation": "numpy", "workload": "784-128-10/64", ...}'
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+BEGAN = perf_counter()
+
+
+def main() -> None:
+    """Do the task in the arguments, and write one line of JSON."""
+    task = json.loads(sys.argv[1])
+    if hasattr(os, "sched_setaffinity") and task["cores"]:
+        os.sched_setaffinity(0, task["cores"])
+    if "kernels" in task:
+        from fastmlp.bench.kernel_child import measure_side
+
+        result = measure_side(task)
+    else:
+        result = to_target(task) if "target" in task else epochs(task)
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result["peak_bytes"] = kilobytes * (1 if sys.platform == "darwin" else 1024)
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+def epochs(task: dict[str, Any]) -> dict[str, Any]:
+    """Train for some epochs: the first compiles and warms up, and is measured apart."""
+    import numpy as np
+
+    peer, data, work = ready(task)
+    set_up, samples, seconds = perf_counter() - BEGAN, len(data.train), []
+    rates = np.full(-(-samples // work.batch_size), work.learning_rate)
+    rng = np.random.default_rng(task["seed"])
+    for _ in range(1 + task["epochs"]):
+        order = rng.permutation(samples)
+        began = perf_counter()
+        peer.epoch(order, rates)
+        seconds.append(perf_counter() - began)
+    first, *rest = seconds
+    return {
+        "setup_seconds": set_up,
+        "first_epoch_seconds": first,
+        "epoch_seconds": rest,
+        "accuracy": accuracy(peer, data),
+    }
+
+
+def to_target(task: dict[str, Any]) -> dict[str, Any]:
+    """Train until an accuracy on the test images is reached; looking takes no time of training."""
+    import numpy as np
+
+    from fastmlp.training.schedules import linear, step_rates
+
+    peer, data, work = ready(task)
+    rng, seconds, reached = np.random.default_rng(task["seed"]), [], 0.0
+    steps = -(-len(data.train) // work.batch_size)
+    for epoch in range(task["epochs"]):
+        order = rng.permutation(len(data.train))
+        rates = step_rates(linear, task["learning_rate"], epoch, task["epochs"], steps)
+        began = perf_counter()
+        peer.epoch(order, rates)
+        seconds.append(perf_counter() - began)
+        reached = accuracy(peer, data)
+        if reached >= task["target"]:
+            break
+    return {"epoch_seconds": seconds, "accuracy": reached, "reached": reached >= task["target"]}
+
+
+def accuracy(peer: Any, data: Any) -> float:
+    """Return the share of the test images that a peer names rightly."""
+    return float((peer.predict(data.test.images) == data.test.labels).mean())
+
+
+def ready(task: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return the peer of a task, before its first step, its data and its workload."""
+    from fastmlp.bench import peers, workload
+    from fastmlp.network import Network
+
+    name, work = task["implementation"], workload.named(task["workload"])
+    data = workload.load(work, task["dataset"], task["folder"] and Path(task["folder"]))
+    network, kind = Network(work.sizes, seed=task["seed"]), peers.implementation(name).kind
+    peer = peers.peer_class(name)(network, data.train, work.batch_size, task["threads"], kind)
+    return peer, data, work
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""What surrounds a measurement: the machine, its versions and its load."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fastmlp.machine import describe_machine
+
+GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+PACKAGES = ("torch", "jax", "scikit-learn", "scipy")
+
+
+def environment() -> dict[str, Any]:
+    """Return everything that a reader of figures asks for, as plain values."""
+    machine = asdict(describe_machine())
+    for private in ("cache", "kernels_compiled"):
+        machine.pop(private)
+    versions = {name: number for name in PACKAGES if (number := _installed(name))}
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": machine,
+        "memory_bytes": _memory(),
+        "governor": _governor(),
+        "affinity": cores(),
+        "versions": machine.pop("versions") | versions,
+        "commit": _commit(),
+        "load_average": load_average(),
+    }
+
+
+def cores() -> list[int]:
+    """Return the cores that this process may use; empty where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def load_average() -> float | None:
+    """Return how many processes wanted to run, on average over the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _governor() -> str | None:
+    try:
+        return GOVERNOR.read_text().strip()
+    except OSError:
+        return None
+
+
+def _commit() -> str | None:
+    """Return the commit that this package's own repository is at, with "+" if it was edited."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        git = ["git", "-C", str(root)]
+        commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True)
+        changes = subprocess.run([*git, "status", "--porcelain"], capture_output=True)
+    except OSError:
+        return None
+    return (commit.stdout.decode().strip() + "+" * bool(changes.stdout.strip())) or None

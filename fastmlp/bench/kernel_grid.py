@@ -1,0 +1,85 @@
+"""Kernels over a grid of shapes, each against the NumPy reference's function of the same name."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from fastmlp.bench.environment import cores, environment
+from fastmlp.bench.epochs import in_a_process
+from fastmlp.bench.limits import measure_limits
+from fastmlp.kernels.launch import available_threads
+
+BATCHES = (1, 8, 64, 256, 1024)
+WIDTHS = (10, 16, 128, 512, 784, 1024)
+KERNELS = ("forward", "delta", "update", "output", "exp")
+ROUNDS = 2
+LIMIT_SECONDS = 600.0
+
+
+def grid(kernels: Sequence[str], batches: Sequence[int], widths: Sequence[int]) -> Iterator[Any]:
+    """Yield kernel, batch, inputs and outputs of every case; two kernels have no inputs."""
+    for kernel, batch in itertools.product(kernels, batches):
+        inputs = (0,) if kernel in ("output", "exp") else widths
+        for shape in itertools.product(inputs, widths):
+            yield kernel, batch, *shape
+
+
+def measure_kernels(
+    kernels: Sequence[str] = KERNELS,
+    batches: Sequence[int] = BATCHES,
+    widths: Sequence[int] = WIDTHS,
+    rounds: int = ROUNDS,
+    threads: int | None = None,
+    say: Callable[[str], object] = lambda line: None,
+) -> dict[str, Any]:
+    """Return the document of a run: for each kernel and shape both sides' seconds and errors.
+
+    Each side goes through the grid in a process of its own, in turn: after a product, NumPy's
+    threads keep the cores busy for a while. A figure is the better of the rounds' medians, so
+    that one disturbance does not decide a shape.
+    """
+    threads = threads or available_threads()
+    cases = list(grid(kernels, batches, widths))
+    sides: dict[str, list[list[list[float]]]] = {"fastmlp": [], "numpy": []}
+    for number, side in itertools.product(range(rounds), sides):
+        say(f"{side}, {len(cases)} shapes, round {number + 1} of {rounds}")
+        task = {"kernels": cases, "side": side, "threads": threads, "cores": cores()[:threads]}
+        done = in_a_process(task, LIMIT_SECONDS)
+        if "failure" in done:
+            raise RuntimeError(f"the process that measures {side} failed: {done['failure']}")
+        sides[side].append(done["rows"])
+    rows = []
+    for place, case in enumerate(cases):
+        row = dict(zip(("kernel", "batch", "inputs", "outputs"), case, strict=True))
+        row |= work_of(*case)
+        for side, runs in sides.items():
+            row[f"{side}_samples"] = [run[place][0] for run in runs]
+            row[f"{side}_seconds"] = min(row[f"{side}_samples"])
+            row[f"{side}_error"] = max(run[place][1] for run in runs)
+        row["ratio"] = row["numpy_seconds"] / row["fastmlp_seconds"]
+        rows.append(row)
+    return {
+        "kind": "kernels",
+        "environment": environment(),
+        "limits": measure_limits(threads),
+        "settings": {"threads": threads, "rounds": rounds},
+        "rows": rows,
+    }
+
+
+def work_of(kernel: str, batch: int, inputs: int, outputs: int) -> dict[str, float]:
+    """Return the useful floating-point operations of a case, and the bytes of its operands."""
+    if kernel == "output":  # maximum, difference, exponential, sum, quotient, delta
+        return {"flops": 6.0 * batch * outputs, "bytes": 12.0 * batch * outputs}
+    if kernel == "exp":  # sum, exponential, sum, quotient
+        return {"flops": 4.0 * batch * outputs, "bytes": 8.0 * batch * outputs}
+    sizes = batch * inputs + inputs * outputs + batch * outputs
+    return {"flops": 2.0 * batch * inputs * outputs, "bytes": 4.0 * sizes}
+
+
+def geometric_mean(rows: Sequence[dict[str, Any]]) -> float:
+    """Return the geometric mean of the ratios: above 1, fastmlp is the faster one."""
+    return statistics.geometric_mean(row["ratio"] for row in rows)

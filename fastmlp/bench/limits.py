@@ -1,0 +1,100 @@
+"""What this machine can do at most, measured: arithmetic, bandwidth, and what meeting costs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from fastmlp.kernels.launch import available_threads, prepare, run
+from fastmlp.kernels.layout import aligned_zeros, panel_width
+from fastmlp.kernels.options import Shared
+from fastmlp.kernels.records import JOB, LAYER, MEET
+from fastmlp.kernels.tiles import TILE_ROWS
+
+FLOAT32 = np.dtype(np.float32)
+ROUNDS = 7
+# Floating-point operations of one measurement of the peak
+PEAK_WORK = 2**29
+# Bytes of two arrays that together fit the named level on most machines
+LEVELS = {"L1": 16 << 10, "L2": 256 << 10, "L3": 4 << 20, "memory": 256 << 20}
+MEETINGS, REGIONS = 20_000, 200
+
+
+def measure_limits(threads: int | None = None) -> dict[str, Any]:
+    """Return the limits of one core, and of `threads` at once; compiles the kernels if need be.
+
+    peak_flops : of fused multiply-adds in float32, for one core and all
+    bytes_per_second : of a += b, by the level of memory that holds a and b; two reads, one write
+    meeting_seconds : of a barrier; region_seconds : of starting the threads and coming home
+    """
+    prepare(FLOAT32)
+    threads = threads or available_threads()
+    return {
+        "threads": threads,
+        "peak_flops": {"one": flops(1), "all": flops(threads)},
+        "bytes_per_second": {
+            name: {"one": bandwidth(size, 1), "all": bandwidth(size, threads)}
+            for name, size in LEVELS.items()
+        },
+        "meeting_seconds": team_seconds(MEETINGS, threads) / MEETINGS,
+        "region_seconds": team_seconds(0, threads),
+    }
+
+
+def flops(threads: int) -> float:
+    """Return the operations a second of the dense tile on operands that stay in L1."""
+    multiply = Shared.by_name["multiply"].compiled["float32"].ctypes
+    columns = panel_width(2**30, FLOAT32)
+    length = PEAK_WORK // 2 // (TILE_ROWS * columns)
+
+    def call() -> None:
+        c, p, q = (aligned_zeros((64, 64), FLOAT32) for _ in range(3))
+        place = (c.ctypes.data, columns, p.ctypes.data, 64, 0, q.ctypes.data, 0)
+        multiply(*place, TILE_ROWS, columns, length, 0.0)
+
+    return threads * PEAK_WORK / seconds_together(call, threads)
+
+
+def bandwidth(size: int, threads: int) -> float:
+    """Return the bytes a second that a += b moves, with `size` bytes of a and b for each thread."""
+    add = Shared.by_name["add"].compiled["float32"].ctypes
+    columns, passes = size // 128 * 16, max(2, (64 << 20) // size)
+    waiting = [[aligned_zeros((columns,), FLOAT32) for _ in range(2)] for _ in range(threads)]
+    for array in (array for pair in waiting for array in pair):
+        array[...] = 1  # makes its pages real
+
+    def call() -> None:
+        a, b = waiting.pop()
+        add(a.ctypes.data, 0, b.ctypes.data, 0, passes, columns, 0.0)
+        waiting.append([a, b])
+
+    return threads * passes * 12 * columns / seconds_together(call, threads)
+
+
+def seconds_together(call: Callable[[], None], threads: int) -> float:
+    """Return the median seconds that some threads take, each to make the call once."""
+    samples = []
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(ROUNDS):
+            began = perf_counter()
+            list(pool.map(lambda _: call(), range(threads)))
+            samples.append(perf_counter() - began)
+    return statistics.median(samples)
+
+
+def team_seconds(meetings: int, threads: int) -> float:
+    """Return the median seconds of a job in which the team does nothing but meet."""
+    if threads == 1:
+        return 0.0
+    job, samples = np.zeros(1, JOB), []
+    job["kind"], job["steps"] = MEET, meetings
+    for _ in range(ROUNDS if meetings else REGIONS):
+        began = perf_counter()
+        run(job, np.zeros(0, LAYER), threads, FLOAT32)
+        samples.append(perf_counter() - began)
+    return statistics.median(samples)

@@ -1,0 +1,57 @@
+"""Each implementation as its own users would write it: one class in one short file.
+
+Peer(network, data, batch_size, threads) starts from a network's initial parameters;
+epoch(order, rates) trains on the samples in that order, with one learning rate for each step;
+predict(images) returns the class of each image. What only the first epoch costs (compiling,
+encoding) is part of that epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from fastmlp.errors import refuse
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """Where an implementation is, and what it needs.
+
+    module : of this package; kind : a variant that its class knows; package : to be installed
+    """
+
+    module: str
+    kind: str
+    package: str
+
+
+IMPLEMENTATIONS = {
+    "fastmlp": Implementation("own", "compiled", "fastmlp"),
+    "numpy": Implementation("own", "numpy", "numpy"),
+    "torch": Implementation("pytorch", "eager", "torch"),
+    "torch-compile": Implementation("pytorch", "compile", "torch"),
+    "torch-dataloader": Implementation("pytorch", "dataloader", "torch"),
+    "jax": Implementation("jax_scan", "scan", "jax"),
+    "sklearn": Implementation("scikit_learn", "sgd", "sklearn"),
+}
+
+
+def implementation(name: str) -> Implementation:
+    """Return the implementation of a name."""
+    if name not in IMPLEMENTATIONS:
+        known = ", ".join(IMPLEMENTATIONS)
+        raise refuse("implementation", "must be a known one", repr(name), f"Choose from {known}.")
+    return IMPLEMENTATIONS[name]
+
+
+def is_installed(name: str) -> bool:
+    """Return whether an implementation can be measured here; imports nothing."""
+    return find_spec(implementation(name).package) is not None
+
+
+def peer_class(name: str) -> Any:
+    """Return the class of an implementation, importing what it needs."""
+    return import_module(f"fastmlp.bench.peers.{implementation(name).module}").Peer

@@ -1,0 +1,84 @@
+"""PyTorch: eager on sliced tensors, the same step compiled, and the usual DataLoader."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from fastmlp.bench.workload import scaled
+from fastmlp.datasets import Split
+from fastmlp.functions import Array
+from fastmlp.network import Network
+
+TRIAL = 50  # steps to try each number of threads on
+
+
+class Peer:
+    """A Sequential of Linear and ReLU, CrossEntropyLoss, and torch.optim.SGD."""
+
+    def __init__(
+        self, network: Network, train: Split, batch_size: int, threads: int, kind: str
+    ) -> None:
+        layers: list[nn.Module] = []
+        for (inputs, outputs), w, b in zip(
+            pairwise(network.sizes), network.weights, network.biases, strict=True
+        ):
+            linear = nn.Linear(inputs, outputs)
+            with torch.no_grad():
+                linear.weight.copy_(torch.from_numpy(w.T.copy()))
+                linear.bias.copy_(torch.from_numpy(b))
+            layers += [linear, nn.ReLU()]
+        self.model = nn.Sequential(*layers[:-1])
+        self.images = torch.from_numpy(scaled(train.images))
+        self.labels = torch.from_numpy(train.labels.astype("int64"))
+        self.optimiser = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.cost = nn.CrossEntropyLoss()
+        self.batch_size, self.threads, self.kind = batch_size, threads, kind
+        self.step = torch.compile(self.one_step) if kind == "compile" else self.one_step
+        self.is_tuned = False
+
+    def one_step(self, x: Any, y: Any) -> None:
+        """Forward, backward, update."""
+        self.optimiser.zero_grad()
+        self.cost(self.model(x), y).backward()
+        self.optimiser.step()
+
+    def batches(self, order: Array) -> Any:
+        """Return pairs of images and labels, a minibatch each."""
+        if self.kind == "dataloader":
+            data = TensorDataset(self.images, self.labels)
+            return DataLoader(data, self.batch_size, sampler=order.tolist())
+        parts = torch.from_numpy(order).split(self.batch_size)
+        return ((self.images[rows], self.labels[rows]) for rows in parts)
+
+    def epoch(self, order: Array, rates: Array) -> None:
+        """Train on the samples in that order."""
+        if not self.is_tuned:
+            self.tune(order)
+        for (x, y), rate in zip(self.batches(order), rates, strict=True):
+            self.optimiser.param_groups[0]["lr"] = float(rate)
+            self.step(x, y)
+
+    def tune(self, order: Array) -> None:
+        """Choose the number of threads, all or one, that is the faster on a few steps."""
+        self.is_tuned, seconds, some = True, {}, order[: TRIAL * self.batch_size]
+        self.optimiser.param_groups[0]["lr"] = 0.0
+        for threads in (self.threads, 1):
+            torch.set_num_threads(threads)
+            for _ in range(2):  # the first compiles, or warms up
+                began = perf_counter()
+                for x, y in self.batches(some):
+                    self.step(x, y)
+                seconds[threads] = perf_counter() - began
+        torch.set_num_threads(min(seconds, key=lambda threads: seconds[threads]))
+
+    def predict(self, images: Array) -> Array:
+        """Return the class of each image."""
+        with torch.no_grad():
+            answers: Array = self.model(torch.from_numpy(scaled(images))).argmax(1).numpy()
+        return answers

@@ -1,0 +1,101 @@
+"""What is measured: a network, a batch size and data, by a name such as 784-128-10/64."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from fastmlp.datasets import Dataset, Split, load_dataset
+from fastmlp.errors import refuse
+from fastmlp.functions import Array
+
+SEVEN = (
+    "784-128-10/64",
+    "784-128-10/32",
+    "784-16-16-10/10",
+    "784-16-16-10/1",
+    "784-512-512-10/128",
+    "784-1024-1024-10/512",
+    "784-512-512-10/128/dense",
+)
+DENSE_SAMPLES, DENSE_TESTS = 60_000, 10_000
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One network, trained by plain SGD with softmax and cross entropy.
+
+    sizes : neurons of all layers; batch_size : samples of a step
+    dense : random input in which nothing is zero, in place of a data set's images
+    """
+
+    sizes: tuple[int, ...]
+    batch_size: int
+    dense: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name that `named` understands."""
+        return f"{'-'.join(map(str, self.sizes))}/{self.batch_size}" + "/dense" * self.dense
+
+    @property
+    def learning_rate(self) -> float:
+        """A rate at which every one of the seven networks learns: lower for tiny batches."""
+        return min(0.1, 0.01 * self.batch_size)
+
+    def flops(self, first_layer: float = 1.0) -> float:
+        """Return the floating-point operations that one sample's training step is made of.
+
+        2 I O each for z = x w, dw = x^T dz and, above the first layer, dx = dz w^T. What the first
+        layer does not do because pixels are zero is left out by its share of nonzero pixel pairs.
+        """
+        products = [inputs * outputs for inputs, outputs in pairwise(self.sizes)]
+        return 2.0 * (2 * first_layer * products[0] + 3 * sum(products[1:]))
+
+
+def named(name: str) -> Workload:
+    """Return the workload of a name: sizes/batch, or sizes/batch/dense."""
+    match = re.fullmatch(r"([1-9]\d{0,5}(?:-[1-9]\d{0,5})+)/([1-9]\d{0,5})(/dense)?", name)
+    if match is None:
+        raise refuse("workload", "must be sizes/batch", repr(name), "Pass 784-128-10/64.")
+    sizes, batch, dense = match.groups()
+    return Workload(tuple(map(int, sizes.split("-"))), int(batch), dense is not None)
+
+
+def load(workload: Workload, dataset: str, folder: Path | None) -> Dataset:
+    """Return the data of a workload: a data set's, or dense random float32 input."""
+    if workload.dense:
+        return dense_data(workload.sizes[0], workload.sizes[-1])
+    data = load_dataset(dataset, folder=folder, download=False)
+    inputs, classes = data.train.images.shape[1], len(data.class_names)
+    if workload.sizes[0] != inputs or workload.sizes[-1] < classes:
+        rule = f"must have {inputs} inputs and {classes} outputs, for {data.name}"
+        raise refuse("workload", rule, workload.name, "Append /dense for random input.")
+    return data
+
+
+def dense_data(inputs: int, classes: int) -> Dataset:
+    """Return random images, float32 of 0 to 1, that are each a little like those of their class."""
+    rng = np.random.default_rng(0)
+    patterns = rng.random((classes, inputs), np.float32)
+
+    def draw(count: int) -> Split:
+        labels = rng.integers(0, classes, count)
+        images = rng.random((count, inputs), np.float32)
+        images += np.float32(0.2) * (patterns[labels] - images)
+        return Split(images, labels)
+
+    names = tuple(map(str, range(classes)))
+    train, test = draw(DENSE_SAMPLES), draw(DENSE_TESTS)
+    return Dataset("dense", train, test, names, (1, inputs), "random numbers, seed 0")
+
+
+def scaled(images: Array) -> Array:
+    """Return images as peers take them: float32, pixels as 0 to 1."""
+    if images.dtype == np.uint8:
+        return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
+    return images
