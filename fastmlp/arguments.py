@@ -122,13 +122,44 @@ _TRAINING = (
     _option("--model", None, "Where to save; by default, after the data set.", _FILE),
 )
 
+_THREADS = (_option("--threads", None, "For every implementation.", _COUNT),)
+_WORKLOADS = (
+    click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/dense]]..."),
+    _option("--rounds", 3, "Processes of each implementation, in turn.", _COUNT),
+    _option("--epochs", 3, "Timed in each process, after one that warms up.", _COUNT),
+    _option("--limit", 300.0, "Seconds after which a process is too slow.", float),
+    _option("--quick", False, "Three workloads against NumPy alone, in under a minute."),
+)
+_AGAINST = (
+    _option("--against", None, "numpy,torch,torch-compile,torch-dataloader,jax,sklearn; all."),
+    _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz."),
+    _option("--data-folder", None, "Where the named data set's files are.", _FILE),
+)
+_GRID = (
+    _option("--every", False, "Show every shape, not only those where NumPy wins."),
+    _option("--roofline", None, "Draw the roofline to this .png; needs fastmlp[plot].", _FILE),
+)
+_TARGET = (
+    _option("--target", 0.98, "Test accuracy to reach.", click.FloatRange(0, 1)),
+    _option("--seeds", 5, "How many runs of each.", _COUNT),
+)
+_SAVED = (
+    _option("--save", None, "Save all samples and the environment as JSON.", _FILE),
+    _option("--html", None, "Write a report with charts; needs fastmlp[plot].", _FILE),
+)
+_RUNS = (click.argument("first", type=_FILE), click.argument("second", type=_FILE))
+
 # What each command takes, as its decorator
 TRAIN = _options(_DATA, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
 EVALUATE = _options(_MODEL, _DATA, _backend("compiled"), _JSON)
 PREDICT = _options(_MODEL, _IMAGES, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
-INFO = _options(_JSON)
+INFO = _options((_option("--measure", False, "Measure its limits, too."),), _JSON)
 WARMUP = _options((_DTYPE,), _JSON)
+BENCH_EPOCHS = _options(_WORKLOADS, _AGAINST, _THREADS, _SAVED, _JSON)
+BENCH_KERNELS = _options(_GRID, _THREADS, _SAVED, _JSON)
+BENCH_ACCURACY = _options(_TARGET, _AGAINST, _THREADS, _SAVED, _JSON)
+BENCH_COMPARE = _options(_RUNS, _JSON)
 
 
 def check_together(given: Mapping[str, Any]) -> None:

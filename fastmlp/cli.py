@@ -1,4 +1,5 @@
-"""The command line: arguments in, exit status out. The only place that prints.
+"""The command line: arguments in, exit status out.
+Commands print through `screen`, and nothing else prints.
 
 What takes time to import is imported by the command that needs it: help answers at once.
 """
@@ -7,23 +8,18 @@ from __future__ import annotations
 
 import errno
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from fastmlp import __version__, arguments, steps
+from fastmlp.bench_cli import bench
 from fastmlp.errors import FastMLPError
-
-if TYPE_CHECKING:
-    from fastmlp.datasets import Dataset
+from fastmlp.screen import Screen
 
 INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended: 128 + SIGINT
-REDRAW_SECONDS = 0.05
 
 
 class _Commands(click.Group):
@@ -49,66 +45,6 @@ class _Commands(click.Group):
             ctx.exit(INTERRUPTED)
 
 
-class _Screen:
-    """Standard output for people: lines and tables. With --json it is kept for the document."""
-
-    def __init__(self, as_json: bool) -> None:
-        from rich.console import Console
-
-        file = sys.stderr if as_json else sys.stdout
-        self.console = Console(file=file, highlight=False, markup=False, emoji=False)
-        self.as_json, self.name = as_json, ""
-        self.live = not as_json and self.console.is_interactive and sys.stdout.isatty()
-        self.ascii_only = self.console.options.ascii_only
-
-    def say(self, *lines: str, style: str | None = None) -> None:
-        """Print lines, each of which begins with the data set's name once there is one."""
-        prefix = f"{self.name}: " if self.name else ""
-        for line in lines:
-            self.console.print(prefix + line, style=style, soft_wrap=not self.console.is_terminal)
-
-    def show(self, document: dict[str, Any], *tables: Any) -> None:
-        """Print the tables between empty lines, or the document in their stead."""
-        from fastmlp.report import to_json
-
-        if self.as_json:
-            click.echo(to_json(document))
-            return
-        self.console.print()
-        for table in tables:
-            self.console.print(table)
-            self.console.print()
-
-    def data(self, given: dict[str, Any]) -> Dataset:
-        """Load the data set that the arguments ask for, and name it in every line from here on."""
-        from fastmlp.report import dataset_lines
-
-        with self.line() as draw:
-            data = steps.found(given, self.say, draw)
-        self.name = data.name
-        self.say(*dataset_lines(data))
-        return data
-
-    @contextmanager
-    def line(self) -> Iterator[Callable[[Any], None]]:
-        """Give a function that redraws one line of a terminal; the line is gone at the end."""
-        if not self.live:
-            yield lambda _: None
-            return
-        from rich.live import Live
-
-        drawn = 0.0
-        with Live(console=self.console, auto_refresh=False, transient=True) as live:
-
-            def draw(renderable: Any) -> None:
-                nonlocal drawn
-                if time.monotonic() - drawn > REDRAW_SECONDS:
-                    live.update(renderable, refresh=True)
-                    drawn = time.monotonic()
-
-            yield draw
-
-
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fastmlp")
 def main() -> None:
@@ -126,7 +62,7 @@ def train(**given: Any) -> None:
     from fastmlp import report
 
     arguments.check_together(given)
-    screen = _Screen(given["json"])
+    screen = Screen(given["json"])
     data = screen.data(given)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
     steps.check_place(model)
@@ -156,7 +92,7 @@ def evaluate(**given: Any) -> None:
     from fastmlp import report
     from fastmlp.network import Network
 
-    screen, network = _Screen(given["json"]), Network.load(given["model"])
+    screen, network = Screen(given["json"]), Network.load(given["model"])
     data = screen.data({**given, "dataset": given["dataset"] or steps.namesake(given["model"])})
     screen.say(report.network_line(network))
     steps.prepared(network.dtype, given["backend"], screen.say)
@@ -182,7 +118,7 @@ def predict(**given: Any) -> None:
     from fastmlp.datasets.picture import read_pictures
     from fastmlp.network import Network
 
-    screen, network = _Screen(given["json"]), Network.load(given["model"])
+    screen, network = Screen(given["json"]), Network.load(given["model"])
     pictures = read_pictures(given["image"], network.sizes[0])
     first = given["index"]
     images = steps.chosen(pictures.images, first, given["count"])
@@ -204,7 +140,7 @@ def find_learning_rate(**given: Any) -> None:
     from fastmlp import report, training
 
     arguments.check_together(given)
-    screen = _Screen(given["json"])
+    screen = Screen(given["json"])
     data = screen.data(given)
     network = steps.built(data, given, screen.say)
     steps.prepared(network.dtype, given["backend"], screen.say)
@@ -224,7 +160,7 @@ def find_learning_rate(**given: Any) -> None:
 @arguments.WARMUP
 def warmup(**given: Any) -> None:
     """Compile the kernels ahead, so that the first training does not have to."""
-    screen = _Screen(given["json"])
+    screen = Screen(given["json"])
     seconds = steps.prepared(given["dtype"], "compiled", screen.say)
     if given["json"]:
         screen.show({"dtype": given["dtype"], "compile_seconds": seconds})
@@ -236,13 +172,24 @@ def warmup(**given: Any) -> None:
 def info(**given: Any) -> None:
     """Show what this machine offers.
 
-    Processor, vectors, threads and what limits them, versions, and the place of the cache.
+    Processor, vectors, threads and what limits them, versions, and the place of the cache. With
+    --measure also what it can do at most: arithmetic, bandwidth, the cost of meeting.
     """
     from fastmlp import report
     from fastmlp.machine import describe_machine
 
-    machine = describe_machine()
-    _Screen(given["json"]).show(asdict(machine), report.machine_table(machine))
+    machine, screen = describe_machine(), Screen(given["json"])
+    document, tables = asdict(machine), [report.machine_table(machine)]
+    if given["measure"]:
+        from fastmlp.bench.limits import measure_limits
+
+        steps.prepared("float32", "compiled", screen.say)
+        document["limits"] = measure_limits()
+        tables.append(report.limits_table(document["limits"]))
+    screen.show(document, *tables)
+
+
+main.add_command(bench)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,15 @@ class DivergedError(FastMLPError, ArithmeticError):
     """The cost became NaN or infinite in training. The network holds its last good parameters."""
 
 
+class MissingExtraError(FastMLPError, ImportError):
+    """A package is not installed that only some features need. The message names the extra."""
+
+    def __init__(self, feature: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{feature} need {package}, which is not installed. Run pip install 'fastmlp[{extra}]'."
+        )
+
+
 def refuse(argument: str, rule: str, got: object, remedy: str) -> ArgumentError:
     """Return the error for an argument that broke its rule: what arrived, and the remedy."""
     return ArgumentError(f"{argument} {rule}; got {got}. {remedy}")

@@ -1,5 +1,12 @@
 """Records and arrays to what a terminal shows: pure functions that print nothing."""
 
+from fastmlp.report.bench import (
+    accuracy_table,
+    differences_table,
+    epochs_tables,
+    kernels_tables,
+    limits_table,
+)
 from fastmlp.report.confusion import (
     class_accuracies,
     confusion_matrix,
@@ -15,6 +22,7 @@ from fastmlp.report.documents import (
     training_document,
 )
 from fastmlp.report.machine import machine_table
+from fastmlp.report.page import page
 from fastmlp.report.prediction import Prediction, prediction_view, predictions
 from fastmlp.report.text import class_names, duration, percent, reason
 from fastmlp.report.training import (
@@ -29,18 +37,24 @@ from fastmlp.report.training import (
 
 __all__ = [
     "Prediction",
+    "accuracy_table",
     "class_accuracies",
     "class_names",
     "confusion_matrix",
     "confusion_tables",
     "dataset_lines",
+    "differences_table",
     "digit_blocks",
     "download_line",
     "duration",
+    "epochs_tables",
     "evaluation_document",
     "evaluation_line",
+    "kernels_tables",
+    "limits_table",
     "machine_table",
     "network_line",
+    "page",
     "percent",
     "prediction_document",
     "prediction_view",

@@ -29,7 +29,7 @@ class Peer:
         )
         some = slice(0, batch_size)  # the first call makes the arrays
         classes = np.arange(network.sizes[-1])
-        self.model.partial_fit(self.images[some], self.labels[some], classes)
+        self.model.partial_fit(self.images[some], self.labels[some], classes=classes)
         for own, start in zip(self.model.coefs_, network.weights, strict=True):
             own[...] = start
         for own, start in zip(self.model.intercepts_, network.biases, strict=True):

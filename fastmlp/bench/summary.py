@@ -1,0 +1,145 @@
+"""From raw samples to what they say: medians, spreads, ratios, shares of the limits, doubts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+BASELINE = "numpy"
+# Accuracies further apart than this are not the same work
+COMPARABLE = 0.015
+# A load above this share of the cores, or processes whose times differ by more than this factor,
+# mean that something else was running
+BUSY_LOAD, BUSY_SPREAD = 0.25, 1.3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One implementation on one workload; seconds are those of an epoch.
+
+    low, high : of the medians of the processes; ratio : its seconds over fastmlp's, the median
+    over pairs of the same round, with the lowest and highest; peak_share : of the measured FMA
+    peak, by the operations of a dense network; executed_share : by those really executed
+    """
+
+    name: str
+    seconds: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    first_epoch: float = float("nan")
+    setup: float = float("nan")
+    samples_per_second: float = float("nan")
+    gflops: float = float("nan")
+    peak_share: float = float("nan")
+    executed_share: float = float("nan")
+    peak_bytes: float = float("nan")
+    accuracy: float = float("nan")
+    ratio: float = float("nan")
+    ratio_low: float = float("nan")
+    ratio_high: float = float("nan")
+    comparable: bool = True
+    failure: str = ""
+
+
+def summarise(workload: dict[str, Any], peak_flops: float) -> list[Row]:
+    """Return a row for each implementation that ran a workload, in the order of the runs."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for run in workload["runs"]:
+        runs.setdefault(run["implementation"], []).append(run)
+    own = {run["round"]: _seconds(run) for run in runs.get("fastmlp", []) if _worked(run)}
+    good = {name: [run for run in of if _worked(run)] for name, of in runs.items()}
+    accuracies = {name: median(run["accuracy"] for run in of) for name, of in good.items() if of}
+    wanted = accuracies.get(BASELINE, next(iter(accuracies.values()), 0.0))
+    return [
+        _row(name, workload, good[name], own, peak_flops, accuracies[name], wanted)
+        if good[name]
+        else Row(name, failure=of[0]["failure"])
+        for name, of in runs.items()
+    ]
+
+
+def _row(
+    name: str,
+    workload: dict[str, Any],
+    runs: list[dict[str, Any]],
+    own: dict[int, float],
+    peak_flops: float,
+    accuracy: float,
+    wanted: float,
+) -> Row:
+    medians = [_seconds(run) for run in runs]
+    pairs = [_seconds(run) / own[run["round"]] for run in runs if run["round"] in own]
+    seconds, samples = median(medians), workload["samples"]
+    flops = workload["flops_per_sample"] * samples / seconds
+    ratio, low, high = (median(pairs), min(pairs), max(pairs)) if pairs else [float("nan")] * 3
+    executed = workload["executed_flops_per_sample" if name == "fastmlp" else "flops_per_sample"]
+    return Row(
+        name,
+        seconds,
+        min(medians),
+        max(medians),
+        median(run["first_epoch_seconds"] for run in runs),
+        median(run["setup_seconds"] for run in runs),
+        samples / seconds,
+        flops / 1e9,
+        flops / peak_flops,
+        executed * samples / seconds / peak_flops,
+        median(run["peak_bytes"] for run in runs),
+        accuracy,
+        ratio,
+        low,
+        high,
+        comparable=abs(accuracy - wanted) <= COMPARABLE,
+    )
+
+
+def doubts(document: dict[str, Any]) -> list[str]:
+    """Return what a reader should know before believing a run: a busy machine, above all."""
+    found, surroundings = [], document["environment"]
+    cores, load = len(surroundings["affinity"]) or 1, surroundings["load_average"]
+    if load is not None and load > BUSY_LOAD * cores:
+        found.append(f"the machine was busy before the run: a load of {load:.2f} on {cores} cores")
+    for workload in document.get("workloads", []):
+        for row in summarise(workload, 1.0):
+            if row.high > BUSY_SPREAD * row.low:
+                found.append(
+                    f"{workload['name']}: {row.name}'s processes took {row.low:.3g} to "
+                    f"{row.high:.3g} s, so something else may have been running"
+                )
+    return found
+
+
+def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return for each implementation how long it took to the target, over the seeds."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for run in document["runs"]:
+        runs.setdefault(run["implementation"], []).append(run)
+    own: dict[int, float] = {}
+    rows = []
+    for name, of in runs.items():
+        good = [run for run in of if _worked(run)]
+        training = {run["seed"]: sum(run["epoch_seconds"]) for run in good}
+        own = own or training
+        pairs = [seconds / own[seed] for seed, seconds in training.items() if seed in own]
+        rows.append(
+            {
+                "name": name,
+                "seeds": len(of),
+                "reached": sum(run["reached"] for run in good),
+                "accuracy": sum(run["accuracy"] for run in good) / max(1, len(good)),
+                "training": sorted(training.values()),
+                "process": sorted(run["process_seconds"] for run in good),
+                "ratio": median(pairs) if pairs else float("nan"),
+                "failure": "" if good else of[0]["failure"],
+            }
+        )
+    return rows
+
+
+def _seconds(run: dict[str, Any]) -> float:
+    return float(median(run["epoch_seconds"]))
+
+
+def _worked(run: dict[str, Any]) -> bool:
+    return not run.get("failure")

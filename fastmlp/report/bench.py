@@ -1,0 +1,163 @@
+"""Benchmark documents as tables for a terminal, and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isnan
+from statistics import geometric_mean, mean, stdev
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from fastmlp.report.text import percent
+
+if TYPE_CHECKING:
+    from fastmlp.bench.compare import Difference
+    from fastmlp.bench.summary import Row
+
+
+def seconds(value: float) -> str:
+    """Return seconds with three digits: "0.0641", "2.31", "25.3"."""
+    return f"{value:#.3g}".rstrip(".")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a plain table whose first column is text and whose others are numbers."""
+    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, name in enumerate(columns):
+        shown.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
+    return shown
+
+
+def epochs_tables(name: str, rows: Sequence[Row]) -> list[Table]:
+    """Return two tables of a workload: how long it took, and what that says of the machine."""
+    times = ("", "s an epoch", "low to high", "x fastmlp", "low to high", "accuracy")
+    costs = ("", "samples/s", "GFLOP/s", "of peak", "executed", "MiB", "first s", "set-up s")
+    good = [row for row in rows if not row.failure]
+    failed = [(row.name, row.failure) for row in rows if row.failure]
+    return [
+        table(name, times, [*map(_times, good), *failed]),
+        table("", costs, map(_costs, good)),
+    ]
+
+
+def _times(row: Row) -> tuple[str, ...]:
+    doubt = "" if row.comparable else " not comparable"
+    return (
+        row.name,
+        seconds(row.seconds),
+        f"{seconds(row.low)} to {seconds(row.high)}",
+        "" if isnan(row.ratio) else f"{row.ratio:.2f}",
+        "" if isnan(row.ratio) else f"{row.ratio_low:.2f} to {row.ratio_high:.2f}",
+        percent(row.accuracy) + doubt,
+    )
+
+
+def _costs(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        f"{row.samples_per_second:,.0f}",
+        f"{row.gflops:.1f}",
+        f"{row.peak_share:.0%}",
+        f"{row.executed_share:.0%}",
+        f"{row.peak_bytes / 2**20:.0f}",
+        seconds(row.first_epoch),
+        seconds(row.setup),
+    )
+
+
+def limits_table(limits: dict[str, Any]) -> Table:
+    """Return the measured limits of the machine."""
+    peak, threads = limits["peak_flops"], limits["threads"]
+    rows = [("fused multiply-adds", *(f"{peak[k] / 1e9:.0f} GFLOP/s" for k in ("one", "all")))]
+    for level, speed in limits["bytes_per_second"].items():
+        rows.append((f"bandwidth, {level}", *(f"{speed[k] / 1e9:.0f} GB/s" for k in speed)))
+    rows.append(("meeting of the team", "", f"{limits['meeting_seconds'] * 1e6:.2f} us"))
+    rows.append(("parallel region", "", f"{limits['region_seconds'] * 1e6:.0f} us"))
+    return table("measured, float32", ("", "one core", f"{threads} threads"), rows)
+
+
+def kernels_tables(document: dict[str, Any], every: bool = False) -> list[Table]:
+    """Return the kernels' means, and the shapes where NumPy is the faster one, or all shapes."""
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for row in document["rows"]:
+        kinds.setdefault(row["kernel"], []).append(row)
+    means = [
+        (
+            kernel,
+            f"{geometric_mean(row['ratio'] for row in rows):.2f}",
+            f"{sum(row['ratio'] < 1 for row in rows)} of {len(rows)}",
+            f"{max(row['fastmlp_error'] for row in rows):.1f}",
+            f"{max(row['numpy_error'] for row in rows):.1f}",
+        )
+        for kernel, rows in kinds.items()
+    ]
+    whole = geometric_mean(row["ratio"] for row in document["rows"])
+    means.append(("all", f"{whole:.2f}", "", "", ""))
+    columns = ("kernel", "x NumPy", "NumPy wins", "error", "NumPy's")
+    title = "geometric means; errors in eps times the sum of the terms"
+    detail = [row for row in document["rows"] if every or row["ratio"] < 1]
+    detail.sort(key=lambda row: row["ratio"])
+    shapes = ("kernel", "B", "I", "O", "GFLOP/s", "NumPy's", "x NumPy", "error", "NumPy's")
+    heading = "every shape" if every else "every shape where NumPy wins"
+    return [table(title, columns, means), table(heading, shapes, map(_shape, detail))]
+
+
+def _shape(row: dict[str, Any]) -> tuple[str, ...]:
+    speeds = (row["flops"] / row[f"{side}_seconds"] / 1e9 for side in ("fastmlp", "numpy"))
+    return (
+        row["kernel"],
+        str(row["batch"]),
+        str(row["inputs"] or ""),
+        str(row["outputs"]),
+        *(f"{speed:.1f}" for speed in speeds),
+        f"{row['ratio']:.2f}",
+        f"{row['fastmlp_error']:.1f}",
+        f"{row['numpy_error']:.1f}",
+    )
+
+
+def accuracy_table(document: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Table:
+    """Return how long each implementation took to the target."""
+    columns = ("", "reached", "accuracy", "training s", "x fastmlp", "whole process s")
+    title = f"to {document['settings']['target']:.1%} test accuracy, mean and deviation over seeds"
+    lines = [
+        (row["name"], row["failure"])
+        if row["failure"]
+        else (
+            row["name"],
+            f"{row['reached']} of {row['seeds']}",
+            percent(row["accuracy"]),
+            _spread(row["training"]),
+            f"{row['ratio']:.2f}",
+            _spread(row["process"]),
+        )
+        for row in rows
+    ]
+    return table(title, columns, lines)
+
+
+def _spread(values: Sequence[float]) -> str:
+    deviation = stdev(values) if len(values) > 1 else 0.0
+    return f"{seconds(mean(values))} +- {deviation:.2g}"
+
+
+def differences_table(differences: Sequence[Difference]) -> Table:
+    """Return what changed between two runs, the real changes first."""
+    columns = ("", "first s", "second s", "change", "noise", "")
+    ordered = sorted(differences, key=lambda one: (not one.is_real, -abs(one.change)))
+    verdicts = {True: "slower", False: "faster"}
+    rows = [
+        (
+            one.name,
+            seconds(one.first),
+            seconds(one.second),
+            f"{one.change:+.1%}",
+            f"{one.noise:.1%}",
+            verdicts[one.change > 0] if one.is_real else "within the noise",
+        )
+        for one in ordered
+    ]
+    return table("second run against the first", columns, rows)

@@ -1,0 +1,75 @@
+"""The README's table of results, from two benchmark documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+from fastmlp.errors import refuse
+
+if TYPE_CHECKING:
+    from fastmlp.bench.summary import Row
+
+BEGIN, END = "<!-- results -->\n", "<!-- end of results -->\n"
+COLUMNS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX", "sklearn": "scikit-learn"}
+
+
+def results_table(
+    epochs: dict[str, Any],
+    workloads: Sequence[tuple[str, Sequence[Row]]],
+    accuracy: dict[str, Any],
+    to_target: Sequence[dict[str, Any]],
+) -> str:
+    """Return the table as Markdown, with the machine, the trials and the commands under it."""
+    names = " | ".join(COLUMNS.values())
+    lines = [
+        f"| one epoch of MNIST (60,000 samples), plain SGD | fastmlp | {names} |",
+        "|---|---|" + "---|" * len(COLUMNS),
+    ]
+    for name, rows in workloads:
+        by_name = {row.name: row for row in rows}
+        sizes, batch, *dense = name.split("/")
+        label = f"{sizes}, batch {batch}" + ", dense random input" * bool(dense)
+        own = f"**{by_name['fastmlp'].seconds:.2g} s**"
+        lines.append(f"| {label} | {own} | {' | '.join(_cell(by_name.get(k)) for k in COLUMNS)} |")
+    target = accuracy["settings"]["target"]
+    by_target = {row["name"]: row for row in to_target}
+    ours = by_target["fastmlp"]
+    cells = [
+        f"{row['ratio']:.1f} x" if (row := by_target.get(k)) and row["reached"] else ""
+        for k in COLUMNS
+    ]
+    label = f"{target:.0%} test accuracy: 784-128-10, batch 32, mean of {ours['seeds']} seeds"
+    lines.append(f"| {label} | **{mean(ours['training']):.2g} s** | {' | '.join(cells)} |")
+    settings, surroundings = epochs["settings"], epochs["environment"]
+    versions = surroundings["versions"]
+    named = ("numpy", "torch", "jax", "scikit-learn", "numba", "python")
+    software = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
+    lines += [
+        "",
+        "How many times as long the others take, and in brackets the lowest and highest of "
+        f"{settings['rounds']} pairs of runs; each run is a process of its own, the sides in turn, "
+        f"{settings['epochs']} epochs timed after one that warms up. "
+        f"{surroundings['machine']['processor']}, {settings['threads']} cores, "
+        f"{surroundings['machine']['vector_bits']}-bit vectors; {software}. "
+        "`scripts/bench --readme` measures it all again and writes this table.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: Row | None) -> str:
+    if row is None or row.failure:
+        return "" if row is None else row.failure.replace("took more than", "over")
+    doubt = "" if row.comparable else ", not comparable"
+    return f"{row.ratio:.3g} x ({row.ratio_low:.3g} to {row.ratio_high:.3g}){doubt}"
+
+
+def with_results(readme: str, table: str) -> str:
+    """Return a README with the table between its two markers."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        rule = f"must hold the lines {BEGIN.strip()} and {END.strip()}"
+        raise refuse("readme", rule, "a text without them", "Add them where the table goes.")
+    return before + begin + table + end + after
