@@ -1,0 +1,36 @@
+"""Whole epochs of plain SGD, compiled and NumPy in the same group."""
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.bench import workload
+from fastmlp.bench.peers import peer_class
+from fastmlp.errors import DataUnavailableError
+
+NAMES = ["784-128-10/64", "784-16-16-10/10", "784-512-512-10/128"]
+
+
+@pytest.fixture(scope="module")
+def data():
+    try:
+        return fastmlp.load_dataset("mnist", download=False)
+    except DataUnavailableError:
+        return fastmlp.load_dataset("digits")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_epoch(benchmark, side, data, name):
+    benchmark.group = f"epoch {name}"
+    work, samples = workload.named(name), len(data.train)
+    own = peer_class("numpy")
+    peer = own(fastmlp.Network(work.sizes), data.train, work.batch_size, None, side)
+    order = np.random.default_rng(0).permutation(samples)
+    rates = np.full(-(-samples // work.batch_size), work.learning_rate)
+    benchmark.pedantic(peer.epoch, args=(order, rates), rounds=3, warmup_rounds=1)
+    seconds = benchmark.stats.stats.median
+    benchmark.extra_info |= {
+        "samples_per_second": samples / seconds,
+        "gflops": work.flops() * samples / seconds / 1e9,
+        "accuracy": float((peer.predict(data.test.images) == data.test.labels).mean()),
+    }

@@ -1,0 +1,27 @@
+"""Every kernel at the shapes of the seven networks, compiled and NumPy in the same group."""
+
+import numpy as np
+import pytest
+
+from fastmlp.bench.kernel_child import CASES
+from fastmlp.bench.kernel_grid import work_of
+
+PRODUCTS = [(64, 784, 128), (10, 784, 16), (128, 512, 512), (512, 1024, 1024), (64, 128, 10)]
+SHAPES = [(kernel, *shape) for kernel in ("forward", "delta", "update") for shape in PRODUCTS]
+SHAPES += [(kernel, batch, 0, 10) for kernel in ("output", "exp") for batch in (64, 512)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(map(str, shape)))
+def test_kernel(benchmark, side, shape):
+    kernel, batch, inputs, outputs = shape
+    benchmark.group = f"{kernel} {batch} x {inputs} x {outputs}"
+    rng = np.random.default_rng(0)
+    case = CASES[kernel](rng, batch, inputs, outputs, side == "compiled")
+    benchmark(case.run, 1)
+    seconds, work = benchmark.stats.stats.median, work_of(*shape)
+    benchmark.extra_info |= {
+        "gflops": work["flops"] / seconds / 1e9,
+        "gigabytes_per_second": work["bytes"] / seconds / 1e9,
+        "samples_per_second": batch / seconds,
+        "error_in_eps": case.error(),
+    }
