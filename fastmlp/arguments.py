@@ -120,6 +120,9 @@ _TRAINING = (
     _option("--target-accuracy", None, "Stop there; 0 to 1.", click.FloatRange(0, 1)),
     _option("--threads", None, "At most so many.", _COUNT),
     _option("--model", None, "Where to save; by default, after the data set.", _FILE),
+    _option("--checkpoint", None, "Save the run's whole state in this folder.", _FILE),
+    _option("--every", 1, "Epochs between two checkpoints.", _COUNT),
+    _option("--resume", False, "Go on with the newest checkpoint, if there is one."),
 )
 
 _THREADS = (_option("--threads", None, "For every implementation.", _COUNT),)
@@ -143,6 +146,11 @@ _TARGET = (
     _option("--target", 0.98, "Test accuracy to reach.", click.FloatRange(0, 1)),
     _option("--seeds", 5, "How many runs of each.", _COUNT),
 )
+_CASES = (
+    _option("--cases", 3000, "How many; 100000 for a soak.", _COUNT),
+    _option("--seed", 0, "Of the first case; the next has the next.", _FROM_0),
+    click.option("--kernel", "kernels", multiple=True, help="Only this one; may be repeated."),
+)
 _SAVED = (
     _option("--save", None, "Save all samples and the environment as JSON.", _FILE),
     _option("--html", None, "Write a report with charts; needs fastmlp[plot].", _FILE),
@@ -156,6 +164,7 @@ PREDICT = _options(_MODEL, _IMAGES, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
 INFO = _options((_option("--measure", False, "Measure its limits, too."),), _JSON)
 WARMUP = _options((_DTYPE,), _JSON)
+VERIFY = _options(_CASES, _JSON)
 BENCH_EPOCHS = _options(_WORKLOADS, _AGAINST, _THREADS, _SAVED, _JSON)
 BENCH_KERNELS = _options(_GRID, _THREADS, _SAVED, _JSON)
 BENCH_ACCURACY = _options(_TARGET, _AGAINST, _THREADS, _SAVED, _JSON)
@@ -166,5 +175,7 @@ def check_together(given: Mapping[str, Any]) -> None:
     """Refuse arguments, each good by itself, that do not go together."""
     if given["sizes"] is not None and given["hidden_layers"] is not None:
         raise click.UsageError("--sizes names the hidden layers too: leave out --hidden-layers")
+    if given.get("resume") and given["checkpoint"] is None:
+        raise click.UsageError("--resume needs --checkpoint, the folder to go on from")
     if given.get("early_stopping") and given["validation"] is None:
         raise click.UsageError("--early-stopping needs --validation, such as --validation 0.1")

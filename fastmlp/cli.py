@@ -19,7 +19,8 @@ from fastmlp.bench_cli import bench
 from fastmlp.errors import FastMLPError
 from fastmlp.screen import Screen
 
-INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended: 128 + SIGINT
+# The exit status of a program that a signal ended: 128 + its number
+EXIT_STATUS = {"interrupted": 130, "terminated": 143}
 
 
 class _Commands(click.Group):
@@ -40,9 +41,12 @@ class _Commands(click.Group):
             raise click.ClickException(f"{place}{error.strerror or error}") from None
         except MemoryError as error:
             raise click.ClickException(f"not enough memory. {error}") from None
+        except steps.Terminated:
+            click.echo("Terminated.", err=True)
+            ctx.exit(EXIT_STATUS["terminated"])
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
-            ctx.exit(INTERRUPTED)
+            ctx.exit(EXIT_STATUS["interrupted"])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -71,15 +75,15 @@ def train(**given: Any) -> None:
     with screen.line() as draw:
         history = steps.trained(network, data, given, draw)
     network.save(model)
-    interrupted, test = history.stopped == "interrupted", None
-    if not interrupted:
+    status, test = EXIT_STATUS.get(history.stopped, 0), None
+    if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
     settings = {name: given[name] for name in (*steps.TRAINED, "validation")}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     screen.show(document, report.training_table(data.name, history, test))
     screen.say(*report.training_summary(history, test, seconds), f"model saved to {model}")
-    if interrupted:
-        click.get_current_context().exit(INTERRUPTED)
+    if status:
+        click.get_current_context().exit(status)
 
 
 @main.command()
@@ -187,6 +191,35 @@ def info(**given: Any) -> None:
         document["limits"] = measure_limits()
         tables.append(report.limits_table(document["limits"]))
     screen.show(document, *tables)
+
+
+@main.command()
+@arguments.VERIFY
+def verify(**given: Any) -> None:
+    """Check every kernel on this machine against the float64 reference.
+
+    Thousands of random cases: shapes at the edges of tiles, activations, costs, densities, threads.
+    A failure is a line that reproduces it alone, and exit status 1.
+    """
+    from fastmlp import report
+    from fastmlp.verify import verify as run
+
+    screen = Screen(given["json"])
+    for dtype in ("float32", "float64"):
+        steps.prepared(dtype, "compiled", screen.say)
+    with screen.line() as draw:
+        outcome = run(
+            given["cases"],
+            given["seed"],
+            given["kernels"],
+            lambda done, of: draw(f"{done:,} of {of:,} cases"),
+        )
+    document = {**asdict(outcome), "passed": outcome.passed}
+    screen.show(document, report.verification_table(outcome))
+    screen.say(*outcome.failures, style="bold red")
+    screen.say(report.verification_line(outcome))
+    if not outcome.passed:
+        click.get_current_context().exit(1)
 
 
 main.add_command(bench)

@@ -23,6 +23,10 @@ class ModelError(FastMLPError, ValueError):
     """A model file is not a fastmlp model, or is damaged."""
 
 
+class CheckpointError(FastMLPError, OSError):
+    """A checkpoint cannot be written, or none can be resumed. The message says why."""
+
+
 class DivergedError(FastMLPError, ArithmeticError):
     """The cost became NaN or infinite in training. The network holds its last good parameters."""
 

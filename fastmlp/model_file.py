@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp.errors import ArgumentError, ModelError
+from fastmlp.files import write_whole
 from fastmlp.functions import Array, activation_named, cost_named
 
 if TYPE_CHECKING:
@@ -44,18 +43,7 @@ def save(path: str | PathLike[str], network: Network) -> None:
         "class_names": network.class_names,
     }
     metadata = {"format": FORMAT, "network": json.dumps(spec)}
-    target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(to_bytes(tensors, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(Path(path), to_bytes(tensors, metadata))
 
 
 def load(path: str | PathLike[str]) -> tuple[dict[str, Any], list[Array], list[Array]]:

@@ -7,7 +7,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +32,12 @@ SEARCHED = ("start", "batch_size", "samples", "seed", "backend")
 TRAINED = (
     *("epochs", "batch_size", "learning_rate", "schedule", "momentum", "nesterov", "weight_decay"),
     *("early_stopping", "target_accuracy", "seed", "threads", "backend"),
+    *("checkpoint", "every", "resume"),
 )
+
+
+class Terminated(KeyboardInterrupt):
+    """The system asked the program to end (SIGTERM): in order, as after Ctrl-C."""
 
 
 def found(given: Given, say: Say, draw: Draw) -> Dataset:
@@ -99,7 +107,7 @@ def prepared(dtype: Any, backend: str, say: Say) -> float:
 
 
 def trained(network: Network, data: Dataset, given: Given, draw: Draw) -> History:
-    """Train, and return the history; after Ctrl-C the one so far, stopped as "interrupted"."""
+    """Train, and return the history: after Ctrl-C or SIGTERM the one so far, which says so."""
     from fastmlp import report, training
 
     split, held_out = hold_out(data.train, given["validation"], given["seed"])
@@ -111,13 +119,34 @@ def trained(network: Network, data: Dataset, given: Given, draw: Draw) -> Histor
         draw(report.progress_line(data.name, progress))
 
     try:
-        return training.train(network, split, validation=held_out, callbacks=[follow], **settings)
-    except KeyboardInterrupt:
+        with orderly_end():
+            return training.train(
+                network, split, validation=held_out, callbacks=[follow], **settings
+            )
+    except KeyboardInterrupt as why:
         if not last:
             raise  # nothing was learnt yet that an older model should give way to
+        stopped = "terminated" if isinstance(why, Terminated) else "interrupted"
     history = last[0].history
-    history.stopped = "interrupted"
+    history.stopped = stopped
     return history
+
+
+@contextmanager
+def orderly_end() -> Iterator[None]:
+    """Raise Terminated for SIGTERM inside; only the main thread can be told of signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:

@@ -10,6 +10,7 @@ BASE = {"errors", "paths", "functions"}
 DATA = BASE | {"datasets"}
 MAY_IMPORT = {
     "errors": set(),
+    "files": set(),
     "paths": set(),
     "functions": {"errors"},
     "datasets": {"errors", "paths", "inputs", "datasets"},
@@ -17,13 +18,18 @@ MAY_IMPORT = {
     "kernels": {"errors", "functions", "paths", "kernels"},
     "backends": {"errors", "kernels", "reference"},
     "inputs": {"errors", "functions"},
-    "model_file": {"errors", "functions", "network"},
+    "model_file": {"errors", "files", "functions", "network"},
     "network": {"errors", "functions", "inputs", "model_file", "backends"},
-    "training": DATA | {"inputs", "network", "backends", "training"},
+    "training": DATA | {"files", "inputs", "network", "backends", "training"},
     "machine": {"errors", "paths", "kernels"},
-    "report": {"errors", "functions", "datasets", "network", "training", "machine", "report"},
+    "bench": DATA | {"backends", "bench", "kernels", "machine", "network", "reference", "training"},
+    "verify": {"errors", "functions", "kernels", "reference", "verify"},
+    "report": {"errors", "functions", "datasets", "network", "training", "machine", "bench"}
+    | {"report", "verify"},
     "arguments": {"backends", "datasets", "functions", "training"},
     "steps": DATA | {"backends", "inputs", "network", "training", "report"},
+    "screen": {"datasets", "report", "steps"},
+    "bench_cli": None,
     "cli": None,
     "__init__": None,
 }

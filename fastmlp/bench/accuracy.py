@@ -33,7 +33,7 @@ def measure_accuracy(
     threads = threads or available_threads()
     task = {**RECIPE, "target": target, "threads": threads, "cores": cores()[:threads]}
     task |= {"dataset": dataset, "folder": folder and str(folder)}
-    runs = []
+    surroundings, runs = environment(), []
     for seed in range(seeds):
         for name in here:
             say(f"{name}, seed {seed}")
@@ -41,7 +41,7 @@ def measure_accuracy(
             runs.append({"implementation": name, "seed": seed, **run})
     return {
         "kind": "accuracy",
-        "environment": environment(),
+        "environment": surroundings,
         "settings": {**task, "seeds": seeds},
         "absent": absent,
         "runs": runs,

@@ -41,7 +41,7 @@ def measure_kernels(
     threads keep the cores busy for a while. A figure is the better of the rounds' medians, so
     that one disturbance does not decide a shape.
     """
-    threads = threads or available_threads()
+    threads, surroundings = threads or available_threads(), environment()
     cases = list(grid(kernels, batches, widths))
     sides: dict[str, list[list[list[float]]]] = {"fastmlp": [], "numpy": []}
     for number, side in itertools.product(range(rounds), sides):
@@ -63,7 +63,7 @@ def measure_kernels(
         rows.append(row)
     return {
         "kind": "kernels",
-        "environment": environment(),
+        "environment": surroundings,
         "limits": measure_limits(threads),
         "settings": {"threads": threads, "rounds": rounds},
         "rows": rows,

@@ -102,6 +102,11 @@ def doubts(document: dict[str, Any]) -> list[str]:
         found.append(f"the machine was busy before the run: a load of {load:.2f} on {cores} cores")
     for workload in document.get("workloads", []):
         for row in summarise(workload, 1.0):
+            if not row.comparable:
+                found.append(
+                    f"{workload['name']}: {row.name} is not comparable: its accuracy is more than "
+                    f"{100 * COMPARABLE:g} points from that of {BASELINE}"
+                )
             if row.high > BUSY_SPREAD * row.low:
                 found.append(
                     f"{workload['name']}: {row.name}'s processes took {row.low:.3g} to "

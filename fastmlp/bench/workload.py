@@ -86,7 +86,7 @@ def dense_data(inputs: int, classes: int) -> Dataset:
     def draw(count: int) -> Split:
         labels = rng.integers(0, classes, count)
         images = rng.random((count, inputs), np.float32)
-        images += np.float32(0.08) * (patterns[labels] - images)
+        images += np.float32(0.15) * (patterns[labels] - images)
         return Split(images, labels)
 
     names = tuple(map(str, range(classes)))

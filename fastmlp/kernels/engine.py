@@ -13,6 +13,7 @@ from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import (
     aligned_zeros,
+    pack_panels,
     row_stride,
     unpack_weights,
 )
@@ -123,6 +124,21 @@ class Engine:
         for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
             unpack_weights(arrays["w"], w)
             np.copyto(b, arrays["b"][: len(b)])
+
+    def read_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Write the velocities, zero without momentum, into arrays like weights and biases."""
+        for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
+            w[...], b[...] = 0, 0
+            if "vw" in arrays:
+                unpack_weights(arrays["vw"], w)
+                np.copyto(b, arrays["vb"][: len(b)])
+
+    def write_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take the velocities of another engine, as `read_velocities` wrote them."""
+        for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
+            if "vw" in arrays:
+                arrays["vw"][...] = pack_panels(w, arrays["vw"].shape[2])
+                arrays["vb"][: len(b)] = b
 
 
 def infer(

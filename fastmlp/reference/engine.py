@@ -107,6 +107,16 @@ class Engine:
             unpack_weights(packed, w)
             np.copyto(b, own)
 
+    def read_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Write the velocities, zero without momentum, into arrays like weights and biases."""
+        for target, velocity in zip((*weights, *biases), (*self._vw, *self._vb), strict=True):
+            np.copyto(target, velocity if self.momentum else 0)
+
+    def write_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take the velocities of another engine, as `read_velocities` wrote them."""
+        for velocity, source in zip((*self._vw, *self._vb), (*weights, *biases), strict=True):
+            np.copyto(velocity, source)
+
 
 def infer(
     weights: Sequence[Array],

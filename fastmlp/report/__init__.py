@@ -34,6 +34,7 @@ from fastmlp.report.training import (
     training_summary,
     training_table,
 )
+from fastmlp.report.verification import verification_line, verification_table
 
 __all__ = [
     "Prediction",
@@ -67,4 +68,6 @@ __all__ = [
     "training_document",
     "training_summary",
     "training_table",
+    "verification_line",
+    "verification_table",
 ]

@@ -44,14 +44,13 @@ def epochs_tables(name: str, rows: Sequence[Row]) -> list[Table]:
 
 
 def _times(row: Row) -> tuple[str, ...]:
-    doubt = "" if row.comparable else " not comparable"
     return (
         row.name,
         seconds(row.seconds),
         f"{seconds(row.low)} to {seconds(row.high)}",
         "" if isnan(row.ratio) else f"{row.ratio:.2f}",
         "" if isnan(row.ratio) else f"{row.ratio_low:.2f} to {row.ratio_high:.2f}",
-        percent(row.accuracy) + doubt,
+        percent(row.accuracy) + " !" * (not row.comparable),
     )
 
 

@@ -2,10 +2,11 @@
 
 from fastmlp.training.gradient import gradients
 from fastmlp.training.history import History
-from fastmlp.training.loop import EarlyStopping, train
+from fastmlp.training.loop import train
 from fastmlp.training.rate import find_learning_rate
 from fastmlp.training.run import Progress
 from fastmlp.training.schedules import SCHEDULES
+from fastmlp.training.watcher import EarlyStopping
 
 __all__ = [
     "SCHEDULES",

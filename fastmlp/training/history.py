@@ -28,6 +28,7 @@ class History:
     inputs : how the first layer took the images: "sparse, 19.1% of the values are not zero"
     stopped : why training ended
     restored_epoch : the epoch, from 1, whose parameters early stopping brought back
+    resumed_epoch : how many epochs were done in the checkpoint that the run went on from
     """
 
     train_cost: list[float] = field(default_factory=list)
@@ -43,6 +44,7 @@ class History:
     inputs: str = ""
     stopped: str = ""
     restored_epoch: int | None = None
+    resumed_epoch: int | None = None
 
     @property
     def train_seconds(self) -> float:

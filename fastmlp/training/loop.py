@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
 from fastmlp.errors import refuse
-from fastmlp.functions import Array
 from fastmlp.inputs import check_at_least
 from fastmlp.network import Network
+from fastmlp.training import resuming
+from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.history import History
 from fastmlp.training.run import Callback, Data, Run
 from fastmlp.training.schedules import Halving, Schedule, schedule_named, step_rates
+from fastmlp.training.watcher import EarlyStopping, Watcher
 
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when the validation cost has not fallen for `patience` epochs.
-
-    With restore_best, the parameters of the epoch with the lowest validation cost come back.
-    """
-
-    patience: int = 3
-    restore_best: bool = True
-
-    def __post_init__(self) -> None:
-        check_at_least("patience", self.patience, 1)
+# What a run may change when it goes on: none of it changes its bits
+NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume")
 
 
 def train(
@@ -48,6 +40,9 @@ def train(
     threads: int | None = None,
     backend: str = "compiled",
     callbacks: Sequence[Callback] = (),
+    checkpoint: str | PathLike[str] | None = None,
+    every: int = 1,
+    resume: bool = False,
 ) -> History:
     """Train a network in place by minibatch SGD, and return the history.
 
@@ -58,12 +53,22 @@ def train(
     target_accuracy : stop once validation (without it, training) accuracy reaches this, 0 to 1
     seed : of the order of the samples; the same seed gives the same run, to the bit
     callbacks : called with a Progress; one that returns True ends the run
+    checkpoint : a folder, where the whole state of the run is saved after `every` epochs
+    resume : go on with the newest checkpoint that is whole, or begin where there is none. The run
+        ends with the same bits as one that was never stopped; data and settings must be the same
 
-    Raises ArgumentError for bad input, and DivergedError when the cost or a parameter becomes
+    Raises ArgumentError for bad input, CheckpointError when a checkpoint cannot be written or
+    all of them are damaged, and DivergedError when the cost or a parameter becomes
     NaN or infinite; the network then holds the parameters of the last good epoch.
     """
+    settings = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("network", "split", "validation", *NOT_SETTINGS)
+    }
     run = Run(network, split, validation, backend)
     _check_settings(epochs, batch_size, learning_rate, momentum, nesterov, weight_decay)
+    check_at_least("every", every, 1)
     if isinstance(early_stopping, int):
         early_stopping = EarlyStopping(early_stopping)
     if early_stopping and validation is None:
@@ -73,63 +78,57 @@ def train(
     if threads is not None:
         check_at_least("threads", threads, 1)
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
+    state, saved = None, None
+    if checkpoint is not None:
+        saved = Checkpoints(Path(checkpoint), resuming.identity(run, settings), every)
+        state = saved.begin(resume)
+    elif resume:
+        raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
+    if state is not None:
+        resuming.put_parameters(state, run)
     run.start(batch_size, momentum, nesterov, weight_decay, threads)
-    history, steps = run.history, -(-len(run.images) // batch_size)
-    watcher = _Watcher(run, early_stopping, target_accuracy)
-    for epoch in range(epochs):
+    watcher = Watcher(run, early_stopping, target_accuracy)
+    if state is not None:
+        resuming.put_rest(state, run, plan, generator, watcher)
+        run.history.resumed_epoch = state.epochs
+    try:
+        _epochs(run, plan, generator, watcher, saved, learning_rate, epochs, callbacks)
+    except KeyboardInterrupt:
+        if saved is not None:
+            saved.flush()
+        raise
+    watcher.restore()
+    return run.history
+
+
+def _epochs(
+    run: Run,
+    plan: Schedule,
+    generator: np.random.Generator,
+    watcher: Watcher,
+    saved: Checkpoints | None,
+    learning_rate: float,
+    epochs: int,
+    callbacks: Sequence[Callback],
+) -> None:
+    """Train epoch by epoch, from the one after those in the history, until something ends it."""
+    history, steps = run.history, -(-len(run.images) // run.batch_size)
+    for epoch in range(len(history), epochs):
+        if history.stopped:
+            return
         rates = step_rates(plan, learning_rate, epoch, epochs, steps)
         order = generator.permutation(len(run.images))
         if run.epoch(epoch, epochs, order, rates, callbacks):
             history.stopped = "a callback asked for it"
-            break
+            return
         if isinstance(plan, Halving):
             judged = history.validation_cost[-1]
             plan.watch(history.train_cost[-1] if judged is None else judged)
-        if watcher.ends(epoch):
-            break
-    else:
-        history.stopped = f"all {epochs} epochs done"
-    watcher.restore()
-    return history
-
-
-class _Watcher:
-    """Decides after each epoch whether to go on, and remembers the best parameters."""
-
-    def __init__(
-        self, run: Run, early_stopping: EarlyStopping | None, target_accuracy: float | None
-    ) -> None:
-        self.run, self.early_stopping, self.target = run, early_stopping, target_accuracy
-        self.best: list[Array] = []
-        self.best_epoch, self.lowest = 0, np.inf
-
-    def ends(self, epoch: int) -> bool:
-        history = self.run.history
-        accuracy = history.validation_accuracy[-1]
-        reached = history.train_accuracy[-1] if accuracy is None else accuracy
-        if self.target is not None and reached >= self.target:
-            history.stopped = f"target accuracy {self.target:g} reached"
-            return True
-        if self.early_stopping is None:
-            return False
-        cost = history.validation_cost[-1]
-        if cost is not None and cost < self.lowest:
-            network = self.run.network
-            self.lowest, self.best_epoch = cost, epoch
-            self.best = [array.copy() for array in (*network.weights, *network.biases)]
-        if epoch - self.best_epoch >= self.early_stopping.patience:
-            history.stopped = f"validation cost has not fallen since epoch {self.best_epoch + 1}"
-            return True
-        return False
-
-    def restore(self) -> None:
-        """Bring back the best parameters, where early stopping asks for that."""
-        if self.early_stopping and self.early_stopping.restore_best and self.best:
-            network = self.run.network
-            own = (*network.weights, *network.biases)
-            for target, parameter in zip(own, self.best, strict=True):
-                np.copyto(target, parameter)
-            self.run.history.restored_epoch = self.best_epoch + 1
+        ends = watcher.ends(epoch)
+        if saved is not None:
+            state = resuming.taken(run, epoch + 1, plan, generator, watcher)
+            saved.note(state, last=ends or epoch + 1 == epochs)
+    history.stopped = history.stopped or f"all {epochs} epochs done"
 
 
 def _check_settings(

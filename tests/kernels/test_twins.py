@@ -38,7 +38,7 @@ def test_both_backends_have_the_same_doors():
         if name != "Engine":
             assert inspect.signature(ours) == inspect.signature(theirs), name
             continue
-        for method in ("__init__", "train", "read"):
+        for method in ("__init__", "train", "read", "read_velocities", "write_velocities"):
             assert inspect.signature(getattr(ours, method)) == inspect.signature(
                 getattr(theirs, method)
             ), method

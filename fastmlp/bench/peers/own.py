@@ -27,7 +27,7 @@ class Peer:
             network.activations,
             network.cost,
             batch_size,
-            threads=threads,
+            threads=threads if kind == "numpy" else None,  # fastmlp: as many as pay
         )
 
     def epoch(self, order: Array, rates: Array) -> None:

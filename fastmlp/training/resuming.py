@@ -1,0 +1,116 @@
+"""What a checkpoint of a run holds: taken from a run after an epoch, and put back into a new one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.errors import CheckpointError
+from fastmlp.functions import Array
+from fastmlp.training.checkpoint import State, data_digest
+from fastmlp.training.schedules import Halving, Schedule
+
+if TYPE_CHECKING:
+    from fastmlp.training.run import Run
+    from fastmlp.training.watcher import Watcher
+
+
+def identity(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return what must not change between a run and the one that goes on with it."""
+    network = run.network
+    fixed = {
+        name: value if isinstance(value, (int, float, str, type(None))) else _named(value)
+        for name, value in settings.items()
+    }
+    return {
+        **fixed,
+        "sizes": network.sizes,
+        "hidden": network.hidden,
+        "output": network.output,
+        "cost": network.cost,
+        "dtype": str(network.dtype),
+        "pixel_scale": network.pixel_scale,
+        "data": data_digest(run.images, run.y),
+        "validation": data_digest(*run.validation) if run.validation else None,
+    }
+
+
+def taken(
+    run: Run, epochs: int, plan: Schedule, generator: np.random.Generator, watcher: Watcher
+) -> State:
+    """Return the state of a run after so many epochs."""
+    network = run.network
+    velocities = _like(network.weights), _like(network.biases)
+    run.engine.read_velocities(*velocities)
+    tensors = dict(_named_arrays("parameter", network.weights, network.biases))
+    tensors |= _named_arrays("velocity", *velocities)
+    half = len(watcher.best) // 2
+    tensors |= _named_arrays("best", watcher.best[:half], watcher.best[half:])
+    facts = {
+        "history": asdict(run.history),
+        "generator": generator.bit_generator.state,
+        "halving": vars(plan) if isinstance(plan, Halving) else None,
+        "watcher": {"best_epoch": watcher.best_epoch, "lowest": watcher.lowest},
+    }
+    plain = json.loads(json.dumps(facts, default=lambda array: array.tolist()))
+    return State(epochs, {name: array.copy() for name, array in tensors.items()}, plain)
+
+
+def put_parameters(state: State, run: Run) -> None:
+    """Give the network the parameters that it had. Raises CheckpointError where they do not fit."""
+    own = (*run.network.weights, *run.network.biases)
+    for target, source in zip(own, _arrays(state, "parameter", run), strict=True):
+        np.copyto(target, source)
+
+
+def put_rest(
+    state: State, run: Run, plan: Schedule, generator: np.random.Generator, watcher: Watcher
+) -> None:
+    """Give engine, history, generator, schedule and watcher what they had."""
+    layers, facts = len(run.network.weights), state.facts
+    velocities = _arrays(state, "velocity", run)
+    run.engine.write_velocities(velocities[:layers], velocities[layers:])
+    if any(name.startswith("best") for name in state.tensors):
+        watcher.best = _arrays(state, "best", run)
+    try:
+        for name, value in facts["history"].items():
+            if name not in ("compile_seconds", "threads"):
+                setattr(run.history, name, value)
+        generator.bit_generator.state = facts["generator"]
+        if isinstance(plan, Halving):
+            vars(plan).update(facts["halving"])
+        watcher.best_epoch = facts["watcher"]["best_epoch"]
+        watcher.lowest = facts["watcher"]["lowest"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint does not fit this run: {error!r}.") from None
+
+
+def _arrays(state: State, kind: str, run: Run) -> list[Array]:
+    """Return the arrays of one kind, weights first, each as large as the network's own."""
+    names = dict(_named_arrays(kind, run.network.weights, run.network.biases))
+    found = [state.tensors.get(name) for name in names]
+    for name, wanted, array in zip(names, names.values(), found, strict=True):
+        if array is None or array.shape != wanted.shape or array.dtype != wanted.dtype:
+            raise CheckpointError(f"the checkpoint does not fit this run: it has no such {name}.")
+    return [array for array in found if array is not None]
+
+
+def _named_arrays(kind: str, weights: Any, biases: Any) -> Iterator[tuple[str, Array]]:
+    for part, arrays in (("weight", weights), ("bias", biases)):
+        for number, array in enumerate(arrays):
+            yield f"{kind}.{number}.{part}", array
+
+
+def _like(arrays: Any) -> list[Array]:
+    return [np.empty_like(array) for array in arrays]
+
+
+def _named(value: Any) -> str:
+    """Return a name for a setting that is no plain value: a callable's, or what it prints."""
+    if isinstance(value, np.random.Generator):
+        return "a generator"
+    return getattr(value, "__qualname__", None) or repr(value)

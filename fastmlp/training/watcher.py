@@ -1,0 +1,65 @@
+"""Whether a run goes on after an epoch, and which of its parameters were the best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastmlp.functions import Array
+from fastmlp.inputs import check_at_least
+from fastmlp.training.run import Run
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """Stop when the validation cost has not fallen for `patience` epochs.
+
+    With restore_best, the parameters of the epoch with the lowest validation cost come back.
+    """
+
+    patience: int = 3
+    restore_best: bool = True
+
+    def __post_init__(self) -> None:
+        check_at_least("patience", self.patience, 1)
+
+
+class Watcher:
+    """Decides after each epoch whether to go on, and remembers the best parameters."""
+
+    def __init__(
+        self, run: Run, early_stopping: EarlyStopping | None, target_accuracy: float | None
+    ) -> None:
+        self.run, self.early_stopping, self.target = run, early_stopping, target_accuracy
+        self.best: list[Array] = []
+        self.best_epoch, self.lowest = 0, np.inf
+
+    def ends(self, epoch: int) -> bool:
+        """Return whether the run ends with this epoch, counted from 0; the history says why."""
+        history = self.run.history
+        accuracy = history.validation_accuracy[-1]
+        reached = history.train_accuracy[-1] if accuracy is None else accuracy
+        if self.target is not None and reached >= self.target:
+            history.stopped = f"target accuracy {self.target:g} reached"
+            return True
+        if self.early_stopping is None:
+            return False
+        cost = history.validation_cost[-1]
+        if cost is not None and cost < self.lowest:
+            network = self.run.network
+            self.lowest, self.best_epoch = cost, epoch
+            self.best = [array.copy() for array in (*network.weights, *network.biases)]
+        if epoch - self.best_epoch >= self.early_stopping.patience:
+            history.stopped = f"validation cost has not fallen since epoch {self.best_epoch + 1}"
+            return True
+        return False
+
+    def restore(self) -> None:
+        """Bring back the best parameters, where early stopping asks for that."""
+        if self.early_stopping and self.early_stopping.restore_best and self.best:
+            network = self.run.network
+            own = (*network.weights, *network.biases)
+            for target, parameter in zip(own, self.best, strict=True):
+                np.copyto(target, parameter)
+            self.run.history.restored_epoch = self.best_epoch + 1

@@ -1,0 +1,77 @@
+"""Run random cases, and tell which failed, in a form that reproduces each alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from fastmlp.errors import refuse
+from fastmlp.kernels import prepare
+from fastmlp.kernels.simd import VECTOR_BYTES
+from fastmlp.verify.cases import CASES
+
+
+@dataclass
+class Outcome:
+    """What a verification found.
+
+    worst : for each kernel the largest error, over what is allowed; above 1 is a failure
+    mistrusted : cases in which nearly everything is zero, so that being right means little
+    failures : a line for each, that says how to see it again
+    """
+
+    cases: int = 0
+    checks: int = 0
+    mistrusted: int = 0
+    worst: dict[str, float] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    vector_bits: int = 8 * VECTOR_BYTES
+
+    @property
+    def passed(self) -> bool:
+        """Whether every case was right."""
+        return not self.failures
+
+
+def verify(
+    cases: int = 3000,
+    seed: int = 0,
+    only: Sequence[str] = (),
+    follow: Callable[[int, int], object] = lambda done, of: None,
+) -> Outcome:
+    """Run so many cases, the kernels in turn; case k is drawn from the seed `seed + k` alone.
+
+    only : kernels to check, by default all; follow(done, of) is called now and then
+    """
+    unknown = [name for name in only if name not in CASES]
+    if unknown:
+        known = ", ".join(CASES)
+        raise refuse("kernel", "must be one that is checked", unknown[0], f"Choose from {known}.")
+    for dtype in (np.float32, np.float64):
+        prepare(np.dtype(dtype))
+    names, outcome, began = tuple(only) or tuple(CASES), Outcome(), perf_counter()
+    for number in range(cases):
+        _one(names[number % len(names)], seed + number, outcome)
+        if number % 100 == 0:
+            follow(number, cases)
+    outcome.seconds = perf_counter() - began
+    return outcome
+
+
+def _one(name: str, seed: int, outcome: Outcome) -> None:
+    """Run one case, and add what it says to the outcome."""
+    case = CASES[name](np.random.default_rng(seed))
+    again = f"fastmlp verify --kernel {name} --cases 1 --seed {seed}"
+    outcome.cases += 1
+    outcome.mistrusted += all(check.is_empty() for check in case.checks)
+    for check in case.checks:
+        outcome.checks += 1
+        ratio = check.ratio()
+        outcome.worst[name] = max(outcome.worst.get(name, 0.0), ratio)
+        if not ratio <= 1:
+            far = f"{check.name} is off by {ratio:.3g} x what is allowed"
+            outcome.failures.append(f"{name}: {far} ({case.what}); {again}")

@@ -1,0 +1,91 @@
+"""Real runs in processes of their own, on little data."""
+
+import importlib
+
+import numpy as np
+import pytest
+
+from fastmlp.bench import epochs, peers
+from fastmlp.bench.accuracy import measure_accuracy
+from fastmlp.bench.kernel_grid import grid, measure_kernels
+from fastmlp.bench.limits import measure_limits
+from fastmlp.bench.summary import summarise
+from fastmlp.errors import ArgumentError
+
+
+@pytest.fixture(scope="module")
+def data(digits, tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "some.npz"
+    arrays = {"x_train": digits.train.images, "y_train": digits.train.labels}
+    np.savez(path, **arrays, x_test=digits.test.images, y_test=digits.test.labels)
+    return str(path)
+
+
+@pytest.fixture
+def one_missing(monkeypatch):
+    missing = peers.Implementation("missing", "none", "no_such_package")
+    monkeypatch.setitem(peers.IMPLEMENTATIONS, "missing", missing)
+
+
+def test_all_that_are_installed_learn_the_same_and_the_others_are_named(data, one_missing):
+    names = [name for name in peers.IMPLEMENTATIONS if name != "torch-compile"]
+    run = epochs.measure_epochs(["784-32-10/32"], names, rounds=2, epochs=1, dataset=data)
+    here, absent = epochs.split_installed(names)
+    assert "missing" in absent
+    assert run["absent"] == absent
+    order = [(each["implementation"], each["round"]) for each in run["workloads"][0]["runs"]]
+    assert order == [(name, number) for number in (0, 1) for name in here]
+    rows = summarise(run["workloads"][0], run["limits"]["peak_flops"]["all"])
+    assert [row.name for row in rows] == here
+    assert all(row.comparable and row.accuracy > 0.5 and not row.failure for row in rows)
+    assert all(row.peak_bytes > 1 << 20 and row.first_epoch > 0 for row in rows)
+
+
+def test_a_process_that_takes_too_long_is_ended_and_said(data):
+    run = epochs.measure_epochs(["784-32-10/32"], ["numpy"], rounds=2, dataset=data, limit=0.01)
+    runs = run["workloads"][0]["runs"]
+    assert [each["failure"] for each in runs] == ["took more than 0.01 s"]
+
+
+def test_a_process_that_fails_says_why():
+    task = {"implementation": "numpy", "workload": "nonsense", "threads": 1, "seed": 0}
+    task |= {"cores": [], "dataset": "digits", "folder": None, "epochs": 1}
+    assert "must be sizes/batch" in epochs.in_a_process(task, 60)["failure"]
+
+
+def test_an_unknown_implementation_is_refused():
+    with pytest.raises(ArgumentError, match=r"implementation must be a known one; got 'nunpy'"):
+        peers.implementation("nunpy")
+
+
+def test_every_installed_peer_has_its_class():
+    for name, own in peers.IMPLEMENTATIONS.items():
+        if peers.is_installed(name):
+            module = importlib.import_module(f"fastmlp.bench.peers.{own.module}")
+            assert {"epoch", "predict"} <= set(dir(module.Peer))
+
+
+def test_time_to_a_target(data):
+    run = measure_accuracy(["fastmlp", "numpy"], target=0.5, seeds=2, dataset=data)
+    assert [each["seed"] for each in run["runs"]] == [0, 0, 1, 1]
+    assert all(each["reached"] and each["accuracy"] >= 0.5 for each in run["runs"])
+    assert all(sum(each["epoch_seconds"]) < each["process_seconds"] for each in run["runs"])
+
+
+def test_kernels_are_as_right_as_numpys_and_both_are_measured():
+    kinds = ("forward", "delta", "update", "output", "exp")
+    run = measure_kernels(kinds, (3,), (5, 40), rounds=1)
+    assert len(run["rows"]) == len(list(grid(kinds, (3,), (5, 40)))) == 16
+    for row in run["rows"]:
+        assert row["fastmlp_error"] < 16, row
+        assert row["numpy_error"] < 16, row
+        assert row["ratio"] == row["numpy_seconds"] / row["fastmlp_seconds"] > 0
+
+
+def test_limits_are_positive_and_caches_are_faster_than_memory():
+    limits = measure_limits(2)
+    assert limits["peak_flops"]["all"] > 0.5 * limits["peak_flops"]["one"] > 0
+    speeds = limits["bytes_per_second"]
+    assert speeds["L1"]["one"] > speeds["memory"]["one"] > 0
+    assert 0 < limits["meeting_seconds"] < 1
+    assert 0 < limits["region_seconds"] < 1

@@ -1,0 +1,218 @@
+"""No run is lost: stopped anywhere, it goes on to the same bits."""
+
+import errno
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import files
+from fastmlp.errors import ArgumentError, CheckpointError
+from fastmlp.training import EarlyStopping, checkpoint
+
+SETTINGS = {"batch_size": 16, "learning_rate": 0.2, "momentum": 0.9, "backend": "numpy", "seed": 3}
+
+
+def made(seed=0, count=200):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(1, 256, (count, 36), np.uint8)
+    images[rng.random(images.shape) > 0.3] = 0
+    return images, rng.integers(0, 4, count)
+
+
+def fingerprint(network):
+    parameters = (*network.weights, *network.biases)
+    return hashlib.sha256(b"".join(p.tobytes() for p in parameters)).hexdigest()
+
+
+def trained(folder=None, stop_after=None, data=None, **changes):
+    network = fastmlp.Network((36, 12, 4), seed=1)
+    settings = {"epochs": 6, **SETTINGS, "checkpoint": folder, **changes}
+
+    def stop(progress):
+        if progress.epoch_ended and progress.epoch == stop_after:
+            raise KeyboardInterrupt
+
+    history = fastmlp.train(network, data or made(), callbacks=[stop], **settings)
+    return fingerprint(network), history
+
+
+def stopped(folder, after, **changes):
+    with pytest.raises(KeyboardInterrupt):
+        trained(folder, after, **changes)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "compiled"])
+@pytest.mark.parametrize("schedule", ["linear", "halving"])
+@pytest.mark.parametrize("extra", [{}, {"momentum": 0.0}, {"nesterov": True, "weight_decay": 0.01}])
+def test_a_resumed_run_ends_with_the_same_bits_and_history(tmp_path, backend, schedule, extra):
+    settings = {"backend": backend, "schedule": schedule, **extra}
+    wanted, whole = trained(**settings)
+    stopped(tmp_path, 4, **settings)
+    got, history = trained(tmp_path, resume=True, **settings)
+    assert got == wanted
+    assert history.train_cost == whole.train_cost
+    assert history.learning_rate == whole.learning_rate
+    assert history.resumed_epoch == 3  # the interrupt came before epoch 4 was saved
+    assert history.stopped == whole.stopped
+
+
+def test_early_stopping_goes_on_with_what_was_best(tmp_path):
+    settings = {"validation": made(5), "epochs": 12, "early_stopping": EarlyStopping(4)}
+    wanted, whole = trained(**settings)
+    stopped(tmp_path, 3, **settings)
+    got, history = trained(tmp_path, resume=True, **settings)
+    assert (got, history.restored_epoch) == (wanted, whole.restored_epoch)
+    assert history.validation_cost == whole.validation_cost
+
+
+def test_a_finished_run_is_only_read(tmp_path):
+    wanted, whole = trained(tmp_path)
+    got, history = trained(tmp_path, resume=True)
+    assert got == wanted
+    assert history.epoch_seconds == whole.epoch_seconds
+
+
+def test_an_interrupt_saves_what_was_not_due_yet(tmp_path):
+    stopped(tmp_path, 5, every=3)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == [
+        "checkpoint-000003.safetensors",
+        "checkpoint-000004.safetensors",
+    ]
+
+
+def test_only_the_last_few_are_kept(tmp_path):
+    trained(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        f"checkpoint-{number:06d}.safetensors" for number in (4, 5, 6)
+    ]
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
+    wanted, _ = trained()
+    stopped(tmp_path, 5)
+    newest = max(tmp_path.iterdir())
+    data = bytearray(newest.read_bytes())
+    data[-5] ^= 1
+    newest.write_bytes(data)
+    with pytest.warns(RuntimeWarning, match=r"000004.safetensors is damaged.*one before it"):
+        got, history = trained(tmp_path, resume=True)
+    assert (got, history.resumed_epoch) == (wanted, 3)
+
+
+def test_where_all_are_damaged_nothing_is_begun(tmp_path):
+    trained(tmp_path)
+    for path in tmp_path.iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    with (
+        pytest.warns(RuntimeWarning, match="is damaged"),
+        pytest.raises(CheckpointError, match="all 3 checkpoints are damaged"),
+    ):
+        trained(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"learning_rate": 0.3}, "learning_rate"),
+        ({"epochs": 7}, "epochs"),
+        ({"data": made(1)}, "data"),
+        ({"schedule": "cosine"}, "schedule"),
+        ({"seed": 4}, "seed"),
+    ],
+)
+def test_another_run_is_refused_and_the_difference_named(tmp_path, change, name):
+    trained(tmp_path)
+    with pytest.raises(ArgumentError, match=f"resume must go on with the same {name}, .*; got"):
+        trained(tmp_path, resume=True, **change)
+
+
+def test_a_new_run_does_not_end_up_among_another_runs_checkpoints(tmp_path):
+    trained(tmp_path)
+    with pytest.raises(ArgumentError, match=r"checkpoint must be empty.*Pass resume=True"):
+        trained(tmp_path)
+
+
+def test_resuming_needs_a_folder_and_takes_an_empty_one(tmp_path):
+    with pytest.raises(ArgumentError, match="resume needs a folder"):
+        trained(resume=True)
+    assert trained(tmp_path / "new", resume=True)[0] == trained()[0]
+
+
+def test_a_full_disk_is_told_and_the_old_checkpoint_stays(tmp_path, monkeypatch):
+    stopped(tmp_path, 3)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(CheckpointError, match=r"No space left on device.*make room"):
+        trained(tmp_path, resume=True)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_state_comes_back_as_it_went(tmp_path):
+    arrays = {"a": np.arange(6.0, dtype=np.float32).reshape(2, 3), "b": np.array([np.nan])}
+    state = checkpoint.State(3, arrays, {"generator": {"state": 2**127 + 1}, "x": None})
+    (tmp_path / "one").write_bytes(checkpoint.to_bytes(state))
+    back = checkpoint.read(tmp_path / "one")
+    assert (back.epochs, back.facts) == (3, state.facts)
+    assert all(back.tensors[name].tobytes() == array.tobytes() for name, array in arrays.items())
+
+
+KILLED = """
+import sys, numpy as np
+sys.path.insert(0, {here!r})
+import test_checkpoint as t
+print("ready", flush=True)
+print(t.trained(sys.argv[1], resume=True, epochs=400, data=t.made(count=60))[0])
+"""
+KILLS = 30
+
+
+def test_killed_thirty_times_it_ends_with_the_same_bits(tmp_path):
+    """SIGKILL at random moments; most fall into a write, since that is what it mostly does."""
+    wanted, _ = trained(epochs=400, data=made(count=60))
+    code, rng, killed = KILLED.format(here=str(Path(__file__).parent)), random.Random(0), 0
+    for _ in range(20 * KILLS):
+        command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "run")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        if killed < KILLS:
+            time.sleep(rng.uniform(0.005, 0.08))
+            process.kill()
+        rest = process.communicate(timeout=120)[0]
+        killed += process.returncode == -signal.SIGKILL
+        if process.returncode == 0:
+            assert rest.strip() == wanted
+            break
+    assert killed >= KILLS / 3
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_command_in_order(tmp_path, number, status):
+    images, labels = made(count=3000)
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    np.savez(tmp_path / "data.npz", **arrays)
+    command = [sys.executable, "-m", "fastmlp.cli", "train", "--backend", "numpy", "--json"]
+    command += ["--dataset", "data.npz", "--epochs", "100000", "--checkpoint", "run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "run").glob("*.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    document = json.loads(process.communicate(timeout=60)[0])
+    assert process.returncode == status
+    done = max((tmp_path / "run").iterdir())
+    assert checkpoint.read(done).epochs == len(document["history"]["train_cost"])
