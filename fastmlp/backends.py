@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from types import ModuleType
 
 from fastmlp.errors import refuse
@@ -12,8 +14,15 @@ BACKENDS = ("compiled", "numpy")
 def backend_named(name: str) -> ModuleType:
     """Return `fastmlp.kernels` for "compiled" and `fastmlp.reference` for "numpy".
 
-    Both modules have the same functions with the same signatures.
+    Both modules have the same functions with the same signatures. Where NUMBA_DISABLE_JIT is set,
+    nothing can be compiled: a warning says so, and "compiled" is the reference too.
     """
+    if not isinstance(name, str):
+        name = repr(name)
+    if name == "compiled" and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        text = "NUMBA_DISABLE_JIT is set, so nothing is compiled: NumPy computes, and is slower."
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+        name = "numpy"
     if name == "compiled":
         from fastmlp import kernels
 

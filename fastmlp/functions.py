@@ -157,7 +157,7 @@ COSTS = {
 
 def activation_named(name: str, argument: str) -> Activation:
     """Return the row of that name, or raise ArgumentError for `argument` listing the names."""
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise refuse(
             argument,
             "must name an activation",
@@ -169,7 +169,7 @@ def activation_named(name: str, argument: str) -> Activation:
 
 def cost_named(name: str, output: str) -> Cost:
     """Return the row of that name, or raise ArgumentError when it does not fit `output`."""
-    if name not in COSTS:
+    if not isinstance(name, str) or name not in COSTS:
         raise refuse("cost", "must name a cost", repr(name), f"Choose from {', '.join(COSTS)}.")
     cost = COSTS[name]
     if cost.outputs and output not in cost.outputs:

@@ -17,7 +17,7 @@ def as_images(images: ArrayLike, inputs: int, argument: str = "images") -> Array
     Takes one image or many, flat or as `(H, W)`; other number types become float32. Raises
     ArgumentError for a wrong width, an empty set, NaN and infinity.
     """
-    array = np.asarray(images)
+    array = _as_array(images, argument)
     if array.dtype.kind not in "uifb":
         raise refuse(
             argument, "must be numbers", f"dtype {array.dtype}", "Pass uint8 pixels or floats."
@@ -48,7 +48,7 @@ def as_answers(labels: ArrayLike, count: int, outputs: int, dtype: Any, argument
     A single output's labels, 0 and 1, are its targets. Raises ArgumentError for a wrong count,
     shape or type, labels outside 0 … outputs - 1, NaN and infinity.
     """
-    array = np.asarray(labels)
+    array = _as_array(labels, argument)
     if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifb":
         targets = np.ascontiguousarray(array, dtype)
         check_finite(targets, argument)
@@ -72,6 +72,14 @@ def as_answers(labels: ArrayLike, count: int, outputs: int, dtype: Any, argument
     if outputs == 1:
         return np.ascontiguousarray(array.reshape(-1, 1), dtype)
     return np.ascontiguousarray(array, np.int64)
+
+
+def _as_array(values: ArrayLike, argument: str) -> Array:
+    """Return values as an array, or refuse what is none: rows of different lengths, for example."""
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise refuse(argument, "must be an array", str(error), "Pass a NumPy array.") from None
 
 
 def check_finite(array: Array, argument: str) -> None:

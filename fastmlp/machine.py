@@ -9,12 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fastmlp import __version__
+from fastmlp.cores import affinity, cgroup_quota
 from fastmlp.paths import cache_folder
 
 PACKAGES = ("numba", "llvmlite", "numpy", "click", "rich", "safetensors", "pillow")
 CPUINFO = Path("/proc/cpuinfo")
-CGROUP_OF_SELF = Path("/proc/self/cgroup")
-CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -88,35 +87,13 @@ def processor_name() -> str:
 
 def thread_limits() -> tuple[Limit, ...]:
     """Return everything that may limit the threads, also what does not."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    allowed = len(affinity()) or None
     variables = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT")
     return (
         Limit("affinity mask", allowed),
         *(Limit(name, _number(os.environ.get(name))) for name in variables),
         Limit("cgroup quota", cgroup_quota()),
     )
-
-
-def cgroup_quota() -> float | None:
-    """Return the cores' worth of time that this process's control groups allow, or None.
-
-    A group counts within each of its parents, so the least of them holds.
-    """
-    try:
-        lines = CGROUP_OF_SELF.read_text().splitlines()
-    except OSError:
-        lines = []
-    own = next((line[3:].strip("/") for line in lines if line.startswith("0::")), "")
-    place = CGROUPS / own
-    groups = [place, *place.parents] if place.is_relative_to(CGROUPS) else [CGROUPS]
-    quotas = []
-    for group in groups:
-        try:
-            quota, period = (group / "cpu.max").read_text().split()
-            quotas.append(int(quota) / int(period))
-        except (OSError, ValueError, ZeroDivisionError):
-            continue  # no such file at the root; "max" where there is no quota
-    return min(quotas, default=None)
 
 
 def _number(text: str | None) -> float | None:

@@ -11,18 +11,20 @@ DATA = BASE | {"datasets"}
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
+    "cores": set(),
     "paths": set(),
     "functions": {"errors"},
     "datasets": {"errors", "paths", "inputs", "datasets"},
     "reference": {"errors", "functions", "reference"},
-    "kernels": {"errors", "functions", "paths", "kernels"},
+    "kernels": {"cores", "errors", "functions", "paths", "kernels"},
     "backends": {"errors", "kernels", "reference"},
     "inputs": {"errors", "functions"},
     "model_file": {"errors", "files", "functions", "network"},
     "network": {"errors", "functions", "inputs", "model_file", "backends"},
     "training": DATA | {"files", "inputs", "network", "backends", "training"},
-    "machine": {"errors", "paths", "kernels"},
-    "bench": DATA | {"backends", "bench", "kernels", "machine", "network", "reference", "training"},
+    "machine": {"cores", "errors", "paths", "kernels"},
+    "bench": DATA
+    | {"cores", "backends", "bench", "kernels", "machine", "network", "reference", "training"},
     "verify": {"errors", "functions", "kernels", "reference", "verify"},
     "report": {"errors", "functions", "datasets", "network", "training", "machine", "bench"}
     | {"report", "verify"},

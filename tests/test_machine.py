@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp import machine
+from fastmlp import cores, machine
 
 
 @pytest.fixture
@@ -15,25 +15,25 @@ def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     own.write_text("0::/a/b\n")
     root = tmp_path / "cgroup"
     (root / "a" / "b").mkdir(parents=True)
-    monkeypatch.setattr(machine, "CGROUP_OF_SELF", own)
-    monkeypatch.setattr(machine, "CGROUPS", root)
+    monkeypatch.setattr(cores, "CGROUP_OF_SELF", own)
+    monkeypatch.setattr(cores, "CGROUPS", root)
     return root
 
 
 def test_the_least_quota_of_a_group_and_its_parents_holds(groups: Path) -> None:
-    assert machine.cgroup_quota() is None
+    assert cores.cgroup_quota() is None
     (groups / "a" / "b" / "cpu.max").write_text("max 100000\n")
-    assert machine.cgroup_quota() is None
+    assert cores.cgroup_quota() is None
     (groups / "a" / "cpu.max").write_text("150000 100000\n")
-    assert machine.cgroup_quota() == 1.5
+    assert cores.cgroup_quota() == 1.5
     (groups / "a" / "b" / "cpu.max").write_text("50000 100000\n")
-    assert machine.cgroup_quota() == 0.5
+    assert cores.cgroup_quota() == 0.5
 
 
 def test_a_container_reads_the_quota_at_the_root(groups: Path) -> None:
     (groups / "cpu.max").write_text("200000 100000\n")
-    machine.CGROUP_OF_SELF.unlink()
-    assert machine.cgroup_quota() == 2
+    cores.CGROUP_OF_SELF.unlink()
+    assert cores.cgroup_quota() == 2
 
 
 def test_what_limits_the_threads(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:

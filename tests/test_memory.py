@@ -10,7 +10,6 @@ GUARDED = """
 import ctypes, itertools, mmap, sys
 import numpy as np
 from fastmlp import kernels
-from fastmlp.kernels.encoding import is_sparse
 
 PAGE, rng = mmap.PAGESIZE, np.random.default_rng(0)
 libc = ctypes.CDLL(None, use_errno=True)
@@ -41,15 +40,17 @@ if sys.argv[2] == "fault":  # the fence works: this must die
 SIZES = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33)
 for dtype in (np.float32, np.float64):
     for batch, inputs, outputs in itertools.product(SIZES[::2], SIZES, SIZES[1::2]):
-        x, w, b = of(batch, inputs, dtype=dtype), of(inputs, outputs, dtype=dtype), of(outputs, dtype=dtype)
-        packed = fenced(kernels.pack_weights(w))
-        a, dz, dx = of(batch, outputs, dtype=dtype), of(batch, outputs, dtype=dtype), of(batch, inputs, dtype=dtype)
+        x, dx = (of(batch, inputs, dtype=dtype) for _ in range(2))
+        a, dz = (of(batch, outputs, dtype=dtype) for _ in range(2))
+        w, b = of(inputs, outputs, dtype=dtype), of(outputs, dtype=dtype)
+        packed, y = fenced(kernels.pack_weights(w)), fenced(rng.integers(0, outputs, batch))
         kernels.forward(x, packed, b, "tanh", a)
-        kernels.output(a, fenced(rng.integers(0, outputs, batch)), "softmax", "cross_entropy", fenced(a), dz)
+        kernels.output(a, y, "softmax", "cross_entropy", fenced(a), dz)
         kernels.delta(dz, packed, fenced(x), "relu", dx)
         kernels.gradient(x, dz, packed, b)
         kept.clear()
-for batch, inputs, hidden, dense in itertools.product((1, 3, 8, 17, 65), (1, 2, 3, 15, 31, 32, 33, 64, 65, 98), (1, 9, 33, 65), (0, 1)):
+BATCHES, INPUTS, HIDDEN = (1, 3, 8, 17, 65), (1, 2, 3, 15, 31, 32, 33, 64, 65, 98), (1, 9, 33, 65)
+for batch, inputs, hidden, dense in itertools.product(BATCHES, INPUTS, HIDDEN, (0, 1)):
     images = rng.integers(1, 256, (batch + 2, inputs), np.uint8)
     if not dense:
         images[rng.random(images.shape) > 0.25] = 0
@@ -57,7 +58,8 @@ for batch, inputs, hidden, dense in itertools.product((1, 3, 8, 17, 65), (1, 2, 
     ws, bs = [of(inputs, hidden), of(hidden, 3)], [of(hidden), of(3)]
     order, rates = fenced(rng.permutation(batch + 2)), fenced(np.full(2 if batch > 1 else 3, 0.1))
     for momentum, threads in ((0.0, 1), (0.9, 1), (0.0, 2)):
-        engine = kernels.Engine(ws, bs, ("relu", "softmax"), "cross_entropy", batch, momentum, False, 0.0, threads)
+        settings = (("relu", "softmax"), "cross_entropy", batch, momentum, False, 0.0, threads)
+        engine = kernels.Engine(ws, bs, *settings)
         engine.train(images, labels, order, rates, 1 / 255)
         engine.read(ws, bs)
     for rows in (images, images[:1], fenced(images.astype(np.float32))):

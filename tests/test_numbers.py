@@ -66,7 +66,7 @@ def test_layers_of_one_neuron(backend):
 @pytest.mark.parametrize("activation", ["relu", "sigmoid", "tanh"])
 def test_twenty_layers(activation, backend):
     sizes = (16, *[9] * 20, 4)
-    settings = {"network": {"activation": activation}, "learning_rate": 0.01}
+    settings = {"network": {"hidden": activation}, "learning_rate": 0.01}
     trained(pixels(64, 16), np.arange(64) % 4, sizes, backend, **settings)
 
 

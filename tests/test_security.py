@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import fastmlp
-from fastmlp.datasets import families
-from fastmlp.errors import ArgumentError
+from fastmlp.datasets.catalogue import FAMILIES
+from fastmlp.errors import FastMLPError
 
 ROOT = Path(fastmlp.__file__).parent
 UNSAFE = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
@@ -31,11 +31,13 @@ def test_no_module_unpickles_or_listens(path):
 
 
 def test_every_published_address_is_https_and_every_file_has_a_digest():
-    for family in families.FAMILIES.values():
+    for family in FAMILIES.values():
         assert family.mirrors
         assert all(address.startswith("https://") for address in family.mirrors)
 
 
-def test_a_mirror_that_is_not_https_is_refused():
-    with pytest.raises(ArgumentError, match="https"):
-        fastmlp.load_dataset("kmnist", mirrors=["http://example.com/"], folder="/nowhere")
+def test_a_mirror_that_is_not_https_is_refused(tmp_path, monkeypatch):
+    monkeypatch.delenv("FASTMLP_DATA", raising=False)
+    monkeypatch.setenv("FASTMLP_CACHE", str(tmp_path))
+    with pytest.raises(FastMLPError, match="https"):
+        fastmlp.load_dataset("kmnist", mirrors=["http://example.com/"])

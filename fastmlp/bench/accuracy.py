@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastmlp.bench.environment import cores, environment
+from fastmlp.bench.environment import environment
 from fastmlp.bench.epochs import in_a_process, split_installed
+from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
 
 # 784-128-10, batch 32, a rate that rises to 0.5 and falls again: 98.1 % on MNIST in six epochs
@@ -31,7 +32,7 @@ def measure_accuracy(
     """
     here, absent = split_installed(implementations)
     threads = threads or available_threads()
-    task = {**RECIPE, "target": target, "threads": threads, "cores": cores()[:threads]}
+    task = {**RECIPE, "target": target, "threads": threads, "cores": affinity()[:threads]}
     task |= {"dataset": dataset, "folder": folder and str(folder)}
     surroundings, runs = environment(), []
     for seed in range(seeds):

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fastmlp.cores import affinity
 from fastmlp.machine import describe_machine
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -27,16 +28,11 @@ def environment() -> dict[str, Any]:
         "machine": machine,
         "memory_bytes": _memory(),
         "governor": _governor(),
-        "affinity": cores(),
+        "affinity": affinity(),
         "versions": machine.pop("versions") | versions,
         "commit": _commit(),
         "load_average": load_average(),
     }
-
-
-def cores() -> list[int]:
-    """Return the cores that this process may use; empty where the system does not tell."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def load_average() -> float | None:

@@ -12,8 +12,9 @@ from time import perf_counter
 from typing import Any
 
 from fastmlp.bench import peers, workload
-from fastmlp.bench.environment import cores, environment
+from fastmlp.bench.environment import environment
 from fastmlp.bench.limits import measure_limits
+from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
 
 Say = Callable[[str], object]
@@ -43,7 +44,7 @@ def measure_epochs(
     """
     here, absent = split_installed(implementations)
     threads = threads or available_threads()
-    task = {"epochs": epochs, "threads": threads, "seed": seed, "cores": cores()[:threads]}
+    task = {"epochs": epochs, "threads": threads, "seed": seed, "cores": affinity()[:threads]}
     task |= {"dataset": dataset, "folder": folder and str(folder)}
     document: dict[str, Any] = {
         "kind": "epochs",

@@ -7,9 +7,10 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from fastmlp.bench.environment import cores, environment
+from fastmlp.bench.environment import environment
 from fastmlp.bench.epochs import in_a_process
 from fastmlp.bench.limits import measure_limits
+from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
 
 BATCHES = (1, 8, 64, 256, 1024)
@@ -46,7 +47,7 @@ def measure_kernels(
     sides: dict[str, list[list[list[float]]]] = {"fastmlp": [], "numpy": []}
     for number, side in itertools.product(range(rounds), sides):
         say(f"{side}, {len(cases)} shapes, round {number + 1} of {rounds}")
-        task = {"kernels": cases, "side": side, "threads": threads, "cores": cores()[:threads]}
+        task = {"kernels": cases, "side": side, "threads": threads, "cores": affinity()[:threads]}
         done = in_a_process(task, LIMIT_SECONDS)
         if "failure" in done:
             raise RuntimeError(f"the process that measures {side} failed: {done['failure']}")

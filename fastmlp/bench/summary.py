@@ -102,6 +102,8 @@ def doubts(document: dict[str, Any]) -> list[str]:
         found.append(f"the machine was busy before the run: a load of {load:.2f} on {cores} cores")
     for workload in document.get("workloads", []):
         for row in summarise(workload, 1.0):
+            if row.failure:
+                found.append(f"{workload['name']}: {row.name} failed: {row.failure}")
             if not row.comparable:
                 found.append(
                     f"{workload['name']}: {row.name} is not comparable: its accuracy is more than "

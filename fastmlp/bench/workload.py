@@ -79,14 +79,14 @@ def load(workload: Workload, dataset: str, folder: Path | None) -> Dataset:
 
 
 def dense_data(inputs: int, classes: int) -> Dataset:
-    """Return random images, float32 of 0 to 1, that are each a little like those of their class."""
+    """Return random images, float32 of -0.5 to 0.5, each a little like others of its class."""
     rng = np.random.default_rng(0)
-    patterns = rng.random((classes, inputs), np.float32)
+    patterns = rng.random((classes, inputs), np.float32) - np.float32(0.5)
 
     def draw(count: int) -> Split:
         labels = rng.integers(0, classes, count)
-        images = rng.random((count, inputs), np.float32)
-        images += np.float32(0.15) * (patterns[labels] - images)
+        images = rng.random((count, inputs), np.float32) - np.float32(0.5)
+        images += np.float32(0.08) * (patterns[labels] - images)
         return Split(images, labels)
 
     names = tuple(map(str, range(classes)))

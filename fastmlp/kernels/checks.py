@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
 
 def check_array(
     name: str,
-    array: Array,
+    array: Any,
     shape: Sequence[int | None],
     dtype: np.dtype | None = None,
 ) -> None:
@@ -24,6 +25,9 @@ def check_array(
 
     None in a shape stands for any length; no dtype means float32 or float64.
     """
+    if not isinstance(array, np.ndarray):
+        kind = type(array).__name__
+        raise refuse(name, "must be a NumPy array", kind, f"Pass numpy.asarray({name}).")
     dtypes = PRECISIONS if dtype is None else (dtype,)
     fits = array.ndim == len(shape) and all(
         wanted in (None, length) for wanted, length in zip(shape, array.shape, strict=True)
@@ -58,8 +62,11 @@ def check_output(name: str, array: Array, inputs: dict[str, Array]) -> None:
             )
 
 
-def check_packed(name: str, w: Array, inputs: int, outputs: int, dtype: np.dtype) -> None:
+def check_packed(name: str, w: Any, inputs: int, outputs: int, dtype: np.dtype) -> None:
     """Refuse weights that are not what `pack_weights` makes of an array `(inputs, outputs)`."""
+    if not isinstance(w, np.ndarray):
+        kind = type(w).__name__
+        raise refuse(name, "must be packed weights", kind, f"Pass pack_weights({name}).")
     width = panel_width(outputs, dtype)
     rows = round_up(inputs, VECTOR_BYTES // dtype.itemsize)
     if w.shape != (-(-outputs // width), rows, width) or w.dtype != dtype:
@@ -70,3 +77,19 @@ def check_packed(name: str, w: Array, inputs: int, outputs: int, dtype: np.dtype
             f"Pass pack_weights({name}).",
         )
     check_array(name, w, w.shape, dtype)
+
+
+def check_indices(name: str, numbers: Array, below: int) -> None:
+    """Refuse numbers that do not lie in 0, …, below - 1: compiled code goes where they say."""
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < below):
+        found = f"{numbers.min()} to {numbers.max()}"
+        raise refuse(
+            name, f"must lie in 0 … {below - 1}", found, "Pass indices of rows or classes."
+        )
+
+
+def check_numbers(**numbers: Any) -> None:
+    """Refuse what is no finite number."""
+    for name, value in numbers.items():
+        if not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
+            raise refuse(name, "must be a finite number", repr(value), f"Pass {name}=0.1, say.")

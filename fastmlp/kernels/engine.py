@@ -7,16 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastmlp.functions import COSTS, Array
+from fastmlp.kernels.checks import check_indices
 from fastmlp.kernels.codes import GROUPS, block_count
 from fastmlp.kernels.encoding import Encoded, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
-from fastmlp.kernels.layout import (
-    aligned_zeros,
-    pack_panels,
-    row_stride,
-    unpack_weights,
-)
+from fastmlp.kernels.layout import aligned_zeros, pack_panels, row_stride, unpack_weights
 from fastmlp.kernels.predictor import predictor_for
 from fastmlp.kernels.records import IMAGE_KINDS, INFER, TRAIN
 from fastmlp.kernels.tiles import TILE_ROWS
@@ -88,6 +84,9 @@ class Engine:
         rates = np.ascontiguousarray(learning_rates, np.float64)
         order = np.ascontiguousarray(order[: len(rates) * batch_size], np.int64)
         images = np.ascontiguousarray(images)
+        check_indices("order", order, len(images))
+        if y.ndim == 1:
+            check_indices("y", y, max(2, int(self._layers["outputs"][-1])))
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
         record["steps"], record["samples"], record["scale"] = len(rates), len(order), scale
         record["image_kind"] = IMAGE_KINDS[images.dtype.name]

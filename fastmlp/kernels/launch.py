@@ -10,6 +10,7 @@ import numba
 import numpy as np
 from numba import prange
 
+from fastmlp.cores import usable_cores
 from fastmlp.functions import Array
 from fastmlp.kernels.layout import aligned_zeros
 from fastmlp.kernels.options import Shared, entry, kernel_cache
@@ -20,9 +21,31 @@ from fastmlp.kernels.team import BOARD_SIZE, NAP, NAP_NANOSECONDS, SIZE, roll_ca
 # Dense multiplications of a step that make a second thread pay: below, the members wait for
 # each other's memory
 WORTHWHILE = 250_000
-# Numba's portable threading layer aborts the process if two Python threads launch at once
-_LAUNCHING = Lock()
 _prepared: set[np.dtype] = set()
+
+
+class _Threads:
+    """The state of Numba's threads in this process.
+
+    launching : held by who uses them: Numba's portable layer aborts if two Python threads launch
+    at once. are_lost : set in a process forked from one that had started them. Threads do not come
+    along, and most layers abort or hang when asked again; one member does without them.
+    """
+
+    def __init__(self) -> None:
+        self.launching, self.started, self.are_lost = Lock(), False, False
+
+    def watch_forks(self) -> None:
+        """See to it that a forked process knows; to be called once threads are there."""
+        if not self.started and hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._lose)
+        self.started = True
+
+    def _lose(self) -> None:
+        self.launching, self.are_lost = Lock(), True
+
+
+_threads = _Threads()
 
 
 @entry(parallel=True)
@@ -35,8 +58,7 @@ def _run_team(job, layers, count, board, members, like):
 
 def available_threads() -> int:
     """Return how many threads this process may use at once: its cores, and Numba's limit."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, int(numba.config.NUMBA_NUM_THREADS)))
+    return max(1, min(usable_cores(), int(numba.config.NUMBA_NUM_THREADS)))
 
 
 def team_size(work: int, threads: int | None = None) -> int:
@@ -57,7 +79,7 @@ def prepare(dtype: np.dtype) -> float:
     """Compile or load the kernels for float32 or float64, and return the seconds it took."""
     began = perf_counter()
     if dtype not in _prepared:
-        with _LAUNCHING:
+        with _threads.launching:
             for kernel in Shared.by_name.values():
                 kernel.compile(numba.from_dtype(dtype))
         _prepared.add(dtype)
@@ -74,15 +96,16 @@ def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
         prepare(dtype)
     job["place"], job_place, layers_place = job.ctypes.data, job.ctypes.data, layers.ctypes.data
     layers["place"] = layers_place + np.arange(len(layers)) * LAYER.itemsize
-    if members == 1:
+    if members == 1 or _threads.are_lost:
         alone = Shared.by_name["work"].compiled[dtype.name].ctypes
         alone(job_place, layers_place, len(layers), 0, 0, 1, 0.0)
         return 1
     board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
     board[NAP + 1] = NAP_NANOSECONDS
-    with _LAUNCHING:
+    with _threads.launching:
         before = numba.get_num_threads()
         numba.set_num_threads(min(members, int(numba.config.NUMBA_NUM_THREADS)))
+        _threads.watch_forks()
         try:
             place, like = board.ctypes.data, dtype.type(0)
             _run_team(job_place, layers_place, len(layers), place, members, like)

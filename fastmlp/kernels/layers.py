@@ -8,8 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.functions import COSTS, Array, activation_named
-from fastmlp.kernels.checks import check_array, check_output, check_packed
+from fastmlp.errors import refuse
+from fastmlp.functions import Array, activation_named, cost_named
+from fastmlp.kernels.checks import (
+    check_array,
+    check_indices,
+    check_numbers,
+    check_output,
+    check_packed,
+)
 from fastmlp.kernels.engine import y_array
 from fastmlp.kernels.job import Job
 from fastmlp.kernels.launch import run, team_size
@@ -38,8 +45,8 @@ def forward_call(x: Array, w: Array, b: Array, activation: str, a: Array) -> Lay
     check_packed("w", w, inputs, outputs, x.dtype)
     check_array("a", a, (batch, outputs), x.dtype)
     check_output("a", a, {"x": x, "w": w, "b": b})
-    call = LayerCall(FORWARD, batch, x.dtype, written=("a",))
-    call.layer(inputs, outputs, activation, {"w": w, "b": b, "a": a})
+    call = LayerCall(FORWARD, batch, x.dtype)
+    call.layer(inputs, outputs, activation, {"w": w, "b": b, "a": a}, ("a",))
     return call.ready({"x": x})
 
 
@@ -59,14 +66,20 @@ def output_call(
     """Return the checked call of `output`, which writes each sample's cost to costs `(B,)`."""
     check_array("z", z, (None, None))
     batch, outputs = z.shape
+    if not isinstance(y, np.ndarray) or y.dtype.kind not in "iufb":
+        found = str(getattr(y, "dtype", type(y).__name__))
+        raise refuse("y", "must be labels or targets", found, "Pass an array of numbers.")
     targets = y_array(y, z.dtype)
     check_array("y", targets, (batch,) if y.ndim == 1 else (batch, outputs), targets.dtype)
+    if y.ndim == 1:
+        check_indices("y", targets, max(2, outputs))
     for name, array in (("a", a), ("dz", dz)):
         check_array(name, array, z.shape, z.dtype)
         check_output(name, array, {"z": z, "y": y})
+    check_output("dz", dz, {"a": a})
     hits, order = np.empty(batch, np.uint8), np.arange(batch)
-    call = LayerCall(OUTPUT, batch, z.dtype, written=("a", "dz"), cost=COSTS[cost].code)
-    call.layer(outputs, outputs, activation, {"a": a, "dz": dz})
+    call = LayerCall(OUTPUT, batch, z.dtype, cost=cost_named(cost, activation).code)
+    call.layer(outputs, outputs, activation, {"a": a, "dz": dz}, ("a", "dz"))
     answers = {"labels" if y.ndim == 1 else "targets": targets}
     inputs = {"x": _padded(z), "costs": costs, "hits": hits, "order": order}
     return call.ready(inputs | answers)
@@ -89,8 +102,8 @@ def delta_call(dz: Array, w: Array, a: Array, activation: str, dx: Array) -> Lay
     check_packed("w", w, inputs, outputs, dtype)
     check_array("dx", dx, a.shape, dtype)
     check_output("dx", dx, {"dz": dz, "w": w, "a": a})
-    call = LayerCall(DELTA, batch, dtype, written=("dz",))
-    call.layer(1, inputs, activation, {"a": a, "dz": dx})
+    call = LayerCall(DELTA, batch, dtype)
+    call.layer(1, inputs, activation, {"a": a, "dz": dx}, ("dz",))
     call.layer(inputs, outputs, "identity", {"w": w, "dz": dz})
     return call.ready({})
 
@@ -124,6 +137,7 @@ def update(
     x `(B, I)`; dz `(B, O)`; w and vw packed, b and vb `(O,)` are updated. Without momentum
     the velocities vw and vb are scratch.
     """
+    check_numbers(learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay)
     settings = {"momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
     settings |= {"learning_rate": learning_rate, "keep": 1 - learning_rate * weight_decay}
     factor = 1.0 if momentum else -learning_rate
@@ -149,12 +163,12 @@ def _update(
     for name, array in biases.items():
         check_array(name, array, (outputs,), dtype)
         check_output(name, array, {"x": x, "dz": dz})
-    call = LayerCall(UPDATE, batch, dtype, written=("b", "vb"), **settings)
+    call = LayerCall(UPDATE, batch, dtype, **settings)
     arrays = dict(zip(("w", "vw", "b", "vb"), (*weights.values(), *biases.values()), strict=False))
     if len(weights) == 1:
         arrays = {"w": weights.popitem()[1], "b": biases.popitem()[1]}
     scaled = dz if factor == 1 else dz * dtype.type(factor)
-    call.layer(inputs, outputs, "identity", arrays | {"dz": scaled})
+    call.layer(inputs, outputs, "identity", arrays | {"dz": scaled}, ("b", "vb"))
     return call.ready({"x": x})
 
 
@@ -172,14 +186,20 @@ def _padded(array: Array) -> Array:
 class LayerCall:
     """One job on one layer, or two: its records, and the padded arrays that they point to."""
 
-    def __init__(
-        self, kind: int, batch: int, dtype: np.dtype, written: tuple[str, ...], **settings: float
-    ) -> None:
+    def __init__(self, kind: int, batch: int, dtype: np.dtype, **settings: float) -> None:
         self.kind, self.batch, self.dtype, self.settings = kind, batch, dtype, settings
-        self.written, self.layers = written, np.zeros(0, LAYER)
-        self.arrays: list[tuple[str, Array, Array]] = []
+        self.layers = np.zeros(0, LAYER)
+        self.rooms: list[Array] = []
+        self.copies: list[tuple[Array, Array]] = []  # what is written beside, and where it belongs
 
-    def layer(self, inputs: int, outputs: int, activation: str, arrays: dict[str, Array]) -> None:
+    def layer(
+        self,
+        inputs: int,
+        outputs: int,
+        activation: str,
+        arrays: dict[str, Array],
+        written: tuple[str, ...] = (),
+    ) -> None:
         """Add a layer. Weights come packed, all other arrays in their logical shape."""
         record = np.zeros(1, LAYER)
         width = panel_width(outputs, self.dtype)
@@ -190,7 +210,9 @@ class LayerCall:
         for name, array in arrays.items():
             room = array if name in ("w", "vw") else _padded(array)
             record[name] = room.ctypes.data
-            self.arrays.append((name, array, room))
+            self.rooms.append(room)
+            if name in written and room is not array:
+                self.copies.append((room, array))
             if name == "w":
                 record["panel_rows"], record["w_row"] = array.shape[1], width
                 record["panel_step"] = array.shape[1] * width
@@ -214,6 +236,5 @@ class LayerCall:
         """Run the job so many times, then copy what was written beside back."""
         self.job.record["steps"] = times
         run(self.job.record, self.layers, self.members, self.dtype)
-        for name, array, room in self.arrays:
-            if name in self.written and room is not array:
-                array[...] = room[..., : array.shape[-1]]
+        for room, array in self.copies:
+            array[...] = room[..., : array.shape[-1]]

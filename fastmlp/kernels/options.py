@@ -142,7 +142,7 @@ def _salt() -> str:
     settings = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("NUMBA_") and name not in RUN_TIME_SETTINGS
+        if name.startswith(("NUMBA_", "FASTMLP_VECTOR")) and name not in RUN_TIME_SETTINGS
     }
     host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
     versions = (sys.version, np.__version__, numba.__version__, llvmlite.__version__)

@@ -10,6 +10,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.codes import block_count
 from fastmlp.kernels.encoding import is_sparse
+from fastmlp.kernels.entries import ROW_VECTORS
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import prepare
 from fastmlp.kernels.layout import aligned_zeros, panel_views, row_stride
@@ -55,9 +56,13 @@ class Predictor:
         self._layers, arrays = layer_records(weights, biases, activations)
         self._arrays = arrays
         in_place = [
-            _read_in_place(layer, w, b, 4 if number == 0 else TILE_VECTORS)
-            for number, (layer, w, b) in enumerate(zip(self._layers, weights, biases, strict=True))
+            _read_in_place(layer, w, b, TILE_VECTORS)
+            for layer, w, b in zip(self._layers[1:], weights[1:], biases[1:], strict=True)
         ]
+        # the first layer reads weights in pairs of rows
+        has_pairs = len(weights[0]) % 2 == 0
+        first = self._layers[0], weights[0], biases[0], ROW_VECTORS
+        in_place.insert(0, has_pairs and _read_in_place(*first))
         layers = self._layers
         layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
         self._answers = aligned_zeros((TILE_ROWS, int(layers["a_row"][-1])), dtype)
@@ -120,7 +125,11 @@ class Predictor:
 def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:
     """Let a layer's record point to w and b themselves, where their rows are whole vectors."""
     vector = VECTOR_BYTES // w.dtype.itemsize
-    fits = [n for n in (4, 2, 1) if n <= most and w.shape[1] % (n * vector) == 0]
+    fits = [
+        n
+        for n in (ROW_VECTORS, ROW_VECTORS // 2, 1)
+        if n <= most and w.shape[1] % (n * vector) == 0
+    ]
     if not (fits and w.flags.c_contiguous and b.flags.c_contiguous):
         return False
     width = fits[0] * vector

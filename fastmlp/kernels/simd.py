@@ -6,6 +6,7 @@ from an argument called `like`, a scalar that is otherwise unused.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -13,8 +14,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from fastmlp.errors import refuse
+
 FEATURES = llvm.get_host_cpu_features()
-VECTOR_BYTES = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx") else 16
+WIDEST = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx") else 16
+# A narrower vector may be asked for, to check kernels as another processor would run them
+VECTOR_BYTES = min(WIDEST, max(16, int(os.environ.get("FASTMLP_VECTOR_BYTES", WIDEST))))
+if VECTOR_BYTES not in (16, 32, 64):
+    raise refuse("FASTMLP_VECTOR_BYTES", "must be 16, 32 or 64", VECTOR_BYTES, "Unset it.")
 
 INT64 = ir.IntType(64)
 POINTER = ir.PointerType()

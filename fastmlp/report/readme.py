@@ -7,6 +7,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.errors import refuse
+from fastmlp.report.bench import seconds
 
 if TYPE_CHECKING:
     from fastmlp.bench.summary import Row
@@ -31,7 +32,7 @@ def results_table(
         by_name = {row.name: row for row in rows}
         sizes, batch, *dense = name.split("/")
         label = f"{sizes}, batch {batch}" + ", dense random input" * bool(dense)
-        own = f"**{by_name['fastmlp'].seconds:.2g} s**"
+        own = f"**{seconds(by_name['fastmlp'].seconds)} s**"
         lines.append(f"| {label} | {own} | {' | '.join(_cell(by_name.get(k)) for k in COLUMNS)} |")
     target = accuracy["settings"]["target"]
     by_target = {row["name"]: row for row in to_target}
@@ -41,7 +42,7 @@ def results_table(
         for k in COLUMNS
     ]
     label = f"{target:.0%} test accuracy: 784-128-10, batch 32, mean of {ours['seeds']} seeds"
-    lines.append(f"| {label} | **{mean(ours['training']):.2g} s** | {' | '.join(cells)} |")
+    lines.append(f"| {label} | **{seconds(mean(ours['training']))} s** | {' | '.join(cells)} |")
     settings, surroundings = epochs["settings"], epochs["environment"]
     versions = surroundings["versions"]
     named = ("numpy", "torch", "jax", "scikit-learn", "numba", "python")
@@ -62,7 +63,8 @@ def _cell(row: Row | None) -> str:
     if row is None or row.failure:
         return "" if row is None else row.failure.replace("took more than", "over")
     doubt = "" if row.comparable else ", not comparable"
-    return f"{row.ratio:.3g} x ({row.ratio_low:.3g} to {row.ratio_high:.3g}){doubt}"
+    low, high = seconds(row.ratio_low), seconds(row.ratio_high)
+    return f"{seconds(row.ratio)} x ({low} to {high}){doubt}"
 
 
 def with_results(readme: str, table: str) -> str:

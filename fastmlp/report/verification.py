@@ -23,6 +23,6 @@ def verification_line(outcome: Outcome) -> str:
     verdict = "all right" if outcome.passed else f"{len(outcome.failures):,} FAILURES"
     return (
         f"{verdict}: {outcome.checks:,} results of {outcome.cases:,} cases on "
-        f"{outcome.vector_bits}-bit vectors in {outcome.seconds:.1f} s; {outcome.mistrusted:,} cases "
-        "are mistrusted, as nearly all of what they compute is zero"
+        f"{outcome.vector_bits}-bit vectors in {outcome.seconds:.1f} s; {outcome.mistrusted:,} "
+        "cases are mistrusted, as nearly all of what they compute is zero"
     )

@@ -69,6 +69,12 @@ def train(
     run = Run(network, split, validation, backend)
     _check_settings(epochs, batch_size, learning_rate, momentum, nesterov, weight_decay)
     check_at_least("every", every, 1)
+    if target_accuracy is not None:
+        check_at_least("target_accuracy", target_accuracy, 0, float)
+    asked: object = early_stopping
+    if not isinstance(asked, (EarlyStopping, int, type(None))):
+        rule, got = "must be EarlyStopping or its patience", repr(asked)
+        raise refuse("early_stopping", rule, got, "Pass early_stopping=3.")
     if isinstance(early_stopping, int):
         early_stopping = EarlyStopping(early_stopping)
     if early_stopping and validation is None:

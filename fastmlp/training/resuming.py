@@ -1,4 +1,4 @@
-"""What a checkpoint of a run holds: taken from a run after an epoch, and put back into a new one."""
+"""What a checkpoint of a run holds: taken after an epoch, and put back into a new run."""
 
 from __future__ import annotations
 

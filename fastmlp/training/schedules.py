@@ -80,7 +80,7 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
     """Return the schedule of that name, fresh, or the callable itself."""
     if callable(schedule):
         return schedule
-    if schedule not in SCHEDULES:
+    if not isinstance(schedule, str) or schedule not in SCHEDULES:
         raise refuse(
             "schedule",
             "must name a schedule, or be a callable from progress (0 to 1) to a factor",

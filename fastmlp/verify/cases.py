@@ -205,7 +205,7 @@ def steps(rng: np.random.Generator) -> Case:
     for number, (got, exact, twin) in enumerate(zip(*results.values(), strict=True)):
         # how far the reference in single precision is off tells how the errors are carried on
         eps = float(np.finfo(np.float32).eps)
-        room = np.abs(exact).max() / 4 + np.abs(twin - exact).max() / eps / 4
+        room = np.abs(exact).max() + np.abs(twin - exact).max() / eps
         size = np.full(exact.shape, room)
         checks.append(Check(f"parameter {number}", got, exact, size))
     what = f"sizes={sizes} {hidden} batch={batch} density={density} threads={threads} "

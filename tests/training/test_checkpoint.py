@@ -104,7 +104,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
     data = bytearray(newest.read_bytes())
     data[-5] ^= 1
     newest.write_bytes(data)
-    with pytest.warns(RuntimeWarning, match=r"000004.safetensors is damaged.*one before it"):
+    with pytest.warns(RuntimeWarning, match=r"000004.safetensors is damaged.*checkpoint before it"):
         got, history = trained(tmp_path, resume=True)
     assert (got, history.resumed_epoch) == (wanted, 3)
 
