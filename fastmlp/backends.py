@@ -17,8 +17,7 @@ def backend_named(name: str) -> ModuleType:
     Both modules have the same functions with the same signatures. Where NUMBA_DISABLE_JIT is set,
     nothing can be compiled: a warning says so, and "compiled" is the reference too.
     """
-    if not isinstance(name, str):
-        name = repr(name)
+    name = str(name)
     if name == "compiled" and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         text = "NUMBA_DISABLE_JIT is set, so nothing is compiled: NumPy computes, and is slower."
         warnings.warn(text, RuntimeWarning, stacklevel=2)

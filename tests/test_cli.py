@@ -24,6 +24,7 @@ import fastmlp.datasets
 from fastmlp.cli import main
 from fastmlp.datasets import Dataset, generate_digits
 from fastmlp.datasets.idx import header
+from fastmlp.screen import Screen
 
 SMALL = ("--backend", "numpy", "--hidden-layers", "24", "--epochs", "3")
 
@@ -166,6 +167,9 @@ def test_options_reach_the_training(data: Path) -> None:
         "threads": 1,
         "backend": "numpy",
         "validation": 0.2,
+        "checkpoint": None,
+        "every": 1,
+        "resume": False,
     }
     split = fastmlp.load_dataset(data).train
     order = np.random.default_rng(3).permutation(1500)
@@ -438,7 +442,6 @@ def test_nan_is_null_in_json(model: Path, data: Path) -> None:
 def test_the_progress_line_is_drawn_on_a_terminal_alone(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fastmlp import cli
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
@@ -449,7 +452,7 @@ def test_the_progress_line_is_drawn_on_a_terminal_alone(
         out, err = Terminal(), Terminal()
         monkeypatch.setattr(sys, "stdout", out)
         monkeypatch.setattr(sys, "stderr", err)
-        with cli._Screen(as_json).line() as draw:
+        with Screen(as_json).line() as draw:
             draw("epoch 1 of many")
         assert ("epoch 1 of many" in out.getvalue()) is not as_json
         assert err.getvalue() == ""

@@ -62,7 +62,7 @@ def _read_npy(path: Path, inputs: int) -> Array:
     try:
         # a map believes no header: one that declares more than there is gets refused
         images = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, SyntaxError, TypeError) as error:
+    except Exception as error:  # on nonsense, the header's parser raises nearly anything
         said = " ".join(str(error).split())
         raise broken(path, "a readable .npy file of numbers", said) from None
     if images.dtype.kind not in "uifb" or not 1 <= images.ndim <= 3 or 0 in images.shape:

@@ -176,3 +176,21 @@ class _SaltedCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
 
 class _SaltedCache(FunctionCache):  # type: ignore[misc]
     _impl_class = _SaltedCacheImpl
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep machine code, or do without where the disk is full."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _not_kept(error.strerror or str(error))
+
+
+@cache
+def _not_kept(reason: str) -> None:
+    """Warn, once for each reason."""
+    warnings.warn(
+        f"compiled kernels are not kept: {reason}. Every process compiles anew; make room, or set "
+        "FASTMLP_CACHE to another folder.",
+        RuntimeWarning,
+        stacklevel=2,
+    )

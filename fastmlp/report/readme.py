@@ -50,13 +50,19 @@ def results_table(
     lines += [
         "",
         "How many times as long the others take, and in brackets the lowest and highest of "
-        f"{settings['rounds']} pairs of runs; each run is a process of its own, the sides in turn, "
+        f"{_pairs(epochs)} pairs of runs; each run is a process of its own, the sides in turn, "
         f"{settings['epochs']} epochs timed after one that warms up. "
         f"{surroundings['machine']['processor']}, {settings['threads']} cores, "
         f"{surroundings['machine']['vector_bits']}-bit vectors; {software}. "
         "`scripts/bench --readme` measures it all again and writes this table.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _pairs(epochs: dict[str, Any]) -> str:
+    """Return how many rounds there were, "3", or "3 to 6" where workloads differ."""
+    counts = sorted({len({run["round"] for run in w["runs"]}) for w in epochs["workloads"]})
+    return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
 
 
 def _cell(row: Row | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from os import PathLike
 from pathlib import Path
 
@@ -153,7 +154,7 @@ def _check_settings(
         ("weight_decay", weight_decay),
     ):
         check_at_least(name, value, 0, float)
-        if not np.isfinite(value):
+        if not isfinite(value):
             raise refuse(name, "must be finite", value, "Pass an ordinary number.")
     if momentum >= 1:
         raise refuse("momentum", "must be below 1", momentum, "Pass 0.9, for example.")
