@@ -55,7 +55,7 @@ def epochs_chart(name: str, rows: Sequence[Row]) -> Any:
     for place, row in enumerate(good):
         factor = "" if row.name == "fastmlp" else f"  {row.ratio:.1f} x as long"
         axes.text(row.samples_per_second * row.seconds / row.low, place, factor, va="center")
-    axes.set_xlim(right=max(speeds) * 1.12)
+    axes.set_xlim(right=1.12 * max(s + more for s, more in zip(speeds, ranges[1], strict=True)))
     axes.set_title(name, loc="left")
     axes.set_xlabel("samples a second")
     axes.ticklabel_format(axis="x", style="plain")
