@@ -24,6 +24,7 @@ def seconds(value: float) -> str:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     """Return a plain table whose first column is text and whose others are numbers."""
     shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    shown.min_width = min(len(title), 78)
     for number, name in enumerate(columns):
         shown.add_column(name, justify="right" if number else "left", no_wrap=True)
     for row in rows:

@@ -70,11 +70,12 @@ def roofline_chart(document: dict[str, Any]) -> Any:
     axes = chart.add_subplot()
     peak = limits["peak_flops"]["all"] / 1e9
     intensities = [0.1, 1000.0]
-    for level, speed in limits["bytes_per_second"].items():
+    for number, (level, speed) in enumerate(limits["bytes_per_second"].items()):
+        place = 0.11 * 1.7**number  # so that the names of like slopes do not meet
         slope = speed["all"] / 1e9
         ridge = peak / slope
         axes.plot([intensities[0], ridge], [intensities[0] * slope, peak], color=LIMIT, lw=0.8)
-        axes.text(0.11, 0.11 * slope * 1.08, f"{level}, {slope:.0f} GB/s", size=8, rotation=33)
+        axes.text(place, place * slope * 1.08, f"{level}, {slope:.0f} GB/s", size=8, rotation=31)
     axes.plot([0.1, intensities[1]], [peak, peak], color=LIMIT, lw=1.4)
     axes.text(intensities[1], peak * 1.05, f"peak {peak:.0f} GFLOP/s", size=8, ha="right")
     for kernel, colour in COLOURS.items():
