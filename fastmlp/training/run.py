@@ -109,7 +109,8 @@ class Run:
                 correct + right,
                 seconds + took,
             )
-            self.chunk = max(1, int(self.chunk * min(4.0, CHUNK_SECONDS / max(took, 1e-6))))
+            wanted = int(self.chunk * min(4.0, CHUNK_SECONDS / max(took, 1e-6)))
+            self.chunk = min(max(1, wanted), len(rates))
             seen = min(done * self.batch_size, len(order))
             cost, accuracy = float(costs[:done].sum()) / seen, correct / seen
             ended = done == len(rates)

@@ -203,3 +203,10 @@ def test_mnist_reaches_98_percent(mnist):
         network, mnist.train, epochs=6, batch_size=32, learning_rate=0.5, schedule="linear"
     )
     assert network.accuracy(mnist.test.images, mnist.test.labels) >= 0.978
+
+
+def test_a_run_of_very_many_tiny_epochs_does_not_overflow():
+    images = np.full((4, 3), 9, np.uint8)
+    settings = {"batch_size": 4, "learning_rate": 0.01, "epochs": 1200, "backend": "numpy"}
+    history = fastmlp.train(fastmlp.Network((3, 2)), (images, [0, 1, 0, 1]), **settings)
+    assert len(history) == 1200
