@@ -17,6 +17,7 @@ import click
 from fastmlp import __version__, arguments, steps
 from fastmlp.bench_cli import bench
 from fastmlp.errors import FastMLPError
+from fastmlp.interrupts import Terminated
 from fastmlp.screen import Screen
 
 # The exit status of a program that a signal ended: 128 + its number
@@ -41,7 +42,7 @@ class _Commands(click.Group):
             raise click.ClickException(f"{place}{error.strerror or error}") from None
         except MemoryError as error:
             raise click.ClickException(f"not enough memory. {error}") from None
-        except steps.Terminated:
+        except Terminated:
             click.echo("Terminated.", err=True)
             ctx.exit(EXIT_STATUS["terminated"])
         except KeyboardInterrupt:

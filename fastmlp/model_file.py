@@ -34,11 +34,7 @@ def save(path: str | PathLike[str], network: Network) -> None:
         tensors[f"layers.{number}.weight"] = np.ascontiguousarray(w)
         tensors[f"layers.{number}.bias"] = np.ascontiguousarray(b)
     spec = {
-        "sizes": network.sizes,
-        "hidden": network.hidden,
-        "output": network.output,
-        "cost": network.cost,
-        "dtype": str(network.dtype),
+        **network.architecture,
         "pixel_scale": network.pixel_scale,
         "class_names": network.class_names,
     }

@@ -74,6 +74,17 @@ class Network:
         return (*self.hidden, self.output)
 
     @property
+    def architecture(self) -> dict[str, Any]:
+        """What the network is made of, but for its parameters, as plain values."""
+        return {
+            "sizes": self.sizes,
+            "hidden": self.hidden,
+            "output": self.output,
+            "cost": self.cost,
+            "dtype": str(self.dtype),
+        }
+
+    @property
     def parameter_count(self) -> int:
         """How many weights and biases there are."""
         return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))

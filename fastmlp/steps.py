@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.errors import FastMLPError, refuse
+from fastmlp.interrupts import Terminated, orderly_end
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split
@@ -34,10 +32,6 @@ TRAINED = (
     *("early_stopping", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume"),
 )
-
-
-class Terminated(KeyboardInterrupt):
-    """The system asked the program to end (SIGTERM): in order, as after Ctrl-C."""
 
 
 def found(given: Given, say: Say, draw: Draw) -> Dataset:
@@ -130,23 +124,6 @@ def trained(network: Network, data: Dataset, given: Given, draw: Draw) -> Histor
     history = last[0].history
     history.stopped = stopped
     return history
-
-
-@contextmanager
-def orderly_end() -> Iterator[None]:
-    """Raise Terminated for SIGTERM inside; only the main thread can be told of signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, frame: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:

@@ -28,14 +28,7 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 def network_document(network: Network) -> dict[str, Any]:
     """Return what a network is made of, without its parameters."""
-    return {
-        "sizes": network.sizes,
-        "hidden": network.hidden,
-        "output": network.output,
-        "cost": network.cost,
-        "dtype": str(network.dtype),
-        "parameters": network.parameter_count,
-    }
+    return {**network.architecture, "parameters": network.parameter_count}
 
 
 def training_document(

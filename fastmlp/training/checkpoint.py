@@ -16,6 +16,7 @@ import numpy as np
 from fastmlp.errors import CheckpointError, refuse
 from fastmlp.files import write_whole
 from fastmlp.functions import Array
+from fastmlp.interrupts import interrupts_held
 
 FORMAT = "fastmlp checkpoint 1"
 NAME = re.compile(r"checkpoint-(\d{6})\.safetensors")
@@ -98,12 +99,14 @@ class Checkpoints:
         """Save the last state noted, unless that has been done."""
         if self._unsaved is None:
             return
-        state, self._unsaved = self._unsaved, None
+        state, self._unsaved = self._unsaved, None  # one that cannot be written is told once
         path = self.folder / f"checkpoint-{state.epochs:06d}.safetensors"
+        data = to_bytes(State(state.epochs, state.tensors, self._with_own(state)))
         try:
-            write_whole(path, to_bytes(State(state.epochs, state.tensors, self._with_own(state))))
-            for old in self.paths()[KEPT:]:
-                old.unlink(missing_ok=True)
+            with interrupts_held():
+                write_whole(path, data)
+                for old in self.paths()[KEPT:]:
+                    old.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from None
 

@@ -100,10 +100,9 @@ def train(
         run.history.resumed_epoch = state.epochs
     try:
         _epochs(run, plan, generator, watcher, saved, learning_rate, epochs, callbacks)
-    except KeyboardInterrupt:
+    finally:
         if saved is not None:
             saved.flush()
-        raise
     watcher.restore()
     return run.history
 
@@ -120,14 +119,8 @@ def _epochs(
 ) -> None:
     """Train epoch by epoch, from the one after those in the history, until something ends it."""
     history, steps = run.history, -(-len(run.images) // run.batch_size)
-    for epoch in range(len(history), epochs):
-        if history.stopped:
-            return
-        rates = step_rates(plan, learning_rate, epoch, epochs, steps)
-        order = generator.permutation(len(run.images))
-        if run.epoch(epoch, epochs, order, rates, callbacks):
-            history.stopped = "a callback asked for it"
-            return
+
+    def finish(epoch: int) -> None:
         if isinstance(plan, Halving):
             judged = history.validation_cost[-1]
             plan.watch(history.train_cost[-1] if judged is None else judged)
@@ -135,6 +128,15 @@ def _epochs(
         if saved is not None:
             state = resuming.taken(run, epoch + 1, plan, generator, watcher)
             saved.note(state, last=ends or epoch + 1 == epochs)
+
+    for epoch in range(len(history), epochs):
+        if history.stopped:
+            return
+        rates = step_rates(plan, learning_rate, epoch, epochs, steps)
+        order = generator.permutation(len(run.images))
+        if run.epoch(epoch, epochs, order, rates, callbacks, finish):
+            history.stopped = history.stopped or "a callback asked for it"
+            return
     history.stopped = history.stopped or f"all {epochs} epochs done"
 
 

@@ -28,11 +28,7 @@ def identity(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         **fixed,
-        "sizes": network.sizes,
-        "hidden": network.hidden,
-        "output": network.output,
-        "cost": network.cost,
-        "dtype": str(network.dtype),
+        **network.architecture,
         "pixel_scale": network.pixel_scale,
         "data": data_digest(run.images, run.y),
         "validation": data_digest(*run.validation) if run.validation else None,

@@ -14,7 +14,8 @@ from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError
 from fastmlp.functions import Array
 from fastmlp.inputs import as_answers, as_images
-from fastmlp.network import Network
+from fastmlp.interrupts import interrupts_held
+from fastmlp.network import Evaluation, Network
 from fastmlp.training.history import History
 
 # An engine is asked for so much at a time that Ctrl-C and callbacks answer in time
@@ -86,9 +87,19 @@ class Run:
         self.chunk = 1
 
     def epoch(
-        self, epoch: int, epochs: int, order: Array, rates: Array, callbacks: Sequence[Callback]
+        self,
+        epoch: int,
+        epochs: int,
+        order: Array,
+        rates: Array,
+        callbacks: Sequence[Callback],
+        finish: Callable[[int], None],
     ) -> bool:
-        """Train for one epoch; return whether a callback asked to end the run."""
+        """Train for one epoch; return whether a callback asked to end the run.
+
+        finish : called when the epoch is in the history, before the callbacks hear of its end. No
+        interrupt comes between the two: an epoch is either whole, or as if it had never been.
+        """
         costs, correct, seconds, done, stop = np.empty(len(rates)), 0, 0.0, 0, False
         while done < len(rates) and not stop:
             part = slice(done, done + self.chunk)
@@ -116,7 +127,10 @@ class Run:
             ended = done == len(rates)
             if ended:
                 self.keep(epoch, rates[-1])
-                self.record(cost, accuracy, float(rates[-1]), seconds)
+                judged = self.judged()
+                with interrupts_held():
+                    self.record(cost, accuracy, judged, float(rates[-1]), seconds)
+                    finish(epoch)
             progress = Progress(
                 epoch + 1,
                 epochs,
@@ -146,20 +160,32 @@ class Run:
         if not all(np.isfinite(parameter).all() for parameter in (*weights, *biases)):
             raise _diverged(epoch, rate)
         own = (*self.network.weights, *self.network.biases)
-        for target, parameter in zip(own, (*weights, *biases), strict=True):
-            np.copyto(target, parameter)
+        with interrupts_held():
+            for target, parameter in zip(own, (*weights, *biases), strict=True):
+                np.copyto(target, parameter)
 
-    def record(self, cost: float, accuracy: float, rate: float, seconds: float) -> None:
+    def judged(self) -> Evaluation | None:
+        """Evaluate the network on the validation data, where there is any."""
+        if self.validation is None:
+            return None
+        return self.network.evaluate(*self.validation, self.history.backend)
+
+    def record(
+        self,
+        cost: float,
+        accuracy: float,
+        judged: Evaluation | None,
+        rate: float,
+        seconds: float,
+    ) -> None:
         """Add an epoch's entry to the history."""
-        history, judged = self.history, None
+        history = self.history
         history.inputs = self.engine.inputs
         history.train_cost.append(cost)
         history.train_accuracy.append(accuracy)
         history.learning_rate.append(rate)
         history.epoch_seconds.append(seconds)
         history.samples_per_second.append(len(self.images) / seconds)
-        if self.validation is not None:
-            judged = self.network.evaluate(*self.validation, history.backend)
         history.validation_cost.append(None if judged is None else judged.cost)
         history.validation_accuracy.append(None if judged is None else judged.accuracy)
 

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import files
+from fastmlp import files, interrupts
 from fastmlp.errors import ArgumentError, CheckpointError
 from fastmlp.training import EarlyStopping, checkpoint
 
@@ -62,7 +63,7 @@ def test_a_resumed_run_ends_with_the_same_bits_and_history(tmp_path, backend, sc
     assert got == wanted
     assert history.train_cost == whole.train_cost
     assert history.learning_rate == whole.learning_rate
-    assert history.resumed_epoch == 3  # the interrupt came before epoch 4 was saved
+    assert history.resumed_epoch == 4
     assert history.stopped == whole.stopped
 
 
@@ -86,8 +87,43 @@ def test_an_interrupt_saves_what_was_not_due_yet(tmp_path):
     stopped(tmp_path, 5, every=3)
     assert [path.name for path in sorted(tmp_path.iterdir())] == [
         "checkpoint-000003.safetensors",
-        "checkpoint-000004.safetensors",
+        "checkpoint-000005.safetensors",
     ]
+
+
+def test_so_does_a_callback_that_ends_the_run_or_fails(tmp_path):
+    wanted, _ = trained()
+
+    def fail(progress):
+        raise RuntimeError("planted")
+
+    for folder, callback in (("ended", lambda progress: True), ("failed", fail)):
+        settings = {**SETTINGS, "epochs": 6, "checkpoint": tmp_path / folder, "every": 4}
+        network = fastmlp.Network((36, 12, 4), seed=1)
+        with pytest.raises(RuntimeError, match="planted") if callback is fail else nullcontext():
+            fastmlp.train(
+                network,
+                made(),
+                callbacks=[lambda p, end=callback: end(p) if p.epoch == 2 and p.epoch_ended else 0],
+                **settings,
+            )
+        got, history = trained(tmp_path / folder, resume=True, every=4)
+        assert (got, history.resumed_epoch) == (wanted, 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_an_epoch_is_being_saved_waits_until_it_is(
+    tmp_path, monkeypatch, number
+):
+    def interrupted(path, data):
+        signal.raise_signal(number)
+        files.write_whole(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_whole", interrupted)
+    with interrupts.orderly_end(), pytest.raises(KeyboardInterrupt):
+        trained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000001.safetensors"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_only_the_last_few_are_kept(tmp_path):
@@ -104,9 +140,9 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
     data = bytearray(newest.read_bytes())
     data[-5] ^= 1
     newest.write_bytes(data)
-    with pytest.warns(RuntimeWarning, match=r"000004.safetensors is damaged.*checkpoint before it"):
+    with pytest.warns(RuntimeWarning, match=r"000005.safetensors is damaged.*checkpoint before it"):
         got, history = trained(tmp_path, resume=True)
-    assert (got, history.resumed_epoch) == (wanted, 3)
+    assert (got, history.resumed_epoch) == (wanted, 4)
 
 
 def test_where_all_are_damaged_nothing_is_begun(tmp_path):
