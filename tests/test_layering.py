@@ -11,6 +11,7 @@ DATA = BASE | {"datasets"}
 MAY_IMPORT = {
     "errors": set(),
     "files": set(),
+    "interrupts": set(),
     "cores": set(),
     "paths": set(),
     "functions": {"errors"},
@@ -21,7 +22,7 @@ MAY_IMPORT = {
     "inputs": {"errors", "functions"},
     "model_file": {"errors", "files", "functions", "network"},
     "network": {"errors", "functions", "inputs", "model_file", "backends"},
-    "training": DATA | {"files", "inputs", "network", "backends", "training"},
+    "training": DATA | {"files", "interrupts", "inputs", "network", "backends", "training"},
     "machine": {"cores", "errors", "paths", "kernels"},
     "bench": DATA
     | {"cores", "backends", "bench", "kernels", "machine", "network", "reference", "training"},
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "report": {"errors", "functions", "datasets", "network", "training", "machine", "bench"}
     | {"report", "verify"},
     "arguments": {"backends", "datasets", "functions", "training"},
-    "steps": DATA | {"backends", "inputs", "network", "training", "report"},
+    "steps": DATA | {"backends", "interrupts", "inputs", "network", "training", "report"},
     "screen": {"datasets", "report", "steps"},
     "bench_cli": None,
     "cli": None,
