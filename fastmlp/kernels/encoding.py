@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.codes import MOST_INPUTS, block_count, block_size
+from fastmlp.kernels.codes import MOST_INPUTS
 from fastmlp.kernels.launch import run
 from fastmlp.kernels.records import ENCODE, JOB, LAYER
 
@@ -27,21 +27,20 @@ def is_sparse(images: Array) -> bool:
 
 
 class Encoded:
-    """The codes of images `(N, I)`, cut into `blocks` blocks of pairs of pixels.
+    """The codes of images `(N, I)`, one behind the other, at `offsets` bytes.
 
-    `blocks` is 0, and there are no codes, where the images are dense, or not `wanted` sparse.
+    There are none, and `sparse` is False, where the images are dense, or not `wanted` sparse.
     """
 
     def __init__(self, images: Array, wanted: bool, threads: int) -> None:
-        self.images, self.blocks, self.density = images, 0, density(images)
-        if not (wanted and is_sparse(images)):
+        self.images, self.density = images, density(images)
+        self.sparse = wanted and is_sparse(images)
+        if not self.sparse:
             return
-        self.blocks = block_count(images.shape[1])
         self.offsets = np.zeros(len(images) + 1, np.int64)
         job = np.zeros(1, JOB)
         job["kind"], job["samples"], job["inputs"] = ENCODE, len(images), images.shape[1]
         job["images"], job["offsets"] = images.ctypes.data, self.offsets.ctypes.data
-        job["blocks"], job["block_size"] = self.blocks, block_size(images.shape[1])
         none = np.zeros(0, LAYER)
         run(job, none, threads, np.dtype(np.float32))
         np.cumsum(self.offsets, out=self.offsets)

@@ -8,7 +8,6 @@ import numpy as np
 
 from fastmlp.functions import COSTS, Array
 from fastmlp.kernels.checks import check_indices
-from fastmlp.kernels.codes import GROUPS, block_count
 from fastmlp.kernels.encoding import Encoded, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
@@ -46,23 +45,27 @@ class Engine:
         parameters = sum(w.size for w in weights)
         self.threads = team_size(batch_size * parameters, threads)
         self._dtype = weights[0].dtype
-        self._layers, self._arrays = layer_records(weights, biases, activations)
+        self._layers, self._arrays = layer_records(weights, biases, activations, self.threads)
         for layer, arrays in zip(self._layers, self._arrays, strict=True):
-            stride = row_stride(layer["panels"] * layer["width"], self._dtype)
-            shapes = {"a": (batch_size, stride), "dz": (batch_size, stride)}
+            panels, width = int(layer["panels"]), int(layer["width"])
+            stride = row_stride(panels * width, self._dtype)
+            shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("a", "dz"), (batch_size, stride))
+            layer["a_row"] = layer["dz_row"] = stride
+            layer["dz_panel"] = width
+            if arrays is not self._arrays[-1] and arrays is self._arrays[0]:
+                # nobody reads across its panels: each is its member's own memory
+                shapes["dz"] = (panels, batch_size, width)
+                layer["dz_row"], layer["dz_panel"] = width, batch_size * width
             if momentum:
                 shapes |= {"vw": arrays["w"].shape, "vb": arrays["b"].shape}
             for name, shape in shapes.items():
                 arrays[name] = aligned_zeros(shape, self._dtype)
                 layer[name] = arrays[name].ctypes.data
-            layer["a_row"] = layer["dz_row"] = stride
         self._job = Job(self._layers, self._dtype, self.threads, batch_size)
-        self._job.point(codes=np.zeros((2, batch_size), np.int64))
         self._encoded: Encoded | None = None
         self.inputs = "dense"
         record = self._job.record
         record["kind"], record["cost"], record["batch_size"] = TRAIN, COSTS[cost].code, batch_size
-        self._share_first_layer()
         record["x_row"] = row_stride(len(weights[0]), self._dtype)
         self._job.point(x=aligned_zeros((2, batch_size, int(record["x_row"][0])), self._dtype))
         record["momentum"], record["nesterov"] = momentum, nesterov
@@ -103,20 +106,12 @@ class Engine:
         if self._encoded is None or self._encoded.images is not images:
             self._encoded = Encoded(images, len(self._layers) > 1, self.threads)
         encoded = self._encoded
-        kind = "sparse" if encoded.blocks else "dense"
+        kind = "sparse" if encoded.sparse else "dense"
         self.inputs = f"{kind}, {encoded.density:.1%} of the values are not zero"
-        self._job.record["blocks"] = encoded.blocks
-        if encoded.blocks:
+        self._job.record["sparse"] = encoded.sparse
+        if encoded.sparse:
             table = (scale * np.arange(256)).astype(self._dtype)
             self._job.point(code=encoded.code, offsets=encoded.offsets, table=table)
-
-    def _share_first_layer(self) -> None:
-        """Cut a sparse first layer into groups of blocks, so that threads find enough to do."""
-        layer, record = self._layers[0], self._job.record
-        record["groups"] = groups = max(1, GROUPS // int(layer["panels"]))
-        shape = (groups - 1, int(record["batch_size"][0]), int(layer["a_row"]))
-        record["partial_size"] = shape[1] * shape[2]
-        self._job.point(partials=aligned_zeros(shape, self._dtype))
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""
@@ -167,7 +162,7 @@ def infer(
     job.record["x_row"] = row_stride(len(weights[0]), dtype)
     job.point(images=images)
     if len(layers) > 1 and is_sparse(images):
-        job.record["blocks"] = block_count(images.shape[1])
+        job.record["sparse"] = True
         job.point(table=(scale * np.arange(256)).astype(dtype))
     run(job.record, layers, members, dtype)
     np.copyto(a, answers[:, :outputs])

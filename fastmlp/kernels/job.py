@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastmlp.functions import ACTIVATIONS, Array
-from fastmlp.kernels.codes import block_size, largest_code
+from fastmlp.kernels.codes import largest_code
 from fastmlp.kernels.layout import (
     aligned_zeros,
     first_panel_width,
@@ -18,19 +18,22 @@ from fastmlp.kernels.layout import (
 )
 from fastmlp.kernels.phases import UPDATE_DEPTH
 from fastmlp.kernels.records import JOB, LAYER
-from fastmlp.kernels.sparse import lists_bytes, slopes_bytes
+from fastmlp.kernels.sparse import LISTED, lists_bytes, slopes_bytes
 from fastmlp.kernels.tiles import TILE_ROWS
 
 
 def layer_records(
-    weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str]
+    weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str], members: int = 1
 ) -> tuple[Array, list[dict[str, Array]]]:
-    """Return LAYER records for a network's parameters, packed, and the arrays they point to."""
+    """Return LAYER records for a network's parameters, packed, and the arrays they point to.
+
+    A team of so many members will share the first layer by panels.
+    """
     layers = np.zeros(len(weights), LAYER)
     arrays: list[dict[str, Array]] = []
     for layer, w, b, activation in zip(layers, weights, biases, activations, strict=True):
-        width_of = panel_width if arrays else first_panel_width
-        packed = pack_panels(w, width_of(len(b), w.dtype))
+        first = first_panel_width(len(b), w.dtype, members)
+        packed = pack_panels(w, panel_width(len(b), w.dtype) if arrays else first)
         panels, rows, width = packed.shape
         own_b = aligned_zeros((panels * width,), w.dtype)
         own_b[: len(b)] = b
@@ -48,8 +51,8 @@ class Job:
 
     A member's scratch has room for the largest of: a transposed panel of weights (delta), a
     panel of dz (update), a tile's rows of the last layer (output), a tile's rows or codes of two
-    layers (infer). Behind it are the lists of a sparse first layer, which last from forward to
-    update, and its gradients.
+    layers (infer), a part's z (sparse forward). Behind it are the addresses of a minibatch's
+    codes and its lists, which last from forward to update, and some gradients.
     """
 
     def __init__(self, layers: Array, dtype: np.dtype, members: int, batch_size: int = 0) -> None:
@@ -57,17 +60,19 @@ class Job:
         widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
         codes = 2 * TILE_ROWS * (largest_code(inputs) + 64) // item
         rows = row_stride(widest, dtype) * max(width, 2 * TILE_ROWS)
-        room = round_up(max(rows, UPDATE_DEPTH * width, codes), 64)
+        room = round_up(max(rows, UPDATE_DEPTH * width, LISTED * width, codes), 64)
+        addresses = round_up(8 * batch_size // item, 64)
         lists = round_up(lists_bytes(inputs, batch_size) // item, 64)
-        slopes = round_up(slopes_bytes(inputs, width, item) // item, 64)
+        slopes = round_up(slopes_bytes(width, item) // item, 64)
+        size = room + addresses + lists + slopes
         self.record = np.zeros(1, JOB)
-        self.record["lists_offset"], self.record["slopes_offset"] = room, room + lists
-        self.record["scratch_size"], self.record["inputs"] = room + lists + slopes, inputs
+        self.record["codes_offset"], self.record["lists_offset"] = room, room + addresses
+        self.record["slopes_offset"] = room + addresses + lists
+        self.record["scratch_size"], self.record["inputs"] = size, inputs
         self.record["code_size"] = largest_code(inputs)
-        self.record["block_size"] = block_size(inputs)
         self._arrays: dict[str, Array] = {}
         self.point(
-            scratch=aligned_zeros((members, room + lists + slopes), dtype),
+            scratch=aligned_zeros((members, size), dtype),
             zeros=aligned_zeros((widest,), dtype),
             ones=np.ones(1, dtype),
         )

@@ -207,6 +207,7 @@ class LayerCall:
         record["panels"] = -(-outputs // width)
         record["activation"] = activation_named(activation, "activation").code
         record["a_row"] = record["dz_row"] = round_up(outputs, width)
+        record["dz_panel"] = width
         for name, array in arrays.items():
             room = array if name in ("w", "vw") else _padded(array)
             record[name] = room.ctypes.data

@@ -17,11 +17,15 @@ def panel_width(outputs: int, dtype: np.dtype, widest: int = TILE_VECTORS) -> in
     return vector * min(vectors, widest)
 
 
-def first_panel_width(outputs: int, dtype: np.dtype) -> int:
-    """Return how many columns a panel of a network's first layer has: its rows may be sparse."""
-    width = panel_width(outputs, dtype, ROW_VECTORS)
-    vector = VECTOR_BYTES // dtype.itemsize
-    return width if width == vector else max(width, vector * ROW_VECTORS // 2)
+def first_panel_width(outputs: int, dtype: np.dtype, members: int = 1) -> int:
+    """Return how many columns a panel of a network's first layer has: its rows may be sparse.
+
+    So few, if need be, that there is a panel for each of so many members. No sum depends on it.
+    """
+    width, vector = panel_width(outputs, dtype, ROW_VECTORS), VECTOR_BYTES // dtype.itemsize
+    while width > vector and -(-outputs // width) < members:
+        width //= 2
+    return width
 
 
 def round_up(count: int, unit: int) -> int:

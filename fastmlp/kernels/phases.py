@@ -58,10 +58,12 @@ def delta(layer, below, batch, scratch, member, members, like):
     if batch == 1 and layer.panels == 1 and layer.width == vector_lanes(like):
         # a single sample is not worth a transposition
         if member == 0:
-            dx, length = below.dz, layer.inputs
-            dot_rows(dx, layer.w, layer.width, layer.dz, length, layer.outputs, like)
-            f, columns = below.activation, below.panels * below.width
-            times_slope(f, dx, 0, dx, 0, below.a, 0, 1, columns, like)
+            for panel in range(below.panels):
+                dx, a = below.dz + panel * below.dz_panel * size, below.a + panel * width * size
+                rows, w = min(width, layer.inputs - panel * width), layer.w
+                w += panel * width * layer.width * size
+                dot_rows(dx, w, layer.width, layer.dz, rows, layer.outputs, like)
+                times_slope(below.activation, dx, 0, dx, 0, a, 0, 1, width, like)
         return
     first, last = share(below.panels * tiles, member, members)
     for panel in range(first // tiles, (last + tiles - 1) // tiles):
@@ -70,7 +72,7 @@ def delta(layer, below, batch, scratch, member, members, like):
         transpose_panel(layer, panel * width, width, scratch, like)
         for i in range(begin, end, SLOPE_ROWS):
             rows, dz = min(SLOPE_ROWS, end - i), layer.dz + i * layer.dz_row * size
-            dx = below.dz + (i * below.dz_row + panel * width) * size
+            dx = below.dz + (panel * below.dz_panel + i * below.dz_row) * size
             a = below.a + (i * below.a_row + panel * width) * size
             f, zero, length = below.activation, like - like, layer.outputs
             multiply(
@@ -111,7 +113,7 @@ def update(job, layer, x, x_row, batch, rate, keep, scratch, member, members, li
             begin = max(first - panel * tiles, 0) * TILE_ROWS
             end = min(min(last - panel * tiles, tiles) * TILE_ROWS, layer.inputs)
             place, x_i = (panel * layer.panel_rows + begin) * width * size, x_k + begin * size
-            w, dz = layer.w + place, layer.dz + (k * layer.dz_row + panel * width) * size
+            w, dz = layer.w + place, layer.dz + (panel * layer.dz_panel + k * layer.dz_row) * size
             if job.momentum == 0:
                 copy(scratch, width, dz, layer.dz_row, dz, 0, length, width, like)
                 rows = end - begin
@@ -131,7 +133,7 @@ def update_bias(job, layer, batch, rate, keep, scratch, member, members, like):
     size, width, zero = item_bytes(like), layer.width, like - like
     first, last = share(layer.panels, member, members)
     for panel in range(first, last):
-        place, dz = panel * width * size, layer.dz + panel * width * size
+        place, dz = panel * width * size, layer.dz + panel * layer.dz_panel * size
         b = layer.b + place
         if job.momentum == 0:
             multiply(b, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, keep)

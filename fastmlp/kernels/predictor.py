@@ -8,7 +8,6 @@ from threading import Lock
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.codes import block_count
 from fastmlp.kernels.encoding import is_sparse
 from fastmlp.kernels.entries import ROW_VECTORS
 from fastmlp.kernels.job import Job, layer_records
@@ -71,7 +70,7 @@ class Predictor:
         self._images = {
             name: aligned_zeros((TILE_ROWS, inputs), np.dtype(name)) for name in IMAGE_KINDS
         }
-        self._job, self._blocks = Job(layers, dtype, 1), block_count(inputs)
+        self._job = Job(layers, dtype, 1)
         self._record = self._job.record[0]
         self._record["place"], self._record["kind"] = self._job.record.ctypes.data, INFER
         self._record["x_row"] = row_stride(inputs, dtype)
@@ -114,8 +113,8 @@ class Predictor:
         if kind != self._image_kind:
             self._record["images"], self._record["image_kind"] = own.ctypes.data, IMAGE_KINDS[kind]
             self._image_kind = kind
-        sparse = len(self.weights) > 1 and is_sparse(images)
-        self._record["blocks"], self._record["samples"] = self._blocks if sparse else 0, count
+        self._record["sparse"] = len(self.weights) > 1 and is_sparse(images)
+        self._record["samples"] = count
         for target, source in self._copies:
             target[...] = source
         self._work(*self._call)

@@ -41,8 +41,9 @@ LAYER = np.dtype(
         ("vb", "i8"),  # -> velocity of b
         ("a", "i8"),  # -> outputs (B, O), rows a_row elements apart
         ("a_row", "i8"),
-        ("dz", "i8"),  # -> deltas (B, O) with room for whole panels, rows dz_row elements apart
-        ("dz_row", "i8"),
+        ("dz", "i8"),  # -> deltas (B, O) with room for whole panels
+        ("dz_row", "i8"),  # elements between two rows of a panel of dz
+        ("dz_panel", "i8"),  # elements between two panels of dz
     ]
 )
 JOB = np.dtype(
@@ -56,17 +57,13 @@ JOB = np.dtype(
         ("images", "i8"),  # -> (N, I)
         ("inputs", "i8"),  # I
         ("image_kind", "i8"),
-        ("blocks", "i8"),  # into how many images are cut when encoded; 0 where they are dense
-        ("block_size", "i8"),  # pairs of pixels of a block
-        ("lists_offset", "i8"),  # where in a member's scratch its lists lie, in elements
-        ("slopes_offset", "i8"),  # and the gradients of a block
-        ("groups", "i8"),  # of blocks, whose sums are partial
-        ("partials", "i8"),  # -> (groups - 1, B, a_row of the first layer)
-        ("partial_size", "i8"),  # elements of one of them
+        ("sparse", "i8"),  # 1 where the first layer works on encoded images
+        ("codes_offset", "i8"),  # where in a member's scratch addresses of codes lie, in elements
+        ("lists_offset", "i8"),  # and a minibatch's lists
+        ("slopes_offset", "i8"),  # and some gradients of the first layer
         ("code", "i8"),  # -> the codes of all images, one behind the other
         ("code_size", "i8"),  # bytes of the longest possible code
         ("offsets", "i8"),  # -> int64 (N + 1,): where in them each code begins
-        ("codes", "i8"),  # -> int64 (2, B): addresses of the codes of two minibatches
         ("table", "i8"),  # -> (256,): scale times each value of a pixel
         ("order", "i8"),  # -> int64 (samples,)
         ("labels", "i8"),  # -> int64 (N,), or 0

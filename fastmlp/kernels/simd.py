@@ -63,32 +63,38 @@ def vector_lanes(typingctx: Any, like: Any) -> Any:
     return types.int64(like), generate
 
 
+def _prefetch(purpose: int) -> Any:
+    """Return an intrinsic that asks for the cache line at an address, for reading or writing."""
+
+    @intrinsic
+    def prefetch(typingctx: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            number = ir.IntType(32)
+            hint = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
+            callee = cgutils.get_or_insert_function(builder.module, hint, "llvm.prefetch.p0")
+            how = [ir.Constant(number, value) for value in (purpose, 3, 1)]
+            builder.call(callee, [builder.inttoptr(args[0], POINTER), *how])
+            return context.get_dummy_value()
+
+        return types.void(types.int64), generate
+
+    return prefetch
+
+
+prefetch, prefetch_to_write = _prefetch(0), _prefetch(1)
+
+
 @intrinsic
-def prefetch(typingctx: Any, address: Any) -> Any:
-    """Ask for the cache line at an address, to be read soon."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number = ir.IntType(32)
-        hint = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
-        callee = cgutils.get_or_insert_function(builder.module, hint, "llvm.prefetch.p0")
-        read, everywhere, data = (ir.Constant(number, value) for value in (0, 3, 1))
-        builder.call(callee, [builder.inttoptr(args[0], POINTER), read, everywhere, data])
-        return context.get_dummy_value()
-
-    return types.void(types.int64), generate
-
-
-@intrinsic
-def compress_pairs(typingctx: Any, pixels: Any, count: Any, first: Any, entries: Any) -> Any:
+def compress_pairs(typingctx: Any, pixels: Any, first: Any, entries: Any) -> Any:
     """Write an entry for each pair of bytes that is not zero; return how many there were.
 
-    pixels : where 16 pairs lie, of which `count` are looked at; first : the number of the first.
+    pixels : where 16 pairs lie; first : the number of the first.
     An entry is 32 bits: the number of its pair, and the pair.
     """
     lanes = 16
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pixels, count, first, entries = args
+        pixels, first, entries = args
         half, number = ir.IntType(16), ir.IntType(32)
         kind = ir.VectorType(number, lanes)
         numbers, zeros = ir.Constant(kind, list(range(lanes))), ir.Constant(kind, [0] * lanes)
@@ -107,8 +113,7 @@ def compress_pairs(typingctx: Any, pixels: Any, count: Any, first: Any, entries:
         place = builder.inttoptr(pixels, POINTER)
         words = builder.load(place, typ=ir.VectorType(half, lanes), align=1)
         pairs = builder.zext(words, kind)
-        looked_at = builder.icmp_signed("<", numbers, copies(count))
-        wanted = builder.and_(builder.icmp_signed("!=", pairs, zeros), looked_at)
+        wanted = builder.icmp_signed("!=", pairs, zeros)
         values = builder.shl(pairs, ir.Constant(kind, [16] * lanes))
         values = builder.or_(values, builder.add(copies(first), numbers))
         none, name = (
@@ -124,4 +129,4 @@ def compress_pairs(typingctx: Any, pixels: Any, count: Any, first: Any, entries:
         call(f"llvm.masked.store.v{lanes}i32.p0", ir.VoidType(), values, target, number(4), kept)
         return found
 
-    return types.int64(*[types.int64] * 4), generate
+    return types.int64(*[types.int64] * 3), generate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.kernels.codes import code_bytes, encode
+from fastmlp.kernels.codes import code_bytes, encode, foresee_code
 from fastmlp.kernels.cost import output
 from fastmlp.kernels.elementwise import IDENTITY, SOFTMAX, activate, row, softmax
 from fastmlp.kernels.options import jit, shared
@@ -26,7 +26,6 @@ from fastmlp.kernels.records import (
 from fastmlp.kernels.simd import item_bytes, prefetch
 from fastmlp.kernels.sparse import (
     is_listed,
-    sparse_finish,
     sparse_first_layer,
     sparse_first_rows,
     sparse_first_update,
@@ -46,17 +45,16 @@ def train(job, layers, board, scratch, member, members, like):
     for step in range(job.steps):
         position = step * job.batch_size
         batch = min(job.batch_size, job.samples - position)
-        x, codes = batch_places(job, step, like)
+        x = batch_place(job, step, like)
         factor, keep = step_factors(job, rates[step], batch, like)
 
         for l in range(last):
-            if l == 0 and job.blocks > 0:
+            if l == 0 and job.sparse != 0:
+                layer = layers[0]
                 if is_listed(job):
-                    sparse_first_layer(job, layers[0], codes, batch, scratch, member, members, like)
+                    sparse_first_layer(job, layer, position, batch, scratch, member, members, like)
                 else:
-                    sparse_first_rows(job, layers[0], codes, batch, member, members, like)
-                meet(board, members)
-                sparse_finish(job, layers[0], batch, member, members, like)
+                    sparse_first_rows(job, layer, position, batch, scratch, member, members, like)
             else:
                 source, source_row = layer_input(layers, l, x, job.x_row)
                 forward(layers[l], source, source_row, batch, member, members, like)
@@ -75,9 +73,9 @@ def train(job, layers, board, scratch, member, members, like):
 
         for l in range(last + 1):
             layer, one, rate = layers[l], type(like)(1), rates[step]
-            if l == 0 and job.blocks > 0:
+            if l == 0 and job.sparse != 0:
                 place = job.learning_rates + step * 8
-                sparse_first_update(job, layer, codes, batch, place, keep, scratch, member, members)
+                sparse_first_update(job, layer, batch, place, keep, scratch, member, members)
             else:
                 source, source_row = layer_input(layers, l, x, job.x_row)
                 update(
@@ -99,10 +97,9 @@ def train(job, layers, board, scratch, member, members, like):
 
 
 @jit
-def batch_places(job, step, like):
-    """Return where the minibatch of a step lies: (its images, the addresses of their codes)."""
-    half = step % 2 * job.batch_size
-    return job.x + half * job.x_row * item_bytes(like), job.codes + half * 8
+def batch_place(job, step, like):
+    """Return where the images of a step's minibatch lie, if they are dense."""
+    return job.x + step % 2 * job.batch_size * job.x_row * item_bytes(like)
 
 
 @jit
@@ -128,33 +125,28 @@ def layer_input(layers, l, x, x_row):
 
 @jit
 def load_batch(job, step, member, members, like):
-    """x = scale * images, or the images' codes, for a member's share of a step's minibatch."""
-    position = step * job.batch_size
-    batch = min(job.batch_size, job.samples - position)
-    x, code_places = batch_places(job, step, like)
+    """x = scale * images for a member's share of a step's minibatch, if they are dense."""
+    position, x = step * job.batch_size, batch_place(job, step, like)
+    batch = max(min(job.batch_size, job.samples - position), 0)
     order = row(job.order, job.samples, np.int64(0))
-    first, last = share(max(batch, 0), member, members)
-    codes = row(code_places, last, np.int64(0))
+    if job.sparse != 0:
+        for place in range(position + batch, min(position + 2 * batch, job.samples)):
+            foresee(job, order, place)
+        return
+    first, last = share(batch, member, members)
     for i in range(first, last):
-        sample = order[position + i]
-        if job.blocks > 0:
-            codes[i] = job.code + row(job.offsets + sample * 8, 1, np.int64(0))[0]
-            foresee(job, order, position + batch + i)
-        else:
-            load_row(job, sample, x + i * job.x_row * item_bytes(like), like)
+        load_row(job, order[position + i], x + i * job.x_row * item_bytes(like), like)
 
 
 @jit
 def foresee(job, order, place):
-    """Prefetch what the next minibatch will need for the sample at `place` of the order."""
-    if place < job.samples:
-        sample = order[place]
-        bounds = row(job.offsets + sample * 8, 2, np.int64(0))
-        for address in range(job.code + bounds[0], job.code + bounds[1], 64):
-            prefetch(address)
-        prefetch(job.labels + sample * 8)
-        if place + job.batch_size < job.samples:
-            prefetch(job.offsets + order[place + job.batch_size] * 8)
+    """Prefetch what will be needed, in two steps' time, for the sample at a place of the order."""
+    sample = order[place]
+    prefetch(job.labels + sample * 8)
+    if not is_listed(job):
+        foresee_code(job.code + row(job.offsets + sample * 8, 1, np.int64(0))[0])
+    if place + job.batch_size < job.samples:
+        prefetch(job.offsets + order[place + job.batch_size] * 8)
 
 
 @jit
@@ -182,6 +174,9 @@ def forward_output(job, layer, x, x_row, batch, position, factor, scratch, membe
     size, z_row = item_bytes(like), layer.panels * layer.width
     z = scratch
     first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, member, members)
+    for i in range(first * TILE_ROWS, min(last * TILE_ROWS, batch)):
+        for line in range(x + i * x_row * size, x + (i * x_row + layer.inputs) * size, 64):
+            prefetch(line)
     for i in range(first * TILE_ROWS, min(last * TILE_ROWS, batch), TILE_ROWS):
         rows, x_i = min(TILE_ROWS, batch - i), x + i * x_row * size
         for panel in range(layer.panels):
@@ -201,7 +196,7 @@ def infer(job, layers, scratch, member, members, like):
         for l in range(last + 1):
             layer, a_row = layers[l], layers[l].a_row
             target = a if l < last else layer.a + i * a_row * size
-            if l == 0 and job.blocks > 0:
+            if l == 0 and job.sparse != 0:
                 codes = encode_rows(job, i, rows, x)
                 for panel in range(layer.panels):
                     z, place = target + panel * layer.width * size, layer.place
@@ -226,9 +221,7 @@ def encode_rows(job, first, rows, place):
     codes = row(place, rows, np.int64(0))
     for r in range(rows):
         codes[r] = place + 8 * TILE_ROWS + r * job.code_size
-        encode(
-            job.images + (first + r) * job.inputs, job.inputs, job.block_size, job.blocks, codes[r]
-        )
+        encode(job.images + (first + r) * job.inputs, job.inputs, codes[r])
     return place
 
 
@@ -240,9 +233,9 @@ def encode_all(job, member, members):
     for i in range(first, last):
         pixels = job.images + i * job.inputs
         if job.code == 0:
-            offsets[i + 1] = code_bytes(pixels, job.inputs, job.blocks)
+            offsets[i + 1] = code_bytes(pixels, job.inputs)
         else:
-            encode(pixels, job.inputs, job.block_size, job.blocks, job.code + offsets[i])
+            encode(pixels, job.inputs, job.code + offsets[i])
 
 
 @jit
