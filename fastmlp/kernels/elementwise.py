@@ -159,12 +159,6 @@ def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like)
 
 
 @shared
-def add(a, a_row, b, b_row, rows, columns, like):
-    """a += b on a tile."""
-    _sum(a, a_row, a, a_row, b, b_row, rows, columns, like)
-
-
-@shared
 def clear(a, a_row, rows, columns, like):
     """a = 0 on a tile."""
     _zero(a, a_row, a, a_row, a, a_row, rows, columns, like)

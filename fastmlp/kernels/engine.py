@@ -49,13 +49,15 @@ class Engine:
         for layer, arrays in zip(self._layers, self._arrays, strict=True):
             panels, width = int(layer["panels"]), int(layer["width"])
             stride = row_stride(panels * width, self._dtype)
-            shapes: dict[str, tuple[int, ...]] = dict.fromkeys(("a", "dz"), (batch_size, stride))
-            layer["a_row"] = layer["dz_row"] = stride
-            layer["dz_panel"] = width
-            if arrays is not self._arrays[-1] and arrays is self._arrays[0]:
-                # nobody reads across its panels: each is its member's own memory
-                shapes["dz"] = (panels, batch_size, width)
-                layer["dz_row"], layer["dz_panel"] = width, batch_size * width
+            shapes: dict[str, tuple[int, ...]] = {"a": (batch_size, stride)}
+            if arrays is self._arrays[0] and len(weights) > 1:
+                # no layer below reads across its panels: each is its member's own memory
+                shapes["dz"], rows_apart = (panels, batch_size, width), width
+                layer["dz_panel"] = batch_size * width
+            else:
+                shapes["dz"], rows_apart = (batch_size, stride), stride
+                layer["dz_panel"] = width
+            layer["a_row"], layer["dz_row"] = stride, rows_apart
             if momentum:
                 shapes |= {"vw": arrays["w"].shape, "vb": arrays["b"].shape}
             for name, shape in shapes.items():

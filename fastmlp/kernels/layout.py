@@ -20,12 +20,11 @@ def panel_width(outputs: int, dtype: np.dtype, widest: int = TILE_VECTORS) -> in
 def first_panel_width(outputs: int, dtype: np.dtype, members: int = 1) -> int:
     """Return how many columns a panel of a network's first layer has: its rows may be sparse.
 
-    So few, if need be, that there is a panel for each of so many members. No sum depends on it.
+    Half as many as could be, if that gives more of so many members a panel. No sum depends on it.
     """
-    width, vector = panel_width(outputs, dtype, ROW_VECTORS), VECTOR_BYTES // dtype.itemsize
-    while width > vector and -(-outputs // width) < members:
-        width //= 2
-    return width
+    width = panel_width(outputs, dtype, ROW_VECTORS)
+    narrow = panel_width(outputs, dtype)
+    return narrow if -(-outputs // width) < members else width
 
 
 def round_up(count: int, unit: int) -> int:
