@@ -28,14 +28,22 @@ def share(work, member, members):
 
 
 @jit
+def panel_columns(layer, panel, like):
+    """Return how many columns of a panel are not padding, in whole vectors."""
+    lanes = vector_lanes(like)
+    left = layer.outputs - panel * layer.width
+    return min(layer.width, (left + lanes - 1) // lanes * lanes)
+
+
+@jit
 def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, like):
     """a = f(x w + b) for at most TILE_ROWS rows of x and one panel; a and x: their first rows."""
     size, width = item_bytes(like), layer.width
     w = layer.w + panel * layer.panel_step * size
     b = layer.b + panel * width * size
-    z, w_row = a + panel * width * size, layer.w_row
-    multiply(z, a_row, x, x_row, 1, w, w_row, rows, width, layer.inputs, like - like)
-    activate(activation, z, a_row, z, a_row, b, rows, width, like)
+    z, w_row, columns = a + panel * width * size, layer.w_row, panel_columns(layer, panel, like)
+    multiply(z, a_row, x, x_row, 1, w, w_row, rows, columns, layer.inputs, like - like)
+    activate(activation, z, a_row, z, a_row, b, rows, columns, like)
 
 
 @jit
@@ -69,16 +77,16 @@ def delta(layer, below, batch, scratch, member, members, like):
     for panel in range(first // tiles, (last + tiles - 1) // tiles):
         begin = max(first - panel * tiles, 0) * TILE_ROWS
         end = min(min(last - panel * tiles, tiles) * TILE_ROWS, batch)
+        columns = panel_columns(below, panel, like)
         transpose_panel(layer, panel * width, width, scratch, like)
         for i in range(begin, end, SLOPE_ROWS):
             rows, dz = min(SLOPE_ROWS, end - i), layer.dz + i * layer.dz_row * size
             dx = below.dz + (panel * below.dz_panel + i * below.dz_row) * size
             a = below.a + (i * below.a_row + panel * width) * size
             f, zero, length = below.activation, like - like, layer.outputs
-            multiply(
-                dx, below.dz_row, dz, layer.dz_row, 1, scratch, width, rows, width, length, zero
-            )
-            times_slope(f, dx, below.dz_row, dx, below.dz_row, a, below.a_row, rows, width, like)
+            dx_row, dz_row = below.dz_row, layer.dz_row
+            multiply(dx, dx_row, dz, dz_row, 1, scratch, width, rows, columns, length, zero)
+            times_slope(f, dx, dx_row, dx, dx_row, a, below.a_row, rows, columns, like)
 
 
 @jit
@@ -115,9 +123,9 @@ def update(job, layer, x, x_row, batch, rate, keep, scratch, member, members, li
             place, x_i = (panel * layer.panel_rows + begin) * width * size, x_k + begin * size
             w, dz = layer.w + place, layer.dz + (panel * layer.dz_panel + k * layer.dz_row) * size
             if job.momentum == 0:
-                copy(scratch, width, dz, layer.dz_row, dz, 0, length, width, like)
-                rows = end - begin
-                multiply(w, width, x_i, 1, x_row, scratch, width, rows, width, length, beta)
+                rows, columns = end - begin, panel_columns(layer, panel, like)
+                copy(scratch, width, dz, layer.dz_row, dz, 0, length, columns, like)
+                multiply(w, width, x_i, 1, x_row, scratch, width, rows, columns, length, beta)
                 continue
             for i in range(begin, end, TILE_ROWS):
                 rows, zero, dz_row = min(TILE_ROWS, end - i), like - like, layer.dz_row
