@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastmlp.bench import workload
 from fastmlp.bench.environment import environment
 from fastmlp.bench.epochs import in_a_process, split_installed
 from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
 
 # 784-128-10, batch 32, a rate that rises to 0.5 and falls again: 98.1 % on MNIST in six epochs
-RECIPE = {"workload": "784-128-10/32", "learning_rate": 0.5, "epochs": 6}
+RECIPE: dict[str, Any] = {"workload": "784-128-10/32", "learning_rate": 0.5, "epochs": 6}
 
 
 def measure_accuracy(
@@ -30,6 +31,7 @@ def measure_accuracy(
 
     It trains for the epochs of RECIPE, or until the target is reached at the end of one.
     """
+    workload.load(workload.named(RECIPE["workload"]), dataset, folder, download=True)
     here, absent = split_installed(implementations)
     threads = threads or available_threads()
     task = {**RECIPE, "target": target, "threads": threads, "cores": affinity()[:threads]}

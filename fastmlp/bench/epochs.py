@@ -56,7 +56,7 @@ def measure_epochs(
     }
     for name in names:
         work, runs = workload.named(name), []
-        data = workload.load(work, dataset, folder)
+        data = workload.load(work, dataset, folder, download=True)
         too_slow: set[str] = set()
         for round_number in range(rounds):
             for own in (each for each in here if each not in too_slow):

@@ -66,11 +66,11 @@ def named(name: str) -> Workload:
     return Workload(tuple(map(int, sizes.split("-"))), int(batch), dense is not None)
 
 
-def load(workload: Workload, dataset: str, folder: Path | None) -> Dataset:
+def load(workload: Workload, dataset: str, folder: Path | None, download: bool = False) -> Dataset:
     """Return the data of a workload: a data set's, or dense random float32 input."""
     if workload.dense:
         return dense_data(workload.sizes[0], workload.sizes[-1])
-    data = load_dataset(dataset, folder=folder, download=False)
+    data = load_dataset(dataset, folder=folder, download=download)
     inputs, classes = data.train.images.shape[1], len(data.class_names)
     if workload.sizes[0] != inputs or workload.sizes[-1] < classes:
         rule = f"must have {inputs} inputs and {classes} outputs, for {data.name}"

@@ -10,7 +10,7 @@ from fastmlp.bench.accuracy import measure_accuracy
 from fastmlp.bench.kernel_grid import grid, measure_kernels
 from fastmlp.bench.limits import measure_limits
 from fastmlp.bench.summary import summarise
-from fastmlp.errors import ArgumentError
+from fastmlp.errors import ArgumentError, DataUnavailableError
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,13 @@ def test_time_to_a_target(data):
     assert [each["seed"] for each in run["runs"]] == [0, 0, 1, 1]
     assert all(each["reached"] and each["accuracy"] >= 0.5 for each in run["runs"])
     assert all(sum(each["epoch_seconds"]) < each["process_seconds"] for each in run["runs"])
+
+
+def test_missing_data_are_told_before_anything_is_measured(tmp_path):
+    said = []
+    with pytest.raises(DataUnavailableError):
+        measure_accuracy(["numpy"], folder=tmp_path, say=said.append)
+    assert not said
 
 
 def test_kernels_are_as_right_as_numpys_and_both_are_measured():
