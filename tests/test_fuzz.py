@@ -139,6 +139,14 @@ def test_mutated_files(kind, tmp_path):
     loads_or_is_refused()
 
 
+def test_a_png_that_announces_more_than_there_is_gets_no_room_for_it(tmp_path):
+    path, data = tmp_path / "a.png", bytearray(picture("PNG"))
+    place = data.index(b"IDAT") - 4
+    data[place] ^= 1 << 3  # 128 MiB more
+    path.write_bytes(data)
+    check(lambda path: read_pictures(path, 784), path)
+
+
 def check(read, path):
     """Read a file: no exception but ours, not much memory, not much of the processor's time."""
     tracemalloc.start()

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from math import ceil, isqrt
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ Array = NDArray[Any]
 
 BOX, FRAME = 20, 28  # MNIST's digits fill a box of 20 pixels in a frame of 28
 LARGEST_PICTURE = 1 << 26  # pixels
+LARGEST_FILE = 1 << 28  # bytes
 INK = 0.2  # of the brightest, from which a pixel counts as ink when the box is sought
 BRIGHT = 128  # a border from here on is paper
 
@@ -112,7 +114,12 @@ def _read_grey(path: Path) -> Array:
             'Run: pip install "fastmlp[image]"'
         ) from None
     try:
-        with _no_warnings(), Image.open(path, formats=("PNG", "JPEG")) as opened:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise broken(path, f"at most {LARGEST_FILE:,} bytes", f"{size:,}", "Make it smaller.")
+        # from memory: from a file, Pillow makes room for as much as a damaged one says there is
+        data = BytesIO(path.read_bytes())
+        with _no_warnings(), Image.open(data, formats=("PNG", "JPEG")) as opened:
             width, height = opened.size
             if width * height > LARGEST_PICTURE:
                 rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
