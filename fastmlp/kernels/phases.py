@@ -16,7 +16,7 @@ from fastmlp.kernels.tiles import TILE_ROWS, dot_rows, transpose_tile
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
 UPDATE_DEPTH = 128
 # Rows whose product is multiplied by the slope while it is still in the first-level cache
-SLOPE_ROWS = 32
+SLOPE_ROWS = 64
 
 
 @jit
