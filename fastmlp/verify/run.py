@@ -10,7 +10,7 @@ import numpy as np
 
 from fastmlp.errors import refuse
 from fastmlp.kernels import prepare
-from fastmlp.kernels.simd import VECTOR_BYTES
+from fastmlp.kernels.simd import VECTOR_BYTES, WIDEST
 from fastmlp.verify.cases import CASES
 
 
@@ -66,6 +66,8 @@ def _one(name: str, seed: int, outcome: Outcome) -> None:
     """Run one case, and add what it says to the outcome."""
     case = CASES[name](np.random.default_rng(seed))
     again = f"fastmlp verify --kernel {name} --cases 1 --seed {seed}"
+    if VECTOR_BYTES != WIDEST:
+        again = f"FASTMLP_VECTOR_BYTES={VECTOR_BYTES} {again}"
     outcome.cases += 1
     outcome.mistrusted += all(check.is_empty() for check in case.checks)
     for check in case.checks:

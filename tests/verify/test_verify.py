@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from fastmlp import kernels
 from fastmlp.cli import main
 from fastmlp.errors import ArgumentError
-from fastmlp.verify import verify
+from fastmlp.verify import run, verify
 from fastmlp.verify.cases import CASES, Check
 
 PLANTED = 1 + 1e-5
@@ -74,6 +74,14 @@ def test_a_failure_is_reproduced_by_its_line(monkeypatch):
     again = CliRunner().invoke(main, words)
     assert again.exit_code == 1
     assert "B=17" in again.output
+
+
+def test_the_line_of_a_failure_names_a_width_that_is_not_the_machines(monkeypatch):
+    monkeypatch.setattr(run, "VECTOR_BYTES", 32)
+    monkeypatch.setattr(run, "WIDEST", 64)
+    monkeypatch.setattr(kernels, "forward", lambda x, w, b, f, a: None)
+    failure = verify(cases=1, only=["forward"]).failures[0]
+    assert "; FASTMLP_VECTOR_BYTES=32 fastmlp verify --kernel forward" in failure
 
 
 def test_nothing_written_is_a_failure():
