@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 BOX, FRAME = 20, 28  # MNIST's digits fill a box of 20 pixels in a frame of 28
 LARGEST_PICTURE = 1 << 26  # pixels
-LARGEST_FILE = 1 << 28  # bytes
+LARGEST_FILE = 1 << 26  # bytes
 INK = 0.2  # of the brightest, from which a pixel counts as ink when the box is sought
 BRIGHT = 128  # a border from here on is paper
 

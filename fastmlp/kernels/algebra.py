@@ -7,7 +7,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from fastmlp.kernels.simd import INT64, POINTER, lanes
+from fastmlp.kernels.simd import INT64, POINTER, emit_prefetch, lanes
 
 # A product and a sum may be rounded once, together; nothing else may be rearranged
 CONTRACT = ("contract",)
@@ -78,11 +78,7 @@ class Emitter:
 
     def prefetch(self, place: Any) -> None:
         """Ask for the cache line at a place, to be read soon."""
-        number = ir.IntType(32)
-        hint = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
-        callee = cgutils.get_or_insert_function(self.builder.module, hint, "llvm.prefetch.p0")
-        read, everywhere, data = (ir.Constant(number, value) for value in (0, 3, 1))
-        self.builder.call(callee, [place, read, everywhere, data])
+        emit_prefetch(self.builder, place)
 
     def broadcast(self, value: Any) -> Any:
         """Return copies of one number."""
