@@ -66,12 +66,13 @@ def delta(layer, below, batch, scratch, member, members, like):
     if batch == 1 and layer.panels == 1 and layer.width == vector_lanes(like):
         # a single sample is not worth a transposition
         if member == 0:
-            for panel in range(below.panels):
-                dx, a = below.dz + panel * below.dz_panel * size, below.a + panel * width * size
-                rows, w = min(width, layer.inputs - panel * width), layer.w
-                w += panel * width * layer.width * size
+            # where the panels of dz lie side by side, they are one
+            columns = below.panels * width if below.dz_panel == width else width
+            for j in range(0, layer.inputs, columns):
+                dx, a = below.dz + j // width * below.dz_panel * size, below.a + j * size
+                rows, w = min(columns, layer.inputs - j), layer.w + j * layer.width * size
                 dot_rows(dx, w, layer.width, layer.dz, rows, layer.outputs, like)
-                times_slope(below.activation, dx, 0, dx, 0, a, 0, 1, width, like)
+                times_slope(below.activation, dx, 0, dx, 0, a, 0, 1, columns, like)
         return
     first, last = share(below.panels * tiles, member, members)
     for panel in range(first // tiles, (last + tiles - 1) // tiles):
