@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -93,6 +94,25 @@ class Emitter:
     def broadcast_from(self, place: Any) -> Any:
         """Return copies of the number in memory."""
         return self.broadcast(self.builder.load(place, typ=self.scalar, align=self.align))
+
+    def before(self, limit: Any) -> Any:
+        """Return which lanes have a number less than limit, an int64."""
+        lane = ir.IntType(32)
+        numbers = ir.Constant(ir.VectorType(lane, self.count), list(range(self.count)))
+        empty = ir.Constant(numbers.type, ir.Undefined)
+        first = self.builder.insert_element(empty, self.builder.trunc(limit, lane), lane(0))
+        limits = self.builder.shuffle_vector(first, empty, ir.Constant(numbers.type, None))
+        return self.builder.icmp_signed("<", numbers, limits)
+
+    def fold(self, vector: Any, combine: Callable[[Number, Number], Number]) -> Any:
+        """Return what all lanes combined are: the upper half with the lower, until one is left."""
+        total, apart = self.number(vector), self.count // 2
+        while apart:
+            order = [lane ^ apart for lane in range(self.count)]
+            mask = ir.Constant(ir.VectorType(ir.IntType(32), self.count), order)
+            other = self.builder.shuffle_vector(total.value, total.value, mask)
+            total, apart = combine(total, self.number(other)), apart // 2
+        return self.builder.extract_element(total.value, ir.IntType(32)(0))
 
 
 class Number:

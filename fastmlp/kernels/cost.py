@@ -10,11 +10,11 @@ from fastmlp.kernels.elementwise import (
     activate,
     integral,
     row,
-    softmax,
     times,
     times_slope,
 )
 from fastmlp.kernels.options import jit, shared
+from fastmlp.kernels.outputs import is_beaten, softmax
 from fastmlp.kernels.records import job_at, layers_at
 from fastmlp.kernels.simd import item_bytes
 
@@ -38,20 +38,34 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
         row(job.costs, job.samples, np.float64(0)),
         row(job.hits, job.samples, np.uint8(0)),
     )
+    # one loop for each quantity: the rows of each are independent, so the core overlaps them
+    if layer.activation == SOFTMAX:
+        for r in range(rows):
+            z_r, a_r = z + r * z_row * size, a + r * layer.a_row * size
+            costs[position + i + r] = softmax(z_r, a_r, columns, like)
     for r in range(rows):
-        place, sample = position + i + r, order[position + i + r]
-        label = row(job.labels + sample * 8, 1, np.int64(0))[0] if job.targets == 0 else -1
-        targets = row(job.targets + sample * columns * size, columns, like)
+        place = position + i + r
+        label, targets = answer(job, order[place], columns, like)
         z_r, a_r = z + r * z_row * size, a + r * layer.a_row * size
-        dz_r = dz + r * layer.dz_row * size
+        dz_r, f, log_sum = dz + r * layer.dz_row * size, layer.activation, type(like)(costs[place])
         costs[place] = output_row(
-            z_r, a_r, dz_r, columns, label, targets, layer.activation, job.cost, factor
+            z_r, a_r, dz_r, columns, label, targets, f, job.cost, factor, log_sum
         )
-        hits[place] = is_hit(row(a_r, columns, like), label, targets)
+    for r in range(rows):
+        place = position + i + r
+        label, targets = answer(job, order[place], columns, like)
+        hits[place] = is_hit(a + r * layer.a_row * size, columns, label, targets)
     if job.cost == SQUARED_ERROR and layer.activation != SOFTMAX:
         # dC/dz = dC/da f'(z)
         f, dz_row, a_row = layer.activation, layer.dz_row, layer.a_row
         times_slope(f, dz, dz_row, dz, dz_row, a, a_row, rows, columns, like)
+
+
+@jit
+def answer(job, sample, columns, like):
+    """Return (label, targets) of a sample: a label, or -1 and an array of targets."""
+    label = row(job.labels + sample * 8, 1, np.int64(0))[0] if job.targets == 0 else -1
+    return label, row(job.targets + sample * columns * item_bytes(like), columns, like)
 
 
 @jit
@@ -63,17 +77,17 @@ def target_of(targets, label, j, like):
 
 
 @jit
-def output_row(z_place, a_place, dz_place, columns, label, targets, activation, cost, factor):
-    """dz = factor dC/dz for one sample, and for softmax a = f(z); return its cost C."""
+def output_row(
+    z_place, a_place, dz_place, columns, label, targets, activation, cost, factor, log_sum
+):
+    """dz = factor dC/dz for one sample; return its cost C. log_sum : for softmax, log sum e^z."""
     number = type(factor)
     z, a, dz = (
         row(z_place, columns, factor),
         row(a_place, columns, factor),
         row(dz_place, columns, factor),
     )
-    log_sum, total = number(0), number(0)
-    if activation == SOFTMAX:
-        log_sum = softmax(z_place, a_place, columns, factor)
+    total = number(0)
     if cost == SQUARED_ERROR:
         # C = sum (a - y)^2, dC/da = 2 (a - y)
         for j in range(columns):
@@ -109,16 +123,14 @@ def output_row(z_place, a_place, dz_place, columns, label, targets, activation, 
 
 
 @jit
-def is_hit(a, label, targets):
+def is_hit(a_place, columns, label, targets):
     """Whether the largest output is the target's; a single output says yes from one half up."""
-    if len(a) == 1:
+    a = row(a_place, columns, targets[0])
+    if columns == 1:
         half = type(a[0])(0.5)
         return (a[0] >= half) == (target_of(targets, label, 0, half) >= half)
     wanted = max(label, 0)
     if label < 0:
-        for j in range(len(a)):
+        for j in range(columns):
             wanted = j if targets[j] > targets[wanted] else wanted
-    beaten = False
-    for j in range(len(a)):
-        beaten |= a[j] > a[wanted] or (a[j] == a[wanted] and j < wanted)
-    return not beaten
+    return not is_beaten(a_place, columns, wanted, a[wanted])

@@ -1,4 +1,4 @@
-"""Formulas over tiles and rows: activations, their slopes and integrals, softmax."""
+"""Formulas over tiles and rows: activations, their slopes and integrals."""
 
 from __future__ import annotations
 
@@ -162,21 +162,6 @@ def times_slope(activation, dz, dz_row, c, c_row, a, a_row, rows, columns, like)
 def clear(a, a_row, rows, columns, like):
     """a = 0 on a tile."""
     _zero(a, a_row, a, a_row, a, a_row, rows, columns, like)
-
-
-@jit
-def softmax(z_place, a_place, columns, like):
-    """a = e^(z - max z) / sum of that, for one row; return log of the sum of e^z. a may be z."""
-    z, a = row(z_place, columns, like), row(a_place, columns, like)
-    peak = z[0]
-    for j in range(1, columns):
-        peak = z[j] if z[j] > peak or z[j] != z[j] else peak
-    exp_of_difference(a_place, z_place, columns, peak)
-    total = a[0]
-    for j in range(1, columns):
-        total += a[j]
-    divide(a_place, a_place, columns, total)
-    return peak + math.log(total)
 
 
 @jit

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastmlp.functions import COSTS, Array
-from fastmlp.kernels.checks import check_indices
-from fastmlp.kernels.encoding import Encoded, is_sparse
+from fastmlp.kernels.checks import check_array, check_indices
+from fastmlp.kernels.encoding import MASKS_PAY, Inputs, even_rows, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import aligned_zeros, pack_panels, row_stride, unpack_weights
+from fastmlp.kernels.masks import PART
 from fastmlp.kernels.predictor import predictor_for
-from fastmlp.kernels.records import IMAGE_KINDS, INFER, TRAIN
+from fastmlp.kernels.records import DENSE, IMAGE_KINDS, INFER, MASKS, TRAIN
 from fastmlp.kernels.tiles import TILE_ROWS
 
 __all__ = ["Engine", "infer", "is_compiled", "prepare"]
@@ -64,7 +65,8 @@ class Engine:
                 arrays[name] = aligned_zeros(shape, self._dtype)
                 layer[name] = arrays[name].ctypes.data
         self._job = Job(self._layers, self._dtype, self.threads, batch_size)
-        self._encoded: Encoded | None = None
+        self._inputs: Inputs | None = None
+        self._masks = batch_size >= MASKS_PAY or momentum != 0 or weight_decay != 0
         self.inputs = "dense"
         record = self._job.record
         record["kind"], record["cost"], record["batch_size"] = TRAIN, COSTS[cost].code, batch_size
@@ -95,7 +97,7 @@ class Engine:
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
         record["steps"], record["samples"], record["scale"] = len(rates), len(order), scale
         record["image_kind"] = IMAGE_KINDS[images.dtype.name]
-        self._encode(images, scale)
+        images = self._take(images, scale)
         record["labels"] = record["targets"] = 0
         self._job.point(images=images, order=order, learning_rates=rates, costs=costs, hits=hits)
         self._job.point(**{"labels" if y.ndim == 1 else "targets": y_array(y, self._dtype)})
@@ -103,17 +105,18 @@ class Engine:
         first_samples = np.arange(len(rates)) * batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 
-    def _encode(self, images: Array, scale: float) -> None:
-        """Let the first layer work on encoded images, where they are sparse enough for that."""
-        if self._encoded is None or self._encoded.images is not images:
-            self._encoded = Encoded(images, len(self._layers) > 1, self.threads)
-        encoded = self._encoded
-        kind = "sparse" if encoded.sparse else "dense"
-        self.inputs = f"{kind}, {encoded.density:.1%} of the values are not zero"
-        self._job.record["sparse"] = encoded.sparse
-        if encoded.sparse:
-            table = (scale * np.arange(256)).astype(self._dtype)
-            self._job.point(code=encoded.code, offsets=encoded.offsets, table=table)
+    def _take(self, images: Array, scale: float) -> Array:
+        """Choose how the first layer takes images; return them as it reads them."""
+        if self._inputs is None or self._inputs.source is not images:
+            wanted = len(self._layers) > 1
+            self._inputs = Inputs(images, wanted, self._masks, self.threads)
+        inputs, record = self._inputs, self._job.record
+        kind = "dense" if inputs.kind == DENSE else "sparse"
+        self.inputs = f"{kind}, {inputs.density:.1%} of the values are not zero"
+        record["inputs_as"], record["image_row"] = inputs.kind, inputs.images.shape[1]
+        table = (scale * np.arange(256)).astype(self._dtype)
+        self._job.point(code=inputs.codes, offsets=inputs.offsets, table=table)
+        return inputs.images
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""
@@ -147,27 +150,26 @@ def infer(
     threads: int | None = None,
 ) -> None:
     """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
-    dtype, outputs = weights[0].dtype, len(biases[-1])
+    dtype = weights[0].dtype
     if len(images) <= TILE_ROWS:
         predictor_for(weights, biases, activations, scale)(images, a)
         return
+    check_array("a", a, (len(images), len(biases[-1])), dtype)
     layers, parameters = layer_records(weights, biases, activations)
     layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
-    answers = aligned_zeros((len(images), int(layers["a_row"][-1])), dtype)
-    layers["a"][-1] = answers.ctypes.data
     work = len(images) * sum(array["w"].size for array in parameters)
     members = min(team_size(work, threads), -(-len(images) // TILE_ROWS))
-    job = Job(layers, dtype, members)
+    job = Job(layers, dtype, members, infer_rows=PART)
     images = np.ascontiguousarray(images)
+    if len(layers) > 1 and is_sparse(images):
+        images = even_rows(images)
+        job.record["inputs_as"], job.record["image_row"] = MASKS, images.shape[1]
+        job.point(table=(scale * np.arange(256)).astype(dtype))
     job.record["kind"], job.record["samples"], job.record["scale"] = INFER, len(images), scale
     job.record["image_kind"] = IMAGE_KINDS[images.dtype.name]
     job.record["x_row"] = row_stride(len(weights[0]), dtype)
-    job.point(images=images)
-    if len(layers) > 1 and is_sparse(images):
-        job.record["sparse"] = True
-        job.point(table=(scale * np.arange(256)).astype(dtype))
+    job.point(images=images, answers=a)
     run(job.record, layers, members, dtype)
-    np.copyto(a, answers[:, :outputs])
 
 
 def y_array(y: Array, dtype: np.dtype) -> Array:

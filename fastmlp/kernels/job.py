@@ -16,9 +16,10 @@ from fastmlp.kernels.layout import (
     round_up,
     row_stride,
 )
+from fastmlp.kernels.masks import PART, mask_bytes
 from fastmlp.kernels.phases import UPDATE_DEPTH
 from fastmlp.kernels.records import JOB, LAYER
-from fastmlp.kernels.sparse import LISTED, lists_bytes, slopes_bytes
+from fastmlp.kernels.sparse import slopes_bytes
 from fastmlp.kernels.tiles import TILE_ROWS
 
 
@@ -49,25 +50,38 @@ def layer_records(
 class Job:
     """A JOB record for some layers, with scratch for each member of a team.
 
+    infer_rows : how many images to infer at a time
+
     A member's scratch has room for the largest of: a transposed panel of weights (delta), a
-    panel of dz (update), a tile's rows of the last layer (output), a tile's rows or codes of two
-    layers (infer), a part's z (sparse forward). Behind it are the addresses of a minibatch's
-    codes and its lists, which last from forward to update, and some gradients.
+    panel of dz (update), two tiles' rows of the last layer (output), some rows of two layers
+    with codes, or masks and z (infer), a part's z (masked forward). Behind it are the addresses
+    of a minibatch's codes or images, which last from forward to update, and some gradients.
     """
 
-    def __init__(self, layers: Array, dtype: np.dtype, members: int, batch_size: int = 0) -> None:
+    def __init__(
+        self,
+        layers: Array,
+        dtype: np.dtype,
+        members: int,
+        batch_size: int = 0,
+        infer_rows: int = TILE_ROWS,
+    ) -> None:
         inputs, width, item = int(layers["inputs"][0]), int(layers["width"].max()), dtype.itemsize
         widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
-        codes = 2 * TILE_ROWS * (largest_code(inputs) + 64) // item
-        rows = row_stride(widest, dtype) * max(width, 2 * TILE_ROWS)
-        room = round_up(max(rows, UPDATE_DEPTH * width, LISTED * width, codes), 64)
-        addresses = round_up(8 * batch_size // item, 64)
-        lists = round_up(lists_bytes(inputs, batch_size) // item, 64)
+        stride, masks = row_stride(widest, dtype), mask_bytes(inputs)
+        codes = TILE_ROWS * (largest_code(inputs) + 64) // item
+        masks_and_z = (2 * 8 * PART + masks) // item + PART * width
+        inferred = 2 * max(infer_rows * stride, codes, masks_and_z)
+        room = max(stride * max(width, 2 * TILE_ROWS), UPDATE_DEPTH * width, inferred)
+        parts = -(-batch_size // PART)
+        addresses = 2 * 8 * PART * parts // item
         slopes = round_up(slopes_bytes(width, item) // item, 64)
-        size = room + addresses + lists + slopes
+        room = round_up(room, 128)
+        size = room + addresses + slopes
         self.record = np.zeros(1, JOB)
-        self.record["codes_offset"], self.record["lists_offset"] = room, room + addresses
-        self.record["slopes_offset"] = room + addresses + lists
+        self.record["codes_offset"], self.record["slopes_offset"] = room, room + addresses
+        self.record["image_row"], self.record["mask_size"] = inputs, masks
+        self.record["infer_rows"] = infer_rows
         self.record["scratch_size"], self.record["inputs"] = size, inputs
         self.record["code_size"] = largest_code(inputs)
         self._arrays: dict[str, Array] = {}
@@ -75,6 +89,7 @@ class Job:
             scratch=aligned_zeros((members, size), dtype),
             zeros=aligned_zeros((widest,), dtype),
             ones=np.ones(1, dtype),
+            masks=aligned_zeros((2 * parts * masks,), np.dtype(np.uint8)),
         )
 
     def point(self, **arrays: Array) -> None:

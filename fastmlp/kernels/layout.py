@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.entries import ROW_VECTORS
+from fastmlp.kernels.rows import ROW_VECTORS
 from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_VECTORS
 

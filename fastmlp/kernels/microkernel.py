@@ -18,12 +18,13 @@ def _tile(rows: int, vectors: int):
 
 
 _full_wide, _4_wide, _2_wide, _1_wide = (_tile(rows, TILE_VECTORS) for rows in (TILE_ROWS, 4, 2, 1))
+_tall_slim = _tile(2 * TILE_ROWS, 1)
 _full_slim, _4_slim, _2_slim, _1_slim = (_tile(rows, 1) for rows in (TILE_ROWS, 4, 2, 1))
 
 
 @shared
 def multiply(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):
-    """c[i, j] = beta c[i, j] + sum over k of p[i, k] q[k, j], for at most TILE_ROWS rows.
+    """c[i, j] = beta c[i, j] + sum over k of p[i, k] q[k, j].
 
     c, p and q are addresses. c[i, j] lies c_row i + j elements behind c, p[i, k] lies
     p_row i + p_k k behind p, q[k, j] lies q_k k + j behind q. `columns` is a whole number of
@@ -36,7 +37,10 @@ def multiply(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):
         c_i, p_i, q_j, left = c + j * size, p, q + j * size, rows
         slim = columns - j < wide
         while left > 0:
-            if left >= TILE_ROWS:
+            if slim and left >= 2 * TILE_ROWS:
+                height = 2 * TILE_ROWS
+                _tall_slim(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)
+            elif left >= TILE_ROWS:
                 height = TILE_ROWS
                 if slim:
                     _full_slim(c_i, c_row, p_i, p_row, p_k, q_j, q_k, length, beta)

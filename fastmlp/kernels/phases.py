@@ -7,9 +7,12 @@ is summed by one tile in one order. So the bits do not depend on the number of m
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastmlp.kernels.elementwise import activate, copy, row, times_slope
 from fastmlp.kernels.microkernel import multiply
 from fastmlp.kernels.options import jit
+from fastmlp.kernels.records import FLOAT32, UINT8
 from fastmlp.kernels.simd import item_bytes, vector_lanes
 from fastmlp.kernels.tiles import TILE_ROWS, dot_rows, transpose_tile
 
@@ -25,6 +28,25 @@ def share(work, member, members):
     if members == 1:
         return 0, work
     return work * member // members, work * (member + 1) // members
+
+
+@jit
+def load_row(job, sample, x, like):
+    """x = scale * one image."""
+    number, inputs = type(like), job.inputs
+    target, scale = row(x, inputs, like), type(like)(job.scale)
+    if job.image_kind == UINT8:
+        pixels = row(job.images + sample * job.image_row, inputs, np.uint8(0))
+        for k in range(inputs):
+            target[k] = scale * number(pixels[k])
+    elif job.image_kind == FLOAT32:
+        singles = row(job.images + sample * inputs * 4, inputs, np.float32(0))
+        for k in range(inputs):
+            target[k] = scale * number(singles[k])
+    else:
+        doubles = row(job.images + sample * inputs * 8, inputs, np.float64(0))
+        for k in range(inputs):
+            target[k] = scale * number(doubles[k])
 
 
 @jit

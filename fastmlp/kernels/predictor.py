@@ -9,12 +9,12 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.encoding import is_sparse
-from fastmlp.kernels.entries import ROW_VECTORS
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import prepare
 from fastmlp.kernels.layout import aligned_zeros, panel_views, row_stride
 from fastmlp.kernels.options import Shared
-from fastmlp.kernels.records import IMAGE_KINDS, INFER
+from fastmlp.kernels.records import CODES, DENSE, IMAGE_KINDS, INFER
+from fastmlp.kernels.rows import ROW_VECTORS
 from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
 
@@ -64,8 +64,7 @@ class Predictor:
         in_place.insert(0, has_pairs and _read_in_place(*first))
         layers = self._layers
         layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
-        self._answers = aligned_zeros((TILE_ROWS, int(layers["a_row"][-1])), dtype)
-        layers["a"][-1] = self._answers.ctypes.data
+        self._answers = aligned_zeros((TILE_ROWS, outputs), dtype)
         layers["place"] = layers.ctypes.data + np.arange(len(layers)) * layers.itemsize
         self._images = {
             name: aligned_zeros((TILE_ROWS, inputs), np.dtype(name)) for name in IMAGE_KINDS
@@ -75,10 +74,10 @@ class Predictor:
         self._record["place"], self._record["kind"] = self._job.record.ctypes.data, INFER
         self._record["x_row"] = row_stride(inputs, dtype)
         self._record["scale"] = scale
-        self._job.point(table=(scale * np.arange(256)).astype(dtype))
+        self._job.point(answers=self._answers, table=(scale * np.arange(256)).astype(dtype))
         self._work = Shared.by_name["work"].compiled[dtype.name].ctypes
         self._call = (self._job.record.ctypes.data, layers.ctypes.data, len(layers), 0, 0, 1, 0.0)
-        self._outputs, self._image_kind = outputs, ""
+        self._image_kind = ""
         # what has to be copied at each call: (where to, from where), views of arrays all of them
         self._copies: list[tuple[Array, Array]] = []
         for read, packed, w, b in zip(in_place, arrays, weights, biases, strict=True):
@@ -113,12 +112,13 @@ class Predictor:
         if kind != self._image_kind:
             self._record["images"], self._record["image_kind"] = own.ctypes.data, IMAGE_KINDS[kind]
             self._image_kind = kind
-        self._record["sparse"] = len(self.weights) > 1 and is_sparse(images)
+        sparse = len(self.weights) > 1 and is_sparse(images)
+        self._record["inputs_as"] = CODES if sparse else DENSE
         self._record["samples"] = count
         for target, source in self._copies:
             target[...] = source
         self._work(*self._call)
-        a[...] = self._answers[:count, : self._outputs]
+        a[...] = self._answers[:count]
 
 
 def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:

@@ -22,6 +22,8 @@ from fastmlp.kernels.options import jit
 FORWARD, OUTPUT, DELTA, UPDATE, TRAIN, INFER, ENCODE, MEET = range(8)
 # How images are stored
 UINT8, FLOAT32, FLOAT64 = range(3)
+# How the first layer takes them: multiplied, or without their zeros
+DENSE, CODES, MASKS = range(3)
 IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 
 LAYER = np.dtype(
@@ -57,10 +59,14 @@ JOB = np.dtype(
         ("images", "i8"),  # -> (N, I)
         ("inputs", "i8"),  # I
         ("image_kind", "i8"),
-        ("sparse", "i8"),  # 1 where the first layer works on encoded images
-        ("codes_offset", "i8"),  # where in a member's scratch addresses of codes lie, in elements
-        ("lists_offset", "i8"),  # and a minibatch's lists
+        ("inputs_as", "i8"),  # how the first layer takes the images: DENSE, CODES or MASKS
+        ("image_row", "i8"),  # elements between two images, uint8
+        ("infer_rows", "i8"),  # how many images go through all layers at a time
+        ("codes_offset", "i8"),  # where in a member's scratch, in elements, the addresses lie of a
+        # minibatch's codes, or of two minibatches' images
         ("slopes_offset", "i8"),  # and some gradients of the first layer
+        ("masks", "i8"),  # -> the masks of two minibatches' parts
+        ("mask_size", "i8"),  # bytes of one part's masks
         ("code", "i8"),  # -> the codes of all images, one behind the other
         ("code_size", "i8"),  # bytes of the longest possible code
         ("offsets", "i8"),  # -> int64 (N + 1,): where in them each code begins
@@ -73,6 +79,7 @@ JOB = np.dtype(
         ("keep_b", "f8"),  # how much of b
         ("learning_rates", "i8"),  # -> float64 (steps,)
         ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
+        ("answers", "i8"),  # -> (samples, O) of the last layer: what is inferred
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
         ("zeros", "i8"),  # -> as many zeros as the widest layer has outputs
         ("ones", "i8"),  # -> one 1

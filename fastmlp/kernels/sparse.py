@@ -1,48 +1,29 @@
-"""The phases of a first layer whose images are encoded: 0 w adds nothing, so it is left out.
+"""The phases of a first layer whose images are mostly zeros: 0 w adds nothing, and is left out.
 
-A large minibatch is first turned into lists, one for each pair of pixels, of the samples in which
-it is not zero. Then a pair's two rows of weights stay in registers while its list goes by.
-A small one goes through its images one by one.
+For a large minibatch, masks say which samples a pair of pixels is in, and the pair's two rows of
+weights stay in registers while these samples go by. A small one goes through the codes of its
+images, one by one.
 
 Work is shared by panels, so that a panel of weights and of deltas is one member's own, and stays
-in its core's cache. Each member makes all lists for itself: to read another's takes as long.
+in its core's cache.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.kernels.codes import entries_of, foresee_code
+from fastmlp.kernels.codes import entries_of
 from fastmlp.kernels.elementwise import activate, clear, row
-from fastmlp.kernels.entries import (
-    UNROLL,
-    gather_pixels,
-    gather_samples,
-    scatter_pixels,
-    scatter_samples,
-)
+from fastmlp.kernels.entries import UNROLL, gather_pixels, scatter_pixels
+from fastmlp.kernels.masks import PART, make_masks, part_count
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.phases import momentum_step, share
-from fastmlp.kernels.records import job_at, layers_at
-from fastmlp.kernels.simd import item_bytes, prefetch_to_write
+from fastmlp.kernels.records import MASKS, job_at, layers_at
+from fastmlp.kernels.samples import gather_samples, scatter_samples
+from fastmlp.kernels.simd import item_bytes, prefetch
 
-# Samples that are listed at once, a part of a minibatch: so many rows of z or dz stay in the
-# first-level cache
-LISTED = 64
-# The size of a minibatch from which on lists pay
-LISTING_PAYS = 16
-# Bytes of a list: an entry for each sample, and a gap, for at equal distances of a power of two
-# the lists' ends would fall into the same few sets of the cache
-LIST_BYTES = 4 * LISTED + 8
-# How many samples ahead codes are asked for: they lie anywhere in memory
-AHEAD = 8
 # Pairs whose weights are updated at once: with momentum, so many gradients stay in the cache
 UPDATED = 64
-
-
-def lists_bytes(inputs: int, batch_size: int) -> int:
-    """Return how many bytes the lists of a minibatch take."""
-    return (inputs + 1) // 2 * (8 + LIST_BYTES) * (-(-batch_size // LISTED))
 
 
 def slopes_bytes(width: int, item: int) -> int:
@@ -51,25 +32,11 @@ def slopes_bytes(width: int, item: int) -> int:
 
 
 @jit
-def part_count(batch):
-    """Return how many parts a minibatch has."""
-    return (batch + LISTED - 1) // LISTED
-
-
-@jit
-def is_listed(job):
-    """Whether the first layer works on lists: large minibatches, and steps on all weights."""
-    return job.batch_size >= LISTING_PAYS or job.momentum != 0 or job.weight_decay != 0
-
-
-@jit
 def find_codes(job, position, batch, target):
     """Write the addresses of the codes of the samples at `position`, … of the order."""
     order, codes = row(job.order, job.samples, np.int64(0)), row(target, batch, np.int64(0))
     for i in range(batch):
         codes[i] = job.code + row(job.offsets + order[position + i] * 8, 1, np.int64(0))[0]
-        if i < AHEAD:
-            foresee_code(codes[i])
 
 
 @shared
@@ -102,63 +69,77 @@ def sparse_rows_update(codes, job_place, batch, layer_place, panel, like):
 
 
 @jit
-def list_places(job, lists, part):
-    """Return where a part of the batch has its lists: (addresses of their ends, first list)."""
-    pairs = (job.inputs + 1) // 2
-    ends = lists + part * pairs * (8 + LIST_BYTES)
-    return ends, ends + pairs * 8
+def images_place(job, step, scratch, like):
+    """Return where a member keeps the addresses of the images of a step's minibatch."""
+    rows = part_count(job.batch_size) * PART
+    return scratch + job.codes_offset * item_bytes(like) + step % 2 * rows * 8
 
 
 @jit
-def entries_listed(ends, first_list, pair):
-    """Return (address, how many) of the entries in the list of a pair."""
-    entries = first_list + pair * LIST_BYTES
-    return entries, (row(ends, pair + 1, np.int64(0))[pair] - entries) // 4
+def masks_place(job, step, part):
+    """Return where the masks of a part of a step's minibatch lie."""
+    return job.masks + (step % 2 * part_count(job.batch_size) + part) * job.mask_size
 
 
-@shared
-def list_samples(codes, job_place, part, batch, lists, like):
-    """List, for each pair of pixels, the samples of one part of the batch that it is in.
+@jit
+def find_images(job, step, target):
+    """Write the addresses of a step's images, and behind them, to fill the part, any image's."""
+    rows, position = part_count(job.batch_size) * PART, step * job.batch_size
+    batch = min(job.batch_size, job.samples - position)
+    images, order = row(target, rows, np.int64(0)), row(job.order, job.samples, np.int64(0))
+    for i in range(rows):
+        images[i] = job.images + (order[position + i] * job.image_row if i < batch else 0)
 
-    An entry is what it is in a code, with the sample, counted from the part's first, in the
-    pair's place.
+
+@jit
+def mask_batch(job, step, batch, scratch, member, members, like):
+    """Make a member's share of the masks of a step's minibatch; look up the next one's images."""
+    images, pairs = images_place(job, step, scratch, like), (job.inputs + 1) // 2
+    runs = (pairs + PART - 1) // PART
+    # counted from the last member: it has the larger shares of the update, which goes before
+    first, last = share(part_count(batch) * runs, members - 1 - member, members)
+    for part in range(first // runs, (last + runs - 1) // runs):
+        begin, end = max(first - part * runs, 0), min(last - part * runs, runs)
+        rows, masks = min(PART, batch - part * PART), masks_place(job, step, part)
+        make_masks(images + part * PART * 8, rows, begin, end, pairs, masks, like)
+    find_images(job, step + 1, images_place(job, step + 1, scratch, like))
+
+
+@jit
+def foresee_pixels(images, pair, offset):
+    """Prefetch pixels `offset` bytes on, of two samples: in 32 pairs' time, of all of them.
+
+    A cache line is 32 pairs of one sample.
     """
-    job, code = job_at(job_place), row(codes, batch, np.int64(0))
-    begin, end = part * LISTED, min((part + 1) * LISTED, batch)
-    ends_place, first_list = list_places(job, lists, part)
-    pairs = (job.inputs + 1) // 2
-    ends = row(ends_place, pairs, np.int64(0))
-    for pair in range(pairs):
-        ends[pair] = first_list + pair * LIST_BYTES
-        prefetch_to_write(ends[pair])
-    for i in range(begin, end):
-        if i + AHEAD < batch:
-            foresee_code(code[i + AHEAD])
-        address, count = entries_of(code[i])
-        entries = row(address, count, np.uint32(0))
-        for e in range(count):
-            k, place = np.int64(entries[e] & 0xFFFF), ends[np.int64(entries[e] & 0xFFFF)]
-            ends[k] = place + 4
-            row(place, 1, np.uint32(0))[0] = (entries[e] & 0xFFFF0000) | (i - begin)
+    image = row(images, PART, np.int64(0))
+    for i in range(pair % 32 * 2, pair % 32 * 2 + 2):
+        prefetch(image[i] + pair // 32 * 64 + offset)
 
 
 @shared
-def listed_forward(job_place, layer_place, part, rows, panel, lists, z, like):
-    """z = x w for one panel and one part, of so many rows, pair by pair; z is packed."""
+def masked_forward(job_place, layer_place, panel, rows, masks, images, following, z, like):
+    """z = x w for one panel and one part, of so many rows, pair by pair; z is packed.
+
+    images, following : where the addresses of this part's images lie, and of the next step's
+    """
     job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
-    width, table = layer.width, job.table
-    w = layer.w + panel * layer.panel_step * size
+    width, table, pairs = layer.width, job.table, (layer.inputs + 1) // 2
+    w, mask = layer.w + panel * layer.panel_step * size, row(masks, pairs, np.int64(0))
     clear(z, width, rows, width, like)
-    ends, first_list = list_places(job, lists, part)
-    for pair in range((layer.inputs + 1) // 2):
-        entries, count = entries_listed(ends, first_list, pair)
-        if count > 0:
-            q = w + 2 * pair * width * size
-            scatter_samples(width, z, width, q, width, entries, count, table, like)
+    for pair in range(pairs):
+        foresee_pixels(images, pair, 64)
+        foresee_pixels(following, pair, 0)
+        if mask[pair] != 0:
+            q, pixels = w + 2 * pair * layer.w_row * size, 2 * pair
+            scatter_samples(
+                width, z, width, q, layer.w_row, mask[pair], images, pixels, table, like
+            )
 
 
 @shared
-def listed_update(job_place, layer_place, batch, panel, first, last, lists, slopes, rates, keep):
+def masked_update(
+    job_place, layer_place, step, batch, panel, first, last, scratch, slopes, rates, keep
+):
     """w = keep w + x^T dz for one panel and the pairs first, …, last - 1, pair by pair.
 
     With momentum, the sums are gradients, which go to the scratch `slopes`; the learning rate
@@ -169,14 +150,16 @@ def listed_update(job_place, layer_place, batch, panel, first, last, lists, slop
     offset = (panel * layer.panel_rows + 2 * first) * width * size
     target = layer.w + offset if job.momentum == 0 else slopes
     for part in range(part_count(batch)):
-        dz = layer.dz + (panel * layer.dz_panel + part * LISTED * layer.dz_row) * size
-        beta = keep if part == 0 else one
-        ends, first_list = list_places(job, lists, part)
+        dz = layer.dz + (panel * layer.dz_panel + part * PART * layer.dz_row) * size
+        beta, mask = keep if part == 0 else one, row(masks_place(job, step, part), last, step)
+        images = images_place(job, step, scratch, keep) + part * PART * 8
         for pair in range(first, last):
-            entries, count = entries_listed(ends, first_list, pair)
-            if count > 0 or beta != one:
-                c = target + 2 * (pair - first) * width * size
-                gather_samples(width, c, width, dz, layer.dz_row, entries, count, table, beta)
+            foresee_pixels(images, pair, 64)
+            if mask[pair] != 0 or beta != one:
+                c, pixels = target + 2 * (pair - first) * width * size, 2 * pair
+                gather_samples(
+                    width, c, width, dz, layer.dz_row, mask[pair], images, pixels, table, beta
+                )
     if job.momentum != 0:
         w, v, count = layer.w + offset, layer.vw + offset, 2 * (last - first) * width
         rate = row(rates, 1, np.float64(0))[0]
@@ -184,19 +167,18 @@ def listed_update(job_place, layer_place, batch, panel, first, last, lists, slop
 
 
 @jit
-def sparse_first_layer(job, layer, position, batch, scratch, member, members, like):
+def sparse_first_layer(job, layer, step, batch, scratch, member, members, like):
     """a = f(x w + b) of the first layer, for a member's share of the units (panel, part)."""
     size, parts, width, a_row = item_bytes(like), part_count(batch), layer.width, layer.a_row
-    codes, lists = scratch + job.codes_offset * size, scratch + job.lists_offset * size
-    find_codes(job, position, batch, codes)
-    for part in range(parts):
-        list_samples(codes, job.place, part, batch, lists, like)
+    images = images_place(job, step, scratch, like)
+    following = images_place(job, step + 1, scratch, like)
     first, last = share(layer.panels * parts, member, members)
     for unit in range(first, last):
         panel, part, z = unit // parts, unit % parts, scratch
-        rows = min(LISTED, batch - part * LISTED)
-        listed_forward(job.place, layer.place, part, rows, panel, lists, z, like)
-        a = layer.a + (part * LISTED * a_row + panel * width) * size
+        begin, masks, place = part * PART, masks_place(job, step, part), layer.place
+        rows, now, later = min(PART, batch - begin), images + begin * 8, following + begin * 8
+        masked_forward(job.place, place, panel, rows, masks, now, later, z, like)
+        a = layer.a + (begin * a_row + panel * width) * size
         b = layer.b + panel * width * size
         activate(layer.activation, a, a_row, z, width, b, rows, width, like)
 
@@ -217,21 +199,24 @@ def sparse_first_rows(job, layer, position, batch, scratch, member, members, lik
 
 
 @jit
-def sparse_first_update(job, layer, batch, rates, keep, scratch, member, members):
-    """w = keep w + x^T dz of the first layer; codes and lists are in the scratch since forward.
+def sparse_first_update(job, layer, step, batch, keep, scratch, member, members):
+    """w = keep w + x^T dz of the first layer; codes or images are in the scratch since forward.
 
-    A member's share is of the units (panel, some pairs), and without lists of the panels.
+    A member's share is of the units (panel, some pairs), and without masks of the panels.
     """
     size, pairs = item_bytes(keep), (layer.inputs + 1) // 2
-    codes, lists = scratch + job.codes_offset * size, scratch + job.lists_offset * size
     slopes, runs = scratch + job.slopes_offset * size, (pairs + UPDATED - 1) // UPDATED
-    if is_listed(job):
+    rates, place = job.learning_rates + step * 8, layer.place
+    if job.inputs_as == MASKS:
         first, last = share(layer.panels * runs, member, members)
         for unit in range(first, last):
             panel, begin = unit // runs, unit % runs * UPDATED
-            end, place = min(begin + UPDATED, pairs), layer.place
-            listed_update(job.place, place, batch, panel, begin, end, lists, slopes, rates, keep)
+            end = min(begin + UPDATED, pairs)
+            masked_update(
+                job.place, place, step, batch, panel, begin, end, scratch, slopes, rates, keep
+            )
     else:
+        codes = scratch + job.codes_offset * size
         first, last = share(layer.panels, member, members)
         for panel in range(first, last):
             sparse_rows_update(codes, job.place, batch, layer.place, panel, keep)

@@ -7,6 +7,8 @@ literals: each combination is a loop of its own, with its sums held in registers
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -14,7 +16,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastmlp.kernels.algebra import Emitter
-from fastmlp.kernels.simd import INT64, POINTER, VECTOR_BYTES, lanes
+from fastmlp.kernels.simd import VECTOR_BYTES, lanes
 
 # How many rows of the dense tile fit in the registers, two vectors wide
 TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
@@ -36,35 +38,27 @@ def accumulate(emit: Emitter, places: list[Any], sums: list[Any], beta: Any) -> 
 
 
 def sum_loop(
-    emit: Emitter, length: Any, step: int, pointers: list[Any], sums: int, body: Any
-) -> Any:
-    """Emit a loop over k = 0, step, … < length with `sums` vectors held in registers.
+    emit: Emitter, enters: Any, state: list[Any], sums: int, body: Callable[..., Any]
+) -> list[Any]:
+    """Emit a loop with `sums` vectors held in registers, to be run if `enters`.
 
-    pointers : pairs (start, elements of emit.scalar or bytes to advance, their type)
-    body(pointers now, sums so far) emits one pass and returns the new sums.
-    Return the sums after the loop, all zero where length is 0.
+    body(state now, sums so far) emits one pass, and returns the next state, the new sums and
+    whether another pass follows. Return the sums after the loop, all zero where it did not run.
     """
     builder, zero = emit.builder, emit.constant(0.0)
     before = builder.block
     loop, after = builder.append_basic_block("sum"), builder.append_basic_block("store")
-    builder.cbranch(builder.icmp_signed("<=", length, emit.whole(0)), after, loop)
+    builder.cbranch(enters, loop, after)
 
     builder.position_at_end(loop)
-    k = builder.phi(INT64)
-    now = [builder.phi(POINTER) for _ in pointers]
+    now = [builder.phi(start.type) for start in state]
     so_far = [builder.phi(emit.kind) for _ in range(sums)]
-    totals = body(now, so_far)
-    k_next = builder.add(k, emit.whole(step))
-    k.add_incoming(emit.whole(0), before)
-    k.add_incoming(k_next, loop)
-    for phi, (start, advance, kind) in zip(now, pointers, strict=True):
-        following = builder.gep(phi, [emit.whole(advance)], source_etype=kind)
+    following, totals, goes_on = body(now, so_far)
+    starts, values = [*state, *[zero] * sums], [*following, *totals]
+    for phi, start, value in zip([*now, *so_far], starts, values, strict=True):
         phi.add_incoming(start, before)
-        phi.add_incoming(following, loop)
-    for phi, total in zip(so_far, totals, strict=True):
-        phi.add_incoming(zero, before)
-        phi.add_incoming(total, loop)
-    builder.cbranch(builder.icmp_signed("<", k_next, length), loop, after)
+        phi.add_incoming(value, loop)
+    builder.cbranch(goes_on, loop, after)
 
     builder.position_at_end(after)
     results = [builder.phi(emit.kind) for _ in range(sums)]
@@ -72,6 +66,29 @@ def sum_loop(
         phi.add_incoming(zero, before)
         phi.add_incoming(total, loop)
     return results
+
+
+def counted_loop(
+    emit: Emitter, length: Any, step: int, pointers: list[Any], sums: int, body: Callable[..., Any]
+) -> list[Any]:
+    """Emit a `sum_loop` over k = 0, step, … < length.
+
+    pointers : pairs (start, elements to advance, of which type)
+    body(pointers now, sums so far) returns the new sums.
+    """
+    builder = emit.builder
+
+    def counted(state: list[Any], so_far: list[Any]) -> Any:
+        k, *now = state
+        totals = body(now, so_far)
+        following = [builder.add(k, emit.whole(step))]
+        for place, (_, advance, kind) in zip(now, pointers, strict=True):
+            following.append(builder.gep(place, [emit.whole(advance)], source_etype=kind))
+        return following, totals, builder.icmp_signed("<", following[0], length)
+
+    enters = builder.icmp_signed(">", length, emit.whole(0))
+    starts = [emit.whole(0), *(start for start, _, _ in pointers)]
+    return sum_loop(emit, enters, starts, sums, counted)
 
 
 @intrinsic(prefer_literal=True)
@@ -103,7 +120,8 @@ def multiply_tile(
 
         def body(now: Any, sums: Any) -> Any:
             p_now, q_now = now
-            emit.prefetch(emit.at(p_now, height, p_row))
+            if width > 1:  # a slim tile has no load to spare
+                emit.prefetch(emit.at(p_now, height, p_row))
             q_row = [emit.load(emit.at(q_now, 0, q_k, j * emit.count)) for j in range(width)]
             totals = []
             for i in range(height):
@@ -119,7 +137,7 @@ def multiply_tile(
         for place in places:
             emit.prefetch(place)
         pointers = [(emit.pointer(p), p_k, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
-        sums = sum_loop(emit, length, 1, pointers, height * width, body)
+        sums = counted_loop(emit, length, 1, pointers, height * width, body)
         accumulate(emit, places, sums, beta)
         return context.get_dummy_value()
 
@@ -186,29 +204,18 @@ def dot_rows(
     typingctx: Any, c: Any, w: Any, w_row: Any, q: Any, rows: Any, columns: Any, like: Any
 ) -> Any:
     """c[i] = sum over j of w[i, j] q[j], for rows of one vector of which `columns` count."""
-    count = lanes(like)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         c, w, w_row, q, rows, columns, _ = args
         emit = Emitter(context, builder, like)
         target, source = emit.pointer(c), emit.pointer(w)
-        numbers = ir.Constant(ir.VectorType(INT64, count), list(range(count)))
-        limit = builder.insert_element(
-            ir.Constant(numbers.type, ir.Undefined), columns, ir.Constant(ir.IntType(32), 0)
-        )
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), count), [0] * count)
-        limits = builder.shuffle_vector(limit, ir.Constant(numbers.type, ir.Undefined), mask)
-        counts = builder.icmp_signed("<", numbers, limits)
+        counts = emit.before(columns)
         factors = emit.load(emit.pointer(q))
-        name = f"llvm.vector.reduce.fadd.v{count}f{like.bitwidth}"
-        kind = ir.FunctionType(emit.scalar, [emit.scalar, emit.kind])
-        reduce = cgutils.get_or_insert_function(builder.module, kind, name)
         with cgutils.for_range(builder, rows) as loop:
             products = builder.fmul(factors, emit.load(emit.at(source, loop.index, w_row)))
             # what lies in the padding may be infinite, or not a number
             products = builder.select(counts, products, emit.constant(0.0))
-            start = ir.Constant(emit.scalar, -0.0)
-            total = builder.call(reduce, [start, products], fastmath=("reassoc",))
+            total = emit.fold(products, operator.add)
             builder.store(total, emit.at(target, loop.index, 1), align=emit.align)
         return context.get_dummy_value()
 

@@ -13,7 +13,7 @@ from fastmlp.kernels.options import Shared
 from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
 
-HOT = ["multiply", "listed_forward", "listed_update", "sparse_rows", "activate", "times_slope"]
+HOT = ["multiply", "masked_forward", "masked_update", "sparse_rows", "activate", "times_slope"]
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_the_tile_is_one_fused_multiply_add_for_each_vector():
     assert loop.vector_stores == 0
 
 
-@pytest.mark.parametrize("name", ["listed_forward", "listed_update", "sparse_rows"])
+@pytest.mark.parametrize("name", ["masked_forward", "masked_update", "sparse_rows"])
 def test_sparse_loops_use_vectors(name):
     assert hot_loop(name, types.float32).vector_fmas >= 2
 

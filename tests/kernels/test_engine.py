@@ -11,16 +11,16 @@ from fastmlp import kernels, reference
 from fastmlp.kernels import encoding, launch, options
 from fastmlp.kernels.codes import MOST_INPUTS
 from fastmlp.kernels.elementwise import exp
-from fastmlp.kernels.entries import UNROLL
+from fastmlp.kernels.encoding import MASKS_PAY
+from fastmlp.kernels.masks import PART
 from fastmlp.kernels.options import entry
-from fastmlp.kernels.sparse import LISTED, LISTING_PAYS
 
 NETWORKS = [
     ((784, 128, 10), 64),
     ((784, 16, 16, 10), 10),
     ((784, 200, 70, 10), 96),
     ((784, 40, 3), 1),
-    ((785, 33, 2), LISTING_PAYS),
+    ((785, 33, 2), MASKS_PAY),
     ((9, 5, 2), 3),
 ]
 SETTINGS = [{}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.01}]
@@ -99,10 +99,10 @@ def test_codes_hold_every_pixel_that_is_not_zero(monkeypatch):
     rng = np.random.default_rng(2)
     for inputs, density in itertools.product((1, 2, 3, 7, 64, 130, 784, 785), (0.0, 0.05, 0.35)):
         images = pixels(rng, 20, inputs, density)
-        encoded = encoding.Encoded(images, True, 2)
-        for image, begin in zip(images, encoded.offsets, strict=False):
-            count = int(encoded.code[begin : begin + 4].view(np.uint32)[0])
-            entries = encoded.code[begin + 4 : begin + 4 + 4 * count].view(np.uint32)
+        taken = encoding.Inputs(images, True, False, 2)
+        for image, begin in zip(images, taken.offsets, strict=False):
+            count = int(taken.codes[begin : begin + 4].view(np.uint32)[0])
+            entries = taken.codes[begin + 4 : begin + 4 + 4 * count].view(np.uint32)
             back = np.zeros(inputs + inputs % 2, np.uint8)
             pair = entries & 0xFFFF
             assert (np.diff(pair.astype(int)) > 0).all()
@@ -174,15 +174,15 @@ def evaluate(name, x):
     return y[:, 0]
 
 
-def test_a_list_holds_as_many_samples_as_it_may(monkeypatch):
-    """A batch in which every pixel is in every sample fills the lists to the brim."""
-    images = np.full((3 * LISTED, 6), 7, np.uint8)
+def test_masks_with_every_bit_set(monkeypatch):
+    """A batch in which every pixel is in every sample; and part of another in most."""
+    images = np.full((3 * PART, 6), 7, np.uint8)
     images[:, 3:] = 0
     images[::2, 3:] = 1
-    labels, network = np.arange(3 * LISTED) % 2, fastmlp.Network((6, 20, 2))
+    labels, network = np.arange(3 * PART) % 2, fastmlp.Network((6, 20, 2))
     monkeypatch.setattr(encoding, "SPARSE_BELOW", 2.0)
-    sparse = trained(network, images, labels, 2 * LISTED + UNROLL, 1)
-    dense = trained(network, images / np.float32(255), labels, 2 * LISTED + UNROLL, 1, scale=1.0)
+    sparse = trained(network, images, labels, 2 * PART + 2, 1)
+    dense = trained(network, images / np.float32(255), labels, 2 * PART + 2, 1, scale=1.0)
     for mine, theirs in zip(sparse[0], dense[0], strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-6)
 

@@ -1,0 +1,90 @@
+"""Inference from the inside: images through all layers of a network, some at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.kernels.codes import encode
+from fastmlp.kernels.elementwise import SOFTMAX, activate, row
+from fastmlp.kernels.masks import PART, make_masks
+from fastmlp.kernels.options import jit
+from fastmlp.kernels.outputs import softmax_rows
+from fastmlp.kernels.phases import forward_tile, load_row, share
+from fastmlp.kernels.records import CODES, DENSE
+from fastmlp.kernels.simd import item_bytes
+from fastmlp.kernels.sparse import masked_forward, sparse_rows
+from fastmlp.kernels.tiles import TILE_ROWS
+
+
+@jit
+def infer(job, layers, scratch, member, members, like):
+    """The outputs of a member's share of the images, some at a time, through all layers."""
+    size, last, most = item_bytes(like), len(layers) - 1, job.infer_rows
+    room = job.codes_offset // 2
+    first, stop = share((job.samples + TILE_ROWS - 1) // TILE_ROWS, member, members)
+    end = min(stop * TILE_ROWS, job.samples)
+    for i in range(first * TILE_ROWS, end, most):
+        rows, x, a, x_row = min(most, end - i), scratch, scratch + room * size, job.x_row
+        for l in range(last + 1):
+            layer, a_row = layers[l], layers[l].a_row
+            target = a
+            if l == 0 and job.inputs_as != DENSE:
+                infer_sparse(job, layer, i, rows, x, target, like)
+            else:
+                if l == 0:
+                    for r in range(rows):
+                        load_row(job, i + r, x + r * x_row * size, like)
+                for panel in range(layer.panels):
+                    f = layer.activation
+                    forward_tile(layer, f, target, a_row, x, x_row, panel, rows, like)
+            x, a, x_row = target, x, a_row
+        top, answers = layers[last], job.answers + i * layers[last].outputs * size
+        if top.activation == SOFTMAX:
+            softmax_rows(x, top.a_row, rows, top.outputs, like)
+        for r in range(rows):
+            source = row(x + r * top.a_row * size, top.outputs, like)
+            target_row = row(answers + r * top.outputs * size, top.outputs, like)
+            for j in range(top.outputs):
+                target_row[j] = source[j]
+
+
+@jit
+def infer_sparse(job, layer, first, rows, scratch, a, like):
+    """a = f(x w + b) of the first layer, for images first, first + 1, …"""
+    size, width, place, f = item_bytes(like), layer.width, layer.place, layer.activation
+    if job.inputs_as == CODES:
+        codes, a_row = encode_rows(job, first, rows, scratch), layer.a_row
+        for panel in range(layer.panels):
+            a_panel, b = a + panel * width * size, layer.b + panel * width * size
+            sparse_rows(codes, job.place, 0, rows, place, panel, a_panel, a_row, like)
+            activate(f, a_panel, a_row, a_panel, a_row, b, rows, width, like)
+        return
+    images, following = scratch, scratch + PART * 8
+    masks = following + PART * 8
+    z = masks + job.mask_size
+    mask_rows(job, first, rows, images, following, masks, like)
+    for panel in range(layer.panels):
+        a_panel, b = a + panel * width * size, layer.b + panel * width * size
+        masked_forward(job.place, place, panel, rows, masks, images, following, z, like)
+        activate(f, a_panel, layer.a_row, z, width, b, rows, width, like)
+
+
+@jit
+def encode_rows(job, first, rows, place):
+    """Encode images first, first + 1, …; return where the addresses of their codes lie."""
+    codes = row(place, rows, np.int64(0))
+    for r in range(rows):
+        codes[r] = place + 8 * TILE_ROWS + r * job.code_size
+        encode(job.images + (first + r) * job.image_row, job.inputs, codes[r])
+    return place
+
+
+@jit
+def mask_rows(job, first, rows, images, following, masks, like):
+    """Make the masks of images first, first + 1, …; write their addresses, and the next ones'."""
+    now, later = row(images, PART, np.int64(0)), row(following, PART, np.int64(0))
+    pairs = (job.inputs + 1) // 2
+    for r in range(PART):
+        now[r] = job.images + min(first + r, job.samples - 1) * job.image_row
+        later[r] = job.images + min(first + PART + r, job.samples - 1) * job.image_row
+    make_masks(images, rows, 0, (pairs + PART - 1) // PART, pairs, masks, like)

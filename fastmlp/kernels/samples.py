@@ -1,0 +1,119 @@
+"""The innermost sparse loops over the samples in the mask of a pair of pixels (see `rows`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastmlp.kernels.algebra import Emitter
+from fastmlp.kernels.rows import Rows, at_each_width
+from fastmlp.kernels.simd import INT64
+from fastmlp.kernels.tiles import accumulate, sum_loop
+
+
+def over_samples(
+    rows: Rows, mask: Any, images: Any, pixels: Any, sums: int, body: Callable[..., Any]
+) -> Any:
+    """Emit the loop over the bits of a pair's mask, with so many rows of sums.
+
+    images : where the addresses of the samples' images lie; pixels : bytes from there
+    body(sample, its pixels' factors, the rows of sums) returns the new rows.
+    """
+    emit, builder = rows.emit, rows.emit.builder
+    addresses, none = emit.pointer(images), INT64(0)
+
+    def passing(now: list[Any], flat: list[Any]) -> Any:
+        bits = now[0]
+        sample = builder.cttz(bits, ir.Constant(ir.IntType(1), 1))
+        place = builder.gep(addresses, [sample], source_etype=INT64)
+        address = builder.add(builder.load(place, typ=INT64), pixels)
+        totals = body(sample, rows.factors(emit.pointer(address)), rows.split(flat))
+        left = builder.and_(bits, builder.sub(bits, INT64(1)))
+        return [left], rows.flat(totals), builder.icmp_unsigned("!=", left, none)
+
+    enters = builder.icmp_unsigned("!=", mask, none)
+    return rows.split(sum_loop(emit, enters, [mask], sums * rows.width, passing))
+
+
+@intrinsic
+def gather_samples(
+    typingctx: Any,
+    columns: Any,
+    c: Any,
+    c_row: Any,
+    q: Any,
+    q_row: Any,
+    mask: Any,
+    images: Any,
+    pixels: Any,
+    table: Any,
+    beta: Any,
+) -> Any:
+    """c[0] = beta c[0] + sum of t[v] q[k], c[1] = beta c[1] + sum of t[v'] q[k]."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        columns, c, c_row, q, q_row, mask, images, pixels, table, beta = args
+        emit = Emitter(context, builder, signature.args[-1])
+
+        def instructions(rows: Rows) -> None:
+            base, target = emit.pointer(q), emit.pointer(c)
+
+            def body(k: Any, factors: Any, sums: Any) -> Any:
+                source = rows.load(rows.row(base, k, q_row))
+                return [
+                    rows.fma(factor, source, total)
+                    for factor, total in zip(factors, sums, strict=True)
+                ]
+
+            first, second = over_samples(rows, mask, images, pixels, 2, body)
+            places = [*rows.row(target, 0, c_row), *rows.row(target, 1, c_row)]
+            accumulate(emit, places, first + second, beta)
+
+        at_each_width(emit, columns, table, instructions)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 9, beta), generate
+
+
+@intrinsic
+def scatter_samples(
+    typingctx: Any,
+    columns: Any,
+    c: Any,
+    c_row: Any,
+    q: Any,
+    q_row: Any,
+    mask: Any,
+    images: Any,
+    pixels: Any,
+    table: Any,
+    like: Any,
+) -> Any:
+    """c[k] += t[v] q[0] + t[v'] q[1] for each sample k."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        columns, c, c_row, q, q_row, mask, images, pixels, table, _ = args
+        emit = Emitter(context, builder, signature.args[-1])
+
+        def instructions(rows: Rows) -> None:
+            base, source = emit.pointer(c), emit.pointer(q)
+            pair = [rows.load(rows.row(source, number, q_row)) for number in (0, 1)]
+
+            def body(k: Any, factors: Any, _: Any) -> Any:
+                places = rows.row(base, k, c_row)
+                total = rows.load(places)
+                for factor, weights in zip(factors, pair, strict=True):
+                    total = rows.fma(factor, weights, total)
+                rows.store(total, places)
+                return []
+
+            over_samples(rows, mask, images, pixels, 0, body)
+
+        at_each_width(emit, columns, table, instructions)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 9, like), generate
