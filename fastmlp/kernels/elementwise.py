@@ -15,6 +15,7 @@ from fastmlp.kernels import formulas
 from fastmlp.kernels.algebra import Emitter, Number
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.simd import pointer
+from fastmlp.kernels.tiles import TILE_VECTORS
 
 IDENTITY, SIGMOID, RELU, LEAKY_RELU, TANH, STEP, SOFTMAX = (
     ACTIVATIONS[name].code
@@ -66,12 +67,23 @@ def _over_tile(formula: Callable[[Number, Number], Number]) -> Any:
             emit = Emitter(context, builder, like)
             places = [(emit.pointer(a), a_row), (emit.pointer(c), c_row), (emit.pointer(d), d_row)]
             zero, step = emit.whole(0), emit.whole(emit.count)
-            with cgutils.for_range(builder, rows) as by_row:
-                loop = cgutils.for_range_slice(builder, zero, columns, step)
-                with loop as (j, _):
-                    target, *sources = [emit.at(p, by_row.index, row, j) for p, row in places]
-                    values = [Number(emit, emit.load(source)) for source in sources]
-                    emit.store(formula(*values).value, target)
+            wide = emit.whole(TILE_VECTORS * emit.count)
+
+            def instructions(i: Any, j: Any) -> None:
+                target, *sources = [emit.at(p, i, row, j) for p, row in places]
+                values = [Number(emit, emit.load(source)) for source in sources]
+                emit.store(formula(*values).value, target)
+
+            # most tiles are one panel wide: short loops over their columns would cost more than
+            # what they do
+            with builder.if_else(builder.icmp_signed("==", columns, wide)) as (panel, other):
+                with panel, cgutils.for_range(builder, rows) as by_row:
+                    for vector in range(TILE_VECTORS):
+                        instructions(by_row.index, vector * emit.count)
+                with other, cgutils.for_range(builder, rows) as by_row:
+                    loop = cgutils.for_range_slice(builder, zero, columns, step)
+                    with loop as (j, _):
+                        instructions(by_row.index, j)
             return context.get_dummy_value()
 
         return types.void(*[types.int64] * 8, like), generate

@@ -10,7 +10,7 @@ from fastmlp.kernels.options import Shared
 
 
 def masks_of(images):
-    """Return the masks of one part's images, made in two goes: whole runs of pairs, and the rest."""
+    """Return the masks of one part of images, made in two goes."""
     launch.prepare(np.dtype("float32"))
     rows, inputs = images.shape
     runs, pairs = -(-inputs // (2 * PART)), inputs // 2
