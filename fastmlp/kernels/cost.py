@@ -54,7 +54,7 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
     for r in range(rows):
         place = position + i + r
         label, targets = answer(job, order[place], columns, like)
-        hits[place] = is_hit(a + r * layer.a_row * size, columns, label, targets)
+        hits[place] = is_hit(a + r * layer.a_row * size, columns, label, targets, like)
     if job.cost == SQUARED_ERROR and layer.activation != SOFTMAX:
         # dC/dz = dC/da f'(z)
         f, dz_row, a_row = layer.activation, layer.dz_row, layer.a_row
@@ -123,9 +123,9 @@ def output_row(
 
 
 @jit
-def is_hit(a_place, columns, label, targets):
+def is_hit(a_place, columns, label, targets, like):
     """Whether the largest output is the target's; a single output says yes from one half up."""
-    a = row(a_place, columns, targets[0])
+    a = row(a_place, columns, like)
     if columns == 1:
         half = type(a[0])(0.5)
         return (a[0] >= half) == (target_of(targets, label, 0, half) >= half)

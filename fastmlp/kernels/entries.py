@@ -33,7 +33,7 @@ def over_entries(
     emit, builder = rows.emit, rows.emit.builder
 
     def passing(now: list[Any], flat: list[Any]) -> list[Any]:
-        found = []
+        found: list[Any] = []
         for number in range(step):
             word = builder.gep(now[0], [emit.whole(4 * number)], source_etype=BYTE)
             even = builder.shl(builder.zext(builder.load(word, typ=WORD), INT64), INT64(1))

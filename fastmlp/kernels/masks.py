@@ -60,7 +60,7 @@ def last_bits(pixels, pairs):
         bits |= nonzero_words(pixels + 2 * k, 8) << k
         k += 8
     while k < pairs:
-        bits |= np.int64(words[k] != 0) << k
+        bits |= int(words[k] != 0) << k
         k += 1
     return bits
 

@@ -13,7 +13,7 @@ from fastmlp.kernels.elementwise import activate, copy, row, times_slope
 from fastmlp.kernels.microkernel import multiply
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.records import FLOAT32, UINT8
-from fastmlp.kernels.simd import item_bytes, vector_lanes
+from fastmlp.kernels.simd import item_bytes, prefetch, vector_lanes
 from fastmlp.kernels.tiles import TILE_ROWS, dot_rows, transpose_tile
 
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
@@ -109,7 +109,19 @@ def delta(layer, below, batch, scratch, member, members, like):
             f, zero, length = below.activation, like - like, layer.outputs
             dx_row, dz_row = below.dz_row, layer.dz_row
             multiply(dx, dx_row, dz, dz_row, 1, scratch, width, rows, columns, length, zero)
+            if panel + 1 < below.panels:
+                foresee_panel(layer, (panel + 1) * width, width, like)
             times_slope(f, dx, dx_row, dx, dx_row, a, below.a_row, rows, columns, like)
+
+
+@jit
+def foresee_panel(layer, first, width, like):
+    """Prefetch w[first + i, j] for `width` inputs i, which `transpose_panel` will read."""
+    size = item_bytes(like)
+    for panel in range(layer.panels):
+        w = layer.w + (panel * layer.panel_step + first * layer.width) * size
+        for line in range(w, w + width * layer.width * size, 64):
+            prefetch(line)
 
 
 @jit
