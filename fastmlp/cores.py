@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from math import ceil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 def usable_cores() -> int:
     """Return how many threads can run at once: at least 1."""
-    cores, quota = len(affinity()) or os.cpu_count() or 1, cgroup_quota()
+    cores, quota = len(affinity()) or os.cpu_count() or 1, _first_quota()
     return max(1, cores if quota is None else min(cores, ceil(quota)))
 
 
@@ -41,3 +42,9 @@ def cgroup_quota() -> float | None:
         except (OSError, ValueError, ZeroDivisionError):
             continue  # no such file at the root; "max" where there is no quota
     return min(quotas, default=None)
+
+
+@cache
+def _first_quota() -> float | None:
+    """Return the quota as it was when it was first asked for: files are slow to read."""
+    return cgroup_quota()

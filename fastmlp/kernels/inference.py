@@ -7,19 +7,20 @@ import numpy as np
 from fastmlp.kernels.codes import encode
 from fastmlp.kernels.elementwise import SOFTMAX, activate, row
 from fastmlp.kernels.masks import PART, make_masks
-from fastmlp.kernels.options import jit
+from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.outputs import softmax_rows
 from fastmlp.kernels.phases import forward_tile, load_row, share
-from fastmlp.kernels.records import CODES, DENSE
+from fastmlp.kernels.records import CODES, DENSE, job_at, layers_at
 from fastmlp.kernels.simd import item_bytes
 from fastmlp.kernels.sparse import masked_forward, sparse_rows
 from fastmlp.kernels.tiles import TILE_ROWS
 
 
-@jit
-def infer(job, layers, scratch, member, members, like):
+@shared
+def infer(job_place, layers_place, count, scratch, member, members, like):
     """The outputs of a member's share of the images, some at a time, through all layers."""
-    size, last, most = item_bytes(like), len(layers) - 1, job.infer_rows
+    job, layers = job_at(job_place), layers_at(layers_place, count)
+    size, last, most = item_bytes(like), count - 1, job.infer_rows
     room = job.codes_offset // 2
     first, stop = share((job.samples + TILE_ROWS - 1) // TILE_ROWS, member, members)
     end = min(stop * TILE_ROWS, job.samples)

@@ -202,7 +202,7 @@ def work(job_place, layers_place, count, board, member, members, like):
     if job.kind == TRAIN:
         train(job, layers, board, scratch, member, members, like)
     elif job.kind == INFER:
-        infer(job, layers, scratch, member, members, like)
+        infer(job_place, layers_place, count, scratch, member, members, like)
     elif job.kind == ENCODE:
         encode_all(job, member, members)
     elif job.kind == MEET:
