@@ -149,7 +149,11 @@ def infer(
     scale: float = 1.0,
     threads: int | None = None,
 ) -> None:
-    """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
+    """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten.
+
+    The bits depend on no number of threads. Up to TILE_ROWS sparse images are summed in another
+    order than more of them, so their last bits may differ.
+    """
     dtype = weights[0].dtype
     if len(images) <= TILE_ROWS:
         predictor_for(weights, biases, activations, scale)(images, a)

@@ -28,25 +28,24 @@ def infer(job_place, layers_place, count, scratch, member, members, like):
         rows, x, a, x_row = min(most, end - i), scratch, scratch + room * size, job.x_row
         for l in range(last + 1):
             layer, a_row = layers[l], layers[l].a_row
-            target = a
             if l == 0 and job.inputs_as != DENSE:
-                infer_sparse(job, layer, i, rows, x, target, like)
+                infer_sparse(job, layer, i, rows, x, a, like)
             else:
                 if l == 0:
                     for r in range(rows):
                         load_row(job, i + r, x + r * x_row * size, like)
                 for panel in range(layer.panels):
                     f = layer.activation
-                    forward_tile(layer, f, target, a_row, x, x_row, panel, rows, like)
-            x, a, x_row = target, x, a_row
+                    forward_tile(layer, f, a, a_row, x, x_row, panel, rows, like)
+            x, a, x_row = a, x, a_row
         top, answers = layers[last], job.answers + i * layers[last].outputs * size
         if top.activation == SOFTMAX:
             softmax_rows(x, top.a_row, rows, top.outputs, like)
         for r in range(rows):
             source = row(x + r * top.a_row * size, top.outputs, like)
-            target_row = row(answers + r * top.outputs * size, top.outputs, like)
+            answer = row(answers + r * top.outputs * size, top.outputs, like)
             for j in range(top.outputs):
-                target_row[j] = source[j]
+                answer[j] = source[j]
 
 
 @jit
