@@ -88,8 +88,8 @@ def read_idx(
     except (OSError, EOFError, zlib.error) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise broken(path, "a readable, complete file", said) from error
-    array = np.frombuffer(body, dtype).reshape(found)
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    # a copy, as NumPy puts large arrays on large pages, which random access to samples is faster on
+    return np.frombuffer(body, dtype).reshape(found).astype(dtype.newbyteorder("="))
 
 
 def _read_header(
