@@ -177,6 +177,8 @@ def sparse_first_layer(job, layer, step, batch, scratch, member, members, like):
         panel, part, z = unit // parts, unit % parts, scratch
         begin, masks, place = part * PART, masks_place(job, step, part), layer.place
         rows, now, later = min(PART, batch - begin), images + begin * 8, following + begin * 8
+        if panel > first // parts:
+            later = now  # the first panel has asked for the next step's images already
         masked_forward(job.place, place, panel, rows, masks, now, later, z, like)
         a = layer.a + (begin * a_row + panel * width) * size
         b = layer.b + panel * width * size
