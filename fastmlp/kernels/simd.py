@@ -63,31 +63,25 @@ def vector_lanes(typingctx: Any, like: Any) -> Any:
     return types.int64(like), generate
 
 
-def emit_prefetch(builder: Any, place: Any, purpose: int = 0) -> None:
-    """Emit the request for the cache line at a pointer: 0 to read it soon, 1 to write to it."""
+def emit_prefetch(builder: Any, place: Any) -> None:
+    """Emit the request for the cache line at a pointer, to be read soon."""
     number = ir.IntType(32)
     hint = ir.FunctionType(ir.VoidType(), [POINTER, number, number, number])
     callee = cgutils.get_or_insert_function(builder.module, hint, "llvm.prefetch.p0")
-    everywhere, data = 3, 1
-    how = [ir.Constant(number, value) for value in (purpose, everywhere, data)]
+    reading, everywhere, data = 0, 3, 1
+    how = [ir.Constant(number, value) for value in (reading, everywhere, data)]
     builder.call(callee, [place, *how])
 
 
-def _prefetch(purpose: int) -> Any:
-    """Return an intrinsic that asks for the cache line at an address, for reading or writing."""
+@intrinsic
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Ask for the cache line at an address, to be read soon."""
 
-    @intrinsic
-    def prefetch(typingctx: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            emit_prefetch(builder, builder.inttoptr(args[0], POINTER), purpose)
-            return context.get_dummy_value()
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        emit_prefetch(builder, builder.inttoptr(args[0], POINTER))
+        return context.get_dummy_value()
 
-        return types.void(types.int64), generate
-
-    return prefetch
-
-
-prefetch, prefetch_to_write = _prefetch(0), _prefetch(1)
+    return types.void(types.int64), generate
 
 
 @intrinsic
