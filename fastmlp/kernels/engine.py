@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fastmlp.functions import COSTS, Array
-from fastmlp.kernels.checks import check_array, check_indices
+from fastmlp.kernels.checks import check_array, check_indices, check_output
 from fastmlp.kernels.encoding import MASKS_PAY, Inputs, even_rows, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
@@ -159,6 +159,7 @@ def infer(
         predictor_for(weights, biases, activations, scale)(images, a)
         return
     check_array("a", a, (len(images), len(biases[-1])), dtype)
+    check_output("a", a, {"images": images})
     layers, parameters = layer_records(weights, biases, activations)
     layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
     work = len(images) * sum(array["w"].size for array in parameters)

@@ -53,3 +53,11 @@ def test_what_is_inferred_depends_neither_on_threads_nor_on_the_company(inputs):
     for threads in (2, 3, 8):
         np.testing.assert_array_equal(inferred(images, threads), alone)
     np.testing.assert_array_equal(inferred(images[31:60], 1), alone[31:60])
+
+
+def test_answers_are_not_written_where_nothing_may_be_written():
+    network, images = fastmlp.Network((40, 10)), np.zeros((20, 40), np.uint8)
+    a = np.zeros((20, 10), np.float32)
+    a.flags.writeable = False
+    with pytest.raises(ValueError, match="a must be writable"):
+        infer(network.weights, network.biases, network.activations, images, a)
