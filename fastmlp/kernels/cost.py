@@ -33,7 +33,6 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
     a, dz = layer.a + i * layer.a_row * size, layer.dz + i * layer.dz_row * size
     if layer.activation != SOFTMAX:
         activate(layer.activation, a, layer.a_row, z, z_row, job.zeros, rows, columns, like)
-    order = row(job.order, job.samples, np.int64(0))
     costs, hits = (
         row(job.costs, job.samples, np.float64(0)),
         row(job.hits, job.samples, np.uint8(0)),
@@ -45,7 +44,7 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
             costs[position + i + r] = softmax(z_r, a_r, columns, like)
     for r in range(rows):
         place = position + i + r
-        label, targets = answer(job, order[place], columns, like)
+        label, targets = answer(job, place, columns, like)
         z_r, a_r = z + r * z_row * size, a + r * layer.a_row * size
         dz_r, f, log_sum = dz + r * layer.dz_row * size, layer.activation, type(like)(costs[place])
         costs[place] = output_row(
@@ -53,7 +52,7 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
         )
     for r in range(rows):
         place = position + i + r
-        label, targets = answer(job, order[place], columns, like)
+        label, targets = answer(job, place, columns, like)
         hits[place] = is_hit(a + r * layer.a_row * size, columns, label, targets, like)
     if job.cost == SQUARED_ERROR and layer.activation != SOFTMAX:
         # dC/dz = dC/da f'(z)
@@ -62,9 +61,10 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
 
 
 @jit
-def answer(job, sample, columns, like):
-    """Return (label, targets) of a sample: a label, or -1 and an array of targets."""
-    label = row(job.labels + sample * 8, 1, np.int64(0))[0] if job.targets == 0 else -1
+def answer(job, place, columns, like):
+    """Return (label, targets) of the sample at a place of the order: a label, or -1 and targets."""
+    label = row(job.labels, job.samples, np.int64(0))[place] if job.targets == 0 else -1
+    sample = row(job.order, job.samples, np.int64(0))[place]
     return label, row(job.targets + sample * columns * item_bytes(like), columns, like)
 
 

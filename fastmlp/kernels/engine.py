@@ -100,7 +100,9 @@ class Engine:
         images = self._take(images, scale)
         record["labels"] = record["targets"] = 0
         self._job.point(images=images, order=order, learning_rates=rates, costs=costs, hits=hits)
-        self._job.point(**{"labels" if y.ndim == 1 else "targets": y_array(y, self._dtype)})
+        # labels by place: looked up one by one in the step, each would be a miss of the cache
+        answers = {"labels": y[order]} if y.ndim == 1 else {"targets": y}
+        self._job.point(**{name: y_array(v, self._dtype) for name, v in answers.items()})
         run(self._job.record, self._layers, self.threads, self._dtype)
         first_samples = np.arange(len(rates)) * batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())

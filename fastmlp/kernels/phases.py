@@ -109,7 +109,7 @@ def delta(layer, below, batch, scratch, member, members, like):
             f, zero, length = below.activation, like - like, layer.outputs
             dx_row, dz_row = below.dz_row, layer.dz_row
             multiply(dx, dx_row, dz, dz_row, 1, scratch, width, rows, columns, length, zero)
-            if i + SLOPE_ROWS >= end and panel + 1 < below.panels:
+            if i + SLOPE_ROWS >= end and (panel + 1) * tiles < last:
                 foresee_panel(layer, (panel + 1) * width, width, like)
             times_slope(f, dx, dx_row, dx, dx_row, a, below.a_row, rows, columns, like)
 

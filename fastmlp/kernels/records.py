@@ -72,7 +72,7 @@ JOB = np.dtype(
         ("offsets", "i8"),  # -> int64 (N + 1,): where in them each code begins
         ("table", "i8"),  # -> (256,): scale times each value of a pixel
         ("order", "i8"),  # -> int64 (samples,)
-        ("labels", "i8"),  # -> int64 (N,), or 0
+        ("labels", "i8"),  # -> int64 (samples,), in that order, or 0
         ("targets", "i8"),  # -> (N, O), or 0
         ("learning_rate", "f8"),  # of a single UPDATE
         ("keep", "f8"),  # how much of w a single UPDATE keeps

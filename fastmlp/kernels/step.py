@@ -20,6 +20,7 @@ from fastmlp.kernels.phases import (
     update_bias,
 )
 from fastmlp.kernels.records import (
+    CODES,
     DELTA,
     DENSE,
     ENCODE,
@@ -82,9 +83,10 @@ def train(job, layers, board, scratch, member, members, like):
 
         for l in range(last, 0, -1):
             delta(layers[l], layers[l - 1], batch, scratch, member, members, like)
-            meet(board, members)
+            if l > 1 or not is_apart(layers, batch, members):
+                meet(board, members)
 
-        for l in range(last + 1):
+        for l in range(last, -1, -1):
             layer, one, rate = layers[l], type(like)(1), rates[step]
             if l == 0 and job.inputs_as != DENSE:
                 sparse_first_update(job, layer, step, batch, keep, scratch, member, members)
@@ -106,6 +108,18 @@ def train(job, layers, board, scratch, member, members, like):
             update_bias(job, layer, batch, rate, one, scratch, member, members, like)
         load_batch(job, step + 1, scratch, member, members, like)
         meet(board, members)
+
+
+@jit
+def is_apart(layers, batch, members):
+    """Whether members are apart in the first delta and the update: each may go on alone.
+
+    They are where a member's units of the first layer are whole panels, and its tiles of the
+    second one's weights are the rows that these panels meet.
+    """
+    first, second = layers[0], layers[1]
+    whole = first.outputs == first.panels * first.width and first.width % TILE_ROWS == 0
+    return whole and first.panels % members == 0 and second.panels == 1 and batch > 1
 
 
 @jit
@@ -141,11 +155,12 @@ def load_batch(job, step, scratch, member, members, like):
     position, x = step * job.batch_size, batch_place(job, step, like)
     batch = max(min(job.batch_size, job.samples - position), 0)
     order = row(job.order, job.samples, np.int64(0))
-    if job.inputs_as != DENSE:
+    if job.inputs_as == MASKS:
+        mask_batch(job, step, batch, scratch, member, members, like)
+        return
+    if job.inputs_as == CODES:
         for place in range(position + batch, min(position + 2 * batch, job.samples)):
             foresee(job, order, place)
-        if job.inputs_as == MASKS:
-            mask_batch(job, step, batch, scratch, member, members, like)
         return
     first, last = share(batch, member, members)
     for i in range(first, last):
@@ -154,12 +169,8 @@ def load_batch(job, step, scratch, member, members, like):
 
 @jit
 def foresee(job, order, place):
-    """Prefetch what will be needed, in two steps' time, for the sample at a place of the order."""
-    sample = order[place]
-    prefetch(job.labels + sample * 8)
-    if job.inputs_as == MASKS:
-        return
-    foresee_code(job.code + row(job.offsets + sample * 8, 1, np.int64(0))[0])
+    """Prefetch the code of the sample at a place of the order; later ones' offsets."""
+    foresee_code(job.code + row(job.offsets + order[place] * 8, 1, np.int64(0))[0])
     if place + job.batch_size < job.samples:
         prefetch(job.offsets + order[place + job.batch_size] * 8)
 
@@ -174,6 +185,10 @@ def forward_output(job, layer, x, x_row, batch, position, factor, scratch, membe
         for line in range(x + i * x_row * size, x + (i * x_row + layer.inputs) * size, 64):
             prefetch(line)
     end = min(last * TILE_ROWS, batch)
+    for i in range(first * TILE_ROWS, end):
+        # Others have read this row. The first store to it calls their copies back, which takes
+        # about as long as the products that follow: it is made before them.
+        row(layer.dz + i * layer.dz_row * size, 1, like)[0] = type(like)(0)
     for i in range(first * TILE_ROWS, end, 2 * TILE_ROWS):
         rows, x_i = min(2 * TILE_ROWS, end - i), x + i * x_row * size
         for panel in range(layer.panels):

@@ -8,12 +8,14 @@ import pytest
 
 import fastmlp
 from fastmlp import kernels, reference
-from fastmlp.kernels import encoding, launch, options
+from fastmlp.kernels import encoding, launch, options, phases, step
 from fastmlp.kernels.codes import MOST_INPUTS
 from fastmlp.kernels.elementwise import exp
 from fastmlp.kernels.encoding import MASKS_PAY
+from fastmlp.kernels.job import layer_records
 from fastmlp.kernels.masks import PART
 from fastmlp.kernels.options import entry
+from fastmlp.kernels.tiles import TILE_ROWS
 
 NETWORKS = [
     ((784, 128, 10), 64),
@@ -207,3 +209,22 @@ def test_images_too_wide_for_the_code_are_taken_as_dense():
     np.testing.assert_allclose(
         network.predict_proba(images), network.predict_proba(images, "numpy"), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("hidden", [16, 33, 64, 100, 128, 200, 256])
+def test_members_that_do_not_wait_for_each_other_touch_other_weights(hidden, members):
+    network = fastmlp.Network((30, hidden, 10))
+    layers, _ = layer_records(network.weights, network.biases, network.activations, members)
+    first, batch = layers[0], 64
+    if not step.is_apart.py_func(layers.view(np.recarray), batch, members):
+        return
+    panels, width = int(first["panels"]), int(first["width"])
+    row_tiles, tiles = -(-batch // TILE_ROWS), -(-hidden // TILE_ROWS)
+    share = phases.share.py_func
+    for member in range(members):
+        begin, end = share(panels * row_tiles, member, members)
+        read = {unit // row_tiles * width + k for unit in range(begin, end) for k in range(width)}
+        begin, end = share(tiles, member, members)
+        written = {tile * TILE_ROWS + k for tile in range(begin, end) for k in range(TILE_ROWS)}
+        assert read == written
