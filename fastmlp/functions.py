@@ -182,12 +182,16 @@ def cost_named(name: str, output: str) -> Cost:
     return cost
 
 
-def count_correct(a: Array, y: Array) -> int:
-    """Count the rows of a `(N, O)` whose largest output is the label's, or the target's.
+def classes_of(a: Array) -> Array:
+    """Return the class `(N,)` that each row of a `(N, O)` names: its largest output.
 
-    A single output answers yes (1) from one half upwards.
+    A single output says yes (1) from one half upwards. The first of equals counts, and the first
+    NaN is larger than any number.
     """
-    if a.shape[1] == 1:
-        return int(((a >= 0.5) == (y.reshape(a.shape) >= 0.5)).sum())
-    wanted = y if y.ndim == 1 else y.argmax(axis=1)
-    return int((a.argmax(axis=1) == wanted).sum())
+    return np.asarray(a[:, 0] >= 0.5 if a.shape[1] == 1 else a.argmax(axis=1), np.int64)
+
+
+def count_correct(a: Array, y: Array) -> int:
+    """Count the rows of a `(N, O)` that name the label's class, or the target's."""
+    wanted = y if y.ndim == 1 and a.shape[1] > 1 else classes_of(y.reshape(a.shape))
+    return int((classes_of(a) == wanted).sum())

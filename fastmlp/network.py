@@ -114,9 +114,12 @@ class Network:
 
     def predict(self, images: ArrayLike, backend: str = "compiled") -> Array:
         """Return the class of each image `(N,)`: its largest output; of a single output, 0 or 1."""
-        a = self.predict_proba(images, backend)
-        answers = a[..., 0] >= 0.5 if self.sizes[-1] == 1 else a.argmax(axis=-1)
-        return np.asarray(answers, np.int64)
+        rows = as_images(images, self.sizes[0])
+        classes = np.empty(len(rows), np.int64)
+        weights, biases = self.checked_parameters()
+        scale = self.scale_of(rows)
+        backend_named(backend).classify(weights, biases, self.activations, rows, classes, scale)
+        return classes[0, ...] if self._is_one(images) else classes
 
     def evaluate(
         self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled"

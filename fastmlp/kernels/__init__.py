@@ -1,6 +1,6 @@
 """The network in compiled code: the twin of `fastmlp.reference`, function by function."""
 
-from fastmlp.kernels.engine import Engine, infer, is_compiled, prepare
+from fastmlp.kernels.engine import Engine, classify, infer, is_compiled, prepare
 from fastmlp.kernels.layers import (
     delta,
     forward,
@@ -13,6 +13,7 @@ from fastmlp.kernels.layers import (
 
 __all__ = [
     "Engine",
+    "classify",
     "delta",
     "forward",
     "gradient",

@@ -11,21 +11,22 @@ from fastmlp.kernels.records import CODES, DENSE, ENCODE, JOB, LAYER, MASKS
 
 # The share of nonzero pixels below which the sparse phases are the faster ones
 SPARSE_BELOW = 0.4
-SAMPLED = 256
+# How many rows are looked at to say how sparse images are, and to choose
+SAMPLED, GLANCED_AT = 256, 64
 # The size of a minibatch from which on masks are faster than codes
 MASKS_PAY = 16
 
 
-def density(images: Array) -> float:
-    """Return the share of nonzero values in images `(N, I)`, by a sample of rows."""
-    sample = images[:: max(1, len(images) // SAMPLED)]
+def density(images: Array, rows: int = SAMPLED) -> float:
+    """Return the share of nonzero values in images `(N, I)`, by a sample of so many rows."""
+    sample = images[:: max(1, len(images) // rows)]
     return float(np.count_nonzero(sample)) / max(1, sample.size)
 
 
 def is_sparse(images: Array) -> bool:
     """Return whether images `(N, I)` are pixels of which few are not zero."""
     fits = images.dtype == np.uint8 and images.shape[1] <= MOST_INPUTS
-    return fits and density(images) < SPARSE_BELOW
+    return fits and density(images, GLANCED_AT) < SPARSE_BELOW
 
 
 def even_rows(images: Array) -> Array:

@@ -8,16 +8,15 @@ import numpy as np
 
 from fastmlp.functions import COSTS, Array
 from fastmlp.kernels.checks import check_array, check_indices, check_output
-from fastmlp.kernels.encoding import MASKS_PAY, Inputs, even_rows, is_sparse
+from fastmlp.kernels.encoding import MASKS_PAY, Inputs
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import aligned_zeros, pack_panels, row_stride, unpack_weights
-from fastmlp.kernels.masks import PART
 from fastmlp.kernels.predictor import predictor_for
-from fastmlp.kernels.records import DENSE, IMAGE_KINDS, INFER, MASKS, TRAIN
+from fastmlp.kernels.records import DENSE, IMAGE_KINDS, TRAIN
 from fastmlp.kernels.tiles import TILE_ROWS
 
-__all__ = ["Engine", "infer", "is_compiled", "prepare"]
+__all__ = ["Engine", "classify", "infer", "is_compiled", "prepare"]
 
 
 class Engine:
@@ -156,27 +155,26 @@ def infer(
     The bits depend on no number of threads. Up to TILE_ROWS sparse images are summed in another
     order than more of them, so their last bits may differ.
     """
-    dtype = weights[0].dtype
-    if len(images) <= TILE_ROWS:
-        predictor_for(weights, biases, activations, scale)(images, a)
-        return
-    check_array("a", a, (len(images), len(biases[-1])), dtype)
-    check_output("a", a, {"images": images})
-    layers, parameters = layer_records(weights, biases, activations)
-    layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
-    work = len(images) * sum(array["w"].size for array in parameters)
-    members = min(team_size(work, threads), -(-len(images) // TILE_ROWS))
-    job = Job(layers, dtype, members, infer_rows=PART)
-    images = np.ascontiguousarray(images)
-    if len(layers) > 1 and is_sparse(images):
-        images = even_rows(images)
-        job.record["inputs_as"], job.record["image_row"] = MASKS, images.shape[1]
-        job.point(table=(scale * np.arange(256)).astype(dtype))
-    job.record["kind"], job.record["samples"], job.record["scale"] = INFER, len(images), scale
-    job.record["image_kind"] = IMAGE_KINDS[images.dtype.name]
-    job.record["x_row"] = row_stride(len(weights[0]), dtype)
-    job.point(images=images, answers=a)
-    run(job.record, layers, members, dtype)
+    if len(images) > TILE_ROWS:
+        check_array("a", a, (len(images), len(biases[-1])), weights[0].dtype)
+        check_output("a", a, {"images": images})
+    predictor_for(weights, biases, activations, scale)(images, "answers", a, threads)
+
+
+def classify(
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    activations: Sequence[str],
+    images: Array,
+    classes: Array,
+    scale: float = 1.0,
+    threads: int | None = None,
+) -> None:
+    """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
+    if len(images) > TILE_ROWS:
+        check_array("classes", classes, (len(images),), np.dtype(np.int64))
+        check_output("classes", classes, {"images": images})
+    predictor_for(weights, biases, activations, scale)(images, "classes", classes, threads)
 
 
 def y_array(y: Array, dtype: np.dtype) -> Array:

@@ -8,7 +8,7 @@ from fastmlp.kernels.codes import encode
 from fastmlp.kernels.elementwise import SOFTMAX, activate, row
 from fastmlp.kernels.masks import PART, make_masks
 from fastmlp.kernels.options import jit, shared
-from fastmlp.kernels.outputs import softmax_rows
+from fastmlp.kernels.outputs import class_of, softmax_rows
 from fastmlp.kernels.phases import forward_tile, load_row, share
 from fastmlp.kernels.records import CODES, DENSE, job_at, layers_at
 from fastmlp.kernels.simd import item_bytes
@@ -18,7 +18,7 @@ from fastmlp.kernels.tiles import TILE_ROWS
 
 @shared
 def infer(job_place, layers_place, count, scratch, member, members, like):
-    """The outputs of a member's share of the images, some at a time, through all layers."""
+    """The outputs, or classes, of a member's share of the images, some at a time."""
     job, layers = job_at(job_place), layers_at(layers_place, count)
     size, last, most = item_bytes(like), count - 1, job.infer_rows
     room = job.codes_offset // 2
@@ -41,8 +41,13 @@ def infer(job_place, layers_place, count, scratch, member, members, like):
         top, answers = layers[last], job.answers + i * layers[last].outputs * size
         if top.activation == SOFTMAX:
             softmax_rows(x, top.a_row, rows, top.outputs, like)
+        classes = row(job.classes + i * 8, rows, np.int64(0))
         for r in range(rows):
-            source = row(x + r * top.a_row * size, top.outputs, like)
+            place = x + r * top.a_row * size
+            if job.classes != 0:
+                classes[r] = class_of(place, top.outputs, like)
+                continue
+            source = row(place, top.outputs, like)
             answer = row(answers + r * top.outputs * size, top.outputs, like)
             for j in range(top.outputs):
                 answer[j] = source[j]

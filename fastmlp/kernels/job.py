@@ -97,3 +97,9 @@ class Job:
         for name, array in arrays.items():
             self.record[name] = array.ctypes.data
         self._arrays |= arrays
+
+    def forget(self, *names: str) -> None:
+        """Let fields point to nothing, and their arrays live no longer than others want."""
+        for name in names:
+            self.record[name] = 0
+            del self._arrays[name]

@@ -16,7 +16,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastmlp.kernels.algebra import Emitter, Number
-from fastmlp.kernels.elementwise import divide, exp_of_difference
+from fastmlp.kernels.elementwise import divide, exp_of_difference, row
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.simd import item_bytes
 
@@ -81,6 +81,47 @@ def is_beaten(typingctx: Any, place: Any, columns: Any, wanted: Any, best: Any) 
         return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
     return types.boolean(*[types.int64] * 3, best), generate
+
+
+def _first(meets: Callable[[Number, Any], Any]) -> Any:
+    """Return a compiled function of the first number of a row that meets a bar; else `columns`."""
+
+    @intrinsic
+    def first(typingctx: Any, place: Any, columns: Any, bar: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            place, columns, bar = args
+            emit = Emitter(context, builder, signature.args[-1])
+            source, bars, lane = emit.pointer(place), emit.broadcast(bar), ir.IntType(emit.count)
+
+            def instructions(j: Any, counts: Any, so_far: Any) -> Any:
+                value = emit.number(emit.load(emit.at(source, 0, 0, j)))
+                bits = builder.bitcast(builder.and_(counts, meets(value, bars)), lane)
+                none = builder.icmp_unsigned("==", bits, lane(0))
+                number = builder.zext(builder.cttz(bits, ir.IntType(1)(0)), columns.type)
+                open_yet = builder.icmp_signed("==", so_far, columns)
+                here = builder.and_(open_yet, builder.not_(none))
+                return builder.select(here, builder.add(j, number), so_far)
+
+            return _for_vectors(emit, columns, columns, instructions)
+
+        return types.int64(types.int64, types.int64, bar), generate
+
+    return first
+
+
+_first_equal = _first(lambda value, bar: value.compare("==", bar))
+_first_nan = _first(lambda value, bar: value.compare("!=", value))
+
+
+@jit
+def class_of(place, columns, like):
+    """Return the class that a row of outputs names, as `functions.classes_of` does."""
+    if columns == 1:
+        return int(row(place, 1, like)[0] >= type(like)(0.5))
+    number = _first_nan(place, columns, like)
+    if number == columns:
+        number = _first_equal(place, columns, largest(place, columns, like))
+    return number
 
 
 @jit

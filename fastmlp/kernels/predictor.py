@@ -1,4 +1,4 @@
-"""A few images at once: all but the call itself is prepared, and weights stay where they are."""
+"""Inference with one network: weights stay where they are; a few images find all prepared."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from threading import Lock
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.encoding import is_sparse
+from fastmlp.kernels.encoding import even_rows, is_sparse
 from fastmlp.kernels.job import Job, layer_records
-from fastmlp.kernels.launch import prepare
+from fastmlp.kernels.launch import prepare, run, team_size
 from fastmlp.kernels.layout import aligned_zeros, panel_views, row_stride
+from fastmlp.kernels.masks import PART
 from fastmlp.kernels.options import Shared
-from fastmlp.kernels.records import CODES, DENSE, IMAGE_KINDS, INFER
+from fastmlp.kernels.records import CODES, DENSE, IMAGE_KINDS, INFER, MASKS
 from fastmlp.kernels.rows import ROW_VECTORS
 from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
@@ -33,7 +34,7 @@ def predictor_for(
 
 
 class Predictor:
-    """Infers at most TILE_ROWS images at a time with one network's arrays.
+    """Infers images with one network's arrays: up to TILE_ROWS at once in buffers of its own.
 
     A layer with a whole number of vectors of outputs is read in place. Others are small, or odd:
     they are packed anew at each call, as their weights may have been written to.
@@ -64,17 +65,20 @@ class Predictor:
         in_place.insert(0, has_pairs and _read_in_place(*first))
         layers = self._layers
         layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
-        self._answers = aligned_zeros((TILE_ROWS, outputs), dtype)
+        self._found = {
+            "answers": aligned_zeros((TILE_ROWS, outputs), dtype),
+            "classes": aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
+        }
         layers["place"] = layers.ctypes.data + np.arange(len(layers)) * layers.itemsize
         self._images = {
             name: aligned_zeros((TILE_ROWS, inputs), np.dtype(name)) for name in IMAGE_KINDS
         }
-        self._job = Job(layers, dtype, 1)
+        self._table = (scale * np.arange(256)).astype(dtype)
+        self._job, self._jobs = self._new_job(1, TILE_ROWS), dict[int, Job]()
+        self._job.point(**self._found)
         self._record = self._job.record[0]
-        self._record["place"], self._record["kind"] = self._job.record.ctypes.data, INFER
-        self._record["x_row"] = row_stride(inputs, dtype)
-        self._record["scale"] = scale
-        self._job.point(answers=self._answers, table=(scale * np.arange(256)).astype(dtype))
+        self._record["place"] = self._job.record.ctypes.data
+        self._classes = self._found["classes"].ctypes.data
         self._work = Shared.by_name["work"].compiled[dtype.name].ctypes
         self._call = (self._job.record.ctypes.data, layers.ctypes.data, len(layers), 0, 0, 1, 0.0)
         self._image_kind = ""
@@ -100,12 +104,42 @@ class Predictor:
             and tuple(activations) == self.activations
         )
 
-    def __call__(self, images: Array, a: Array) -> None:
-        """a = the outputs `(N, O)` for images `(N, I)`, N at most TILE_ROWS."""
+    def __call__(self, images: Array, what: str, out: Array, threads: int | None = None) -> None:
+        """out = "answers", the outputs `(N, O)`, or "classes" `(N,)`, for images `(N, I)`."""
         with self._lock:
-            self._predict(images, a)
+            for target, source in self._copies:
+                target[...] = source
+            if len(images) <= TILE_ROWS:
+                self._infer_few(images, what, out)
+            else:
+                self._infer_many(images, what, out, threads)
 
-    def _predict(self, images: Array, a: Array) -> None:
+    def _infer_many(self, images: Array, what: str, out: Array, threads: int | None) -> None:
+        layers, dtype = self._layers, self.weights[0].dtype
+        work = len(images) * sum(w.size for w in self.weights)
+        members = min(team_size(work, threads), -(-len(images) // TILE_ROWS))
+        if members not in self._jobs:
+            self._jobs[members] = self._new_job(members, PART)
+        job, images = self._jobs[members], np.ascontiguousarray(images)
+        sparse = len(layers) > 1 and is_sparse(images)
+        images = even_rows(images) if sparse else images
+        record = job.record[0]
+        record["inputs_as"], record["image_row"] = MASKS if sparse else DENSE, images.shape[1]
+        record["image_kind"], record["samples"] = IMAGE_KINDS[images.dtype.name], len(images)
+        record["classes"] = 0
+        job.point(images=images, **{what: out})
+        run(job.record, layers, members, dtype)
+        job.forget("images", what)
+
+    def _new_job(self, members: int, rows: int) -> Job:
+        """Return a job that infers so many images at a time."""
+        job = Job(self._layers, self.weights[0].dtype, members, infer_rows=rows)
+        job.record["kind"], job.record["scale"] = INFER, self.scale
+        job.record["x_row"] = row_stride(len(self.weights[0]), self.weights[0].dtype)
+        job.point(table=self._table)
+        return job
+
+    def _infer_few(self, images: Array, what: str, out: Array) -> None:
         count, kind = len(images), images.dtype.name
         own = self._images[kind]
         own[:count] = images
@@ -115,10 +149,9 @@ class Predictor:
         sparse = len(self.weights) > 1 and is_sparse(images)
         self._record["inputs_as"] = CODES if sparse else DENSE
         self._record["samples"] = count
-        for target, source in self._copies:
-            target[...] = source
+        self._record["classes"] = self._classes if what == "classes" else 0
         self._work(*self._call)
-        a[...] = self._answers[:count]
+        out[...] = self._found[what][:count]
 
 
 def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:

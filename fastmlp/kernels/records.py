@@ -80,6 +80,7 @@ JOB = np.dtype(
         ("learning_rates", "i8"),  # -> float64 (steps,)
         ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
         ("answers", "i8"),  # -> (samples, O) of the last layer: what is inferred
+        ("classes", "i8"),  # -> int64 (samples,): what is inferred instead, or 0
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
         ("zeros", "i8"),  # -> as many zeros as the widest layer has outputs
         ("ones", "i8"),  # -> one 1

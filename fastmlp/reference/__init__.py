@@ -1,6 +1,6 @@
 """The network in NumPy: the oracle every kernel is judged by, and the baseline it has to beat."""
 
-from fastmlp.reference.engine import Engine, infer, is_compiled, prepare
+from fastmlp.reference.engine import Engine, classify, infer, is_compiled, prepare
 from fastmlp.reference.layers import (
     delta,
     forward,
@@ -13,6 +13,7 @@ from fastmlp.reference.layers import (
 
 __all__ = [
     "Engine",
+    "classify",
     "delta",
     "forward",
     "gradient",

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 
 from fastmlp.errors import refuse
-from fastmlp.functions import Array, count_correct
+from fastmlp.functions import Array, classes_of, count_correct
 from fastmlp.reference.layers import delta, forward, output, pack_weights, unpack_weights, update
 
 INFER_ROWS = 1000  # rows per matmul when inferring: bounds the memory, costs no speed
@@ -138,6 +138,21 @@ def infer(
                 forward(x, w, b, f, z)
                 x = z
             a[rows] = x
+
+
+def classify(
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    activations: Sequence[str],
+    images: Array,
+    classes: Array,
+    scale: float = 1.0,
+    threads: int | None = None,
+) -> None:
+    """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
+    a = np.empty((len(images), len(biases[-1])), weights[0].dtype)
+    infer(weights, biases, activations, images, a, scale, threads)
+    classes[...] = classes_of(a)
 
 
 def is_compiled(dtype: np.dtype) -> bool:
