@@ -50,7 +50,7 @@ def peak() -> Callable[[], object]:
     c, p, q = (aligned_zeros((64, 64), FLOAT32) for _ in range(3))
     columns = panel_width(2**30, FLOAT32)
     length = PEAK_WORK // 2 // (TILE_ROWS * columns)
-    place = (c.ctypes.data, columns, p.ctypes.data, 64, 0, q.ctypes.data, 0)
+    place = (c.ctypes.data, columns, p.ctypes.data, 64, 0, 0, 0, q.ctypes.data, 0)
     return lambda: multiply(*place, TILE_ROWS, columns, length, 0.0) or (c, p, q)
 
 

@@ -55,7 +55,7 @@ def flops(threads: int) -> float:
 
     def call() -> None:
         c, p, q = (aligned_zeros((64, 64), FLOAT32) for _ in range(3))
-        place = (c.ctypes.data, columns, p.ctypes.data, 64, 0, q.ctypes.data, 0)
+        place = (c.ctypes.data, columns, p.ctypes.data, 64, 0, 0, 0, q.ctypes.data, 0)
         multiply(*place, TILE_ROWS, columns, length, 0.0)
 
     return threads * PEAK_WORK / seconds_together(call, threads)

@@ -11,9 +11,10 @@ from fastmlp.kernels.checks import check_array, check_indices, check_output
 from fastmlp.kernels.encoding import MASKS_PAY, Inputs
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
-from fastmlp.kernels.layout import aligned_zeros, pack_panels, row_stride, unpack_weights
+from fastmlp.kernels.layout import aligned_zeros, pack_panels, round_up, row_stride, unpack_weights
 from fastmlp.kernels.predictor import predictor_for
 from fastmlp.kernels.records import DENSE, IMAGE_KINDS, TRAIN
+from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_ROWS
 
 __all__ = ["Engine", "classify", "infer", "is_compiled", "prepare"]
@@ -50,12 +51,13 @@ class Engine:
             panels, width = int(layer["panels"]), int(layer["width"])
             stride = row_stride(panels * width, self._dtype)
             shapes: dict[str, tuple[int, ...]] = {"a": (batch_size, stride)}
+            rows = round_up(batch_size, VECTOR_BYTES // self._dtype.itemsize)  # delta's squares
             if arrays is self._arrays[0] and len(weights) > 1:
                 # no layer below reads across its panels: each is its member's own memory
-                shapes["dz"], rows_apart = (panels, batch_size, width), width
-                layer["dz_panel"] = batch_size * width
+                shapes["dz"], rows_apart = (panels, rows, width), width
+                layer["dz_panel"] = rows * width
             else:
-                shapes["dz"], rows_apart = (batch_size, stride), stride
+                shapes["dz"], rows_apart = (rows, stride), stride
                 layer["dz_panel"] = width
             layer["a_row"], layer["dz_row"] = stride, rows_apart
             if momentum:

@@ -19,8 +19,9 @@ from fastmlp.kernels.layout import (
 from fastmlp.kernels.masks import PART, mask_bytes
 from fastmlp.kernels.phases import UPDATE_DEPTH
 from fastmlp.kernels.records import JOB, LAYER
+from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.sparse import slopes_bytes
-from fastmlp.kernels.tiles import TILE_ROWS
+from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
 
 
 def layer_records(
@@ -52,10 +53,11 @@ class Job:
 
     infer_rows : how many images to infer at a time
 
-    A member's scratch has room for the largest of: a transposed panel of weights (delta), a
-    panel of dz (update), two tiles' rows of the last layer (output), some rows of two layers
-    with codes, or masks and z (infer), a part's z (masked forward). Behind it are the addresses
-    of a minibatch's codes or images, which last from forward to update, and some gradients.
+    A member's scratch has room for the largest of: a transposed panel of weights, or blocks of
+    dz^T and dx^T (delta), a panel of dz (update), two tiles' rows of the last layer (output), some
+    rows of two layers with codes, or masks and z (infer), a part's z (masked forward). Behind it
+    are the addresses of a minibatch's codes or images, which last from forward to update, and
+    some gradients.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class Job:
         codes = TILE_ROWS * (largest_code(inputs) + 64) // item
         masks_and_z = (2 * 8 * PART + masks) // item + PART * width
         inferred = 2 * max(infer_rows * stride, codes, masks_and_z)
-        room = max(stride * max(width, 2 * TILE_ROWS), UPDATE_DEPTH * width, inferred)
+        tile = stride * max(width, 2 * TILE_ROWS)
+        blocks = (stride + width) * TILE_VECTORS * VECTOR_BYTES // item
+        room = max(tile, blocks, UPDATE_DEPTH * width, inferred)
         parts = -(-batch_size // PART)
         addresses = 2 * 8 * PART * parts // item
         slopes = round_up(slopes_bytes(width, item) // item, 64)

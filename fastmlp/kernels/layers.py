@@ -28,6 +28,7 @@ from fastmlp.kernels.layout import (
     unpack_weights,
 )
 from fastmlp.kernels.records import DELTA, FORWARD, LAYER, OUTPUT, UPDATE
+from fastmlp.kernels.simd import VECTOR_BYTES
 
 __all__ = ["delta", "forward", "gradient", "output", "pack_weights", "unpack_weights", "update"]
 
@@ -173,14 +174,20 @@ def _update(
 
 
 def _padded(array: Array) -> Array:
-    """Return an array whose rows have room for whole panels: itself where they have."""
+    """Return an array with room for whole panels and squares of vectors: itself where it has."""
     width = panel_width(array.shape[-1], array.dtype)
-    columns = round_up(array.shape[-1], width)
-    if columns == array.shape[-1]:
+    rows = [round_up(n, VECTOR_BYTES // array.dtype.itemsize) for n in array.shape[:-1]]
+    shape = (*rows, round_up(array.shape[-1], width))
+    if shape == array.shape:
         return array
-    room = aligned_zeros((*array.shape[:-1], columns), array.dtype)
-    room[..., : array.shape[-1]] = array
+    room = aligned_zeros(shape, array.dtype)
+    _inner(room, array)[...] = array
     return room
+
+
+def _inner(room: Array, array: Array) -> Array:
+    """Return the view of the part of a padded array that is not padding."""
+    return room[tuple(slice(n) for n in array.shape)]
 
 
 class LayerCall:
@@ -238,4 +245,4 @@ class LayerCall:
         self.job.record["steps"] = times
         run(self.job.record, self.layers, self.members, self.dtype)
         for room, array in self.copies:
-            array[...] = room[..., : array.shape[-1]]
+            array[...] = _inner(room, array)

@@ -10,16 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.kernels.elementwise import activate, copy, row, times_slope
-from fastmlp.kernels.microkernel import multiply
+from fastmlp.kernels.microkernel import multiply, transpose
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.records import FLOAT32, UINT8
-from fastmlp.kernels.simd import item_bytes, prefetch, vector_lanes
-from fastmlp.kernels.tiles import TILE_ROWS, dot_rows, transpose_tile
+from fastmlp.kernels.simd import item_bytes, vector_lanes
+from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS, dot_rows
 
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
 UPDATE_DEPTH = 128
-# Rows whose product is multiplied by the slope while it is still in the first-level cache
-SLOPE_ROWS = 64
 
 
 @jit
@@ -64,7 +62,7 @@ def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, like):
     w = layer.w + panel * layer.panel_step * size
     b = layer.b + panel * width * size
     z, w_row, columns = a + panel * width * size, layer.w_row, panel_columns(layer, panel, like)
-    multiply(z, a_row, x, x_row, 1, w, w_row, rows, columns, layer.inputs, like - like)
+    multiply(z, a_row, x, x_row, 1, 0, 0, w, w_row, rows, columns, layer.inputs, like - like)
     activate(activation, z, a_row, z, a_row, b, rows, columns, like)
 
 
@@ -82,7 +80,59 @@ def forward(layer, x, x_row, batch, member, members, like):
 
 @jit
 def delta(layer, below, batch, scratch, member, members, like):
-    """dz of the layer below = (dz w^T) f'(z), where its outputs a = f(z) were."""
+    """dz of the layer below = (dz w^T) f'(z), where its outputs a = f(z) were.
+
+    Computed as dx^T = w dz^T, with samples in the vectors, so that w is read as it lies. A unit
+    is a panel of the layer below and a block of as many samples as a tile is wide.
+    """
+    if batch < vector_lanes(like):
+        delta_of_few(layer, below, batch, scratch, member, members, like)
+        return
+    size, block = item_bytes(like), vector_lanes(like) * TILE_VECTORS
+    blocks = (batch + block - 1) // block
+    dz_t, dx_t = scratch, scratch + layer.panels * layer.width * block * size
+    first, last = share(below.panels * blocks, member, members)
+    for number in range(blocks):
+        # unit = panel * blocks + number
+        before = blocks - 1 - number
+        i, begin, end = number * block, (first + before) // blocks, (last + before) // blocks
+        rows, dz = min(block, batch - i), layer.dz + i * layer.dz_row * size
+        if begin < end:
+            transpose(dz_t, block, dz, layer.dz_row, rows, layer.outputs, like)
+        for panel in range(begin, end):
+            delta_block(layer, below, panel, i, rows, dz_t, dx_t, block, like)
+
+
+@jit
+def delta_block(layer, below, panel, i, rows, dz_t, dx_t, block, like):
+    """dz of a panel of the layer below, for rows i, i + 1, …, whose dz^T lies at dz_t."""
+    size, lanes, width, dx_row = item_bytes(like), vector_lanes(like), below.width, below.dz_row
+    w, inputs = layer.w + panel * width * layer.w_row * size, layer.panel_rows - panel * width
+    gap, samples = layer.panel_step - layer.width, (rows + lanes - 1) // lanes * lanes
+    multiply(
+        dx_t,
+        block,
+        w,
+        layer.w_row,
+        1,
+        layer.width,
+        gap,
+        dz_t,
+        block,
+        min(width, inputs),
+        samples,
+        layer.outputs,
+        like - like,
+    )
+    columns, dx = panel_columns(below, panel, like), below.dz + panel * below.dz_panel * size
+    dx, a = dx + i * dx_row * size, below.a + (i * below.a_row + panel * width) * size
+    transpose(dx, dx_row, dx_t, block, columns, rows, like)
+    times_slope(below.activation, dx, dx_row, dx, dx_row, a, below.a_row, rows, columns, like)
+
+
+@jit
+def delta_of_few(layer, below, batch, scratch, member, members, like):
+    """`delta` for fewer samples than a vector holds: inputs are in the vectors, w is transposed."""
     size, width = item_bytes(like), below.width
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     if batch == 1 and layer.panels == 1 and layer.width == vector_lanes(like):
@@ -100,41 +150,17 @@ def delta(layer, below, batch, scratch, member, members, like):
     for panel in range(first // tiles, (last + tiles - 1) // tiles):
         begin = max(first - panel * tiles, 0) * TILE_ROWS
         end = min(min(last - panel * tiles, tiles) * TILE_ROWS, batch)
-        columns = panel_columns(below, panel, like)
-        transpose_panel(layer, panel * width, width, scratch, like)
-        for i in range(begin, end, SLOPE_ROWS):
-            rows, dz = min(SLOPE_ROWS, end - i), layer.dz + i * layer.dz_row * size
-            dx = below.dz + (panel * below.dz_panel + i * below.dz_row) * size
-            a = below.a + (i * below.a_row + panel * width) * size
-            f, zero, length = below.activation, like - like, layer.outputs
-            dx_row, dz_row = below.dz_row, layer.dz_row
-            multiply(dx, dx_row, dz, dz_row, 1, scratch, width, rows, columns, length, zero)
-            if i + SLOPE_ROWS >= end and (panel + 1) * tiles < last:
-                foresee_panel(layer, (panel + 1) * width, width, like)
-            times_slope(f, dx, dx_row, dx, dx_row, a, below.a_row, rows, columns, like)
-
-
-@jit
-def foresee_panel(layer, first, width, like):
-    """Prefetch w[first + i, j] for `width` inputs i, which `transpose_panel` will read."""
-    size = item_bytes(like)
-    for panel in range(layer.panels):
-        w = layer.w + (panel * layer.panel_step + first * layer.width) * size
-        for line in range(w, w + width * layer.width * size, 64):
-            prefetch(line)
-
-
-@jit
-def transpose_panel(layer, first, width, wt, like):
-    """wt[j, i] = w[first + i, j] for the next `width` inputs, as a panel."""
-    size, lanes = item_bytes(like), vector_lanes(like)
-    for panel in range(layer.panels):
-        w = layer.w + panel * layer.panel_step * size
-        for j in range(0, layer.width, lanes):
-            for i in range(0, min(width, layer.panel_rows - first), lanes):
-                target = wt + ((panel * layer.width + j) * width + i) * size
-                source = w + ((first + i) * layer.width + j) * size
-                transpose_tile(target, width, source, layer.width, like)
+        columns, rows, w_t = panel_columns(below, panel, like), end - begin, scratch
+        inputs = min(width, layer.panel_rows - panel * width)
+        for p in range(layer.panels):
+            w = layer.w + (p * layer.panel_step + panel * width * layer.w_row) * size
+            target = w_t + p * layer.width * width * size
+            transpose(target, width, w, layer.w_row, inputs, layer.width, like)
+        dz, dx = layer.dz + begin * layer.dz_row * size, below.dz + panel * below.dz_panel * size
+        dx_row, dz_row, length = below.dz_row, layer.dz_row, layer.outputs
+        dx, a = dx + begin * dx_row * size, below.a + (begin * below.a_row + panel * width) * size
+        multiply(dx, dx_row, dz, dz_row, 1, 0, 0, w_t, width, rows, columns, length, like - like)
+        times_slope(below.activation, dx, dx_row, dx, dx_row, a, below.a_row, rows, columns, like)
 
 
 @jit
@@ -160,12 +186,12 @@ def update(job, layer, x, x_row, batch, rate, keep, scratch, member, members, li
             if job.momentum == 0:
                 rows, columns = end - begin, panel_columns(layer, panel, like)
                 copy(scratch, width, dz, layer.dz_row, dz, 0, length, columns, like)
-                multiply(w, width, x_i, 1, x_row, scratch, width, rows, columns, length, beta)
+                multiply(w, width, x_i, 1, x_row, 0, 0, scratch, width, rows, columns, length, beta)
                 continue
             for i in range(begin, end, TILE_ROWS):
                 rows, zero, dz_row = min(TILE_ROWS, end - i), like - like, layer.dz_row
                 place, x_i = (panel * layer.panel_rows + i) * width * size, x + i * size
-                multiply(scratch, width, x_i, 1, x_row, dz, dz_row, rows, width, batch, zero)
+                multiply(scratch, width, x_i, 1, x_row, 0, 0, dz, dz_row, rows, width, batch, zero)
                 w, v = layer.w + place, layer.vw + place
                 momentum_step(job, w, v, scratch, rows * width, rate, True, like)
 
@@ -179,9 +205,9 @@ def update_bias(job, layer, batch, rate, keep, scratch, member, members, like):
         place, dz = panel * width * size, layer.dz + panel * layer.dz_panel * size
         b = layer.b + place
         if job.momentum == 0:
-            multiply(b, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, keep)
+            multiply(b, 0, job.ones, 0, 0, 0, 0, dz, layer.dz_row, 1, width, batch, keep)
         else:
-            multiply(scratch, 0, job.ones, 0, 0, dz, layer.dz_row, 1, width, batch, zero)
+            multiply(scratch, 0, job.ones, 0, 0, 0, 0, dz, layer.dz_row, 1, width, batch, zero)
             momentum_step(job, b, layer.vb + place, scratch, width, rate, False, like)
 
 

@@ -73,7 +73,8 @@ def counted_loop(
 ) -> list[Any]:
     """Emit a `sum_loop` over k = 0, step, … < length.
 
-    pointers : pairs (start, elements to advance, of which type)
+    pointers : triples (start, elements to advance, of which type); what to advance may be a
+        function of the next k
     body(pointers now, sums so far) returns the new sums.
     """
     builder = emit.builder
@@ -83,7 +84,8 @@ def counted_loop(
         totals = body(now, so_far)
         following = [builder.add(k, emit.whole(step))]
         for place, (_, advance, kind) in zip(now, pointers, strict=True):
-            following.append(builder.gep(place, [emit.whole(advance)], source_etype=kind))
+            far = advance(following[0]) if callable(advance) else emit.whole(advance)
+            following.append(builder.gep(place, [far], source_etype=kind))
         return following, totals, builder.icmp_signed("<", following[0], length)
 
     enters = builder.icmp_signed(">", length, emit.whole(0))
@@ -101,6 +103,8 @@ def multiply_tile(
     p: Any,
     p_row: Any,
     p_k: Any,
+    p_run: Any,
+    p_jump: Any,
     q: Any,
     q_k: Any,
     length: Any,
@@ -108,14 +112,15 @@ def multiply_tile(
 ) -> Any:
     """c[i, j] = beta c[i, j] + sum over k of p[i, k] q[k, j], for a tile of rows x vectors.
 
-    p[i, k] lies p_row i + p_k k elements behind p, and likewise for q and c, whose columns are
-    adjacent. The sum runs over k = 0, 1, …, length - 1, in that order, each term fused into the
-    sum so far. Where beta is 0, c is not read.
+    p[i, k] lies p_row i + p_k k elements behind p, and p_jump more behind each run of p_run
+    columns, a power of two, or 0 where there is one run; likewise q and c, whose columns are
+    adjacent, without runs. The sum runs over k = 0, 1, …, length - 1, in that order, each term
+    fused into the sum so far. Where beta is 0, c is not read.
     """
     height, width, element = rows.literal_value, vectors.literal_value, beta
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _, _, c, c_row, p, p_row, p_k, q, q_k, length, beta = args
+        _, _, c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta = args
         emit = Emitter(context, builder, element)
 
         def body(now: Any, sums: Any) -> Any:
@@ -130,18 +135,23 @@ def multiply_tile(
                 totals += [emit.call("fmuladd", p_value, q_row[j], row[j]) for j in range(width)]
             return totals
 
+        def p_advance(k: Any) -> Any:
+            into_run = builder.and_(k, builder.sub(p_run, emit.whole(1)))
+            ends = builder.icmp_signed("==", into_run, emit.whole(0))
+            return builder.add(p_k, builder.select(ends, p_jump, emit.whole(0)))
+
         start = emit.pointer(c)
         places = [
             emit.at(start, i, c_row, j * emit.count) for i in range(height) for j in range(width)
         ]
         for place in places:
             emit.prefetch(place)
-        pointers = [(emit.pointer(p), p_k, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
+        pointers = [(emit.pointer(p), p_advance, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
         sums = counted_loop(emit, length, 1, pointers, height * width, body)
         accumulate(emit, places, sums, beta)
         return context.get_dummy_value()
 
-    return types.void(rows, vectors, *[types.int64] * 8, beta), generate
+    return types.void(rows, vectors, *[types.int64] * 10, beta), generate
 
 
 @intrinsic
