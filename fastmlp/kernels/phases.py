@@ -18,6 +18,8 @@ from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS, dot_rows
 
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
 UPDATE_DEPTH = 128
+# Rows whose product is multiplied by the slope while it is still in the first-level cache
+SLOPE_ROWS = 64
 
 
 @jit
@@ -82,12 +84,22 @@ def forward(layer, x, x_row, batch, member, members, like):
 def delta(layer, below, batch, scratch, member, members, like):
     """dz of the layer below = (dz w^T) f'(z), where its outputs a = f(z) were.
 
-    Computed as dx^T = w dz^T, with samples in the vectors, so that w is read as it lies. A unit
-    is a panel of the layer below and a block of as many samples as a tile is wide.
+    The vectors hold samples, for which dz and dx are transposed, or else inputs, for which w is:
+    whichever are fewer numbers. Every sum is the same either way.
     """
-    if batch < vector_lanes(like):
-        delta_of_few(layer, below, batch, scratch, member, members, like)
-        return
+    inputs, outputs = layer.inputs, layer.outputs
+    if batch >= vector_lanes(like) and batch * (inputs + outputs) <= inputs * outputs:
+        delta_across_samples(layer, below, batch, scratch, member, members, like)
+    else:
+        delta_across_inputs(layer, below, batch, scratch, member, members, like)
+
+
+@jit
+def delta_across_samples(layer, below, batch, scratch, member, members, like):
+    """`delta` as dx^T = w dz^T: w is read as it lies.
+
+    A unit is a panel of the layer below and a block of as many samples as a tile is wide.
+    """
     size, block = item_bytes(like), vector_lanes(like) * TILE_VECTORS
     blocks = (batch + block - 1) // block
     dz_t, dx_t = scratch, scratch + layer.panels * layer.width * block * size
@@ -131,8 +143,8 @@ def delta_block(layer, below, panel, i, rows, dz_t, dx_t, block, like):
 
 
 @jit
-def delta_of_few(layer, below, batch, scratch, member, members, like):
-    """`delta` for fewer samples than a vector holds: inputs are in the vectors, w is transposed."""
+def delta_across_inputs(layer, below, batch, scratch, member, members, like):
+    """`delta` as dx = dz w^T. A unit is a panel of the layer below and a tile of samples."""
     size, width = item_bytes(like), below.width
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     if batch == 1 and layer.panels == 1 and layer.width == vector_lanes(like):
@@ -150,17 +162,20 @@ def delta_of_few(layer, below, batch, scratch, member, members, like):
     for panel in range(first // tiles, (last + tiles - 1) // tiles):
         begin = max(first - panel * tiles, 0) * TILE_ROWS
         end = min(min(last - panel * tiles, tiles) * TILE_ROWS, batch)
-        columns, rows, w_t = panel_columns(below, panel, like), end - begin, scratch
+        columns, w_t = panel_columns(below, panel, like), scratch
         inputs = min(width, layer.panel_rows - panel * width)
         for p in range(layer.panels):
             w = layer.w + (p * layer.panel_step + panel * width * layer.w_row) * size
             target = w_t + p * layer.width * width * size
             transpose(target, width, w, layer.w_row, inputs, layer.width, like)
-        dz, dx = layer.dz + begin * layer.dz_row * size, below.dz + panel * below.dz_panel * size
-        dx_row, dz_row, length = below.dz_row, layer.dz_row, layer.outputs
-        dx, a = dx + begin * dx_row * size, below.a + (begin * below.a_row + panel * width) * size
-        multiply(dx, dx_row, dz, dz_row, 1, 0, 0, w_t, width, rows, columns, length, like - like)
-        times_slope(below.activation, dx, dx_row, dx, dx_row, a, below.a_row, rows, columns, like)
+        for i in range(begin, end, SLOPE_ROWS):
+            rows, dz = min(SLOPE_ROWS, end - i), layer.dz + i * layer.dz_row * size
+            dx = below.dz + (panel * below.dz_panel + i * below.dz_row) * size
+            a = below.a + (i * below.a_row + panel * width) * size
+            f, zero, length = below.activation, like - like, layer.outputs
+            dx_row, dz_row = below.dz_row, layer.dz_row
+            multiply(dx, dx_row, dz, dz_row, 1, 0, 0, w_t, width, rows, columns, length, zero)
+            times_slope(f, dx, dx_row, dx, dx_row, a, below.a_row, rows, columns, like)
 
 
 @jit

@@ -230,3 +230,21 @@ def test_doors_refuse_outputs_that_cannot_be_written():
     a.flags.writeable = False
     with pytest.raises(ArgumentError, match="a must be writable"):
         kernels.forward(x, w, b, "relu", a)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("inputs", "outputs"), [(100, 100), (784, 130), (33, 64)])
+def test_delta_has_the_same_bits_for_many_samples_as_for_a_few(dtype, inputs, outputs):
+    rng = np.random.default_rng(0)
+    dz, w, a = (
+        draw(rng, dtype, 17, outputs),
+        draw(rng, dtype, inputs, outputs),
+        draw(rng, dtype, 17, inputs),
+    )
+    packed, dx, dx_few = kernels.pack_weights(w), np.empty_like(a), np.empty_like(a)
+    kernels.delta(dz, packed, a, "sigmoid", dx)
+    for few in np.split(np.arange(17), [3, 8, 9]):
+        part = np.empty_like(a[few])
+        kernels.delta(dz[few], packed, a[few], "sigmoid", part)
+        dx_few[few] = part
+    np.testing.assert_array_equal(dx, dx_few)
