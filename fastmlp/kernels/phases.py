@@ -16,6 +16,8 @@ from fastmlp.kernels.records import FLOAT32, UINT8
 from fastmlp.kernels.simd import item_bytes, vector_lanes
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS, dot_rows
 
+# Weights that rows of x meet in one go: so many bytes stay in the second-level cache
+PANELS_BYTES = 2**18
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
 UPDATE_DEPTH = 128
 # Rows whose product is multiplied by the slope while it is still in the first-level cache
@@ -70,14 +72,23 @@ def forward_tile(layer, activation, a, a_row, x, x_row, panel, rows, like):
 
 @jit
 def forward(layer, x, x_row, batch, member, members, like):
-    """a = f(x w + b) of a hidden layer."""
-    size, a_row = item_bytes(like), layer.a_row
+    """a = f(x w + b) of a hidden layer. A unit is a panel and a tile of rows.
+
+    Rows go by once for several panels, which stay in the second-level cache.
+    """
+    size, a_row, f = item_bytes(like), layer.a_row, layer.activation
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)
-    for unit in range(first, last):
-        panel, i = unit // tiles, unit % tiles * TILE_ROWS
-        a, x_i, rows = layer.a + i * a_row * size, x + i * x_row * size, min(TILE_ROWS, batch - i)
-        forward_tile(layer, layer.activation, a, a_row, x_i, x_row, panel, rows, like)
+    several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
+    for begin in range(first // tiles, (last + tiles - 1) // tiles, several):
+        end = min(begin + several, layer.panels)
+        for tile in range(tiles):
+            i = tile * TILE_ROWS
+            a, x_i = layer.a + i * a_row * size, x + i * x_row * size
+            for panel in range(begin, end):
+                if first <= panel * tiles + tile < last:
+                    rows = min(TILE_ROWS, batch - i)
+                    forward_tile(layer, f, a, a_row, x_i, x_row, panel, rows, like)
 
 
 @jit
