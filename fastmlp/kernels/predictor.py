@@ -115,6 +115,7 @@ class Predictor:
                 self._infer_many(images, what, out, threads)
 
     def _infer_many(self, images: Array, what: str, out: Array, threads: int | None) -> None:
+        """Infer PART images at a time, by a team whose buffers are kept for the next call."""
         layers, dtype = self._layers, self.weights[0].dtype
         work = len(images) * sum(w.size for w in self.weights)
         members = min(team_size(work, threads), -(-len(images) // TILE_ROWS))
