@@ -74,8 +74,8 @@ def calls(batch: int, inputs: int, outputs: int) -> dict[str, tuple[Any, Any]]:
         width = panel_width(columns, FLOAT32)
         record["outputs"], record["width"] = columns, width
         record["panels"] = round_up(columns, width) // width
-        record["a_row"] = record["dz_row"] = row_stride(round_up(columns, width), FLOAT32)
-        record["dz_panel"] = width
+        record["a_row"] = row_stride(round_up(columns, width), FLOAT32)
+        record["a_panel"] = width
     packed, b = kernels.pack_weights(w), aligned_zeros((round_up(outputs, 64),), FLOAT32)
     layer["inputs"], layer["panel_rows"], layer["w_row"] = inputs, *packed.shape[1:]
     layer["panel_step"] = packed.shape[1] * packed.shape[2]

@@ -30,7 +30,7 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
     """
     job, layer, like = job_at(job_place), layers_at(layer_place, 1)[0], factor
     size, columns = item_bytes(like), layer.outputs
-    a, dz = layer.a + i * layer.a_row * size, layer.dz + i * layer.dz_row * size
+    a, dz = layer.a + i * layer.a_row * size, layer.dz + i * layer.a_row * size
     if layer.activation != SOFTMAX:
         activate(layer.activation, a, layer.a_row, z, z_row, job.zeros, rows, columns, like)
     costs, hits = (
@@ -46,7 +46,7 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
         place = position + i + r
         label, targets = answer(job, place, columns, like)
         z_r, a_r = z + r * z_row * size, a + r * layer.a_row * size
-        dz_r, f, log_sum = dz + r * layer.dz_row * size, layer.activation, type(like)(costs[place])
+        dz_r, f, log_sum = dz + r * layer.a_row * size, layer.activation, type(like)(costs[place])
         costs[place] = output_row(
             z_r, a_r, dz_r, columns, label, targets, f, job.cost, factor, log_sum
         )
@@ -56,8 +56,8 @@ def output(job_place, layer_place, z, z_row, i, rows, position, factor):
         hits[place] = is_hit(a + r * layer.a_row * size, columns, label, targets, like)
     if job.cost == SQUARED_ERROR and layer.activation != SOFTMAX:
         # dC/dz = dC/da f'(z)
-        f, dz_row, a_row = layer.activation, layer.dz_row, layer.a_row
-        times_slope(f, dz, dz_row, dz, dz_row, a, a_row, rows, columns, like)
+        f, a_row = layer.activation, layer.a_row
+        times_slope(f, dz, a_row, dz, a_row, a, a_row, rows, columns, like)
 
 
 @jit

@@ -50,16 +50,16 @@ class Engine:
         for layer, arrays in zip(self._layers, self._arrays, strict=True):
             panels, width = int(layer["panels"]), int(layer["width"])
             stride = row_stride(panels * width, self._dtype)
-            shapes: dict[str, tuple[int, ...]] = {"a": (batch_size, stride)}
             rows = round_up(batch_size, VECTOR_BYTES // self._dtype.itemsize)  # delta's squares
+            shapes: dict[str, tuple[int, ...]]
             if arrays is self._arrays[0] and len(weights) > 1:
-                # no layer below reads across its panels: each is its member's own memory
-                shapes["dz"], rows_apart = (panels, rows, width), width
-                layer["dz_panel"] = rows * width
+                # panel by panel: each is the memory of the member that writes it
+                shapes = dict.fromkeys(("a", "dz"), (panels, rows, width))
+                layer["a_row"], layer["a_panel"] = width, rows * width
+                self._layers[1]["x_run"], self._layers[1]["x_jump"] = width, (rows - 1) * width
             else:
-                shapes["dz"], rows_apart = (rows, stride), stride
-                layer["dz_panel"] = width
-            layer["a_row"], layer["dz_row"] = stride, rows_apart
+                shapes = dict.fromkeys(("a", "dz"), (rows, stride))
+                layer["a_row"], layer["a_panel"] = stride, width
             if momentum:
                 shapes |= {"vw": arrays["w"].shape, "vb": arrays["b"].shape}
             for name, shape in shapes.items():

@@ -6,11 +6,12 @@ import numpy as np
 
 from fastmlp.kernels.codes import encode
 from fastmlp.kernels.elementwise import SOFTMAX, activate, row
+from fastmlp.kernels.forward import forward_tile, load_row
 from fastmlp.kernels.masks import PART, make_masks
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.outputs import class_of, softmax_rows
-from fastmlp.kernels.phases import forward_tile, load_row, share
 from fastmlp.kernels.records import CODES, DENSE, job_at, layers_at
+from fastmlp.kernels.share import share
 from fastmlp.kernels.simd import item_bytes
 from fastmlp.kernels.sparse import masked_forward, sparse_rows
 from fastmlp.kernels.tiles import TILE_ROWS
@@ -60,18 +61,18 @@ def infer_sparse(job, layer, first, rows, scratch, a, like):
     if job.inputs_as == CODES:
         codes, a_row = encode_rows(job, first, rows, scratch), layer.a_row
         for panel in range(layer.panels):
-            a_panel, b = a + panel * width * size, layer.b + panel * width * size
-            sparse_rows(codes, job.place, 0, rows, place, panel, a_panel, a_row, like)
-            activate(f, a_panel, a_row, a_panel, a_row, b, rows, width, like)
+            target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
+            sparse_rows(codes, job.place, 0, rows, place, panel, target, a_row, like)
+            activate(f, target, a_row, target, a_row, b, rows, width, like)
         return
     images, following = scratch, scratch + PART * 8
     masks = following + PART * 8
     z = masks + job.mask_size
     mask_rows(job, first, rows, images, following, masks, like)
     for panel in range(layer.panels):
-        a_panel, b = a + panel * width * size, layer.b + panel * width * size
+        target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
         masked_forward(job.place, place, panel, rows, masks, images, following, z, like)
-        activate(f, a_panel, layer.a_row, z, width, b, rows, width, like)
+        activate(f, target, layer.a_row, z, width, b, rows, width, like)
 
 
 @jit

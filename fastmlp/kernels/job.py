@@ -17,11 +17,11 @@ from fastmlp.kernels.layout import (
     row_stride,
 )
 from fastmlp.kernels.masks import PART, mask_bytes
-from fastmlp.kernels.phases import UPDATE_DEPTH
 from fastmlp.kernels.records import JOB, LAYER
 from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.sparse import slopes_bytes
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.update import UPDATE_DEPTH
 
 
 def layer_records(

@@ -213,8 +213,7 @@ class LayerCall:
         record["inputs"], record["outputs"], record["width"] = inputs, outputs, width
         record["panels"] = -(-outputs // width)
         record["activation"] = activation_named(activation, "activation").code
-        record["a_row"] = record["dz_row"] = round_up(outputs, width)
-        record["dz_panel"] = width
+        record["a_row"], record["a_panel"] = round_up(outputs, width), width
         for name, array in arrays.items():
             room = array if name in ("w", "vw") else _padded(array)
             record[name] = room.ctypes.data

@@ -64,6 +64,7 @@ class Predictor:
         first = self._layers[0], weights[0], biases[0], ROW_VECTORS
         in_place.insert(0, has_pairs and _read_in_place(*first))
         layers = self._layers
+        layers["a_panel"] = layers["width"]
         layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
         self._found = {
             "answers": aligned_zeros((TILE_ROWS, outputs), dtype),

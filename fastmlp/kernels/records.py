@@ -41,11 +41,12 @@ LAYER = np.dtype(
         ("b", "i8"),  # -> (panels * width,)
         ("vw", "i8"),  # -> velocity of w, laid out like w
         ("vb", "i8"),  # -> velocity of b
-        ("a", "i8"),  # -> outputs (B, O), rows a_row elements apart
-        ("a_row", "i8"),
-        ("dz", "i8"),  # -> deltas (B, O) with room for whole panels
-        ("dz_row", "i8"),  # elements between two rows of a panel of dz
-        ("dz_panel", "i8"),  # elements between two panels of dz
+        ("x_run", "i8"),  # columns of x that are adjacent, a power of two; 0: all of them
+        ("x_jump", "i8"),  # elements between two runs
+        ("a", "i8"),  # -> outputs (B, O) with room for whole panels
+        ("dz", "i8"),  # -> deltas (B, O), which lie likewise
+        ("a_row", "i8"),  # elements between two rows of a panel of a, or of dz
+        ("a_panel", "i8"),  # elements between two panels of them
     ]
 )
 JOB = np.dtype(

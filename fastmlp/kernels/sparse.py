@@ -17,10 +17,11 @@ from fastmlp.kernels.elementwise import activate, clear, row
 from fastmlp.kernels.entries import UNROLL, gather_pixels, scatter_pixels
 from fastmlp.kernels.masks import PART, make_masks, part_count
 from fastmlp.kernels.options import jit, shared
-from fastmlp.kernels.phases import momentum_step, share
 from fastmlp.kernels.records import MASKS, job_at, layers_at
 from fastmlp.kernels.samples import gather_samples, scatter_samples
+from fastmlp.kernels.share import panel_place, share
 from fastmlp.kernels.simd import item_bytes, prefetch
+from fastmlp.kernels.update import momentum_step
 
 # Pairs whose weights are updated at once: with momentum, so many gradients stay in the cache
 UPDATED = 64
@@ -61,10 +62,10 @@ def sparse_rows_update(codes, job_place, batch, layer_place, panel, like):
     job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
     width, table, code = layer.width, job.table, row(codes, batch, np.int64(0))
     w = layer.w + panel * layer.panel_rows * width * size
-    dz = layer.dz + panel * layer.dz_panel * size
+    dz = layer.dz + panel_place(layer, panel, 0, like)
     for i in range(batch):
         entries, count = entries_of(code[i])
-        dz_i = dz + i * layer.dz_row * size
+        dz_i = dz + i * layer.a_row * size
         scatter_pixels(width, w, width, dz_i, entries, count, table, like)
 
 
@@ -150,7 +151,7 @@ def masked_update(
     offset = (panel * layer.panel_rows + 2 * first) * width * size
     target = layer.w + offset if job.momentum == 0 else slopes
     for part in range(part_count(batch)):
-        dz = layer.dz + (panel * layer.dz_panel + part * PART * layer.dz_row) * size
+        dz = layer.dz + panel_place(layer, panel, part * PART, keep)
         beta, mask = keep if part == 0 else one, row(masks_place(job, step, part), last, step)
         images = images_place(job, step, scratch, keep) + part * PART * 8
         for pair in range(first, last):
@@ -158,7 +159,7 @@ def masked_update(
             if mask[pair] != 0 or beta != one:
                 c, pixels = target + 2 * (pair - first) * width * size, 2 * pair
                 gather_samples(
-                    width, c, width, dz, layer.dz_row, mask[pair], images, pixels, table, beta
+                    width, c, width, dz, layer.a_row, mask[pair], images, pixels, table, beta
                 )
     if job.momentum != 0:
         w, v, count = layer.w + offset, layer.vw + offset, 2 * (last - first) * width
@@ -180,7 +181,7 @@ def sparse_first_layer(job, layer, step, batch, scratch, member, members, like):
         if panel > first // parts:
             later = now  # the first panel has asked for the next step's images already
         masked_forward(job.place, place, panel, rows, masks, now, later, z, like)
-        a = layer.a + (begin * a_row + panel * width) * size
+        a = layer.a + panel_place(layer, panel, begin, like)
         b = layer.b + panel * width * size
         activate(layer.activation, a, a_row, z, width, b, rows, width, like)
 
@@ -194,7 +195,7 @@ def sparse_first_rows(job, layer, position, batch, scratch, member, members, lik
     first, last = share(layer.panels * batch, member, members)
     for panel in range(first // batch, (last + batch - 1) // batch):
         begin, end = max(first - panel * batch, 0), min(last - panel * batch, batch)
-        a, b = layer.a + panel * width * size, layer.b + panel * width * size
+        a, b = layer.a + panel_place(layer, panel, 0, like), layer.b + panel * width * size
         sparse_rows(codes, job.place, begin, end, layer.place, panel, a, a_row, like)
         a += begin * a_row * size
         activate(layer.activation, a, a_row, a, a_row, b, end - begin, width, like)

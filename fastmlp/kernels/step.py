@@ -6,19 +6,12 @@ import numpy as np
 
 from fastmlp.kernels.codes import code_bytes, encode, foresee_code
 from fastmlp.kernels.cost import output
-from fastmlp.kernels.elementwise import IDENTITY, SOFTMAX, row
+from fastmlp.kernels.delta import delta
+from fastmlp.kernels.elementwise import SOFTMAX, row
+from fastmlp.kernels.forward import forward, forward_output, load_row
 from fastmlp.kernels.inference import infer
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.outputs import softmax_rows
-from fastmlp.kernels.phases import (
-    delta,
-    forward,
-    forward_tile,
-    load_row,
-    share,
-    update,
-    update_bias,
-)
 from fastmlp.kernels.records import (
     CODES,
     DELTA,
@@ -34,6 +27,7 @@ from fastmlp.kernels.records import (
     job_at,
     layers_at,
 )
+from fastmlp.kernels.share import share
 from fastmlp.kernels.simd import item_bytes, prefetch
 from fastmlp.kernels.sparse import (
     find_images,
@@ -45,6 +39,7 @@ from fastmlp.kernels.sparse import (
 )
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.tiles import TILE_ROWS
+from fastmlp.kernels.update import update, update_bias
 
 
 @jit
@@ -173,27 +168,6 @@ def foresee(job, order, place):
     foresee_code(job.code + row(job.offsets + order[place] * 8, 1, np.int64(0))[0])
     if place + job.batch_size < job.samples:
         prefetch(job.offsets + order[place + job.batch_size] * 8)
-
-
-@jit
-def forward_output(job, layer, x, x_row, batch, position, factor, scratch, member, members, like):
-    """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows."""
-    size, z_row = item_bytes(like), layer.panels * layer.width
-    z = scratch
-    first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, member, members)
-    for i in range(first * TILE_ROWS, min(last * TILE_ROWS, batch)):
-        for line in range(x + i * x_row * size, x + (i * x_row + layer.inputs) * size, 64):
-            prefetch(line)
-    end = min(last * TILE_ROWS, batch)
-    for i in range(first * TILE_ROWS, end):
-        # Others have read this row. The first store to it calls their copies back, which takes
-        # about as long as the products that follow: it is made before them.
-        row(layer.dz + i * layer.dz_row * size, 1, like)[0] = type(like)(0)
-    for i in range(first * TILE_ROWS, end, 2 * TILE_ROWS):
-        rows, x_i = min(2 * TILE_ROWS, end - i), x + i * x_row * size
-        for panel in range(layer.panels):
-            forward_tile(layer, IDENTITY, z, z_row, x_i, x_row, panel, rows, like)
-        output(job.place, layer.place, z, z_row, i, rows, position, factor)
 
 
 @jit

@@ -8,7 +8,7 @@ import pytest
 
 import fastmlp
 from fastmlp import kernels, reference
-from fastmlp.kernels import encoding, launch, options, phases, step
+from fastmlp.kernels import encoding, launch, options, share, step
 from fastmlp.kernels.codes import MOST_INPUTS
 from fastmlp.kernels.elementwise import exp
 from fastmlp.kernels.encoding import MASKS_PAY
@@ -221,10 +221,10 @@ def test_members_that_do_not_wait_for_each_other_touch_other_weights(hidden, mem
         return
     panels, width = int(first["panels"]), int(first["width"])
     row_tiles, tiles = -(-batch // TILE_ROWS), -(-hidden // TILE_ROWS)
-    share = phases.share.py_func
+    shared = share.share.py_func
     for member in range(members):
-        begin, end = share(panels * row_tiles, member, members)
+        begin, end = shared(panels * row_tiles, member, members)
         read = {unit // row_tiles * width + k for unit in range(begin, end) for k in range(width)}
-        begin, end = share(tiles, member, members)
+        begin, end = shared(tiles, member, members)
         written = {tile * TILE_ROWS + k for tile in range(begin, end) for k in range(TILE_ROWS)}
         assert read == written
