@@ -7,7 +7,7 @@ counts:
     gather_pixels    c     += sum over pairs k of t[v] q[2k] + t[v'] q[2k + 1]
     scatter_pixels   c[2k] += t[v] q,  c[2k + 1] += t[v'] q      for each pair k
     gather_samples   c[0]  += sum over samples k of t[v] q[k],  c[1] += sum of t[v'] q[k]
-    scatter_samples  c[k]  += t[v] q[0] + t[v'] q[1]             for each sample k
+    scatter_samples  c[k]  += t[v] q[0] + t[v'] q[1] + …         for each sample k
 
 The first two, in `entries`, go through the code of an image; the others, in `samples`, through
 the mask of a pair. Rows have `columns` columns, 1, ROW_VECTORS / 2 or ROW_VECTORS vectors; c_row
@@ -31,10 +31,10 @@ class Rows:
     def __init__(self, emit: Emitter, width: int, table: Any) -> None:
         self.emit, self.width, self.table = emit, width, emit.pointer(table)
 
-    def factors(self, place: Any) -> list[Any]:
-        """Load two adjacent pixels, and return what they count."""
+    def factors(self, place: Any, count: int = 2) -> list[Any]:
+        """Load so many adjacent pixels, and return what they count."""
         emit = self.emit
-        pixels = [emit.byte_at(place, number) for number in (0, 1)]
+        pixels = [emit.byte_at(place, number) for number in range(count)]
         return [emit.broadcast_from(emit.at(self.table, pixel, 1)) for pixel in pixels]
 
     def row(self, base: Any, number: Any, stride: Any) -> list[Any]:

@@ -18,7 +18,7 @@ from fastmlp.kernels.entries import UNROLL, gather_pixels, scatter_pixels
 from fastmlp.kernels.masks import PART, make_masks, part_count
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.records import MASKS, job_at, layers_at
-from fastmlp.kernels.samples import gather_samples, scatter_samples
+from fastmlp.kernels.samples import PAIRS, gather_samples, scatter_samples
 from fastmlp.kernels.share import panel_place, share
 from fastmlp.kernels.simd import item_bytes, prefetch
 from fastmlp.kernels.update import momentum_step
@@ -127,13 +127,30 @@ def masked_forward(job_place, layer_place, panel, rows, masks, images, following
     width, table, pairs = layer.width, job.table, (layer.inputs + 1) // 2
     w, mask = layer.w + panel * layer.panel_step * size, row(masks, pairs, np.int64(0))
     clear(z, width, rows, width, like)
-    for pair in range(pairs):
+    step = 2 * layer.w_row * size
+    for pair in range(0, pairs, PAIRS):
         foresee_pixels(images, pair, 64)
         foresee_pixels(following, pair, 0)
-        if mask[pair] != 0:
-            q, pixels = w + 2 * pair * layer.w_row * size, 2 * pair
+        here, after, q = mask[pair], 0, w + pair * step
+        q_after = q
+        if PAIRS == 2 and pair + 1 < pairs:
+            foresee_pixels(images, pair + 1, 64)
+            foresee_pixels(following, pair + 1, 0)
+            after, q_after = mask[pair + 1], q + step
+        if here | after != 0:
             scatter_samples(
-                width, z, width, q, layer.w_row, mask[pair], images, pixels, table, like
+                width,
+                z,
+                width,
+                q,
+                q_after,
+                layer.w_row,
+                here,
+                after,
+                images,
+                2 * pair,
+                table,
+                like,
             )
 
 
