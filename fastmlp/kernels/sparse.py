@@ -1,8 +1,8 @@
 """The phases of a first layer whose images are mostly zeros: 0 w adds nothing, and is left out.
 
 For a large minibatch, masks say which samples a pair of pixels is in, and the pair's two rows of
-weights stay in registers while these samples go by. A small one goes through the codes of its
-images, one by one.
+weights, forward also its neighbour's, stay in registers while these samples go by. A small one goes
+through the codes of its images, one by one.
 
 Work is shared by panels, so that a panel of weights and of deltas is one member's own, and stays
 in its core's cache.
@@ -119,7 +119,7 @@ def foresee_pixels(images, pair, offset):
 
 @shared
 def masked_forward(job_place, layer_place, panel, rows, masks, images, following, z, like):
-    """z = x w for one panel and one part, of so many rows, pair by pair; z is packed.
+    """z = x w for one panel and one part, of so many rows, PAIRS pairs at a time; z is packed.
 
     images, following : where the addresses of this part's images lie, and of the next step's
     """
@@ -127,30 +127,18 @@ def masked_forward(job_place, layer_place, panel, rows, masks, images, following
     width, table, pairs = layer.width, job.table, (layer.inputs + 1) // 2
     w, mask = layer.w + panel * layer.panel_step * size, row(masks, pairs, np.int64(0))
     clear(z, width, rows, width, like)
-    step = 2 * layer.w_row * size
+    w_row = layer.w_row
     for pair in range(0, pairs, PAIRS):
-        foresee_pixels(images, pair, 64)
-        foresee_pixels(following, pair, 0)
-        here, after, q = mask[pair], 0, w + pair * step
-        q_after = q
+        for near in range(pair, pair + PAIRS):
+            foresee_pixels(images, near, 64)
+            foresee_pixels(following, near, 0)
+        q, pixels, one = w + 2 * pair * w_row * size, 2 * pair, mask[pair]
+        q_next, other = q, 0
         if PAIRS == 2 and pair + 1 < pairs:
-            foresee_pixels(images, pair + 1, 64)
-            foresee_pixels(following, pair + 1, 0)
-            after, q_after = mask[pair + 1], q + step
-        if here | after != 0:
+            q_next, other = q + 2 * w_row * size, mask[pair + 1]
+        if one | other != 0:
             scatter_samples(
-                width,
-                z,
-                width,
-                q,
-                q_after,
-                layer.w_row,
-                here,
-                after,
-                images,
-                2 * pair,
-                table,
-                like,
+                width, z, width, q, q_next, w_row, one, other, images, pixels, table, like
             )
 
 
