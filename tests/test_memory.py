@@ -49,7 +49,8 @@ for dtype in (np.float32, np.float64):
         kernels.delta(dz, packed, fenced(x), "relu", dx)
         kernels.gradient(x, dz, packed, b)
         kept.clear()
-BATCHES, INPUTS, HIDDEN = (1, 3, 8, 17, 65), (1, 2, 3, 15, 31, 32, 33, 64, 65, 98), (1, 16, 33, 64, 65)
+BATCHES, INPUTS = (1, 3, 8, 17, 65), (1, 2, 3, 15, 31, 32, 33, 64, 65, 98)
+HIDDEN = (1, 16, 33, 64, 65)
 for batch, inputs, hidden, dense in itertools.product(BATCHES, INPUTS, HIDDEN, (0, 1)):
     images = rng.integers(1, 256, (batch + 2, inputs), np.uint8)
     if not dense:

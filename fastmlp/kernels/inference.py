@@ -65,13 +65,12 @@ def infer_sparse(job, layer, first, rows, scratch, a, like):
             sparse_rows(codes, job.place, 0, rows, place, panel, target, a_row, like)
             activate(f, target, a_row, target, a_row, b, rows, width, like)
         return
-    images, following = scratch, scratch + PART * 8
-    masks = following + PART * 8
+    images, masks = scratch, scratch + PART * 8
     z = masks + job.mask_size
-    mask_rows(job, first, rows, images, following, masks, like)
+    mask_rows(job, first, rows, images, masks, like)
     for panel in range(layer.panels):
         target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
-        masked_forward(job.place, place, panel, rows, masks, images, following, z, like)
+        masked_forward(job.place, place, panel, rows, masks, images, z, like)
         activate(f, target, layer.a_row, z, width, b, rows, width, like)
 
 
@@ -86,11 +85,9 @@ def encode_rows(job, first, rows, place):
 
 
 @jit
-def mask_rows(job, first, rows, images, following, masks, like):
-    """Make the masks of images first, first + 1, …; write their addresses, and the next ones'."""
-    now, later = row(images, PART, np.int64(0)), row(following, PART, np.int64(0))
-    pairs = (job.inputs + 1) // 2
+def mask_rows(job, first, rows, images, masks, like):
+    """Make the masks of images first, first + 1, …; write their addresses."""
+    place, pairs = row(images, PART, np.int64(0)), (job.inputs + 1) // 2
     for r in range(PART):
-        now[r] = job.images + min(first + r, job.samples - 1) * job.image_row
-        later[r] = job.images + min(first + PART + r, job.samples - 1) * job.image_row
+        place[r] = job.images + min(first + r, job.samples - 1) * job.image_row
     make_masks(images, rows, 0, (pairs + PART - 1) // PART, pairs, masks, like)

@@ -72,7 +72,7 @@ class Job:
         widest = int(max((layers["panels"] * layers["width"]).max(), layers["inputs"].max()))
         stride, masks = row_stride(widest, dtype), mask_bytes(inputs)
         codes = TILE_ROWS * (largest_code(inputs) + 64) // item
-        masks_and_z = (2 * 8 * PART + masks) // item + PART * width
+        masks_and_z = (8 * PART + masks) // item + PART * width
         inferred = 2 * max(infer_rows * stride, codes, masks_and_z)
         tile = stride * max(width, 2 * TILE_ROWS)
         blocks = (stride + width) * TILE_VECTORS * VECTOR_BYTES // item

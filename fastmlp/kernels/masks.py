@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.elementwise import row
 from fastmlp.kernels.options import jit, shared
-from fastmlp.kernels.simd import INT64, POINTER, VECTOR_BYTES
+from fastmlp.kernels.simd import INT64, POINTER, VECTOR_BYTES, prefetch
 
 # Samples of a part, and pairs whose masks are made at once: one for each bit
 PART = 64
@@ -123,6 +123,9 @@ def make_masks(images, rows, first, last, pairs, masks, like):
     """
     image, bits = row(images, rows, np.int64(0)), row(masks, last * PART, np.int64(0))
     whole = min(last, pairs // PART)
+    if whole < last:  # the last cache line may be one that update has not asked for
+        for i in range(rows):
+            prefetch(image[i] + 2 * pairs - 1)
     for i in range(rows):
         for run in range(first, whole):
             pixels = image[i] + run * (2 * PART)

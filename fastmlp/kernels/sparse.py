@@ -118,10 +118,10 @@ def foresee_pixels(images, pair, offset):
 
 
 @shared
-def masked_forward(job_place, layer_place, panel, rows, masks, images, following, z, like):
+def masked_forward(job_place, layer_place, panel, rows, masks, images, z, like):
     """z = x w for one panel and one part, of so many rows, PAIRS pairs at a time; z is packed.
 
-    images, following : where the addresses of this part's images lie, and of the next step's
+    images : where the addresses of this part's images lie
     """
     job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
     width, table, pairs = layer.width, job.table, (layer.inputs + 1) // 2
@@ -131,7 +131,6 @@ def masked_forward(job_place, layer_place, panel, rows, masks, images, following
     for pair in range(0, pairs, PAIRS):
         for near in range(pair, pair + PAIRS):
             foresee_pixels(images, near, 64)
-            foresee_pixels(following, near, 0)
         q, pixels, one = w + 2 * pair * w_row * size, 2 * pair, mask[pair]
         q_next, other = q, 0
         if PAIRS == 2 and pair + 1 < pairs:
@@ -159,8 +158,11 @@ def masked_update(
         dz = layer.dz + panel_place(layer, panel, part * PART, keep)
         beta, mask = keep if part == 0 else one, row(masks_place(job, step, part), last, step)
         images = images_place(job, step, scratch, keep) + part * PART * 8
+        # the masks of these are made next: asked for any earlier, half are gone again by then
+        following = images_place(job, step + 1, scratch, keep) + part * PART * 8
         for pair in range(first, last):
             foresee_pixels(images, pair, 64)
+            foresee_pixels(following, pair, 0)
             if mask[pair] != 0 or beta != one:
                 c, pixels = target + 2 * (pair - first) * width * size, 2 * pair
                 gather_samples(
@@ -177,15 +179,12 @@ def sparse_first_layer(job, layer, step, batch, scratch, member, members, like):
     """a = f(x w + b) of the first layer, for a member's share of the units (panel, part)."""
     size, parts, width, a_row = item_bytes(like), part_count(batch), layer.width, layer.a_row
     images = images_place(job, step, scratch, like)
-    following = images_place(job, step + 1, scratch, like)
     first, last = share(layer.panels * parts, member, members)
     for unit in range(first, last):
         panel, part, z = unit // parts, unit % parts, scratch
         begin, masks, place = part * PART, masks_place(job, step, part), layer.place
-        rows, now, later = min(PART, batch - begin), images + begin * 8, following + begin * 8
-        if panel > first // parts:
-            later = now  # the first panel has asked for the next step's images already
-        masked_forward(job.place, place, panel, rows, masks, now, later, z, like)
+        rows, these = min(PART, batch - begin), images + begin * 8
+        masked_forward(job.place, place, panel, rows, masks, these, z, like)
         a = layer.a + panel_place(layer, panel, begin, like)
         b = layer.b + panel * width * size
         activate(layer.activation, a, a_row, z, width, b, rows, width, like)
