@@ -107,14 +107,11 @@ def mask_batch(job, step, batch, scratch, member, members, like):
 
 
 @jit
-def foresee_pixels(images, pair, offset):
-    """Prefetch pixels `offset` bytes on, of two samples: in 32 pairs' time, of all of them.
-
-    A cache line is 32 pairs of one sample.
-    """
+def foresee_pixels(images, pair):
+    """Prefetch this cache line of two samples: in 32 pairs, which a line holds, of all of them."""
     image = row(images, PART, np.int64(0))
     for i in range(pair % 32 * 2, pair % 32 * 2 + 2):
-        prefetch(image[i] + pair // 32 * 64 + offset)
+        prefetch(image[i] + pair // 32 * 64)
 
 
 @shared
@@ -129,8 +126,6 @@ def masked_forward(job_place, layer_place, panel, rows, masks, images, z, like):
     clear(z, width, rows, width, like)
     w_row = layer.w_row
     for pair in range(0, pairs, PAIRS):
-        for near in range(pair, pair + PAIRS):
-            foresee_pixels(images, near, 64)
         q, pixels, one = w + 2 * pair * w_row * size, 2 * pair, mask[pair]
         q_next, other = q, 0
         if PAIRS == 2 and pair + 1 < pairs:
@@ -161,8 +156,7 @@ def masked_update(
         # the masks of these are made next: asked for any earlier, half are gone again by then
         following = images_place(job, step + 1, scratch, keep) + part * PART * 8
         for pair in range(first, last):
-            foresee_pixels(images, pair, 64)
-            foresee_pixels(following, pair, 0)
+            foresee_pixels(following, pair)
             if mask[pair] != 0 or beta != one:
                 c, pixels = target + 2 * (pair - first) * width * size, 2 * pair
                 gather_samples(
