@@ -68,9 +68,10 @@ def infer_sparse(job, layer, first, rows, scratch, a, like):
     images, masks = scratch, scratch + PART * 8
     z = masks + job.mask_size
     mask_rows(job, first, rows, images, masks, like)
+    following = job.images + (first + rows) * job.image_row
     for panel in range(layer.panels):
         target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
-        masked_forward(job.place, place, panel, rows, masks, images, z, like)
+        masked_forward(job.place, place, panel, rows, masks, images, following, z, like)
         activate(f, target, layer.a_row, z, width, b, rows, width, like)
 
 

@@ -115,10 +115,11 @@ def foresee_pixels(images, pair):
 
 
 @shared
-def masked_forward(job_place, layer_place, panel, rows, masks, images, z, like):
+def masked_forward(job_place, layer_place, panel, rows, masks, images, following, z, like):
     """z = x w for one panel and one part, of so many rows, PAIRS pairs at a time; z is packed.
 
     images : where the addresses of this part's images lie
+    following : where the next part's images lie, one after the other, to be asked for; or 0
     """
     job, layer, size = job_at(job_place), layers_at(layer_place, 1)[0], item_bytes(like)
     width, table, pairs = layer.width, job.table, (layer.inputs + 1) // 2
@@ -126,6 +127,11 @@ def masked_forward(job_place, layer_place, panel, rows, masks, images, z, like):
     clear(z, width, rows, width, like)
     w_row = layer.w_row
     for pair in range(0, pairs, PAIRS):
+        if following != 0:
+            # as many bytes as a pair of PART samples has: of all images by the last pair
+            begin = following + pair * (2 * PART)
+            for line in range(begin, begin + PAIRS * (2 * PART), 64):
+                prefetch(line)
         q, pixels, one = w + 2 * pair * w_row * size, 2 * pair, mask[pair]
         q_next, other = q, 0
         if PAIRS == 2 and pair + 1 < pairs:
@@ -178,7 +184,7 @@ def sparse_first_layer(job, layer, step, batch, scratch, member, members, like):
         panel, part, z = unit // parts, unit % parts, scratch
         begin, masks, place = part * PART, masks_place(job, step, part), layer.place
         rows, these = min(PART, batch - begin), images + begin * 8
-        masked_forward(job.place, place, panel, rows, masks, these, z, like)
+        masked_forward(job.place, place, panel, rows, masks, these, 0, z, like)
         a = layer.a + panel_place(layer, panel, begin, like)
         b = layer.b + panel * width * size
         activate(layer.activation, a, a_row, z, width, b, rows, width, like)
