@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastmlp.kernels.elementwise import times_slope
 from fastmlp.kernels.microkernel import multiply, transpose
+from fastmlp.kernels.nonzeros import leaves_out, multiply_nonzeros
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.share import panel_columns, panel_place, share
 from fastmlp.kernels.simd import item_bytes, vector_lanes
@@ -18,13 +19,15 @@ def delta(layer, below, batch, scratch, member, members, like):
     """dz of the layer below = (dz w^T) f'(z), where its outputs a = f(z) were.
 
     The vectors hold samples, for which dz and dx are transposed, or else inputs, for which w is:
-    whichever are fewer numbers. Every sum is the same either way.
+    whichever are fewer numbers, or where dz is zero often enough. Every sum is the same.
     """
     inputs, outputs = layer.inputs, layer.outputs
-    if batch >= vector_lanes(like) and batch * (inputs + outputs) <= inputs * outputs:
+    sparse = leaves_out(layer, below, batch)
+    few = batch >= vector_lanes(like) and batch * (inputs + outputs) <= inputs * outputs
+    if few and not sparse:
         delta_across_samples(layer, below, batch, scratch, member, members, like)
     else:
-        delta_across_inputs(layer, below, batch, scratch, member, members, like)
+        delta_across_inputs(layer, below, batch, sparse, scratch, member, members, like)
 
 
 @jit
@@ -76,8 +79,11 @@ def delta_block(layer, below, panel, i, rows, dz_t, dx_t, block, like):
 
 
 @jit
-def delta_across_inputs(layer, below, batch, scratch, member, members, like):
-    """`delta` as dx = dz w^T. A unit is a panel of the layer below and a tile of samples."""
+def delta_across_inputs(layer, below, batch, sparse, scratch, member, members, like):
+    """`delta` as dx = dz w^T. A unit is a panel of the layer below and a tile of samples.
+
+    sparse : whether to leave out the deltas of outputs that are zero, as these are, too
+    """
     size, width = item_bytes(like), below.width
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     if batch == 1 and layer.panels == 1 and layer.width == vector_lanes(like):
@@ -107,5 +113,8 @@ def delta_across_inputs(layer, below, batch, scratch, member, members, like):
             dx, a, dz = below.dz + place, below.a + place, layer.dz + i * layer.a_row * size
             f, zero, length = below.activation, like - like, layer.outputs
             dx_row, dz_row = below.a_row, layer.a_row
-            multiply(dx, dx_row, dz, dz_row, 1, 0, 0, w_t, width, rows, columns, length, zero)
+            if sparse:
+                multiply_nonzeros(dx, dx_row, layer, layer.dz, i, rows, w_t, width, like)
+            else:
+                multiply(dx, dx_row, dz, dz_row, 1, 0, 0, w_t, width, rows, columns, length, zero)
             times_slope(f, dx, dx_row, dx, dx_row, a, dx_row, rows, columns, like)

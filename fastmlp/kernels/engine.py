@@ -8,12 +8,15 @@ import numpy as np
 
 from fastmlp.functions import COSTS, Array
 from fastmlp.kernels.checks import check_array, check_indices, check_output
+from fastmlp.kernels.elementwise import RELU
 from fastmlp.kernels.encoding import MASKS_PAY, Inputs
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import aligned_zeros, pack_panels, round_up, row_stride, unpack_weights
+from fastmlp.kernels.masks import PART
 from fastmlp.kernels.predictor import predictor_for
 from fastmlp.kernels.records import DENSE, IMAGE_KINDS, TRAIN
+from fastmlp.kernels.rows import ROW_VECTORS
 from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_ROWS
 
@@ -65,6 +68,8 @@ class Engine:
             for name, shape in shapes.items():
                 arrays[name] = aligned_zeros(shape, self._dtype)
                 layer[name] = arrays[name].ctypes.data
+        if batch_size >= PART:
+            self._note_nonzeros(batch_size)
         self._job = Job(self._layers, self._dtype, self.threads, batch_size)
         self._inputs: Inputs | None = None
         self._masks = batch_size >= MASKS_PAY or momentum != 0 or weight_decay != 0
@@ -75,6 +80,22 @@ class Engine:
         self._job.point(x=aligned_zeros((2, batch_size, int(record["x_row"][0])), self._dtype))
         record["momentum"], record["nesterov"] = momentum, nesterov
         record["weight_decay"] = weight_decay
+
+    def _note_nonzeros(self, batch_size: int) -> None:
+        """Let ReLU layers note which outputs are not zero, if they are wide, and a neighbour is.
+
+        Forward and update of the layer above leave out the others; delta leaves out their deltas.
+        """
+        widest, rows = (
+            ROW_VECTORS * VECTOR_BYTES // self._dtype.itemsize,
+            round_up(batch_size, PART),
+        )
+        is_wide = [False, *(self._layers["width"] == widest), False]
+        for l, layer in enumerate(self._layers):
+            if layer["activation"] == RELU and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
+                noted = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
+                layer["nonzeros"], layer["nonzeros_panel"] = noted.ctypes.data, 8 * rows
+                self._arrays[l]["nonzeros"] = noted
 
     def train(
         self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0

@@ -7,9 +7,10 @@ import numpy as np
 from fastmlp.kernels.cost import output
 from fastmlp.kernels.elementwise import IDENTITY, activate, row
 from fastmlp.kernels.microkernel import multiply
+from fastmlp.kernels.nonzeros import multiply_nonzeros, note_nonzeros
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.records import FLOAT32, UINT8
-from fastmlp.kernels.share import panel_columns, share
+from fastmlp.kernels.share import panel_columns, panel_place, share
 from fastmlp.kernels.simd import item_bytes, prefetch
 from fastmlp.kernels.tiles import TILE_ROWS
 
@@ -66,6 +67,23 @@ def forward(layer, x, x_row, batch, member, members, like):
                 if first <= panel * tiles + tile < last:
                     rows = min(TILE_ROWS, batch - i)
                     forward_tile(layer, f, a, a_row, x_i, x_row, panel, rows, like)
+                    note_nonzeros(layer, panel, i, rows, like)
+
+
+@jit
+def forward_nonzeros(layer, below, batch, member, members, like):
+    """`forward` where x is what the layer below noted to be not zero; the same units."""
+    size, width, a_row = item_bytes(like), layer.width, layer.a_row
+    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
+    first, last = share(layer.panels * tiles, member, members)
+    for panel in range(first // tiles, (last + tiles - 1) // tiles):
+        begin = max(first - panel * tiles, 0) * TILE_ROWS
+        rows = min(min(last - panel * tiles, tiles) * TILE_ROWS, batch) - begin
+        z, b = layer.a + panel_place(layer, panel, begin, like), layer.b + panel * width * size
+        w = layer.w + panel * layer.panel_step * size
+        multiply_nonzeros(z, a_row, below, below.a, begin, rows, w, layer.w_row, like)
+        activate(layer.activation, z, a_row, z, a_row, b, rows, width, like)
+        note_nonzeros(layer, panel, begin, rows, like)
 
 
 @jit

@@ -10,10 +10,9 @@ from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.kernels.codes import largest_code
 from fastmlp.kernels.layout import (
     aligned_zeros,
-    first_panel_width,
     pack_panels,
-    panel_width,
     round_up,
+    row_panel_width,
     row_stride,
 )
 from fastmlp.kernels.masks import PART, mask_bytes
@@ -29,13 +28,12 @@ def layer_records(
 ) -> tuple[Array, list[dict[str, Array]]]:
     """Return LAYER records for a network's parameters, packed, and the arrays they point to.
 
-    A team of so many members will share the first layer by panels.
+    A team of so many members will share a layer by panels.
     """
     layers = np.zeros(len(weights), LAYER)
     arrays: list[dict[str, Array]] = []
     for layer, w, b, activation in zip(layers, weights, biases, activations, strict=True):
-        first = first_panel_width(len(b), w.dtype, members)
-        packed = pack_panels(w, panel_width(len(b), w.dtype) if arrays else first)
+        packed = pack_panels(w, row_panel_width(len(b), w.dtype, members))
         panels, rows, width = packed.shape
         own_b = aligned_zeros((panels * width,), w.dtype)
         own_b[: len(b)] = b
@@ -54,10 +52,10 @@ class Job:
     infer_rows : how many images to infer at a time
 
     A member's scratch has room for the largest of: a transposed panel of weights, or blocks of
-    dz^T and dx^T (delta), a panel of dz (update), two tiles' rows of the last layer (output), some
-    rows of two layers with codes, or masks and z (infer), a part's z (masked forward). Behind it
-    are the addresses of a minibatch's codes or images, which last from forward to update, and
-    some gradients.
+    dz^T and dx^T (delta), a panel of dz and what is zero in x (update), two tiles' rows of the
+    last layer (output), some rows of two layers with codes, or masks and z (infer), a part's z
+    (masked forward). Behind it are the addresses of a minibatch's codes or images, which last
+    from forward to update, and some gradients.
     """
 
     def __init__(
@@ -76,7 +74,8 @@ class Job:
         inferred = 2 * max(infer_rows * stride, codes, masks_and_z)
         tile = stride * max(width, 2 * TILE_ROWS)
         blocks = (stride + width) * TILE_VECTORS * VECTOR_BYTES // item
-        room = max(tile, blocks, UPDATE_DEPTH * width, inferred)
+        noted = UPDATE_DEPTH // PART * 8 * stride // item
+        room = max(tile, blocks, UPDATE_DEPTH * width + noted, inferred)
         parts = -(-batch_size // PART)
         addresses = 2 * 8 * PART * parts // item
         slopes = round_up(slopes_bytes(width, item) // item, 64)

@@ -17,8 +17,8 @@ def panel_width(outputs: int, dtype: np.dtype, widest: int = TILE_VECTORS) -> in
     return vector * min(vectors, widest)
 
 
-def first_panel_width(outputs: int, dtype: np.dtype, members: int = 1) -> int:
-    """Return how many columns a panel of a network's first layer has: its rows may be sparse.
+def row_panel_width(outputs: int, dtype: np.dtype, members: int = 1) -> int:
+    """Return how many columns a panel has in a network that trains: its inputs may be sparse.
 
     Half as many as could be, if that gives more of so many members a panel. No sum depends on it.
     """

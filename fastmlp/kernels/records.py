@@ -47,6 +47,8 @@ LAYER = np.dtype(
         ("dz", "i8"),  # -> deltas (B, O), which lie likewise
         ("a_row", "i8"),  # elements between two rows of a panel of a, or of dz
         ("a_panel", "i8"),  # elements between two panels of them
+        ("nonzeros", "i8"),  # -> int64 (panels, B): which outputs are not zero, by bits; or 0
+        ("nonzeros_panel", "i8"),  # bytes between two panels of them
     ]
 )
 JOB = np.dtype(

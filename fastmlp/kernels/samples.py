@@ -48,7 +48,8 @@ def over_samples(
         return [left], rows.flat(totals), builder.icmp_unsigned("!=", left, none)
 
     enters = builder.icmp_unsigned("!=", mask, none)
-    return rows.split(sum_loop(emit, enters, [mask], sums * rows.width, passing))
+    zeros = [emit.constant(0.0)] * (sums * rows.width)
+    return rows.split(sum_loop(emit, enters, [mask], zeros, passing))
 
 
 @intrinsic

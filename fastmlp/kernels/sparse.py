@@ -16,6 +16,7 @@ from fastmlp.kernels.codes import entries_of
 from fastmlp.kernels.elementwise import activate, clear, row
 from fastmlp.kernels.entries import UNROLL, gather_pixels, scatter_pixels
 from fastmlp.kernels.masks import PART, make_masks, part_count
+from fastmlp.kernels.nonzeros import note_nonzeros
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.records import MASKS, job_at, layers_at
 from fastmlp.kernels.samples import PAIRS, gather_samples, scatter_samples
@@ -188,6 +189,7 @@ def sparse_first_layer(job, layer, step, batch, scratch, member, members, like):
         a = layer.a + panel_place(layer, panel, begin, like)
         b = layer.b + panel * width * size
         activate(layer.activation, a, a_row, z, width, b, rows, width, like)
+        note_nonzeros(layer, panel, begin, rows, like)
 
 
 @jit

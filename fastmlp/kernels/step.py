@@ -8,8 +8,9 @@ from fastmlp.kernels.codes import code_bytes, encode, foresee_code
 from fastmlp.kernels.cost import output
 from fastmlp.kernels.delta import delta
 from fastmlp.kernels.elementwise import SOFTMAX, row
-from fastmlp.kernels.forward import forward, forward_output, load_row
+from fastmlp.kernels.forward import forward, forward_nonzeros, forward_output, load_row
 from fastmlp.kernels.inference import infer
+from fastmlp.kernels.nonzeros import leaves_out
 from fastmlp.kernels.options import jit, shared
 from fastmlp.kernels.outputs import softmax_rows
 from fastmlp.kernels.records import (
@@ -39,7 +40,7 @@ from fastmlp.kernels.sparse import (
 )
 from fastmlp.kernels.team import meet
 from fastmlp.kernels.tiles import TILE_ROWS
-from fastmlp.kernels.update import update, update_bias
+from fastmlp.kernels.update import update, update_bias, update_nonzeros
 
 
 @jit
@@ -64,6 +65,8 @@ def train(job, layers, board, scratch, member, members, like):
                     sparse_first_layer(job, layer, step, batch, scratch, member, members, like)
                 else:
                     sparse_first_rows(job, layer, position, batch, scratch, member, members, like)
+            elif l > 0 and leaves_out(layers[l - 1], layers[l], batch):
+                forward_nonzeros(layers[l], layers[l - 1], batch, member, members, like)
             else:
                 source, source_row = layer_input(layers, l, x, job.x_row)
                 forward(layers[l], source, source_row, batch, member, members, like)
@@ -85,6 +88,8 @@ def train(job, layers, board, scratch, member, members, like):
             layer, one, rate = layers[l], type(like)(1), rates[step]
             if l == 0 and job.inputs_as != DENSE:
                 sparse_first_update(job, layer, step, batch, keep, scratch, member, members)
+            elif l > 0 and job.momentum == 0 and leaves_out(layers[l - 1], layer, batch):
+                update_nonzeros(layer, layers[l - 1], batch, keep, scratch, member, members)
             else:
                 source, source_row = layer_input(layers, l, x, job.x_row)
                 update(

@@ -38,32 +38,32 @@ def accumulate(emit: Emitter, places: list[Any], sums: list[Any], beta: Any) -> 
 
 
 def sum_loop(
-    emit: Emitter, enters: Any, state: list[Any], sums: int, body: Callable[..., Any]
+    emit: Emitter, enters: Any, state: list[Any], sums: list[Any], body: Callable[..., Any]
 ) -> list[Any]:
-    """Emit a loop with `sums` vectors held in registers, to be run if `enters`.
+    """Emit a loop over sums, vectors held in registers, to be run if `enters`.
 
     body(state now, sums so far) emits one pass, and returns the next state, the new sums and
-    whether another pass follows. Return the sums after the loop, all zero where it did not run.
+    whether another pass follows. Return the sums after the loop.
     """
-    builder, zero = emit.builder, emit.constant(0.0)
+    builder = emit.builder
     before = builder.block
     loop, after = builder.append_basic_block("sum"), builder.append_basic_block("store")
     builder.cbranch(enters, loop, after)
 
     builder.position_at_end(loop)
     now = [builder.phi(start.type) for start in state]
-    so_far = [builder.phi(emit.kind) for _ in range(sums)]
+    so_far = [builder.phi(emit.kind) for _ in sums]
     following, totals, goes_on = body(now, so_far)
-    starts, values = [*state, *[zero] * sums], [*following, *totals]
+    starts, values = [*state, *sums], [*following, *totals]
     for phi, start, value in zip([*now, *so_far], starts, values, strict=True):
         phi.add_incoming(start, before)
         phi.add_incoming(value, loop)
     builder.cbranch(goes_on, loop, after)
 
     builder.position_at_end(after)
-    results = [builder.phi(emit.kind) for _ in range(sums)]
-    for phi, total in zip(results, totals, strict=True):
-        phi.add_incoming(zero, before)
+    results = [builder.phi(emit.kind) for _ in sums]
+    for phi, start, total in zip(results, sums, totals, strict=True):
+        phi.add_incoming(start, before)
         phi.add_incoming(total, loop)
     return results
 
@@ -71,7 +71,7 @@ def sum_loop(
 def counted_loop(
     emit: Emitter, length: Any, step: int, pointers: list[Any], sums: int, body: Callable[..., Any]
 ) -> list[Any]:
-    """Emit a `sum_loop` over k = 0, step, … < length.
+    """Emit a `sum_loop` over k = 0, step, … < length, for so many sums that begin with zero.
 
     pointers : triples (start, elements to advance, of which type); what to advance may be a
         function of the next k
@@ -90,7 +90,7 @@ def counted_loop(
 
     enters = builder.icmp_signed(">", length, emit.whole(0))
     starts = [emit.whole(0), *(start for start, _, _ in pointers)]
-    return sum_loop(emit, enters, starts, sums, counted)
+    return sum_loop(emit, enters, starts, [emit.constant(0.0)] * sums, counted)
 
 
 @intrinsic(prefer_literal=True)

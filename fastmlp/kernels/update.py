@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from fastmlp.kernels.elementwise import copy, row
+from fastmlp.kernels.masks import PART
 from fastmlp.kernels.microkernel import multiply
+from fastmlp.kernels.nonzeros import TERMS, nonzeros_by_output, sum_nonzeros
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.share import panel_columns, panel_place, share
 from fastmlp.kernels.simd import item_bytes
 from fastmlp.kernels.tiles import TILE_ROWS
 
 # Rows of a batch that an update takes at once: so many rows of dz stay in the first-level cache
-UPDATE_DEPTH = 128
+UPDATE_DEPTH = TERMS
 
 
 @jit
@@ -45,6 +49,33 @@ def update(job, layer, x, x_row, batch, rate, keep, scratch, member, members, li
                     continue
                 w, q = layer.w + w, scratch
                 multiply(w, width, x_i, 1, x_row, 0, 0, q, width, rows, columns, length, beta)
+
+
+@jit
+def update_nonzeros(layer, below, batch, keep, scratch, member, members):
+    """`update` where x is what the layer below noted to be not zero; the same units, no momentum.
+
+    A row of w meets the rows of dz of the samples in which that input is not zero.
+    """
+    size, width = item_bytes(keep), layer.width
+    tiles, words = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS, UPDATE_DEPTH // PART
+    first, last = share(layer.panels * tiles, member, members)
+    q, noted = scratch, scratch + UPDATE_DEPTH * width * size
+    bits = row(noted, below.panels * words * PART, np.int64(0))
+    for k in range(0, batch, UPDATE_DEPTH):
+        beta, length = keep if k == 0 else type(keep)(1), min(UPDATE_DEPTH, batch - k)
+        nonzeros_by_output(below, k, length, noted)
+        for panel in range(first // tiles, (last + tiles - 1) // tiles):
+            begin = max(first - panel * tiles, 0) * TILE_ROWS
+            end = min(min(last - panel * tiles, tiles) * TILE_ROWS, layer.inputs)
+            dz = layer.dz + panel_place(layer, panel, k, keep)
+            copy(q, width, dz, layer.a_row, dz, 0, length, width, keep)
+            for i in range(begin, end):
+                p, column = i // below.width, i % below.width
+                x = below.a + panel_place(below, p, k, keep) + column * size
+                w = layer.w + (panel * layer.panel_rows + i) * width * size
+                one = p * words * PART + column
+                sum_nonzeros(w, 0, x, below.a_row, bits[one], bits[one + PART], q, width, beta)
 
 
 @jit
