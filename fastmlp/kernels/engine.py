@@ -68,7 +68,7 @@ class Engine:
             for name, shape in shapes.items():
                 arrays[name] = aligned_zeros(shape, self._dtype)
                 layer[name] = arrays[name].ctypes.data
-        if batch_size >= PART:
+        if batch_size >= MASKS_PAY:
             self._note_nonzeros(batch_size)
         self._job = Job(self._layers, self._dtype, self.threads, batch_size)
         self._inputs: Inputs | None = None
@@ -86,11 +86,11 @@ class Engine:
 
         Forward and update of the layer above leave out the others; delta leaves out their deltas.
         """
-        widest, rows = (
-            ROW_VECTORS * VECTOR_BYTES // self._dtype.itemsize,
+        widest = ROW_VECTORS * VECTOR_BYTES // self._dtype.itemsize
+        rows, is_wide = (
             round_up(batch_size, PART),
+            [False, *(self._layers["width"] == widest), False],
         )
-        is_wide = [False, *(self._layers["width"] == widest), False]
         for l, layer in enumerate(self._layers):
             if layer["activation"] == RELU and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
                 noted = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))

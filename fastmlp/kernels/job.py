@@ -74,7 +74,7 @@ class Job:
         inferred = 2 * max(infer_rows * stride, codes, masks_and_z)
         tile = stride * max(width, 2 * TILE_ROWS)
         blocks = (stride + width) * TILE_VECTORS * VECTOR_BYTES // item
-        noted = UPDATE_DEPTH // PART * 8 * stride // item
+        noted = UPDATE_DEPTH * 8 * int(layers["panels"].max()) // item
         room = max(tile, blocks, UPDATE_DEPTH * width + noted, inferred)
         parts = -(-batch_size // PART)
         addresses = 2 * 8 * PART * parts // item

@@ -165,7 +165,8 @@ def nonzeros_by_output(below, first, rows, target):
         for word in range(words):
             place = target + (p * words + word) * PART * 8
             bits = row(place, PART, np.int64(0))
+            count = min(max(rows - word * PART, 0), PART)
             for i in range(PART):
-                sample = word * PART + i
-                bits[i] = noted[sample] if sample < rows else 0
-            transpose_bits(place, place)
+                bits[i] = noted[word * PART + i] if i < count else 0
+            if count > 0:
+                transpose_bits(place, place)

@@ -75,7 +75,9 @@ def update_nonzeros(layer, below, batch, keep, scratch, member, members):
                 x = below.a + panel_place(below, p, k, keep) + column * size
                 w = layer.w + (panel * layer.panel_rows + i) * width * size
                 one = p * words * PART + column
-                sum_nonzeros(w, 0, x, below.a_row, bits[one], bits[one + PART], q, width, beta)
+                samples, later = bits[one], bits[one + PART]
+                if samples | later != 0 or beta != 1:
+                    sum_nonzeros(w, 0, x, below.a_row, samples, later, q, width, beta)
 
 
 @jit

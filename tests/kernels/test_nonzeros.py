@@ -17,6 +17,7 @@ NETWORKS = [
     ((50, 64, 128, 10), 64, ("relu", "relu", "softmax")),
     ((30, 130, 200, 70, 4), 150, ("relu", "relu", "relu", "softmax")),
     ((30, 65, 127, 64, 3), 300, ("relu", "sigmoid", "relu", "softmax")),
+    ((40, 100, 90, 5), 20, ("relu", "relu", "softmax")),
     ((20, 96, 64, 64), 129, ("leaky_relu", "relu", "sigmoid")),
 ]
 
