@@ -20,7 +20,7 @@ class Row:
 
     low, high : of the medians of the processes; ratio : its seconds over fastmlp's, the median
     over pairs of the same round, with the lowest and highest; peak_share : of the measured FMA
-    peak, by the operations of a dense network; executed_share : by those really executed
+    peak, by the operations of a dense network; nonzero_share : by those of pixels that are not zero
     """
 
     name: str
@@ -32,7 +32,7 @@ class Row:
     samples_per_second: float = float("nan")
     gflops: float = float("nan")
     peak_share: float = float("nan")
-    executed_share: float = float("nan")
+    nonzero_share: float = float("nan")
     peak_bytes: float = float("nan")
     accuracy: float = float("nan")
     ratio: float = float("nan")

@@ -35,7 +35,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 def epochs_tables(name: str, rows: Sequence[Row]) -> list[Table]:
     """Return two tables of a workload: how long it took, and what that says of the machine."""
     times = ("", "s an epoch", "low to high", "x fastmlp", "low to high", "accuracy")
-    costs = ("", "samples/s", "GFLOP/s", "of peak", "executed", "MiB", "first s", "set-up s")
+    costs = ("", "samples/s", "GFLOP/s", "of peak", "nonzero", "MiB", "first s", "set-up s")
     good = [row for row in rows if not row.failure]
     failed = [(row.name, "failed") for row in rows if row.failure]
     return [
@@ -61,7 +61,7 @@ def _costs(row: Row) -> tuple[str, ...]:
         f"{row.samples_per_second:,.0f}",
         f"{row.gflops:.1f}",
         f"{row.peak_share:.0%}",
-        f"{row.executed_share:.0%}",
+        f"{row.nonzero_share:.0%}",
         f"{row.peak_bytes / 2**20:.0f}",
         seconds(row.first_epoch),
         seconds(row.setup),

@@ -43,8 +43,8 @@ def test_medians_ratios_by_pair_and_shares_of_the_peak():
     assert (numpy.ratio, numpy.ratio_low, numpy.ratio_high) == (3.0, 2.0, 4.0)
     assert own.samples_per_second == 50
     assert own.peak_share == pytest.approx(40 * 50 / 8000)
-    assert own.executed_share == pytest.approx(10 * 50 / 8000)
-    assert numpy.executed_share == numpy.peak_share
+    assert own.nonzero_share == pytest.approx(10 * 50 / 8000)
+    assert numpy.nonzero_share == numpy.peak_share
 
 
 def test_what_learnt_something_else_is_not_comparable():
