@@ -1,10 +1,19 @@
 """What all tests share: the real MNIST, where the environment says that it is there."""
 
 import os
+import signal
 
 import pytest
 
 import fastmlp
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c():
+    """Ctrl-C ends what the tests start, even where a shell runs them in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")
