@@ -78,10 +78,10 @@ def test_one_core_for_two_threads(fingerprint):
     assert run(pin + RUN.format(threads=2), NUMBA_NUM_THREADS="2") == fingerprint
 
 
-def test_a_busy_neighbour_on_every_core(fingerprint):
-    cores = os.cpu_count() or 1
+@pytest.mark.parametrize("count", [1, os.cpu_count() or 1])
+def test_busy_neighbours_on_one_core_and_on_every_core(fingerprint, count):
     spin = [sys.executable, "-c", "while True: pass"]
-    neighbours = [subprocess.Popen(spin) for _ in range(cores)]
+    neighbours = [subprocess.Popen(spin) for _ in range(count)]
     try:
         assert run(RUN.format(threads=2)) == fingerprint
     finally:

@@ -18,11 +18,14 @@ from numba.extending import intrinsic
 from fastmlp.kernels.options import jit
 
 # The team's board: int64 counters, each on a cache line of its own (8 to a line)
-PRESENT, SIZE, ARRIVED, ASLEEP, NAP, BOARD_SIZE = 0, 8, 16, 24, 32, 40
+PRESENT, SIZE, ARRIVED, ASLEEP, IN_VAIN, NAP, BOARD_SIZE = 0, 8, 16, 24, 32, 40, 48
 CLOSED = 1 << 32
 # How often to look before giving the core away, about 100 microseconds, and how often to give it
 # away before the roll call ends, some milliseconds
 SPINS, ROLL_CALL_YIELDS = 8000, 5000
+# Members that share a core look in vain for each other until one sleeps. So each wait that ends
+# asleep halves how long the next ones look, so many times at most; one that does not doubles it.
+MOST_HALVINGS = 7
 IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
 
 yield_core = types.ExternalFunction(
@@ -88,14 +91,14 @@ def pause(typingctx: Any) -> Any:
 
 
 @jit
-def wait_for(address, value, yields):
-    """Wait until the int64 at an address is at least value; False after so many yields.
+def wait_for(address, value, most_spins, yields):
+    """Wait until the int64 at an address is at least value; False after so many looks and yields.
 
     A negative number of yields waits for as long as it takes.
     """
     spins, given = 0, 0
     while atomic_load(address) < value:
-        if spins < SPINS:
+        if spins < most_spins:
             spins += 1
             pause()
         elif given == yields:
@@ -113,30 +116,43 @@ def roll_call(board, members):
     number = atomic_add(present, 1)
     if number >= CLOSED:
         return -1, 0
-    if number == members - 1 or not wait_for(size, 1, ROLL_CALL_YIELDS):
+    if number == members - 1 or not wait_for(size, 1, SPINS, ROLL_CALL_YIELDS):
         before = atomic_or(present, CLOSED)
         if before < CLOSED:
             atomic_add(size, before)
-    wait_for(size, 1, -1)
+    wait_for(size, 1, SPINS, -1)
     return number, atomic_load(size)
+
+
+@jit
+def sleep_until(arrived, everyone, asleep, nap):
+    """Sleep until all have arrived; the last to arrive wakes who is counted as asleep."""
+    atomic_add(asleep, 1)
+    now = atomic_load(arrived)
+    while now < everyone:
+        system_call(FUTEX, arrived, WAIT, now & 0xFFFFFFFF, nap, 0, 0)
+        now = atomic_load(arrived)
+    atomic_add(asleep, -1)
 
 
 @jit
 def meet(board, size):
     """Wait until all members have come here: a barrier."""
     if size > 1:
-        arrived, asleep = board + ARRIVED * 8, board + ASLEEP * 8
+        arrived, asleep, in_vain = board + ARRIVED * 8, board + ASLEEP * 8, board + IN_VAIN * 8
         number = atomic_add(arrived, 1)
         everyone = (number // size + 1) * size
         if not CAN_SLEEP:
-            wait_for(arrived, everyone, -1)
+            wait_for(arrived, everyone, SPINS, -1)
         elif number == everyone - 1:
             if atomic_add(asleep, 0) > 0:
                 system_call(FUTEX, arrived, WAKE, ALL, 0, 0, 0)
-        elif not wait_for(arrived, everyone, 0):
-            atomic_add(asleep, 1)
-            now = atomic_load(arrived)
-            while now < everyone:
-                system_call(FUTEX, arrived, WAIT, now & 0xFFFFFFFF, board + NAP * 8, 0, 0)
-                now = atomic_load(arrived)
-            atomic_add(asleep, -1)
+        else:
+            halvings = atomic_load(in_vain)
+            if wait_for(arrived, everyone, SPINS >> min(max(halvings, 0), MOST_HALVINGS), 0):
+                if halvings > 0:
+                    atomic_add(in_vain, -1)
+            else:
+                if halvings < MOST_HALVINGS:
+                    atomic_add(in_vain, 1)
+                sleep_until(arrived, everyone, asleep, board + NAP * 8)
