@@ -10,8 +10,8 @@ from fastmlp.kernels.share import panel_columns, panel_place, share
 from fastmlp.kernels.simd import item_bytes, vector_lanes
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS, dot_rows
 
-# Rows whose product is multiplied by the slope while it is still in the first-level cache
-SLOPE_ROWS = 64
+# Rows whose product is multiplied by the slope while both are still in the first-level cache
+SLOPE_ROWS = 4 * TILE_ROWS
 
 
 @jit
