@@ -52,9 +52,9 @@ class Job:
     infer_rows : how many images to infer at a time
 
     A member's scratch has room for the largest of: a transposed panel of weights, or blocks of
-    dz^T and dx^T (delta), a panel of dz and what is zero in x (update), two tiles' rows of the
-    last layer (output), some rows of two layers with codes, or masks and z (infer), a part's z
-    (masked forward). Behind it are the addresses of a minibatch's codes or images, which last
+    dz^T and dx^T (delta), a panel of dz, x^T and what is zero in it (update), two tiles' rows of
+    the last layer (output), some rows of two layers with codes, or masks and z (infer), a part's
+    z (masked forward). Behind it are the addresses of a minibatch's codes or images, which last
     from forward to update, and some gradients.
     """
 
@@ -74,8 +74,9 @@ class Job:
         inferred = 2 * max(infer_rows * stride, codes, masks_and_z)
         tile = stride * max(width, 2 * TILE_ROWS)
         blocks = (stride + width) * TILE_VECTORS * VECTOR_BYTES // item
-        noted = UPDATE_DEPTH * 8 * int(layers["panels"].max()) // item
-        room = max(tile, blocks, UPDATE_DEPTH * width + noted, inferred)
+        left_out = UPDATE_DEPTH * (stride + 8 * int(layers["panels"].max()) // item)
+        updated = UPDATE_DEPTH * width + (left_out if layers["nonzeros"].any() else 0)
+        room = max(tile, blocks, updated, inferred)
         parts = -(-batch_size // PART)
         addresses = 2 * 8 * PART * parts // item
         slopes = round_up(slopes_bytes(width, item) // item, 64)

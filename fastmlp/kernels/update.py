@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.kernels.elementwise import copy, row
 from fastmlp.kernels.masks import PART
-from fastmlp.kernels.microkernel import multiply
+from fastmlp.kernels.microkernel import multiply, transpose
 from fastmlp.kernels.nonzeros import TERMS, nonzeros_by_output, sum_nonzeros
 from fastmlp.kernels.options import jit
 from fastmlp.kernels.share import panel_columns, panel_place, share
@@ -55,29 +55,39 @@ def update(job, layer, x, x_row, batch, rate, keep, scratch, member, members, li
 def update_nonzeros(layer, below, batch, keep, scratch, member, members):
     """`update` where x is what the layer below noted to be not zero; the same units, no momentum.
 
-    A row of w meets the rows of dz of the samples in which that input is not zero.
+    A row of w meets the rows of dz of the samples in which that input is not zero. The inputs are
+    transposed, as a row reads those of one column, in no pattern.
     """
     size, width = item_bytes(keep), layer.width
     tiles, words = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS, UPDATE_DEPTH // PART
     first, last = share(layer.panels * tiles, member, members)
+    if first == last:
+        return
     q, noted = scratch, scratch + UPDATE_DEPTH * width * size
+    x_t = noted + below.panels * words * PART * 8
     bits = row(noted, below.panels * words * PART, np.int64(0))
+    low, high = 0, layer.inputs
+    if first // tiles == (last - 1) // tiles:
+        low, high = first % tiles * TILE_ROWS, ((last - 1) % tiles + 1) * TILE_ROWS
     for k in range(0, batch, UPDATE_DEPTH):
         beta, length = keep if k == 0 else type(keep)(1), min(UPDATE_DEPTH, batch - k)
         nonzeros_by_output(below, k, length, noted)
+        for p in range(low // below.width, (min(high, layer.inputs) - 1) // below.width + 1):
+            x, target = below.a + panel_place(below, p, k, keep), p * below.width * UPDATE_DEPTH
+            target = x_t + target * size
+            transpose(target, UPDATE_DEPTH, x, below.a_row, length, below.width, keep)
         for panel in range(first // tiles, (last + tiles - 1) // tiles):
             begin = max(first - panel * tiles, 0) * TILE_ROWS
             end = min(min(last - panel * tiles, tiles) * TILE_ROWS, layer.inputs)
             dz = layer.dz + panel_place(layer, panel, k, keep)
             copy(q, width, dz, layer.a_row, dz, 0, length, width, keep)
             for i in range(begin, end):
-                p, column = i // below.width, i % below.width
-                x = below.a + panel_place(below, p, k, keep) + column * size
-                w = layer.w + (panel * layer.panel_rows + i) * width * size
-                one = p * words * PART + column
+                one = i // below.width * words * PART + i % below.width
                 samples, later = bits[one], bits[one + PART]
                 if samples | later != 0 or beta != 1:
-                    sum_nonzeros(w, 0, x, below.a_row, samples, later, q, width, beta)
+                    x = x_t + i * UPDATE_DEPTH * size
+                    w = layer.w + (panel * layer.panel_rows + i) * width * size
+                    sum_nonzeros(w, 0, x, 1, samples, later, q, width, beta)
 
 
 @jit
