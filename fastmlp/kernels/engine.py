@@ -87,10 +87,8 @@ class Engine:
         Forward and update of the layer above leave out the others; delta leaves out their deltas.
         """
         widest = ROW_VECTORS * VECTOR_BYTES // self._dtype.itemsize
-        rows, is_wide = (
-            round_up(batch_size, PART),
-            [False, *(self._layers["width"] == widest), False],
-        )
+        is_wide = [False, *(self._layers["width"] == widest), False]
+        rows = round_up(batch_size, PART)
         for l, layer in enumerate(self._layers):
             if layer["activation"] == RELU and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
                 noted = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))

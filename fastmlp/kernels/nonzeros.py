@@ -62,7 +62,6 @@ def sum_nonzeros(
     c: Any,
     goes_on: Any,
     p: Any,
-    p_k: Any,
     bits: Any,
     bits_next: Any,
     q: Any,
@@ -72,11 +71,11 @@ def sum_nonzeros(
     """c[j] = beta c[j] + sum over k of p[k] q[k, j] for one row of ROW_VECTORS vectors.
 
     Of k = 0, 1, …, TERMS - 1 those count whose bit is set. Where `goes_on` is not 0, the sums
-    begin with c. p[k] lies p_k k elements behind p, q[k, j] lies q_k k + j behind q.
+    begin with c. p[k] lies k elements behind p, q[k, j] lies q_k k + j behind q.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        c, goes_on, p, p_k, bits, bits_next, q, q_k, beta = args
+        c, goes_on, p, bits, bits_next, q, q_k, beta = args
         emit = Emitter(context, builder, signature.args[-1])
         rows = Rows(emit, ROW_VECTORS, c)
         places = rows.row(emit.pointer(c), 0, 0)
@@ -89,7 +88,7 @@ def sum_nonzeros(
             def passing(now: list[Any], sums: list[Any], first: int = number * PART) -> Any:
                 bits = now[0]
                 k = builder.add(builder.cttz(bits, ir.Constant(ir.IntType(1), 1)), INT64(first))
-                factor = emit.broadcast_from(emit.at(factors, k, p_k))
+                factor = emit.broadcast_from(emit.at(factors, k, 1))
                 totals = rows.fma(factor, rows.load(rows.row(sources, k, q_k)), sums)
                 left = builder.and_(bits, builder.sub(bits, INT64(1)))
                 return [left], totals, builder.icmp_unsigned("!=", left, INT64(0))
@@ -99,7 +98,7 @@ def sum_nonzeros(
         accumulate(emit, places, sums, beta)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 8, beta), generate
+    return types.void(*[types.int64] * 7, beta), generate
 
 
 @jit
@@ -148,7 +147,7 @@ def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
         bits = row(noted, rows, np.int64(0))
         for i in range(rows):
             c_i, p_i = c + i * c_row * size, p_0 + i * p_row * size
-            sum_nonzeros(c_i, panel, p_i, 1, bits[i], 0, q_0, q_k, zero)
+            sum_nonzeros(c_i, panel, p_i, bits[i], 0, q_0, q_k, zero)
 
 
 @jit

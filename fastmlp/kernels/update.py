@@ -59,22 +59,23 @@ def update_nonzeros(layer, below, batch, keep, scratch, member, members):
     transposed, as a row reads those of one column, in no pattern.
     """
     size, width = item_bytes(keep), layer.width
-    tiles, words = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS, UPDATE_DEPTH // PART
+    tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)
     if first == last:
         return
     q, noted = scratch, scratch + UPDATE_DEPTH * width * size
-    x_t = noted + below.panels * words * PART * 8
-    bits = row(noted, below.panels * words * PART, np.int64(0))
-    low, high = 0, layer.inputs
+    x_t = noted + below.panels * UPDATE_DEPTH * 8
+    bits = row(noted, below.panels * UPDATE_DEPTH, np.int64(0))
+    low, high = 0, layer.inputs  # the inputs that this share meets
     if first // tiles == (last - 1) // tiles:
-        low, high = first % tiles * TILE_ROWS, ((last - 1) % tiles + 1) * TILE_ROWS
+        low, stop = first % tiles * TILE_ROWS, ((last - 1) % tiles + 1) * TILE_ROWS
+        high = min(stop, layer.inputs)
     for k in range(0, batch, UPDATE_DEPTH):
         beta, length = keep if k == 0 else type(keep)(1), min(UPDATE_DEPTH, batch - k)
         nonzeros_by_output(below, k, length, noted)
-        for p in range(low // below.width, (min(high, layer.inputs) - 1) // below.width + 1):
-            x, target = below.a + panel_place(below, p, k, keep), p * below.width * UPDATE_DEPTH
-            target = x_t + target * size
+        for p in range(low // below.width, (high - 1) // below.width + 1):
+            x = below.a + panel_place(below, p, k, keep)
+            target = x_t + p * below.width * UPDATE_DEPTH * size
             transpose(target, UPDATE_DEPTH, x, below.a_row, length, below.width, keep)
         for panel in range(first // tiles, (last + tiles - 1) // tiles):
             begin = max(first - panel * tiles, 0) * TILE_ROWS
@@ -82,12 +83,12 @@ def update_nonzeros(layer, below, batch, keep, scratch, member, members):
             dz = layer.dz + panel_place(layer, panel, k, keep)
             copy(q, width, dz, layer.a_row, dz, 0, length, width, keep)
             for i in range(begin, end):
-                one = i // below.width * words * PART + i % below.width
+                one = i // below.width * UPDATE_DEPTH + i % below.width
                 samples, later = bits[one], bits[one + PART]
                 if samples | later != 0 or beta != 1:
                     x = x_t + i * UPDATE_DEPTH * size
                     w = layer.w + (panel * layer.panel_rows + i) * width * size
-                    sum_nonzeros(w, 0, x, 1, samples, later, q, width, beta)
+                    sum_nonzeros(w, 0, x, samples, later, q, width, beta)
 
 
 @jit
