@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "arguments": {"backends", "datasets", "functions", "training"},
     "steps": DATA | {"backends", "interrupts", "inputs", "network", "training", "report"},
     "screen": {"datasets", "report", "steps"},
+    "bench_output": {"bench", "errors", "files", "interrupts", "report", "screen", "steps"},
     "bench_cli": None,
     "cli": None,
     "__init__": None,
