@@ -66,25 +66,33 @@ def is_gzip(path: Path) -> bool:
 
 
 def read_idx(
-    path: Path, *, ndim: tuple[int, ...] = (), shape: tuple[int, ...] | None = None
+    path: Path,
+    *,
+    ndim: tuple[int, ...] = (),
+    shape: tuple[int, ...] | None = None,
+    source: IO[bytes] | None = None,
 ) -> NDArray[Any]:
     """Return the array in an IDX file, plain or gzip, in native byte order.
 
-    ndim  : the numbers of dimensions allowed; any if empty
-    shape : the shape it must have; any if None
+    ndim   : the numbers of dimensions allowed; any if empty
+    shape  : the shape it must have; any if None
+    source : the file, where it is open already, at any place
 
     Raises DataError naming the file, what was expected and what was found.
     """
     try:
-        if path.exists() and not path.is_file():
+        if source is None and path.exists() and not path.is_file():
             raise broken(path, "an IDX file", "no regular file", "Name the file itself.")
-        zipped = is_gzip(path)
-        with path.open("rb") as file, gzip.open(file) if zipped else nullcontext(file) as opened:
-            stream = cast(IO[bytes], opened)
-            size = os.fstat(file.fileno()).st_size
-            dtype, found = _read_header(path, stream, ndim, shape)
-            most = size * GZIP_RATIO if zipped else size
-            body = _read_body(path, stream, dtype, found, most)
+        with nullcontext(source) if source else path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            zipped = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            with gzip.open(file) if zipped else nullcontext(file) as unpacked:
+                stream = cast(IO[bytes], unpacked)
+                dtype, found = _read_header(path, stream, ndim, shape)
+                most = size * GZIP_RATIO if zipped else size
+                body = _read_body(path, stream, dtype, found, most)
     except (OSError, EOFError, zlib.error) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise broken(path, "a readable, complete file", said) from error
@@ -131,9 +139,9 @@ def _read_body(
     return body
 
 
-def read_images(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
+def read_images(path: Path, *, source: IO[bytes] | None = None) -> NDArray[Any]:
     """Return the images of an IDX file: `(N, H, W)` or `(N, I)`, uint8, float32 or float64."""
-    images = read_idx(path, ndim=(2, 3), shape=shape)
+    images = read_idx(path, ndim=(2, 3), source=source)
     if images.dtype not in (np.uint8, np.float32, np.float64):
         raise broken(path, "pixels of uint8, float32 or float64", images.dtype.name)
     return images
