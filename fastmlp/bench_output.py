@@ -17,7 +17,7 @@ import click
 
 from fastmlp import steps
 from fastmlp.errors import DataError, refuse
-from fastmlp.files import write_whole
+from fastmlp.files import check_writable, read_whole, write_whole
 from fastmlp.interrupts import interrupts_held, orderly_end
 from fastmlp.screen import Screen
 
@@ -87,27 +87,27 @@ class Output:
         from fastmlp.bench.summary import has_result
 
         self.document = document
-        if self.given["save"] and is_regular(self.given["save"]) and has_result(document):
+        if self.given["save"] and has_result(document):
             self.save(document)
 
     def save(self, document: Document) -> None:
         """Write the run to its place; where that fails, to the temporary folder."""
         from fastmlp.report import to_json
 
-        data, place = (to_json(document) + "\n").encode(), self.given["save"]
+        data = (to_json(document) + "\n").encode()
         with interrupts_held():
             try:
-                write_whole(place, data)
+                write_whole(self.given["save"], data)
                 self.problems = []
                 return
             except OSError as error:
-                problem = f"{place} cannot be written: {error.strerror or error}"
+                problem = str(error)
             try:
-                self.rescue = self.rescue or new_file(place)
+                self.rescue = self.rescue or new_file(self.given["save"])
                 write_whole(self.rescue, data)
-                problem += f"; the run is saved to {self.rescue}"
+                problem += f" The run is saved to {self.rescue}."
             except OSError as error:
-                problem += f"; nor can {tempfile.gettempdir()}: {error.strerror or error}"
+                problem += f" {error}"
         if self.problems != [problem]:
             self.screen.say(problem, style="bold red")
         self.problems = [problem]
@@ -137,7 +137,7 @@ class Output:
         try:
             write_whole(place, data)
         except OSError as error:
-            self.problems.append(f"{place} cannot be written: {error.strerror or error}")
+            self.problems.append(str(error))
             self.screen.say(self.problems[-1], style="bold red")
         else:
             self.screen.say(f"report written to {place}")
@@ -146,15 +146,15 @@ class Output:
 def check_places(given: dict[str, Any]) -> None:
     """Refuse places that cannot be written, and what cannot be drawn, before the time is spent."""
     places = {name: given[name] for name in PLACES if given.get(name)}
-    for name, place in places.items():
-        steps.check_place(place, name)
+    for place in places.values():
+        check_writable(place)
     if len({place.resolve() for place in places.values()}) < len(places):
-        rule = "must name different files"
-        raise refuse(" and ".join(f"--{name}" for name in places), rule, "the same", "Rename one.")
+        names = " and ".join(f"--{name}" for name in places)
+        raise refuse(names, "must name different files", "the same", "Name another file.")
     if places.keys() & {"html", "roofline"}:
-        from fastmlp.report.charts import figure
+        from fastmlp.report.charts import figure_class
 
-        figure(1, 1)  # raises MissingExtraError without matplotlib
+        figure_class()  # raises MissingExtraError without matplotlib
 
 
 def earlier_run(given: dict[str, Any]) -> Document | None:
@@ -165,15 +165,7 @@ def earlier_run(given: dict[str, Any]) -> Document | None:
         raise click.UsageError("--resume needs --save, the file to go on from")
     if not given["save"].exists():
         return None
-    if not is_regular(given["save"]):
-        rule = "must be a regular file where --resume is given"
-        raise refuse("save", rule, given["save"], "Name another file.")
     return read_run(given["save"])
-
-
-def is_regular(place: Path) -> bool:
-    """Return whether a place is a file, or will be one: not a device or a pipe, written once."""
-    return place.is_file() or not place.exists()
 
 
 def new_file(like: Path) -> Path:
@@ -188,7 +180,7 @@ def read_run(path: Path) -> Document:
     from fastmlp.bench.compare import samples
 
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_whole(path))
         if {"kind", "environment"} <= set(document):
             samples(document)
             return dict(document)

@@ -146,13 +146,13 @@ def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split
     return fitted, judged
 
 
-def check_place(place: Path, option: str = "model") -> None:
-    """Refuse a place where nothing can be saved, before time is spent on what it is for."""
-    folder = place.parent
+def check_place(model: Path) -> None:
+    """Refuse a place where no model can be saved, before the time is spent on training one."""
+    folder = model.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        rule, got = "must be a file in a folder that can be written", str(place)
-    elif place.is_dir():
-        rule, got = "must be a file", f"the folder {place}"
+        rule, got = "must be a file in a folder that can be written", str(model)
+    elif model.is_dir():
+        rule, got = "must be a file", f"the folder {model}"
     else:
         return
-    raise refuse(option, rule, got, f"Name another file with --{option}.")
+    raise refuse("model", rule, got, "Name another file with --model.")

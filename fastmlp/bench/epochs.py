@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -107,18 +108,25 @@ def split_installed(implementations: Sequence[str]) -> tuple[list[str], list[str
 
 
 def facts(work: workload.Workload, data: Any) -> dict[str, Any]:
-    """Return what a workload asks of any implementation, and what a sparse first layer leaves."""
+    """Return what a workload asks of any implementation, and what a sparse first layer leaves.
+
+    crc32 : of the data, which tells them from others under the same name
+    """
     import numpy as np
 
     images, share = data.train.images, 1.0
     if images.dtype == np.uint8:
         pairs = images[:, : images.shape[1] // 2 * 2].reshape(len(images), -1, 2)
         share = float(pairs.any(axis=2).mean())
+    sums = 0
+    for array in (images, data.train.labels, data.test.images, data.test.labels):
+        sums = zlib.crc32(np.ascontiguousarray(array).data, sums)
     return {
         "name": work.name,
         "samples": len(images),
         "learning_rate": work.learning_rate,
         "dataset": data.name,
+        "crc32": sums,
         "flops_per_sample": work.flops(),
         "executed_flops_per_sample": work.flops(share),
     }

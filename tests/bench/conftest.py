@@ -1,7 +1,6 @@
 """A bench whose processes measure nothing: what they do is in a file, what they did in another."""
 
 import json
-import os
 from pathlib import Path
 
 import fake_bench
@@ -70,9 +69,3 @@ def fake(tmp_path, monkeypatch):
     fake_bench.install(monkeypatch.setattr)
     monkeypatch.chdir(tmp_path)
     return own
-
-
-@pytest.fixture
-def started(fake):
-    """The environment and the command of a bench in a process of its own."""
-    return dict(os.environ), fake_bench.__file__
