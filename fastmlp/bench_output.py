@@ -17,7 +17,7 @@ import click
 
 from fastmlp import steps
 from fastmlp.errors import DataError, refuse
-from fastmlp.files import check_writable, read_whole, write_whole
+from fastmlp.files import check_writable, opened, write_whole
 from fastmlp.interrupts import interrupts_held, orderly_end
 from fastmlp.screen import Screen
 
@@ -180,7 +180,8 @@ def read_run(path: Path) -> Document:
     from fastmlp.bench.compare import samples
 
     try:
-        document = json.loads(read_whole(path))
+        with opened(path) as file:
+            document = json.load(file)
         if {"kind", "environment"} <= set(document):
             samples(document)
             return dict(document)
