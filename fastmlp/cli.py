@@ -21,7 +21,7 @@ from fastmlp.interrupts import Terminated
 from fastmlp.screen import Screen
 
 # The exit status of a program that a signal ended: 128 + its number
-EXIT_STATUS = {"interrupted": 130, "terminated": 143}
+EXIT_STATUS = {"interrupted": 130, "terminated": 143, "no checkpoint could be written": 1}
 
 
 class _Commands(click.Group):
@@ -62,29 +62,37 @@ def train(**given: Any) -> None:
     """Train a network and save it.
 
     Without options it reaches 98 % on MNIST. Where MNIST cannot be had it trains on digits,
-    which are generated, and says so. Ctrl-C saves the network as it is then.
+    which are generated, and says so. Ctrl-C saves the network as it is then. Where the model
+    cannot be saved after training, it is saved elsewhere, and the exit status is not 0.
     """
     from fastmlp import report
 
     arguments.check_together(given)
+    for option in ("model", "checkpoint"):
+        if given[option]:
+            steps.check_place(given[option], option)
     screen = Screen(given["json"])
     data = screen.data(given)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
-    steps.check_place(model)
+    place = steps.check_place(model)
     network = steps.built(data, given, screen.say)
     seconds = steps.prepared(network.dtype, given["backend"], screen.say)
     with screen.line() as draw:
-        history = steps.trained(network, data, given, draw)
-    network.save(model)
-    status, test = EXIT_STATUS.get(history.stopped, 0), None
+        history = steps.trained(network, data, given, draw, screen.say)
+    status, test, kept = EXIT_STATUS.get(history.stopped, 0), None, steps.saved(place, network.save)
+    if kept.error:
+        screen.fail(str(kept.error))
+        model = kept.path
     if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
     settings = {name: given[name] for name in (*steps.TRAINED, "validation")}
     document = report.training_document(data, network, settings, history, test, seconds, model)
+    if kept.error:
+        document["model_error"] = str(kept.error)
     screen.show(document, report.training_table(data.name, history, test))
     screen.say(*report.training_summary(history, test, seconds), f"model saved to {model}")
-    if status:
-        click.get_current_context().exit(status)
+    if status or kept.error:
+        click.get_current_context().exit(status or 1)
 
 
 @main.command()

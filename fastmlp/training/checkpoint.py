@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.errors import CheckpointError, refuse
-from fastmlp.files import check_writable, write_whole
+from fastmlp.files import check_folder, write_whole
 from fastmlp.functions import Array
 from fastmlp.interrupts import interrupts_held
 from fastmlp.tensors import read_tensors
@@ -56,9 +56,8 @@ class Checkpoints:
         CheckpointError when the folder cannot be made, or not be written.
         """
         try:
-            self.folder = self.folder.absolute()
+            self.folder = check_folder(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
-            check_writable(self._path(0))
         except OSError as error:
             raise _unwritable(self.folder, error) from None
         state = self.newest() if resume else None
