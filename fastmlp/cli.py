@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,25 +25,40 @@ from fastmlp.screen import Screen
 # The exit status of a program that a signal ended: 128 + its number
 EXIT_STATUS = {"interrupted": 130, "terminated": 143, "no checkpoint could be written": 1}
 
+# What only writing gives: in an error that names no file, it is of what is printed
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except FastMLPError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        place = error.filename or ("standard output" if error.errno in OF_WRITING else None)
+        said = f"{place}: {error.strerror}" if place and error.strerror else str(error)
+        raise click.ClickException(said) from None
+    except MemoryError as error:
+        raise click.ClickException(f"not enough memory. {error}") from None
+
 
 class _Commands(click.Group):
     """Ends every command in order: an error is one line, and Ctrl-C is exit status 130."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
+        with _errors_in_one_line():  # help and the version are printed here
+            return super().make_context(*arguments, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a name it cannot encode must not end the program
                 stream.reconfigure(errors="replace")
         try:
-            return super().invoke(ctx)
-        except FastMLPError as error:
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise
-            place = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{place}{error.strerror or error}") from None
-        except MemoryError as error:
-            raise click.ClickException(f"not enough memory. {error}") from None
+            with _errors_in_one_line():
+                return super().invoke(ctx)
         except Terminated:
             click.echo("Terminated.", err=True)
             ctx.exit(EXIT_STATUS["terminated"])

@@ -32,23 +32,21 @@ class Screen:
 
     def say(self, *lines: str, style: str | None = None) -> None:
         """Print lines, each of which begins with the data set's name once there is one."""
-        prefix, wrapped = f"{self.name}: " if self.name else "", not self.console.is_terminal
-        with output_named():
-            for line in lines:
-                self.console.print(prefix + line, style=style, soft_wrap=wrapped)
+        prefix = f"{self.name}: " if self.name else ""
+        for line in lines:
+            self.console.print(prefix + line, style=style, soft_wrap=not self.console.is_terminal)
 
     def show(self, document: dict[str, Any], *tables: Any) -> None:
         """Print the tables between empty lines, or the document in their stead."""
         from fastmlp.report import to_json
 
-        with output_named():
-            if self.as_json:
-                click.echo(to_json(document))
-                return
+        if self.as_json:
+            click.echo(to_json(document))
+            return
+        self.console.print()
+        for table in tables:
+            self.console.print(table)
             self.console.print()
-            for table in tables:
-                self.console.print(table)
-                self.console.print()
 
     def fail(self, message: str) -> None:
         """Print an error on standard error; the command goes on."""
@@ -82,13 +80,3 @@ class Screen:
                     drawn = time.monotonic()
 
             yield draw
-
-
-@contextmanager
-def output_named() -> Iterator[None]:
-    """Name standard output in the system's error where it cannot be written: it has no path."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or "standard output"
-        raise
