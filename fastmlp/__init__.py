@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DivergedError,
         FastMLPError,
         ModelError,
+        UnwritableError,
     )
     from fastmlp.network import Evaluation, Network
     from fastmlp.training import (
@@ -54,6 +55,7 @@ __all__ = [
     "DataUnavailableError",
     "DivergedError",
     "ModelError",
+    "UnwritableError",
 ]
 
 _HOMES = {
@@ -74,6 +76,7 @@ _HOMES = {
         "DataUnavailableError",
         "DivergedError",
         "ModelError",
+        "UnwritableError",
     ),
 }
 

@@ -23,6 +23,17 @@ class ModelError(FastMLPError, ValueError):
     """A model file is not a fastmlp model, or is damaged."""
 
 
+class UnwritableError(FastMLPError, OSError):
+    """A file cannot be written; what had its name before is as it was.
+
+    The message names the file, why, and the remedy. errno, strerror and filename say it as the
+    system's own errors do.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class CheckpointError(FastMLPError, OSError):
     """A checkpoint cannot be written, or none can be resumed. The message says why."""
 
@@ -36,7 +47,8 @@ class MissingExtraError(FastMLPError, ImportError):
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{feature} need {package}, which is not installed. Run pip install 'fastmlp[{extra}]'."
+            f"{feature} needs {package}, which is not installed. "
+            f'Run: pip install "fastmlp[{extra}]"'
         )
 
 

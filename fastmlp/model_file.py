@@ -13,18 +13,18 @@ import numpy as np
 from fastmlp.errors import ArgumentError, ModelError
 from fastmlp.files import write_whole
 from fastmlp.functions import Array, activation_named, cost_named
+from fastmlp.tensors import read_tensors
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
 
 FORMAT = "fastmlp 1"
-LARGEST_FILE = 8 << 30
 
 
 def save(path: str | PathLike[str], network: Network) -> None:
     """Write `layers.0.weight` `(I, O)`, `layers.0.bias` `(O,)`, … and the description.
 
-    The file appears under its name only when it is complete.
+    The file appears under its name only when it is complete. Raises UnwritableError.
     """
     from safetensors.numpy import save as to_bytes
 
@@ -44,16 +44,11 @@ def save(path: str | PathLike[str], network: Network) -> None:
 
 def load(path: str | PathLike[str]) -> tuple[dict[str, Any], list[Array], list[Array]]:
     """Return description, weights and biases; every part of the file is checked first."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     target = Path(path)
     try:
-        size = target.stat().st_size
-        if size > LARGEST_FILE:
-            raise ModelError(f"{target}: expected a model of at most 8 GiB, found {size:,} bytes")
-        with safe_open(target, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata, tensors = read_tensors(target)
     except FileNotFoundError:
         raise ModelError(f"{target}: expected a model, found no such file") from None
     except OSError as error:

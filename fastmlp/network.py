@@ -144,7 +144,10 @@ class Network:
         return self.evaluate(images, labels, backend).accuracy
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to a safetensors file, whole or not at all."""
+        """Write the network to a safetensors file, whole or not at all.
+
+        Raises UnwritableError, an OSError that names the file; an older file is then as it was.
+        """
         model_file.save(path, self)
 
     @classmethod

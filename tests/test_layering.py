@@ -10,19 +10,21 @@ BASE = {"errors", "paths", "functions"}
 DATA = BASE | {"datasets"}
 MAY_IMPORT = {
     "errors": set(),
-    "files": set(),
+    "files": {"errors"},
+    "tensors": {"files", "functions"},
     "interrupts": set(),
     "cores": set(),
     "paths": set(),
     "functions": {"errors"},
-    "datasets": {"errors", "paths", "inputs", "datasets"},
+    "datasets": {"errors", "files", "paths", "inputs", "datasets"},
     "reference": {"errors", "functions", "reference"},
     "kernels": {"cores", "errors", "functions", "paths", "kernels"},
     "backends": {"errors", "kernels", "reference"},
     "inputs": {"errors", "functions"},
-    "model_file": {"errors", "files", "functions", "network"},
+    "model_file": {"errors", "files", "functions", "network", "tensors"},
     "network": {"errors", "functions", "inputs", "model_file", "backends"},
-    "training": DATA | {"files", "interrupts", "inputs", "network", "backends", "training"},
+    "training": DATA
+    | {"files", "interrupts", "inputs", "network", "backends", "tensors", "training"},
     "machine": {"cores", "errors", "paths", "kernels"},
     "bench": DATA
     | {"cores", "backends", "bench", "kernels", "machine", "network", "reference", "training"},
@@ -30,10 +32,11 @@ MAY_IMPORT = {
     "report": {"errors", "functions", "datasets", "network", "training", "machine", "bench"}
     | {"report", "verify"},
     "arguments": {"backends", "datasets", "functions", "training"},
-    "steps": DATA | {"backends", "interrupts", "inputs", "network", "training", "report"},
+    "steps": DATA | {"backends", "files", "interrupts", "inputs", "network", "training", "report"},
     "screen": {"datasets", "report", "steps"},
     "bench_cli": None,
     "cli": None,
+    "__main__": None,
     "__init__": None,
 }
 

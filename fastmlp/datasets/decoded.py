@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from fastmlp.datasets.catalogue import IdxFile
 from fastmlp.datasets.idx import content_sha256, header, is_gzip, read_idx
 from fastmlp.datasets.verified import read_verified
 from fastmlp.errors import DataError
+from fastmlp.files import write_whole
 from fastmlp.paths import cache_folder
 
 WORTH_KEEPING = 1 << 20  # bytes decompressed; less is unpacked at once
@@ -54,13 +54,4 @@ def _copies(folder: Path, pattern: str) -> list[Path]:
 
 def _keep(folder: Path, name: str, array: NDArray[np.uint8]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{name}.{secrets.token_hex(4)}.part"
-    try:
-        with part.open("xb") as file:
-            file.write(header(array))
-            file.write(array.data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, folder / name)
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(folder / name, header(array), array.data)

@@ -6,9 +6,8 @@ a wrong one, a stall. The file takes its name, by an atomic rename, after it was
 
 from __future__ import annotations
 
+import errno
 import ipaddress
-import os
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,12 +18,15 @@ from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
 from fastmlp.errors import DataError, DataUnavailableError
+from fastmlp.files import replacing
 
 Progress = Callable[[str, int, int | None], None]
 """Called as progress(file name, bytes so far, bytes in all or None), several times a second."""
 
 CHUNK = 1 << 14
 PATIENCE = 8.0  # seconds without a chunk after which a mirror is given up
+# What the disk says, so that another mirror would not do better
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class _Watch:
@@ -87,18 +89,19 @@ def fetch(
     report = partial(progress, name) if progress else None
     for mirror in mirrors:
         url = mirror.rstrip("/") + "/" + name
-        part = folder / f".{name}.{secrets.token_hex(4)}.part"
+        part = ""
         try:
             _require_safe(url)
-            _download(url, part, _Watch(most), report, patience)
-            verify(part)
-            target = folder / name
-            os.replace(part, target)
-            return target
+            with replacing(folder / name) as file:
+                part = file.name
+                _download(url, file, _Watch(most), report, patience)
+                verify(Path(part))
+            return folder / name
         except Exception as error:
-            reasons.append(f"  {url}: {_reason(error).removeprefix(f'{part}: ')}")
-        finally:
-            part.unlink(missing_ok=True)
+            root = _root(error)
+            reasons.append(f"  {url}: {_reason(root).removeprefix(f'{part}: ')}")
+            if isinstance(root, OSError) and root.errno in OF_THE_DISK:
+                break
     for made in created:
         with suppress(OSError):
             made.rmdir()
@@ -112,15 +115,15 @@ def fetch(
 
 def _download(
     url: str,
-    part: Path,
+    file: IO[bytes],
     watch: _Watch,
     report: Callable[[int, int | None], None] | None,
     patience: float,
 ) -> None:
-    """Write what `url` serves to `part`. A thread does it: name look-up knows no time-out."""
+    """Write what `url` serves to a file. A thread does it: name look-up knows no time-out."""
     failure: list[BaseException] = []
 
-    def work(file: IO[bytes]) -> None:
+    def work() -> None:
         try:
             from pooch import HTTPDownloader
 
@@ -133,22 +136,20 @@ def _download(
         finally:
             watch.close()
 
-    with part.open("xb") as file:
-        worker = threading.Thread(target=work, args=(file,), daemon=True)
-        worker.start()
-        while worker.is_alive():
-            worker.join(0.05)
-            if report:
-                report(watch.done, watch.total or None)
-            if time.monotonic() - watch.moved > patience:
-                watch.given_up = True  # the thread ends at its next chunk
-                raise TimeoutError(f"no data for {patience:g} s")
-        if failure:
-            raise failure[0]
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(0.05)
         if report:
-            report(file.tell(), file.tell())
-        file.flush()
-        os.fsync(file.fileno())
+            report(watch.done, watch.total or None)
+        if time.monotonic() - watch.moved > patience:
+            watch.given_up = True  # the thread ends at its next chunk
+            raise TimeoutError(f"no data for {patience:g} s")
+    if failure:
+        raise failure[0]
+    if report:
+        report(file.tell(), file.tell())
+    file.flush()
 
 
 def _make_folder(folder: Path) -> list[Path]:
@@ -177,8 +178,13 @@ def _require_safe(url: str) -> None:
         raise DataError(f"expected an https address; found {parts.scheme}://{host}")
 
 
-def _reason(error: BaseException) -> str:
-    """Return the root of an error in one line: the outer ones repeat the URL at length."""
+def _root(error: BaseException) -> BaseException:
+    """Return the error at the root of others: the outer ones repeat the URL at length."""
     while not isinstance(error, DataError) and (inner := error.__cause__ or error.__context__):
         error = inner
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """Return an error in one line."""
     return " ".join(str(error).split()) or type(error).__name__

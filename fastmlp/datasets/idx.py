@@ -13,7 +13,7 @@ import math
 import os
 import struct
 import zlib
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DataError
+from fastmlp.files import opened
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -61,30 +62,39 @@ def content_sha256(images_or_labels: NDArray[np.uint8]) -> str:
 
 def is_gzip(path: Path) -> bool:
     """Tell by its first bytes whether a file is gzip: names lie, proxies unpack on the way."""
-    with path.open("rb") as file:
+    with suppress(OSError), opened(path) as file:
         return file.read(2) == GZIP_MAGIC
+    return False
 
 
 def read_idx(
-    path: Path, *, ndim: tuple[int, ...] = (), shape: tuple[int, ...] | None = None
+    path: Path,
+    *,
+    ndim: tuple[int, ...] = (),
+    shape: tuple[int, ...] | None = None,
+    source: IO[bytes] | None = None,
 ) -> NDArray[Any]:
     """Return the array in an IDX file, plain or gzip, in native byte order.
 
-    ndim  : the numbers of dimensions allowed; any if empty
-    shape : the shape it must have; any if None
+    ndim   : the numbers of dimensions allowed; any if empty
+    shape  : the shape it must have; any if None
+    source : the file, where it is open already, at any place
 
     Raises DataError naming the file, what was expected and what was found.
     """
     try:
-        if path.exists() and not path.is_file():
+        if source is None and path.exists() and not path.is_file():
             raise broken(path, "an IDX file", "no regular file", "Name the file itself.")
-        zipped = is_gzip(path)
-        with path.open("rb") as file, gzip.open(file) if zipped else nullcontext(file) as opened:
-            stream = cast(IO[bytes], opened)
-            size = os.fstat(file.fileno()).st_size
-            dtype, found = _read_header(path, stream, ndim, shape)
-            most = size * GZIP_RATIO if zipped else size
-            body = _read_body(path, stream, dtype, found, most)
+        with nullcontext(source) if source else opened(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            zipped = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            with gzip.open(file) if zipped else nullcontext(file) as unpacked:
+                stream = cast(IO[bytes], unpacked)
+                dtype, found = _read_header(path, stream, ndim, shape)
+                most = size * GZIP_RATIO if zipped else size
+                body = _read_body(path, stream, dtype, found, most)
     except (OSError, EOFError, zlib.error) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise broken(path, "a readable, complete file", said) from error
@@ -131,9 +141,9 @@ def _read_body(
     return body
 
 
-def read_images(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
+def read_images(path: Path, *, source: IO[bytes] | None = None) -> NDArray[Any]:
     """Return the images of an IDX file: `(N, H, W)` or `(N, I)`, uint8, float32 or float64."""
-    images = read_idx(path, ndim=(2, 3), shape=shape)
+    images = read_idx(path, ndim=(2, 3), source=source)
     if images.dtype not in (np.uint8, np.float32, np.float64):
         raise broken(path, "pixels of uint8, float32 or float64", images.dtype.name)
     return images

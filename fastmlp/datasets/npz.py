@@ -14,6 +14,7 @@ from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.folder import image_shape
 from fastmlp.datasets.idx import GZIP_RATIO, broken, pair
 from fastmlp.errors import DataError
+from fastmlp.files import opened
 
 SPELLINGS = (
     ("x_train", "y_train", "x_test", "y_test"),
@@ -32,7 +33,7 @@ def load_npz(path: Path) -> Dataset:
     Images are uint8, float32 or float64, `(N, H, W)` or `(N, I)`; labels integers `(N,)`.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as file, zipfile.ZipFile(file) as archive:
             arrays = [_read(path, archive, name) for name in _names(path, archive)]
     except DataError:
         raise

@@ -12,14 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil, isqrt
+from os import SEEK_END
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.datasets.idx import GZIP_MAGIC, broken, read_images
-from fastmlp.errors import DataError, DataUnavailableError
+from fastmlp.datasets.npz import READERS
+from fastmlp.errors import DataError, MissingExtraError
+from fastmlp.files import opened
 
 Array = NDArray[Any]
 
@@ -42,28 +45,41 @@ def read_pictures(path: Path, inputs: int) -> Pictures:
     """Return the images in a file, for a network of so many inputs.
 
     A .npy file holds one image `(H, W)` or `(I,)`, or many. Raises DataError if the file is
-    none of these formats, or damaged.
+    none of these formats, or damaged, and MissingExtraError for PNG and JPEG without Pillow.
     """
     try:
-        with path.open("rb") as file:
-            start = file.read(8)
+        with opened(path) as file:
+            return _told_apart(path, file, inputs)
     except OSError as error:
         found = error.strerror or str(error)
         raise broken(path, "an image to read", found, "Check the path.") from None
+
+
+def _told_apart(path: Path, file: IO[bytes], inputs: int) -> Pictures:
+    start = file.read(8)
+    file.seek(0)
     if start.startswith(b"\x93NUMPY"):
-        return Pictures(_read_npy(path, inputs))
+        return Pictures(_read_npy(path, file, inputs))
     if start.startswith((b"\x89PNG", b"\xff\xd8\xff")):
-        return _read_picture(path, inputs)
+        return _read_picture(path, file, inputs)
     if start.startswith((b"\0\0", GZIP_MAGIC)):
-        return Pictures(_as_many(read_images(path), inputs))
+        return Pictures(_as_many(read_images(path, source=file), inputs))
     expected = "a PNG, JPEG, .npy or IDX file"
     raise broken(path, expected, f"{start[:4].hex(' ')} ({start[:4]!r})", "Convert the image.")
 
 
-def _read_npy(path: Path, inputs: int) -> Array:
+def _read_npy(path: Path, file: Any, inputs: int) -> Array:
     try:
-        # a map believes no header: one that declares more than there is gets refused
-        images = np.lib.format.open_memmap(path, mode="r")
+        # neither a map nor a buffer believes a header that declares more than there is
+        shape, fortran, dtype = READERS[np.lib.format.read_magic(file)](file)
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects")
+        order: Literal["F", "C"] = "F" if fortran else "C"
+        images: Array
+        if isinstance(file, BytesIO):
+            images = np.ndarray(shape, dtype, file.getvalue(), file.tell(), None, order)
+        else:
+            images = np.memmap(file, dtype, "r", file.tell(), shape, order)
     except Exception as error:  # on nonsense, the header's parser raises nearly anything
         said = " ".join(str(error).split())
         raise broken(path, "a readable .npy file of numbers", said) from None
@@ -82,7 +98,7 @@ def _as_many(images: Array, inputs: int) -> Array:
     return images[np.newaxis] if one else images
 
 
-def _read_picture(path: Path, inputs: int) -> Pictures:
+def _read_picture(path: Path, file: IO[bytes], inputs: int) -> Pictures:
     side = isqrt(inputs)
     if side * side != inputs:
         raise broken(
@@ -91,7 +107,7 @@ def _read_picture(path: Path, inputs: int) -> Pictures:
             "a picture, which is made square",
             "Give an IDX or .npy file.",
         )
-    grey = _read_grey(path)
+    grey = _read_grey(path, file)
     notes = []
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     if float(np.median(border)) >= BRIGHT:
@@ -104,21 +120,19 @@ def _read_picture(path: Path, inputs: int) -> Pictures:
     return Pictures(np.rint(grey).clip(0, 255).astype(np.uint8)[np.newaxis], tuple(notes))
 
 
-def _read_grey(path: Path) -> Array:
+def _read_grey(path: Path, file: IO[bytes]) -> Array:
     """Return a PNG or JPEG as greys of 0 to 255, float32 `(H, W)`, upright and on white paper."""
     try:
         from PIL import Image, ImageOps
     except ImportError:
-        raise DataUnavailableError(
-            f"{path}: reading PNG and JPEG needs Pillow, which is not installed. "
-            'Run: pip install "fastmlp[image]"'
-        ) from None
+        raise MissingExtraError(f"{path}: reading PNG and JPEG", "Pillow", "image") from None
     try:
-        size = path.stat().st_size
+        size = file.seek(0, SEEK_END)
+        file.seek(0)
         if size > LARGEST_FILE:
             raise broken(path, f"at most {LARGEST_FILE:,} bytes", f"{size:,}", "Make it smaller.")
         # from memory: from a file, Pillow makes room for as much as a damaged one says there is
-        data = BytesIO(path.read_bytes())
+        data = BytesIO(file.read())
         with _no_warnings(), Image.open(data, formats=("PNG", "JPEG")) as opened:
             width, height = opened.size
             if width * height > LARGEST_PICTURE:

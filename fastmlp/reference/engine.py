@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
-from fastmlp.errors import refuse
 from fastmlp.functions import Array, classes_of, count_correct
 from fastmlp.reference.layers import delta, forward, output, pack_weights, unpack_weights, update
 
@@ -169,13 +168,6 @@ def blas_threads(threads: int | None) -> AbstractContextManager[object]:
     """Limit NumPy's BLAS to so many threads inside a `with` block; None leaves it alone."""
     if threads is None:
         return nullcontext()
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        raise refuse(
-            "threads",
-            "needs the package threadpoolctl with backend='numpy'",
-            threads,
-            "Install threadpoolctl, or leave threads=None.",
-        ) from None
+    from threadpoolctl import threadpool_limits
+
     return threadpool_limits(threads, user_api="blas")  # type: ignore[no-any-return]

@@ -17,11 +17,16 @@ COLOURS = {"forward": "#1b6ca8", "delta": "#2a9d54", "update": "#e07b00"}
 
 def figure(width: float, height: float) -> Any:
     """Return an empty figure, in inches; it belongs to no window."""
+    return figure_class()(figsize=(width, height), layout="constrained")
+
+
+def figure_class() -> Any:
+    """Return matplotlib's Figure. Raises MissingExtraError without matplotlib."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise MissingExtraError("Charts", "matplotlib", "plot") from None
-    return Figure(figsize=(width, height), layout="constrained")
+        raise MissingExtraError("a chart", "matplotlib", "plot") from None
+    return Figure
 
 
 def to_svg(chart: Any) -> str:

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from fastmlp.errors import CheckpointError, refuse
-from fastmlp.files import write_whole
+from fastmlp.files import check_folder, write_whole
 from fastmlp.functions import Array
 from fastmlp.interrupts import interrupts_held
+from fastmlp.tensors import read_tensors
 
 FORMAT = "fastmlp checkpoint 1"
 NAME = re.compile(r"checkpoint-(\d{6})\.safetensors")
 # How many checkpoints are kept: were the newest damaged, there is the one before
 KEPT = 3
-LARGEST_FILE = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,10 @@ class Checkpoints:
         """Return the state to go on from, or None for a new run; makes the folder.
 
         Raises ArgumentError when a new run would end up among another's checkpoints, and
-        CheckpointError when the folder cannot be made.
+        CheckpointError when the folder cannot be made, or not be written.
         """
         try:
+            self.folder = check_folder(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.folder, error) from None
@@ -100,7 +101,7 @@ class Checkpoints:
         if self._unsaved is None:
             return
         state, self._unsaved = self._unsaved, None  # one that cannot be written is told once
-        path = self.folder / f"checkpoint-{state.epochs:06d}.safetensors"
+        path = self._path(state.epochs)
         data = to_bytes(State(state.epochs, state.tensors, self._with_own(state)))
         try:
             with interrupts_held():
@@ -109,6 +110,9 @@ class Checkpoints:
                     old.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from None
+
+    def _path(self, epochs: int) -> Path:
+        return self.folder / f"checkpoint-{epochs:06d}.safetensors"
 
     def _with_own(self, state: State) -> dict[str, Any]:
         return {**state.facts, "identity": self.identity}
@@ -138,14 +142,8 @@ def to_bytes(state: State) -> bytes:
 
 def read(path: Path) -> State:
     """Return the state in a file. Raises CheckpointError when it is not whole."""
-    from safetensors import safe_open
-
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError("larger than any checkpoint")
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        metadata, tensors = read_tensors(path)
         facts = metadata["facts"]
         if metadata["format"] != FORMAT or metadata["digest"] != _digest(tensors, facts):
             raise ValueError("its digest is another one")

@@ -13,7 +13,7 @@ from idx_files import idx_bytes
 from PIL import Image
 
 from fastmlp.datasets.picture import read_pictures
-from fastmlp.errors import DataError, DataUnavailableError
+from fastmlp.errors import DataError, MissingExtraError
 
 INPUTS = 784
 
@@ -189,5 +189,5 @@ def test_without_pillow_the_remedy_is_named(
 ) -> None:
     path = save(tmp_path / "x.png", np.zeros((28, 28), np.uint8))
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(DataUnavailableError, match=r'pip install "fastmlp\[image\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "fastmlp\[image\]"'):
         read_pictures(path, INPUTS)
