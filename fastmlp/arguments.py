@@ -139,10 +139,10 @@ _TRAINING = (
 _THREADS = (_option("--threads", None, "For every implementation.", _COUNT),)
 _WORKLOADS = (
     click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/dense]]..."),
-    _option("--rounds", 3, "Processes of each implementation, in turn.", _COUNT),
-    _option("--epochs", 3, "Timed in each process, after one that warms up.", _COUNT),
+    _option("--rounds", None, "Processes of each, in turn. [3; 2 with --quick]", _COUNT),
+    _option("--epochs", None, "Timed in each, after one to warm up. [3; 2 with --quick]", _COUNT),
     _option("--limit", 300.0, "Seconds after which a process is too slow.", float),
-    _option("--quick", False, "Three workloads against NumPy alone, in under a minute."),
+    _option("--quick", False, "Three workloads against NumPy, in under a minute."),
 )
 _AGAINST = (
     _option("--against", None, "numpy,torch,torch-compile,torch-dataloader,jax,sklearn; all."),
@@ -163,7 +163,8 @@ _CASES = (
     click.option("--kernel", "kernels", multiple=True, help="Only this one; may be repeated."),
 )
 _SAVED = (
-    _option("--save", None, "Save all samples and the environment as JSON.", _FILE),
+    _option("--save", None, "Save all as JSON, after each process that has measured.", _FILE),
+    _option("--resume", False, "Go on with the file of --save: measure what it lacks."),
     _option("--html", None, "Write a report with charts; needs fastmlp[plot].", _FILE),
 )
 _RUNS = (click.argument("first", type=_FILE), click.argument("second", type=_FILE))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import click
 
-from fastmlp import arguments, steps
-from fastmlp.errors import DataError
+from fastmlp import arguments
+from fastmlp.bench_output import STATUS, Output, View, read_run
 from fastmlp.screen import Screen
 
 ALL = "numpy,torch,torch-compile,torch-dataloader,jax,sklearn"
@@ -33,7 +31,7 @@ def bench() -> None:
     """
 
 
-@bench.command()
+@bench.command(epilog=STATUS)
 @arguments.BENCH_EPOCHS
 def epochs(**given: Any) -> None:
     """Time epochs of plain SGD, each implementation in a process of its own, in turn.
@@ -44,55 +42,54 @@ def epochs(**given: Any) -> None:
     from fastmlp.bench import summary, workload
     from fastmlp.bench.epochs import QUICK, measure_epochs
 
-    screen, against = Screen(given["json"]), given["against"] or ALL
-    rounds, timed, names = given["rounds"], given["epochs"], given["workloads"] or workload.SEVEN
-    if given["quick"]:
-        against, rounds, timed, names = "numpy", 2, 2, given["workloads"] or QUICK
-    names = [workload.named(name).name for name in names]
-    steps.prepared("float32", "compiled", screen.say)
-    document = measure_epochs(
-        names,
-        _implementations(against),
-        rounds=rounds,
-        epochs=timed,
+    quick, output = given["quick"], Output(given, Screen(given["json"]))
+    names = given["workloads"] or (QUICK if quick else workload.SEVEN)
+    measure = partial(
+        measure_epochs,
+        [workload.named(name).name for name in names],
+        _implementations(given["against"], "numpy" if quick else ALL),
+        rounds=given["rounds"] or (2 if quick else 3),
+        epochs=given["epochs"] or (2 if quick else 3),
         threads=given["threads"],
         dataset=given["dataset"],
         folder=given["data_folder"],
         limit=given["limit"],
-        say=screen.say,
     )
-    peak = document["limits"]["peak_flops"]["all"]
-    rows = [(each["name"], summary.summarise(each, peak)) for each in document["workloads"]]
-    tables = [report.limits_table(document["limits"])]
-    tables += [table for name, of in rows for table in report.epochs_tables(name, of)]
-    doubts = summary.doubts(document)
-    _deliver(screen, given, document, tables, doubts, rows)
-    if document["absent"]:
-        screen.say(f"not installed, so not measured: {', '.join(document['absent'])}")
+
+    def view(document: dict[str, Any]) -> View:
+        peak = document["limits"]["peak_flops"]["all"]
+        rows = [(each["name"], summary.summarise(each, peak)) for each in document["workloads"]]
+        tables = [report.limits_table(document["limits"])]
+        tables += [table for name, of in rows for table in report.epochs_tables(name, of)]
+        return View(tables, rows)
+
+    def line(work: dict[str, Any]) -> str:
+        return report.epochs_line(work["name"], summary.summarise(work, 1.0))
+
+    output.measured(measure, line, view)
 
 
-@bench.command()
+@bench.command(epilog=STATUS)
 @arguments.BENCH_KERNELS
 def kernels(**given: Any) -> None:
     """Time every kernel over a grid of shapes against the NumPy reference, and compare errors."""
     from fastmlp import report
     from fastmlp.bench.kernel_grid import measure_kernels
-    from fastmlp.bench.summary import doubts
+    from fastmlp.report.charts import roofline_chart, to_png
 
-    screen = Screen(given["json"])
-    steps.prepared("float32", "compiled", screen.say)
-    document = measure_kernels(threads=given["threads"], say=screen.say)
-    tables = [report.limits_table(document["limits"])]
-    tables += report.kernels_tables(document, given["every"])
-    if given["roofline"]:
-        from fastmlp.report.charts import roofline_chart, to_png
+    output = Output(given, Screen(given["json"]))
 
-        given["roofline"].write_bytes(to_png(roofline_chart(document)))
-        screen.say(f"roofline drawn to {given['roofline']}")
-    _deliver(screen, given, document, tables, doubts(document))
+    def view(document: dict[str, Any]) -> View:
+        tables = [report.limits_table(document["limits"])]
+        tables += report.kernels_tables(document, given["every"])
+        draw = given["roofline"] and document["rows"]
+        files = {"roofline": lambda: to_png(roofline_chart(document))} if draw else {}
+        return View(tables, files=files)
+
+    output.measured(partial(measure_kernels, threads=given["threads"]), report.pass_line, view)
 
 
-@bench.command()
+@bench.command(epilog=STATUS)
 @arguments.BENCH_ACCURACY
 def accuracy(**given: Any) -> None:
     """Time to a test accuracy, with the same recipe for all, over some seeds.
@@ -101,23 +98,23 @@ def accuracy(**given: Any) -> None:
     """
     from fastmlp import report
     from fastmlp.bench.accuracy import measure_accuracy
-    from fastmlp.bench.summary import doubts, to_target
+    from fastmlp.bench.summary import to_target
 
-    screen = Screen(given["json"])
-    steps.prepared("float32", "compiled", screen.say)
-    document = measure_accuracy(
-        _implementations(given["against"] or "numpy,torch,jax,sklearn"),
+    output = Output(given, Screen(given["json"]))
+    measure = partial(
+        measure_accuracy,
+        _implementations(given["against"], "numpy,torch,jax,sklearn"),
         target=given["target"],
         seeds=given["seeds"],
         threads=given["threads"],
         dataset=given["dataset"],
         folder=given["data_folder"],
-        say=screen.say,
     )
-    tables = [report.accuracy_table(document, to_target(document))]
-    _deliver(screen, given, document, tables, doubts(document))
-    if document["absent"]:
-        screen.say(f"not installed, so not measured: {', '.join(document['absent'])}")
+
+    def view(document: dict[str, Any]) -> View:
+        return View([report.accuracy_table(document, to_target(document))])
+
+    output.measured(measure, report.accuracy_line, view)
 
 
 @bench.command()
@@ -134,46 +131,12 @@ def compare(**given: Any) -> None:
     Screen(given["json"]).show(document, report.differences_table(found))
 
 
-def read_run(path: Path) -> dict[str, Any]:
-    """Return a saved run. Raises DataError when the file is something else."""
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if {"kind", "environment"} <= set(document):
-            return dict(document)
-    except (ValueError, TypeError):
-        pass
-    raise DataError(f"{path} is no run that fastmlp bench saved with --save.")
-
-
-def _implementations(against: str) -> list[str]:
+def _implementations(against: str | None, default: str) -> list[str]:
     """Return fastmlp and those named, which are checked."""
     from fastmlp.bench.peers import implementation
 
-    names = ["fastmlp", *(name.strip() for name in against.split(",") if name.strip())]
+    named = (default if against is None else against).split(",")
+    names = ["fastmlp", *(name.strip() for name in named if name.strip())]
     for name in names:
         implementation(name)
     return list(dict.fromkeys(names))
-
-
-def _deliver(
-    screen: Screen,
-    given: dict[str, Any],
-    document: dict[str, Any],
-    tables: Sequence[Any],
-    doubts: Sequence[str],
-    workloads: Sequence[Any] = (),
-) -> None:
-    """Show a run, and save it where that was asked for."""
-    from fastmlp import report
-
-    if given["save"]:
-        given["save"].write_text(report.to_json(document) + "\n", encoding="utf-8")
-    screen.show({**document, "doubts": list(doubts)}, *tables)
-    for doubt in doubts:
-        screen.say(doubt, style="bold yellow")
-    if given["save"]:
-        screen.say(f"run saved to {given['save']}")
-    if given["html"]:
-        text = report.page(document, tables, doubts, workloads)
-        given["html"].write_text(text, encoding="utf-8")
-        screen.say(f"report written to {given['html']}")

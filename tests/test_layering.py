@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "arguments": {"backends", "datasets", "functions", "training"},
     "steps": DATA | {"backends", "files", "interrupts", "inputs", "network", "training", "report"},
     "screen": {"datasets", "report", "steps"},
+    "bench_output": {"bench", "errors", "files", "interrupts", "report", "screen", "steps"},
     "bench_cli": None,
     "cli": None,
     "__main__": None,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fastmlp.bench import workload
-from fastmlp.bench.environment import environment
-from fastmlp.bench.epochs import in_a_process, split_installed
+from fastmlp.bench.epochs import facts, split_installed
+from fastmlp.bench.processes import in_a_process
+from fastmlp.bench.record import Document, Keep, Say, begun, ignore, worked
 from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
 
@@ -25,27 +27,35 @@ def measure_accuracy(
     dataset: str = "mnist",
     folder: Path | None = None,
     limit: float = 300.0,
-    say: Callable[[str], object] = lambda line: None,
-) -> dict[str, Any]:
+    say: Say = ignore,
+    keep: Keep = ignore,
+    show: Keep = ignore,
+    earlier: Document | None = None,
+) -> Document:
     """Return the document of a run: each implementation trains with each seed, in turn.
 
     It trains for the epochs of RECIPE, or until the target is reached at the end of one.
+    limit, keep, earlier : as for measure_epochs; show : receives the run of each process
     """
-    workload.load(workload.named(RECIPE["workload"]), dataset, folder, download=True)
+    work = workload.named(RECIPE["workload"])
+    data = facts(work, workload.load(work, dataset, folder, download=True))
     here, absent = split_installed(implementations)
     threads = threads or available_threads()
     task = {**RECIPE, "target": target, "threads": threads, "cores": affinity()[:threads]}
     task |= {"dataset": dataset, "folder": folder and str(folder)}
-    surroundings, runs = environment(), []
-    for seed in range(seeds):
-        for name in here:
-            say(f"{name}, seed {seed}")
-            run = in_a_process({**task, "implementation": name, "seed": seed}, limit)
-            runs.append({"implementation": name, "seed": seed, **run})
-    return {
-        "kind": "accuracy",
-        "environment": surroundings,
-        "settings": {**task, "seeds": seeds},
-        "absent": absent,
-        "runs": runs,
-    }
+    settings = {**task, "seeds": seeds, "limit_seconds": limit, "data": data}
+    settings |= {"implementations": here, "absent": absent}
+    document = begun("accuracy", settings, earlier, with_limits=False)
+    runs = worked((earlier or {}).get("runs", []))
+    document |= {"absent": absent, "runs": runs}
+    done = {(run["seed"], run["implementation"]) for run in runs}
+    for turn in (turn for turn in itertools.product(range(seeds), here) if turn not in done):
+        seed, name = turn
+        say(f"{name}, seed {seed}")
+        run = in_a_process({**task, "implementation": name, "seed": seed}, limit)
+        runs.append({"implementation": name, "seed": seed, **run})
+        runs.sort(key=lambda run: (run["seed"], here.index(run["implementation"])))
+        keep(document)
+        show({"implementation": name, "seed": seed, **run})
+    document["complete"] = True
+    return document

@@ -5,9 +5,11 @@ python -m fastmlp.bench.child '{"implementation": "numpy", "workload": "784-128-
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 from pathlib import Path
 from time import perf_counter
@@ -19,16 +21,39 @@ BEGAN = perf_counter()
 def main() -> None:
     """Do the task in the arguments, and write one line of JSON."""
     task = json.loads(sys.argv[1])
+    end_with_the_parent()
     if hasattr(os, "sched_setaffinity") and task["cores"]:
         os.sched_setaffinity(0, task["cores"])
     if "kernels" in task:
         from fastmlp.bench.kernel_child import measure_side
 
         result = measure_side(task)
+    elif "blas" in task:
+        result = {"blas": blas()}
     else:
         result = to_target(task) if "target" in task else epochs(task)
     result["peak_bytes"] = peak_bytes()
     sys.stdout.write(json.dumps(result) + "\n")
+
+
+def end_with_the_parent() -> None:
+    """Let the system end this process when the one that started it is killed; Linux only.
+
+    What nobody waits for would go on, and disturb the next measurement.
+    """
+    parent_death_signal = 1  # PR_SET_PDEATHSIG
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
+
+
+def blas() -> list[dict[str, Any]]:
+    """Return the libraries that NumPy multiplies with, and the kernels that each has chosen."""
+    import numpy  # noqa: F401, loads them
+    from threadpoolctl import threadpool_info
+
+    facts = ("internal_api", "version", "architecture", "threading_layer")
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    return [{fact: library.get(fact) for fact in facts} for library in found]
 
 
 def peak_bytes() -> int:

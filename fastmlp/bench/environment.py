@@ -10,15 +10,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fastmlp.bench.processes import in_a_process, kernel_choices
 from fastmlp.cores import affinity
 from fastmlp.machine import describe_machine
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 PACKAGES = ("torch", "jax", "scikit-learn", "scipy")
+BLAS_SECONDS = 60.0
 
 
 def environment() -> dict[str, Any]:
-    """Return everything that a reader of figures asks for, as plain values."""
+    """Return everything that a reader of figures asks for, as plain values.
+
+    blas : what NumPy multiplies with, in the processes of the bench; removed_variables : what was
+    set to choose other kernels, and is not in the environment of these processes
+    """
     machine = asdict(describe_machine())
     for private in ("cache", "kernels_compiled"):
         machine.pop(private)
@@ -30,6 +36,8 @@ def environment() -> dict[str, Any]:
         "governor": _governor(),
         "affinity": affinity(),
         "versions": machine.pop("versions") | versions,
+        "blas": in_a_process({"blas": True, "cores": [], "threads": 1}, BLAS_SECONDS).get("blas"),
+        "removed_variables": kernel_choices(),
         "commit": _commit(),
         "load_average": load_average(),
     }

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fastmlp.bench.environment import environment
-from fastmlp.bench.epochs import in_a_process
-from fastmlp.bench.limits import measure_limits
+from fastmlp.bench.processes import in_a_process
+from fastmlp.bench.record import Document, Keep, Say, begun, ignore, worked
 from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
 
 BATCHES = (1, 8, 64, 256, 1024)
 WIDTHS = (10, 16, 128, 512, 784, 1024)
+SIDES = ("fastmlp", "numpy")
 KERNELS = ("forward", "delta", "update", "output", "exp")
 ROUNDS = 2
 LIMIT_SECONDS = 600.0
@@ -34,26 +34,49 @@ def measure_kernels(
     widths: Sequence[int] = WIDTHS,
     rounds: int = ROUNDS,
     threads: int | None = None,
-    say: Callable[[str], object] = lambda line: None,
-) -> dict[str, Any]:
+    say: Say = ignore,
+    keep: Keep = ignore,
+    show: Keep = ignore,
+    earlier: Document | None = None,
+) -> Document:
     """Return the document of a run: for each kernel and shape both sides' seconds and errors.
 
     Each side goes through the grid in a process of its own, in turn: after a product, NumPy's
-    threads keep the cores busy for a while. A figure is the better of the rounds' medians, so
-    that one disturbance does not decide a shape.
+    threads keep the cores busy for a while. The result of each process is a pass.
+    keep, earlier : as for measure_epochs; show : receives each pass
     """
-    threads, surroundings = threads or available_threads(), environment()
+    threads = threads or available_threads()
+    settings = {"threads": threads, "rounds": rounds, "kernels": kernels}
+    settings |= {"batches": batches, "widths": widths}
+    document = begun("kernels", settings, earlier)
+    passes = worked((earlier or {}).get("passes", []))
     cases = list(grid(kernels, batches, widths))
-    sides: dict[str, list[list[list[float]]]] = {"fastmlp": [], "numpy": []}
-    for number, side in itertools.product(range(rounds), sides):
+    document |= {"passes": passes, "rows": rows_of(cases, passes)}
+    done = {(each["round"], each["side"]) for each in passes}
+    for turn in (turn for turn in itertools.product(range(rounds), SIDES) if turn not in done):
+        number, side = turn
         say(f"{side}, {len(cases)} shapes, round {number + 1} of {rounds}")
         task = {"kernels": cases, "side": side, "threads": threads, "cores": affinity()[:threads]}
-        done = in_a_process(task, LIMIT_SECONDS)
-        if "failure" in done:
-            raise RuntimeError(f"the process that measures {side} failed: {done['failure']}")
-        sides[side].append(done["rows"])
+        result = {"side": side, "round": number, **in_a_process(task, LIMIT_SECONDS)}
+        passes.append(result)
+        passes.sort(key=lambda each: (each["round"], SIDES.index(each["side"])))
+        document["rows"] = rows_of(cases, passes)
+        keep(document)
+        show(result)
+    document["complete"] = True
+    return document
+
+
+def rows_of(cases: Sequence[Any], passes: list[Document]) -> list[Document]:
+    """Return a row for each case that both sides have gone through, from their passes.
+
+    A figure is the better of the rounds' medians, so that one disturbance does not decide a shape.
+    """
+    sides = {
+        side: [each["rows"] for each in worked(passes) if each["side"] == side] for side in SIDES
+    }
     rows = []
-    for place, case in enumerate(cases):
+    for place, case in enumerate(cases if all(sides.values()) else ()):
         row = dict(zip(("kernel", "batch", "inputs", "outputs"), case, strict=True))
         row |= work_of(*case)
         for side, runs in sides.items():
@@ -62,13 +85,7 @@ def measure_kernels(
             row[f"{side}_error"] = max(run[place][1] for run in runs)
         row["ratio"] = row["numpy_seconds"] / row["fastmlp_seconds"]
         rows.append(row)
-    return {
-        "kind": "kernels",
-        "environment": surroundings,
-        "limits": measure_limits(threads),
-        "settings": {"threads": threads, "rounds": rounds},
-        "rows": rows,
-    }
+    return rows
 
 
 def work_of(kernel: str, batch: int, inputs: int, outputs: int) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -100,10 +101,11 @@ def doubts(document: dict[str, Any]) -> list[str]:
     cores, load = len(surroundings["affinity"]) or 1, surroundings["load_average"]
     if load is not None and load > BUSY_LOAD * cores:
         found.append(f"the machine was busy before the run: a load of {load:.2f} on {cores} cores")
+    found += failures(document)
+    if "resumed" in surroundings:
+        found.append("the run was interrupted: not all rounds were measured one after another")
     for workload in document.get("workloads", []):
         for row in summarise(workload, 1.0):
-            if row.failure:
-                found.append(f"{workload['name']}: {row.name} failed: {row.failure}")
             if not row.comparable:
                 found.append(
                     f"{workload['name']}: {row.name} is not comparable: its accuracy is more than "
@@ -117,17 +119,41 @@ def doubts(document: dict[str, Any]) -> list[str]:
     return found
 
 
+def failures(document: dict[str, Any]) -> list[str]:
+    """Return a line for each process that was to measure something and failed."""
+    return [
+        f"{name} failed: {run['failure']}" for name, run in processes(document) if not _worked(run)
+    ]
+
+
+def has_result(document: dict[str, Any]) -> bool:
+    """Return whether any process of a run has measured something."""
+    return any(_worked(run) for _, run in processes(document))
+
+
+def processes(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the result of each process of a run, whatever it measured."""
+    for workload in document.get("workloads", []):
+        for run in workload["runs"]:
+            yield f"{workload['name']}: {run['implementation']}", run
+    for run in document.get("runs", []):
+        yield f"{run['implementation']}, seed {run['seed']},", run
+    for run in document.get("passes", []):
+        yield f"{run['side']}, round {run['round'] + 1},", run
+
+
 def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return for each implementation how long it took to the target, over the seeds."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in document["runs"]:
         runs.setdefault(run["implementation"], []).append(run)
-    own: dict[int, float] = {}
+    own = {
+        run["seed"]: sum(run["epoch_seconds"]) for run in runs.get("fastmlp", []) if _worked(run)
+    }
     rows = []
     for name, of in runs.items():
         good = [run for run in of if _worked(run)]
         training = {run["seed"]: sum(run["epoch_seconds"]) for run in good}
-        own = own or training
         pairs = [seconds / own[seed] for seed, seconds in training.items() if seed in own]
         rows.append(
             {

@@ -63,7 +63,11 @@ def named(name: str) -> Workload:
     if match is None:
         raise refuse("workload", "must be sizes/batch", repr(name), "Pass 784-128-10/64.")
     sizes, batch, dense = match.groups()
-    return Workload(tuple(map(int, sizes.split("-"))), int(batch), dense is not None)
+    work = Workload(tuple(map(int, sizes.split("-"))), int(batch), dense is not None)
+    if work.sizes[-1] < 2:
+        rule = "must have two outputs or more, as they are a softmax's"
+        raise refuse("workload", rule, repr(name), "Pass 784-128-2/64 for two classes.")
+    return work
 
 
 def load(workload: Workload, dataset: str, folder: Path | None, download: bool = False) -> Dataset:

@@ -1,11 +1,15 @@
 """Records and arrays to what a terminal shows: pure functions that print nothing."""
 
 from fastmlp.report.bench import (
+    accuracy_line,
     accuracy_table,
+    bench_notes,
     differences_table,
+    epochs_line,
     epochs_tables,
     kernels_tables,
     limits_table,
+    pass_line,
 )
 from fastmlp.report.confusion import (
     class_accuracies,
@@ -38,7 +42,9 @@ from fastmlp.report.verification import verification_line, verification_table
 
 __all__ = [
     "Prediction",
+    "accuracy_line",
     "accuracy_table",
+    "bench_notes",
     "class_accuracies",
     "class_names",
     "confusion_matrix",
@@ -48,6 +54,7 @@ __all__ = [
     "digit_blocks",
     "download_line",
     "duration",
+    "epochs_line",
     "epochs_tables",
     "evaluation_document",
     "evaluation_line",
@@ -56,6 +63,7 @@ __all__ = [
     "machine_table",
     "network_line",
     "page",
+    "pass_line",
     "percent",
     "prediction_document",
     "prediction_view",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fastmlp.report.text import percent
+from fastmlp.report.text import duration, percent
 
 if TYPE_CHECKING:
     from fastmlp.bench.compare import Difference
@@ -42,6 +42,52 @@ def epochs_tables(name: str, rows: Sequence[Row]) -> list[Table]:
         table(name, times, [*map(_times, good), *failed]),
         table("", costs, map(_costs, good)),
     ]
+
+
+def epochs_line(name: str, rows: Sequence[Row]) -> str:
+    """Return the result of one workload in a line, as soon as it is finished."""
+    parts = [f"{row.name} {_result(row)}" for row in rows]
+    return f"{name}: {', '.join(parts)}"
+
+
+def _result(row: Row) -> str:
+    if row.failure:
+        return "failed"
+    if row.name == "fastmlp" or isnan(row.ratio):
+        return f"{seconds(row.seconds)} s an epoch"
+    return f"{seconds(row.ratio)} x" + " !" * (not row.comparable)
+
+
+def accuracy_line(run: dict[str, Any]) -> str:
+    """Return the result of one process on its way to an accuracy."""
+    name = f"{run['implementation']}, seed {run['seed']}"
+    if run.get("failure"):
+        return f"{name}: failed"
+    spent = duration(sum(run["epoch_seconds"]))
+    return f"{name}: {percent(run['accuracy'])} after {spent} of training"
+
+
+def pass_line(run: dict[str, Any]) -> str:
+    """Return that one side has gone through the grid of kernels."""
+    spent = "failed" if run.get("failure") else f"took {duration(run['process_seconds'])}"
+    return f"{run['side']}, round {run['round'] + 1}: {spent}"
+
+
+def bench_notes(document: dict[str, Any]) -> list[str]:
+    """Return what a reader should know of how a run was measured, a line each."""
+    surroundings, notes = document["environment"], []
+    for library in surroundings.get("blas") or []:
+        made_for = f", kernels for {library['architecture']}" if library["architecture"] else ""
+        notes.append(
+            f"NumPy multiplies with {library['internal_api']} {library['version']}{made_for}"
+        )
+    removed = surroundings.get("removed_variables")
+    if removed:
+        settings = ", ".join(f"{name}={value}" for name, value in removed.items())
+        notes.append(f"not passed on to the processes, as it chooses kernels: {settings}")
+    if document.get("absent"):
+        notes.append(f"not installed, so not measured: {', '.join(document['absent'])}")
+    return notes
 
 
 def _times(row: Row) -> tuple[str, ...]:
@@ -81,6 +127,8 @@ def limits_table(limits: dict[str, Any]) -> Table:
 
 def kernels_tables(document: dict[str, Any], every: bool = False) -> list[Table]:
     """Return the kernels' means, and the shapes where NumPy is the faster one, or all shapes."""
+    if not document["rows"]:
+        return []
     kinds: dict[str, list[dict[str, Any]]] = {}
     for row in document["rows"]:
         kinds.setdefault(row["kernel"], []).append(row)
@@ -131,7 +179,7 @@ def accuracy_table(document: dict[str, Any], rows: Sequence[dict[str, Any]]) -> 
             f"{row['reached']} of {row['seeds']}",
             percent(row["accuracy"]),
             _spread(row["training"]),
-            f"{row['ratio']:.2f}",
+            "" if isnan(row["ratio"]) else f"{row['ratio']:.2f}",
             _spread(row["process"]),
         )
         for row in rows

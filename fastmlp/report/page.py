@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from fastmlp.report.bench import bench_notes
 from fastmlp.report.charts import epochs_chart, roofline_chart, to_svg
 
 if TYPE_CHECKING:
@@ -36,15 +37,15 @@ def page(
     """Return the page. Raises MissingExtraError without matplotlib."""
     machine = document["environment"]["machine"]
     title = f"fastmlp: {document['kind']} on {machine['processor']}"
-    charts = [to_svg(epochs_chart(name, rows)) for name, rows in workloads]
-    if document["kind"] == "kernels":
+    measured = [(name, rows) for name, rows in workloads if not all(row.failure for row in rows)]
+    charts = [to_svg(epochs_chart(name, rows)) for name, rows in measured]
+    if document.get("rows"):
         charts.append(to_svg(roofline_chart(document)))
     surroundings = json.dumps(
         {key: document[key] for key in ("environment", "settings", "limits") if key in document},
         indent=2,
     )
-    absent = ", ".join(document.get("absent", []))
-    notes = [*doubts, *([f"not installed, so not measured: {absent}"] if absent else [])]
+    notes = [*doubts, *bench_notes(document)]
     parts = [
         "<!doctype html>",
         f'<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>',

@@ -1,6 +1,18 @@
-"""scikit-learn: MLPClassifier(solver="sgd"), one call of partial_fit for each epoch."""
+"""scikit-learn: MLPClassifier(solver="sgd"), one call of partial_fit for each epoch.
+
+For two classes MLPClassifier has one logistic output. It starts with w = w1 - w0 and b = b1 - b0,
+and so with the same function as a softmax of two outputs, since
+
+    e^z1 / (e^z0 + e^z1) = 1 / (1 + e^-(z1 - z0)),  z1 - z0 = a (w1 - w0) + (b1 - b0)
+
+The cost and the deltas of the layers below are then the same, too. A step of softmax moves w1 by
+-r dw and w0 by r dw, so their difference by twice what the logistic output moves by; OneLogistic
+doubles the last layer's gradient, and each step is the same.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier
@@ -11,6 +23,16 @@ from fastmlp.functions import Array
 from fastmlp.network import Network
 
 
+class OneLogistic(MLPClassifier):  # type: ignore[misc, unused-ignore]
+    """Two classes, by one output whose step is that of the difference of softmax's two."""
+
+    def _backprop(self, *arguments: Any, **named: Any) -> Any:
+        cost, weights, biases = super()._backprop(*arguments, **named)
+        for gradient in (weights[-1], biases[-1]):
+            gradient *= 2
+        return cost, weights, biases
+
+
 class Peer:
     """The estimator with matching settings: no momentum, no penalty, our order and start."""
 
@@ -18,7 +40,11 @@ class Peer:
         self, network: Network, train: Split, batch_size: int, threads: int, kind: str
     ) -> None:
         self.images, self.labels = scaled(train.images), train.labels
-        self.model = MLPClassifier(
+        weights, biases, classifier = list(network.weights), list(network.biases), MLPClassifier
+        if network.sizes[-1] == 2:
+            weights[-1], biases[-1] = (v[..., 1:] - v[..., :1] for v in (weights[-1], biases[-1]))
+            classifier = OneLogistic
+        self.model = classifier(
             network.sizes[1:-1],
             solver="sgd",
             alpha=0,
@@ -30,9 +56,9 @@ class Peer:
         some = slice(0, batch_size)  # the first call makes the arrays
         classes = np.arange(network.sizes[-1])
         self.model.partial_fit(self.images[some], self.labels[some], classes=classes)
-        for own, start in zip(self.model.coefs_, network.weights, strict=True):
+        for own, start in zip(self.model.coefs_, weights, strict=True):
             own[...] = start
-        for own, start in zip(self.model.intercepts_, network.biases, strict=True):
+        for own, start in zip(self.model.intercepts_, biases, strict=True):
             own[...] = start
 
     def epoch(self, order: Array, rates: Array) -> None:

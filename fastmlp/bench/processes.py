@@ -1,0 +1,92 @@
+"""A measurement in a process of its own: its environment, its start and its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import perf_counter
+from typing import Any
+
+COMMAND = (sys.executable, "-W", "ignore", "-m", "fastmlp.bench.child")
+# Libraries that make threads of their own read these
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# Variables that make a library use other kernels than those it would choose for this processor.
+# People set them for one old program, and then they slow down every implementation that obeys.
+KERNEL_VARIABLES = {
+    "OpenBLAS": ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_BLOCK_FACTOR"),
+    "MKL": ("MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR"),
+    "BLIS, AOCL": ("BLIS_ARCH_TYPE", "BLIS_MODEL_TYPE", "AOCL_ENABLE_INSTRUCTIONS"),
+    "NVPL": ("NVPL_BLAS_DEBUG_CPU_TYPE",),
+    "NumPy": ("NPY_DISABLE_CPU_FEATURES", "NPY_ENABLE_CPU_FEATURES"),
+    "PyTorch": ("ATEN_CPU_CAPABILITY",),
+    "oneDNN": (
+        *("ONEDNN_MAX_CPU_ISA", "ONEDNN_CPU_ISA_HINTS", "ONEDNN_DEFAULT_FPMATH_MODE"),
+        *("DNNL_MAX_CPU_ISA", "DNNL_CPU_ISA_HINTS", "DNNL_DEFAULT_FPMATH_MODE"),
+    ),
+    "XLA": ("XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS", "JAX_DEFAULT_MATMUL_PRECISION"),
+}
+
+
+def kernel_choices() -> dict[str, str]:
+    """Return the variables of KERNEL_VARIABLES that are set, and their values."""
+    names = (name for names in KERNEL_VARIABLES.values() for name in names)
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def in_a_process(task: dict[str, Any], limit: float) -> dict[str, Any]:
+    """Do a task in a fresh process; return what it measured, or why it failed.
+
+    limit : seconds after which the process is ended. It is ended, too, by any exception here.
+    """
+    began = perf_counter()
+    with _started(task) as process:
+        try:
+            out, err = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            return {"failure": f"took more than {limit:g} s"}
+    if process.returncode:
+        lines = err.strip().splitlines() or [_ending(process.returncode)]
+        return {"failure": lines[-1]}
+    try:
+        result: dict[str, Any] = json.loads(out.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {"failure": "printed no result"}
+    return {**result, "process_seconds": perf_counter() - began}
+
+
+@contextmanager
+def _started(task: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+    """Start the process of a task; at the end of the block it and its own children are gone."""
+    pipe: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # a group of its own: Ctrl-C reaches this process alone, which then ends the whole group
+    with subprocess.Popen(
+        [*COMMAND, json.dumps(task)], **pipe, text=True, env=_surroundings(task), process_group=0
+    ) as process:
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _surroundings(task: dict[str, Any]) -> dict[str, str]:
+    """Return the environment of a task's process."""
+    threads = {name: str(task["threads"]) for name in THREAD_VARIABLES}
+    if task.get("side") == "fastmlp":  # which checks by NumPy, whose threads would stay and spin
+        threads = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    chosen = kernel_choices()
+    kept = {name: value for name, value in os.environ.items() if name not in chosen}
+    return kept | threads
+
+
+def _ending(status: int) -> str:
+    """Return how a process ended that said nothing: an exit status, or a signal."""
+    if status > 0:
+        return f"exit status {status}"
+    hint = "; not enough memory, perhaps" if status == -signal.SIGKILL else ""
+    return f"ended by {signal.Signals(-status).name}{hint}"
