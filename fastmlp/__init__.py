@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import fastmlp.paths  # noqa: F401  which remembers the working folder
+
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split, load_dataset
     from fastmlp.errors import (

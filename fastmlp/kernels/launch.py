@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from threading import Lock
 from time import perf_counter
 
@@ -14,7 +13,7 @@ from numba import prange
 from fastmlp.cores import usable_cores
 from fastmlp.functions import Array
 from fastmlp.kernels.layout import aligned_zeros
-from fastmlp.kernels.options import Shared, entry, kernel_cache
+from fastmlp.kernels.options import Shared, entry, is_kept
 from fastmlp.kernels.records import JOB, LAYER
 from fastmlp.kernels.step import work
 from fastmlp.kernels.team import BOARD_SIZE, NAP, NAP_NANOSECONDS, SIZE, roll_call
@@ -72,8 +71,10 @@ def team_size(work: int, threads: int | None = None) -> int:
 
 def is_compiled(dtype: np.dtype) -> bool:
     """Return whether `prepare` will be quick: the machine code is there, in memory or on disk."""
-    folder = kernel_cache()
-    return dtype in _prepared or (folder is not None and (folder / f"{dtype}.done").exists())
+    if dtype in _prepared:
+        return True
+    kernels = [*(kernel.function for kernel in Shared.by_name.values()), _run_team]
+    return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in kernels)
 
 
 def prepare(dtype: np.dtype) -> float:
@@ -81,14 +82,11 @@ def prepare(dtype: np.dtype) -> float:
     began = perf_counter()
     if dtype not in _prepared:
         with _threads.launching:
-            for kernel in Shared.by_name.values():
-                kernel.compile(numba.from_dtype(dtype))
-        _prepared.add(dtype)
+            if dtype not in _prepared:  # another thread may have been first
+                for kernel in Shared.by_name.values():
+                    kernel.compile(numba.from_dtype(dtype))
+                _prepared.add(dtype)
         run(np.zeros(1, JOB), np.zeros(0, LAYER), 2, dtype)
-        folder = kernel_cache()
-        if folder is not None:
-            with suppress(OSError):  # a full disk: then the next process finds nothing ready
-                (folder / f"{dtype}.done").touch()
     return perf_counter() - began
 
 
