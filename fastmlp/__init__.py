@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fastmlp.forks import importing
+
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split, load_dataset
     from fastmlp.errors import (
@@ -81,7 +83,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(home), name)
+            with importing:
+                found = globals()[name] = getattr(import_module(home), name)
+            return found
     raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
 
 
