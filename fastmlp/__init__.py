@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import fastmlp.paths  # noqa: F401  which remembers the working folder
+from fastmlp.forks import importing
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split, load_dataset
@@ -86,7 +87,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(home), name)
+            with importing:
+                found = globals()[name] = getattr(import_module(home), name)
+            return found
     raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
 
 

@@ -14,7 +14,7 @@ from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
 from fastmlp.kernels.layout import aligned_zeros, pack_panels, round_up, row_stride, unpack_weights
 from fastmlp.kernels.masks import PART
-from fastmlp.kernels.predictor import predictor_for
+from fastmlp.kernels.predictor import predict
 from fastmlp.kernels.records import DENSE, IMAGE_KINDS, TRAIN
 from fastmlp.kernels.rows import ROW_VECTORS
 from fastmlp.kernels.simd import VECTOR_BYTES
@@ -179,7 +179,7 @@ def infer(
     if len(images) > TILE_ROWS:
         check_array("a", a, (len(images), len(biases[-1])), weights[0].dtype)
         check_output("a", a, {"images": images})
-    predictor_for(weights, biases, activations, scale)(images, "answers", a, threads)
+    predict(weights, biases, activations, images, "answers", a, scale, threads)
 
 
 def classify(
@@ -195,7 +195,7 @@ def classify(
     if len(images) > TILE_ROWS:
         check_array("classes", classes, (len(images),), np.dtype(np.int64))
         check_output("classes", classes, {"images": images})
-    predictor_for(weights, biases, activations, scale)(images, "classes", classes, threads)
+    predict(weights, biases, activations, images, "classes", classes, scale, threads)
 
 
 def y_array(y: Array, dtype: np.dtype) -> Array:
