@@ -212,8 +212,10 @@ def checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Ar
     The answers are a copy: what is written to labels or targets later has no effect.
     """
     images, labels = (data.images, data.labels) if isinstance(data, Split) else data
-    rows = as_images(images, network.sizes[0], f"{argument} images")
-    y = as_answers(labels, len(rows), network.sizes[-1], network.dtype, f"{argument} labels")
+    rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
+    y = as_answers(
+        labels, len(rows), network.sizes[-1], network.dtype, network.cost, f"{argument} labels"
+    )
     return rows, y.copy() if np.may_share_memory(y, labels) else y
 
 
