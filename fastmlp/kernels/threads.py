@@ -14,7 +14,7 @@ from llvmlite.binding import ffi
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel
 
-from fastmlp.errors import refuse
+from fastmlp.errors import NotReadyError, refuse
 from fastmlp.forks import wait_for_locks
 
 PROCESS_STATUS = Path("/proc/self/stat")
@@ -58,10 +58,15 @@ class Threads:
             parallel._launch_threads()
         except ValueError as error:
             reason = str(error).split("\n", 1)[0].rstrip(".")
+            layer, order = numba.config.THREADING_LAYER, numba.config.THREADING_LAYER_PRIORITY
+            if layer != "default":
+                name, got = "NUMBA_THREADING_LAYER", repr(layer)
+            else:  # the last layer in any right order is part of Numba
+                name, got = "NUMBA_THREADING_LAYER_PRIORITY", repr(" ".join(order))
             raise refuse(
-                "NUMBA_THREADING_LAYER",
-                "must name a threading layer that Numba can load here",
-                f"{numba.config.THREADING_LAYER!r} ({reason})",
+                name,
+                "must name what Numba can load here",
+                f"{got} ({reason})",
                 "Unset it, or install what it names: pip install tbb, for example.",
             ) from None
 
@@ -69,11 +74,12 @@ class Threads:
         """Return how many of so many members to ask for: no more than there are threads.
 
         After a team that was not complete, as many as it had, until RETRY_SECONDS have passed.
-        1 where the threads are lost.
+        1 where the threads are lost, and where compiling is interrupted, as a team may have to be
+        compiled, too.
         """
         if os.getpid() != self._process:  # a fork that Python was not told of
             self._restart()
-        if self._are_lost:
+        if self._are_lost or global_compiler_lock.is_locked():
             return 1
         if monotonic() < self._retry_at:
             members = min(members, self._came)
@@ -89,6 +95,12 @@ class Threads:
         self._process = os.getpid()
         self._are_lost = self._are_lost or _were_started()
         self._retry_at = 0.0
+
+
+def check_can_compile() -> None:
+    """Raise NotReadyError if this thread is compiling: the compiler cannot be entered twice."""
+    if global_compiler_lock.is_locked():  # by this thread
+        raise NotReadyError
 
 
 def _were_started() -> bool:
