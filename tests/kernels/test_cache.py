@@ -5,6 +5,7 @@ import random
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -139,7 +140,7 @@ def test_two_precisions_compiled_at_once_keep_their_own_code(home, monkeypatch):
 
 def test_threads_that_start_together_compile_once(monkeypatch):
     compiling, ran = [], []
-    gate = launch.Lock()
+    gate = Lock()
     gate.acquire()
 
     def compile_slowly(kernel, precision):
