@@ -58,7 +58,7 @@ def is_compiled(dtype: np.dtype) -> bool:
     if dtype in _prepared:
         return True
     kernels = [kernel.function for kernel in Shared.by_name.values()]
-    if _threads.expected(2) > 1:  # who is alone calls `work` itself
+    if _threads.most() > 1:  # who is alone calls `work` itself
         kernels.append(_run_team)
     return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in kernels)
 
@@ -73,7 +73,7 @@ def prepare(dtype: np.dtype) -> float:
     if dtype not in _prepared:
         with _threads.launching:
             check_can_compile()
-            if _threads.expected(2) > 1:  # an error comes before the time is spent
+            if _threads.most() > 1:  # an error comes before the time is spent
                 _threads.start()
             if dtype not in _prepared:  # another thread may have been first
                 for kernel in Shared.by_name.values():

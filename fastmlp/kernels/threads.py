@@ -70,20 +70,26 @@ class Threads:
                 "Unset it, or install what it names: pip install tbb, for example.",
             ) from None
 
-    def expected(self, members: int) -> int:
-        """Return how many of so many members to ask for: no more than there are threads.
+    def most(self) -> int:
+        """Return how many members a team may have: as many as there are threads.
 
-        After a team that was not complete, as many as it had, until RETRY_SECONDS have passed.
-        1 where the threads are lost, and where compiling is interrupted, as a team may have to be
-        compiled, too.
+        1 where the threads are lost, and where this call interrupts Numba's compiler, which may
+        not be entered again to compile a team.
         """
         if os.getpid() != self._process:  # a fork that Python was not told of
             self._restart()
         if self._are_lost or global_compiler_lock.is_locked():
             return 1
+        return int(numba.config.NUMBA_NUM_THREADS)
+
+    def expected(self, members: int) -> int:
+        """Return how many of so many members to ask for.
+
+        After a team that was not complete, as many as it had, until RETRY_SECONDS have passed.
+        """
         if monotonic() < self._retry_at:
             members = min(members, self._came)
-        return min(members, int(numba.config.NUMBA_NUM_THREADS))
+        return min(members, self.most()) if members > 1 else 1
 
     def record(self, came: int, asked: int) -> None:
         """Remember that so many of the members asked for came in time."""
