@@ -6,11 +6,12 @@ import os
 import warnings
 from types import ModuleType
 
-from fastmlp.errors import refuse
+from fastmlp.errors import NotReadyError, refuse
 from fastmlp.forks import importing
 
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, ModuleType] = {}
+_loading: set[str] = set()
 
 
 def backend_named(name: str) -> ModuleType:
@@ -30,14 +31,20 @@ def backend_named(name: str) -> ModuleType:
 
 
 def _load(name: str) -> ModuleType:
-    """Import a backend."""
+    """Import a backend; NotReadyError if this thread is importing it already."""
     with importing:
-        if name == "compiled":
-            from fastmlp import kernels
+        if name in _loading:
+            raise NotReadyError
+        _loading.add(name)
+        try:
+            if name == "compiled":
+                from fastmlp import kernels
 
-            _loaded[name] = kernels
-        else:
-            from fastmlp import reference
+                _loaded[name] = kernels
+            else:
+                from fastmlp import reference
 
-            _loaded[name] = reference
+                _loaded[name] = reference
+        finally:
+            _loading.discard(name)
         return _loaded[name]

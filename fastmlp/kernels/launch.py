@@ -23,7 +23,7 @@ from fastmlp.kernels.team import (
     START_NAP_NANOSECONDS,
     join,
 )
-from fastmlp.kernels.threads import Threads
+from fastmlp.kernels.threads import Threads, check_can_compile
 
 # Dense multiplications of a step that make a second thread pay: below, the members wait for
 # each other's memory
@@ -58,16 +58,23 @@ def is_compiled(dtype: np.dtype) -> bool:
     if dtype in _prepared:
         return True
     kernels = [kernel.function for kernel in Shared.by_name.values()]
-    if _threads.expected(2) > 1:  # who is alone calls `work` itself
+    if _threads.most() > 1:  # who is alone calls `work` itself
         kernels.append(_run_team)
     return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in kernels)
 
 
 def prepare(dtype: np.dtype) -> float:
-    """Compile or load the kernels for float32 or float64, and return the seconds it took."""
+    """Compile or load the kernels for float32 or float64, and return the seconds it took.
+
+    Raises ArgumentError where Numba cannot start its threads, and NotReadyError in a signal
+    handler that interrupts Numba's compiler.
+    """
     began = perf_counter()
     if dtype not in _prepared:
         with _threads.launching:
+            check_can_compile()
+            if _threads.most() > 1:  # an error comes before the time is spent
+                _threads.start()
             if dtype not in _prepared:  # another thread may have been first
                 for kernel in Shared.by_name.values():
                     kernel.compile(numba.from_dtype(dtype))

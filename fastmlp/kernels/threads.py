@@ -14,7 +14,7 @@ from llvmlite.binding import ffi
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel
 
-from fastmlp.errors import refuse
+from fastmlp.errors import NotReadyError, refuse
 from fastmlp.forks import wait_for_locks
 
 PROCESS_STATUS = Path("/proc/self/stat")
@@ -58,26 +58,38 @@ class Threads:
             parallel._launch_threads()
         except ValueError as error:
             reason = str(error).split("\n", 1)[0].rstrip(".")
+            layer, order = numba.config.THREADING_LAYER, numba.config.THREADING_LAYER_PRIORITY
+            if layer != "default":
+                name, got = "NUMBA_THREADING_LAYER", repr(layer)
+            else:  # the last layer in any right order is part of Numba
+                name, got = "NUMBA_THREADING_LAYER_PRIORITY", repr(" ".join(order))
             raise refuse(
-                "NUMBA_THREADING_LAYER",
-                "must name a threading layer that Numba can load here",
-                f"{numba.config.THREADING_LAYER!r} ({reason})",
+                name,
+                "must name what Numba can load here",
+                f"{got} ({reason})",
                 "Unset it, or install what it names: pip install tbb, for example.",
             ) from None
 
-    def expected(self, members: int) -> int:
-        """Return how many of so many members to ask for: no more than there are threads.
+    def most(self) -> int:
+        """Return how many members a team may have: as many as there are threads.
 
-        After a team that was not complete, as many as it had, until RETRY_SECONDS have passed.
-        1 where the threads are lost.
+        1 where the threads are lost, and where this call interrupts Numba's compiler, which may
+        not be entered again to compile a team.
         """
         if os.getpid() != self._process:  # a fork that Python was not told of
             self._restart()
-        if self._are_lost:
+        if self._are_lost or global_compiler_lock.is_locked():
             return 1
+        return int(numba.config.NUMBA_NUM_THREADS)
+
+    def expected(self, members: int) -> int:
+        """Return how many of so many members to ask for.
+
+        After a team that was not complete, as many as it had, until RETRY_SECONDS have passed.
+        """
         if monotonic() < self._retry_at:
             members = min(members, self._came)
-        return min(members, int(numba.config.NUMBA_NUM_THREADS))
+        return min(members, self.most()) if members > 1 else 1
 
     def record(self, came: int, asked: int) -> None:
         """Remember that so many of the members asked for came in time."""
@@ -89,6 +101,12 @@ class Threads:
         self._process = os.getpid()
         self._are_lost = self._are_lost or _were_started()
         self._retry_at = 0.0
+
+
+def check_can_compile() -> None:
+    """Raise NotReadyError if this thread is compiling: the compiler cannot be entered twice."""
+    if global_compiler_lock.is_locked():  # by this thread
+        raise NotReadyError
 
 
 def _were_started() -> bool:
