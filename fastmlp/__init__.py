@@ -14,6 +14,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import fastmlp.paths  # noqa: F401  which remembers the working folder
+from fastmlp.forks import importing
+
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split, load_dataset
     from fastmlp.errors import (
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
         DivergedError,
         FastMLPError,
         ModelError,
+        UnwritableError,
     )
     from fastmlp.network import Evaluation, Network
     from fastmlp.training import (
@@ -54,6 +58,7 @@ __all__ = [
     "DataUnavailableError",
     "DivergedError",
     "ModelError",
+    "UnwritableError",
 ]
 
 _HOMES = {
@@ -74,6 +79,7 @@ _HOMES = {
         "DataUnavailableError",
         "DivergedError",
         "ModelError",
+        "UnwritableError",
     ),
 }
 
@@ -81,7 +87,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
-            return getattr(import_module(home), name)
+            with importing:
+                found = globals()[name] = getattr(import_module(home), name)
+            return found
     raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
 
 

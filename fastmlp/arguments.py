@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,17 @@ def _backend(default: str) -> tuple[Any, ...]:
     return (_option("--backend", default, "What computes.", click.Choice(BACKENDS)),)
 
 
-_FILE = click.Path(path_type=Path)
+class _File(click.Path):
+    """A path as `Path`; a shell leaves the ~ in --model=~/mine as it is, so it is expanded here."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        path: Any = super().convert(value, param, ctx)
+        with suppress(RuntimeError):  # no such user
+            return path.expanduser()
+        return path
+
+
+_FILE = _File(path_type=Path)
 _COUNT, _FROM_0 = click.IntRange(min=1), click.IntRange(min=0)
 _IMAGES = (
     click.argument("image", type=_FILE),

@@ -6,9 +6,12 @@ import os
 import warnings
 from types import ModuleType
 
-from fastmlp.errors import refuse
+from fastmlp.errors import NotReadyError, refuse
+from fastmlp.forks import importing
 
 BACKENDS = ("compiled", "numpy")
+_loaded: dict[str, ModuleType] = {}
+_loading: set[str] = set()
 
 
 def backend_named(name: str) -> ModuleType:
@@ -22,12 +25,26 @@ def backend_named(name: str) -> ModuleType:
         text = "NUMBA_DISABLE_JIT is set, so nothing is compiled: NumPy computes, and is slower."
         warnings.warn(text, RuntimeWarning, stacklevel=2)
         name = "numpy"
-    if name == "compiled":
-        from fastmlp import kernels
+    if name not in BACKENDS:
+        raise refuse("backend", "must name a backend", repr(name), f"Choose from {BACKENDS}.")
+    return _loaded.get(name) or _load(name)
 
-        return kernels
-    if name == "numpy":
-        from fastmlp import reference
 
-        return reference
-    raise refuse("backend", "must name a backend", repr(name), f"Choose from {BACKENDS}.")
+def _load(name: str) -> ModuleType:
+    """Import a backend; NotReadyError if this thread is importing it already."""
+    with importing:
+        if name in _loading:
+            raise NotReadyError
+        _loading.add(name)
+        try:
+            if name == "compiled":
+                from fastmlp import kernels
+
+                _loaded[name] = kernels
+            else:
+                from fastmlp import reference
+
+                _loaded[name] = reference
+        finally:
+            _loading.discard(name)
+        return _loaded[name]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,27 +23,42 @@ from fastmlp.interrupts import Terminated
 from fastmlp.screen import Screen
 
 # The exit status of a program that a signal ended: 128 + its number
-EXIT_STATUS = {"interrupted": 130, "terminated": 143}
+EXIT_STATUS = {"interrupted": 130, "terminated": 143, "diverged": 1, "no": 1}
+
+# What only writing gives: in an error that names no file, it is of what is printed
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except FastMLPError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        place = error.filename or ("standard output" if error.errno in OF_WRITING else None)
+        said = f"{place}: {error.strerror}" if place and error.strerror else str(error)
+        raise click.ClickException(said) from None
+    except MemoryError as error:
+        raise click.ClickException(f"not enough memory. {error}") from None
 
 
 class _Commands(click.Group):
     """Ends every command in order: an error is one line, and Ctrl-C is exit status 130."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
+        with _errors_in_one_line():  # help and the version are printed here
+            return super().make_context(*arguments, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # a name it cannot encode must not end the program
                 stream.reconfigure(errors="replace")
         try:
-            return super().invoke(ctx)
-        except FastMLPError as error:
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise
-            place = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{place}{error.strerror or error}") from None
-        except MemoryError as error:
-            raise click.ClickException(f"not enough memory. {error}") from None
+            with _errors_in_one_line():
+                return super().invoke(ctx)
         except Terminated:
             click.echo("Terminated.", err=True)
             ctx.exit(EXIT_STATUS["terminated"])
@@ -62,29 +79,38 @@ def train(**given: Any) -> None:
     """Train a network and save it.
 
     Without options it reaches 98 % on MNIST. Where MNIST cannot be had it trains on digits,
-    which are generated, and says so. Ctrl-C saves the network as it is then.
+    which are generated, and says so. Ctrl-C saves the network as it is then. Where the model
+    cannot be saved after training, it is saved elsewhere, and the exit status is not 0.
     """
     from fastmlp import report
 
     arguments.check_together(given)
+    for option in ("model", "checkpoint"):
+        if given[option]:
+            steps.check_place(given[option], option)
     screen = Screen(given["json"])
     data = screen.data(given)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
-    steps.check_place(model)
+    place = steps.check_place(model)
     network = steps.built(data, given, screen.say)
     seconds = steps.prepared(network.dtype, given["backend"], screen.say)
     with screen.line() as draw:
-        history = steps.trained(network, data, given, draw)
-    network.save(model)
-    status, test = EXIT_STATUS.get(history.stopped, 0), None
+        history = steps.trained(network, data, given, draw, screen.say)
+    status = EXIT_STATUS.get(history.stopped.split(" ")[0], 0)
+    test, kept = None, steps.saved(place, network.save)
+    if kept.error:
+        screen.fail(str(kept.error))
+        model = kept.path
     if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
     settings = {name: given[name] for name in (*steps.TRAINED, "validation")}
     document = report.training_document(data, network, settings, history, test, seconds, model)
+    if kept.error:
+        document["model_error"] = str(kept.error)
     screen.show(document, report.training_table(data.name, history, test))
     screen.say(*report.training_summary(history, test, seconds), f"model saved to {model}")
-    if status:
-        click.get_current_context().exit(status)
+    if status or kept.error:
+        click.get_current_context().exit(status or 1)
 
 
 @main.command()

@@ -8,7 +8,10 @@ class FastMLPError(Exception):
 
 
 class ArgumentError(FastMLPError, ValueError):
-    """An argument breaks its rule. The message names argument, rule, what arrived and remedy."""
+    """An argument, or an environment variable, breaks its rule.
+
+    The message names it, the rule, what arrived and the remedy.
+    """
 
 
 class DataError(FastMLPError, ValueError):
@@ -40,6 +43,16 @@ class CheckpointError(FastMLPError, OSError):
 
 class DivergedError(FastMLPError, ArithmeticError):
     """The cost became NaN or infinite in training. The network holds its last good parameters."""
+
+
+class NotReadyError(FastMLPError, RuntimeError):
+    """A signal handler or a destructor interrupts the preparation of the kernels it needs."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the kernels are not ready, and this call interrupts their import, or Numba's "
+            "compiler, as a signal handler may. Predict once before the handler is installed."
+        )
 
 
 class MissingExtraError(FastMLPError, ImportError):

@@ -83,6 +83,22 @@ def check_writable(target: Path) -> Path:
         return target.absolute()
 
 
+def check_folder(folder: Path) -> Path:
+    """Return the absolute path of a folder that new files can be written into.
+
+    A folder that does not exist is judged by the one that it would be made in. Raises
+    UnwritableError.
+    """
+    with _naming(folder):
+        whole = _absolute(folder)
+        place = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
+    try:
+        check_writable(place / f".fastmlp-{os.urandom(6).hex()}")
+    except UnwritableError as error:
+        raise unwritable(folder, error) from None
+    return whole
+
+
 def opened(path: Path) -> IO[bytes]:
     """Open a file for reading. What cannot be sought in is read to its end, once, into memory.
 
@@ -109,11 +125,12 @@ def opened(path: Path) -> IO[bytes]:
 def read_whole(path: Path, most: int = MOST_PIPED) -> bytes:
     """Return the content of a file of at most so many bytes. Raises OSError as `opened` does."""
     with opened(path) as file:
-        if file.seek(0, os.SEEK_END) > most:
+        size = file.seek(0, os.SEEK_END)
+        if size > most:
             raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
         file.seek(0)
         try:
-            return file.read(most)
+            return file.read(size)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from None
 
@@ -163,10 +180,7 @@ def _replaceable(target: Path) -> tuple[Path, os.stat_result | None]:
 
     Raises OSError where a file must not be replaced: it is no regular one, or read-only.
     """
-    try:
-        target = target.absolute()
-    except FileNotFoundError:
-        raise OSError(errno.ENOENT, "the working folder was deleted") from None
+    target = _absolute(target)
     try:
         status = os.stat(target)
     except FileNotFoundError:
@@ -181,6 +195,13 @@ def _replaceable(target: Path) -> tuple[Path, os.stat_result | None]:
     if not os.access(real, os.W_OK):
         raise OSError(errno.EACCES, "it is read-only")
     return real, status
+
+
+def _absolute(path: Path) -> Path:
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise OSError(errno.ENOENT, "the working folder was deleted") from None
 
 
 def _outputs() -> Iterator[os.stat_result]:

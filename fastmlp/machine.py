@@ -67,7 +67,9 @@ def describe_machine() -> Machine:
         limits=thread_limits(),
         threading_layer=_threading_layer(),
         versions=_versions(),
-        cache=str(cache_folder()),
+        cache=str(
+            cache_folder() or "none: there is no home folder, and FASTMLP_CACHE leads to no other"
+        ),
         kernels_compiled=is_compiled(np.dtype(np.float32)),
     )
 

@@ -48,6 +48,10 @@ class Screen:
             self.console.print(table)
             self.console.print()
 
+    def fail(self, message: str) -> None:
+        """Print an error on standard error; the command goes on."""
+        click.echo(f"Error: {message}", err=True)
+
     def data(self, given: dict[str, Any]) -> Dataset:
         """Load the data set that the arguments ask for, and name it in every line from here on."""
         from fastmlp.report import dataset_lines

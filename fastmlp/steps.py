@@ -7,12 +7,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastmlp.errors import FastMLPError, refuse
-from fastmlp.interrupts import Terminated, orderly_end
+from fastmlp.errors import CheckpointError, DivergedError, FastMLPError, UnwritableError, refuse
+from fastmlp.files import check_folder, check_writable
+from fastmlp.interrupts import interrupts_held, orderly_end
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split
@@ -100,8 +104,12 @@ def prepared(dtype: Any, backend: str, say: Say) -> float:
     return seconds
 
 
-def trained(network: Network, data: Dataset, given: Given, draw: Draw) -> History:
-    """Train, and return the history: after Ctrl-C or SIGTERM the one so far, which says so."""
+def trained(network: Network, data: Dataset, given: Given, draw: Draw, say: Say) -> History:
+    """Train, and return the history.
+
+    After Ctrl-C, SIGTERM, divergence, or a checkpoint that cannot be written, it is the one so far,
+    and its `stopped` says so. What ended a run before its first epoch is raised.
+    """
     from fastmlp import report, training
 
     split, held_out = hold_out(data.train, given["validation"], given["seed"])
@@ -117,13 +125,14 @@ def trained(network: Network, data: Dataset, given: Given, draw: Draw) -> Histor
             return training.train(
                 network, split, validation=held_out, callbacks=[follow], **settings
             )
-    except KeyboardInterrupt as why:
+    except KeyboardInterrupt:
         if not last:
             raise  # nothing was learnt yet that an older model should give way to
-        stopped = "terminated" if isinstance(why, Terminated) else "interrupted"
-    history = last[0].history
-    history.stopped = stopped
-    return history
+    except (CheckpointError, DivergedError) as error:
+        if not last or not len(last[0].history):
+            raise
+        say(str(error), style="bold red")
+    return last[0].history
 
 
 def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:
@@ -146,13 +155,60 @@ def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split
     return fitted, judged
 
 
-def check_place(model: Path) -> None:
-    """Refuse a place where no model can be saved, before the time is spent on training one."""
-    folder = model.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        rule, got = "must be a file in a folder that can be written", str(model)
-    elif model.is_dir():
-        rule, got = "must be a file", f"the folder {model}"
-    else:
-        return
-    raise refuse("model", rule, got, "Name another file with --model.")
+def check_place(place: Path, option: str = "model") -> Path:
+    """Return the absolute path of a file that can be written.
+
+    It is refused before time is spent on what it is for. A folder is checked where the option is
+    that of checkpoints.
+    """
+    check, kind = (check_folder, "folder") if option == "checkpoint" else (check_writable, "file")
+    try:
+        return check(place)
+    except UnwritableError as error:
+        rule, got = f"must be a {kind} that can be written", f"{place}: {error.strerror}"
+        raise refuse(option, rule, got, f"Name another {kind} with --{option}.") from None
+
+
+class Saved(NamedTuple):
+    """Where a file is, and why it is not where it was wanted, None if it is there."""
+
+    path: Path
+    error: UnwritableError | None
+
+
+def saved(place: Path, write: Callable[[Path], object]) -> Saved:
+    """Write a file by `write(place)`; where that fails, by `write` to another place.
+
+    Other places are the working folder, the home folder and the temporary folder, under a name
+    that no file has there. Raises UnwritableError that names them all where none will do.
+    """
+    failed: list[UnwritableError] = []
+    with interrupts_held():
+        for path in chain([place], _elsewhere(place)):
+            try:
+                write(path)
+            except UnwritableError as error:
+                failed.append(error)
+                continue
+            if not failed:
+                return Saved(path, None)
+            return Saved(path, UnwritableError(f"{failed[0]} It was written to {path} instead."))
+    others = [f"{error.filename} ({error.strerror})" for error in failed[1:]]
+    raise UnwritableError(" Nor can ".join([str(failed[0]), *others]))
+
+
+def _elsewhere(place: Path) -> Iterator[Path]:
+    """Yield other places for a file, in the order in which they are to be tried."""
+    for find in (Path.cwd, Path.home):
+        with suppress(OSError, RuntimeError):  # a deleted folder, a user without a home
+            yield _unused(find() / place.name)
+    with suppress(OSError):
+        folder = Path(mkdtemp(prefix="fastmlp-"))  # for this user alone
+        yield folder / place.name
+        folder.rmdir()  # the last place failed as well
+
+
+def _unused(path: Path) -> Path:
+    """Return the path, or with a number in its name, "mnist-1.safetensors", where it is taken."""
+    names = (path, *(path.with_stem(f"{path.stem}-{number}") for number in range(1, 1000)))
+    return next(name for name in names if not os.path.lexists(name))

@@ -352,14 +352,13 @@ def test_find_learning_rate_shows_each_probe(data: Path) -> None:
     rates = [probe["rate"] for probe in found["probes"]]
     assert len(rates) > 1
     assert rates == [64 / 2**n for n in range(len(rates))]
-    assert found["learning_rate"] == rates[-1]
-    *failed, last = found["probes"]
-    assert last["cost_after"] < last["cost_before"]
-    assert all(p["cost_after"] is None or p["cost_after"] >= p["cost_before"] for p in failed)
+    finished = [probe for probe in found["probes"] if probe["cost_after"] is not None]
+    best = min(finished, key=lambda probe: probe["cost_after"])
+    assert found["learning_rate"] == best["rate"]
+    assert best["cost_after"] < best["cost_before"]
     lines = [line for line in run(*arguments).stdout.splitlines() if ": rate " in line]
     assert len(lines) == len(rates)
-    assert "does not fall" in lines[0]
-    assert lines[-1].endswith("  falls")
+    assert any(line.endswith("  falls") for line in lines)
 
 
 def test_info_tells_facts_and_limits() -> None:
@@ -432,14 +431,11 @@ def test_the_first_compilation_is_announced_and_timed_apart(
     assert found["train_seconds"] == sum(found["history"]["epoch_seconds"])
 
 
-def test_nan_is_null_in_json(model: Path, data: Path) -> None:
+def test_parameters_that_are_not_finite_are_refused(model: Path) -> None:
     network = fastmlp.Network.load(model)
     network.weights[0][...] = np.nan
-    network.save("broken.safetensors")
-    arguments = ("evaluate", "broken.safetensors", "--dataset", data, "--backend", "numpy")
-    with np.errstate(invalid="ignore"):
-        assert document(*arguments)["cost"] is None
-        assert "cost nan" in run(*arguments).stdout
+    with pytest.raises(fastmlp.ArgumentError, match="weights"):
+        network.save("broken.safetensors")
 
 
 def test_the_progress_line_is_drawn_on_a_terminal_alone(

@@ -19,16 +19,17 @@ from fastmlp.datasets.idx import content_sha256, header, is_gzip, read_idx
 from fastmlp.datasets.verified import read_verified
 from fastmlp.errors import DataError
 from fastmlp.files import write_whole
-from fastmlp.paths import cache_folder
+from fastmlp.paths import cache_folder, make_folder
 
 WORTH_KEEPING = 1 << 20  # bytes decompressed; less is unpacked at once
 
 
 def read_decoded(path: Path, entry: IdxFile, *, as_published: bool) -> NDArray[np.uint8]:
     """Return what `read_verified` returns, from the decompressed copy if there is a true one."""
-    if entry.most < WORTH_KEEPING or not path.is_file() or not is_gzip(path):
+    root = cache_folder()
+    if root is None or entry.most < WORTH_KEEPING or not path.is_file() or not is_gzip(path):
         return read_verified(path, entry, as_published=as_published)
-    folder = cache_folder() / "decoded"
+    folder = root / "decoded"
     status = path.stat()
     source = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
     key = f"{source}-{status.st_size}-{status.st_mtime_ns}-{'ap'[as_published]}"
@@ -53,5 +54,5 @@ def _copies(folder: Path, pattern: str) -> list[Path]:
 
 
 def _keep(folder: Path, name: str, array: NDArray[np.uint8]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_whole(folder / name, header(array), array.data)

@@ -19,6 +19,7 @@ from urllib.parse import urljoin, urlsplit
 
 from fastmlp.errors import DataError, DataUnavailableError
 from fastmlp.files import replacing
+from fastmlp.paths import make_folder
 
 Progress = Callable[[str, int, int | None], None]
 """Called as progress(file name, bytes so far, bytes in all or None), several times a second."""
@@ -155,7 +156,7 @@ def _download(
 def _make_folder(folder: Path) -> list[Path]:
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise DataUnavailableError(
             f"{folder}: expected a folder to download into; found {error.strerror}. "

@@ -46,7 +46,13 @@ def load_family(
             pairs = zip(paths, family.files, strict=True)
             arrays = [read_decoded(path, entry, as_published=False) for path, entry in pairs]
             return _assemble(family, arrays, paths, place)
-    cache = cache_folder() / family.name
+    root = folder or cache_folder()
+    if root is None:
+        raise DataUnavailableError(
+            f"{family.name}: there is no home folder to keep it in. Set FASTMLP_CACHE to a folder "
+            f"that can be written, or FASTMLP_DATA to the folder that holds {family.name}/."
+        )
+    cache = root / family.name
     if folder is not None or (not download and not any(find_file(cache, name) for name in names)):
         looked = ", ".join(str(place) for place in (places if folder else [*places, cache]))
         raise DataUnavailableError(

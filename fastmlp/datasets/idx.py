@@ -13,7 +13,7 @@ import math
 import os
 import struct
 import zlib
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DataError
+from fastmlp.files import opened
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -61,8 +62,9 @@ def content_sha256(images_or_labels: NDArray[np.uint8]) -> str:
 
 def is_gzip(path: Path) -> bool:
     """Tell by its first bytes whether a file is gzip: names lie, proxies unpack on the way."""
-    with path.open("rb") as file:
+    with suppress(OSError), opened(path) as file:
         return file.read(2) == GZIP_MAGIC
+    return False
 
 
 def read_idx(
@@ -83,7 +85,7 @@ def read_idx(
     try:
         if source is None and path.exists() and not path.is_file():
             raise broken(path, "an IDX file", "no regular file", "Name the file itself.")
-        with nullcontext(source) if source else path.open("rb") as file:
+        with nullcontext(source) if source else opened(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             zipped = file.read(2) == GZIP_MAGIC

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from threading import Lock
 from time import perf_counter
 
 import numba
@@ -14,45 +11,31 @@ from numba import prange
 from fastmlp.cores import usable_cores
 from fastmlp.functions import Array
 from fastmlp.kernels.layout import aligned_zeros
-from fastmlp.kernels.options import Shared, entry, kernel_cache
+from fastmlp.kernels.options import Shared, entry, is_kept
 from fastmlp.kernels.records import JOB, LAYER
 from fastmlp.kernels.step import work
-from fastmlp.kernels.team import BOARD_SIZE, NAP, NAP_NANOSECONDS, SIZE, roll_call
+from fastmlp.kernels.team import (
+    BOARD_SIZE,
+    NAP,
+    NAP_NANOSECONDS,
+    SIZE,
+    START_NAP,
+    START_NAP_NANOSECONDS,
+    join,
+)
+from fastmlp.kernels.threads import Threads, check_can_compile
 
 # Dense multiplications of a step that make a second thread pay: below, the members wait for
 # each other's memory
 WORTHWHILE = 250_000
 _prepared: set[np.dtype] = set()
-
-
-class _Threads:
-    """The state of Numba's threads in this process.
-
-    launching : held by who uses them: Numba's portable layer aborts if two Python threads launch
-    at once. are_lost : set in a process forked from one that had started them. Threads do not come
-    along, and most layers abort or hang when asked again; one member does without them.
-    """
-
-    def __init__(self) -> None:
-        self.launching, self.started, self.are_lost = Lock(), False, False
-
-    def watch_forks(self) -> None:
-        """See to it that a forked process knows; to be called once threads are there."""
-        if not self.started and hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._lose)
-        self.started = True
-
-    def _lose(self) -> None:
-        self.launching, self.are_lost = Lock(), True
-
-
-_threads = _Threads()
+_threads = Threads()
 
 
 @entry(parallel=True)
 def _run_team(job, layers, count, board, members, like):
     for _ in prange(members):
-        number, size = roll_call(board, members)
+        number, size = join(board, members)
         if number >= 0:
             work(job, layers, count, board, number, size, like)
 
@@ -72,23 +55,31 @@ def team_size(work: int, threads: int | None = None) -> int:
 
 def is_compiled(dtype: np.dtype) -> bool:
     """Return whether `prepare` will be quick: the machine code is there, in memory or on disk."""
-    folder = kernel_cache()
-    return dtype in _prepared or (folder is not None and (folder / f"{dtype}.done").exists())
+    if dtype in _prepared:
+        return True
+    kernels = [kernel.function for kernel in Shared.by_name.values()]
+    if _threads.most() > 1:  # who is alone calls `work` itself
+        kernels.append(_run_team)
+    return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in kernels)
 
 
 def prepare(dtype: np.dtype) -> float:
-    """Compile or load the kernels for float32 or float64, and return the seconds it took."""
+    """Compile or load the kernels for float32 or float64, and return the seconds it took.
+
+    Raises ArgumentError where Numba cannot start its threads, and NotReadyError in a signal
+    handler that interrupts Numba's compiler.
+    """
     began = perf_counter()
     if dtype not in _prepared:
         with _threads.launching:
-            for kernel in Shared.by_name.values():
-                kernel.compile(numba.from_dtype(dtype))
-        _prepared.add(dtype)
+            check_can_compile()
+            if _threads.most() > 1:  # an error comes before the time is spent
+                _threads.start()
+            if dtype not in _prepared:  # another thread may have been first
+                for kernel in Shared.by_name.values():
+                    kernel.compile(numba.from_dtype(dtype))
+                _prepared.add(dtype)
         run(np.zeros(1, JOB), np.zeros(0, LAYER), 2, dtype)
-        folder = kernel_cache()
-        if folder is not None:
-            with suppress(OSError):  # a full disk: then the next process finds nothing ready
-                (folder / f"{dtype}.done").touch()
     return perf_counter() - began
 
 
@@ -98,19 +89,22 @@ def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
         prepare(dtype)
     job["place"], job_place, layers_place = job.ctypes.data, job.ctypes.data, layers.ctypes.data
     layers["place"] = layers_place + np.arange(len(layers)) * LAYER.itemsize
-    if members == 1 or _threads.are_lost:
+    members = _threads.expected(members)
+    if members == 1:
         alone = Shared.by_name["work"].compiled[dtype.name].ctypes
         alone(job_place, layers_place, len(layers), 0, 0, 1, 0.0)
         return 1
     board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
-    board[NAP + 1] = NAP_NANOSECONDS
+    board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
     with _threads.launching:
+        _threads.start()
         before = numba.get_num_threads()
-        numba.set_num_threads(min(members, int(numba.config.NUMBA_NUM_THREADS)))
-        _threads.watch_forks()
         try:
+            numba.set_num_threads(members)
             place, like = board.ctypes.data, dtype.type(0)
             _run_team(job_place, layers_place, len(layers), place, members, like)
         finally:
             numba.set_num_threads(before)
-    return int(board[SIZE])
+    came = int(board[SIZE])
+    _threads.record(came, members)
+    return came

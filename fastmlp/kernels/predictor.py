@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
+from contextlib import suppress
+from weakref import ref
 
 import numpy as np
 
-from fastmlp.functions import Array
+from fastmlp.functions import Array, quiet
 from fastmlp.kernels.encoding import even_rows, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import prepare, run, team_size
@@ -19,27 +20,74 @@ from fastmlp.kernels.rows import ROW_VECTORS
 from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
 
-_last: list[Predictor] = []
+# The predictors that nobody is using: the last one used is the last
+_idle: list[Predictor] = []
+MOST_IDLE = 8
 
 
-def predictor_for(
+def predict(
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    activations: Sequence[str],
+    images: Array,
+    what: str,
+    out: Array,
+    scale: float,
+    threads: int | None,
+) -> None:
+    """out = "answers", the outputs `(N, O)`, or "classes" `(N,)`, for images `(N, I)` times scale.
+
+    Whoever computes has a predictor alone: other threads, and a signal handler in the midst of it,
+    take or make another. So no lock is held, neither at a fork. MOST_IDLE are kept.
+    """
+    weights, biases = tuple(weights), tuple(biases)  # what the predictor reads lives until it ends
+    predictor = _take(weights, biases, activations, scale)
+    if predictor is None:
+        predictor = Predictor(weights, biases, activations, scale)
+    predictor(images, what, out, threads)
+    # not reached after an exception, which may have left its buffers half written
+    _idle.append(predictor)
+    del _idle[:-MOST_IDLE]
+
+
+def _take(
     weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str], scale: float
-) -> Predictor:
-    """Return the predictor of a network: the last one used, where it is that network's."""
-    last = _last[0] if _last else None
-    if last is None or not last.serves(weights, biases, activations, scale):
-        last = Predictor(weights, biases, activations, scale)
-        _last[:] = [last]
-    return last
+) -> Predictor | None:
+    """Return a predictor of this network that nobody else can take until it is idle again."""
+    for predictor in reversed(tuple(_idle)):
+        if predictor.serves(weights, biases, activations, scale):
+            try:
+                _idle.remove(predictor)
+            except ValueError:  # another thread was quicker
+                continue
+            return predictor
+    return None
+
+
+def _drop_collected(_: object) -> None:
+    """Drop the predictors whose networks were garbage collected."""
+    for predictor in tuple(_idle):
+        if any(parameter() is None for parameter in predictor.parameters):
+            with suppress(ValueError):
+                _idle.remove(predictor)
+
+
+class _Memory:
+    """An array's memory, without keeping the array alive."""
+
+    def __init__(self, array: Array) -> None:
+        self.__array_interface__ = array.__array_interface__
 
 
 class Predictor:
     """Infers images with one network's arrays: up to TILE_ROWS at once in buffers of its own.
 
     A layer with a whole number of vectors of outputs is read in place. Others are small, or odd:
-    they are packed anew at each call, as their weights may have been written to.
+    they are packed anew at each call, as their weights may have been written to. It keeps none
+    of the arrays alive: its caller does.
     """
 
+    @quiet
     def __init__(
         self,
         weights: Sequence[Array],
@@ -47,11 +95,10 @@ class Predictor:
         activations: Sequence[str],
         scale: float,
     ) -> None:
-        self._lock = Lock()  # of the buffers, which Python threads may share
-        self.weights, self.biases = tuple(weights), tuple(biases)
+        self.parameters = [ref(array, _drop_collected) for array in (*weights, *biases)]
         self.activations, self.scale = tuple(activations), scale
-        dtype = weights[0].dtype
-        inputs, outputs = len(weights[0]), len(biases[-1])
+        self._dtype, self._size = weights[0].dtype, sum(w.size for w in weights)
+        dtype, inputs, outputs = self._dtype, len(weights[0]), len(biases[-1])
         prepare(dtype)
         self._layers, arrays = layer_records(weights, biases, activations)
         self._arrays = arrays
@@ -87,6 +134,7 @@ class Predictor:
         self._copies: list[tuple[Array, Array]] = []
         for read, packed, w, b in zip(in_place, arrays, weights, biases, strict=True):
             if not read:
+                w, b = np.asarray(_Memory(w)), np.asarray(_Memory(b))
                 self._copies += [*panel_views(packed["w"], w), (packed["b"][: len(b)], b)]
 
     def serves(
@@ -97,29 +145,28 @@ class Predictor:
         scale: float,
     ) -> bool:
         """Return whether these very arrays are this predictor's."""
+        arrays = (*weights, *biases)
         return (
             scale == self.scale
-            and len(weights) == len(self.weights)
-            and all(one is other for one, other in zip(weights, self.weights, strict=True))
-            and all(one is other for one, other in zip(biases, self.biases, strict=True))
+            and len(arrays) == len(self.parameters)
+            and all(own() is array for own, array in zip(self.parameters, arrays, strict=True))
             and tuple(activations) == self.activations
         )
 
     def __call__(self, images: Array, what: str, out: Array, threads: int | None = None) -> None:
-        """out = "answers", the outputs `(N, O)`, or "classes" `(N,)`, for images `(N, I)`."""
-        with self._lock:
-            for target, source in self._copies:
-                target[...] = source
-            if len(images) <= TILE_ROWS:
-                self._infer_few(images, what, out)
-            else:
-                self._infer_many(images, what, out, threads)
+        """As `predict`."""
+        for target, source in self._copies:
+            target[...] = source
+        if len(images) <= TILE_ROWS:
+            self._infer_few(images, what, out)
+        else:
+            self._infer_many(images, what, out, threads)
 
     def _infer_many(self, images: Array, what: str, out: Array, threads: int | None) -> None:
         """Infer PART images at a time, by a team whose buffers are kept for the next call."""
-        layers, dtype = self._layers, self.weights[0].dtype
-        work = len(images) * sum(w.size for w in self.weights)
-        members = min(team_size(work, threads), -(-len(images) // TILE_ROWS))
+        layers = self._layers
+        wanted = team_size(len(images) * self._size, threads)
+        members = min(wanted, -(-len(images) // TILE_ROWS))
         if members not in self._jobs:
             self._jobs[members] = self._new_job(members, PART)
         job, images = self._jobs[members], np.ascontiguousarray(images)
@@ -130,14 +177,14 @@ class Predictor:
         record["image_kind"], record["samples"] = IMAGE_KINDS[images.dtype.name], len(images)
         record["classes"] = 0
         job.point(images=images, **{what: out})
-        run(job.record, layers, members, dtype)
+        run(job.record, layers, members, self._dtype)
         job.forget("images", what)
 
     def _new_job(self, members: int, rows: int) -> Job:
         """Return a job that infers so many images at a time."""
-        job = Job(self._layers, self.weights[0].dtype, members, infer_rows=rows)
+        job = Job(self._layers, self._dtype, members, infer_rows=rows)
         job.record["kind"], job.record["scale"] = INFER, self.scale
-        job.record["x_row"] = row_stride(len(self.weights[0]), self.weights[0].dtype)
+        job.record["x_row"] = row_stride(int(self._layers["inputs"][0]), self._dtype)
         job.point(table=self._table)
         return job
 
@@ -148,7 +195,7 @@ class Predictor:
         if kind != self._image_kind:
             self._record["images"], self._record["image_kind"] = own.ctypes.data, IMAGE_KINDS[kind]
             self._image_kind = kind
-        sparse = len(self.weights) > 1 and is_sparse(images)
+        sparse = len(self._layers) > 1 and is_sparse(images)
         self._record["inputs_as"] = CODES if sparse else DENSE
         self._record["samples"] = count
         self._record["classes"] = self._classes if what == "classes" else 0

@@ -1,14 +1,15 @@
-"""A team of threads that stays together for a whole job: roll call, and barrier.
+"""A team of threads that does a whole job: its start, and its barrier.
 
-Nobody promises that all members run at once: a thread limit, a busy machine or a scheduler that
-runs them one after another may not let them. So the team is those who answer the roll call in
-time; who comes late finds it closed and goes home. A job's result is the same for any team.
+Not all members may run at once: a thread limit, a busy machine or a scheduler that runs them one
+after another can prevent it. So the team is the threads that join within a millisecond; one that
+comes later does nothing. A job's result is the same for any team.
 """
 
 from __future__ import annotations
 
 import platform
 import sys
+import time
 from typing import Any
 
 from llvmlite import ir
@@ -18,11 +19,14 @@ from numba.extending import intrinsic
 from fastmlp.kernels.options import jit
 
 # The team's board: int64 counters, each on a cache line of its own (8 to a line)
-PRESENT, SIZE, ARRIVED, ASLEEP, IN_VAIN, NAP, BOARD_SIZE = 0, 8, 16, 24, 32, 40, 48
+PRESENT, SIZE, ARRIVED, ASLEEP, IN_VAIN, NAP, START_NAP, BOARD_SIZE = 0, 8, 16, 24, 32, 40, 48, 56
 CLOSED = 1 << 32
-# How often to look before giving the core away, about 100 microseconds, and how often to give it
-# away before the roll call ends, some milliseconds
-SPINS, ROLL_CALL_YIELDS = 8000, 5000
+# How often to look before giving the core away: about 100 microseconds
+SPINS = 8000
+# A member waits so long for the others to join: in all, and before it sleeps, or gives its core
+# away, between looks. With the last nap, and what waking takes, it is less than a millisecond.
+START_NANOSECONDS, START_SPIN_NANOSECONDS, START_NAP_NANOSECONDS = 800_000, 100_000, 50_000
+START_LOOKS = 64  # so many between two readings of the clock
 # Members that share a core look in vain for each other until one sleeps. So each wait that ends
 # asleep halves how long the next ones look, so many times at most; one that does not doubles it.
 MOST_HALVINGS = 7
@@ -90,6 +94,34 @@ def pause(typingctx: Any) -> Any:
     return types.void(), generate
 
 
+@intrinsic
+def nanoseconds(typingctx: Any) -> Any:
+    """Return the time in nanoseconds, int64, of a clock that is never set back."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, status = ir.IntType(64), ir.IntType(32)
+        room = cgutils.alloca_once(builder, word, size=2)
+
+        def read(name: str, *arguments: Any) -> tuple[Any, Any]:
+            kind = ir.FunctionType(status, [*(a.type for a in arguments), room.type])
+            function = cgutils.get_or_insert_function(builder.module, kind, name)
+            builder.call(function, [*arguments, room])
+            return builder.load(room), builder.load(builder.gep(room, [word(1)]))
+
+        if sys.platform == "win32":
+            (count, _), (rate, _) = (
+                read("QueryPerformanceCounter"),
+                read("QueryPerformanceFrequency"),
+            )
+            whole, rest = builder.sdiv(count, rate), builder.srem(count, rate)
+            rest = builder.sdiv(builder.mul(rest, word(10**9)), rate)
+        else:
+            whole, rest = read("clock_gettime", status(time.CLOCK_MONOTONIC))
+        return builder.add(builder.mul(whole, word(10**9)), rest)
+
+    return types.int64(), generate
+
+
 @jit
 def wait_for(address, value, most_spins, yields):
     """Wait until the int64 at an address is at least value; False after so many looks and yields.
@@ -110,18 +142,37 @@ def wait_for(address, value, most_spins, yields):
 
 
 @jit
-def roll_call(board, members):
-    """Join the team; return (own number, size of the team), or (-1, 0) for who comes too late."""
+def join(board, members):
+    """Join the team; return (own number, size of the team), or (-1, 0) if it has started."""
     present, size = board + PRESENT * 8, board + SIZE * 8
     number = atomic_add(present, 1)
     if number >= CLOSED:
         return -1, 0
-    if number == members - 1 or not wait_for(size, 1, SPINS, ROLL_CALL_YIELDS):
+    if number == members - 1 or not wait_for_start(size, board + START_NAP * 8):
         before = atomic_or(present, CLOSED)
         if before < CLOSED:
             atomic_add(size, before)
+            if CAN_SLEEP:
+                system_call(FUTEX, size, WAKE, ALL, 0, 0, 0)
     wait_for(size, 1, SPINS, -1)
     return number, atomic_load(size)
+
+
+@jit
+def wait_for_start(size, nap):
+    """Wait until the team has a size; False if START_NANOSECONDS have passed before."""
+    began, waited = nanoseconds(), 0
+    while waited < START_NANOSECONDS:
+        if wait_for(size, 1, START_LOOKS, 0):
+            return True
+        if waited < START_SPIN_NANOSECONDS:
+            pause()
+        elif CAN_SLEEP:
+            system_call(FUTEX, size, WAIT, 0, nap, 0, 0)
+        else:
+            yield_core()
+        waited = nanoseconds() - began
+    return False
 
 
 @jit

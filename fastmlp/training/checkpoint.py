@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp.errors import CheckpointError, refuse
-from fastmlp.files import check_writable, write_whole
+from fastmlp.files import check_folder, write_whole
 from fastmlp.functions import Array
 from fastmlp.interrupts import interrupts_held
+from fastmlp.plain import to_json
 from fastmlp.tensors import read_tensors
 
 FORMAT = "fastmlp checkpoint 1"
@@ -46,7 +47,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], every: int) -> None:
         self.folder, self.every = folder, every
-        self.identity: dict[str, Any] = json.loads(json.dumps(dict(identity)))
+        self.identity: dict[str, Any] = json.loads(to_json(dict(identity)))
         self._unsaved: State | None = None
 
     def begin(self, resume: bool) -> State | None:
@@ -56,9 +57,8 @@ class Checkpoints:
         CheckpointError when the folder cannot be made, or not be written.
         """
         try:
-            self.folder = self.folder.absolute()
+            self.folder = check_folder(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
-            check_writable(self._path(0))
         except OSError as error:
             raise _unwritable(self.folder, error) from None
         state = self.newest() if resume else None
@@ -135,7 +135,7 @@ def to_bytes(state: State) -> bytes:
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(array) for name, array in state.tensors.items()}
-    facts = json.dumps({"epochs": state.epochs, **state.facts}, sort_keys=True)
+    facts = to_json({"epochs": state.epochs, **state.facts}, sort_keys=True)
     digest = _digest(tensors, facts)
     data: bytes = save(tensors, {"format": FORMAT, "facts": facts, "digest": digest})
     return data

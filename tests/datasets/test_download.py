@@ -168,3 +168,18 @@ def test_a_published_gzip_digest_is_demanded_of_downloads_only(
         load_family(family, mirrors=[server.mirror("recompressed")])
     check(load_family(family, mirrors=[server.mirror("good")]), arrays)
     check(load_family(family, folder=tiny_folder), arrays)
+
+
+def test_a_full_disk_is_named_and_no_other_mirror_is_asked(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    mirrors = [server.mirror("good"), server.mirror("good")]
+    with pytest.raises(DataUnavailableError, match="No space left on device") as caught:
+        fetch(f"{NAMES[0]}.gz", mirrors, tmp_path, verify=lambda part: None, most=10**6)
+    assert str(caught.value).count("No space left") == 1
+    assert f"{NAMES[0]}.gz could not be downloaded" in str(caught.value)
+    assert left_in(tmp_path) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastmlp
-from fastmlp.kernels import options
+from fastmlp.kernels import folder
 
 CALLEE = """
 from fastmlp.kernels.options import jit
@@ -82,11 +82,11 @@ def test_a_cache_that_cannot_be_written_is_said_once_and_done_without(package):
 
 
 def test_the_salt_knows_every_source_of_the_kernels(monkeypatch):
-    before = options._salt()
-    assert before == options._salt()
+    before = folder._salt()
+    assert before == folder._salt()
     read = Path.read_bytes
     for name in ("simd.py", "forward.py", "functions.py"):
         monkeypatch.setattr(
             Path, "read_bytes", lambda self, name=name: read(self) + b"#" * (self.name == name)
         )
-        assert options._salt() != before
+        assert folder._salt() != before

@@ -1,0 +1,149 @@
+"""Every command and Python block of the README, run with the installed wheel.
+
+COMMANDS lists the README's commands; the lists are compared, so that none is left out. A slow
+command runs in its smallest form: `extra` holds the options that make it small.
+"""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import fastmlp
+
+pytestmark = pytest.mark.install
+README = (Path(__file__).parents[2] / "README.md").read_text()
+FOLDER = os.environ.get("FASTMLP_DATA")
+HAS_MNIST = bool(FOLDER)
+# Where MNIST is not at hand, generated digits stand in for it, under the name of its model
+MNIST = () if HAS_MNIST else ("--dataset", "digits", "--model", "mnist.safetensors")
+TESTED = () if HAS_MNIST else ("--dataset", "digits")
+ONE_EPOCH = ("--rounds", "1", "--epochs", "1")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of the README: what makes it small, and what it must print and return.
+
+    accuracy : the least test accuracy in %, of which the output tells
+    """
+
+    extra: tuple[str, ...] = ()
+    prints: str = ""
+    accuracy: float = 0.0
+    status: int = 0
+
+
+CORE = {
+    "fastmlp train": Command(MNIST, "model saved to", 97.5),
+    "fastmlp train --hidden-layers 256,64 --validation 0.1 --early-stopping 3 --epochs 30": Command(
+        MNIST, "val cost", 97.5
+    ),
+    "fastmlp train --dataset digits --learning-rate 8 --schedule halving": Command(
+        (), "model saved to", 90
+    ),
+    "fastmlp evaluate mnist.safetensors": Command(TESTED, "accuracy", 97.5),
+    "fastmlp find-learning-rate": Command(TESTED, "begins with it"),
+    "fastmlp warmup": Command((), "are ready"),
+    "fastmlp verify": Command(("--cases", "300"), "300 cases"),
+    "fastmlp info --measure": Command((), "peak"),
+    "fastmlp bench --quick": Command((*ONE_EPOCH, "--dataset", "digits"), "NumPy"),
+    "fastmlp bench 784-256-10/64 --against torch,jax": Command(
+        (*ONE_EPOCH, "--dataset", "digits"), 'pip install "fastmlp[peers]"', status=1
+    ),
+    "fastmlp bench accuracy --target 0.98": Command(
+        ("--target", "0.8", "--seeds", "1", "--against", "numpy", "--dataset", "digits"), "numpy"
+    ),
+}
+WITH_EXTRAS = {
+    "fastmlp predict mnist.safetensors photo.jpg": Command((), "7"),
+    "fastmlp bench --save run.json --html run.html": Command(
+        ("784-16-16-10/10", *ONE_EPOCH, "--dataset", "digits", "--against", "numpy"), "NumPy"
+    ),
+    "fastmlp bench kernels --roofline roofline.png": Command((), "geometric mean"),
+    "fastmlp bench compare old.json run.json": Command((), "784-16-16-10/10"),
+}
+
+
+def commands():
+    """Return the README's fastmlp commands, without their comments."""
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    return [re.split(r" +#", line)[0].strip() for line in lines if line.startswith("fastmlp ")]
+
+
+def blocks(language):
+    """Return the README's fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def variables():
+    return {"FASTMLP_DATA": str(Path(FOLDER).resolve())} if HAS_MNIST else {}
+
+
+def check(environment, line, command):
+    arguments = line.split()
+    done = environment.run(*arguments, *command.extra, seconds=300, **variables())
+    said = done.stdout + done.stderr
+    assert done.returncode == command.status, said
+    assert command.prints in said, said
+    assert "Traceback" not in said
+    if command.accuracy:
+        found = re.search(r"accuracy:? (\d+\.\d+) ?%", said)
+        assert found, said
+        assert float(found.group(1)) >= command.accuracy, said
+
+
+def test_every_command_of_the_readme_is_here():
+    assert set(commands()) == {*CORE, *WITH_EXTRAS}
+
+
+@pytest.mark.parametrize("line", CORE)
+def test_a_command_with_the_core_dependencies(core, line):
+    check(core, line, CORE[line])
+
+
+@pytest.mark.parametrize("block", range(len(blocks("python"))))
+def test_a_python_block_with_the_core_dependencies(core, block):
+    code = blocks("python")[block]
+    if not HAS_MNIST:
+        code = code.replace('load_dataset("mnist")', 'load_dataset("digits")')
+    done = core.run("python", "-W", "error", "-c", code, **variables())
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split()[-1]) > 0.975
+
+
+@pytest.fixture(scope="module")
+def files(core, extras):
+    """Make what the README's commands find: a model, the photo of a seven, an older run."""
+    from PIL import Image, ImageOps
+
+    data = fastmlp.load_dataset("mnist" if HAS_MNIST else "digits")
+    seven = data.test.images[list(data.test.labels).index(7)].reshape(28, 28)
+    paper = ImageOps.expand(ImageOps.invert(Image.fromarray(seven)), 20, 255)
+    paper.resize((680, 680), Image.Resampling.BICUBIC).save(extras.work / "photo.jpg")
+    if not (core.work / "mnist.safetensors").exists():
+        check(core, "fastmlp train", CORE["fastmlp train"])
+    shutil.copy(core.work / "mnist.safetensors", extras.work)
+
+
+@pytest.mark.parametrize("line", WITH_EXTRAS)
+def test_a_command_with_an_extra(extras, files, line):
+    if "old.json" in line:
+        shutil.copy(extras.work / "run.json", extras.work / "old.json")
+    check(extras, line, WITH_EXTRAS[line])
+    for name in re.findall(r"\S+\.(?:html|png)", line):
+        assert (extras.work / name).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("line", WITH_EXTRAS)
+def test_without_its_extra_a_command_says_what_to_install(core, line):
+    extra = "image" if "photo" in line else "plot"
+    if "compare" in line:
+        return
+    (core.work / "photo.jpg").write_bytes(b"")
+    done = core.run(*line.split(), **variables())
+    assert done.returncode == 1
+    assert f'pip install "fastmlp[{extra}]"' in done.stderr

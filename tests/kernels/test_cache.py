@@ -1,0 +1,173 @@
+"""The cache of machine code: what counts as a hit, and what as a miss."""
+
+import os
+import random
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import pytest
+from kept import DOUBLE, FLOAT, caught, compiled, fresh_process, hit, only_file, plus_one, plus_two
+from numba.core import serialize, types
+
+from fastmlp.kernels import cache, launch, options
+
+
+def test_a_second_time_it_is_loaded_without_a_warning(home):
+    (_, loaded), messages = caught(compiled)
+    assert (loaded, messages) == (False, [])
+    assert caught(hit) == (True, [])
+    made, _ = compiled()
+    assert made.stats.cache_path == str(home)
+    made.recompile()
+    assert not made.stats.cache_hits[DOUBLE] > 1
+
+
+def test_2000_flipped_bits_are_2000_misses_and_nothing_is_unpickled(home, monkeypatch):
+    made, _ = compiled()
+    path, unpickled = only_file(home), []
+    monkeypatch.setattr(serialize, "loads", unpickled.append)
+    right = path.read_bytes()
+    reader, context = cache.KernelCache(plus_one), made.targetctx
+    draw = random.Random(1)
+
+    def misses(file):
+        for _ in range(2000):
+            place = draw.randrange(len(right))
+            file.seek(place)
+            file.write(bytes([right[place] ^ 1 << draw.randrange(8)]))
+            yield reader.load_overload(DOUBLE, context) is None
+            file.seek(place)
+            file.write(right[place : place + 1])
+
+    with path.open("r+b", buffering=0) as file:
+        missed, messages = caught(lambda: sum(misses(file)))
+    assert (missed, len(messages), unpickled) == (2000, 1, [])
+    assert reader.content(DOUBLE) == right[cache.DIGEST_BYTES :]
+
+
+def link_to_nothing(path):
+    path.unlink()
+    path.symlink_to(path.parent / "nothing")
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def older_folder(path):
+    """A file of another version of the kernels, under the name that it would have here."""
+    data = path.read_bytes()[cache.DIGEST_BYTES :]
+    key, _ = cache.KernelCache(plus_one)._place(Path("/fedcba9876543210"), DOUBLE)
+    path.write_bytes(cache._digest(key, data) + data)
+
+
+DAMAGES = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "text": lambda path: path.write_text("not what was written"),
+    "half": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "all but a byte": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"\0"),
+    "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "only a digest": lambda path: path.write_bytes(path.read_bytes()[: cache.DIGEST_BYTES]),
+    "huge": lambda path: os.truncate(path, cache.MOST_BYTES + 1),
+    "unpickles to nonsense": lambda path: path.write_bytes(cache._digest(b"", b"") + b""),
+    "of another folder": older_folder,
+    "others can write it": lambda path: path.chmod(0o622),
+    "removed": Path.unlink,
+    "a pipe": pipe,
+    "a link to nothing": link_to_nothing,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_not_as_written_is_replaced_whole(home, monkeypatch, damage):
+    compiled()
+    path = only_file(home)
+    DAMAGES[damage](path)
+    (kept, loaded), messages = caught(lambda: (options.is_kept(plus_one, types.float64), hit()))
+    assert (kept, loaded) == (False, False)
+    assert len(messages) <= 1
+    assert stat.S_IMODE(path.lstat().st_mode) == 0o600
+    assert only_file(home) == path
+    fresh_process(monkeypatch)
+    assert caught(hit) == (True, [])
+
+
+def test_an_error_while_code_is_rebuilt_is_a_miss(home, monkeypatch):
+    compiled()
+
+    def fails(data):
+        raise ImportError("no such module")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(serialize, "loads", fails)
+        loaded, messages = caught(hit)
+    assert not loaded
+    assert len(messages) == 1
+    assert hit()
+
+
+def test_no_file_stands_in_for_another(home):
+    cases = [(plus_one, FLOAT), (plus_one, DOUBLE), (plus_two, DOUBLE)]
+    files = {}
+    for case in cases:
+        before = set(home.glob("*")) if home.exists() else set()
+        compiled(*case)
+        (files[case],) = set(home.iterdir()) - before
+    contents = [files[case].read_bytes() for case in cases]
+    for case, data in zip(cases, contents[1:] + contents[:1], strict=True):
+        files[case].write_bytes(data)
+    assert caught(lambda: [hit(*case) for case in cases])[0] == [False] * 3
+    assert [hit(*case) for case in cases] == [True] * 3
+
+
+def test_two_precisions_compiled_at_once_keep_their_own_code(home, monkeypatch):
+    waiting = []
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.KernelCache, "save_overload", lambda *saved: waiting.append(saved))
+        assert [hit(plus_one, FLOAT), hit(plus_one, DOUBLE)] == [False, False]
+    for saved in waiting:
+        cache.KernelCache.save_overload(*saved)
+    for signature in (FLOAT, DOUBLE):
+        made, loaded = compiled(plus_one, signature)
+        assert loaded
+        assert made.nopython_signatures[0].args == signature
+
+
+def test_threads_that_start_together_compile_once(monkeypatch):
+    compiling, ran = [], []
+    gate = Lock()
+    gate.acquire()
+
+    def compile_slowly(kernel, precision):
+        compiling.append(kernel)
+        gate.acquire(timeout=0.2)  # time for the others to arrive
+
+    monkeypatch.setattr(launch, "_prepared", set())
+    monkeypatch.setattr(options.Shared, "compile", compile_slowly)
+    monkeypatch.setattr(options.Shared, "by_name", {"one": options.Shared.by_name["work"]})
+    monkeypatch.setattr(launch, "run", lambda *arguments: ran.append(arguments))
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(launch.prepare, [np.dtype("float32")] * 3))
+    assert len(compiling) == 1
+    assert ran
+
+
+def test_it_is_said_to_be_compiled_if_all_files_are_as_written(home, monkeypatch):
+    monkeypatch.setattr(launch, "_prepared", set())
+    functions = [kernel.function for kernel in options.Shared.by_name.values()]
+    precision = types.float32
+    for function in (*functions, launch._run_team.py_func):
+        assert not launch.is_compiled(np.dtype("float32"))
+        reader = cache.KernelCache(function)
+        key, path = reader._place(home, options.argument_types(function, precision))
+        cache._replace(path, cache._digest(key, b"code") + b"code")
+    assert launch.is_compiled(np.dtype("float32"))
+    assert not launch.is_compiled(np.dtype("float64"))
+    damaged = sorted(home.iterdir())[3]
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    assert caught(launch.is_compiled, np.dtype("float32"))[0] is False
