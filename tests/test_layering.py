@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "machine": {"cores", "errors", "paths", "kernels"},
     "bench": DATA
     | {"cores", "backends", "bench", "kernels", "machine", "network", "reference", "training"},
-    "verify": {"errors", "functions", "kernels", "reference", "verify"},
+    "verify": {"errors", "functions", "kernels", "network", "reference", "training", "verify"},
     "report": {"errors", "functions", "datasets", "network", "training", "machine", "bench"}
     | {"report", "verify"},
     "arguments": {"backends", "datasets", "functions", "training"},

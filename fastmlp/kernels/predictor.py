@@ -7,7 +7,7 @@ from threading import Lock
 
 import numpy as np
 
-from fastmlp.functions import Array
+from fastmlp.functions import Array, quiet
 from fastmlp.kernels.encoding import even_rows, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import prepare, run, team_size
@@ -40,6 +40,7 @@ class Predictor:
     they are packed anew at each call, as their weights may have been written to.
     """
 
+    @quiet
     def __init__(
         self,
         weights: Sequence[Array],

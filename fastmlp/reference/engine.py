@@ -63,7 +63,7 @@ class Engine:
         """
         costs, correct = np.empty(len(learning_rates)), 0
         # a run that diverges is recognised by its cost, not by warnings
-        with blas_threads(self.threads), np.errstate(over="ignore", invalid="ignore"):
+        with blas_threads(self.threads), np.errstate(all="ignore"):
             for step, learning_rate in enumerate(learning_rates):
                 rows = order[step * self.batch_size : (step + 1) * self.batch_size]
                 x = images[rows]
@@ -129,7 +129,7 @@ def infer(
 ) -> None:
     """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
     dtype = weights[0].dtype
-    with blas_threads(threads):
+    with blas_threads(threads), np.errstate(all="ignore"):
         for start in range(0, len(images), INFER_ROWS):
             rows = slice(start, start + INFER_ROWS)
             x = np.multiply(images[rows], dtype.type(scale), dtype=dtype)
