@@ -12,7 +12,7 @@ import numpy as np
 
 from fastmlp.errors import ArgumentError, ModelError
 from fastmlp.files import write_whole
-from fastmlp.functions import Array, activation_named, cost_named
+from fastmlp.functions import Array, activation_named, check_outputs, cost_named
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
@@ -82,6 +82,7 @@ def _checked_spec(spec: Any) -> dict[str, Any]:
         raise ValueError(f"{len(spec['hidden'])} hidden activations for sizes {sizes!r}")
     for name in (*spec["hidden"], spec["output"]):
         activation_named(name, "activation")
+    check_outputs(spec["output"], sizes[-1])
     cost_named(spec["cost"], spec["output"])
     if spec["dtype"] not in ("float32", "float64"):
         raise ValueError(f"dtype is {spec['dtype']!r}")

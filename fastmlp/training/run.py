@@ -193,9 +193,9 @@ class Run:
 def checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Array]:
     """Return images and answers in the form that engines take; ArgumentError names `argument`."""
     images, labels = (data.images, data.labels) if isinstance(data, Split) else data
-    rows = as_images(images, network.sizes[0], f"{argument} images")
+    rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
     return rows, as_answers(
-        labels, len(rows), network.sizes[-1], network.dtype, f"{argument} labels"
+        labels, len(rows), network.sizes[-1], network.dtype, network.cost, f"{argument} labels"
     )
 
 
