@@ -22,7 +22,7 @@ from fastmlp.functions import (
     count_correct,
     quiet,
 )
-from fastmlp.inputs import as_answers, as_images, check_finite, sum_of_squares
+from fastmlp.inputs import as_answers, as_images, check_finite, check_scale
 
 PIXEL_SCALE = 1 / 255
 EVALUATE_ROWS = 10_000
@@ -126,8 +126,7 @@ class Network:
         weights, biases = self.checked_parameters(len(rows) > CHECKED_FROM)
         scale = self.scale_of(rows)
         backend_named(backend).infer(weights, biases, self.activations, rows, a, scale)
-        squares = sum_of_squares(a)
-        if squares != squares:
+        if np.isnan(a).any():
             self._refuse_nan()
         return a[0] if self._is_one(images) else a
 
@@ -185,7 +184,7 @@ class Network:
     def checked_parameters(self, finite: bool = True) -> tuple[list[Array], list[Array]]:
         """Return weights and biases; ArgumentError if one no longer has its shape and dtype.
 
-        finite : whether to refuse NaN and infinity in them, too
+        finite : whether to refuse NaN and infinity in them, and a wrong `pixel_scale`, too
         """
         shapes = list(pairwise(self.sizes))
         for name, arrays, wanted in (
@@ -202,6 +201,8 @@ class Network:
                 )
             if finite:
                 check_finite(name, arrays)
+        if finite:
+            check_scale(self.pixel_scale, self.dtype)
         return self.weights, self.biases
 
     def scale_of(self, images: Array) -> float:
