@@ -242,7 +242,7 @@ def verify(**given: Any) -> None:
             lambda done, of: draw(f"{done:,} of {of:,} cases"),
         )
     document = {**asdict(outcome), "passed": outcome.passed}
-    screen.show(document, report.verification_table(outcome))
+    screen.show(document, report.verification_table(outcome), report.rows_table(outcome))
     screen.say(*outcome.failures, style="bold red")
     screen.say(report.verification_line(outcome))
     if not outcome.passed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -103,15 +104,9 @@ def _check_targets(targets: Array, cost: str, argument: str) -> None:
         raise refuse(
             argument,
             f"must be targets in {allowed[0]:g} … {allowed[1]:g} for the cost {cost!r}",
-            f"targets from {low:g} to {high:g}",
+            f"targets from {low} to {high}",
             "Use a network with cost='squared_error', or rescale the targets.",
         )
-
-
-def sum_of_squares(array: Array) -> Any:
-    """Return the sum of the squares of a C-contiguous array: NaN if, and only if, one is NaN."""
-    flat = array.reshape(-1)
-    return np.dot(flat, flat)
 
 
 def check_sizes(array: Array, dtype: Any, argument: str) -> None:
@@ -123,7 +118,8 @@ def check_sizes(array: Array, dtype: Any, argument: str) -> None:
     most = np.finfo(dtype).max
     with np.errstate(all="ignore"):
         # one pass over all that is right: no term of a sum of squares is larger than the sum
-        if sum_of_squares(array) <= most:
+        flat = array.reshape(-1)
+        if np.dot(flat, flat) <= most:
             return
         rows = np.abs(array.reshape(len(array), -1))
         limit, largest = np.sqrt(most), rows.max(axis=1)
@@ -143,6 +139,31 @@ def check_sizes(array: Array, dtype: Any, argument: str) -> None:
             f"must lie between -{limit:.3g} and {limit:.3g}, as larger sums overflow in {name}",
             f"{largest[row]:.3g} in row {row}",
             "Scale them, to about -1 to 1 for example.",
+        )
+
+
+def check_finite(name: str, arrays: Sequence[Array]) -> None:
+    """Refuse NaN and infinity in parameters, naming the array."""
+    for number, array in enumerate(arrays):
+        bad = ~np.isfinite(array)
+        if bad.any():
+            raise refuse(
+                name,
+                "must be finite",
+                f"NaN or infinity in {int(bad.sum())} of {array.size} numbers of {name}[{number}]",
+                "Load a good model, or build the network anew.",
+            )
+
+
+def check_scale(scale: Any, dtype: Any) -> None:
+    """Refuse a scale that is not positive, or makes 255 a number that `check_sizes` refuses."""
+    most = float(np.sqrt(np.finfo(dtype).max)) / 255
+    if not isinstance(scale, (int, float, np.number)) or not 0 < scale <= most:
+        raise refuse(
+            "pixel_scale",
+            f"must be a number above 0, and at most {most:.3g}",
+            repr(scale),
+            "Set network.pixel_scale = 1 / 255, for example.",
         )
 
 

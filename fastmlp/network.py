@@ -22,7 +22,7 @@ from fastmlp.functions import (
     count_correct,
     quiet,
 )
-from fastmlp.inputs import as_answers, as_images, sum_of_squares
+from fastmlp.inputs import as_answers, as_images, check_finite, check_scale
 
 PIXEL_SCALE = 1 / 255
 EVALUATE_ROWS = 10_000
@@ -52,7 +52,7 @@ class Network:
     as they are. Raises ArgumentError for whatever it cannot be built from.
 
     Weights and biases must be finite. Training, `gradients`, `evaluate`, `save`, and predictions
-    for more than CHECKED_FROM images refuse others. For fewer images these are not looked at, but
+    for more than 64 images refuse others. For fewer images these are not looked at, but
     an output that is NaN is refused. As zero pixels may be left out, 0 times an infinite weight
     may then count as 0.
     """
@@ -126,8 +126,7 @@ class Network:
         weights, biases = self.checked_parameters(len(rows) > CHECKED_FROM)
         scale = self.scale_of(rows)
         backend_named(backend).infer(weights, biases, self.activations, rows, a, scale)
-        squares = sum_of_squares(a)
-        if squares != squares:
+        if np.isnan(a).any():
             self._refuse_nan()
         return a[0] if self._is_one(images) else a
 
@@ -188,7 +187,7 @@ class Network:
     def checked_parameters(self, finite: bool = True) -> tuple[list[Array], list[Array]]:
         """Return weights and biases; ArgumentError if one no longer has its shape and dtype.
 
-        finite : whether to refuse NaN and infinity in them, too
+        finite : whether to refuse NaN and infinity in them, and a wrong `pixel_scale`, too
         """
         shapes = list(pairwise(self.sizes))
         for name, arrays, wanted in (
@@ -204,7 +203,9 @@ class Network:
                     f"Write into the arrays: network.{name}[0][...] = values.",
                 )
             if finite:
-                _check_finite(name, arrays)
+                check_finite(name, arrays)
+        if finite:
+            check_scale(self.pixel_scale, self.dtype)
         return self.weights, self.biases
 
     def scale_of(self, images: Array) -> float:

@@ -24,7 +24,7 @@ class Outcome:
 
     worst : for each kernel the largest error, over what is allowed; above 1 is a failure
     mistrusted : cases in which nearly everything is zero, so that being right means little
-    rows : for each kernel how many of its cases had a row of the tables, "output softmax, …"
+    rows : for each kernel how many of its cases had a row of the tables, as "hidden: relu"
     failures : a line for each, that says how to see it again
     """
 

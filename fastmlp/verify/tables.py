@@ -66,7 +66,7 @@ TABLES: dict[str, dict[str, Any]] = {
 class Draw:
     """The random choices of one case.
 
-    rng : for all that is in no table; rows : what came up, "hidden relu" for example
+    rng : for all that is in no table; rows : what came up, "hidden: relu" for example
     """
 
     def __init__(self, seed: int) -> None:
@@ -76,7 +76,7 @@ class Draw:
         """Return the value of a random row of a table; `first` is the first row's extra chance."""
         names = list(TABLES[table])
         name = names[0 if self.rng.random() < first else int(self.rng.integers(len(names)))]
-        self.rows.add(f"{table} {name}")
+        self.rows.add(f"{table}: {name}")
         return TABLES[table][name]
 
     def width(self, dtype: Any) -> int:
@@ -124,4 +124,4 @@ class Draw:
 
 def rows_of(tables: tuple[str, ...]) -> tuple[str, ...]:
     """Return all rows of some tables, as `Draw` calls them."""
-    return tuple(f"{table} {name}" for table in tables for name in TABLES[table])
+    return tuple(f"{table}: {name}" for table in tables for name in TABLES[table])
