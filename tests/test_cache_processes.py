@@ -10,8 +10,11 @@ import sys
 
 import numpy as np
 import pytest
+from numba.core import types
 
 from fastmlp.kernels import folder, launch
+from fastmlp.kernels.cache import KernelCache
+from fastmlp.kernels.options import Shared, argument_types
 from fastmlp.paths import make_folder
 
 SECONDS = 180
@@ -60,8 +63,13 @@ def ready(tmp_path_factory):
     cache = tmp_path_factory.mktemp("ready") / "cache"
     launch.prepare(np.dtype("float32"))
     if (own := folder.kernel_folder()) is not None:
-        make_folder(cache / "kernels")
-        shutil.copytree(own, cache / "kernels" / own.name)
+        make_folder(cache / "kernels" / own.name)
+        functions = [kernel.function for kernel in Shared.by_name.values()]
+        for function in (*functions, launch._run_team.py_func):
+            signature = argument_types(function, types.float32)
+            _, path = KernelCache(function)._place(own, signature)
+            if path.exists():
+                shutil.copy(path, cache / "kernels" / own.name)
     (_, digest), _ = finish(start(cache))
     return cache, digest
 
