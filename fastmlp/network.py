@@ -233,19 +233,6 @@ class Network:
         )
 
 
-def _check_finite(name: str, arrays: Sequence[Array]) -> None:
-    """Refuse NaN and infinity in parameters, naming the array."""
-    for number, array in enumerate(arrays):
-        bad = ~np.isfinite(array)
-        if bad.any():
-            raise refuse(
-                name,
-                "must be finite",
-                f"NaN or infinity in {int(bad.sum())} of {array.size} numbers of {name}[{number}]",
-                "Load a good model, or build the network anew.",
-            )
-
-
 def _checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     whole = [size for size in sizes if isinstance(size, (int, np.integer)) and size >= 1]
     if len(whole) != len(sizes) or len(whole) < 2:
