@@ -62,7 +62,8 @@ def train(**given: Any) -> None:
     """Train a network and save it.
 
     Without options it reaches 98 % on MNIST. Where MNIST cannot be had it trains on digits,
-    which are generated, and says so. Ctrl-C saves the network as it is then.
+    which are generated, and says so. Ctrl-C saves the network as it is then, or with
+    --early-stopping the best so far; so does a run that diverges, with its last good epoch.
     """
     from fastmlp import report
 
@@ -74,15 +75,17 @@ def train(**given: Any) -> None:
     network = steps.built(data, given, screen.say)
     seconds = steps.prepared(network.dtype, given["backend"], screen.say)
     with screen.line() as draw:
-        history = steps.trained(network, data, given, draw)
+        history, diverged = steps.trained(network, data, given, draw)
     network.save(model)
     status, test = EXIT_STATUS.get(history.stopped, 0), None
-    if status == 0:
+    if status == 0 and diverged is None:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
     settings = {name: given[name] for name in (*steps.TRAINED, "validation")}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     screen.show(document, report.training_table(data.name, history, test))
     screen.say(*report.training_summary(history, test, seconds), f"model saved to {model}")
+    if diverged is not None:
+        raise diverged
     if status:
         click.get_current_context().exit(status)
 
@@ -140,7 +143,7 @@ def predict(**given: Any) -> None:
 def find_learning_rate(**given: Any) -> None:
     """Find a learning rate by halving.
 
-    A high rate is halved until training on some of the images lowers their cost.
+    A high rate is halved until training on some of the images learns best.
     """
     from fastmlp import report, training
 

@@ -13,6 +13,7 @@ import numpy as np
 from fastmlp.errors import ArgumentError, ModelError
 from fastmlp.files import write_whole
 from fastmlp.functions import Array, activation_named, cost_named
+from fastmlp.plain import to_json
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
@@ -38,7 +39,7 @@ def save(path: str | PathLike[str], network: Network) -> None:
         "pixel_scale": network.pixel_scale,
         "class_names": network.class_names,
     }
-    metadata = {"format": FORMAT, "network": json.dumps(spec)}
+    metadata = {"format": FORMAT, "network": to_json(spec)}
     write_whole(Path(path), to_bytes(tensors, metadata))
 
 

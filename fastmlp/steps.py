@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.errors import FastMLPError, refuse
-from fastmlp.interrupts import Terminated, orderly_end
+from fastmlp.errors import DivergedError, FastMLPError, refuse
+from fastmlp.interrupts import orderly_end
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split
@@ -100,8 +100,14 @@ def prepared(dtype: Any, backend: str, say: Say) -> float:
     return seconds
 
 
-def trained(network: Network, data: Dataset, given: Given, draw: Draw) -> History:
-    """Train, and return the history: after Ctrl-C or SIGTERM the one so far, which says so."""
+def trained(
+    network: Network, data: Dataset, given: Given, draw: Draw
+) -> tuple[History, DivergedError | None]:
+    """Train, and return the history, and the error of a run that diverged after a good epoch.
+
+    After Ctrl-C and SIGTERM, and such an error, the history is the one so far, which says why.
+    Raises where nothing was learnt that an older model should give way to.
+    """
     from fastmlp import report, training
 
     split, held_out = hold_out(data.train, given["validation"], given["seed"])
@@ -114,16 +120,20 @@ def trained(network: Network, data: Dataset, given: Given, draw: Draw) -> Histor
 
     try:
         with orderly_end():
-            return training.train(
+            history = training.train(
                 network, split, validation=held_out, callbacks=[follow], **settings
             )
-    except KeyboardInterrupt as why:
+    except KeyboardInterrupt:
         if not last:
-            raise  # nothing was learnt yet that an older model should give way to
-        stopped = "terminated" if isinstance(why, Terminated) else "interrupted"
-    history = last[0].history
-    history.stopped = stopped
-    return history
+            raise
+        return last[0].history, None
+    except DivergedError as error:
+        if not last or not len(last[0].history):
+            raise
+        return last[0].history, error
+    if given["epochs"] and not len(history):
+        raise DivergedError(f"{history.stopped}. Check the data, or begin with another seed.")
+    return history, None
 
 
 def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:

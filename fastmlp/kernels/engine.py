@@ -146,6 +146,12 @@ class Engine:
             unpack_weights(arrays["w"], w)
             np.copyto(b, arrays["b"][: len(b)])
 
+    def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take weights and biases, as `read` writes them, for the next step; velocities stay."""
+        for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
+            arrays["w"][...] = pack_panels(w, arrays["w"].shape[2])
+            arrays["b"][: len(b)] = b
+
     def read_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the velocities, zero without momentum, into arrays like weights and biases."""
         for arrays, w, b in zip(self._arrays, weights, biases, strict=True):

@@ -107,6 +107,12 @@ class Engine:
             unpack_weights(packed, w)
             np.copyto(b, own)
 
+    def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take weights and biases, as `read` writes them, for the next step; velocities stay."""
+        for packed, own, w, b in zip(self._w, self._b, weights, biases, strict=True):
+            np.copyto(packed, w)
+            np.copyto(own, b)
+
     def read_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the velocities, zero without momentum, into arrays like weights and biases."""
         for target, velocity in zip((*weights, *biases), (*self._vw, *self._vb), strict=True):

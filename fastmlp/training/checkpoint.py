@@ -17,6 +17,8 @@ from fastmlp.errors import CheckpointError, refuse
 from fastmlp.files import write_whole
 from fastmlp.functions import Array
 from fastmlp.interrupts import interrupts_held
+from fastmlp.plain import to_json
+from fastmlp.training.comparing import of_any_version
 
 FORMAT = "fastmlp checkpoint 1"
 NAME = re.compile(r"checkpoint-(\d{6})\.safetensors")
@@ -46,7 +48,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], every: int) -> None:
         self.folder, self.every = folder, every
-        self.identity: dict[str, Any] = json.loads(json.dumps(dict(identity)))
+        self.identity: dict[str, Any] = json.loads(to_json(dict(identity)))
         self._unsaved: State | None = None
 
     def begin(self, resume: bool) -> State | None:
@@ -114,7 +116,7 @@ class Checkpoints:
         return {**state.facts, "identity": self.identity}
 
     def _check(self, state: State, path: Path) -> None:
-        theirs = state.facts["identity"]
+        theirs = of_any_version(state.facts["identity"])
         for name in sorted({*theirs, *self.identity}):
             if theirs.get(name) != self.identity.get(name):
                 raise refuse(
@@ -130,7 +132,7 @@ def to_bytes(state: State) -> bytes:
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(array) for name, array in state.tensors.items()}
-    facts = json.dumps({"epochs": state.epochs, **state.facts}, sort_keys=True)
+    facts = to_json({"epochs": state.epochs, **state.facts}, sort_keys=True)
     digest = _digest(tensors, facts)
     data: bytes = save(tensors, {"format": FORMAT, "facts": facts, "digest": digest})
     return data

@@ -11,9 +11,12 @@ import numpy as np
 
 from fastmlp.errors import refuse
 from fastmlp.inputs import check_at_least
+from fastmlp.interrupts import interrupts_held
 from fastmlp.network import Network
 from fastmlp.training import resuming
 from fastmlp.training.checkpoint import Checkpoints
+from fastmlp.training.ending import ending
+from fastmlp.training.halving import halved_epoch
 from fastmlp.training.history import History
 from fastmlp.training.run import Callback, Data, Run
 from fastmlp.training.schedules import Halving, Schedule, schedule_named, step_rates
@@ -49,19 +52,31 @@ def train(
 
     split : a Split, or (images `(N, I)`, labels `(N,)` or targets `(N, O)`)
     batch_size : 1 is pure stochastic gradient descent, N full batch; a short last batch counts
-    schedule : a name, or a callable from progress (0 to 1) to a factor of learning_rate
+    schedule : a name, or a callable from progress (0 to 1) to a factor of learning_rate; each step
+        has that of its middle
     early_stopping : EarlyStopping(...), or just its patience; needs validation data
     target_accuracy : stop once validation (without it, training) accuracy reaches this, 0 to 1
     seed : of the order of the samples; the same seed gives the same run, to the bit
-    callbacks : called with a Progress; one that returns True ends the run
-    checkpoint : a folder, where the whole state of the run is saved after `every` epochs
+    callbacks : each is called with a Progress; one that returns True ends the run, and None or
+        False goes on. What it writes to network.weights and biases, or puts in their places,
+        counts from the next step on; the velocities of momentum stay as they are
+    checkpoint : a folder, where the whole state of the run is saved after `every` epochs; the
+        schedule must then be a name or a function of progress alone
     resume : go on with the newest checkpoint that is whole, or begin where there is none. The run
         ends with the same bits as one that was never stopped; data and settings must be the same
 
+    Labels and targets are copied at the start: what is written to them later has no effect.
+
+    Whatever ends the run, `history.stopped` says it, and early stopping that restores brings back
+    the best parameters. Otherwise the network has those of the last step, and after DivergedError
+    those of the last epoch that ended well. After Ctrl-C and an exception in a callback, that is
+    done before the exception goes on; a Progress holds the history.
+
     Raises ArgumentError for bad input, CheckpointError when a checkpoint cannot be written or
-    all of them are damaged, and DivergedError when the cost or a parameter becomes
-    NaN or infinite; the network then holds the parameters of the last good epoch.
+    all of them are damaged, and DivergedError when the cost, the validation cost or a parameter
+    becomes NaN or infinite.
     """
+    early_stopping = _checked_stopping(early_stopping, validation)
     settings = {
         name: value
         for name, value in locals().items()
@@ -72,38 +87,26 @@ def train(
     check_at_least("every", every, 1)
     if target_accuracy is not None:
         check_at_least("target_accuracy", target_accuracy, 0, float)
-    asked: object = early_stopping
-    if not isinstance(asked, (EarlyStopping, int, type(None))):
-        rule, got = "must be EarlyStopping or its patience", repr(asked)
-        raise refuse("early_stopping", rule, got, "Pass early_stopping=3.")
-    if isinstance(early_stopping, int):
-        early_stopping = EarlyStopping(early_stopping)
-    if early_stopping and validation is None:
-        raise refuse(
-            "early_stopping", "needs validation data", "validation=None", "Pass validation=."
-        )
     if threads is not None:
         check_at_least("threads", threads, 1)
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
     state, saved = None, None
     if checkpoint is not None:
-        saved = Checkpoints(Path(checkpoint), resuming.identity(run, settings), every)
+        steps = epochs * -(-len(run.images) // batch_size)
+        identity = resuming.identity(run, settings, steps)
+        saved = Checkpoints(Path(checkpoint), identity, every)
         state = saved.begin(resume)
     elif resume:
         raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.put_parameters(state, run)
-    run.start(batch_size, momentum, nesterov, weight_decay, threads)
+    run.start(epochs, batch_size, momentum, nesterov, weight_decay, threads, callbacks)
     watcher = Watcher(run, early_stopping, target_accuracy)
     if state is not None:
         resuming.put_rest(state, run, plan, generator, watcher)
         run.history.resumed_epoch = state.epochs
-    try:
-        _epochs(run, plan, generator, watcher, saved, learning_rate, epochs, callbacks)
-    finally:
-        if saved is not None:
-            saved.flush()
-    watcher.restore()
+    with ending(run, watcher, saved):
+        _epochs(run, plan, generator, watcher, saved, learning_rate)
     return run.history
 
 
@@ -114,30 +117,61 @@ def _epochs(
     watcher: Watcher,
     saved: Checkpoints | None,
     learning_rate: float,
-    epochs: int,
-    callbacks: Sequence[Callback],
 ) -> None:
     """Train epoch by epoch, from the one after those in the history, until something ends it."""
-    history, steps = run.history, -(-len(run.images) // run.batch_size)
+    history = run.history
 
-    def finish(epoch: int) -> None:
-        if isinstance(plan, Halving):
-            judged = history.validation_cost[-1]
-            plan.watch(history.train_cost[-1] if judged is None else judged)
-        ends = watcher.ends(epoch)
+    def save(epoch: int, ends: bool) -> None:
         if saved is not None:
             state = resuming.taken(run, epoch + 1, plan, generator, watcher)
-            saved.note(state, last=ends or epoch + 1 == epochs)
+            saved.note(state, last=ends or epoch + 1 == run.epochs)
 
-    for epoch in range(len(history), epochs):
+    for epoch in range(len(history), run.epochs):
         if history.stopped:
             return
-        rates = step_rates(plan, learning_rate, epoch, epochs, steps)
         order = generator.permutation(len(run.images))
-        if run.epoch(epoch, epochs, order, rates, callbacks, finish):
+        run.seconds, run.samples = 0.0, 0
+        if isinstance(plan, Halving):
+            done = halved_epoch(run, plan, learning_rate, epoch, order)
+            if done is None:
+                return
+        else:
+            rates = step_rates(plan, learning_rate, epoch, run.epochs, run.steps)
+            done = run.epoch(epoch, order, rates)
+        stop = not done.whole
+        if done.whole:
+            judged = run.judged(epoch, done.rate)
+            with interrupts_held():  # an epoch is either whole, or as if it had never been
+                run.record(done, judged)
+                ends = watcher.ends(epoch)
+                save(epoch, ends)
+            stop = run.tell(epoch, run.steps, done, ended=True)
+            if run.rewritten:
+                with interrupts_held():
+                    run.parameters.keep()
+                    save(epoch, ends)
+        if stop:
             history.stopped = history.stopped or "a callback asked for it"
             return
-    history.stopped = history.stopped or f"all {epochs} epochs done"
+    history.stopped = history.stopped or f"all {run.epochs} epochs done"
+
+
+def _checked_stopping(
+    early_stopping: EarlyStopping | int | None, validation: Data | None
+) -> EarlyStopping | None:
+    asked: object = early_stopping
+    if not isinstance(asked, (EarlyStopping, int, np.integer, type(None))):
+        rule, got = "must be EarlyStopping or its patience", repr(asked)
+        raise refuse("early_stopping", rule, got, "Pass early_stopping=3.")
+    if early_stopping is None:
+        return None
+    if not isinstance(early_stopping, EarlyStopping):
+        early_stopping = EarlyStopping(early_stopping)
+    if validation is None:
+        raise refuse(
+            "early_stopping", "needs validation data", "validation=None", "Pass validation=."
+        )
+    return early_stopping
 
 
 def _check_settings(

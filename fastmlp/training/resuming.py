@@ -11,23 +11,26 @@ import numpy as np
 
 from fastmlp.errors import CheckpointError
 from fastmlp.functions import Array
+from fastmlp.interrupts import interrupts_held
+from fastmlp.plain import to_json
 from fastmlp.training.checkpoint import State, data_digest
+from fastmlp.training.comparing import comparable
 from fastmlp.training.schedules import Halving, Schedule
+from fastmlp.training.watcher import Watcher
 
 if TYPE_CHECKING:
     from fastmlp.training.run import Run
-    from fastmlp.training.watcher import Watcher
 
 
-def identity(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what must not change between a run and the one that goes on with it."""
+def identity(run: Run, settings: dict[str, Any], steps: int) -> dict[str, Any]:
+    """Return what must not change between a run of so many steps and the one that goes on with it.
+
+    Equal settings become equal plain values. Raises ArgumentError for a schedule that cannot be
+    compared.
+    """
     network = run.network
-    fixed = {
-        name: value if isinstance(value, (int, float, str, type(None))) else _named(value)
-        for name, value in settings.items()
-    }
     return {
-        **fixed,
+        **comparable(settings, steps),
         **network.architecture,
         "pixel_scale": network.pixel_scale,
         "data": data_digest(run.images, run.y),
@@ -52,15 +55,17 @@ def taken(
         "halving": vars(plan) if isinstance(plan, Halving) else None,
         "watcher": {"best_epoch": watcher.best_epoch, "lowest": watcher.lowest},
     }
-    plain = json.loads(json.dumps(facts, default=lambda array: array.tolist()))
-    return State(epochs, {name: array.copy() for name, array in tensors.items()}, plain)
+    copies = {name: array.copy() for name, array in tensors.items()}
+    return State(epochs, copies, json.loads(to_json(facts)))
 
 
 def put_parameters(state: State, run: Run) -> None:
     """Give the network the parameters that it had. Raises CheckpointError where they do not fit."""
     own = (*run.network.weights, *run.network.biases)
-    for target, source in zip(own, _arrays(state, "parameter", run), strict=True):
-        np.copyto(target, source)
+    arrays = _arrays(state, "parameter", run)
+    with interrupts_held():
+        for target, source in zip(own, arrays, strict=True):
+            np.copyto(target, source)
 
 
 def put_rest(
@@ -78,9 +83,10 @@ def put_rest(
                 setattr(run.history, name, value)
         generator.bit_generator.state = facts["generator"]
         if isinstance(plan, Halving):
-            vars(plan).update(facts["halving"])
+            plan.factor = float(facts["halving"]["factor"])
+            plan.lowest = _or_infinite(facts["halving"]["lowest"])
         watcher.best_epoch = facts["watcher"]["best_epoch"]
-        watcher.lowest = facts["watcher"]["lowest"]
+        watcher.lowest = _or_infinite(facts["watcher"]["lowest"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the checkpoint does not fit this run: {error!r}.") from None
 
@@ -105,8 +111,6 @@ def _like(arrays: Any) -> list[Array]:
     return [np.empty_like(array) for array in arrays]
 
 
-def _named(value: Any) -> str:
-    """Return a name for a setting that is no plain value: a callable's, or what it prints."""
-    if isinstance(value, np.random.Generator):
-        return "a generator"
-    return getattr(value, "__qualname__", None) or repr(value)
+def _or_infinite(value: float | None) -> float:
+    """Return a number of a checkpoint, in which infinity is null."""
+    return np.inf if value is None else float(value)
