@@ -38,7 +38,7 @@ def halved_epoch(
         if run.in_callback:
             raise
         _undo(run, plan, before)  # what is recorded is the network that comes back
-        result = run.network.evaluate(run.images, run.y, run.history.backend)
+        result = run.evaluated((run.images, run.y))
         return Done(result.cost, result.accuracy, rate)
     if not done.whole:
         return done
@@ -52,9 +52,9 @@ def halved_epoch(
 def _first_epoch(
     run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
 ) -> Done | None:
-    network, (images, y) = run.network, run.validation or (run.images, run.y)
-    before = network.evaluate(images, y, run.history.backend).cost
-    search, start = Search(before, cost_of_guessing(network, y)), run.parameters.state()
+    judged = run.validation or (run.images, run.y)
+    before = run.evaluated(judged).cost
+    search, start = Search(before, cost_of_guessing(run.network, judged[1])), run.parameters.state()
     best = None
     while True:
         error = None
@@ -94,7 +94,7 @@ def _attempt(
         return done, np.inf
     judged = run.judged(epoch, done.rate)
     if judged is None:
-        judged = run.network.evaluate(run.images, run.y, run.history.backend)
+        judged = run.evaluated((run.images, run.y))
     return done, judged.cost
 
 

@@ -84,6 +84,8 @@ def train(
     }
     run = Run(network, split, validation, backend)
     _check_settings(epochs, batch_size, learning_rate, momentum, nesterov, weight_decay)
+    # NumPy's small integers would overflow, and its half precision would round
+    epochs, batch_size, learning_rate = int(epochs), int(batch_size), float(learning_rate)
     check_at_least("every", every, 1)
     if target_accuracy is not None:
         check_at_least("target_accuracy", target_accuracy, 0, float)

@@ -91,5 +91,6 @@ def _probed(
         )
     except DivergedError:
         return np.inf
-    after = trial.evaluate(*probe, backend).cost
+    with np.errstate(over="ignore", invalid="ignore"):  # the cost alone tells of a divergence
+        after = trial.evaluate(*probe, backend).cost
     return after if np.isfinite(after) else np.inf

@@ -15,7 +15,7 @@ from fastmlp.errors import refuse
 from fastmlp.functions import Array
 from fastmlp.inputs import as_answers, as_images
 from fastmlp.network import Evaluation, Network
-from fastmlp.training.divergence import diverged
+from fastmlp.training.divergence import VALIDATION, diverged
 from fastmlp.training.history import History
 from fastmlp.training.parameters import Parameters
 
@@ -174,10 +174,15 @@ class Run:
         """
         if self.validation is None:
             return None
-        result = self.network.evaluate(*self.validation, self.history.backend)
+        result = self.evaluated(self.validation)
         if not np.isfinite(result.cost):
-            raise diverged(self, epoch, rate, "the validation cost")
+            raise diverged(self, epoch, rate, VALIDATION)
         return result
+
+    def evaluated(self, data: tuple[Array, Array]) -> Evaluation:
+        """Evaluate the network. The cost alone tells of a divergence, not NumPy's warnings."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.network.evaluate(*data, self.history.backend)
 
     def record(self, done: Done, judged: Evaluation | None) -> None:
         """Add an epoch's entry to the history; its parameters are good ones."""
