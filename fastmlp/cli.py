@@ -23,7 +23,7 @@ from fastmlp.interrupts import Terminated
 from fastmlp.screen import Screen
 
 # The exit status of a program that a signal ended: 128 + its number
-EXIT_STATUS = {"interrupted": 130, "terminated": 143, "diverged": 1, "no": 1}
+EXIT_STATUS = {"interrupted": 130, "terminated": 143}
 
 # What only writing gives: in an error that names no file, it is of what is printed
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -79,8 +79,10 @@ def train(**given: Any) -> None:
     """Train a network and save it.
 
     Without options it reaches 98 % on MNIST. Where MNIST cannot be had it trains on digits,
-    which are generated, and says so. Ctrl-C saves the network as it is then. Where the model
-    cannot be saved after training, it is saved elsewhere, and the exit status is not 0.
+    which are generated, and says so. Ctrl-C saves the network as it is then, or with
+    --early-stopping the best so far; so does a run that diverges, with its last good epoch. Where
+    the model cannot be saved after training, it is saved elsewhere. After divergence, or where a
+    file could not be written, the exit status is 1.
     """
     from fastmlp import report
 
@@ -95,11 +97,12 @@ def train(**given: Any) -> None:
     network = steps.built(data, given, screen.say)
     seconds = steps.prepared(network.dtype, given["backend"], screen.say)
     with screen.line() as draw:
-        history = steps.trained(network, data, given, draw, screen.say)
-    status = EXIT_STATUS.get(history.stopped.split(" ")[0], 0)
+        history, error = steps.trained(network, data, given, draw)
+    status = EXIT_STATUS.get(history.stopped, 1 if error else 0)
     test, kept = None, steps.saved(place, network.save)
+    for failure in filter(None, (error, kept.error)):
+        screen.fail(str(failure))
     if kept.error:
-        screen.fail(str(kept.error))
         model = kept.path
     if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
@@ -166,7 +169,7 @@ def predict(**given: Any) -> None:
 def find_learning_rate(**given: Any) -> None:
     """Find a learning rate by halving.
 
-    A high rate is halved until training on some of the images lowers their cost.
+    A high rate is halved until training on some of the images learns best.
     """
     from fastmlp import report, training
 

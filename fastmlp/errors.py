@@ -42,7 +42,7 @@ class CheckpointError(FastMLPError, OSError):
 
 
 class DivergedError(FastMLPError, ArithmeticError):
-    """The cost became NaN or infinite in training. The network holds its last good parameters."""
+    """A cost or parameter became NaN or infinite in training. The message says what is left."""
 
 
 class NotReadyError(FastMLPError, RuntimeError):

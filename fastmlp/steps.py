@@ -104,11 +104,14 @@ def prepared(dtype: Any, backend: str, say: Say) -> float:
     return seconds
 
 
-def trained(network: Network, data: Dataset, given: Given, draw: Draw, say: Say) -> History:
-    """Train, and return the history.
+def trained(
+    network: Network, data: Dataset, given: Given, draw: Draw
+) -> tuple[History, FastMLPError | None]:
+    """Train, and return the history, and the error that ended the run after a good epoch.
 
-    After Ctrl-C, SIGTERM, divergence, or a checkpoint that cannot be written, it is the one so far,
-    and its `stopped` says so. What ended a run before its first epoch is raised.
+    That is divergence, or a checkpoint that cannot be written. The history is the one so far, also
+    after Ctrl-C and SIGTERM, and its `stopped` says why. Raises where nothing was learnt that an
+    older model should give way to.
     """
     from fastmlp import report, training
 
@@ -122,17 +125,20 @@ def trained(network: Network, data: Dataset, given: Given, draw: Draw, say: Say)
 
     try:
         with orderly_end():
-            return training.train(
+            history = training.train(
                 network, split, validation=held_out, callbacks=[follow], **settings
             )
     except KeyboardInterrupt:
         if not last:
-            raise  # nothing was learnt yet that an older model should give way to
+            raise
+        return last[0].history, None
     except (CheckpointError, DivergedError) as error:
         if not last or not len(last[0].history):
             raise
-        say(str(error), style="bold red")
-    return last[0].history
+        return last[0].history, error
+    if given["epochs"] and not len(history):
+        raise DivergedError(f"{history.stopped}. Check the data, or begin with another seed.")
+    return history, None
 
 
 def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:

@@ -199,7 +199,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_no_epoch(
 
     monkeypatch.setattr(files.os, "replace", replace)
     result = train("--checkpoint", "c", "--epochs", "5", "--seed", "3", status=1)
-    assert "checkpoint-000002.safetensors cannot be written: No space left" in result.stdout
+    assert "checkpoint-000002.safetensors cannot be written: No space left" in result.stderr
     assert "stopped after 2 epochs" in result.stdout
     assert os.listdir("c") == ["checkpoint-000001.safetensors"]
     fastmlp.Network.load("d.safetensors")

@@ -38,7 +38,7 @@ def training_document(
     compile_seconds: float,
     model: Path,
 ) -> dict[str, Any]:
-    """Return a run and its test; without a test, because it was interrupted, null for that."""
+    """Return a run and its test; without a test, because it did not end well, null for that."""
     return {
         "dataset": data.name,
         "source": data.source,

@@ -19,6 +19,7 @@ from fastmlp.functions import Array
 from fastmlp.interrupts import interrupts_held
 from fastmlp.plain import to_json
 from fastmlp.tensors import read_tensors
+from fastmlp.training.comparing import of_any_version
 
 FORMAT = "fastmlp checkpoint 1"
 NAME = re.compile(r"checkpoint-(\d{6})\.safetensors")
@@ -119,7 +120,7 @@ class Checkpoints:
         return {**state.facts, "identity": self.identity}
 
     def _check(self, state: State, path: Path) -> None:
-        theirs = state.facts["identity"]
+        theirs = of_any_version(state.facts["identity"])
         for name in sorted({*theirs, *self.identity}):
             if theirs.get(name) != self.identity.get(name):
                 raise refuse(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Inputs and targets are expected to be of the order of 1
 ORDINARY = 100.0
-HELD = "The network holds its last good parameters."
+VALIDATION = "the validation cost"
 
 
 def diverged(run: Run, epoch: int, rate: float, what: str, first: bool = False) -> DivergedError:
@@ -24,27 +24,24 @@ def diverged(run: Run, epoch: int, rate: float, what: str, first: bool = False) 
     where = f"training diverged in epoch {epoch + 1}: {what} became NaN or infinite"
     blameless = first and epoch == 0
     at = "before the first step" if blameless else f"at learning rate {rate:g}"
-    large = " and ".join(_large(run))
+    large = " and ".join(_large(run, run.validation if what == VALIDATION else None))
     if large:
-        remedy = f"{large}. Scale them to about 1, or try a lower rate."
+        remedy = f"{large[0].upper()}{large[1:]}. Scale them to about 1, or try a lower rate."
     elif blameless:
         remedy = "The network's parameters are too large. Begin with a new network."
     else:
         remedy = "Try half of it (find_learning_rate searches for one)."
-    return DivergedError(f"{where} {at}. {remedy} {HELD}")
+    return DivergedError(f"{where} {at}. {remedy}")
 
 
-def _large(run: Run) -> list[str]:
-    """Return what is larger than ordinary inputs and targets, and how large."""
-    data = {"split": (run.images, run.y)}
-    if run.validation is not None:
-        data["validation"] = run.validation
-    sizes = {}
-    for name, (images, y) in data.items():
-        sizes[f"The {name} images"] = _reach(images) * run.network.scale_of(images)
-        if y.ndim == 2:
-            sizes[f"The {name} targets"] = _reach(y)
-    return [f"{name} reach {size:.3g}" for name, size in sizes.items() if size > ORDINARY]
+def _large(run: Run, validation: tuple[Array, Array] | None) -> list[str]:
+    """Return which of the images and targets are larger than ordinary ones, and how large."""
+    name = "split" if validation is None else "validation"
+    images, y = validation or (run.images, run.y)
+    sizes = {f"the {name} images": _reach(images) * run.network.scale_of(images)}
+    if y.ndim == 2:
+        sizes[f"the {name} targets"] = _reach(y)
+    return [f"{what} reach {size:.3g}" for what, size in sizes.items() if size > ORDINARY]
 
 
 def _reach(array: Array) -> float:

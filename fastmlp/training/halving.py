@@ -21,14 +21,13 @@ from fastmlp.training.schedules import Halving, step_rates
 from fastmlp.training.search import Search
 
 
-class NothingLower(Exception):
-    """No factor lowered the cost in the first epoch: training is over."""
+def halved_epoch(
+    run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
+) -> Done | None:
+    """Train an epoch, counted from 0, and keep or undo it; `order` is that of its samples.
 
-
-def halved_epoch(run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array) -> Done:
-    """Train an epoch, counted from 0, and keep or undo it.
-
-    Raises DivergedError where all factors diverge, and NothingLower where none lowers the cost.
+    Returns None where no factor lowers the cost in the first epoch: the history then says so in
+    `stopped`, and the network is as it was. Raises DivergedError where all factors diverge.
     """
     if plan.lowest == np.inf:
         return _first_epoch(run, plan, learning_rate, epoch, order)
@@ -39,7 +38,7 @@ def halved_epoch(run: Run, plan: Halving, learning_rate: float, epoch: int, orde
         if run.in_callback:
             raise
         _undo(run, plan, before)  # what is recorded is the network that comes back
-        result = run.network.evaluate(run.images, run.y, run.history.backend)
+        result = run.evaluated((run.images, run.y))
         return Done(result.cost, result.accuracy, rate)
     if not done.whole:
         return done
@@ -50,10 +49,12 @@ def halved_epoch(run: Run, plan: Halving, learning_rate: float, epoch: int, orde
     return done
 
 
-def _first_epoch(run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array) -> Done:
-    network, (images, y) = run.network, run.validation or (run.images, run.y)
-    before = network.evaluate(images, y, run.history.backend).cost
-    search, start = Search(before, cost_of_guessing(network, y)), run.parameters.state()
+def _first_epoch(
+    run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
+) -> Done | None:
+    judged = run.validation or (run.images, run.y)
+    before = run.evaluated(judged).cost
+    search, start = Search(before, cost_of_guessing(run.network, judged[1])), run.parameters.state()
     best = None
     while True:
         error = None
@@ -73,10 +74,11 @@ def _first_epoch(run: Run, plan: Halving, learning_rate: float, epoch: int, orde
         _undo(run, plan, start)
     if best is None or not search.found:
         run.parameters.go_back(start)
-        first, last = learning_rate, learning_rate * plan.factor
-        raise error or NothingLower(
-            f"no learning rate from {first:g} down to {last:.3g} lowers the cost of {before:.4g}"
-        )
+        if error is not None:
+            raise error
+        rates = f"{learning_rate:g} down to {learning_rate * plan.factor:.3g}"
+        run.history.stopped = f"no learning rate from {rates} lowers the cost of {before:.4g}"
+        return None
     done, plan.factor, state = best
     plan.lowest = search.lowest
     run.parameters.go_back(state)
@@ -92,7 +94,7 @@ def _attempt(
         return done, np.inf
     judged = run.judged(epoch, done.rate)
     if judged is None:
-        judged = run.network.evaluate(run.images, run.y, run.history.backend)
+        judged = run.evaluated((run.images, run.y))
     return done, judged.cost
 
 

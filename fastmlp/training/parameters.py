@@ -44,11 +44,10 @@ class Parameters:
 
         Returns whether they did. Raises ArgumentError, as `checked_arrays`.
         """
-        arrays = checked_arrays(self.network)
-        if all(map(np.array_equal, arrays, self._now)):
+        self._own = checked_arrays(self.network)
+        if all(map(np.array_equal, self._own, self._now)):
             return False
-        self.engine.write(*self._halves(arrays))
-        self._own = arrays
+        self.engine.write(*self._halves(self._own))
         return True
 
     def keep(self) -> None:
@@ -68,10 +67,6 @@ class Parameters:
             if not _are(self.network.biases, biases):
                 self.network.biases = biases
 
-    def reset(self) -> None:
-        """Write the parameters that were published last into the network again."""
-        self.put(self._now)
-
     def state(self) -> State:
         """Return copies of the engine's parameters and velocities."""
         parameters, velocities = ([np.empty_like(a) for a in self._own] for _ in range(2))
@@ -82,9 +77,10 @@ class Parameters:
     def go_back(self, state: State) -> None:
         """Give engine and network what `state` returned."""
         parameters, velocities = state
-        self.engine.write(*self._halves(parameters))
-        self.engine.write_velocities(*self._halves(velocities))
-        self.put(parameters)
+        with interrupts_held():
+            self.engine.write(*self._halves(parameters))
+            self.engine.write_velocities(*self._halves(velocities))
+            self.put(parameters)
 
     def _halves(self, arrays: list[Array]) -> tuple[list[Array], list[Array]]:
         layers = len(arrays) // 2

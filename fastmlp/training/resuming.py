@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -11,27 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.errors import CheckpointError, refuse
+from fastmlp.errors import CheckpointError
 from fastmlp.functions import Array
-from fastmlp.plain import plain, to_json
+from fastmlp.interrupts import interrupts_held
+from fastmlp.plain import to_json
 from fastmlp.training.checkpoint import State, data_digest
+from fastmlp.training.comparing import comparable
 from fastmlp.training.schedules import Halving, Schedule
-from fastmlp.training.watcher import EarlyStopping
+from fastmlp.training.watcher import Watcher
 
 if TYPE_CHECKING:
     from fastmlp.training.run import Run
-    from fastmlp.training.watcher import Watcher
-
-# Points of progress, 0 and 1 included, at which a schedule that has no name is compared
-PROBES = 101
 
 
-def identity(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what must not change between a run and the one that goes on with it."""
+def identity(run: Run, settings: dict[str, Any], steps: int) -> dict[str, Any]:
+    """Return what must not change between a run of so many steps and the one that goes on with it.
+
+    Equal settings become equal plain values. Raises ArgumentError for a schedule that cannot be
+    compared.
+    """
     network = run.network
-    fixed = {name: _comparable(name, value) for name, value in settings.items()}
     return {
-        **fixed,
+        **comparable(settings, steps),
         **network.architecture,
         "pixel_scale": network.pixel_scale,
         "data": data_digest(run.images, run.y),
@@ -56,15 +55,17 @@ def taken(
         "halving": vars(plan) if isinstance(plan, Halving) else None,
         "watcher": {"best_epoch": watcher.best_epoch, "lowest": watcher.lowest},
     }
-    tensors = {name: array.copy() for name, array in tensors.items()}
-    return State(epochs, tensors, json.loads(to_json(facts)))
+    copies = {name: array.copy() for name, array in tensors.items()}
+    return State(epochs, copies, json.loads(to_json(facts)))
 
 
 def put_parameters(state: State, run: Run) -> None:
     """Give the network the parameters that it had. Raises CheckpointError where they do not fit."""
     own = (*run.network.weights, *run.network.biases)
-    for target, source in zip(own, _arrays(state, "parameter", run), strict=True):
-        np.copyto(target, source)
+    arrays = _arrays(state, "parameter", run)
+    with interrupts_held():
+        for target, source in zip(own, arrays, strict=True):
+            np.copyto(target, source)
 
 
 def put_rest(
@@ -82,7 +83,7 @@ def put_rest(
                 setattr(run.history, name, value)
         generator.bit_generator.state = facts["generator"]
         if isinstance(plan, Halving):
-            plan.factor = facts["halving"]["factor"]
+            plan.factor = float(facts["halving"]["factor"])
             plan.lowest = _or_infinite(facts["halving"]["lowest"])
         watcher.best_epoch = facts["watcher"]["best_epoch"]
         watcher.lowest = _or_infinite(facts["watcher"]["lowest"])
@@ -110,45 +111,6 @@ def _like(arrays: Any) -> list[Array]:
     return [np.empty_like(array) for array in arrays]
 
 
-def _or_infinite(number: float | None) -> float:
-    """Return a number as it was before JSON, which has no infinity, held null in its place."""
-    return np.inf if number is None else number
-
-
-def _comparable(name: str, value: Any) -> Any:
-    """Return a setting as a plain value, equal for equal settings."""
-    if isinstance(value, np.random.Generator):
-        return f"a generator in the state {_digest(to_json(value.bit_generator.state))}"
-    if isinstance(value, EarlyStopping):
-        return f"EarlyStopping({value.patience}, restore_best={value.restore_best})"
-    if callable(value):
-        return _factors(value)
-    return plain(value)
-
-
-def _factors(schedule: Schedule) -> str:
-    """Return a name for a schedule made of its values. Raises ArgumentError if it has none.
-
-    The factors at PROBES points of progress are taken twice, from a copy: what differs between
-    the two, or changes the copy, depends on more than progress.
-    """
-    if isinstance(schedule, Halving):
-        return f"Halving({schedule.factor:g})"
-    points = np.linspace(0, 1, PROBES)
-    try:
-        trial = copy.deepcopy(schedule)
-        before = repr(getattr(trial, "__dict__", None))
-        first, second = ([float(trial(float(point))) for point in points] for _ in range(2))
-        same = first == second and before == repr(getattr(trial, "__dict__", None))
-    except Exception as error:
-        same, got = False, f"{schedule!r}, which cannot be tried: {error!r}"
-    else:
-        got = f"{schedule!r}, whose factors are not always the same"
-    if not same:
-        rule = "must depend on progress alone where checkpoints are saved"
-        raise refuse("schedule", rule, got, "Pass a function of progress, or no checkpoint=.")
-    return f"a schedule with the factors {_digest(to_json(first))}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _or_infinite(value: float | None) -> float:
+    """Return a number of a checkpoint, in which infinity is null."""
+    return np.inf if value is None else float(value)

@@ -11,12 +11,11 @@ import numpy as np
 
 from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Split
-from fastmlp.errors import CheckpointError, DivergedError, refuse
+from fastmlp.errors import refuse
 from fastmlp.functions import Array
 from fastmlp.inputs import as_answers, as_images
-from fastmlp.interrupts import Terminated
 from fastmlp.network import Evaluation, Network
-from fastmlp.training.divergence import diverged
+from fastmlp.training.divergence import VALIDATION, diverged
 from fastmlp.training.history import History
 from fastmlp.training.parameters import Parameters
 
@@ -104,11 +103,8 @@ class Run:
         )
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, self.engine)
-        self.chunk, self.in_callback, self.rewritten = 1, False, False
-        self.start_clock()
-
-    def start_clock(self) -> None:
-        """Count the seconds and samples of an epoch, steps that are undone included, from here."""
+        self.chunk, self.in_callback = 1, False
+        # spent on the epoch so far, those of its steps that were undone included
         self.seconds, self.samples = 0.0, 0
 
     def epoch(self, epoch: int, order: Array, rates: Array) -> Done:
@@ -178,19 +174,15 @@ class Run:
         """
         if self.validation is None:
             return None
-        result = self.network.evaluate(*self.validation, self.history.backend)
+        result = self.evaluated(self.validation)
         if not np.isfinite(result.cost):
-            raise diverged(self, epoch, rate, "the validation cost")
+            raise diverged(self, epoch, rate, VALIDATION)
         return result
 
-    def end(self, why: BaseException) -> None:
-        """Leave good parameters in the network after an exception, and say why in the history."""
-        parameters, history = self.parameters, self.history
-        if self.in_callback:  # what it wrote, if anything, may be half of what it meant to
-            parameters.reset()
-        elif isinstance(why, DivergedError) or not parameters.publish():
-            parameters.put(parameters.good)
-        history.stopped = history.stopped or _reason(why, self.in_callback, len(history) + 1)
+    def evaluated(self, data: tuple[Array, Array]) -> Evaluation:
+        """Evaluate the network. The cost alone tells of a divergence, not NumPy's warnings."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.network.evaluate(*data, self.history.backend)
 
     def record(self, done: Done, judged: Evaluation | None) -> None:
         """Add an epoch's entry to the history; its parameters are good ones."""
@@ -217,19 +209,6 @@ def checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Ar
         labels, len(rows), network.sizes[-1], network.dtype, network.cost, f"{argument} labels"
     )
     return rows, y.copy() if np.may_share_memory(y, labels) else y
-
-
-def _reason(why: BaseException, in_callback: bool, epoch: int) -> str:
-    """Return what a history says of an exception that ended the run in an epoch, from 1."""
-    if isinstance(why, KeyboardInterrupt):
-        return "terminated" if isinstance(why, Terminated) else "interrupted"
-    if in_callback:
-        return f"an exception in a callback: {type(why).__name__}"
-    if isinstance(why, DivergedError):
-        return f"diverged in epoch {epoch}"
-    if isinstance(why, CheckpointError):
-        return "no checkpoint could be written"
-    return f"an exception: {type(why).__name__}"
 
 
 def _stops(answer: object) -> bool:

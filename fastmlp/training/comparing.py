@@ -1,0 +1,113 @@
+"""Settings of a run as plain values: those of a checkpoint, and of the run that goes on with it.
+
+Equal settings are equal here whatever their types: 16 and np.int64(16), 3 and EarlyStopping(3),
+"cosine" and the function of that name, two functions that give the same rates.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp.errors import ArgumentError, refuse
+from fastmlp.functions import Array
+from fastmlp.plain import plain, to_json
+from fastmlp.training.schedules import SCHEDULES, Halving, Schedule
+from fastmlp.training.watcher import EarlyStopping
+
+# A schedule is compared at so many steps of the run, evenly spaced, or at all if there are fewer
+POINTS = 1000
+
+
+def comparable(settings: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """Return the settings of a run of so many steps as plain values.
+
+    Raises ArgumentError for a schedule that cannot be compared.
+    """
+    return {
+        **{name: plain(value) for name, value in settings.items()},
+        "schedule": _schedule(settings["schedule"], steps),
+        "seed": _seed(settings["seed"]),
+        "early_stopping": _stopping(settings["early_stopping"]),
+    }
+
+
+def of_any_version(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the identity in a checkpoint; early stopping may be its patience alone there."""
+    return {**identity, "early_stopping": _stopping(identity.get("early_stopping"))}
+
+
+def _stopping(value: Any) -> str | None:
+    if isinstance(value, (int, np.integer)):
+        value = EarlyStopping(int(value))
+    if isinstance(value, EarlyStopping):
+        value = EarlyStopping(int(value.patience), bool(value.restore_best))
+    return None if value is None else str(value)
+
+
+def _seed(seed: Any) -> Any:
+    """Return a whole number as it is, and anything else by the state of the generator it makes."""
+    if seed is None or isinstance(seed, (int, np.integer)):
+        return plain(seed)
+    return "generator " + _digest(to_json(np.random.default_rng(seed).bit_generator.state))
+
+
+def _schedule(schedule: str | Schedule, steps: int) -> str:
+    """Return a schedule's name, or for a callable a digest of its values.
+
+    Refuses one that is no function of progress alone: it gives other values when it is called
+    again, or changes while it is called, or cannot be copied to find that out.
+    """
+    if isinstance(schedule, str):
+        return str(plain(schedule))
+    if isinstance(schedule, Halving):
+        return f"halving from {schedule.factor:g}" if schedule.factor != 1 else "halving"
+    for name, make in SCHEDULES.items():
+        if make() is schedule:
+            return name
+    trial = _copied(schedule)
+    count = min(steps, POINTS)
+    points = [(k + 0.5) / count for k in range(count)]
+    before = _attributes(trial)
+    values = _values(trial, points)
+    again = _values(trial, points[::-1])[::-1]
+    if not np.array_equal(values, again, equal_nan=True):
+        raise _incomparable("one that gives other values when it is called again")
+    if _attributes(trial) != before:
+        raise _incomparable("one that changes while it is called")
+    return "values " + _digest(values.tobytes().hex())
+
+
+def _copied(schedule: Schedule) -> Schedule:
+    try:
+        return copy.deepcopy(schedule)
+    except Exception as error:  # an object's own copying may raise anything
+        raise _incomparable(f"one that cannot be copied ({error})") from None
+
+
+def _values(schedule: Schedule, points: list[float]) -> Array:
+    return np.array([float(schedule(progress)) for progress in points], np.float64)
+
+
+def _attributes(schedule: Any) -> str:
+    """Return what a callable keeps between calls, as text: attributes, and values it encloses."""
+    owner = getattr(schedule, "__self__", schedule)
+    enclosed = [cell.cell_contents for cell in getattr(schedule, "__closure__", None) or ()]
+    return repr((vars(owner) if hasattr(owner, "__dict__") else None, enclosed))
+
+
+def _incomparable(got: str) -> ArgumentError:
+    return refuse(
+        "schedule",
+        "must be a function of progress alone where checkpoint= is given",
+        got,
+        "Pass such a function or a name, or leave out checkpoint.",
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
