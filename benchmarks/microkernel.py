@@ -9,7 +9,9 @@ operands that never leave the first-level cache.
 
 from __future__ import annotations
 
+import os
 import statistics
+import sys
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -19,6 +21,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fastmlp import kernels
+from fastmlp.bench.processes import kernel_choices, without_kernel_choices
 from fastmlp.kernels import records
 from fastmlp.kernels.job import Job
 from fastmlp.kernels.launch import prepare, run
@@ -105,6 +108,9 @@ def calls(batch: int, inputs: int, outputs: int) -> dict[str, tuple[Any, Any]]:
 @click.command(help=__doc__)
 def main() -> None:
     """Measure and print."""
+    if chosen := kernel_choices():  # NumPy has read them: begin again without
+        click.echo(f"without {', '.join(chosen)}")
+        os.execve(sys.executable, [sys.executable, *sys.argv], without_kernel_choices())
     prepare(FLOAT32)
     best = peak()
     click.echo("product  batch x inputs x outputs    GFLOP/s  of peak   NumPy  of peak")

@@ -23,7 +23,7 @@ class _Bench(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=_Bench)
+@click.group(cls=_Bench, epilog=STATUS)
 def bench() -> None:
     """Measure epochs, kernels and machine, against NumPy and the frameworks installed.
 

@@ -7,7 +7,6 @@ so that whatever ends the run leaves what was finished.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +15,8 @@ from typing import Any
 import click
 
 from fastmlp import steps
-from fastmlp.errors import DataError, refuse
-from fastmlp.files import check_writable, read_whole, write_whole
+from fastmlp.errors import DataError, UnwritableError, refuse
+from fastmlp.files import opened, write_whole
 from fastmlp.interrupts import interrupts_held, orderly_end
 from fastmlp.screen import Screen
 
@@ -45,8 +44,8 @@ class Output:
         self.given, self.screen = given, screen
         self.document: Document | None = None
         self.rescue: Path | None = None
-        self.problems: list[str] = []
-        check_places(given)
+        self.problem = ""
+        self.places = checked_places(given)
         self.earlier = earlier_run(given)
 
     def measured(
@@ -76,7 +75,7 @@ class Output:
                 if self.document is not None:
                     self.deliver(self.document, view(self.document))
         absent = self.given.get("against") is not None and self.document.get("absent")
-        if failures(self.document) or absent or self.problems:
+        if failures(self.document) or absent or self.problem:
             click.get_current_context().exit(1)
 
     def keep(self, document: Document) -> None:
@@ -91,26 +90,29 @@ class Output:
             self.save(document)
 
     def save(self, document: Document) -> None:
-        """Write the run to its place; where that fails, to the temporary folder."""
+        """Write the run to its place; where that fails, to another one, until there is room."""
         from fastmlp.report import to_json
 
         data = (to_json(document) + "\n").encode()
         with interrupts_held():
             try:
-                write_whole(self.given["save"], data)
-                self.problems = []
+                write_whole(self.places["save"], data)
+                self.problem = ""
                 return
-            except OSError as error:
+            except UnwritableError as error:
                 problem = str(error)
             try:
-                self.rescue = self.rescue or new_file(self.given["save"])
-                write_whole(self.rescue, data)
-                problem += f" The run is saved to {self.rescue}."
-            except OSError as error:
-                problem += f" {error}"
-        if self.problems != [problem]:
-            self.screen.say(problem, style="bold red")
-        self.problems = [problem]
+                other = self.rescue or self.places["save"]
+                kept = steps.saved(other, lambda path: write_whole(path, data))
+                self.rescue, problem = (
+                    kept.path,
+                    f"{problem} It was written to {kept.path} instead.",
+                )
+            except UnwritableError as error:
+                problem = str(error)
+        if problem != self.problem:
+            self.screen.fail(problem)
+        self.problem = problem
 
     def deliver(self, document: Document, view: View) -> None:
         """Show the whole of a run, and write all files."""
@@ -124,30 +126,34 @@ class Output:
         self.screen.show({**document, "doubts": found}, *view.tables)
         self.screen.say(*found, style="bold yellow")
         self.screen.say(*report.bench_notes(document))
-        if saves and not self.problems:
+        if saves and not self.problem:
             self.screen.say(f"run saved to {self.given['save']}")
         if self.given["html"]:
             page = report.page(document, view.tables, found, view.workloads)
             view.files["html"] = page.encode
         for name, data in view.files.items():
-            self.write(self.given[name], data())
+            self.write(name, data())
 
-    def write(self, place: Path, data: bytes) -> None:
-        """Write one of the further files, or say why it cannot be written."""
+    def write(self, name: str, data: bytes) -> None:
+        """Write one of the further files; where that fails, to another place."""
         try:
-            write_whole(place, data)
-        except OSError as error:
-            self.problems.append(str(error))
-            self.screen.say(self.problems[-1], style="bold red")
+            kept = steps.saved(self.places[name], lambda path: write_whole(path, data))
+            problem = str(kept.error or "")
+        except UnwritableError as error:
+            problem = str(error)
+        if problem:
+            self.screen.fail(problem)
+            self.problem = self.problem or problem
         else:
-            self.screen.say(f"report written to {place}")
+            self.screen.say(f"report written to {self.given[name]}")
 
 
-def check_places(given: dict[str, Any]) -> None:
-    """Refuse places that cannot be written, and what cannot be drawn, before the time is spent."""
-    places = {name: given[name] for name in PLACES if given.get(name)}
-    for place in places.values():
-        check_writable(place)
+def checked_places(given: dict[str, Any]) -> dict[str, Path]:
+    """Return the absolute paths of all files to be written, by the names of their options.
+
+    Refuses, before the time is spent, what cannot be written and what cannot be drawn.
+    """
+    places = {name: steps.check_place(given[name], name) for name in PLACES if given.get(name)}
     if len({place.resolve() for place in places.values()}) < len(places):
         names = " and ".join(f"--{name}" for name in places)
         raise refuse(names, "must name different files", "the same", "Name another file.")
@@ -155,6 +161,7 @@ def check_places(given: dict[str, Any]) -> None:
         from fastmlp.report.charts import figure_class
 
         figure_class()  # raises MissingExtraError without matplotlib
+    return places
 
 
 def earlier_run(given: dict[str, Any]) -> Document | None:
@@ -168,19 +175,13 @@ def earlier_run(given: dict[str, Any]) -> Document | None:
     return read_run(given["save"])
 
 
-def new_file(like: Path) -> Path:
-    """Return a new and empty file in the temporary folder, named like another."""
-    handle, name = tempfile.mkstemp(prefix=f"{like.stem}-", suffix=like.suffix)
-    open(handle).close()
-    return Path(name)
-
-
 def read_run(path: Path) -> Document:
     """Return a saved run. Raises DataError when the file is something else."""
     from fastmlp.bench.compare import samples
 
     try:
-        document = json.loads(read_whole(path))
+        with opened(path) as file:
+            document = json.load(file)
         if {"kind", "environment"} <= set(document):
             samples(document)
             return dict(document)

@@ -23,7 +23,7 @@ from fastmlp.interrupts import Terminated
 from fastmlp.screen import Screen
 
 # The exit status of a program that a signal ended: 128 + its number
-EXIT_STATUS = {"interrupted": 130, "terminated": 143, "no checkpoint could be written": 1}
+EXIT_STATUS = {"interrupted": 130, "terminated": 143, "diverged": 1, "no": 1}
 
 # What only writing gives: in an error that names no file, it is of what is printed
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -96,7 +96,8 @@ def train(**given: Any) -> None:
     seconds = steps.prepared(network.dtype, given["backend"], screen.say)
     with screen.line() as draw:
         history = steps.trained(network, data, given, draw, screen.say)
-    status, test, kept = EXIT_STATUS.get(history.stopped, 0), None, steps.saved(place, network.save)
+    status = EXIT_STATUS.get(history.stopped.split(" ")[0], 0)
+    test, kept = None, steps.saved(place, network.save)
     if kept.error:
         screen.fail(str(kept.error))
         model = kept.path
@@ -241,7 +242,7 @@ def verify(**given: Any) -> None:
             lambda done, of: draw(f"{done:,} of {of:,} cases"),
         )
     document = {**asdict(outcome), "passed": outcome.passed}
-    screen.show(document, report.verification_table(outcome))
+    screen.show(document, report.verification_table(outcome), report.rows_table(outcome))
     screen.say(*outcome.failures, style="bold red")
     screen.say(report.verification_line(outcome))
     if not outcome.passed:

@@ -125,11 +125,12 @@ def opened(path: Path) -> IO[bytes]:
 def read_whole(path: Path, most: int = MOST_PIPED) -> bytes:
     """Return the content of a file of at most so many bytes. Raises OSError as `opened` does."""
     with opened(path) as file:
-        if file.seek(0, os.SEEK_END) > most:
+        size = file.seek(0, os.SEEK_END)
+        if size > most:
             raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
         file.seek(0)
         try:
-            return file.read(most)
+            return file.read(size)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from None
 

@@ -2,15 +2,17 @@
 
 Every cost but `squared_error` is the *matching* cost of the output's activation f
 (Auer, Herbster and Warmuth, 1996): with F the integral of f, a sample costs F(z) - y z, whose
-derivative is a - y whatever f is. For softmax and sigmoid that is the cross entropy; for the
-step it is the perceptron criterion of Rosenblatt, (a - y) z.
+derivative is a - y whatever f is. For the step that is the perceptron criterion of Rosenblatt,
+(a - y) z; for sigmoid it is the cross entropy, and for softmax where a sample's targets sum to 1.
+For any sum S = sum(y), the cross entropy of softmax is S F(z) - y z, with the derivative S a - y.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ from numpy.typing import NDArray
 from fastmlp.errors import refuse
 
 Array = NDArray[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LEAKY_SLOPE = 0.01
 
@@ -32,6 +36,7 @@ class Activation:
     derivative : f'(z) as a function of a; None for softmax, whose Jacobian is not diagonal
     integral   : F(z), given z and a, summed by nobody: `(B, O)`, or `(B, 1)` for softmax
     initial    : "he" or "glorot": which variance the weights before it start with
+    least      : how many outputs it needs: a softmax of one is always 1
     """
 
     name: str
@@ -41,6 +46,7 @@ class Activation:
     derivative: Callable[[Array], Array] | None
     integral: Callable[[Array, Array], Array]
     initial: str
+    least: int = 1
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,28 @@ class Cost:
     """One row of the table of costs; a network's cost is the mean over its samples.
 
     outputs : the output activations that the cost is defined for; empty means all
+    targets : what targets lie between, both included; None where they may be any finite numbers
     """
 
     name: str
     code: int
     formula: str
     outputs: tuple[str, ...]
+    targets: tuple[float, float] | None = None
+
+
+def quiet(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that ignores NumPy's floating-point errors, whatever `np.seterr` says.
+
+    Numbers that underflow or overflow are rounded as IEEE 754 says; results are checked instead.
+    """
+
+    @wraps(function)
+    def called(*arguments: P.args, **named: P.kwargs) -> R:
+        with np.errstate(all="ignore"):
+            return function(*arguments, **named)
+
+    return called
 
 
 def _sigmoid(z: Array, a: Array) -> None:
@@ -141,7 +163,7 @@ ACTIVATIONS = {
             lambda z, a: a * z,
             "glorot",
         ),
-        Activation("softmax", 6, "e^z / sum(e^z)", _softmax, None, _log_sum_exp, "glorot"),
+        Activation("softmax", 6, "e^z / sum(e^z)", _softmax, None, _log_sum_exp, "glorot", 2),
     )
 }
 
@@ -149,10 +171,23 @@ COSTS = {
     row.name: row
     for row in (
         Cost("squared_error", 0, "sum((a - y)^2)", ()),
-        Cost("cross_entropy", 1, "-sum(y log a)", ("softmax", "sigmoid")),
+        Cost(
+            "cross_entropy",
+            1,
+            "-sum(y log a), for sigmoid -sum(y log a + (1 - y) log(1 - a))",
+            ("softmax", "sigmoid"),
+            (0.0, 1.0),
+        ),
         Cost("perceptron", 2, "sum(F(z) - y z), F' = f", ()),
     )
 }
+
+# What hidden layers may compute: functions of each neuron alone
+HIDDEN = tuple(name for name, row in ACTIVATIONS.items() if row.derivative is not None)
+# (output, cost): every pair that a network may have
+PAIRS = tuple(
+    (output, cost.name) for cost in COSTS.values() for output in cost.outputs or ACTIVATIONS
+)
 
 
 def activation_named(name: str, argument: str) -> Activation:
@@ -182,13 +217,28 @@ def cost_named(name: str, output: str) -> Cost:
     return cost
 
 
+def check_outputs(output: str, outputs: int) -> None:
+    """Raise ArgumentError when the activation `output` needs more than so many outputs."""
+    least = ACTIVATIONS[output].least
+    if outputs < least:
+        raise refuse(
+            "output",
+            f"{output!r} needs at least {least} outputs, as it divides by their sum",
+            outputs,
+            "Use output='sigmoid' for a single output, or one output for each class.",
+        )
+
+
 def classes_of(a: Array) -> Array:
     """Return the class `(N,)` that each row of a `(N, O)` names: its largest output.
 
-    A single output says yes (1) from one half upwards. The first of equals counts, and the first
-    NaN is larger than any number.
+    A single output says yes (1) from one half upwards. The first of equals counts. A row with NaN
+    names none: -1.
     """
-    return np.asarray(a[:, 0] >= 0.5 if a.shape[1] == 1 else a.argmax(axis=1), np.int64)
+    classes = np.asarray(a[:, 0] >= 0.5 if a.shape[1] == 1 else a.argmax(axis=1), np.int64)
+    # the first NaN of a row is its largest number
+    largest = a[np.arange(len(a)), 0 if a.shape[1] == 1 else classes]
+    return np.where(np.isnan(largest), -1, classes)
 
 
 def count_correct(a: Array, y: Array) -> int:

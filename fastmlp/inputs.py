@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.errors import refuse
-from fastmlp.functions import Array
+from fastmlp.functions import COSTS, Array
 
 
-def as_images(images: ArrayLike, inputs: int, argument: str = "images") -> Array:
+def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "images") -> Array:
     """Return images as `(N, inputs)`, C-contiguous, uint8, float32 or float64.
 
     Takes one image or many, flat or as `(H, W)`; other number types become float32. Raises
-    ArgumentError for a wrong width, an empty set, NaN and infinity.
+    ArgumentError for a wrong width, an empty set, and what `check_sizes` refuses in a network of
+    that dtype.
     """
     array = _as_array(images, argument)
     if array.dtype.kind not in "uifb":
@@ -35,23 +37,27 @@ def as_images(images: ArrayLike, inputs: int, argument: str = "images") -> Array
     if len(array) == 0:
         raise refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
     if array.dtype.newbyteorder("=") not in (np.uint8, np.float32, np.float64):
-        array = array.astype(np.float32)
+        array = _converted(array, np.float32)
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
     if array.dtype.kind == "f":
-        check_finite(array, argument)
+        check_sizes(array, dtype, argument)
     return array
 
 
-def as_answers(labels: ArrayLike, count: int, outputs: int, dtype: Any, argument: str) -> Array:
+def as_answers(
+    labels: ArrayLike, count: int, outputs: int, dtype: Any, cost: str, argument: str
+) -> Array:
     """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`.
 
     A single output's labels, 0 and 1, are its targets. Raises ArgumentError for a wrong count,
-    shape or type, labels outside 0 … outputs - 1, NaN and infinity.
+    shape or type, labels outside 0 … outputs - 1, targets that the cost is not defined for, and
+    what `check_sizes` refuses.
     """
     array = _as_array(labels, argument)
     if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifb":
-        targets = np.ascontiguousarray(array, dtype)
-        check_finite(targets, argument)
+        targets = _converted(array, dtype)
+        check_sizes(targets, dtype, argument)
+        _check_targets(targets, cost, argument)
         return targets
     if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
         raise refuse(
@@ -82,19 +88,82 @@ def _as_array(values: ArrayLike, argument: str) -> Array:
         raise refuse(argument, "must be an array", str(error), "Pass a NumPy array.") from None
 
 
-def check_finite(array: Array, argument: str) -> None:
-    """Refuse NaN and infinity, naming the first row that holds one."""
-    # a sum is finite only if all its terms are; it may overflow by itself, so then look closely
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum()):
+def _converted(array: Array, dtype: Any) -> Array:
+    """Return an array C-contiguous in a dtype; what does not fit into it becomes infinite."""
+    with np.errstate(all="ignore"):
+        return np.ascontiguousarray(array, dtype)
+
+
+def _check_targets(targets: Array, cost: str, argument: str) -> None:
+    """Refuse targets outside the range that the cost is defined for."""
+    allowed = COSTS[cost].targets
+    if allowed is None:
+        return
+    low, high = targets.min(), targets.max()
+    if low < allowed[0] or high > allowed[1]:
+        raise refuse(
+            argument,
+            f"must be targets in {allowed[0]:g} … {allowed[1]:g} for the cost {cost!r}",
+            f"targets from {low} to {high}",
+            "Use a network with cost='squared_error', or rescale the targets.",
+        )
+
+
+def check_sizes(array: Array, dtype: Any, argument: str) -> None:
+    """Refuse NaN and infinity in rows of floats, and numbers too large to be multiplied in `dtype`.
+
+    These are larger than the square root of the largest number of that precision: the product of
+    two such numbers overflows.
+    """
+    most = np.finfo(dtype).max
+    with np.errstate(all="ignore"):
+        # one pass over all that is right: no term of a sum of squares is larger than the sum
+        flat = array.reshape(-1)
+        if np.dot(flat, flat) <= most:
             return
-    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        rows = np.abs(array.reshape(len(array), -1))
+        limit, largest = np.sqrt(most), rows.max(axis=1)
+    bad = ~np.isfinite(largest)
     if bad.any():
         raise refuse(
             argument,
             "must be finite",
             f"NaN or infinity in {int(bad.sum())} rows, the first of them row {int(bad.argmax())}",
             "Remove or fill these rows.",
+        )
+    bad = largest > limit
+    if bad.any():
+        row, name = int(bad.argmax()), np.dtype(dtype).name
+        raise refuse(
+            argument,
+            f"must lie between -{limit:.3g} and {limit:.3g}, as larger sums overflow in {name}",
+            f"{largest[row]:.3g} in row {row}",
+            "Scale them, to about -1 to 1 for example.",
+        )
+
+
+def check_finite(name: str, arrays: Sequence[Array]) -> None:
+    """Refuse NaN and infinity in parameters, naming the array."""
+    for number, array in enumerate(arrays):
+        bad = ~np.isfinite(array)
+        if bad.any():
+            raise refuse(
+                name,
+                "must be finite",
+                f"NaN or infinity in {int(bad.sum())} of {array.size} numbers of {name}[{number}]",
+                "Load a good model, or build the network anew.",
+            )
+
+
+def check_scale(scale: Any, dtype: Any) -> None:
+    """Refuse a scale that is not positive, or makes 255 a number that `check_sizes` refuses."""
+    most = float(np.sqrt(np.finfo(dtype).max)) / 255
+    if not isinstance(scale, (int, float, np.number)) or not 0 < scale <= most:
+        raise refuse(
+            "pixel_scale",
+            f"must be a number above 0, and at most {most:.3g}",
+            repr(scale),
+            "Set network.pixel_scale = 1 / 255, for example.",
         )
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from fastmlp.errors import ArgumentError, ModelError
 from fastmlp.files import write_whole
-from fastmlp.functions import Array, activation_named, cost_named
+from fastmlp.functions import Array, activation_named, check_outputs, cost_named
+from fastmlp.plain import to_json
 from fastmlp.tensors import read_tensors
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def save(path: str | PathLike[str], network: Network) -> None:
         "pixel_scale": network.pixel_scale,
         "class_names": network.class_names,
     }
-    metadata = {"format": FORMAT, "network": json.dumps(spec)}
+    metadata = {"format": FORMAT, "network": to_json(spec)}
     write_whole(Path(path), to_bytes(tensors, metadata))
 
 
@@ -77,6 +78,7 @@ def _checked_spec(spec: Any) -> dict[str, Any]:
         raise ValueError(f"{len(spec['hidden'])} hidden activations for sizes {sizes!r}")
     for name in (*spec["hidden"], spec["output"]):
         activation_named(name, "activation")
+    check_outputs(spec["output"], sizes[-1])
     cost_named(spec["cost"], spec["output"])
     if spec["dtype"] not in ("float32", "float64"):
         raise ValueError(f"dtype is {spec['dtype']!r}")

@@ -13,11 +13,21 @@ from numpy.typing import ArrayLike
 from fastmlp import model_file
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
-from fastmlp.functions import ACTIVATIONS, Array, activation_named, cost_named, count_correct
-from fastmlp.inputs import as_answers, as_images
+from fastmlp.functions import (
+    ACTIVATIONS,
+    Array,
+    activation_named,
+    check_outputs,
+    cost_named,
+    count_correct,
+    quiet,
+)
+from fastmlp.inputs import as_answers, as_images, check_finite, check_scale
 
 PIXEL_SCALE = 1 / 255
 EVALUATE_ROWS = 10_000
+# Up to so many images a prediction takes less time than to look at all parameters
+CHECKED_FROM = 64
 
 
 class Evaluation(NamedTuple):
@@ -40,6 +50,11 @@ class Network:
     `weights` and `biases` are lists of arrays `(I, O)` and `(O,)` that may be written to.
     uint8 images are pixels, and count as `pixel_scale` (1/255) times their value; floats count
     as they are. Raises ArgumentError for whatever it cannot be built from.
+
+    Weights and biases must be finite. Training, `gradients`, `evaluate`, `save`, and predictions
+    for more than 64 images refuse others. For fewer images these are not looked at, but
+    an output that is NaN is refused. As zero pixels may be left out, 0 times an infinite weight
+    may then count as 0.
     """
 
     def __init__(
@@ -54,6 +69,7 @@ class Network:
         self.sizes = _checked_sizes(sizes)
         self.hidden = _checked_hidden(hidden, len(self.sizes) - 2)
         self.output = activation_named(output, "output").name
+        check_outputs(output, self.sizes[-1])
         self.cost = cost_named(cost, output).name
         self.dtype = _checked_dtype(dtype)
         self.pixel_scale = PIXEL_SCALE
@@ -103,30 +119,38 @@ class Network:
     def predict_proba(self, images: ArrayLike, backend: str = "compiled") -> Array:
         """Return the outputs `(N, O)` for images `(N, I)`; for one image `(I,)`, its row `(O,)`.
 
-        With a softmax output these are probabilities.
+        With a softmax output these are probabilities. Raises ArgumentError where one is NaN.
         """
-        rows = as_images(images, self.sizes[0])
+        rows = as_images(images, self.sizes[0], self.dtype)
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
-        weights, biases = self.checked_parameters()
+        weights, biases = self.checked_parameters(len(rows) > CHECKED_FROM)
         scale = self.scale_of(rows)
         backend_named(backend).infer(weights, biases, self.activations, rows, a, scale)
+        if np.isnan(a).any():
+            self._refuse_nan()
         return a[0] if self._is_one(images) else a
 
     def predict(self, images: ArrayLike, backend: str = "compiled") -> Array:
-        """Return the class of each image `(N,)`: its largest output; of a single output, 0 or 1."""
-        rows = as_images(images, self.sizes[0])
+        """Return the class of each image `(N,)`: its largest output; of a single output, 0 or 1.
+
+        Raises ArgumentError where an output is NaN.
+        """
+        rows = as_images(images, self.sizes[0], self.dtype)
         classes = np.empty(len(rows), np.int64)
-        weights, biases = self.checked_parameters()
+        weights, biases = self.checked_parameters(len(rows) > CHECKED_FROM)
         scale = self.scale_of(rows)
         backend_named(backend).classify(weights, biases, self.activations, rows, classes, scale)
+        if classes[0] < 0 or (len(classes) > 1 and classes.min() < 0):
+            self._refuse_nan()
         return classes[0, ...] if self._is_one(images) else classes
 
+    @quiet
     def evaluate(
         self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled"
     ) -> Evaluation:
         """Return mean cost and accuracy on images `(N, I)`, labels `(N,)` or targets `(N, O)`."""
-        rows = as_images(images, self.sizes[0])
-        y = as_answers(labels, len(rows), self.sizes[-1], self.dtype, "labels")
+        rows = as_images(images, self.sizes[0], self.dtype)
+        y = as_answers(labels, len(rows), self.sizes[-1], self.dtype, self.cost, "labels")
         weights, biases = self.checked_parameters()
         chosen, cost, correct = backend_named(backend), 0.0, 0
         weighted_sums = (*self.hidden, "identity")
@@ -160,8 +184,11 @@ class Network:
         network.weights, network.biases = weights, biases
         return network
 
-    def checked_parameters(self) -> tuple[list[Array], list[Array]]:
-        """Return weights and biases; ArgumentError if one no longer has its shape and dtype."""
+    def checked_parameters(self, finite: bool = True) -> tuple[list[Array], list[Array]]:
+        """Return weights and biases; ArgumentError if one no longer has its shape and dtype.
+
+        finite : whether to refuse NaN and infinity in them, and a wrong `pixel_scale`, too
+        """
         shapes = list(pairwise(self.sizes))
         for name, arrays, wanted in (
             ("weights", self.weights, shapes),
@@ -175,11 +202,25 @@ class Network:
                     f"shapes {found}",
                     f"Write into the arrays: network.{name}[0][...] = values.",
                 )
+            if finite:
+                check_finite(name, arrays)
+        if finite:
+            check_scale(self.pixel_scale, self.dtype)
         return self.weights, self.biases
 
     def scale_of(self, images: Array) -> float:
         """Return what these images are multiplied by: `pixel_scale` for uint8, else 1."""
         return self.pixel_scale if images.dtype == np.uint8 else 1.0
+
+    def _refuse_nan(self) -> None:
+        """Raise ArgumentError for what made an output NaN."""
+        self.checked_parameters()
+        raise refuse(
+            "weights and biases",
+            "must be so small that no sum of products overflows",
+            f"an output that is NaN in {self.dtype}",
+            "Train at a lower learning rate, or load a good model.",
+        )
 
     def _is_one(self, images: ArrayLike) -> bool:
         shape = np.shape(images)

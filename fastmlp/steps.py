@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastmlp.errors import CheckpointError, FastMLPError, UnwritableError, refuse
+from fastmlp.errors import CheckpointError, DivergedError, FastMLPError, UnwritableError, refuse
 from fastmlp.files import check_folder, check_writable
-from fastmlp.interrupts import Terminated, interrupts_held, orderly_end
+from fastmlp.interrupts import interrupts_held, orderly_end
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split
@@ -107,8 +107,8 @@ def prepared(dtype: Any, backend: str, say: Say) -> float:
 def trained(network: Network, data: Dataset, given: Given, draw: Draw, say: Say) -> History:
     """Train, and return the history.
 
-    After Ctrl-C, SIGTERM, or a checkpoint that cannot be written, it is the one so far, and its
-    `stopped` says so.
+    After Ctrl-C, SIGTERM, divergence, or a checkpoint that cannot be written, it is the one so far,
+    and its `stopped` says so. What ended a run before its first epoch is raised.
     """
     from fastmlp import report, training
 
@@ -125,18 +125,14 @@ def trained(network: Network, data: Dataset, given: Given, draw: Draw, say: Say)
             return training.train(
                 network, split, validation=held_out, callbacks=[follow], **settings
             )
-    except KeyboardInterrupt as why:
+    except KeyboardInterrupt:
         if not last:
             raise  # nothing was learnt yet that an older model should give way to
-        stopped = "terminated" if isinstance(why, Terminated) else "interrupted"
-    except CheckpointError as error:
-        if not last:
+    except (CheckpointError, DivergedError) as error:
+        if not last or not len(last[0].history):
             raise
         say(str(error), style="bold red")
-        stopped = "no checkpoint could be written"
-    history = last[0].history
-    history.stopped = stopped
-    return history
+    return last[0].history
 
 
 def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:

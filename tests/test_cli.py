@@ -352,14 +352,13 @@ def test_find_learning_rate_shows_each_probe(data: Path) -> None:
     rates = [probe["rate"] for probe in found["probes"]]
     assert len(rates) > 1
     assert rates == [64 / 2**n for n in range(len(rates))]
-    assert found["learning_rate"] == rates[-1]
-    *failed, last = found["probes"]
-    assert last["cost_after"] < last["cost_before"]
-    assert all(p["cost_after"] is None or p["cost_after"] >= p["cost_before"] for p in failed)
+    finished = [probe for probe in found["probes"] if probe["cost_after"] is not None]
+    best = min(finished, key=lambda probe: probe["cost_after"])
+    assert found["learning_rate"] == best["rate"]
+    assert best["cost_after"] < best["cost_before"]
     lines = [line for line in run(*arguments).stdout.splitlines() if ": rate " in line]
     assert len(lines) == len(rates)
-    assert "does not fall" in lines[0]
-    assert lines[-1].endswith("  falls")
+    assert any(line.endswith("  falls") for line in lines)
 
 
 def test_info_tells_facts_and_limits() -> None:
@@ -380,11 +379,14 @@ def test_ctrl_c_saves_the_model_so_far_and_exits_with_130(
 ) -> None:
     command = [sys.executable, "-m", "fastmlp.cli", "train", *SMALL[:4], "--dataset", str(data)]
     command += ["--epochs", "1000000", "--schedule", "constant", "--learning-rate", "0.1"]
+    command += ["--checkpoint", "states", "--every", "20"]
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen([*command, *["--json"] * as_json], **pipe) as process:  # type: ignore[call-overload]
         told = process.stderr if as_json else process.stdout
         assert any("784-24-10" in line for line in told)
-        time.sleep(1.5)
+        while not list(Path().glob("states/*.safetensors")):  # 20 epochs
+            assert process.poll() is None
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
         out, rest = process.communicate(timeout=20)
     assert process.returncode == 130
@@ -426,17 +428,14 @@ def test_the_first_compilation_is_announced_and_timed_apart(
     assert "some: kernels ready in 12.3 s, which is not counted above" in lines
     found = document("train", *SMALL, "--dataset", data)
     assert found["compile_seconds"] == 12.34
-    assert found["train_seconds"] < 10
+    assert found["train_seconds"] == sum(found["history"]["epoch_seconds"])
 
 
-def test_nan_is_null_in_json(model: Path, data: Path) -> None:
+def test_parameters_that_are_not_finite_are_refused(model: Path) -> None:
     network = fastmlp.Network.load(model)
     network.weights[0][...] = np.nan
-    network.save("broken.safetensors")
-    arguments = ("evaluate", "broken.safetensors", "--dataset", data, "--backend", "numpy")
-    with np.errstate(invalid="ignore"):
-        assert document(*arguments)["cost"] is None
-        assert "cost nan" in run(*arguments).stdout
+    with pytest.raises(fastmlp.ArgumentError, match="weights"):
+        network.save("broken.safetensors")
 
 
 def test_the_progress_line_is_drawn_on_a_terminal_alone(

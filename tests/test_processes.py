@@ -73,20 +73,6 @@ def test_without_a_compiler_numpy_computes_and_says_so(tmp_path):
     assert done.stdout == "True\n", done.stderr
 
 
-def test_two_processes_compile_into_the_same_empty_cache(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(TRAINS + "print(trained())")
-    environment = os.environ | {"FASTMLP_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-W", "error", str(script)]
-    both = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    results = [process.communicate(timeout=SECONDS) for process in both]
-    assert [process.returncode for process in both] == [0, 0], results
-    assert results[0][0] == results[1][0]
-
-
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity here")
 def test_one_core(tmp_path):
     done = run("import os; os.sched_setaffinity(0, {0}); print(trained())", tmp_path)
@@ -117,18 +103,3 @@ def test_a_cache_without_permission(tmp_path):
     done = run("print(trained())", tmp_path, FASTMLP_CACHE=str(cache))
     assert done.returncode == 0, done.stderr
     assert "compiled kernels are not kept" in done.stderr
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")
-def test_a_full_disk_costs_the_cache_only(tmp_path):
-    code = """
-    import os
-    real = os.open
-    from numba.core import caching
-    def full(self, *arguments):
-        raise OSError(28, "No space left on device")
-    caching.IndexDataCacheFile._save_data = full
-    print(trained())
-    """
-    done = run(code, tmp_path, FASTMLP_CACHE=str(tmp_path / "cache"))
-    assert done.returncode == 0, done.stderr

@@ -30,6 +30,12 @@ def test_no_module_unpickles_or_listens(path):
     assert not [call for call in ("eval(", "exec(", "os.system(") if f" {call}" in text]
 
 
+def test_numbas_pickles_are_read_in_one_place_which_checks_them_first():
+    reads = [path for path in ROOT.rglob("*.py") if "serialize.loads(" in path.read_text()]
+    assert reads == [ROOT / "kernels" / "cache.py"]
+    assert not [path for path in ROOT.rglob("*.py") if "cloudpickle" in path.read_text()]
+
+
 def test_every_published_address_is_https_and_every_file_has_a_digest():
     for family in FAMILIES.values():
         assert family.mirrors

@@ -38,6 +38,12 @@ def kernel_choices() -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}
 
 
+def without_kernel_choices() -> dict[str, str]:
+    """Return the environment of this process without the variables of KERNEL_VARIABLES."""
+    chosen = kernel_choices()
+    return {name: value for name, value in os.environ.items() if name not in chosen}
+
+
 def in_a_process(task: dict[str, Any], limit: float) -> dict[str, Any]:
     """Do a task in a fresh process; return what it measured, or why it failed.
 
@@ -79,9 +85,7 @@ def _surroundings(task: dict[str, Any]) -> dict[str, str]:
     threads = {name: str(task["threads"]) for name in THREAD_VARIABLES}
     if task.get("side") == "fastmlp":  # which checks by NumPy, whose threads would stay and spin
         threads = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    chosen = kernel_choices()
-    kept = {name: value for name, value in os.environ.items() if name not in chosen}
-    return kept | threads
+    return without_kernel_choices() | threads
 
 
 def _ending(status: int) -> str:

@@ -53,8 +53,13 @@ class KernelCache:
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a compiled function, or warn once that it cannot be kept."""
         folder = kernel_folder()
-        # Neither kind holds in another process; no kernel is of them
-        if folder is None or data.lifted or data.library.has_dynamic_globals:
+        if folder is None:
+            return
+        if data.lifted or data.library.has_dynamic_globals:  # some do without optimisation
+            warn_not_kept(
+                f"{self.function.__name__} holds addresses that are valid in this process alone",
+                "unset the NUMBA_ variables that change how code is made, such as NUMBA_OPT",
+            )
             return
         key, path = self._place(folder, sig)
         content = serialize.dumps(data._reduce())

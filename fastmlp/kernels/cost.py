@@ -18,7 +18,7 @@ from fastmlp.kernels.outputs import is_beaten, softmax
 from fastmlp.kernels.records import job_at, layers_at
 from fastmlp.kernels.simd import item_bytes
 
-SQUARED_ERROR = COSTS["squared_error"].code
+SQUARED_ERROR, CROSS_ENTROPY = COSTS["squared_error"].code, COSTS["cross_entropy"].code
 
 
 @shared
@@ -106,19 +106,38 @@ def output_row(
     if label >= 0:
         times(dz_place, a_place, columns, factor)
         dz[label] = factor * (a[label] - number(1))
+        if activation == SOFTMAX:
+            return log_sum - z[label]
+    elif activation == SOFTMAX:
+        return softmax_targets(z, a, dz, columns, targets, cost, factor, log_sum)
     else:
         for j in range(columns):
             dz[j] = factor * (a[j] - targets[j])
-    if activation == SOFTMAX:
-        if label >= 0:
-            return log_sum - z[label]
-        for j in range(columns):
-            if targets[j] != 0:
-                total += targets[j] * (log_sum - z[j])
-        return total
     for j in range(columns):
         y = target_of(targets, label, j, factor)
         total += integral(activation, z[j], a[j]) - y * z[j]
+    return total
+
+
+@jit
+def softmax_targets(z, a, dz, columns, targets, cost, factor, log_sum):
+    """`output_row` for softmax and targets: C = S F(z) - y z, dC/dz = S a - y.
+
+    S is sum(y) for the cross entropy, and 1 for the matching cost.
+    """
+    number = type(factor)
+    total, whole = number(0), number(1)
+    if cost == CROSS_ENTROPY:
+        whole = number(0)
+        for j in range(columns):
+            whole += targets[j]
+            total += targets[j] * (log_sum - z[j])
+    else:
+        total = log_sum
+        for j in range(columns):
+            total -= targets[j] * z[j]
+    for j in range(columns):
+        dz[j] = factor * (whole * a[j] - targets[j])
     return total
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fastmlp.functions import COSTS, Array
+from fastmlp.functions import COSTS, Array, quiet
 from fastmlp.kernels.checks import check_array, check_indices, check_output
 from fastmlp.kernels.elementwise import RELU
 from fastmlp.kernels.encoding import MASKS_PAY, Inputs
@@ -82,19 +82,20 @@ class Engine:
         record["weight_decay"] = weight_decay
 
     def _note_nonzeros(self, batch_size: int) -> None:
-        """Let ReLU layers note which outputs are not zero, if they are wide, and a neighbour is.
+        """Let hidden ReLU layers note which outputs are not zero, if they and a neighbour are wide.
 
         Forward and update of the layer above leave out the others; delta leaves out their deltas.
         """
         widest = ROW_VECTORS * VECTOR_BYTES // self._dtype.itemsize
         is_wide = [False, *(self._layers["width"] == widest), False]
         rows = round_up(batch_size, PART)
-        for l, layer in enumerate(self._layers):
+        for l, layer in enumerate(self._layers[:-1]):
             if layer["activation"] == RELU and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
                 noted = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
                 layer["nonzeros"], layer["nonzeros_panel"] = noted.ctypes.data, 8 * rows
                 self._arrays[l]["nonzeros"] = noted
 
+    @quiet
     def train(
         self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
     ) -> tuple[Array, int]:
@@ -145,6 +146,12 @@ class Engine:
         for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
             unpack_weights(arrays["w"], w)
             np.copyto(b, arrays["b"][: len(b)])
+
+    def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take weights and biases, as `read` writes them, for the next step; velocities stay."""
+        for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
+            arrays["w"][...] = pack_panels(w, arrays["w"].shape[2])
+            arrays["b"][: len(b)] = b
 
     def read_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the velocities, zero without momentum, into arrays like weights and biases."""

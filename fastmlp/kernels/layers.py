@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.errors import refuse
-from fastmlp.functions import Array, activation_named, cost_named
+from fastmlp.functions import Array, activation_named, cost_named, quiet
 from fastmlp.kernels.checks import (
     check_array,
     check_indices,
@@ -51,6 +51,7 @@ def forward_call(x: Array, w: Array, b: Array, activation: str, a: Array) -> Lay
     return call.ready({"x": x})
 
 
+@quiet
 def output(z: Array, y: Array, activation: str, cost: str, a: Array, dz: Array) -> float:
     """a = f(z) and dz = dC/dz of the mean cost C; return C times B, the sum over the samples.
 
@@ -119,6 +120,7 @@ def gradient_call(x: Array, dz: Array, dw: Array, db: Array) -> LayerCall:
     return _update(x, dz, {"dw": dw}, {"db": db}, 1.0, keep=0.0, keep_b=0.0)
 
 
+@quiet
 def update(
     x: Array,
     dz: Array,

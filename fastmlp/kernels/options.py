@@ -35,10 +35,16 @@ def entry(*, parallel: bool) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         compiled = numba.njit(parallel=parallel, **SETTINGS)(function)
         if not config.DISABLE_JIT:
-            compiled._cache = KernelCache(function)
+            _keep(compiled, function)
         return compiled  # type: ignore[no-any-return]
 
     return decorate
+
+
+def _keep(compiled: Any, function: Callable[..., Any]) -> None:
+    """Keep machine code on disk, for functions whose source the name of the folder stands for."""
+    if function.__module__.startswith("fastmlp.kernels."):
+        compiled._cache = KernelCache(function)
 
 
 def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, ...]:
@@ -70,7 +76,7 @@ class Shared:
     def compile(self, precision: Any) -> None:
         """Compile the function for one Numba float type, or load it from the cache."""
         compiled = self.uncompiled(precision)
-        compiled._cache = KernelCache(self.function)
+        _keep(compiled, self.function)
         compiled.compile()
         self.compiled[precision.name] = compiled
         llvm.add_symbol(self.symbol(precision), compiled.address)

@@ -111,17 +111,17 @@ def _first(meets: Callable[[Number, Any], Any]) -> Any:
 
 _first_equal = _first(lambda value, bar: value.compare("==", bar))
 _first_nan = _first(lambda value, bar: value.compare("!=", value))
+NO_CLASS = -1
 
 
 @jit
 def class_of(place, columns, like):
     """Return the class that a row of outputs names, as `functions.classes_of` does."""
+    if _first_nan(place, columns, like) != columns:
+        return NO_CLASS
     if columns == 1:
         return int(row(place, 1, like)[0] >= type(like)(0.5))
-    number = _first_nan(place, columns, like)
-    if number == columns:
-        number = _first_equal(place, columns, largest(place, columns, like))
-    return number
+    return _first_equal(place, columns, largest(place, columns, like))
 
 
 @jit

@@ -8,7 +8,7 @@ from weakref import ref
 
 import numpy as np
 
-from fastmlp.functions import Array
+from fastmlp.functions import Array, quiet
 from fastmlp.kernels.encoding import even_rows, is_sparse
 from fastmlp.kernels.job import Job, layer_records
 from fastmlp.kernels.launch import prepare, run, team_size
@@ -87,6 +87,7 @@ class Predictor:
     of the arrays alive: its caller does.
     """
 
+    @quiet
     def __init__(
         self,
         weights: Sequence[Array],

@@ -62,7 +62,7 @@ class Engine:
         """
         costs, correct = np.empty(len(learning_rates)), 0
         # a run that diverges is recognised by its cost, not by warnings
-        with blas_threads(self.threads), np.errstate(over="ignore", invalid="ignore"):
+        with blas_threads(self.threads), np.errstate(all="ignore"):
             for step, learning_rate in enumerate(learning_rates):
                 rows = order[step * self.batch_size : (step + 1) * self.batch_size]
                 x = images[rows]
@@ -106,6 +106,12 @@ class Engine:
             unpack_weights(packed, w)
             np.copyto(b, own)
 
+    def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take weights and biases, as `read` writes them, for the next step; velocities stay."""
+        for packed, own, w, b in zip(self._w, self._b, weights, biases, strict=True):
+            np.copyto(packed, w)
+            np.copyto(own, b)
+
     def read_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the velocities, zero without momentum, into arrays like weights and biases."""
         for target, velocity in zip((*weights, *biases), (*self._vw, *self._vb), strict=True):
@@ -128,7 +134,7 @@ def infer(
 ) -> None:
     """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
     dtype = weights[0].dtype
-    with blas_threads(threads):
+    with blas_threads(threads), np.errstate(all="ignore"):
         for start in range(0, len(images), INFER_ROWS):
             rows = slice(start, start + INFER_ROWS)
             x = np.multiply(images[rows], dtype.type(scale), dtype=dtype)

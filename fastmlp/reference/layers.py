@@ -37,6 +37,12 @@ def output(z: Array, y: Array, activation: str, cost: str, a: Array, dz: Array) 
     batch = len(z)
     labelled = y.ndim == 1
     row.f(z, a)
+    if cost == "cross_entropy" and activation == "softmax" and not labelled:
+        # C = sum of y (F(z) - z), dC/dz = sum(y) a - y
+        np.multiply(a, y.sum(axis=1, keepdims=True), out=dz)
+        dz -= y
+        dz *= 1 / batch
+        return float((y * (row.integral(z, a) - z)).sum())
     np.copyto(dz, a)
     if labelled:
         dz[np.arange(batch), y] -= 1

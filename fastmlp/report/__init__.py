@@ -38,7 +38,7 @@ from fastmlp.report.training import (
     training_summary,
     training_table,
 )
-from fastmlp.report.verification import verification_line, verification_table
+from fastmlp.report.verification import rows_table, verification_line, verification_table
 
 __all__ = [
     "Prediction",
@@ -76,6 +76,7 @@ __all__ = [
     "training_document",
     "training_summary",
     "training_table",
+    "rows_table",
     "verification_line",
     "verification_table",
 ]

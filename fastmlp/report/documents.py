@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from fastmlp import plain
 from fastmlp.report.confusion import class_accuracies
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 
 def to_json(document: Mapping[str, Any]) -> str:
     """Return a document as JSON that every reader takes: NaN and infinity become null."""
-    return json.dumps(_finite(document), indent=2, allow_nan=False)
+    return plain.to_json(document, indent=2)
 
 
 def network_document(network: Network) -> dict[str, Any]:
@@ -115,15 +113,3 @@ def search_document(
         "probes": [dict(zip(keys, probe, strict=True)) for probe in probes],
         "learning_rate": rate,
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, PurePath):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import io
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from fastmlp.plain import to_json
 from fastmlp.report.bench import bench_notes
 from fastmlp.report.charts import epochs_chart, roofline_chart, to_svg
 
@@ -41,7 +41,7 @@ def page(
     charts = [to_svg(epochs_chart(name, rows)) for name, rows in measured]
     if document.get("rows"):
         charts.append(to_svg(roofline_chart(document)))
-    surroundings = json.dumps(
+    surroundings = to_json(
         {key: document[key] for key in ("environment", "settings", "limits") if key in document},
         indent=2,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -16,6 +17,22 @@ def verification_table(outcome: Outcome) -> Table:
     """Return each kernel's largest error over what is allowed."""
     rows = [(name, f"{worst:.3f}") for name, worst in outcome.worst.items()]
     return table("largest error, over what is allowed", ("kernel", "ratio"), rows)
+
+
+def rows_table(outcome: Outcome) -> Table:
+    """Return how many cases, of all kernels together, had each row of the tables."""
+    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for cases in outcome.rows.values():
+        for row, count in cases.items():
+            name, value = row.split(": ")
+            counts[name][value] += count
+    shown = Table(title="cases with each row", title_justify="left", title_style="bold")
+    shown.box, shown.pad_edge, shown.show_header = None, False, False
+    shown.add_column(no_wrap=True)
+    shown.add_column()
+    for name, found in counts.items():
+        shown.add_row(name, "; ".join(f"{value}: {count:,}" for value, count in found.items()))
+    return shown
 
 
 def verification_line(outcome: Outcome) -> str:

@@ -17,6 +17,7 @@ from fastmlp.errors import CheckpointError, refuse
 from fastmlp.files import check_folder, write_whole
 from fastmlp.functions import Array
 from fastmlp.interrupts import interrupts_held
+from fastmlp.plain import to_json
 from fastmlp.tensors import read_tensors
 
 FORMAT = "fastmlp checkpoint 1"
@@ -46,7 +47,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], every: int) -> None:
         self.folder, self.every = folder, every
-        self.identity: dict[str, Any] = json.loads(json.dumps(dict(identity)))
+        self.identity: dict[str, Any] = json.loads(to_json(dict(identity)))
         self._unsaved: State | None = None
 
     def begin(self, resume: bool) -> State | None:
@@ -134,7 +135,7 @@ def to_bytes(state: State) -> bytes:
     from safetensors.numpy import save
 
     tensors = {name: np.ascontiguousarray(array) for name, array in state.tensors.items()}
-    facts = json.dumps({"epochs": state.epochs, **state.facts}, sort_keys=True)
+    facts = to_json({"epochs": state.epochs, **state.facts}, sort_keys=True)
     digest = _digest(tensors, facts)
     data: bytes = save(tensors, {"format": FORMAT, "facts": facts, "digest": digest})
     return data

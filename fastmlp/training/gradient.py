@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.backends import backend_named
-from fastmlp.functions import Array
+from fastmlp.functions import Array, quiet
 from fastmlp.inputs import as_answers, as_images
 from fastmlp.network import Network
 
 
+@quiet
 def gradients(
     network: Network, images: ArrayLike, labels: ArrayLike, backend: str = "compiled"
 ) -> tuple[float, list[Array], list[Array]]:
@@ -20,8 +21,8 @@ def gradients(
     that does not fit the network.
     """
     kernels = backend_named(backend)
-    rows = as_images(images, network.sizes[0])
-    y = as_answers(labels, len(rows), network.sizes[-1], network.dtype, "labels")
+    rows = as_images(images, network.sizes[0], network.dtype)
+    y = as_answers(labels, len(rows), network.sizes[-1], network.dtype, network.cost, "labels")
     weights, biases = network.checked_parameters()
     packed = [kernels.pack_weights(w) for w in weights]
     dtype = network.dtype

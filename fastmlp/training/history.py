@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
+
+from fastmlp.plain import to_json
 
 COLUMNS = (
     ("train_cost", "train cost", "{:.4f}", 1),
@@ -26,7 +27,9 @@ class History:
     epoch_seconds : of training alone, neither compilation nor evaluation; samples_per_second
     compile_seconds : how long the kernels took to compile, or to load, before the first epoch
     inputs : how the first layer took the images: "sparse, 19.1% of the values are not zero"
-    stopped : why training ended
+    stopped : why training ended: "all 6 epochs done", "target accuracy 0.98 reached", "validation
+        cost has not fallen since epoch 4", "a callback asked for it", "interrupted" (Ctrl-C),
+        "terminated" (SIGTERM), "diverged in epoch 2", "an exception in a callback: KeyError"
     restored_epoch : the epoch, from 1, whose parameters early stopping brought back
     resumed_epoch : how many epochs were done in the checkpoint that the run went on from
     """
@@ -55,8 +58,8 @@ class History:
         return len(self.train_cost)
 
     def to_json(self, indent: int | None = None) -> str:
-        """Return all lists and facts as one JSON object."""
-        return json.dumps(asdict(self), indent=indent)
+        """Return all lists and facts as one JSON object; a number that is not finite is null."""
+        return to_json(asdict(self), indent)
 
     def table(self) -> str:
         """Return a plain-text table, one line for each epoch."""

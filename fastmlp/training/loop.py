@@ -11,16 +11,21 @@ import numpy as np
 
 from fastmlp.errors import refuse
 from fastmlp.inputs import check_at_least
+from fastmlp.interrupts import interrupts_held
 from fastmlp.network import Network
 from fastmlp.training import resuming
 from fastmlp.training.checkpoint import Checkpoints
+from fastmlp.training.halving import halved_epoch
 from fastmlp.training.history import History
 from fastmlp.training.run import Callback, Data, Run
 from fastmlp.training.schedules import Halving, Schedule, schedule_named, step_rates
 from fastmlp.training.watcher import EarlyStopping, Watcher
 
-# What a run may change when it goes on: none of it changes its bits
-NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume")
+# What must stay the same when a run goes on: the others do not change its bits
+SETTINGS = (
+    *("epochs", "batch_size", "learning_rate", "momentum", "nesterov", "weight_decay"),
+    *("schedule", "target_accuracy", "seed", "backend"),
+)
 
 
 def train(
@@ -53,20 +58,23 @@ def train(
     early_stopping : EarlyStopping(...), or just its patience; needs validation data
     target_accuracy : stop once validation (without it, training) accuracy reaches this, 0 to 1
     seed : of the order of the samples; the same seed gives the same run, to the bit
-    callbacks : called with a Progress; one that returns True ends the run
+    callbacks : called with a Progress, while the network holds the parameters of that step; one
+        that returns True ends the run, None or False goes on. What it writes to the network's
+        weights and biases takes effect from the next step on; what it writes to labels or targets
+        has no effect, as they were copied at the start
     checkpoint : a folder, where the whole state of the run is saved after `every` epochs
     resume : go on with the newest checkpoint that is whole, or begin where there is none. The run
         ends with the same bits as one that was never stopped; data and settings must be the same
 
-    Raises ArgumentError for bad input, CheckpointError when a checkpoint cannot be written or
-    all of them are damaged, and DivergedError when the cost or a parameter becomes
-    NaN or infinite; the network then holds the parameters of the last good epoch.
+    However the run ends, by itself, by a callback, an exception, or Ctrl-C, `history.stopped` says
+    why, and with early stopping the network holds its best parameters. Without it, those after the
+    last step; after divergence, those of the last good epoch.
+
+    Raises ArgumentError for bad input, CheckpointError when a checkpoint cannot be written or all
+    of them are damaged, and DivergedError when a cost or a parameter becomes NaN or infinite.
     """
-    settings = {
-        name: value
-        for name, value in locals().items()
-        if name not in ("network", "split", "validation", *NOT_SETTINGS)
-    }
+    given = locals()
+    settings = {name: given[name] for name in SETTINGS}
     run = Run(network, split, validation, backend)
     _check_settings(epochs, batch_size, learning_rate, momentum, nesterov, weight_decay)
     check_at_least("every", every, 1)
@@ -87,23 +95,27 @@ def train(
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
     state, saved = None, None
     if checkpoint is not None:
+        settings["early_stopping"] = early_stopping
         saved = Checkpoints(Path(checkpoint), resuming.identity(run, settings), every)
         state = saved.begin(resume)
     elif resume:
         raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.put_parameters(state, run)
-    run.start(batch_size, momentum, nesterov, weight_decay, threads)
+    run.start(epochs, batch_size, momentum, nesterov, weight_decay, threads, callbacks)
     watcher = Watcher(run, early_stopping, target_accuracy)
     if state is not None:
         resuming.put_rest(state, run, plan, generator, watcher)
         run.history.resumed_epoch = state.epochs
     try:
-        _epochs(run, plan, generator, watcher, saved, learning_rate, epochs, callbacks)
+        _epochs(run, plan, generator, watcher, saved, learning_rate)
+    except BaseException as why:
+        run.end(why)
+        raise
     finally:
+        watcher.restore()
         if saved is not None:
             saved.flush()
-    watcher.restore()
     return run.history
 
 
@@ -114,30 +126,41 @@ def _epochs(
     watcher: Watcher,
     saved: Checkpoints | None,
     learning_rate: float,
-    epochs: int,
-    callbacks: Sequence[Callback],
 ) -> None:
     """Train epoch by epoch, from the one after those in the history, until something ends it."""
-    history, steps = run.history, -(-len(run.images) // run.batch_size)
+    history = run.history
 
-    def finish(epoch: int) -> None:
-        if isinstance(plan, Halving):
-            judged = history.validation_cost[-1]
-            plan.watch(history.train_cost[-1] if judged is None else judged)
-        ends = watcher.ends(epoch)
+    def note(epoch: int) -> None:
         if saved is not None:
             state = resuming.taken(run, epoch + 1, plan, generator, watcher)
-            saved.note(state, last=ends or epoch + 1 == epochs)
+            saved.note(state, last=bool(history.stopped) or epoch + 1 == run.epochs)
 
-    for epoch in range(len(history), epochs):
+    for epoch in range(len(history), run.epochs):
         if history.stopped:
             return
-        rates = step_rates(plan, learning_rate, epoch, epochs, steps)
+        run.start_clock()
         order = generator.permutation(len(run.images))
-        if run.epoch(epoch, epochs, order, rates, callbacks, finish):
+        if isinstance(plan, Halving):
+            done = halved_epoch(run, plan, learning_rate, epoch, order)
+        else:
+            rates = step_rates(plan, learning_rate, epoch, run.epochs, run.steps)
+            done = run.epoch(epoch, order, rates)
+        stops = not done.whole
+        if done.whole:
+            judged = run.judged(epoch, done.rate)
+            # no interrupt comes between: an epoch is whole, or as if it had never been
+            with interrupts_held():
+                run.record(done, judged)
+                watcher.judge(epoch)
+                note(epoch)
+            stops = run.tell(epoch, run.steps, done, ended=True)
+            if run.rewritten:
+                run.parameters.keep()
+                note(epoch)
+        if stops:
             history.stopped = history.stopped or "a callback asked for it"
             return
-    history.stopped = history.stopped or f"all {epochs} epochs done"
+    history.stopped = history.stopped or f"all {run.epochs} epochs done"
 
 
 def _check_settings(

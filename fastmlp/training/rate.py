@@ -1,4 +1,4 @@
-"""The lecture's search for a learning rate: start high, halve until training lowers the cost."""
+"""The lecture's search for a learning rate: start high, halve while that lowers the cost."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from fastmlp.errors import DivergedError, refuse
 from fastmlp.inputs import check_at_least
 from fastmlp.network import Network
+from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.loop import train
 from fastmlp.training.run import Data, checked_data
+from fastmlp.training.search import Search
 
 PROBE_SAMPLES = 2048
-LONGEST_SEARCH = 40
 
 
 def find_learning_rate(
@@ -28,12 +29,13 @@ def find_learning_rate(
     backend: str = "compiled",
     on_probe: Callable[[float, float, float], object] | None = None,
 ) -> float:
-    """Return the first of start, start / 2, start / 4, … with which a short probe lowers the cost.
+    """Return the rate among start, start / 2, start / 4, … after which the cost is lowest.
 
-    A probe trains a copy of the network for one epoch on `samples` random samples, and lowers
-    the cost if that is less on them afterwards; the network itself stays as it is.
-    on_probe is told (rate, cost before, cost after), the last infinite where training diverged.
-    Raises ArgumentError when no rate down to start / 2^40 does.
+    A probe trains a copy of the network for one epoch on `samples` random samples; the network
+    itself stays as it is. The search ends where half of the rate no longer lowers the cost after
+    a probe, once that is clearly below the cost of guessing (`training.search`). on_probe is called
+    with (rate, cost before, cost after), the last infinite where training diverged.
+    Raises ArgumentError when no rate lowers the cost.
     """
     check_at_least("start", start, 0, float)
     check_at_least("samples", samples, 1)
@@ -42,8 +44,8 @@ def find_learning_rate(
     rows = generator.choice(len(images), min(samples, len(images)), replace=False)
     probe = (images[rows], y[rows])
     before, order = network.evaluate(*probe, backend).cost, int(generator.integers(1 << 31))
-    rate = float(start)
-    for _ in range(LONGEST_SEARCH):
+    search, best, rate = Search(before, cost_of_guessing(network, probe[1])), 0.0, float(start)
+    while True:
         trial = copy.deepcopy(network)
         try:
             train(
@@ -60,9 +62,13 @@ def find_learning_rate(
             after = np.inf
         if on_probe is not None:
             on_probe(rate, before, after)
-        if after < before:
-            return rate
+        if after < search.lowest:
+            best = rate
+        if not search.goes_on(after):
+            break
         rate /= 2
+    if search.found:
+        return best
     raise refuse(
         "start",
         "must lead to a rate that lowers the cost",

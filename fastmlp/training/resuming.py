@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,23 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.errors import CheckpointError
+from fastmlp.errors import CheckpointError, refuse
 from fastmlp.functions import Array
+from fastmlp.plain import plain, to_json
 from fastmlp.training.checkpoint import State, data_digest
 from fastmlp.training.schedules import Halving, Schedule
+from fastmlp.training.watcher import EarlyStopping
 
 if TYPE_CHECKING:
     from fastmlp.training.run import Run
     from fastmlp.training.watcher import Watcher
 
+# Points of progress, 0 and 1 included, at which a schedule that has no name is compared
+PROBES = 101
+
 
 def identity(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
     """Return what must not change between a run and the one that goes on with it."""
     network = run.network
-    fixed = {
-        name: value if isinstance(value, (int, float, str, type(None))) else _named(value)
-        for name, value in settings.items()
-    }
+    fixed = {name: _comparable(name, value) for name, value in settings.items()}
     return {
         **fixed,
         **network.architecture,
@@ -52,8 +56,8 @@ def taken(
         "halving": vars(plan) if isinstance(plan, Halving) else None,
         "watcher": {"best_epoch": watcher.best_epoch, "lowest": watcher.lowest},
     }
-    plain = json.loads(json.dumps(facts, default=lambda array: array.tolist()))
-    return State(epochs, {name: array.copy() for name, array in tensors.items()}, plain)
+    tensors = {name: array.copy() for name, array in tensors.items()}
+    return State(epochs, tensors, json.loads(to_json(facts)))
 
 
 def put_parameters(state: State, run: Run) -> None:
@@ -78,9 +82,10 @@ def put_rest(
                 setattr(run.history, name, value)
         generator.bit_generator.state = facts["generator"]
         if isinstance(plan, Halving):
-            vars(plan).update(facts["halving"])
+            plan.factor = facts["halving"]["factor"]
+            plan.lowest = _or_infinite(facts["halving"]["lowest"])
         watcher.best_epoch = facts["watcher"]["best_epoch"]
-        watcher.lowest = facts["watcher"]["lowest"]
+        watcher.lowest = _or_infinite(facts["watcher"]["lowest"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"the checkpoint does not fit this run: {error!r}.") from None
 
@@ -105,8 +110,45 @@ def _like(arrays: Any) -> list[Array]:
     return [np.empty_like(array) for array in arrays]
 
 
-def _named(value: Any) -> str:
-    """Return a name for a setting that is no plain value: a callable's, or what it prints."""
+def _or_infinite(number: float | None) -> float:
+    """Return a number as it was before JSON, which has no infinity, held null in its place."""
+    return np.inf if number is None else number
+
+
+def _comparable(name: str, value: Any) -> Any:
+    """Return a setting as a plain value, equal for equal settings."""
     if isinstance(value, np.random.Generator):
-        return "a generator"
-    return getattr(value, "__qualname__", None) or repr(value)
+        return f"a generator in the state {_digest(to_json(value.bit_generator.state))}"
+    if isinstance(value, EarlyStopping):
+        return f"EarlyStopping({value.patience}, restore_best={value.restore_best})"
+    if callable(value):
+        return _factors(value)
+    return plain(value)
+
+
+def _factors(schedule: Schedule) -> str:
+    """Return a name for a schedule made of its values. Raises ArgumentError if it has none.
+
+    The factors at PROBES points of progress are taken twice, from a copy: what differs between
+    the two, or changes the copy, depends on more than progress.
+    """
+    if isinstance(schedule, Halving):
+        return f"Halving({schedule.factor:g})"
+    points = np.linspace(0, 1, PROBES)
+    try:
+        trial = copy.deepcopy(schedule)
+        before = repr(getattr(trial, "__dict__", None))
+        first, second = ([float(trial(float(point))) for point in points] for _ in range(2))
+        same = first == second and before == repr(getattr(trial, "__dict__", None))
+    except Exception as error:
+        same, got = False, f"{schedule!r}, which cannot be tried: {error!r}"
+    else:
+        got = f"{schedule!r}, whose factors are not always the same"
+    if not same:
+        rule = "must depend on progress alone where checkpoints are saved"
+        raise refuse("schedule", rule, got, "Pass a function of progress, or no checkpoint=.")
+    return f"a schedule with the factors {_digest(to_json(first))}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

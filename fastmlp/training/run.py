@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Split
-from fastmlp.errors import DivergedError
+from fastmlp.errors import CheckpointError, DivergedError, refuse
 from fastmlp.functions import Array
 from fastmlp.inputs import as_answers, as_images
-from fastmlp.interrupts import interrupts_held
+from fastmlp.interrupts import Terminated
 from fastmlp.network import Evaluation, Network
+from fastmlp.training.divergence import diverged
 from fastmlp.training.history import History
+from fastmlp.training.parameters import Parameters
 
 # An engine is asked for so much at a time that Ctrl-C and callbacks answer in time
 CHUNK_SECONDS = 0.1
@@ -27,6 +29,8 @@ Data = Split | tuple[Any, Any]
 @dataclass(frozen=True)
 class Progress:
     """Where a run is: given to the callbacks several times a second, and after each epoch.
+
+    The arrays of the network hold the parameters as they are at that step.
 
     epoch counts from 1, step within the epoch. cost and accuracy are means over the epoch so
     far. `epoch_ended` is set once per epoch, when `history` has its new entry.
@@ -46,6 +50,18 @@ class Progress:
 Callback = Callable[[Progress], object]
 
 
+class Done(NamedTuple):
+    """What an epoch's steps came to: means over its samples, and the rate of the last step.
+
+    whole : whether all steps were taken; False where a callback ended the run
+    """
+
+    cost: float
+    accuracy: float
+    rate: float
+    whole: bool = True
+
+
 class Run:
     """The data, the engine and the history of one call of `train`."""
 
@@ -61,17 +77,20 @@ class Run:
 
     def start(
         self,
+        epochs: int,
         batch_size: int,
         momentum: float,
         nesterov: bool,
         weight_decay: float,
         threads: int | None,
+        callbacks: Sequence[Callback],
     ) -> None:
         """Make the kernels and the engine ready."""
-        network = self.network
+        network, self.epochs, self.callbacks = self.network, epochs, callbacks
         weights, biases = network.checked_parameters()
         self.history.compile_seconds = self.backend.prepare(network.dtype)
         self.batch_size = min(batch_size, len(self.images))
+        self.steps = -(-len(self.images) // self.batch_size)
         self.engine = self.backend.Engine(
             weights,
             biases,
@@ -84,124 +103,144 @@ class Run:
             threads,
         )
         self.history.threads = self.engine.threads
-        self.chunk = 1
+        self.parameters = Parameters(network, self.engine)
+        self.chunk, self.in_callback, self.rewritten = 1, False, False
+        self.start_clock()
 
-    def epoch(
-        self,
-        epoch: int,
-        epochs: int,
-        order: Array,
-        rates: Array,
-        callbacks: Sequence[Callback],
-        finish: Callable[[int], None],
-    ) -> bool:
-        """Train for one epoch; return whether a callback asked to end the run.
+    def start_clock(self) -> None:
+        """Count the seconds and samples of an epoch, steps that are undone included, from here."""
+        self.seconds, self.samples = 0.0, 0
 
-        finish : called when the epoch is in the history, before the callbacks hear of its end. No
-        interrupt comes between the two: an epoch is either whole, or as if it had never been.
+    def epoch(self, epoch: int, order: Array, rates: Array) -> Done:
+        """Take the steps of an epoch, counted from 0; the network then has its parameters.
+
+        Raises DivergedError when a cost or a parameter becomes NaN or infinite.
         """
-        costs, correct, seconds, done, stop = np.empty(len(rates)), 0, 0.0, 0, False
-        while done < len(rates) and not stop:
+        costs, correct, done = np.empty(len(rates)), 0, 0
+        while True:
             part = slice(done, done + self.chunk)
             samples = order[done * self.batch_size : (done + self.chunk) * self.batch_size]
             began = perf_counter()
-            try:
-                costs[part], right = self.engine.train(
-                    self.images, self.y, samples, rates[part], self.network.scale_of(self.images)
-                )
-            except KeyboardInterrupt:
-                self.keep(epoch, rates[done])
-                raise
-            took = perf_counter() - began
-            if not np.isfinite(costs[part]).all():
-                raise _diverged(epoch, rates[done])
-            done, correct, seconds = (
-                min(done + self.chunk, len(rates)),
-                correct + right,
-                seconds + took,
+            costs[part], right = self.engine.train(
+                self.images, self.y, samples, rates[part], self.network.scale_of(self.images)
             )
-            wanted = int(self.chunk * min(4.0, CHUNK_SECONDS / max(took, 1e-6)))
-            self.chunk = min(max(1, wanted), len(rates))
+            took = max(perf_counter() - began, 1e-9)
+            self.seconds, self.samples = self.seconds + took, self.samples + len(samples)
+            correct += right
+            done = min(done + self.chunk, len(rates))
             seen = min(done * self.batch_size, len(order))
-            cost, accuracy = float(costs[:done].sum()) / seen, correct / seen
-            ended = done == len(rates)
-            if ended:
-                self.keep(epoch, rates[-1])
-                judged = self.judged()
-                with interrupts_held():
-                    self.record(cost, accuracy, judged, float(rates[-1]), seconds)
-                    finish(epoch)
-            progress = Progress(
-                epoch + 1,
-                epochs,
-                done,
-                len(rates),
-                cost,
-                accuracy,
-                seen / seconds,
-                ended,
-                self.history,
-            )
-            try:
-                answers = [callback(progress) for callback in callbacks]
-                stop = any(answer is True for answer in answers)
-            except KeyboardInterrupt:
-                self.keep(epoch, rates[done - 1])
-                raise
-        if stop and done < len(rates):
-            self.keep(epoch, rates[done - 1])
-        return stop
+            cost = float((costs[:done] / seen).sum())
+            if not np.isfinite(cost):
+                bad = int(np.argmin(np.isfinite(costs[:done])))
+                raise diverged(self, epoch, rates[max(bad - 1, 0)], "the cost", first=bad == 0)
+            wanted = int(self.chunk * min(4.0, CHUNK_SECONDS / took))
+            self.chunk = min(max(1, wanted), len(rates))
+            result = Done(cost, correct / seen, float(rates[done - 1]))
+            if done == len(rates):
+                self.publish(epoch, result.rate)
+                return result
+            if self.callbacks:
+                self.publish(epoch, result.rate)
+                if self.tell(epoch, done, result):
+                    return result._replace(whole=False)
 
-    def keep(self, epoch: int, rate: float) -> None:
-        """Bring the engine's parameters into the network, if they are finite."""
-        weights = [np.empty_like(w) for w in self.network.weights]
-        biases = [np.empty_like(b) for b in self.network.biases]
-        self.engine.read(weights, biases)
-        if not all(np.isfinite(parameter).all() for parameter in (*weights, *biases)):
-            raise _diverged(epoch, rate)
-        own = (*self.network.weights, *self.network.biases)
-        with interrupts_held():
-            for target, parameter in zip(own, (*weights, *biases), strict=True):
-                np.copyto(target, parameter)
+    def publish(self, epoch: int, rate: float) -> None:
+        """Write the engine's parameters into the network; DivergedError if they are not finite."""
+        if not self.parameters.publish():
+            raise diverged(self, epoch, rate, "a parameter")
 
-    def judged(self) -> Evaluation | None:
-        """Evaluate the network on the validation data, where there is any."""
+    def tell(self, epoch: int, step: int, result: Done, ended: bool = False) -> bool:
+        """Call the callbacks, and take what they wrote; return whether one ends the run.
+
+        `rewritten` says afterwards whether they changed parameters.
+        """
+        progress = Progress(
+            epoch + 1,
+            self.epochs,
+            step,
+            self.steps,
+            result.cost,
+            result.accuracy,
+            self.samples / self.seconds,
+            ended,
+            self.history,
+        )
+        self.in_callback = True
+        stops = [_stops(callback(progress)) for callback in self.callbacks]
+        self.rewritten = bool(self.callbacks) and self.parameters.take()
+        self.in_callback = False
+        return any(stops)
+
+    def judged(self, epoch: int, rate: float) -> Evaluation | None:
+        """Evaluate the network on the validation data, where there is any.
+
+        Raises DivergedError when the cost is NaN or infinite.
+        """
         if self.validation is None:
             return None
-        return self.network.evaluate(*self.validation, self.history.backend)
+        result = self.network.evaluate(*self.validation, self.history.backend)
+        if not np.isfinite(result.cost):
+            raise diverged(self, epoch, rate, "the validation cost")
+        return result
 
-    def record(
-        self,
-        cost: float,
-        accuracy: float,
-        judged: Evaluation | None,
-        rate: float,
-        seconds: float,
-    ) -> None:
-        """Add an epoch's entry to the history."""
+    def end(self, why: BaseException) -> None:
+        """Leave good parameters in the network after an exception, and say why in the history."""
+        parameters, history = self.parameters, self.history
+        if self.in_callback:  # what it wrote, if anything, may be half of what it meant to
+            parameters.reset()
+        elif isinstance(why, DivergedError) or not parameters.publish():
+            parameters.put(parameters.good)
+        history.stopped = history.stopped or _reason(why, self.in_callback, len(history) + 1)
+
+    def record(self, done: Done, judged: Evaluation | None) -> None:
+        """Add an epoch's entry to the history; its parameters are good ones."""
         history = self.history
         history.inputs = self.engine.inputs
-        history.train_cost.append(cost)
-        history.train_accuracy.append(accuracy)
-        history.learning_rate.append(rate)
-        history.epoch_seconds.append(seconds)
-        history.samples_per_second.append(len(self.images) / seconds)
+        history.train_cost.append(done.cost)
+        history.train_accuracy.append(done.accuracy)
+        history.learning_rate.append(done.rate)
+        history.epoch_seconds.append(self.seconds)
+        history.samples_per_second.append(self.samples / self.seconds)
         history.validation_cost.append(None if judged is None else judged.cost)
         history.validation_accuracy.append(None if judged is None else judged.accuracy)
+        self.parameters.keep()
 
 
 def checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Array]:
-    """Return images and answers in the form that engines take; ArgumentError names `argument`."""
+    """Return images and answers in the form that engines take; ArgumentError names `argument`.
+
+    The answers are a copy: what is written to labels or targets later has no effect.
+    """
     images, labels = (data.images, data.labels) if isinstance(data, Split) else data
-    rows = as_images(images, network.sizes[0], f"{argument} images")
-    return rows, as_answers(
-        labels, len(rows), network.sizes[-1], network.dtype, f"{argument} labels"
+    rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
+    y = as_answers(
+        labels, len(rows), network.sizes[-1], network.dtype, network.cost, f"{argument} labels"
     )
+    return rows, y.copy() if np.may_share_memory(y, labels) else y
 
 
-def _diverged(epoch: int, rate: float) -> DivergedError:
-    return DivergedError(
-        f"training diverged in epoch {epoch + 1}: the cost or a parameter became NaN or infinite "
-        f"at learning rate {rate:g}. Try half of it (find_learning_rate searches for one). "
-        "The network holds its last good parameters."
+def _reason(why: BaseException, in_callback: bool, epoch: int) -> str:
+    """Return what a history says of an exception that ended the run in an epoch, from 1."""
+    if isinstance(why, KeyboardInterrupt):
+        return "terminated" if isinstance(why, Terminated) else "interrupted"
+    if in_callback:
+        return f"an exception in a callback: {type(why).__name__}"
+    if isinstance(why, DivergedError):
+        return f"diverged in epoch {epoch}"
+    if isinstance(why, CheckpointError):
+        return "no checkpoint could be written"
+    return f"an exception: {type(why).__name__}"
+
+
+def _stops(answer: object) -> bool:
+    """Return whether a callback's answer ends the run; ArgumentError where it says neither."""
+    if isinstance(answer, (bool, np.bool_)):
+        return bool(answer)
+    if answer is None or (isinstance(answer, int) and answer == 0):
+        return False
+    raise refuse(
+        "callbacks",
+        "must return True to end the run, and None or False to go on",
+        f"{answer!r} from one of them",
+        "Return True, or nothing.",
     )

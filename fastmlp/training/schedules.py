@@ -1,8 +1,12 @@
-"""Learning-rate schedules: how the rate moves with the progress of training."""
+"""Learning-rate schedules: how the rate moves with the progress of training.
+
+Progress is 0 before the first step and 1 after the last; each step sees that of its own middle.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from math import cos, pi
 
 import numpy as np
@@ -48,7 +52,9 @@ def one_cycle(progress: float) -> float:
 class Halving:
     """The lecture's recipe: start high, and halve while the network shows no convergence.
 
-    After every epoch whose cost is no lower than the lowest so far, the factor is halved.
+    `fastmlp.training.halving` trains with it, and moves the factor between epochs.
+    factor : what the learning rate is multiplied by
+    lowest : the lowest cost after an epoch so far; infinite before the first
     """
 
     def __init__(self) -> None:
@@ -57,13 +63,6 @@ class Halving:
     def __call__(self, progress: float) -> float:
         """Return the factor as it is now."""
         return self.factor
-
-    def watch(self, cost: float) -> None:
-        """Take notice of an epoch's cost: the validation cost where there is one."""
-        if cost < self.lowest:
-            self.lowest = cost
-        else:
-            self.factor /= 2
 
 
 SCHEDULES: dict[str, Callable[[], Schedule]] = {
@@ -77,7 +76,9 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
 
 
 def schedule_named(schedule: str | Schedule) -> Schedule:
-    """Return the schedule of that name, fresh, or the callable itself."""
+    """Return the schedule of that name, fresh, or the callable itself; of Halving a copy."""
+    if isinstance(schedule, Halving):
+        return copy(schedule)
     if callable(schedule):
         return schedule
     if not isinstance(schedule, str) or schedule not in SCHEDULES:
@@ -91,15 +92,18 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
 
 
 def step_rates(schedule: Schedule, rate: float, epoch: int, epochs: int, steps: int) -> Array:
-    """Return the rate of each step of an epoch, float64 `(steps,)`; epochs count from 0."""
+    """Return the rate of each step of an epoch, float64 `(steps,)`; epochs count from 0.
+
+    It is that of the middle of the step: with one step in all, that of progress 1/2.
+    """
     total = epochs * steps
-    factors = (schedule((epoch * steps + step) / total) for step in range(steps))
+    factors = (schedule((epoch * steps + step + 0.5) / total) for step in range(steps))
     rates = rate * np.fromiter(factors, np.float64, steps)
     if not (np.isfinite(rates).all() and (rates >= 0).all()):
         raise refuse(
             "schedule",
             "must return finite factors of at least 0",
             f"learning rates from {rates.min()} to {rates.max()}",
-            "Check the callable at progress 0 and 1.",
+            "Check the callable for progress from 0 to 1.",
         )
     return rates

@@ -35,31 +35,25 @@ class Watcher:
         self.best: list[Array] = []
         self.best_epoch, self.lowest = 0, np.inf
 
-    def ends(self, epoch: int) -> bool:
-        """Return whether the run ends with this epoch, counted from 0; the history says why."""
+    def judge(self, epoch: int) -> None:
+        """Set the history's `stopped` if the run ends with this epoch, counted from 0."""
         history = self.run.history
         accuracy = history.validation_accuracy[-1]
         reached = history.train_accuracy[-1] if accuracy is None else accuracy
+        if self.early_stopping is not None:
+            cost = history.validation_cost[-1]
+            if cost is not None and cost < self.lowest:
+                network = self.run.network
+                self.lowest, self.best_epoch = cost, epoch
+                self.best = [array.copy() for array in (*network.weights, *network.biases)]
+            if epoch - self.best_epoch >= self.early_stopping.patience:
+                since = self.best_epoch + 1
+                history.stopped = f"validation cost has not fallen since epoch {since}"
         if self.target is not None and reached >= self.target:
             history.stopped = f"target accuracy {self.target:g} reached"
-            return True
-        if self.early_stopping is None:
-            return False
-        cost = history.validation_cost[-1]
-        if cost is not None and cost < self.lowest:
-            network = self.run.network
-            self.lowest, self.best_epoch = cost, epoch
-            self.best = [array.copy() for array in (*network.weights, *network.biases)]
-        if epoch - self.best_epoch >= self.early_stopping.patience:
-            history.stopped = f"validation cost has not fallen since epoch {self.best_epoch + 1}"
-            return True
-        return False
 
     def restore(self) -> None:
         """Bring back the best parameters, where early stopping asks for that."""
         if self.early_stopping and self.early_stopping.restore_best and self.best:
-            network = self.run.network
-            own = (*network.weights, *network.biases)
-            for target, parameter in zip(own, self.best, strict=True):
-                np.copyto(target, parameter)
+            self.run.parameters.put(self.best)
             self.run.history.restored_epoch = self.best_epoch + 1

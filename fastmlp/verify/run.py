@@ -11,7 +11,11 @@ import numpy as np
 from fastmlp.errors import refuse
 from fastmlp.kernels import prepare
 from fastmlp.kernels.simd import VECTOR_BYTES, WIDEST
-from fastmlp.verify.cases import CASES
+from fastmlp.verify.cases import CASES, DRAWN_FROM, Draw
+from fastmlp.verify.tables import rows_of
+
+# So many cases of a kind draw each row but once in a million times: a row without one is a failure
+ENOUGH = 300
 
 
 @dataclass
@@ -20,6 +24,7 @@ class Outcome:
 
     worst : for each kernel the largest error, over what is allowed; above 1 is a failure
     mistrusted : cases in which nearly everything is zero, so that being right means little
+    rows : for each kernel how many of its cases had a row of the tables, as "hidden: relu"
     failures : a line for each, that says how to see it again
     """
 
@@ -27,6 +32,7 @@ class Outcome:
     checks: int = 0
     mistrusted: int = 0
     worst: dict[str, float] = field(default_factory=dict)
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
     vector_bits: int = 8 * VECTOR_BYTES
@@ -54,21 +60,31 @@ def verify(
     for dtype in (np.float32, np.float64):
         prepare(np.dtype(dtype))
     names, outcome, began = tuple(only) or tuple(CASES), Outcome(), perf_counter()
-    for number in range(cases):
-        _one(names[number % len(names)], seed + number, outcome)
-        if number % 100 == 0:
-            follow(number, cases)
+    outcome.rows = {name: dict.fromkeys(rows_of(DRAWN_FROM[name]), 0) for name in names}
+    # numbers at the limits of a precision are rounded to zero or infinity: the checks judge them
+    with np.errstate(all="ignore"):
+        for number in range(cases):
+            _one(names[number % len(names)], seed + number, outcome)
+            if number % 100 == 0:
+                follow(number, cases)
+    for name in names:
+        if cases // len(names) >= ENOUGH:
+            missing = [row for row, count in outcome.rows[name].items() if not count]
+            outcome.failures += [f"{name}: no case had the row {row!r}" for row in missing]
     outcome.seconds = perf_counter() - began
     return outcome
 
 
 def _one(name: str, seed: int, outcome: Outcome) -> None:
     """Run one case, and add what it says to the outcome."""
-    case = CASES[name](np.random.default_rng(seed))
+    draw = Draw(seed)
+    case = CASES[name](draw)
     again = f"fastmlp verify --kernel {name} --cases 1 --seed {seed}"
     if VECTOR_BYTES != WIDEST:
         again = f"FASTMLP_VECTOR_BYTES={VECTOR_BYTES} {again}"
     outcome.cases += 1
+    for drawn in draw.rows:
+        outcome.rows[name][drawn] = outcome.rows[name].get(drawn, 0) + 1
     outcome.mistrusted += all(check.is_empty() for check in case.checks)
     for check in case.checks:
         outcome.checks += 1

@@ -63,6 +63,7 @@ def test_quick_measures_what_is_named_with_it(fake):
 @pytest.mark.parametrize("command", ["epochs", "kernels", "accuracy"])
 def test_the_exit_status_is_in_the_help(fake, command):
     said = " ".join(fake.run(command, "--help").output.split())
+    assert "0 when every comparison" in " ".join(fake.run("--help").output.split())
     assert "Exit status: 0 when every comparison" in said
     assert "130 after Ctrl-C and 143 after SIGTERM" in said
 
@@ -73,7 +74,8 @@ def test_places_are_checked_before_anything_is_measured(fake, option, monkeypatc
     os.mkfifo("pipe")
     for place in ("none/run", ".", "some.npz/run", "pipe", "/dev/null"):
         said = fake.run(*command, option, place, status=1).output
-        assert f"Error: {place} cannot be written: " in said
+        assert f"{option[2:]} must be a file that can be written; got {place}: " in said
+        assert f"Name another file with {option}." in said.replace("\n", " ")
     if option != "--save":
         monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
         said = fake.run(*command, option, "some", status=1).output

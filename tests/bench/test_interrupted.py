@@ -13,6 +13,7 @@ import pytest
 
 from fastmlp import bench_output
 from fastmlp.bench import epochs
+from fastmlp.files import unwritable
 
 SECONDS = 60
 
@@ -120,25 +121,25 @@ def test_a_run_without_a_result_keeps_the_older_one(fake):
     assert fake.saved.read_text() == "older"
 
 
-@pytest.mark.parametrize("also_temporary", [False, True])
-def test_a_full_disk_keeps_the_older_run_and_the_rows(fake, monkeypatch, also_temporary):
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_a_full_disk_keeps_the_older_run_and_the_rows(fake, monkeypatch, everywhere):
     real = bench_output.write_whole
 
     def full(target, data):
-        if also_temporary or target == fake.saved:
-            raise OSError(28, "No space left on device")
+        if everywhere or target == fake.saved:
+            raise unwritable(target, OSError(28, "No space left on device"))
         real(target, data)
 
     fake.saved.write_text("older")
     monkeypatch.setattr(bench_output, "write_whole", full)
     said = fake.run(*fake.epochs("--save", fake.saved), status=1).output.replace("\n", " ")
     assert fake.saved.read_text() == "older"
-    assert said.count("No space left on device") == 1 + also_temporary
+    assert f"{fake.saved} cannot be written: No space left on device" in said
     assert len(re.findall(r"numpy +0\.400 +0\.400 to 0\.400 +4\.00", said)) == 2
     assert "run saved to" not in said
-    if not also_temporary:
+    if not everywhere:
         (other,) = fake.folder.glob("run-*.json")
-        assert str(other) in said
+        assert f"It was written to {other} instead" in said
         assert json.loads(other.read_text())["complete"]
 
 
@@ -148,7 +149,7 @@ def test_a_disk_with_room_again_gets_the_run(fake, monkeypatch):
     def full_at_first(target, data):
         tried.append(target)
         if len(tried) < 4 and target == fake.saved:
-            raise OSError(28, "No space left on device")
+            raise unwritable(target, OSError(28, "No space left on device"))
         real(target, data)
 
     monkeypatch.setattr(bench_output, "write_whole", full_at_first)
@@ -161,7 +162,7 @@ def test_a_page_that_cannot_be_written_is_a_failure_but_the_run_is_saved(fake, m
 
     def full(target, data):
         if target.suffix == ".html":
-            raise OSError(28, "No space left on device")
+            raise unwritable(target, OSError(28, "No space left on device"))
         real(target, data)
 
     monkeypatch.setattr(bench_output, "write_whole", full)

@@ -89,7 +89,7 @@ def server(arrays: dict[str, np.ndarray[Any, Any]]) -> Iterator[Server]:
     served.quit.set()
     http.shutdown()
     http.server_close()
-    patience = time.monotonic() + 5  # the downloading threads given up must end by themselves
+    patience = time.monotonic() + 60  # the downloading threads given up must end by themselves
     while set(threading.enumerate()) - before and time.monotonic() < patience:
         time.sleep(0.01)
     assert not set(threading.enumerate()) - before

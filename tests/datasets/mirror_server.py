@@ -18,6 +18,7 @@ class Server:
     address: str = ""
     asked: list[str] = field(default_factory=list)
     quit: threading.Event = field(default_factory=threading.Event)
+    outlasted: bool = False  # whether a client waited for the end of a stall
 
     def mirror(self, behaviour: str) -> str:
         return f"{self.address}/{behaviour}/"
@@ -59,17 +60,18 @@ class Server:
         if behaviour == "good":
             return self.send(handler, 200, body)
         if behaviour == "silent":
-            self.quit.wait(30)
+            self.outlasted |= not self.quit.wait(30)
             return None
         assert behaviour in ("stalled", "dripping")
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body[:100])
-        for byte in body[100:200]:
+        for number, byte in enumerate(body[100:200], 1):
             if self.quit.wait(30 if behaviour == "stalled" else 0.05):
                 break
             handler.wfile.write(bytes([byte]))
+            self.outlasted |= behaviour == "stalled" or number == 100
         return None
 
     def send(

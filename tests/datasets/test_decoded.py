@@ -119,3 +119,10 @@ def test_an_unwritable_cache_is_no_matter(
 def test_a_missing_source_is_told(tmp_path: Path, entry: IdxFile) -> None:
     with pytest.raises(DataError, match="No such file"):
         read(tmp_path / "nowhere", entry)
+
+
+def test_without_a_cache_folder_the_source_is_read(
+    monkeypatch: pytest.MonkeyPatch, source: Path, entry: IdxFile, images: Images
+) -> None:
+    monkeypatch.setattr(decoded, "cache_folder", lambda: None)
+    np.testing.assert_array_equal(read_decoded(source, entry, as_published=True), images)

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from numba.core import types
 
-from fastmlp.kernels import folder, options
+from fastmlp.kernels import cache, folder, options
 
 FLOAT, DOUBLE = (types.float32,), (types.float64,)
 
@@ -21,6 +21,7 @@ def plus_two(x):
 def compiled(function=plus_one, signature=DOUBLE):
     """Compile a function, or load it; return what Numba made of it and whether it was loaded."""
     made = options.entry(parallel=False)(function)
+    made._cache = cache.KernelCache(function)
     made.compile(signature)
     zero = np.dtype(signature[0].name).type(0)
     assert made(zero) == (1 if function is plus_one else 2)

@@ -111,6 +111,22 @@ def test_an_error_while_code_is_rebuilt_is_a_miss(home, monkeypatch):
     assert hit()
 
 
+def test_code_that_holds_addresses_of_this_process_is_not_kept(home, monkeypatch):
+    made, _ = compiled()
+    library = type(made.overloads[DOUBLE].library)
+    monkeypatch.setattr(library, "has_dynamic_globals", True)
+    loaded, messages = caught(hit, plus_two)
+    assert not loaded
+    assert [message.split(":")[0] for message in messages] == ["compiled kernels are not kept"]
+    assert len(list(home.iterdir())) == 1
+
+
+def test_a_function_from_elsewhere_is_not_kept_as_the_folder_does_not_know_its_source(home):
+    made = options.entry(parallel=False)(plus_one)
+    made.compile(DOUBLE)
+    assert not home.exists()
+
+
 def test_no_file_stands_in_for_another(home):
     cases = [(plus_one, FLOAT), (plus_one, DOUBLE), (plus_two, DOUBLE)]
     files = {}

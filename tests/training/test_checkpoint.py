@@ -35,7 +35,7 @@ def fingerprint(network):
     return hashlib.sha256(b"".join(p.tobytes() for p in parameters)).hexdigest()
 
 
-def trained(folder=None, stop_after=None, data=None, **changes):
+def trained(folder=None, stop_after=None, data=None, at_each=lambda progress: None, **changes):
     network = fastmlp.Network((36, 12, 4), seed=1)
     settings = {"epochs": 6, **SETTINGS, "checkpoint": folder, **changes}
 
@@ -43,7 +43,7 @@ def trained(folder=None, stop_after=None, data=None, **changes):
         if progress.epoch_ended and progress.epoch == stop_after:
             raise KeyboardInterrupt
 
-    history = fastmlp.train(network, data or made(), callbacks=[stop], **settings)
+    history = fastmlp.train(network, data or made(), callbacks=[stop, at_each], **settings)
     return fingerprint(network), history
 
 
@@ -211,9 +211,15 @@ import sys, numpy as np
 sys.path.insert(0, {here!r})
 import test_checkpoint as t
 print("ready", flush=True)
-print(t.trained(sys.argv[1], resume=True, epochs=1500, data=t.made(count=60))[0])
+def wait_for_the_next(progress, left=[int(sys.argv[2])]):
+    left[0] -= progress.epoch_ended
+    if not left[0]:
+        sys.stdin.read()
+print(t.trained(sys.argv[1], resume=True, epochs=1500, data=t.made(count=60),
+                at_each=wait_for_the_next)[0])
 """
-KILLS = 30
+# However fast the machine is, 30 processes of 49 epochs each do not come to the end
+KILLS, EPOCHS = 30, 49
 
 
 def test_killed_thirty_times_it_ends_with_the_same_bits(tmp_path):
@@ -221,8 +227,10 @@ def test_killed_thirty_times_it_ends_with_the_same_bits(tmp_path):
     wanted, _ = trained(epochs=1500, data=made(count=60))
     code, rng, killed = KILLED.format(here=str(Path(__file__).parent)), random.Random(0), 0
     for _ in range(2 * KILLS):
-        command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "run")]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        epochs = EPOCHS if killed < KILLS else -1
+        command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "run"), str(epochs)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        process = subprocess.Popen(command, **pipes, text=True)
         assert process.stdout.readline() == "ready\n"
         if killed < KILLS:
             time.sleep(rng.uniform(0.005, 0.08))

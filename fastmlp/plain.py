@@ -1,0 +1,47 @@
+"""Plain values, and JSON that every reader takes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+
+def to_json(value: Any, indent: int | None = None, sort_keys: bool = False) -> str:
+    """Return a value as JSON; NaN and infinity, which JSON does not have, become null."""
+    return json.dumps(_finite(plain(value)), indent=indent, sort_keys=sort_keys, allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """Return a value in Python's own types: what compares equal in NumPy's types is equal here.
+
+    Scalars and arrays of NumPy, paths, tuples and subclasses of str are converted, also inside
+    lists and mappings. Everything else is returned as it is.
+    """
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, np.floating):
+        return float(value)
+    if isinstance(value, (np.generic, np.ndarray)):
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value

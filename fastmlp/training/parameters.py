@@ -1,0 +1,117 @@
+"""The parameters of a run: in the engine, in the network, and as they were at an epoch's end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastmlp.errors import refuse
+from fastmlp.functions import Array
+from fastmlp.interrupts import interrupts_held
+from fastmlp.network import Network
+
+# Parameters and velocities, weights first in each
+State = tuple[list[Array], list[Array]]
+
+
+class Parameters:
+    """Moves the parameters between an engine and the arrays of its network.
+
+    `good` are those of the last epoch that ended well, or of the time before the run.
+    """
+
+    def __init__(self, network: Network, engine: Any) -> None:
+        self.network, self.engine = network, engine
+        self._own = checked_arrays(network)
+        self._now = [array.copy() for array in self._own]
+        self.good = [array.copy() for array in self._own]
+
+    def publish(self) -> bool:
+        """Write the engine's parameters into the network.
+
+        Returns False, and leaves the network as it is, where one of them is NaN or infinite.
+        """
+        self.engine.read(*self._halves(self._now))
+        if not all(np.isfinite(array).all() for array in self._now):
+            return False
+        self.put(self._now)
+        return True
+
+    def take(self) -> bool:
+        """Write the network's parameters into the engine, if they differ from those published.
+
+        Returns whether they did. Raises ArgumentError, as `checked_arrays`.
+        """
+        arrays = checked_arrays(self.network)
+        if all(map(np.array_equal, arrays, self._now)):
+            return False
+        self.engine.write(*self._halves(arrays))
+        self._own = arrays
+        return True
+
+    def keep(self) -> None:
+        """Remember the network's parameters as good ones."""
+        for target, source in zip(self.good, self._own, strict=True):
+            np.copyto(target, source)
+
+    def put(self, source: Sequence[Array]) -> None:
+        """Write arrays, weights first, into the network: all of them, whatever interrupts."""
+        with interrupts_held():
+            for target, array in zip(self._own, source, strict=True):
+                np.copyto(target, array)
+            # a callback may have put other arrays in their places, and been refused
+            weights, biases = self._halves(self._own)
+            if not _are(self.network.weights, weights):
+                self.network.weights = weights
+            if not _are(self.network.biases, biases):
+                self.network.biases = biases
+
+    def reset(self) -> None:
+        """Write the parameters that were published last into the network again."""
+        self.put(self._now)
+
+    def state(self) -> State:
+        """Return copies of the engine's parameters and velocities."""
+        parameters, velocities = ([np.empty_like(a) for a in self._own] for _ in range(2))
+        self.engine.read(*self._halves(parameters))
+        self.engine.read_velocities(*self._halves(velocities))
+        return parameters, velocities
+
+    def go_back(self, state: State) -> None:
+        """Give engine and network what `state` returned."""
+        parameters, velocities = state
+        self.engine.write(*self._halves(parameters))
+        self.engine.write_velocities(*self._halves(velocities))
+        self.put(parameters)
+
+    def _halves(self, arrays: list[Array]) -> tuple[list[Array], list[Array]]:
+        layers = len(arrays) // 2
+        return arrays[:layers], arrays[layers:]
+
+
+def checked_arrays(network: Network) -> list[Array]:
+    """Return the arrays of a network, weights first.
+
+    Raises ArgumentError for one that has another shape or dtype than it must, cannot be written
+    to, or holds NaN or infinity.
+    """
+    weights, biases = network.checked_parameters()
+    for name, arrays in (("weights", weights), ("biases", biases)):
+        for number, array in enumerate(arrays):
+            if not array.flags.writeable:
+                rule, remedy = "must be an array that can be written to", "Pass a copy of it."
+                raise refuse(f"{name}[{number}]", rule, "a read-only one", remedy)
+            if not np.isfinite(array).all():
+                count = int((~np.isfinite(array)).sum())
+                got, remedy = f"NaN or infinity in {count} places", "Write finite numbers."
+                raise refuse(f"{name}[{number}]", "must be finite", got, remedy)
+    return [*weights, *biases]
+
+
+def _are(found: object, arrays: list[Array]) -> bool:
+    """Return whether a list holds these very arrays."""
+    if not isinstance(found, list) or len(found) != len(arrays):
+        return False
+    return all(one is other for one, other in zip(found, arrays, strict=True))

@@ -1,0 +1,151 @@
+"""Random networks with images, and where rounding would decide what they return."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from fastmlp import reference
+from fastmlp.functions import ACTIVATIONS, Array
+from fastmlp.network import PIXEL_SCALE
+from fastmlp.verify.checks import ALLOWED
+from fastmlp.verify.tables import Draw
+
+DENSITIES = {"sparse bytes": (0.02, 0.2, 0.35), "dense bytes": (0.5, 1.0)}
+Parameters = tuple[list[Array], list[Array]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A network with parameters in float64 that `dtype` can hold, and images."""
+
+    sizes: tuple[int, ...]
+    activations: tuple[str, ...]
+    cost: str
+    weights: list[Array]
+    biases: list[Array]
+    images: Array
+    scale: float
+    dtype: Any
+
+    def parameters(self, dtype: Any = np.float64, off: float = 0.0) -> Parameters:
+        """Return weights and biases anew, each number off by about that share of itself."""
+        rng = np.random.default_rng(1)
+
+        def copied(arrays: list[Array]) -> list[Array]:
+            return [(p * (1 + off * rng.normal(size=p.shape))).astype(dtype) for p in arrays]
+
+        return copied(self.weights), copied(self.biases)
+
+    def sums(self, x: Array, layers: int) -> tuple[Array, Array]:
+        """Return the outputs of so many layers, and how close each sample comes to a tie in them.
+
+        That is the smallest weighted sum before a function that is not smooth, in eps of the sizes
+        of its terms.
+        """
+        close = np.full(len(x), np.inf)
+        for w, b, f in zip(self.weights[:layers], self.biases, self.activations, strict=False):
+            z = np.empty((len(x), len(b)))
+            terms = (np.abs(x) @ np.abs(w) + np.abs(b)) * np.finfo(self.dtype).eps
+            reference.forward(x, w, b, "identity", z)
+            if not _is_smooth(f):
+                where = terms > 0
+                ratio = np.divide(np.abs(z), terms, out=np.full_like(z, np.inf), where=where)
+                close = np.minimum(close, ratio.min(axis=1))
+            x = z
+            ACTIVATIONS[f].f(z, z)
+        return x, close
+
+    def terms(self, x: Array, y: Array) -> list[float]:
+        """Return, for each gradient, the largest sum of the sizes of its terms."""
+        a, weights = [x], list(zip(self.weights, self.biases, strict=True))
+        for (w, b), f in zip(weights, (*self.activations[:-1], "identity"), strict=True):
+            a.append(np.empty((len(x), len(b))))
+            reference.forward(a[-2], w, b, f, a[-1])
+        out, dz = np.empty_like(a[-1]), np.empty_like(a[-1])
+        reference.output(a[-1], y, self.activations[-1], self.cost, out, dz)
+        answers = np.eye(out.shape[1])[y] if y.ndim == 1 else y
+        dz = np.abs(dz) + (np.abs(out) + np.abs(answers)) / len(x)
+        sizes_w, sizes_b = [0.0] * len(weights), [0.0] * len(weights)
+        for layer in range(len(weights) - 1, -1, -1):
+            sizes_w[layer] = float((np.abs(a[layer]).T @ dz).max())
+            sizes_b[layer] = float(dz.sum(axis=0).max())
+            if layer:
+                f, below = self.activations[layer - 1], np.empty_like(a[layer])
+                reference.delta(dz, np.abs(self.weights[layer]), a[layer], f, below)
+                dz = below
+        return [*sizes_w, *sizes_b]
+
+    def inputs(self) -> Array:
+        """Return what the first layer reads, in float64."""
+        return self.images.astype(self.dtype) * np.float64(self.dtype(self.scale))
+
+    def without_ties(self) -> Drawn:
+        """Return the network with those images alone that are far from a tie."""
+        _, close = self.sums(self.inputs(), len(self.weights))
+        clear = close > ALLOWED
+        return (
+            replace(self, images=np.ascontiguousarray(self.images[clear])) if clear.any() else self
+        )
+
+    def __str__(self) -> str:
+        kind = f"{len(self.images)} {self.images.dtype} images"
+        zero = f"{np.count_nonzero(self.images) / self.images.size:.0%} not zero"
+        names = f"{self.activations} {self.cost} {np.dtype(self.dtype)}"
+        return f"sizes={self.sizes} {names}, {kind}, {zero}"
+
+
+def _is_smooth(activation: str) -> bool:
+    """Whether f and its slope are continuous at 0."""
+    row = ACTIVATIONS[activation]
+    if row.derivative is None:
+        return True
+    a = np.empty((1, 2))
+    row.f(np.array([[-1e-9, 1e-9]]), a)
+    slopes = row.derivative(a).astype(np.float64)
+    return bool(abs(slopes[0, 1] - slopes[0, 0]) < 0.1 and abs(a[0, 1] - a[0, 0]) < 0.1)
+
+
+def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:
+    """Draw a network and so many images."""
+    rng, (output, cost), layers = draw.rng, draw.row("output"), draw.row("layers")
+    hidden = [draw.row("hidden") for _ in range(layers - 1)]
+    sizes = [draw.inputs(), *(draw.width(dtype) for _ in range(layers))]
+    sizes[-1] = max(sizes[-1], 1 if ACTIVATIONS[output].derivative else 2)
+    kind, density = draw.row("images"), 1.0
+    if kind in DENSITIES:
+        density = float(rng.choice(DENSITIES[kind]))
+        images: Array = rng.integers(1, 256, (count, sizes[0]), np.uint8)
+    else:
+        density = float(rng.choice([0.3, 1.0]))
+        images = rng.normal(size=(count, sizes[0])).astype(kind)
+    images[rng.random(images.shape) >= density] = 0
+    # sums of about 1 in the first layer, whether pixels are 0 to 1 or normal numbers
+    spread = [np.sqrt((0.33 if kind in DENSITIES else 1) * density * sizes[0])]
+    spread += [np.sqrt(inputs) for inputs in sizes[1:]]
+    weights = [
+        rng.normal(size=s) / max(1.0, w) for s, w in zip(pairwise(sizes), spread, strict=False)
+    ]
+    biases = [0.1 * rng.normal(size=n) for n in sizes[1:]]
+    weights, biases = ([p.astype(dtype).astype(np.float64) for p in ps] for ps in (weights, biases))
+    scale = PIXEL_SCALE if images.dtype == np.uint8 else 1.0
+    names = (*hidden, output)
+    drawn = Drawn(tuple(sizes), names, cost, weights, biases, images, scale, dtype)
+    return drawn if dtype == np.float64 else drawn.without_ties()
+
+
+def is_clear(a: Array) -> Array:
+    """Return for which rows of outputs `(N, O)` rounding cannot change the class that they name.
+
+    Equal outputs of 0 or 1, of ReLU or step, are no matter of rounding.
+    """
+    if a.shape[1] == 1:
+        return np.asarray(np.abs(a[:, 0] - 0.5) > 1e-3)
+    top = a.max(axis=1, keepdims=True)
+    near = np.abs(a - top) < 1e-3 * np.maximum(np.abs(top), 1e-3)
+    same = (near & (a == top)).sum(axis=1) == near.sum(axis=1)
+    saturated = (top[:, 0] != 0) & (near.sum(axis=1) > 1)
+    return np.asarray(same & ~saturated)

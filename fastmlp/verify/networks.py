@@ -1,0 +1,188 @@
+"""Cases of whole networks: gradients, training and inference by both backends.
+
+The data have no ties: no sample is used of which rounding decides on which side of zero a weighted
+sum lies, or which output is the largest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fastmlp import kernels, reference
+from fastmlp.functions import Array, count_correct
+from fastmlp.network import Network
+from fastmlp.training.gradient import gradients as gradients_of
+from fastmlp.verify.checks import Case, Check, carried
+from fastmlp.verify.drawn import Drawn, drawn_network, is_clear
+from fastmlp.verify.tables import Draw
+
+NETWORK = ("output", "hidden", "layers", "width", "inputs", "images")
+TRAINED = (*NETWORK, "batch", "answers", "step", "threads")
+# Steps in float64 may be off by this share of the largest parameter. They are compared at a
+# learning rate at which a change of one part in 10^13 is not carried further than LASTING
+EXACT, CHANGE, LASTING = 1e-9, 1e-13, 1e-10
+
+
+def gradients(draw: Draw) -> Case:
+    """The mean cost and its gradients, as `fastmlp.gradients` returns them."""
+    dtype = draw.row("precision")
+    drawn = drawn_network(draw, dtype, draw.row("batch"))
+    y = draw.answers(len(drawn.images), drawn.sizes[-1], drawn.cost)
+    # what the network reads, for the reference in float64, too
+    images = drawn.images
+    narrow = images if images.dtype == np.uint8 else images.astype(dtype)
+    results, eps = [], float(np.finfo(dtype).eps)
+    for backend, x, kind, off in (
+        ("compiled", images, dtype, 0.0),
+        ("numpy", narrow, np.float64, 0.0),
+        ("numpy", narrow, dtype, eps),
+    ):
+        network = Network(
+            drawn.sizes, drawn.activations[:-1], drawn.activations[-1], drawn.cost, 0, kind
+        )
+        network.weights, network.biases = drawn.parameters(kind, off)
+        cost, dw, db = gradients_of(network, x, y, backend)
+        results.append([*dw, *db, np.array([cost], kind)])
+    terms = [*drawn.terms(drawn.inputs(), y), 0.0]
+    checks = [
+        carried(f"gradient {number}", *four)
+        for number, four in enumerate(zip(*results, terms, strict=True))
+    ]
+    return Case(f"{drawn} answers of shape {y.shape}", tuple(checks))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How a network is trained: settings of an engine, and the order in one or more calls."""
+
+    settings: tuple[float, bool, float]
+    batch: int
+    order: Array
+    rates: Array
+    calls: tuple[slice, ...]
+    threads: int
+
+    def of(self, module: ModuleType, drawn: Drawn, y: Array, dtype: Any, off: float = 0.0) -> Any:
+        """Train by a backend; return parameters and velocities, costs, and right answers."""
+        parameters = drawn.parameters(dtype, off)
+        # the reference leaves its threads to NumPy
+        threads = self.threads if module is kernels else None
+        engine = module.Engine(
+            *parameters, drawn.activations, drawn.cost, self.batch, *self.settings, threads
+        )
+        costs, correct = [], 0
+        for part in self.calls:
+            order = self.order[part.start * self.batch : part.stop * self.batch]
+            some, right = engine.train(drawn.images, y, order, self.rates[part], drawn.scale)
+            costs.append(some)
+            correct += right
+        engine.read(*parameters)
+        velocities = drawn.parameters(dtype)
+        engine.read_velocities(*velocities)
+        speeds = [*velocities[0], *velocities[1]] if self.settings[0] else []
+        return [
+            *parameters[0],
+            *parameters[1],
+            *speeds,
+            np.concatenate(costs).astype(dtype),
+        ], correct
+
+    def __str__(self) -> str:
+        calls = [part.stop - part.start for part in self.calls]
+        return (
+            f"{len(self.order)} samples, batch={self.batch} steps={calls} rate={self.rates[0]:g} "
+            f"settings={self.settings} threads={self.threads}"
+        )
+
+
+def step(draw: Draw) -> Case:
+    """One SGD step in single precision, and how many answers are right before it."""
+    batch = draw.row("batch")
+    drawn = drawn_network(draw, np.float32, batch + int(draw.rng.integers(1, 20)))
+    count = len(drawn.images)
+    y = draw.answers(count, drawn.sizes[-1], drawn.cost)
+    # a rate so high that what is learnt in one step counts as much as the weights
+    rates, order = np.full(1, draw.rng.choice([0.1, 2.0])), draw.rng.permutation(count)[:batch]
+    plan = Steps(draw.row("step"), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5))
+    got, right = plan.of(kernels, drawn, y, np.float32)
+    exact, _ = plan.of(reference, drawn, y, np.float64)
+    twin, _ = plan.of(reference, drawn, y, np.float32, float(np.finfo(np.float32).eps))
+    learnt = rates[0] * np.array(drawn.terms(drawn.inputs()[order], y[order]))
+    terms = [*[*learnt, *learnt][: len(got) - 1], 0.0]
+    checks = [
+        carried(f"parameter {number}", *four)
+        for number, four in enumerate(zip(got, exact, twin, terms, strict=True))
+    ]
+    checks.append(_answers(drawn, order, y, right))
+    return Case(f"{drawn} answers of shape {y.shape}; {plan}", tuple(checks))
+
+
+def _answers(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
+    """Return the check of how many answers are right: all but those near a tie are certain."""
+    a, _ = drawn.sums(drawn.inputs()[order], len(drawn.weights))
+    clear = is_clear(a)
+    sure, unsure = count_correct(a[clear], y[order][clear]), int((~clear).sum())
+    got, exact = np.array([float(right)]), np.array([float(np.clip(right, sure, sure + unsure))])
+    return Check("right answers", got, exact, np.ones(1))
+
+
+def steps(draw: Draw) -> Case:
+    """Three to six steps in double precision, in one call or two, a short batch among them."""
+    rng, batch, taken = draw.rng, draw.row("batch"), int(draw.rng.integers(3, 7))
+    last = int(rng.integers(1, batch + 1)) if draw.row("last batch") else batch
+    samples, count = batch * (taken - 1) + last, min(batch * taken, 200)
+    drawn = drawn_network(draw, np.float64, count)
+    y, order = draw.answers(count, drawn.sizes[-1], drawn.cost), rng.integers(0, count, samples)
+    cut = int(rng.integers(1, taken)) if draw.row("calls") == 2 else 0
+    calls = (slice(0, cut), slice(cut, taken))[0 if cut else 1 :]
+    settings, threads = draw.row("step"), draw.row("threads", 0.5)
+    rate = float(rng.choice([0.1, 2.0]))
+    while True:
+        rates = rate * rng.uniform(0.5, 1, taken)
+        plan = Steps(settings, batch, order, rates, calls, threads)
+        exact, _ = plan.of(reference, drawn, y, np.float64)
+        twin, _ = plan.of(reference, drawn, y, np.float64, CHANGE)
+        pairs = zip(exact, twin, strict=True)
+        if all(np.abs(a - b).max() <= LASTING * np.abs(a).max() for a, b in pairs):
+            break
+        rate /= 2
+    got, _ = plan.of(kernels, drawn, y, np.float64)
+    start = [*drawn.weights, *drawn.biases]
+    start += [np.zeros_like(p) for p in exact[len(start) :]]
+    largest = max(float(np.abs(p).max()) for p in exact[: 2 * len(drawn.weights)])
+    checks = []
+    for number, (mine, theirs, before) in enumerate(zip(got, exact, start, strict=True)):
+        # what was learnt is compared: parameters that stand still are mostly right
+        room = np.full(mine.shape, max(largest, float(np.abs(theirs).max())))
+        allowed = EXACT / float(np.finfo(np.float64).eps)
+        checks.append(Check(f"parameter {number}", mine - before, theirs - before, room, allowed))
+    return Case(f"{drawn} answers of shape {y.shape}; {plan}", tuple(checks))
+
+
+def infer(draw: Draw) -> Case:
+    """The outputs and the classes of a network for few images or many."""
+    dtype, count, threads = draw.row("precision"), draw.row("batch"), draw.row("threads", 0.5)
+    drawn = drawn_network(draw, dtype, count)
+    images, count, results = drawn.images, len(drawn.images), []
+    for module, kind, off in (
+        (kernels, dtype, 0.0),
+        (reference, np.float64, 0.0),
+        (reference, dtype, float(np.finfo(dtype).eps)),
+    ):
+        a = np.full((count, drawn.sizes[-1]), np.nan, kind)
+        parameters = drawn.parameters(kind, off)
+        own = threads if module is kernels else None
+        module.infer(*parameters, drawn.activations, images, a, drawn.scale, own)
+        results.append(a)
+        if module is kernels:
+            classes = np.full(count, -7)
+            module.classify(*parameters, drawn.activations, images, classes, drawn.scale, own)
+    exact, wanted = results[1], np.empty(count, np.int64)
+    reference.classify(*drawn.parameters(), drawn.activations, images, wanted, drawn.scale)
+    clear, got = is_clear(exact), results[0]
+    named = Check("classes", classes[clear].astype(dtype), wanted[clear], np.ones(clear.sum()))
+    return Case(f"{drawn} threads={threads}", (carried("a", got, exact, results[2]), named))

@@ -1,0 +1,127 @@
+"""What cases are drawn from: tables of rows, each of which has to come up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp.functions import ACTIVATIONS, HIDDEN, PAIRS, Array
+from fastmlp.kernels.encoding import MASKS_PAY
+from fastmlp.kernels.masks import PART
+from fastmlp.kernels.rows import ROW_VECTORS
+from fastmlp.kernels.simd import VECTOR_BYTES
+from fastmlp.kernels.sparse import UPDATED
+from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.update import UPDATE_DEPTH
+
+LARGEST = 150  # sizes that lie at no boundary are drawn up to this
+
+
+def _both_sides(*boundaries: int) -> dict[str, int]:
+    """Return a row for each size at, before and behind a boundary."""
+    sizes = {edge + side for edge in boundaries for side in (-1, 0, 1)}
+    return {str(size): size for size in sorted(sizes) if size > 0}
+
+
+def _widths() -> dict[str, tuple[int, int]]:
+    """Return rows of (vectors, numbers more): how many numbers that is depends on the precision."""
+    edges = {
+        "vector": 1,
+        "tile": TILE_VECTORS,
+        "panel": ROW_VECTORS,
+        "two panels": 2 * ROW_VECTORS,
+    }
+    sides = {" - 1": -1, "": 0, " + 1": 1}
+    return {name + side: (n, more) for name, n in edges.items() for side, more in sides.items()}
+
+
+# The values of a row are what a case computes with
+TABLES: dict[str, dict[str, Any]] = {
+    "precision": {"float32": np.float32, "float64": np.float64},
+    "activation": {name: name for name in ACTIVATIONS},
+    "hidden": {name: name for name in HIDDEN},
+    "output": {f"{output}, {cost}": (output, cost) for output, cost in PAIRS},
+    # learning settings: momentum, Nesterov, weight decay
+    "step": {
+        "plain": (0.0, False, 0.0),
+        "decay": (0.0, False, 0.01),
+        "momentum": (0.9, False, 0.0),
+        "momentum, decay": (0.9, False, 0.01),
+        "Nesterov": (0.9, True, 0.0),
+        "Nesterov, decay": (0.9, True, 0.01),
+    },
+    "batch": _both_sides(1, 8, TILE_ROWS, MASKS_PAY, PART, UPDATE_DEPTH),
+    "width": {"1": (0, 1), **_widths()},
+    "inputs": _both_sides(1, 16, 2 * UPDATED),
+    "layers": {str(layers): layers for layers in (1, 2, 3, 4)},
+    "images": {name: name for name in ("sparse bytes", "dense bytes", "float32", "float64")},
+    "answers": {name: name for name in ("labels", "soft", "several-hot", "any sum")},
+    "last batch": {"whole": False, "short": True},
+    "calls": {"one": 1, "two": 2},
+    "threads": {"1": 1, "2": 2, "3": 3},
+}
+
+
+class Draw:
+    """The random choices of one case.
+
+    rng : for all that is in no table; rows : what came up, "hidden: relu" for example
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.rng, self.rows = np.random.default_rng(seed), set[str]()
+
+    def row(self, table: str, first: float = 0.0) -> Any:
+        """Return the value of a random row of a table; `first` is the first row's extra chance."""
+        names = list(TABLES[table])
+        name = names[0 if self.rng.random() < first else int(self.rng.integers(len(names)))]
+        self.rows.add(f"{table}: {name}")
+        return TABLES[table][name]
+
+    def width(self, dtype: Any) -> int:
+        """Return how wide a layer is: at a boundary of vectors and panels, or anything."""
+        if self.rng.random() < 0.15:
+            return int(self.rng.integers(1, LARGEST))
+        vectors, more = self.row("width")
+        width: int = vectors * VECTOR_BYTES // np.dtype(dtype).itemsize + more
+        return max(width, 1)
+
+    def inputs(self) -> int:
+        """Return how many inputs a network has."""
+        return int(self.row("inputs") if self.rng.random() < 0.7 else self.rng.integers(1, LARGEST))
+
+    def placed(self, array: Array) -> Array:
+        """Return a contiguous copy that begins somewhere in a larger array."""
+        room = np.full(array.size + 64, np.nan, array.dtype)
+        start = int(self.rng.integers(0, 64))
+        view = room[start : start + array.size].reshape(array.shape)
+        view[...] = array
+        return view
+
+    def numbers(self, dtype: Any, *shape: int) -> tuple[Array, Array]:
+        """Return random numbers, some of them zero, in a precision and as float64."""
+        numbers = self.rng.normal(size=shape) * self.rng.choice([0.1, 1.0, 3.0])
+        numbers[self.rng.random(shape) < self.rng.choice([0.0, 0.0, 0.5])] = 0
+        values = self.placed(numbers.astype(dtype))
+        return values, values.astype(np.float64)
+
+    def answers(self, count: int, outputs: int, cost: str) -> Array:
+        """Return labels int64 `(count,)`, or targets `(count, outputs)` that float32 can hold."""
+        rng, kind = self.rng, self.row("answers")
+        if kind == "labels":
+            labels = rng.integers(0, max(2, outputs), count)
+            return labels if outputs > 1 else labels.reshape(-1, 1).astype(np.float64)
+        y: Array = rng.random((count, outputs))
+        if kind == "several-hot":
+            return np.asarray(y < rng.choice([0.1, 0.5]), np.float64)
+        if kind == "soft":
+            y /= y.sum(axis=1, keepdims=True)
+        elif cost != "cross_entropy" and rng.random() < 0.5:
+            y = 2 * y - 1
+        return y.astype(np.float32).astype(np.float64)
+
+
+def rows_of(tables: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all rows of some tables, as `Draw` calls them."""
+    return tuple(f"{table}: {name}" for table in tables for name in TABLES[table])

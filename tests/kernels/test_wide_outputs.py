@@ -1,0 +1,36 @@
+"""The layers below a wide output layer learn as the reference does, whatever its activation."""
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.functions import PAIRS
+from fastmlp.kernels.rows import ROW_VECTORS
+from fastmlp.kernels.simd import VECTOR_BYTES
+
+
+def learnt(backend, output, cost, width, dtype, images, y, **settings):
+    """What one epoch changes in each weight."""
+    network = fastmlp.Network((20, width, width), "relu", output, cost, dtype=dtype)
+    before = [w.copy() for w in network.weights]
+    settings = {"epochs": 1, "batch_size": 16, "learning_rate": 0.01} | settings
+    fastmlp.train(network, (images, y), backend=backend, **settings)
+    return [w - old for w, old in zip(network.weights, before, strict=True)]
+
+
+@pytest.mark.parametrize(("output", "cost"), PAIRS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_all_layers_learn_below_a_wide_output(output, cost, dtype):
+    panel = ROW_VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
+    rng = np.random.default_rng(0)
+    for density, width in ((1.0, panel), (0.2, panel), (1.0, panel // 2 + 1)):
+        images = rng.integers(1, 256, (64, 20), np.uint8)
+        images[rng.random(images.shape) >= density] = 0
+        what = output, cost, width, dtype, images, rng.integers(0, width, 64)
+        for settings in ({}, {"momentum": 0.9}, {"threads": 2}):
+            got = learnt("compiled", *what, **settings)
+            settings.pop("threads", None)
+            for mine, theirs in zip(got, learnt("numpy", *what, **settings), strict=True):
+                assert np.abs(theirs).max() > 0 or (output, cost) == ("step", "squared_error")
+                room = 1e-4 if dtype == "float32" else 1e-11
+                assert np.abs(mine - theirs).max() <= room * max(np.abs(theirs).max(), 1e-2)
