@@ -7,6 +7,7 @@ from time import perf_counter
 import numba
 import numpy as np
 from numba import prange
+from numba.core import types
 
 from fastmlp.cores import usable_cores
 from fastmlp.functions import Array
@@ -32,12 +33,21 @@ _prepared: set[np.dtype] = set()
 _threads = Threads()
 
 
+# What `numba.get_num_threads` and `numba.set_num_threads` call
+thread_count = types.ExternalFunction("get_num_threads", types.intp())
+set_thread_count = types.ExternalFunction("set_num_threads", types.void(types.int32))
+
+
 @entry(parallel=True)
 def _run_team(job, layers, count, board, members, like):
+    # set and restored in compiled code, which no signal handler interrupts
+    before = thread_count()
+    set_thread_count(members)
     for _ in prange(members):
         number, size = join(board, members)
         if number >= 0:
             work(job, layers, count, board, number, size, like)
+    set_thread_count(before)
 
 
 def available_threads() -> int:
@@ -98,13 +108,8 @@ def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
     board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
     with _threads.launching:
         _threads.start()
-        before = numba.get_num_threads()
-        try:
-            numba.set_num_threads(members)
-            place, like = board.ctypes.data, dtype.type(0)
-            _run_team(job_place, layers_place, len(layers), place, members, like)
-        finally:
-            numba.set_num_threads(before)
+        place, like = board.ctypes.data, dtype.type(0)
+        _run_team(job_place, layers_place, len(layers), place, members, like)
     came = int(board[SIZE])
     _threads.record(came, members)
     return came
