@@ -206,7 +206,7 @@ def checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Ar
     images, labels = (data.images, data.labels) if isinstance(data, Split) else data
     rows = as_images(images, network.sizes[0], f"{argument} images")
     y = as_answers(labels, len(rows), network.sizes[-1], network.dtype, f"{argument} labels")
-    return rows, y.copy() if np.may_share_memory(y, labels) else y
+    return rows, y.copy()
 
 
 def _stops(answer: object) -> bool:
