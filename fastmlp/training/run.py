@@ -208,7 +208,7 @@ def checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Ar
     y = as_answers(
         labels, len(rows), network.sizes[-1], network.dtype, network.cost, f"{argument} labels"
     )
-    return rows, y.copy() if np.may_share_memory(y, labels) else y
+    return rows, y.copy()
 
 
 def _stops(answer: object) -> bool:
