@@ -86,7 +86,8 @@ def bench_notes(document: dict[str, Any]) -> list[str]:
         settings = ", ".join(f"{name}={value}" for name, value in removed.items())
         notes.append(f"not passed on to the processes, as it chooses kernels: {settings}")
     if document.get("absent"):
-        notes.append(f"not installed, so not measured: {', '.join(document['absent'])}")
+        names = ", ".join(document["absent"])
+        notes.append(f'not installed, so not measured: {names}; pip install "fastmlp[peers]"')
     return notes
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageOps
 
 import fastmlp
 
@@ -49,10 +50,10 @@ CORE = {
     "fastmlp find-learning-rate": Command(TESTED, "begins with it"),
     "fastmlp warmup": Command((), "are ready"),
     "fastmlp verify": Command(("--cases", "300"), "300 cases"),
-    "fastmlp info --measure": Command((), "peak"),
+    "fastmlp info --measure": Command((), "GFLOP/s"),
     "fastmlp bench --quick": Command((*ONE_EPOCH, "--dataset", "digits"), "NumPy"),
     "fastmlp bench 784-256-10/64 --against torch,jax": Command(
-        (*ONE_EPOCH, "--dataset", "digits"), 'pip install "fastmlp[peers]"', status=1
+        (*ONE_EPOCH, "--dataset", "digits"), 'torch, jax; pip install "fastmlp[peers]"', status=1
     ),
     "fastmlp bench accuracy --target 0.98": Command(
         ("--target", "0.8", "--seeds", "1", "--against", "numpy", "--dataset", "digits"), "numpy"
@@ -76,7 +77,15 @@ def commands():
 
 def blocks(language):
     """Return the README's fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    found, inside = [], None
+    for line in README.splitlines():
+        if line.startswith("```"):
+            inside = None if inside is not None else line[3:]
+            if inside == language:
+                found.append("")
+        elif inside == language:
+            found[-1] += line + "\n"
+    return found
 
 
 def variables():
@@ -115,18 +124,26 @@ def test_a_python_block_with_the_core_dependencies(core, block):
     assert float(done.stdout.split()[-1]) > 0.975
 
 
-@pytest.fixture(scope="module")
-def files(core, extras):
-    """Make what the README's commands find: a model, the photo of a seven, an older run."""
-    from PIL import Image, ImageOps
+@pytest.mark.parametrize("line", WITH_EXTRAS)
+def test_without_its_extra_a_command_says_what_to_install(core, line):
+    extra = "image" if "photo" in line else "plot"
+    if "compare" in line:
+        return
+    Image.new("L", (28, 28)).save(core.work / "photo.jpg")
+    done = core.run(*line.split(), **variables())
+    assert done.returncode == 1
+    assert f'pip install "fastmlp[{extra}]"' in done.stderr
 
+
+@pytest.fixture(scope="module")
+def files(extras):
+    """Make what the README's commands find: a model, the photo of a seven, an older run."""
     data = fastmlp.load_dataset("mnist" if HAS_MNIST else "digits")
     seven = data.test.images[list(data.test.labels).index(7)].reshape(28, 28)
     paper = ImageOps.expand(ImageOps.invert(Image.fromarray(seven)), 20, 255)
     paper.resize((680, 680), Image.Resampling.BICUBIC).save(extras.work / "photo.jpg")
-    if not (core.work / "mnist.safetensors").exists():
-        check(core, "fastmlp train", CORE["fastmlp train"])
-    shutil.copy(core.work / "mnist.safetensors", extras.work)
+    if not (extras.work / "mnist.safetensors").exists():
+        check(extras, "fastmlp train", CORE["fastmlp train"])
 
 
 @pytest.mark.parametrize("line", WITH_EXTRAS)
@@ -136,14 +153,3 @@ def test_a_command_with_an_extra(extras, files, line):
     check(extras, line, WITH_EXTRAS[line])
     for name in re.findall(r"\S+\.(?:html|png)", line):
         assert (extras.work / name).stat().st_size > 1000
-
-
-@pytest.mark.parametrize("line", WITH_EXTRAS)
-def test_without_its_extra_a_command_says_what_to_install(core, line):
-    extra = "image" if "photo" in line else "plot"
-    if "compare" in line:
-        return
-    (core.work / "photo.jpg").write_bytes(b"")
-    done = core.run(*line.split(), **variables())
-    assert done.returncode == 1
-    assert f'pip install "fastmlp[{extra}]"' in done.stderr
