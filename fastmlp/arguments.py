@@ -151,6 +151,7 @@ _AGAINST = (
 )
 _GRID = (
     _option("--every", False, "Show every shape, not only those where NumPy wins."),
+    _option("--rounds", 2, "Passes of each side through all shapes.", _COUNT),
     _option("--roofline", None, "Draw the roofline to this .png; needs fastmlp[plot].", _FILE),
 )
 _TARGET = (

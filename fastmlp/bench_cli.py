@@ -86,7 +86,11 @@ def kernels(**given: Any) -> None:
         files = {"roofline": lambda: to_png(roofline_chart(document))} if draw else {}
         return View(tables, files=files)
 
-    output.measured(partial(measure_kernels, threads=given["threads"]), report.pass_line, view)
+    output.measured(
+        partial(measure_kernels, threads=given["threads"], rounds=given["rounds"]),
+        report.pass_line,
+        view,
+    )
 
 
 @bench.command(epilog=STATUS)
