@@ -98,7 +98,7 @@ def prepared(dtype: Any, backend: str, say: Say) -> float:
     kernels, precision = backend_named(backend), np.dtype(dtype)
     if kernels.is_compiled(precision):
         return float(kernels.prepare(precision))
-    say("compiling the kernels, this once: about ten seconds")
+    say("compiling the kernels, this once: 10 to 30 seconds")
     seconds = float(kernels.prepare(precision))
     say(f"compiled in {duration(seconds)}")
     return seconds
