@@ -9,10 +9,11 @@ For any sum S = sum(y), the cross entropy of softmax is S F(z) - y z, with the d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LEAKY_SLOPE = 0.01
+# Klambauer et al. (2017): with them, means and variances pass through many layers unchanged
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
 @dataclass(frozen=True)
@@ -33,10 +36,13 @@ class Activation:
     code       : the number by which compiled code knows it
     formula    : for people
     f          : `f(z, a)` writes a; `a` may be `z` itself
-    derivative : f'(z) as a function of a; None for softmax, whose Jacobian is not diagonal
-    integral   : F(z), given z and a, summed by nobody: `(B, O)`, or `(B, 1)` for softmax
-    initial    : "he" or "glorot": which variance the weights before it start with
+    derivative : f'(z) as a function of what the layer keeps; None for softmax, whose Jacobian is
+        not diagonal
+    integral   : F(z), given z and a, summed by nobody: `(B, O)`, or `(B, 1)` for softmax; None
+        where it is not elementary
+    initial    : "he", "glorot" or "lecun": which variance the weights before it start with
     least      : how many outputs it needs: a softmax of one is always 1
+    keeps      : what the derivative is a function of: "a", or "z"
     """
 
     name: str
@@ -44,9 +50,25 @@ class Activation:
     formula: str
     f: Callable[[Array, Array], object]
     derivative: Callable[[Array], Array] | None
-    integral: Callable[[Array, Array], Array]
+    integral: Callable[[Array, Array], Array] | None
     initial: str
     least: int = 1
+    keeps: str = "a"
+
+
+class Trace(NamedTuple):
+    """What one training step computes for some samples, for each layer.
+
+    cost : sum over the samples; correct : how many answers are right; a, dz `(B, O)` and the
+    gradients dw `(I, O)`, db `(O,)` of the mean cost: a list each, of arrays
+    """
+
+    cost: float
+    correct: int
+    a: list[Array]
+    dz: list[Array]
+    dw: list[Array]
+    db: list[Array]
 
 
 @dataclass(frozen=True)
@@ -112,6 +134,47 @@ def _leaky_slope(a: Array) -> Array:
     return np.where(a > 0, 1, LEAKY_SLOPE).astype(a.dtype)
 
 
+def _exponential(scale: float, alpha: float) -> tuple[Any, Any, Any]:
+    """Return f, its derivative by a, and its integral: scale z, or scale alpha (e^z - 1)."""
+    below = scale * alpha
+
+    def f(z: Array, a: Array) -> None:
+        np.copyto(a, np.where(z > 0, scale * z, below * np.expm1(np.minimum(z, 0))))
+
+    def derivative(a: Array) -> Array:
+        return np.where(a > 0, scale, a + below).astype(a.dtype)
+
+    def integral(z: Array, a: Array) -> Array:
+        return np.asarray(np.where(z > 0, scale / 2 * z * z, a - below * z))
+
+    return f, derivative, integral
+
+
+_erf = np.frompyfunc(math.erf, 1, 1)
+
+
+def _normal(z: Array) -> Array:
+    """Return the share of normal numbers that are less than z."""
+    return np.asarray((1 + _erf(z * math.sqrt(0.5)).astype(z.dtype)) / 2)
+
+
+def _bell(z: Array) -> Array:
+    """Return the density of normal numbers at z."""
+    return np.asarray(np.exp(-z * z / 2) / z.dtype.type(math.sqrt(2 * math.pi)))
+
+
+def _sigmoid_of(z: Array) -> Array:
+    a = np.empty_like(z)
+    _sigmoid(z, a)
+    return a
+
+
+def _mish_derivative(z: Array) -> Array:
+    # t + z (1 - t^2) s with t = tanh(softplus z), s = sigmoid z
+    t = np.tanh(_softplus(z, z))
+    return np.asarray(t + z * (1 - t * t) * _sigmoid_of(z))
+
+
 ACTIVATIONS = {
     row.name: row
     for row in (
@@ -164,6 +227,56 @@ ACTIVATIONS = {
             "glorot",
         ),
         Activation("softmax", 6, "e^z / sum(e^z)", _softmax, None, _log_sum_exp, "glorot", 2),
+        # Clevert et al. (2016)
+        Activation("elu", 7, "z if z > 0 else e^z - 1", *_exponential(1.0, 1.0), "he"),
+        Activation(
+            "selu",
+            8,
+            f"{SELU_SCALE:.4f} (z if z > 0 else {SELU_ALPHA:.4f} (e^z - 1))",
+            *_exponential(SELU_SCALE, SELU_ALPHA),
+            "lecun",
+        ),
+        # Hendrycks and Gimpel (2016); P(z) is the share of normal numbers less than z
+        Activation(
+            "gelu",
+            9,
+            "z P(z), P(z) = (1 + erf(z / sqrt 2)) / 2",
+            lambda z, a: np.multiply(z, _normal(z), out=a),
+            lambda z: _normal(z) + z * _bell(z),
+            lambda z, a: (z * a - _normal(z) + z * _bell(z)) / 2,
+            "he",
+            keeps="z",
+        ),
+        Activation(
+            "silu",
+            10,
+            "z / (1 + e^-z)",
+            lambda z, a: np.multiply(z, _sigmoid_of(z), out=a),
+            lambda z: _sigmoid_of(z) * (1 + z * (1 - _sigmoid_of(z))),
+            None,
+            "he",
+            keeps="z",
+        ),
+        # Misra (2020)
+        Activation(
+            "mish",
+            11,
+            "z tanh(log(1 + e^z))",
+            lambda z, a: np.multiply(z, np.tanh(_softplus(z, z)), out=a),
+            _mish_derivative,
+            None,
+            "he",
+            keeps="z",
+        ),
+        Activation(
+            "softplus",
+            12,
+            "log(1 + e^z)",
+            lambda z, a: np.copyto(a, _softplus(z, z)),
+            lambda a: -np.expm1(-a),
+            None,
+            "glorot",
+        ),
     )
 }
 
@@ -178,7 +291,12 @@ COSTS = {
             ("softmax", "sigmoid"),
             (0.0, 1.0),
         ),
-        Cost("perceptron", 2, "sum(F(z) - y z), F' = f", ()),
+        Cost(
+            "perceptron",
+            2,
+            "sum(F(z) - y z), F' = f",
+            tuple(name for name, row in ACTIVATIONS.items() if row.integral is not None),
+        ),
     )
 }
 
@@ -210,7 +328,7 @@ def cost_named(name: str, output: str) -> Cost:
     if cost.outputs and output not in cost.outputs:
         raise refuse(
             "cost",
-            f"{name!r} needs an output that is a probability: {' or '.join(cost.outputs)}",
+            f"{name!r} needs one of these outputs: {', '.join(cost.outputs)}",
             f"output={output!r}",
             "Use cost='squared_error', or another output.",
         )

@@ -54,7 +54,7 @@ def describe_machine() -> Machine:
 
     from fastmlp.kernels import is_compiled
     from fastmlp.kernels.launch import available_threads
-    from fastmlp.kernels.simd import VECTOR_BYTES
+    from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 
     features = llvm.get_host_cpu_features()
     return Machine(

@@ -281,9 +281,10 @@ def _initial_weights(
     """Draw weights that keep the signal's variance from layer to layer.
 
     He et al. (2015): normal, variance 2 / I, before units that are off half of the time.
-    Glorot and Bengio (2010): uniform, variance 2 / (I + O).
+    LeCun et al. (1998): normal, variance 1 / I. Glorot and Bengio (2010): uniform, 2 / (I + O).
     """
-    if initial == "he":
-        return generator.normal(0, np.sqrt(2 / inputs), (inputs, outputs))
+    if initial in ("he", "lecun"):
+        variance = (2 if initial == "he" else 1) / inputs
+        return generator.normal(0, np.sqrt(variance), (inputs, outputs))
     limit = np.sqrt(6 / (inputs + outputs))
     return generator.uniform(-limit, limit, (inputs, outputs))

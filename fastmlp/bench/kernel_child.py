@@ -1,7 +1,7 @@
 """One side of the grid of kernels, in this process alone: seconds and error of every case.
 
-fastmlp's kernels are called as training calls them, many times from compiled code; the reference's
-as its training calls them, from Python.
+fastmlp's phases are called as training calls them, many times from compiled code, on panels as
+wide as in training; the reference's functions as its training calls them, from Python.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import reference
+from fastmlp import kernels
+from fastmlp.bench import phases
 from fastmlp.functions import ACTIVATIONS, Array
-from fastmlp.kernels import layers, pack_weights, prepare, unpack_weights
-from fastmlp.kernels.elementwise import SIGMOID
-from fastmlp.kernels.layout import aligned_zeros, panel_width, round_up
-from fastmlp.kernels.options import Shared
+from fastmlp.kernels.launch import run, symbol
+from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up, row_stride
+from fastmlp.kernels.memory.records import point
+from fastmlp.optimizers import COEFFICIENTS
+from fastmlp.reference import layers as reference
 
 SAMPLES = 5
 # Seconds of one sample: short calls are repeated until they take so long
@@ -50,7 +52,8 @@ def measure_side(task: dict[str, Any]) -> dict[str, Any]:
     """Return (seconds, error) of each case in the task, in its order."""
     ours = task["side"] == "fastmlp"
     if ours:
-        prepare(np.dtype(np.float32))
+        kernels.prepare(np.dtype(np.float32))
+        assert phases.repeat_forward, "its functions are found by their names"
     return {"rows": [measure(ours, *case) for case in task["kernels"]]}
 
 
@@ -88,30 +91,63 @@ def repeated(function: Callable[..., object], *arguments: Any) -> Callable[[int]
     return run
 
 
+def engine_for(
+    weights: list[Array], batch: int, activations: tuple[str, ...], cost: str
+) -> kernels.Engine:
+    """Return an engine whose records and buffers the phases are timed on."""
+    biases = [np.zeros(w.shape[1], w.dtype) for w in weights]
+    return kernels.Engine(weights, biases, activations, cost, batch)
+
+
+def timed(phase: str, engine: kernels.Engine, **arrays: Array) -> Callable[[int], object]:
+    """Return a function that runs a phase so many times; arrays : what the job points to."""
+    point(engine.job, **arrays)
+
+    def run_times(times: int) -> None:
+        engine.job["steps"] = times
+        run(f"repeat_{phase}", engine.job, engine.layers, engine.threads, np.dtype(np.float32))
+
+    run_times.arrays = arrays  # type: ignore[attr-defined]
+    return run_times
+
+
+def padded(array: Array) -> Array:
+    """Return an array whose rows have space for whole panels, as those of dense images."""
+    columns = round_up(array.shape[1], panel_width(2**30, array.dtype))
+    wide = aligned_zeros((len(array), row_stride(columns, array.dtype)), array.dtype)
+    wide[:, : array.shape[1]] = array
+    return wide
+
+
 def forward(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
     """a = relu(x w + b)."""
     (x, x8), (w, w8) = draw(rng, batch, inputs), draw(rng, inputs, outputs)
     b, b8 = draw(rng, outputs)
-    a = np.empty((batch, outputs), np.float32)
-    run = (
-        layers.forward_call(x, pack_weights(w), b, "relu", a).run
-        if ours
-        else repeated(reference.forward, x, w, b, "relu", a)
-    )
-    terms = np.abs(x8) @ np.abs(w8) + np.abs(b8)
-    return Case(run, lambda: a, np.maximum(x8 @ w8 + b8, 0), terms)
+    exact, terms = np.maximum(x8 @ w8 + b8, 0), np.abs(x8) @ np.abs(w8) + np.abs(b8)
+    if not ours:
+        a = np.empty((batch, outputs), np.float32)
+        run_times = repeated(reference.forward, x, w, b, "relu", a, a)
+        return Case(run_times, lambda: a, exact, terms)
+    engine, wide = engine_for([w], batch, ("relu",), "squared_error"), padded(x)
+    engine.write([w], [b])
+    engine.job["x_row"] = wide.shape[1]
+    return Case(timed("forward", engine, x=wide), lambda: engine.rows(0, "a"), exact, terms)
 
 
 def delta(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
     """dx = (dz w^T) relu'(a)."""
     (dz, dz8), (w, w8) = draw(rng, batch, outputs), draw(rng, inputs, outputs)
-    a, dx = draw(rng, batch, inputs)[0], np.empty((batch, inputs), np.float32)
-    run = (
-        layers.delta_call(dz, pack_weights(w), a, "relu", dx).run
-        if ours
-        else repeated(reference.delta, dz, w, a, "relu", dx)
-    )
-    return Case(run, lambda: dx, (dz8 @ w8.T) * (a > 0), np.abs(dz8) @ np.abs(w8.T))
+    a = draw(rng, batch, inputs)[0]
+    exact, terms = (dz8 @ w8.T) * (a > 0), np.abs(dz8) @ np.abs(w8.T)
+    if not ours:
+        dx = np.empty((batch, inputs), np.float32)
+        run_times = repeated(reference.delta, dz, w, a, "relu", dx)
+        return Case(run_times, lambda: dx, exact, terms)
+    below = np.zeros((1, inputs), np.float32)
+    engine = engine_for([below, w], batch, ("relu", "identity"), "squared_error")
+    engine.put_rows(0, "a", a)
+    engine.put_rows(1, "dz", dz)
+    return Case(timed("delta", engine), lambda: engine.rows(0, "dz"), exact, terms)
 
 
 def update(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
@@ -121,29 +157,41 @@ def update(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
     exact, terms = x8.T @ dz8, np.abs(x8.T) @ np.abs(dz8)
     if not ours:
         return Case(repeated(reference.gradient, x, dz, dw, db), lambda: dw, exact, terms)
-    packed = pack_weights(np.zeros_like(dw))
-    run = layers.gradient_call(x, dz, packed, db).run
+    engine = engine_for([np.zeros_like(dw)], batch, ("identity",), "squared_error")
+    engine.put_rows(0, "dz", dz)
+    wide = padded(x)
+    engine.job["x_row"] = wide.shape[1]
 
     def result() -> Array:
-        unpack_weights(packed, dw)
+        engine.read([dw], [db])
         return dw
 
-    return Case(run, result, exact, terms)
+    # coefficients of 0: nothing of the old weights is kept
+    coefficients = np.zeros((1, 2, COEFFICIENTS))
+    return Case(timed("update", engine, x=wide, coefficients=coefficients), result, exact, terms)
 
 
 def output(rng: Any, batch: int, _: int, outputs: int, ours: bool) -> Case:
     """a = softmax(z), cross entropy, and dz = (a - y) / B."""
     (z, z8), y = draw(rng, batch, outputs), rng.integers(0, outputs, batch)
-    a, dz, costs = np.empty_like(z), np.empty_like(z), np.empty(batch)
-    settings = (y, "softmax", "cross_entropy", a, dz)
-    run = (
-        layers.output_call(z, *settings, costs).run
-        if ours
-        else repeated(reference.output, z, *settings)
-    )
     exact = np.exp(z8 - z8.max(axis=1, keepdims=True))
     exact /= exact.sum(axis=1, keepdims=True)
-    return Case(run, lambda: a, exact, exact * (1 + np.abs(z8 - z8.max(axis=1, keepdims=True))))
+    terms = exact * (1 + np.abs(z8 - z8.max(axis=1, keepdims=True)))
+    a = np.empty_like(z)
+    if not ours:
+        dz = np.empty_like(z)
+
+        def both() -> None:
+            ACTIVATIONS["softmax"].f(z, a)
+            reference.output(z, a, y, "softmax", "cross_entropy", dz)
+
+        return Case(repeated(both), lambda: a, exact, terms)
+    w, wide = np.zeros((1, outputs), np.float32), padded(z)
+    engine = engine_for([w], batch, ("softmax",), "cross_entropy")
+    engine.job["x_row"], engine.job["samples"] = wide.shape[1], batch
+    arrays = {"x": wide, "labels": y, "order": np.arange(batch), "costs": np.empty(batch)}
+    arrays |= {"hits": np.empty(batch, np.uint8), "factors": np.full(batch, 1 / batch, np.float32)}
+    return Case(timed("output", engine, **arrays), lambda: engine.rows(0, "a"), exact, terms)
 
 
 def exp(rng: Any, batch: int, _: int, outputs: int, ours: bool) -> Case:
@@ -154,13 +202,14 @@ def exp(rng: Any, batch: int, _: int, outputs: int, ours: bool) -> Case:
         a = np.empty_like(z)
         return Case(repeated(ACTIVATIONS["sigmoid"].f, z, a), lambda: a, exact, exact)
     columns = round_up(outputs, panel_width(outputs, z.dtype))
-    padded, b = aligned_zeros((2, batch, columns), z.dtype), aligned_zeros((columns,), z.dtype)
-    padded[0, :, :outputs] = z
-    source, target = padded[0].ctypes.data, padded[1].ctypes.data
-    activate = Shared.by_name["activate"].compiled["float32"].ctypes
-    place = (target, columns, source, columns, b.ctypes.data)
-    run = repeated(activate, SIGMOID, *place, batch, columns, 0.0)
-    return Case(run, lambda: (padded, b)[0][1, :, :outputs], exact, exact)
+    wide, b = aligned_zeros((2, batch, columns), z.dtype), aligned_zeros((columns,), z.dtype)
+    wide[0, :, :outputs] = z
+    source, target = wide[0].ctypes.data, wide[1].ctypes.data
+    activate = symbol("activate", np.dtype(np.float32)).ctypes
+    place = (target, columns, target, source, columns, b.ctypes.data)
+    sigmoid = ACTIVATIONS["sigmoid"].code
+    run_times = repeated(activate, sigmoid, *place, batch, columns, 0.0)
+    return Case(run_times, lambda: (wide, b)[0][1, :, :outputs], exact, exact)
 
 
 CASES = {"forward": forward, "delta": delta, "update": update, "output": output, "exp": exp}

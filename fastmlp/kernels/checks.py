@@ -1,4 +1,4 @@
-"""The checks at the doors of the compiled room, behind which nothing is checked any more."""
+"""What the doors of compiled code check; behind them nothing is checked any more."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import refuse
+from fastmlp.errors import ArgumentError, refuse
 from fastmlp.functions import Array
-from fastmlp.kernels.layout import panel_width, round_up
-from fastmlp.kernels.simd import VECTOR_BYTES
 
 PRECISIONS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -62,23 +60,6 @@ def check_output(name: str, array: Array, inputs: dict[str, Array]) -> None:
             )
 
 
-def check_packed(name: str, w: Any, inputs: int, outputs: int, dtype: np.dtype) -> None:
-    """Refuse weights that are not what `pack_weights` makes of an array `(inputs, outputs)`."""
-    if not isinstance(w, np.ndarray):
-        kind = type(w).__name__
-        raise refuse(name, "must be packed weights", kind, f"Pass pack_weights({name}).")
-    width = panel_width(outputs, dtype)
-    rows = round_up(inputs, VECTOR_BYTES // dtype.itemsize)
-    if w.shape != (-(-outputs // width), rows, width) or w.dtype != dtype:
-        raise refuse(
-            name,
-            f"must be packed {dtype} weights for {inputs} inputs and {outputs} outputs",
-            f"{w.dtype} of shape {w.shape}",
-            f"Pass pack_weights({name}).",
-        )
-    check_array(name, w, w.shape, dtype)
-
-
 def check_indices(name: str, numbers: Array, below: int) -> None:
     """Refuse numbers that do not lie in 0, …, below - 1: compiled code goes where they say."""
     if numbers.size and not (numbers.min() >= 0 and numbers.max() < below):
@@ -88,8 +69,7 @@ def check_indices(name: str, numbers: Array, below: int) -> None:
         )
 
 
-def check_numbers(**numbers: Any) -> None:
-    """Refuse what is no finite number."""
-    for name, value in numbers.items():
-        if not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
-            raise refuse(name, "must be a finite number", repr(value), f"Pass {name}=0.1, say.")
+def refuse_batch(count: int, batch_size: int) -> ArgumentError:
+    """Return the error for samples that are no minibatch."""
+    rule, remedy = f"must have 1 to {batch_size} samples", "Make an engine for larger minibatches."
+    return refuse("order", rule, count, remedy)

@@ -1,37 +1,44 @@
-"""A network in compiled code: the twin of `reference.engine`, with the same names and arguments."""
+"""Training one network in compiled code: its parameters as panels, and every buffer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import COSTS, Array, quiet
-from fastmlp.kernels.checks import check_array, check_indices, check_output
-from fastmlp.kernels.elementwise import RELU
-from fastmlp.kernels.encoding import MASKS_PAY, Inputs
-from fastmlp.kernels.job import Job, layer_records
-from fastmlp.kernels.launch import is_compiled, prepare, run, team_size
-from fastmlp.kernels.layout import aligned_zeros, pack_panels, round_up, row_stride, unpack_weights
-from fastmlp.kernels.masks import PART
-from fastmlp.kernels.predictor import predict
-from fastmlp.kernels.records import DENSE, IMAGE_KINDS, TRAIN
-from fastmlp.kernels.rows import ROW_VECTORS
-from fastmlp.kernels.simd import VECTOR_BYTES
-from fastmlp.kernels.tiles import TILE_ROWS
-
-__all__ = ["Engine", "classify", "infer", "is_compiled", "prepare"]
+from fastmlp.functions import ACTIVATIONS, COSTS, Array, Trace, quiet
+from fastmlp.kernels.checks import check_indices, refuse_batch
+from fastmlp.kernels.launch import run, team_size
+from fastmlp.kernels.loops.elementwise import RELU
+from fastmlp.kernels.memory.panels import (
+    aligned_zeros,
+    pack_panels,
+    round_up,
+    row_stride,
+    unpack_panels,
+    vector_size,
+)
+from fastmlp.kernels.memory.records import (
+    BY_IMAGE,
+    BY_PAIR,
+    DENSE,
+    IMAGE_KINDS,
+    JOB,
+    network_layers,
+    point,
+    private_memory,
+)
+from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, PANEL_VECTORS, PART
+from fastmlp.kernels.step.images import density, is_sparse, table_of, word_bytes
+from fastmlp.kernels.step.step import scratch_bytes
+from fastmlp.optimizers import COEFFICIENTS, OPTIMIZERS
 
 
 class Engine:
-    """Trains one network: holds its parameters, in this backend's layout, and every buffer.
+    """Trains one network: see `fastmlp.backends.Engine`, which is the contract.
 
-    weights : L arrays `(I, O)`, biases : L arrays `(O,)`, all float32 or all float64; copied
-    activations : L names; cost : its name; batch_size : the largest minibatch
-    momentum, nesterov, weight_decay : as in `update`
-    threads : how many threads to use at most; None leaves the choice to the backend
-
-    `inputs` says, after training, how the first layer took the images.
+    job, layers : the records that the phases read; buffers : the arrays of each layer by name
     """
 
     def __init__(
@@ -41,168 +48,190 @@ class Engine:
         activations: Sequence[str],
         cost: str,
         batch_size: int,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
+        optimizer: str = "sgd",
+        settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
     ) -> None:
-        parameters = sum(w.size for w in weights)
-        self.threads = team_size(batch_size * parameters, threads)
+        self.threads = team_size(batch_size * sum(w.size for w in weights), threads)
+        self.inputs, self.batch_size = "dense", batch_size
+        self._optimizer, self._settings = OPTIMIZERS[optimizer], dict(settings or {})
+        self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
-        self._layers, self._arrays = layer_records(weights, biases, activations, self.threads)
-        for layer, arrays in zip(self._layers, self._arrays, strict=True):
-            panels, width = int(layer["panels"]), int(layer["width"])
-            stride = row_stride(panels * width, self._dtype)
-            rows = round_up(batch_size, VECTOR_BYTES // self._dtype.itemsize)  # delta's squares
-            shapes: dict[str, tuple[int, ...]]
-            if arrays is self._arrays[0] and len(weights) > 1:
-                # panel by panel: each is the memory of the member that writes it
-                shapes = dict.fromkeys(("a", "dz"), (panels, rows, width))
-                layer["a_row"], layer["a_panel"] = width, rows * width
-                self._layers[1]["x_run"], self._layers[1]["x_jump"] = width, (rows - 1) * width
-            else:
-                shapes = dict.fromkeys(("a", "dz"), (rows, stride))
-                layer["a_row"], layer["a_panel"] = stride, width
-            if momentum:
-                shapes |= {"vw": arrays["w"].shape, "vb": arrays["b"].shape}
-            for name, shape in shapes.items():
-                arrays[name] = aligned_zeros(shape, self._dtype)
-                layer[name] = arrays[name].ctypes.data
-        if batch_size >= MASKS_PAY:
-            self._note_nonzeros(batch_size)
-        self._job = Job(self._layers, self._dtype, self.threads, batch_size)
-        self._inputs: Inputs | None = None
-        self._masks = batch_size >= MASKS_PAY or momentum != 0 or weight_decay != 0
-        self.inputs = "dense"
-        record = self._job.record
-        record["kind"], record["cost"], record["batch_size"] = TRAIN, COSTS[cost].code, batch_size
-        record["x_row"] = row_stride(len(weights[0]), self._dtype)
-        self._job.point(x=aligned_zeros((2, batch_size, int(record["x_row"][0])), self._dtype))
-        record["momentum"], record["nesterov"] = momentum, nesterov
-        record["weight_decay"] = weight_decay
+        self.layers, self.buffers = network_layers(weights, biases, activations, self.threads)
+        for number in range(len(weights)):
+            self._add_buffers(number, ACTIVATIONS[activations[number]].keeps)
+        if batch_size >= BY_PAIR_FROM:
+            self._mark_outputs()
+        self.job, row = np.zeros(1, JOB), row_stride(len(weights[0]), self._dtype)
+        self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
+        self.job["batch_size"], self.job["x_row"] = batch_size, row
+        self._images = {
+            "words": aligned_zeros((word_bytes(batch_size, len(weights[0])),), np.dtype(np.uint8)),
+            "x": aligned_zeros((2, batch_size, row), self._dtype),
+        }
+        point(self.job, **self._images)
+        size = scratch_bytes(self.layers, self._dtype, batch_size)
+        self._scratch = private_memory(self.job, self.threads, size)
+        self._source: tuple[Any, bool] = (None, False)
 
-    def _note_nonzeros(self, batch_size: int) -> None:
-        """Let hidden ReLU layers note which outputs are not zero, if they and a neighbour are wide.
+    def _add_buffers(self, number: int, keeps: str) -> None:
+        """Give a layer its outputs, deltas, kept sums and the state of its parameters."""
+        layer, arrays = self.layers[number], self.buffers[number]
+        panels, width = int(layer["panels"]), int(layer["width"])
+        # whole squares of vectors, as transpositions write and read
+        rows = round_up(self.batch_size, vector_size(self._dtype))
+        if number == 0 and len(self.layers) > 1:
+            # panel by panel: each is the memory of the member that writes it
+            shape: tuple[int, ...] = (panels, rows, width)
+            layer["a_row"], layer["a_panel"] = width, rows * width
+        else:
+            shape = (rows, row_stride(panels * width, self._dtype))
+            layer["a_row"], layer["a_panel"] = shape[1], width
+        names = ("a", "dz", "z") if keeps == "z" and number < len(self.layers) - 1 else ("a", "dz")
+        for name in names:
+            arrays[name] = aligned_zeros(shape, self._dtype)
+        point(layer, **{name: arrays[name] for name in names})
+        for k, slot in enumerate(self.slots):
+            for name in ("w", "b"):
+                arrays[f"{name} {slot}"] = state = aligned_zeros(arrays[name].shape, self._dtype)
+                layer[f"{name}_state"][k] = state.ctypes.data
+
+    def _mark_outputs(self) -> None:
+        """Let hidden ReLU layers mark which outputs are not zero, if they and a neighbour are wide.
 
         Forward and update of the layer above leave out the others; delta leaves out their deltas.
         """
-        widest = ROW_VECTORS * VECTOR_BYTES // self._dtype.itemsize
-        is_wide = [False, *(self._layers["width"] == widest), False]
-        rows = round_up(batch_size, PART)
-        for l, layer in enumerate(self._layers[:-1]):
+        widest = PANEL_VECTORS * vector_size(self._dtype)
+        is_wide = [False, *(self.layers["width"] == widest), False]
+        rows = round_up(self.batch_size, PART)
+        for l, layer in enumerate(self.layers[:-1]):
             if layer["activation"] == RELU and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
-                noted = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
-                layer["nonzeros"], layer["nonzeros_panel"] = noted.ctypes.data, 8 * rows
-                self._arrays[l]["nonzeros"] = noted
+                words = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
+                point(layer, nonzeros=words)
+                layer["nonzeros_panel"], self.buffers[l]["nonzeros"] = rows, words
 
     @quiet
     def train(
         self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
     ) -> tuple[Array, int]:
-        """Take one SGD step for each learning rate; return (costs `(steps,)`, correct answers).
+        """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
+        rates = np.asarray(learning_rates, np.float64)
+        sizes = np.full(len(rates), self.batch_size)
+        if len(rates):
+            sizes[-1] = min(len(order), len(rates) * self.batch_size) - sizes[:-1].sum()
+        factors = (-rates if self._optimizer.fused else np.ones(len(rates))) / sizes
+        own = self._optimizer.coefficients(self._settings, rates)
+        return self._steps(images, y, order[: sizes.sum()], np.repeat(factors, sizes), own, scale)
 
-        images `(N, I)`, multiplied by scale, and not to be written to between calls;
-        y labels `(N,)` or targets `(N, O)`;
-        order : indices of rows; step k trains on order[k * batch_size : (k + 1) * batch_size]
-        learning_rates : float64 `(steps,)`. A step's cost is the sum over its samples; costs and
-        answers are those before the step.
-        """
-        record = self._job.record
-        batch_size = int(record["batch_size"][0])
-        rates = np.ascontiguousarray(learning_rates, np.float64)
-        order = np.ascontiguousarray(order[: len(rates) * batch_size], np.int64)
-        images = np.ascontiguousarray(images)
+    @quiet
+    def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
+        """Return what one step computes for these samples, at most a minibatch; nothing changes."""
+        if not 0 < len(order) <= self.batch_size:
+            raise refuse_batch(len(order), self.batch_size)
+        kept = [(arrays["w"].copy(), arrays["b"].copy()) for arrays in self.buffers]
+        # a fused step that keeps nothing of the old weights leaves the gradients in their place
+        self.job["optimizer"] = OPTIMIZERS["sgd"].code
+        try:
+            factors, keep = np.full(len(order), 1 / len(order)), np.zeros((1, 2, COEFFICIENTS))
+            costs, correct = self._steps(images, y, order, factors, keep, scale)
+            dw = [np.empty((int(l["inputs"]), int(l["outputs"])), self._dtype) for l in self.layers]
+            db = [np.empty(w.shape[1], self._dtype) for w in dw]
+            self.read(dw, db)
+        finally:
+            self.job["optimizer"] = self._optimizer.code
+            for arrays, (w, b) in zip(self.buffers, kept, strict=True):
+                arrays["w"][...], arrays["b"][...] = w, b
+        a, dz = (
+            [self.rows(number, name)[: len(order)].copy() for number in range(len(dw))]
+            for name in ("a", "dz")
+        )
+        return Trace(float(costs[0]), correct, a, dz, dw, db)
+
+    def rows(self, number: int, name: str) -> Array:
+        """Return a layer's outputs a or deltas dz, of a whole minibatch: a view `(B, O)`."""
+        buffer, outputs = self.buffers[number][name], int(self.layers["outputs"][number])
+        if buffer.ndim == 3:
+            return buffer.transpose(1, 0, 2).reshape(buffer.shape[1], -1)[:, :outputs]
+        return buffer[:, :outputs]
+
+    def put_rows(self, number: int, name: str, values: Array) -> None:
+        """Write a layer's outputs a or deltas dz `(B, O)`."""
+        buffer, outputs = self.buffers[number][name], values.shape[1]
+        if buffer.ndim == 3:  # panel by panel
+            wide = np.pad(values, ((0, 0), (0, len(buffer) * buffer.shape[2] - outputs)))
+            panels = wide.reshape(len(values), len(buffer), -1)
+            buffer[:, : len(values)] = panels.transpose(1, 0, 2)
+        else:
+            buffer[: len(values), :outputs] = values
+
+    def _steps(
+        self, images: Array, y: Array, order: Array, factors: Array, own: Array, scale: float
+    ) -> tuple[Array, int]:
+        """Take a step for each row of coefficients, with a factor on the delta of each sample."""
+        order = np.ascontiguousarray(order, np.int64)
         check_indices("order", order, len(images))
         if y.ndim == 1:
-            check_indices("y", y, max(2, int(self._layers["outputs"][-1])))
+            check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
+        images, y, order = self._take(np.ascontiguousarray(images), y, order, own, scale)
+        coefficients = np.zeros((len(own), 2, COEFFICIENTS))
+        coefficients[:, :, : own.shape[2]] = own
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
-        record["steps"], record["samples"], record["scale"] = len(rates), len(order), scale
-        record["image_kind"] = IMAGE_KINDS[images.dtype.name]
-        images = self._take(images, scale)
-        record["labels"] = record["targets"] = 0
-        self._job.point(images=images, order=order, learning_rates=rates, costs=costs, hits=hits)
-        # labels by place: looked up one by one in the step, each would be a miss of the cache
-        answers = {"labels": y[order]} if y.ndim == 1 else {"targets": y}
-        self._job.point(**{name: y_array(v, self._dtype) for name, v in answers.items()})
-        run(self._job.record, self._layers, self.threads, self._dtype)
-        first_samples = np.arange(len(rates)) * batch_size
+        # labels in the order: looked up one by one in the step, each would miss the cache
+        y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
+        self.job["labels"] = self.job["targets"] = 0
+        self.job["steps"], self.job["samples"] = len(own), len(order)
+        arrays = {"images": images, "order": order, "costs": costs, "hits": hits}
+        arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": coefficients}
+        arrays |= {"factors": factors.astype(self._dtype), "table": table_of(scale, self._dtype)}
+        point(self.job, **arrays)
+        run("train", self.job, self.layers, self.threads, self._dtype)
+        first_samples = np.arange(len(own)) * self.batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 
-    def _take(self, images: Array, scale: float) -> Array:
-        """Choose how the first layer takes images; return them as it reads them."""
-        if self._inputs is None or self._inputs.source is not images:
-            wanted = len(self._layers) > 1
-            self._inputs = Inputs(images, wanted, self._masks, self.threads)
-        inputs, record = self._inputs, self._job.record
-        kind = "dense" if inputs.kind == DENSE else "sparse"
-        self.inputs = f"{kind}, {inputs.density:.1%} of the values are not zero"
-        record["inputs_as"], record["image_row"] = inputs.kind, inputs.images.shape[1]
-        table = (scale * np.arange(256)).astype(self._dtype)
-        self._job.point(code=inputs.codes, offsets=inputs.offsets, table=table)
-        return inputs.images
+    def _take(self, images: Array, y: Array, order: Array, own: Array, scale: float) -> Any:
+        """Choose how the first layer takes images; return images, y and order as it reads them."""
+        if self._source[0] is not images:
+            sparse = len(self.layers) > 1 and is_sparse(images)
+            self._source = images, sparse
+            kind = "sparse" if sparse else "dense"
+            self.inputs = f"{kind}, {density(images):.1%} of the values are not zero"
+        sparse = self._source[1]
+        if sparse and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
+            images, y = np.pad(images[order], ((0, 0), (0, 1))), y[order]
+            order = np.arange(len(order))
+        # steps on all weights, and large minibatches, go by pairs
+        is_plain = self.job["optimizer"] == 0 and not self._settings.get("weight_decay")
+        kind = BY_IMAGE if self.batch_size < BY_PAIR_FROM and is_plain else BY_PAIR
+        self.job["images_as"] = kind if sparse else DENSE
+        self.job["image_kind"], self.job["scale"] = IMAGE_KINDS[images.dtype.name], scale
+        self.job["image_row"] = images.strides[0]
+        return images, y, order
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""
-        for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
-            unpack_weights(arrays["w"], w)
-            np.copyto(b, arrays["b"][: len(b)])
+        self._read("w", "b", weights, biases)
 
     def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Take weights and biases, as `read` writes them, for the next step; velocities stay."""
-        for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
-            arrays["w"][...] = pack_panels(w, arrays["w"].shape[2])
-            arrays["b"][: len(b)] = b
+        """Take weights and biases, as `read` writes them, for the next step; the state stays."""
+        self._write("w", "b", weights, biases)
 
-    def read_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Write the velocities, zero without momentum, into arrays like weights and biases."""
-        for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
-            w[...], b[...] = 0, 0
-            if "vw" in arrays:
-                unpack_weights(arrays["vw"], w)
-                np.copyto(b, arrays["vb"][: len(b)])
+    def read_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Write the optimiser's state in a slot into arrays like weights and biases."""
+        self._read(f"w {slot}", f"b {slot}", weights, biases)
 
-    def write_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Take the velocities of another engine, as `read_velocities` wrote them."""
-        for arrays, w, b in zip(self._arrays, weights, biases, strict=True):
-            if "vw" in arrays:
-                arrays["vw"][...] = pack_panels(w, arrays["vw"].shape[2])
-                arrays["vb"][: len(b)] = b
+    def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take the state in a slot from another engine, as `read_state` wrote it."""
+        self._write(f"w {slot}", f"b {slot}", weights, biases)
 
+    def _read(self, w_name: str, b_name: str, weights: Sequence[Array], biases: Any) -> None:
+        for arrays, w, b in zip(self.buffers, weights, biases, strict=True):
+            unpack_panels(arrays[w_name], w)
+            np.copyto(b, arrays[b_name][: len(b)])
 
-def infer(
-    weights: Sequence[Array],
-    biases: Sequence[Array],
-    activations: Sequence[str],
-    images: Array,
-    a: Array,
-    scale: float = 1.0,
-    threads: int | None = None,
-) -> None:
-    """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten.
-
-    The bits depend on no number of threads. Up to TILE_ROWS sparse images are summed in another
-    order than more of them, so their last bits may differ.
-    """
-    if len(images) > TILE_ROWS:
-        check_array("a", a, (len(images), len(biases[-1])), weights[0].dtype)
-        check_output("a", a, {"images": images})
-    predict(weights, biases, activations, images, "answers", a, scale, threads)
-
-
-def classify(
-    weights: Sequence[Array],
-    biases: Sequence[Array],
-    activations: Sequence[str],
-    images: Array,
-    classes: Array,
-    scale: float = 1.0,
-    threads: int | None = None,
-) -> None:
-    """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
-    if len(images) > TILE_ROWS:
-        check_array("classes", classes, (len(images),), np.dtype(np.int64))
-        check_output("classes", classes, {"images": images})
-    predict(weights, biases, activations, images, "classes", classes, scale, threads)
+    def _write(self, w_name: str, b_name: str, weights: Sequence[Array], biases: Any) -> None:
+        for arrays, w, b in zip(self.buffers, weights, biases, strict=True):
+            arrays[w_name][...] = pack_panels(w, arrays[w_name].shape[2])
+            arrays[b_name][: len(b)] = b
 
 
 def y_array(y: Array, dtype: np.dtype) -> Array:

@@ -1,21 +1,24 @@
-"""The one door into the compiled room: hand a job to a team of threads."""
+"""The one way into compiled code: hand a job to a team of threads."""
 
 from __future__ import annotations
 
 from time import perf_counter
+from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import prange
 from numba.core import types
 
 from fastmlp.cores import usable_cores
 from fastmlp.functions import Array
-from fastmlp.kernels.layout import aligned_zeros
-from fastmlp.kernels.options import Shared, entry, is_kept
-from fastmlp.kernels.records import JOB, LAYER
-from fastmlp.kernels.step import work
-from fastmlp.kernels.team import (
+from fastmlp.kernels.llvm.compile import Shared, entry, is_kept
+from fastmlp.kernels.llvm.emitter import Emitter
+from fastmlp.kernels.llvm.intrinsics import emitted
+from fastmlp.kernels.memory.panels import aligned_zeros
+from fastmlp.kernels.memory.tuning import WORTHWHILE
+from fastmlp.kernels.team.barrier import (
     BOARD_SIZE,
     NAP,
     NAP_NANOSECONDS,
@@ -24,11 +27,8 @@ from fastmlp.kernels.team import (
     START_NAP_NANOSECONDS,
     join,
 )
-from fastmlp.kernels.threads import Threads, check_can_compile
+from fastmlp.kernels.team.threads import Threads, check_can_compile
 
-# Dense multiplications of a step that make a second thread pay: below, the members wait for
-# each other's memory
-WORTHWHILE = 250_000
 _prepared: set[np.dtype] = set()
 _threads = Threads()
 
@@ -38,15 +38,28 @@ thread_count = types.ExternalFunction("get_num_threads", types.intp())
 set_thread_count = types.ExternalFunction("set_num_threads", types.void(types.int32))
 
 
+@emitted
+def call_member(
+    emit: Emitter, function: Any, job: Any, layers: Any, count: Any, barrier: Any, scratch: Any,
+    member: Any, members: Any, like: Any,
+) -> None:  # fmt: skip
+    """Call the function at an address for one member of a team."""
+    args = [job, layers, count, barrier, scratch, member, members, like]
+    kind = ir.FunctionType(ir.VoidType(), [value.type for value in args])
+    pointer = emit.builder.inttoptr(function, kind.as_pointer())
+    emit.builder.call(pointer, args)
+
+
 @entry(parallel=True)
-def _run_team(job, layers, count, board, members, like):
+def _run_team(function, job, layers, count, scratch, scratch_bytes, board, members, like):
     # set and restored in compiled code, which no signal handler interrupts
     before = thread_count()
     set_thread_count(members)
     for _ in prange(members):
         number, size = join(board, members)
         if number >= 0:
-            work(job, layers, count, board, number, size, like)
+            own = scratch + number * scratch_bytes
+            call_member(function, job, layers, count, board, own, number, size, like)
     set_thread_count(before)
 
 
@@ -56,7 +69,7 @@ def available_threads() -> int:
 
 
 def team_size(work: int, threads: int | None = None) -> int:
-    """Return how many threads some multiplications between two meetings are worth.
+    """Return how many threads some multiplications between two barriers are worth.
 
     As many as asked for; without a wish, no more than have WORTHWHILE to do.
     """
@@ -68,7 +81,7 @@ def is_compiled(dtype: np.dtype) -> bool:
     if dtype in _prepared:
         return True
     kernels = [kernel.function for kernel in Shared.by_name.values()]
-    if _threads.most() > 1:  # who is alone calls `work` itself
+    if _threads.most() > 1:  # who is alone calls the job's function itself
         kernels.append(_run_team)
     return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in kernels)
 
@@ -88,28 +101,42 @@ def prepare(dtype: np.dtype) -> float:
             if dtype not in _prepared:  # another thread may have been first
                 for kernel in Shared.by_name.values():
                     kernel.compile(numba.from_dtype(dtype))
+                if _threads.most() > 1:
+                    _run_team.compile((types.int64,) * 8 + (numba.from_dtype(dtype),))
                 _prepared.add(dtype)
-        run(np.zeros(1, JOB), np.zeros(0, LAYER), 2, dtype)
     return perf_counter() - began
 
 
-def run(job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
-    """Do a job with a team of at most so many members; return how many took part."""
+def symbol(function: str, dtype: np.dtype) -> Any:
+    """Return a shared function by its name, compiled, to be called from Python."""
     if dtype not in _prepared:
         prepare(dtype)
-    job["place"], job_place, layers_place = job.ctypes.data, job.ctypes.data, layers.ctypes.data
-    layers["place"] = layers_place + np.arange(len(layers)) * LAYER.itemsize
+    kernel = Shared.by_name[function]
+    if dtype.name not in kernel.compiled:  # defined since
+        with _threads.launching:
+            kernel.compile(numba.from_dtype(dtype))
+    return kernel.compiled[dtype.name]
+
+
+def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
+    """Let a team of at most so many members do a job; return how many took part.
+
+    function : the name of a shared function (job, layers, count, barrier, scratch, member,
+        members, like), which each member calls; job : a JOB record, layers : LAYER records
+    """
+    compiled = symbol(function, dtype)
+    where = job.ctypes.data, layers.ctypes.data, len(layers)
+    scratch, size = int(job["scratch"][0]), int(job["scratch_bytes"][0])
     members = _threads.expected(members)
     if members == 1:
-        alone = Shared.by_name["work"].compiled[dtype.name].ctypes
-        alone(job_place, layers_place, len(layers), 0, 0, 1, 0.0)
+        compiled.ctypes(*where, 0, scratch, 0, 1, 0.0)
         return 1
     board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
     board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
     with _threads.launching:
         _threads.start()
-        place, like = board.ctypes.data, dtype.type(0)
-        _run_team(job_place, layers_place, len(layers), place, members, like)
+        like = dtype.type(0)
+        _run_team(compiled.address, *where, scratch, size, board.ctypes.data, members, like)
     came = int(board[SIZE])
     _threads.record(came, members)
     return came

@@ -1,61 +1,107 @@
-"""Inference with one network: weights stay where they are; a few images find all prepared."""
+"""Inference with one network: weights stay where they are; few images find all prepared."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 from weakref import ref
 
 import numpy as np
 
 from fastmlp.functions import Array, quiet
-from fastmlp.kernels.encoding import even_rows, is_sparse
-from fastmlp.kernels.job import Job, layer_records
+from fastmlp.kernels.checks import check_array, check_output
 from fastmlp.kernels.launch import prepare, run, team_size
-from fastmlp.kernels.layout import aligned_zeros, panel_views, row_stride
-from fastmlp.kernels.masks import PART
-from fastmlp.kernels.options import Shared
-from fastmlp.kernels.records import CODES, DENSE, IMAGE_KINDS, INFER, MASKS
-from fastmlp.kernels.rows import ROW_VECTORS
-from fastmlp.kernels.simd import VECTOR_BYTES
-from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.memory.panels import (
+    aligned_zeros,
+    panel_views,
+    round_up,
+    row_stride,
+    vector_size,
+)
+from fastmlp.kernels.memory.records import (
+    BY_IMAGE,
+    BY_PAIR,
+    DENSE,
+    IMAGE_KINDS,
+    JOB,
+    network_layers,
+    point,
+    private_memory,
+)
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.step.images import is_sparse, table_of
+from fastmlp.kernels.step.inference import scratch_bytes
 
 # The predictors that nobody is using: the last one used is the last
 _idle: list[Predictor] = []
 MOST_IDLE = 8
 
 
-def predict(
+def infer(
     weights: Sequence[Array],
     biases: Sequence[Array],
     activations: Sequence[str],
     images: Array,
+    a: Array,
+    scale: float = 1.0,
+    threads: int | None = None,
+) -> None:
+    """a = the network's outputs `(N, O)`: see `fastmlp.backends.Backend`.
+
+    The bits depend on no number of threads. Up to TILE_ROWS sparse images are summed in another
+    order than more of them, so their last bits may differ.
+    """
+    if len(images) > TILE_ROWS:
+        check_array("a", a, (len(images), len(biases[-1])), weights[0].dtype)
+        check_output("a", a, {"images": images})
+    _predict(weights, biases, activations, scale, images, "outputs", a, threads)
+
+
+def classify(
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    activations: Sequence[str],
+    images: Array,
+    classes: Array,
+    scale: float = 1.0,
+    threads: int | None = None,
+) -> None:
+    """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
+    if len(images) > TILE_ROWS:
+        check_array("classes", classes, (len(images),), np.dtype(np.int64))
+        check_output("classes", classes, {"images": images})
+    _predict(weights, biases, activations, scale, images, "classes", classes, threads)
+
+
+def _predict(
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    activations: Sequence[str],
+    scale: float,
+    images: Array,
     what: str,
     out: Array,
-    scale: float,
     threads: int | None,
 ) -> None:
-    """out = "answers", the outputs `(N, O)`, or "classes" `(N,)`, for images `(N, I)` times scale.
+    """out = "outputs" `(N, O)` or "classes" `(N,)` for images `(N, I)` times scale.
 
     Whoever computes has a predictor alone: other threads, and a signal handler in the midst of it,
-    take or make another. So no lock is held, neither at a fork. MOST_IDLE are kept.
+    take or make another. So no lock is held, neither at a fork. MOST_IDLE are kept, so networks
+    that take turns cost what one costs.
     """
-    weights, biases = tuple(weights), tuple(biases)  # what the predictor reads lives until it ends
-    predictor = _take(weights, biases, activations, scale)
-    if predictor is None:
-        predictor = Predictor(weights, biases, activations, scale)
+    network = tuple(weights), tuple(biases), tuple(activations), scale  # lives until this ends
+    predictor = _take(*network) or Predictor(*network)
     predictor(images, what, out, threads)
     # not reached after an exception, which may have left its buffers half written
     _idle.append(predictor)
     del _idle[:-MOST_IDLE]
 
 
-def _take(
-    weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str], scale: float
-) -> Predictor | None:
+def _take(*network: Any) -> Predictor | None:
     """Return a predictor of this network that nobody else can take until it is idle again."""
     for predictor in reversed(tuple(_idle)):
-        if predictor.serves(weights, biases, activations, scale):
+        if predictor.serves(*network):
             try:
                 _idle.remove(predictor)
             except ValueError:  # another thread was quicker
@@ -90,58 +136,47 @@ class Predictor:
     @quiet
     def __init__(
         self,
-        weights: Sequence[Array],
-        biases: Sequence[Array],
-        activations: Sequence[str],
+        weights: tuple[Array, ...],
+        biases: tuple[Array, ...],
+        activations: tuple[str, ...],
         scale: float,
     ) -> None:
         self.parameters = [ref(array, _drop_collected) for array in (*weights, *biases)]
-        self.activations, self.scale = tuple(activations), scale
+        self.activations, self.scale = activations, scale
         self._dtype, self._size = weights[0].dtype, sum(w.size for w in weights)
         dtype, inputs, outputs = self._dtype, len(weights[0]), len(biases[-1])
         prepare(dtype)
-        self._layers, arrays = layer_records(weights, biases, activations)
-        self._arrays = arrays
-        in_place = [
-            _read_in_place(layer, w, b, TILE_VECTORS)
-            for layer, w, b in zip(self._layers[1:], weights[1:], biases[1:], strict=True)
-        ]
+        self._layers, self._arrays = layers, arrays = network_layers(weights, biases, activations)
         # the first layer reads weights in pairs of rows
-        has_pairs = len(weights[0]) % 2 == 0
-        first = self._layers[0], weights[0], biases[0], ROW_VECTORS
-        in_place.insert(0, has_pairs and _read_in_place(*first))
-        layers = self._layers
-        layers["a_panel"] = layers["width"]
-        layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
-        self._found = {
-            "answers": aligned_zeros((TILE_ROWS, outputs), dtype),
-            "classes": aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
-        }
-        layers["place"] = layers.ctypes.data + np.arange(len(layers)) * layers.itemsize
-        self._images = {
-            name: aligned_zeros((TILE_ROWS, inputs), np.dtype(name)) for name in IMAGE_KINDS
-        }
-        self._table = (scale * np.arange(256)).astype(dtype)
-        self._job, self._jobs = self._new_job(1, TILE_ROWS), dict[int, Job]()
-        self._job.point(**self._found)
-        self._record = self._job.record[0]
-        self._record["place"] = self._job.record.ctypes.data
-        self._classes = self._found["classes"].ctypes.data
-        self._work = Shared.by_name["work"].compiled[dtype.name].ctypes
-        self._call = (self._job.record.ctypes.data, layers.ctypes.data, len(layers), 0, 0, 1, 0.0)
-        self._image_kind = ""
+        most = [PANEL_VECTORS if inputs % 2 == 0 else 0] + [TILE_VECTORS] * (len(weights) - 1)
         # what has to be copied at each call: (where to, from where), views of arrays all of them
         self._copies: list[tuple[Array, Array]] = []
-        for read, packed, w, b in zip(in_place, arrays, weights, biases, strict=True):
-            if not read:
+        for layer, own, w, b, vectors in zip(layers, arrays, weights, biases, most, strict=True):
+            if not _read_in_place(layer, w, b, vectors):
                 w, b = np.asarray(_Memory(w)), np.asarray(_Memory(b))
-                self._copies += [*panel_views(packed["w"], w), (packed["b"][: len(b)], b)]
+                self._copies += [*panel_views(own["w"], w), (own["b"][: len(b)], b)]
+        layers["a_panel"] = layers["width"]
+        layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
+        self._table = table_of(scale, dtype)
+        self._found = {
+            "outputs": aligned_zeros((TILE_ROWS, outputs), dtype),
+            "classes": aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
+        }
+        # an image with an odd number of pixels has a zero behind its last
+        self._images = {
+            name: aligned_zeros((TILE_ROWS, round_up(inputs, 2)), np.dtype(name))
+            for name in IMAGE_KINDS
+        }
+        self._jobs: dict[int, tuple[Array, Array]] = {}
+        self._job = self._job_of(1)
+        self._few = np.array(self._job)
+        point(self._few, **self._found)
 
     def serves(
         self,
-        weights: Sequence[Array],
-        biases: Sequence[Array],
-        activations: Sequence[str],
+        weights: tuple[Array, ...],
+        biases: tuple[Array, ...],
+        activations: tuple[str, ...],
         scale: float,
     ) -> bool:
         """Return whether these very arrays are this predictor's."""
@@ -150,71 +185,70 @@ class Predictor:
             scale == self.scale
             and len(arrays) == len(self.parameters)
             and all(own() is array for own, array in zip(self.parameters, arrays, strict=True))
-            and tuple(activations) == self.activations
+            and activations == self.activations
         )
 
     def __call__(self, images: Array, what: str, out: Array, threads: int | None = None) -> None:
-        """As `predict`."""
+        """As `_predict`."""
         for target, source in self._copies:
             target[...] = source
+        sparse = len(self._layers) > 1 and is_sparse(images)
         if len(images) <= TILE_ROWS:
-            self._infer_few(images, what, out)
+            self._infer_few(images, sparse, what, out)
         else:
-            self._infer_many(images, what, out, threads)
+            self._infer_many(images, sparse, what, out, threads)
 
-    def _infer_many(self, images: Array, what: str, out: Array, threads: int | None) -> None:
-        """Infer PART images at a time, by a team whose buffers are kept for the next call."""
-        layers = self._layers
+    def _infer_few(self, images: Array, sparse: bool, what: str, out: Array) -> None:
+        """Infer up to TILE_ROWS images in buffers that are always there."""
+        record, own = self._few[0], self._images[images.dtype.name]
+        own[: len(images), : images.shape[1]] = images
+        self._take(self._few, own, len(images), BY_IMAGE if sparse else DENSE)
+        record["classes"] = self._found["classes"].ctypes.data if what == "classes" else 0
+        run("infer", self._few, self._layers, 1, self._dtype)
+        out[...] = self._found[what][: len(images)]
+
+    def _infer_many(
+        self, images: Array, sparse: bool, what: str, out: Array, threads: int | None
+    ) -> None:
+        """Infer by a team, whose buffers are kept for the next call."""
         wanted = team_size(len(images) * self._size, threads)
         members = min(wanted, -(-len(images) // TILE_ROWS))
+        images, job = np.ascontiguousarray(images), self._job_of(members)
+        if sparse and images.shape[1] % 2:
+            images = np.pad(images, ((0, 0), (0, 1)))
+        self._take(job, images, len(images), BY_PAIR if sparse else DENSE)
+        job["classes"] = 0
+        point(job, **{what: out})
+        run("infer", job, self._layers, members, self._dtype)
+
+    def _take(self, job: Array, images: Array, count: int, kind: int) -> None:
+        """Let a job infer so many images."""
+        record = job[0]
+        record["images"], record["samples"] = images.ctypes.data, count
+        record["image_kind"], record["images_as"] = IMAGE_KINDS[images.dtype.name], kind
+        record["image_row"] = images.strides[0]
+
+    def _job_of(self, members: int) -> Array:
+        """Return the job of a team of so many members."""
         if members not in self._jobs:
-            self._jobs[members] = self._new_job(members, PART)
-        job, images = self._jobs[members], np.ascontiguousarray(images)
-        sparse = len(layers) > 1 and is_sparse(images)
-        images = even_rows(images) if sparse else images
-        record = job.record[0]
-        record["inputs_as"], record["image_row"] = MASKS if sparse else DENSE, images.shape[1]
-        record["image_kind"], record["samples"] = IMAGE_KINDS[images.dtype.name], len(images)
-        record["classes"] = 0
-        job.point(images=images, **{what: out})
-        run(job.record, layers, members, self._dtype)
-        job.forget("images", what)
-
-    def _new_job(self, members: int, rows: int) -> Job:
-        """Return a job that infers so many images at a time."""
-        job = Job(self._layers, self._dtype, members, infer_rows=rows)
-        job.record["kind"], job.record["scale"] = INFER, self.scale
-        job.record["x_row"] = row_stride(int(self._layers["inputs"][0]), self._dtype)
-        job.point(table=self._table)
-        return job
-
-    def _infer_few(self, images: Array, what: str, out: Array) -> None:
-        count, kind = len(images), images.dtype.name
-        own = self._images[kind]
-        own[:count] = images
-        if kind != self._image_kind:
-            self._record["images"], self._record["image_kind"] = own.ctypes.data, IMAGE_KINDS[kind]
-            self._image_kind = kind
-        sparse = len(self._layers) > 1 and is_sparse(images)
-        self._record["inputs_as"] = CODES if sparse else DENSE
-        self._record["samples"] = count
-        self._record["classes"] = self._classes if what == "classes" else 0
-        self._work(*self._call)
-        out[...] = self._found[what][:count]
+            job = np.zeros(1, JOB)
+            job["scale"] = self.scale
+            job["x_row"] = row_stride(int(self._layers["inputs"][0]), self._dtype)
+            point(job, table=self._table)
+            memory = private_memory(job, members, scratch_bytes(self._layers, self._dtype))
+            self._jobs[members] = job, memory
+        return self._jobs[members][0]
 
 
 def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:
     """Let a layer's record point to w and b themselves, where their rows are whole vectors."""
-    vector = VECTOR_BYTES // w.dtype.itemsize
-    fits = [
-        n
-        for n in (ROW_VECTORS, ROW_VECTORS // 2, 1)
-        if n <= most and w.shape[1] % (n * vector) == 0
-    ]
+    vector = vector_size(w.dtype)
+    widths = (PANEL_VECTORS, PANEL_VECTORS // 2, 1)
+    fits = [n for n in widths if n <= most and w.shape[1] % (n * vector) == 0]
     if not (fits and w.flags.c_contiguous and b.flags.c_contiguous):
         return False
     width = fits[0] * vector
     layer["width"], layer["panels"] = width, w.shape[1] // width
-    layer["w_row"], layer["panel_step"] = w.shape[1], width
-    layer["w"], layer["b"] = w.ctypes.data, b.ctypes.data
+    layer["w_row"], layer["w_panel"] = w.shape[1], width
+    point(layer, w=w, b=b)
     return True

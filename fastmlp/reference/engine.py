@@ -1,28 +1,22 @@
-"""A network in NumPy: minibatch SGD and inference, layer by layer, into buffers made once."""
+"""Training and inference in NumPy, layer by layer, in buffers that are made once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import Array, classes_of, count_correct
-from fastmlp.reference.layers import delta, forward, output, pack_weights, unpack_weights, update
+from fastmlp.functions import ACTIVATIONS, Array, Trace, classes_of, count_correct
+from fastmlp.optimizers import BIASES, OPTIMIZERS, WEIGHTS
+from fastmlp.reference.layers import delta, forward, gradient, output
 
 INFER_ROWS = 1000  # rows per matmul when inferring: bounds the memory, costs no speed
 
 
 class Engine:
-    """Trains one network: holds its parameters, in this backend's layout, and every buffer.
-
-    weights : L arrays `(I, O)`, biases : L arrays `(O,)`, all float32 or all float64; copied
-    activations : L names; cost : its name; batch_size : the largest minibatch
-    momentum, nesterov, weight_decay : as in `update`
-    threads : how many threads to use at most; None leaves the choice to the backend
-
-    `inputs` says, after training, how the first layer took the images.
-    """
+    """Trains one network: see `fastmlp.backends.Engine`, which is the contract."""
 
     def __init__(
         self,
@@ -31,96 +25,107 @@ class Engine:
         activations: Sequence[str],
         cost: str,
         batch_size: int,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float = 0.0,
+        optimizer: str = "sgd",
+        settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
     ) -> None:
         self.activations, self.cost, self.batch_size = tuple(activations), cost, batch_size
-        self.momentum, self.nesterov, self.weight_decay = momentum, nesterov, weight_decay
-        self.threads, self.inputs = threads, "dense"
-        self._w = [pack_weights(w) for w in weights]
-        self._b = [b.copy() for b in biases]
-        self._vw = [np.zeros_like(w) for w in self._w]
-        self._vb = [np.zeros_like(b) for b in self._b]
+        self._optimizer, self._settings = OPTIMIZERS[optimizer], dict(settings or {})
+        self.threads, self.inputs, self.slots = threads, "dense", self._optimizer.slots
+        self._w, self._b = [w.copy() for w in weights], [b.copy() for b in biases]
+        self._state = {
+            slot: ([np.zeros_like(w) for w in weights], [np.zeros_like(b) for b in biases])
+            for slot in self.slots
+        }
         dtype = self._w[0].dtype
         self._x = np.empty((batch_size, len(self._w[0])), dtype)
-        self._a = [np.empty((batch_size, len(b)), dtype) for b in self._b]
-        self._dz = [np.empty_like(a) for a in self._a]
-        self._z = np.empty_like(self._a[-1])
+        self._a, self._dz = (
+            [np.empty((batch_size, len(b)), dtype) for b in self._b] for _ in range(2)
+        )
+        # a hidden layer that keeps a needs no z
+        keeps_z = [ACTIVATIONS[f].keeps == "z" for f in activations[:-1]]
+        self._z = [
+            np.empty_like(a) if keeps else a
+            for a, keeps in zip(self._a, (*keeps_z, True), strict=True)
+        ]
+        self._dw, self._db = [np.empty_like(w) for w in weights], [np.empty_like(b) for b in biases]
 
     def train(
         self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
     ) -> tuple[Array, int]:
-        """Take one SGD step for each learning rate; return (costs `(steps,)`, correct answers).
-
-        images `(N, I)`, multiplied by scale, and not to be written to between calls;
-        y labels `(N,)` or targets `(N, O)`;
-        order : indices of rows; step k trains on order[k * batch_size : (k + 1) * batch_size]
-        learning_rates : float64 `(steps,)`. A step's cost is the sum over its samples; costs and
-        answers are those before the step.
-        """
+        """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         costs, correct = np.empty(len(learning_rates)), 0
+        rows = self._optimizer.coefficients(self._settings, np.asarray(learning_rates, np.float64))
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(all="ignore"):
-            for step, learning_rate in enumerate(learning_rates):
-                rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-                x = images[rows]
-                if scale != 1 or x.dtype != self._z.dtype:
-                    x = np.multiply(x, scale, out=self._x[: len(rows)], dtype=self._z.dtype)
-                costs[step], right = self._step(x, y[rows], float(learning_rate))
+            for step, row in enumerate(rows):
+                batch = order[step * self.batch_size : (step + 1) * self.batch_size]
+                costs[step], right = self._gradients(images, y, batch, scale)
                 correct += right
+                self._take_step(row)
         return costs, correct
 
-    def _step(self, x: Array, y: Array, learning_rate: float) -> tuple[float, int]:
-        batch, last = len(x), len(self._w) - 1
-        a = [x, *(buffer[:batch] for buffer in self._a)]
-        dz = [buffer[:batch] for buffer in self._dz]
-        for layer in range(last):
-            w, b, f = self._w[layer], self._b[layer], self.activations[layer]
-            forward(a[layer], w, b, f, a[layer + 1])
-        z = self._z[:batch]
-        forward(a[last], self._w[last], self._b[last], "identity", z)
-        total = output(z, y, self.activations[-1], self.cost, a[-1], dz[last])
-        for layer in range(last, -1, -1):
-            if layer:
-                f = self.activations[layer - 1]
-                delta(dz[layer], self._w[layer], a[layer], f, dz[layer - 1])
-            update(
-                a[layer],
-                dz[layer],
-                self._w[layer],
-                self._b[layer],
-                self._vw[layer],
-                self._vb[layer],
-                learning_rate,
-                self.momentum,
-                self.nesterov,
-                self.weight_decay,
-            )
-        return total, count_correct(a[-1], y)
+    def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
+        """Return what one step computes for these samples, at most a minibatch; nothing changes."""
+        with blas_threads(self.threads), np.errstate(all="ignore"):
+            cost, correct = self._gradients(images, y, order, scale)
+        a, dz = ([v[: len(order)].copy() for v in arrays] for arrays in (self._a, self._dz))
+        return Trace(
+            cost, correct, a, dz, [v.copy() for v in self._dw], [v.copy() for v in self._db]
+        )
+
+    def _gradients(
+        self, images: Array, y: Array, order: Array, scale: float
+    ) -> tuple[float, int]:
+        """Compute the gradients of a minibatch; return its cost, summed, and the right answers."""
+        batch, last, x, y = len(order), len(self._w) - 1, images[order], y[order]
+        if scale != 1 or x.dtype != self._x.dtype:
+            x = np.multiply(x, scale, out=self._x[:batch], dtype=self._x.dtype)
+        z, a, dz = ([buffer[:batch] for buffer in v] for v in (self._z, self._a, self._dz))
+        inputs = [x, *a[:-1]]
+        for l, f in enumerate(self.activations):
+            forward(inputs[l], self._w[l], self._b[l], f, z[l], a[l])
+        cost = output(z[-1], a[-1], y, self.activations[-1], self.cost, dz[-1])
+        for l in range(last, -1, -1):
+            gradient(inputs[l], dz[l], self._dw[l], self._db[l])
+            if l:
+                f = self.activations[l - 1]
+                kept = z[l - 1] if ACTIVATIONS[f].keeps == "z" else a[l - 1]
+                delta(dz[l], self._w[l], kept, f, dz[l - 1])
+        return cost, count_correct(a[-1], y)
+
+    def _take_step(self, row: Array) -> None:
+        """Change the parameters by their gradients, given the coefficients of a step."""
+        for kind, parameters, slopes in (
+            (WEIGHTS, self._w, self._dw),
+            (BIASES, self._b, self._db),
+        ):
+            for l, (parameter, g) in enumerate(zip(parameters, slopes, strict=True)):
+                state = [self._state[slot][kind][l] for slot in self.slots]
+                self._optimizer.step(parameter, g, state, row[kind])
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""
-        for packed, own, w, b in zip(self._w, self._b, weights, biases, strict=True):
-            unpack_weights(packed, w)
-            np.copyto(b, own)
+        _copy((*self._w, *self._b), (*weights, *biases))
 
     def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Take weights and biases, as `read` writes them, for the next step; velocities stay."""
-        for packed, own, w, b in zip(self._w, self._b, weights, biases, strict=True):
-            np.copyto(packed, w)
-            np.copyto(own, b)
+        """Take weights and biases, as `read` writes them, for the next step; the state stays."""
+        _copy((*weights, *biases), (*self._w, *self._b))
 
-    def read_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Write the velocities, zero without momentum, into arrays like weights and biases."""
-        for target, velocity in zip((*weights, *biases), (*self._vw, *self._vb), strict=True):
-            np.copyto(target, velocity if self.momentum else 0)
+    def read_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Write the optimiser's state in a slot into arrays like weights and biases."""
+        own = self._state[slot]
+        _copy((*own[0], *own[1]), (*weights, *biases))
 
-    def write_velocities(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Take the velocities of another engine, as `read_velocities` wrote them."""
-        for velocity, source in zip((*self._vw, *self._vb), (*weights, *biases), strict=True):
-            np.copyto(velocity, source)
+    def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take the state in a slot from another engine, as `read_state` wrote it."""
+        own = self._state[slot]
+        _copy((*weights, *biases), (*own[0], *own[1]))
+
+
+def _copy(sources: Sequence[Array], targets: Sequence[Array]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        np.copyto(target, source)
 
 
 def infer(
@@ -132,7 +137,7 @@ def infer(
     scale: float = 1.0,
     threads: int | None = None,
 ) -> None:
-    """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
+    """a = the network's outputs `(N, O)`: see `fastmlp.backends.Backend`."""
     dtype = weights[0].dtype
     with blas_threads(threads), np.errstate(all="ignore"):
         for start in range(0, len(images), INFER_ROWS):
@@ -140,7 +145,7 @@ def infer(
             x = np.multiply(images[rows], dtype.type(scale), dtype=dtype)
             for w, b, f in zip(weights, biases, activations, strict=True):
                 z = np.empty((len(x), len(b)), dtype)
-                forward(x, w, b, f, z)
+                forward(x, w, b, f, z, z)
                 x = z
             a[rows] = x
 

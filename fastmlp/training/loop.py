@@ -13,6 +13,7 @@ from fastmlp.errors import refuse
 from fastmlp.inputs import check_at_least
 from fastmlp.interrupts import interrupts_held
 from fastmlp.network import Network
+from fastmlp.optimizers import OPTIMIZERS, Setting, optimizer_for
 from fastmlp.training import resuming
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.ending import ending
@@ -102,7 +103,8 @@ def train(
         raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.put_parameters(state, run)
-    run.start(epochs, batch_size, momentum, nesterov, weight_decay, threads, callbacks)
+    optimizer, own = optimizer_for(momentum, nesterov, weight_decay)
+    run.start(epochs, batch_size, optimizer.name, own, threads, callbacks)
     watcher = Watcher(run, early_stopping, target_accuracy)
     if state is not None:
         resuming.put_rest(state, run, plan, generator, watcher)
@@ -186,15 +188,17 @@ def _check_settings(
 ) -> None:
     check_at_least("epochs", epochs, 0)
     check_at_least("batch_size", batch_size, 1)
-    for name, value in (
-        ("learning_rate", learning_rate),
-        ("momentum", momentum),
-        ("weight_decay", weight_decay),
+    bounds = OPTIMIZERS["momentum"].settings
+    for name, value, bound in (
+        ("learning_rate", learning_rate, Setting(0.0)),
+        ("momentum", momentum, bounds["momentum"]),
+        ("weight_decay", weight_decay, bounds["weight_decay"]),
     ):
-        check_at_least(name, value, 0, float)
+        check_at_least(name, value, bound.least, float)
         if not isfinite(value):
             raise refuse(name, "must be finite", value, "Pass an ordinary number.")
-    if momentum >= 1:
-        raise refuse("momentum", "must be below 1", momentum, "Pass 0.9, for example.")
+        if value >= bound.below:
+            remedy = f"Pass {bound.default}, for example."
+            raise refuse(name, f"must be below {bound.below:g}", value, remedy)
     if nesterov and momentum == 0:
         raise refuse("nesterov", "needs a momentum", "momentum=0", "Pass momentum=0.9.")

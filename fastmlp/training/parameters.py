@@ -12,8 +12,8 @@ from fastmlp.functions import Array
 from fastmlp.interrupts import interrupts_held
 from fastmlp.network import Network
 
-# Parameters and velocities, weights first in each
-State = tuple[list[Array], list[Array]]
+# Parameters, then the optimiser's state by slot; weights first in each
+State = tuple[list[Array], dict[str, list[Array]]]
 
 
 class Parameters:
@@ -68,18 +68,29 @@ class Parameters:
                 self.network.biases = biases
 
     def state(self) -> State:
-        """Return copies of the engine's parameters and velocities."""
-        parameters, velocities = ([np.empty_like(a) for a in self._own] for _ in range(2))
+        """Return copies of the engine's parameters and of its optimiser's state."""
+        parameters = [np.empty_like(a) for a in self._own]
         self.engine.read(*self._halves(parameters))
-        self.engine.read_velocities(*self._halves(velocities))
-        return parameters, velocities
+        return parameters, self.slots()
+
+    def slots(self) -> dict[str, list[Array]]:
+        """Return copies of the optimiser's state, by slot."""
+        state = {slot: [np.empty_like(a) for a in self._own] for slot in self.engine.slots}
+        for slot, arrays in state.items():
+            self.engine.read_state(slot, *self._halves(arrays))
+        return state
+
+    def put_slots(self, state: dict[str, list[Array]]) -> None:
+        """Give the optimiser what `slots` returned."""
+        for slot, arrays in state.items():
+            self.engine.write_state(slot, *self._halves(arrays))
 
     def go_back(self, state: State) -> None:
         """Give engine and network what `state` returned."""
-        parameters, velocities = state
+        parameters, slots = state
         with interrupts_held():
             self.engine.write(*self._halves(parameters))
-            self.engine.write_velocities(*self._halves(velocities))
+            self.put_slots(slots)
             self.put(parameters)
 
     def _halves(self, arrays: list[Array]) -> tuple[list[Array], list[Array]]:

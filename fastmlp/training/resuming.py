@@ -43,10 +43,10 @@ def taken(
 ) -> State:
     """Return the state of a run after so many epochs."""
     network = run.network
-    velocities = _like(network.weights), _like(network.biases)
-    run.engine.read_velocities(*velocities)
+    layers = len(network.weights)
     tensors = dict(_named_arrays("parameter", network.weights, network.biases))
-    tensors |= _named_arrays("velocity", *velocities)
+    for slot, arrays in run.parameters.slots().items():
+        tensors |= _named_arrays(slot, arrays[:layers], arrays[layers:])
     half = len(watcher.best) // 2
     tensors |= _named_arrays("best", watcher.best[:half], watcher.best[half:])
     facts = {
@@ -72,9 +72,8 @@ def put_rest(
     state: State, run: Run, plan: Schedule, generator: np.random.Generator, watcher: Watcher
 ) -> None:
     """Give engine, history, generator, schedule and watcher what they had."""
-    layers, facts = len(run.network.weights), state.facts
-    velocities = _arrays(state, "velocity", run)
-    run.engine.write_velocities(velocities[:layers], velocities[layers:])
+    facts = state.facts
+    run.parameters.put_slots({slot: _arrays(state, slot, run) for slot in run.engine.slots})
     if any(name.startswith("best") for name in state.tensors):
         watcher.best = _arrays(state, "best", run)
     try:
@@ -105,10 +104,6 @@ def _named_arrays(kind: str, weights: Any, biases: Any) -> Iterator[tuple[str, A
     for part, arrays in (("weight", weights), ("bias", biases)):
         for number, array in enumerate(arrays):
             yield f"{kind}.{number}.{part}", array
-
-
-def _like(arrays: Any) -> list[Array]:
-    return [np.empty_like(array) for array in arrays]
 
 
 def _or_infinite(value: float | None) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -78,9 +78,8 @@ class Run:
         self,
         epochs: int,
         batch_size: int,
-        momentum: float,
-        nesterov: bool,
-        weight_decay: float,
+        optimizer: str,
+        settings: Mapping[str, Any],
         threads: int | None,
         callbacks: Sequence[Callback],
     ) -> None:
@@ -96,9 +95,8 @@ class Run:
             network.activations,
             network.cost,
             self.batch_size,
-            momentum,
-            nesterov,
-            weight_decay,
+            optimizer,
+            settings,
             threads,
         )
         self.history.threads = self.engine.threads

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fastmlp.verify.checks import Case, Check
-from fastmlp.verify.layers import LAYER, delta, forward, gradient, output, update
+from fastmlp.verify.layers import trace
 from fastmlp.verify.networks import NETWORK, TRAINED, gradients, infer, step, steps
 from fastmlp.verify.tables import Draw
 
 __all__ = ["CASES", "DRAWN_FROM", "Case", "Check", "Draw"]
 
 CASES: dict[str, Callable[[Draw], Case]] = {
-    case.__name__: case
-    for case in (forward, delta, gradient, update, output, gradients, step, steps, infer)
+    case.__name__: case for case in (trace, gradients, step, steps, infer)
 }
 # every row of these tables has to come up in the cases of a kind
 DRAWN_FROM = {
-    "forward": (*LAYER, "activation"),
-    "delta": (*LAYER, "hidden"),
-    "gradient": LAYER,
-    "update": (*LAYER, "step"),
-    "output": (*LAYER, "output", "answers"),
+    "trace": (*NETWORK, "precision", "batch", "answers", "threads"),
     "gradients": (*NETWORK, "precision", "batch", "answers"),
     "step": TRAINED,
     "steps": (*TRAINED, "last batch", "calls"),

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import reference
 from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.network import PIXEL_SCALE
+from fastmlp.reference import layers as exact
 from fastmlp.verify.checks import ALLOWED
 from fastmlp.verify.tables import Draw
 
@@ -50,7 +50,7 @@ class Drawn:
         for w, b, f in zip(self.weights[:layers], self.biases, self.activations, strict=False):
             z = np.empty((len(x), len(b)))
             terms = (np.abs(x) @ np.abs(w) + np.abs(b)) * np.finfo(self.dtype).eps
-            reference.forward(x, w, b, "identity", z)
+            exact.forward(x, w, b, "identity", z, z)
             if not _is_smooth(f):
                 where = terms > 0
                 ratio = np.divide(np.abs(z), terms, out=np.full_like(z, np.inf), where=where)
@@ -61,12 +61,13 @@ class Drawn:
 
     def terms(self, x: Array, y: Array) -> list[float]:
         """Return, for each gradient, the largest sum of the sizes of its terms."""
-        a, weights = [x], list(zip(self.weights, self.biases, strict=True))
-        for (w, b), f in zip(weights, (*self.activations[:-1], "identity"), strict=True):
+        a, z, weights = [x], [x], list(zip(self.weights, self.biases, strict=True))
+        for (w, b), f in zip(weights, self.activations, strict=True):
             a.append(np.empty((len(x), len(b))))
-            reference.forward(a[-2], w, b, f, a[-1])
-        out, dz = np.empty_like(a[-1]), np.empty_like(a[-1])
-        reference.output(a[-1], y, self.activations[-1], self.cost, out, dz)
+            z.append(np.empty_like(a[-1]))
+            exact.forward(a[-2], w, b, f, z[-1], a[-1])
+        out, dz = a[-1], np.empty_like(a[-1])
+        exact.output(z[-1], out, y, self.activations[-1], self.cost, dz)
         answers = np.eye(out.shape[1])[y] if y.ndim == 1 else y
         dz = np.abs(dz) + (np.abs(out) + np.abs(answers)) / len(x)
         sizes_w, sizes_b = [0.0] * len(weights), [0.0] * len(weights)
@@ -75,8 +76,9 @@ class Drawn:
             sizes_b[layer] = float(dz.sum(axis=0).max())
             if layer:
                 f, below = self.activations[layer - 1], np.empty_like(a[layer])
-                reference.delta(dz, np.abs(self.weights[layer]), a[layer], f, below)
-                dz = below
+                kept = z[layer] if ACTIVATIONS[f].keeps == "z" else a[layer]
+                exact.delta(dz, np.abs(self.weights[layer]), kept, f, below)
+                dz = np.abs(below)
         return [*sizes_w, *sizes_b]
 
     def inputs(self) -> Array:
@@ -103,9 +105,9 @@ def _is_smooth(activation: str) -> bool:
     row = ACTIVATIONS[activation]
     if row.derivative is None:
         return True
-    a = np.empty((1, 2))
-    row.f(np.array([[-1e-9, 1e-9]]), a)
-    slopes = row.derivative(a).astype(np.float64)
+    z, a = np.array([[-1e-9, 1e-9]]), np.empty((1, 2))
+    row.f(z, a)
+    slopes = row.derivative(z if row.keeps == "z" else a).astype(np.float64)
     return bool(abs(slopes[0, 1] - slopes[0, 0]) < 0.1 and abs(a[0, 1] - a[0, 0]) < 0.1)
 
 

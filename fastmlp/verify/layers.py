@@ -1,27 +1,92 @@
-"""Cases of one layer: each kernel alone against the float64 reference.
+"""Each layer of a training step alone, against the float64 reference.
 
-Errors are measured as the BLAS tests do: in eps times the sum of the sizes of the terms. Inputs
-come as views into larger arrays, so that they begin anywhere.
+A layer is judged by what it was given: the outputs of the layer below and the deltas of the layer
+above as the step itself computed them. So errors are not carried from layer to layer, and can be
+measured as the BLAS tests do, in eps times the sum of the sizes of the terms.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
-from fastmlp import kernels, reference
-from fastmlp.functions import ACTIVATIONS, Array
+from fastmlp import kernels
+from fastmlp.functions import ACTIVATIONS, Array, Trace
+from fastmlp.reference import layers as exact
 from fastmlp.verify.checks import ALLOWED, Case, Check
+from fastmlp.verify.drawn import Drawn, drawn_network
 from fastmlp.verify.tables import Draw
 
-LAYER = ("precision", "batch", "width")
+
+def trace(draw: Draw) -> Case:
+    """The outputs, deltas and gradients of every layer, as one training step computes them."""
+    dtype, batch = draw.row("precision"), draw.row("batch")
+    drawn = drawn_network(draw, dtype, batch)
+    count = len(drawn.images)
+    y = draw.answers(count, drawn.sizes[-1], drawn.cost)
+    parameters, threads = drawn.parameters(dtype), draw.row("threads", 0.5)
+    engine = kernels.Engine(
+        *parameters, drawn.activations, drawn.cost, max(batch, count), threads=threads
+    )
+    found = engine.trace(drawn.images, y, np.arange(count), drawn.scale)
+    checks = (*_layers(drawn, found), *_output(drawn, found, y))
+    return Case(f"{drawn} answers of shape {y.shape} threads={threads}", checks)
 
 
-def _shape(draw: Draw) -> tuple[Any, int, int, int]:
-    """Return precision, batch, inputs and outputs."""
-    dtype = draw.row("precision")
-    return dtype, draw.row("batch"), draw.width(dtype), draw.width(dtype)
+def _layers(drawn: Drawn, found: Trace) -> Iterator[Check]:
+    """Yield the checks of the products: a, dw and db of each layer, and dz of those below."""
+    eps, x, sums = np.finfo(drawn.dtype).eps, drawn.inputs(), [np.zeros((0, 0))]
+    for l, (w, b, f) in enumerate(
+        zip(drawn.weights, drawn.biases, drawn.activations, strict=True)
+    ):
+        z, a = np.empty((len(x), len(b))), np.empty((len(x), len(b)))
+        exact.forward(x, w, b, f, z, a)
+        terms = np.abs(x) @ np.abs(w) + np.abs(b)
+        if _jumps(f):
+            a = np.where(np.abs(z) > ALLOWED * eps * terms, a, found.a[l])
+        # |f'| is about 1 at most, and f itself is right to a few eps of what it returns
+        size = terms + np.abs(a)
+        if ACTIVATIONS[f].derivative is None:
+            size = a * (1 + 2 * terms.max(axis=1, keepdims=True))
+        yield Check(f"a of layer {l}", found.a[l], a, size)
+        dz = found.dz[l].astype(np.float64)
+        # samples that are alike are rounded alike: the error grows with their number
+        alike = 1 + len(x) / 64
+        size = np.abs(x.T) @ np.abs(dz) * alike
+        yield Check(f"dw of layer {l}", found.dw[l], x.T @ dz, size)
+        size = np.abs(dz).sum(axis=0) * alike
+        yield Check(f"db of layer {l}", found.db[l], dz.sum(axis=0), size)
+        if l:
+            below = drawn.activations[l - 1]
+            keeps_z = ACTIVATIONS[below].keeps == "z"
+            dx, kept = np.empty_like(x), sums[0] if keeps_z else x
+            exact.delta(dz, w, kept, below, dx)
+            # f'' is about 1 at most: a sum that is off by its terms' eps is a slope that is
+            size = (np.abs(dz) @ np.abs(w.T)) * (2 + sums[1] * keeps_z)
+            yield Check(f"dz of layer {l - 1}", found.dz[l - 1], dx, size)
+        x, sums = found.a[l].astype(np.float64), [z, terms]
+
+
+def _output(drawn: Drawn, found: Trace, y: Array) -> Iterator[Check]:
+    """Yield the checks of the cost and of the first delta."""
+    x = found.a[-2].astype(np.float64) if len(found.a) > 1 else drawn.inputs()
+    (w, b), f = (drawn.weights[-1], drawn.biases[-1]), drawn.activations[-1]
+    z, a = x @ w + b, found.a[-1].astype(np.float64)
+    dz, exact_a = np.empty_like(z), np.empty_like(z)
+    ACTIVATIONS[f].f(z, exact_a)
+    exact.output(z, a, y, f, drawn.cost, dz)
+    total = exact.output(z, exact_a, y, f, drawn.cost, np.empty_like(dz))
+    terms = np.abs(x) @ np.abs(w) + np.abs(b)
+    targets = np.eye(z.shape[1])[y] if y.ndim == 1 else np.abs(y)
+    answer = np.abs(a) * (1 + targets.sum(axis=1, keepdims=True)) + targets
+    keeps_z = ACTIVATIONS[f].keeps == "z"
+    size = (np.abs(dz) + answer / len(z)) * (4 + terms * keeps_z)
+    yield Check("dz of the output", found.dz[-1], dz, size)
+    if not _jumps(f):
+        spread = (answer + 1) * (answer + terms + 1)
+        size = np.array([spread.sum() * (1 + terms.max())])
+        yield Check("cost", np.array([found.cost], drawn.dtype), np.array([total]), size)
 
 
 def _jumps(activation: str) -> bool:
@@ -29,104 +94,3 @@ def _jumps(activation: str) -> bool:
     z, a = np.array([[-1e-300, 1e-300]]), np.zeros((1, 2))
     ACTIVATIONS[activation].f(z, a)
     return bool(abs(a[0, 1] - a[0, 0]) > 0.5)
-
-
-def forward(draw: Draw) -> Case:
-    """a = f(x w + b)."""
-    dtype, batch, inputs, outputs = _shape(draw)
-    f = draw.row("activation")
-    (x, x8), (w, w8) = draw.numbers(dtype, batch, inputs), draw.numbers(dtype, inputs, outputs)
-    b, b8 = draw.numbers(dtype, outputs)
-    a, exact = draw.placed(np.full((batch, outputs), np.nan, dtype)), np.empty((batch, outputs))
-    kernels.forward(x, kernels.pack_weights(w), b, f, a)
-    reference.forward(x8, w8, b8, f, exact)
-    terms = np.abs(x8) @ np.abs(w8) + np.abs(b8)
-    if _jumps(f):
-        clear = np.abs(x8 @ w8 + b8) > ALLOWED * np.finfo(dtype).eps * terms
-        exact = np.where(clear, exact, a)
-    if ACTIVATIONS[f].derivative is None:
-        terms = exact * (1 + 2 * terms.max(axis=1, keepdims=True))
-    # |f'| is at most 1, and f itself is right to a few eps of what it returns
-    size = terms + np.abs(exact)
-    what = f"B={batch} I={inputs} O={outputs} {f} {np.dtype(dtype)}"
-    return Case(what, (Check("a", a, exact, size),))
-
-
-def delta(draw: Draw) -> Case:
-    """dx = (dz w^T) f'(z)."""
-    dtype, batch, inputs, outputs = _shape(draw)
-    f = draw.row("hidden")
-    (dz, dz8), (w, w8) = draw.numbers(dtype, batch, outputs), draw.numbers(dtype, inputs, outputs)
-    a = draw.numbers(dtype, batch, inputs)[0]
-    ACTIVATIONS[f].f(a.copy(), a)
-    dx, exact = draw.placed(np.full((batch, inputs), np.nan, dtype)), np.empty((batch, inputs))
-    kernels.delta(dz, kernels.pack_weights(w), a, f, dx)
-    reference.delta(dz8, w8, a.astype(np.float64), f, exact)
-    size = (np.abs(dz8) @ np.abs(w8.T)) * 2
-    what = f"B={batch} I={inputs} O={outputs} {f} {np.dtype(dtype)}"
-    return Case(what, (Check("dx", dx, exact, size),))
-
-
-def gradient(draw: Draw) -> Case:
-    """dw = x^T dz, db = sum of dz."""
-    dtype, batch, inputs, outputs = _shape(draw)
-    (x, x8), (dz, dz8) = draw.numbers(dtype, batch, inputs), draw.numbers(dtype, batch, outputs)
-    dw = np.empty((inputs, outputs), dtype)
-    packed, db = kernels.pack_weights(np.full_like(dw, np.nan)), np.full(outputs, np.nan, dtype)
-    kernels.gradient(x, dz, packed, db)
-    kernels.unpack_weights(packed, dw)
-    checks = (
-        Check("dw", dw, x8.T @ dz8, np.abs(x8.T) @ np.abs(dz8)),
-        Check("db", db, dz8.sum(axis=0), np.abs(dz8).sum(axis=0)),
-    )
-    return Case(f"B={batch} I={inputs} O={outputs} {np.dtype(dtype)}", checks)
-
-
-def update(draw: Draw) -> Case:
-    """One SGD step on a layer, with momentum, Nesterov and weight decay or without."""
-    dtype, batch, inputs, outputs = _shape(draw)
-    (x, x8), (dz, dz8) = draw.numbers(dtype, batch, inputs), draw.numbers(dtype, batch, outputs)
-    (w, w8), (b, b8) = draw.numbers(dtype, inputs, outputs), draw.numbers(dtype, outputs)
-    (vw, vw8), (vb, vb8) = draw.numbers(dtype, inputs, outputs), draw.numbers(dtype, outputs)
-    rate, settings = float(draw.rng.choice([0.1, 4.0])), draw.row("step")
-    gw, gb = np.abs(x8.T) @ np.abs(dz8) + np.abs(w8), np.abs(dz8).sum(axis=0)
-    size_w = np.abs(w8) + 2 * rate * (gw + np.abs(vw8))
-    size_b = np.abs(b8) + 2 * rate * (gb + np.abs(vb8))
-    packed, speed, own = kernels.pack_weights(w), kernels.pack_weights(vw), np.empty_like(w)
-    kernels.update(x, dz, packed, b, speed, vb, rate, *settings)
-    kernels.unpack_weights(packed, own)
-    reference.update(x8, dz8, w8, b8, vw8, vb8, rate, *settings)
-    checks = [Check("w", own, w8, size_w), Check("b", b, b8, size_b)]
-    if settings[0]:
-        kernels.unpack_weights(speed, own := np.empty_like(w))
-        checks += [Check("vw", own, vw8, size_w / rate), Check("vb", vb, vb8, size_b / rate)]
-    what = f"B={batch} I={inputs} O={outputs} {np.dtype(dtype)} step={(rate, *settings)}"
-    return Case(what, tuple(checks))
-
-
-def output(draw: Draw) -> Case:
-    """a = f(z), the cost, and dz."""
-    dtype, batch = draw.row("precision"), draw.row("batch")
-    outputs, (f, cost) = draw.width(dtype), draw.row("output")
-    z, z8 = draw.numbers(dtype, batch, outputs)
-    y = draw.answers(batch, outputs, cost)
-    a, dz = (np.full((batch, outputs), np.nan, dtype) for _ in range(2))
-    a8, dz8 = np.empty((batch, outputs)), np.empty((batch, outputs))
-    total = kernels.output(z, y, f, cost, a, dz)
-    total8 = reference.output(z8, y, f, cost, a8, dz8)
-    targets = np.eye(outputs)[y] if y.ndim == 1 else np.abs(y)
-    span, whole = 1 + np.abs(z8).max(axis=1, keepdims=True) + np.log2(outputs), _sums(targets)
-    answer = np.abs(a8) * (1 + whole) + targets
-    spread = (answer + 1) * (answer + np.abs(z8) + 1)
-    checks = (
-        Check("a", a, a8, np.abs(a8) * span),
-        Check("dz", dz, dz8, (np.abs(dz8) + answer / batch) * span * 4),
-        Check("cost", np.array([total], dtype), np.array([total8]), np.array([spread.sum()])),
-    )
-    what = f"B={batch} O={outputs} {f} {cost} {np.dtype(dtype)} {'targets' * (y.ndim - 1)}"
-    return Case(what, checks)
-
-
-def _sums(targets: Array) -> Array:
-    """Return the sum of each row `(B, 1)`."""
-    return np.asarray(targets.sum(axis=1, keepdims=True))

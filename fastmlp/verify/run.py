@@ -10,7 +10,7 @@ import numpy as np
 
 from fastmlp.errors import refuse
 from fastmlp.kernels import prepare
-from fastmlp.kernels.simd import VECTOR_BYTES, WIDEST
+from fastmlp.kernels.llvm.emitter import VECTOR_BYTES, WIDEST
 from fastmlp.verify.cases import CASES, DRAWN_FROM, Draw
 from fastmlp.verify.tables import rows_of
 

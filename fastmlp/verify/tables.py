@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import ACTIVATIONS, HIDDEN, PAIRS, Array
-from fastmlp.kernels.encoding import MASKS_PAY
-from fastmlp.kernels.masks import PART
-from fastmlp.kernels.rows import ROW_VECTORS
-from fastmlp.kernels.simd import VECTOR_BYTES
-from fastmlp.kernels.sparse import UPDATED
-from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
-from fastmlp.kernels.update import UPDATE_DEPTH
+from fastmlp.functions import HIDDEN, PAIRS, Array
+from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
+from fastmlp.kernels.memory.tuning import (
+    BY_PAIR_FROM,
+    PANEL_VECTORS,
+    PART,
+    TILE_ROWS,
+    TILE_VECTORS,
+    UPDATE_DEPTH,
+    UPDATE_PAIRS,
+)
 
 LARGEST = 150  # sizes that lie at no boundary are drawn up to this
 
@@ -29,31 +32,31 @@ def _widths() -> dict[str, tuple[int, int]]:
     edges = {
         "vector": 1,
         "tile": TILE_VECTORS,
-        "panel": ROW_VECTORS,
-        "two panels": 2 * ROW_VECTORS,
+        "panel": PANEL_VECTORS,
+        "two panels": 2 * PANEL_VECTORS,
     }
     sides = {" - 1": -1, "": 0, " + 1": 1}
     return {name + side: (n, more) for name, n in edges.items() for side, more in sides.items()}
 
 
+MOMENTUM = {"momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
 # The values of a row are what a case computes with
 TABLES: dict[str, dict[str, Any]] = {
     "precision": {"float32": np.float32, "float64": np.float64},
-    "activation": {name: name for name in ACTIVATIONS},
     "hidden": {name: name for name in HIDDEN},
     "output": {f"{output}, {cost}": (output, cost) for output, cost in PAIRS},
-    # learning settings: momentum, Nesterov, weight decay
+    # what a step does with gradients: optimiser and settings
     "step": {
-        "plain": (0.0, False, 0.0),
-        "decay": (0.0, False, 0.01),
-        "momentum": (0.9, False, 0.0),
-        "momentum, decay": (0.9, False, 0.01),
-        "Nesterov": (0.9, True, 0.0),
-        "Nesterov, decay": (0.9, True, 0.01),
+        "sgd": ("sgd", {"weight_decay": 0.0}),
+        "sgd, decay": ("sgd", {"weight_decay": 0.01}),
+        "momentum": ("momentum", MOMENTUM),
+        "momentum, decay": ("momentum", MOMENTUM | {"weight_decay": 0.01}),
+        "Nesterov": ("momentum", MOMENTUM | {"nesterov": True}),
+        "Nesterov, decay": ("momentum", MOMENTUM | {"nesterov": True, "weight_decay": 0.01}),
     },
-    "batch": _both_sides(1, 8, TILE_ROWS, MASKS_PAY, PART, UPDATE_DEPTH),
+    "batch": _both_sides(1, 8, TILE_ROWS, BY_PAIR_FROM, PART, UPDATE_DEPTH),
     "width": {"1": (0, 1), **_widths()},
-    "inputs": _both_sides(1, 16, 2 * UPDATED),
+    "inputs": _both_sides(1, 16, 2 * UPDATE_PAIRS),
     "layers": {str(layers): layers for layers in (1, 2, 3, 4)},
     "images": {name: name for name in ("sparse bytes", "dense bytes", "float32", "float64")},
     "answers": {name: name for name in ("labels", "soft", "several-hot", "any sum")},

@@ -1,0 +1,1 @@
+"""From Python functions to machine code: compile options, the cache on disk, LLVM instructions."""

@@ -1,0 +1,165 @@
+"""The folder of machine code: what it depends on, who may have written it, how many there are.
+
+Files of it are code that runs in this process, so it counts only where nobody but this user, or
+root, could have written them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import sys
+import warnings
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import llvmlite
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+from numba.core import config
+
+from fastmlp.paths import cache_folder
+
+RUN_TIME_SETTINGS = {
+    *("NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS"),
+    *("THREADING_LAYER", "THREADING_LAYER_PRIORITY"),
+    *("CACHE_DIR", "CACHE_LOCATOR_CLASSES", "DEBUG_CACHE"),
+}
+OTHERS_KEPT = 4  # folders of other versions
+FOLDER_NAME = re.compile(r"[0-9a-f]{16}")
+NUMBAS = re.compile(r".+\.nb[ic](\.tmp\.\w+)?")  # files without a digest, of earlier versions
+FILE_NAME = re.compile(rf"{NUMBAS.pattern}|.+\.(code|part|done)")
+_warned: set[str] = set()
+
+
+def kernel_folder() -> Path | None:
+    """Return the folder of machine code for exactly this source, set-up and processor.
+
+    The folder's name is a hash of everything that the code depends on, because Numba itself
+    notices neither a change in another file nor other compile settings. None, after one warning,
+    where there can be none, or where others than this user and root could have written code.
+    """
+    folder = _folder()
+    if folder is None:
+        warn_not_kept(
+            "there is no home folder, and FASTMLP_CACHE leads to no other",
+            "set FASTMLP_CACHE to a folder that can be written",
+        )
+        return None
+    for level in (folder.parents[1], folder.parent, folder):
+        with suppress(OSError):  # where it is missing, there is nothing to be read
+            # A link could be changed by its owner; what it leads to is the folder
+            fault = fault_of(os.lstat(level)) or fault_of(os.stat(level))
+            if fault:
+                warn_not_kept(
+                    f"these files are code that runs here, and {level} {fault}",
+                    "set FASTMLP_CACHE to a folder that only you can write, or check the files in "
+                    f"{level} and make it such a folder (chown -R, chmod -R go-w)",
+                )
+                return None
+    return folder
+
+
+@cache
+def _folder() -> Path | None:
+    """Return where the code of this process belongs: one place, whatever changes meanwhile."""
+    root = cache_folder()
+    return None if root is None else root / "kernels" / _salt()
+
+
+def _salt() -> str:
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[2]
+    tables = [root / "functions.py", root / "optimizers.py"]
+    for source in (*sorted((root / "kernels").rglob("*.py")), *tables):
+        name = source.relative_to(root).as_posix()
+        digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
+    # Numba reads them, from the environment and a file, before each compilation
+    config.reload_config()
+    settings = {
+        name: repr(value)
+        for name, value in vars(config).items()
+        if name.isupper() and not name.startswith("CUDA") and name not in RUN_TIME_SETTINGS
+    }
+    settings |= {name: v for name, v in os.environ.items() if name.startswith("FASTMLP_VECTOR")}
+    host = (llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    versions = (sys.version, np.__version__, numba.__version__, llvmlite.__version__)
+    python = (sys.implementation.cache_tag, sys.flags.optimize)
+    digest.update(repr((sorted(settings.items()), host, versions, python)).encode())
+    return digest.hexdigest()[:16]
+
+
+def fault_of(status: os.stat_result) -> str | None:
+    """Return why code from a file or folder must not be run; None if it may."""
+    if not hasattr(os, "geteuid"):  # a system of other permissions
+        return None
+    if status.st_uid not in (0, os.geteuid()):
+        return f"belongs to user {status.st_uid}"
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(status.st_mode):
+        return f"can be written by others (mode {mode:04o})"
+    return None
+
+
+@cache
+def touch(folder: Path) -> None:
+    """Say, once in a process, that a folder is in use: see `prune`."""
+    with suppress(OSError):  # a disk that is only read is not pruned either
+        os.utime(folder)
+
+
+@cache
+def prune(folder: Path) -> None:
+    """Remove the folders of other versions, but for the OTHERS_KEPT used last; once a process.
+
+    All go whose files Numba read unchecked.
+    """
+    used = []
+    with suppress(OSError):
+        used = [(_last_use(other, folder), other) for other in folder.parent.iterdir()]
+    removable = sorted((time, other) for time, other in used if time is not None)
+    old = sum(time == 0 for time, _ in removable)
+    for _, other in removable[: max(old, len(removable) - OTHERS_KEPT)]:
+        with suppress(OSError):  # another process removes it too
+            for path in other.iterdir():
+                path.unlink()
+            other.rmdir()
+
+
+def _last_use(other: Path, folder: Path) -> float | None:
+    """Return when a folder beside `folder` was used, in seconds: 0 for one that Numba wrote.
+
+    None for anything that is not another folder of machine code and nothing else, of this user.
+    """
+    try:
+        status, owner = other.lstat(), folder.stat().st_uid
+        if other == folder or not FOLDER_NAME.fullmatch(other.name) or status.st_uid != owner:
+            return None
+        if not stat.S_ISDIR(status.st_mode):
+            return None
+        with os.scandir(other) as entries:
+            files = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+    except OSError:
+        return None
+    if not all(files.values()) or not all(FILE_NAME.fullmatch(name) for name in files):
+        return None
+    return 0 if any(NUMBAS.fullmatch(name) for name in files) else status.st_mtime
+
+
+def warn_not_kept(reason: str, remedy: str) -> None:
+    """Warn that machine code is neither read nor written, why, and what to do."""
+    warn_once(
+        "not kept",
+        f"compiled kernels are not kept: {reason}. Every process compiles anew; {remedy}.",
+    )
+
+
+def warn_once(kind: str, message: str) -> None:
+    """Warn of each kind of trouble once in a process."""
+    if kind not in _warned:
+        _warned.add(kind)
+        warnings.warn(message, RuntimeWarning, stacklevel=2)

@@ -1,0 +1,186 @@
+"""Intrinsics: plain functions that emit LLVM instructions, and the loops they are made of."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from fastmlp.kernels.llvm.emitter import INT64, Emitter, lanes
+
+RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
+
+
+def named_parameters(function: Callable[..., Any], skipped: int = 0) -> inspect.Signature:
+    """Return the signature that Numba wants of an intrinsic: `typingctx`, then each parameter."""
+    names = ["typingctx", *list(inspect.signature(function).parameters)[skipped:]]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(name, kind) for name in names])
+
+
+def emitted(function: Callable[..., Any]) -> Any:
+    """Make an intrinsic of a function (emitter, *arguments) that emits instructions.
+
+    Compiled code calls it without the emitter. Floats keep their type, which is the emitter's
+    precision (float32 if there is none); all other arguments are int64. The annotation of the
+    result is "None", "int", "bool", or "float" for a number of that precision.
+    """
+    result = str(function.__annotations__["return"])
+
+    def typed(typingctx: Any, *arguments: Any) -> Any:
+        kinds = [kind if isinstance(kind, types.Float) else types.int64 for kind in arguments]
+        floats = [kind for kind in kinds if isinstance(kind, types.Float)]
+        precision = floats[-1] if floats else types.float32
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            found = function(Emitter(context, builder, precision), *values)
+            return context.get_dummy_value() if result == "None" else found
+
+        return RESULTS.get(result, precision)(*kinds), generate
+
+    typed.__name__ = typed.__qualname__ = function.__name__
+    typed.__doc__ = function.__doc__
+    typed.__signature__ = named_parameters(function, 1)  # type: ignore[attr-defined]
+    return intrinsic(typed)
+
+
+@intrinsic
+def pointer(typingctx: Any, address: Any, like: Any) -> Any:
+    """Return the address as a typed pointer, for `numba.carray`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    kind = types.CPointer(like)  # type: ignore[attr-defined]
+    return kind(types.int64, like), generate
+
+
+@intrinsic
+def address_of(typingctx: Any, record: Any) -> Any:
+    """Return the address of a record."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(args[0], INT64)
+
+    return types.int64(record), generate
+
+
+@emitted
+def item_bytes(emit: Emitter, like: Any) -> int:
+    """Return how many bytes one number of this precision takes."""
+    return emit.whole(emit.bits // 8)  # type: ignore[no-any-return]
+
+
+@emitted
+def vector_lanes(emit: Emitter, like: Any) -> int:
+    """Return how many numbers of this precision one vector holds."""
+    return emit.whole(emit.count)  # type: ignore[no-any-return]
+
+
+@emitted
+def prefetch(emit: Emitter, address: Any) -> None:
+    """Prefetch the cache line at an address."""
+    emit.prefetch(emit.pointer(address))
+
+
+def by_code(emit: Emitter, code: Any, cases: dict[int, Callable[[], None]]) -> None:
+    """Emit one switch: for each code the instructions that its function emits; else nothing."""
+    builder = emit.builder
+    after = builder.append_basic_block("after")
+    switch = builder.switch(code, after)
+    for number, instructions in cases.items():
+        block = builder.append_basic_block("case")
+        switch.add_case(INT64(number), block)
+        builder.position_at_end(block)
+        instructions()
+        builder.branch(after)
+    builder.position_at_end(after)
+
+
+def sum_loop(
+    emit: Emitter, enters: Any, state: list[Any], sums: list[Any], body: Callable[..., Any]
+) -> list[Any]:
+    """Emit a loop over sums, vectors held in registers, which runs if `enters`.
+
+    body(state, sums) emits one pass, and returns the next state, the new sums and whether another
+    pass follows. Return the sums after the loop.
+    """
+    builder = emit.builder
+    before = builder.block
+    loop, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
+    builder.cbranch(enters, loop, after)
+
+    builder.position_at_end(loop)
+    now = [builder.phi(start.type) for start in state]
+    so_far = [builder.phi(start.type) for start in sums]
+    following, totals, goes_on = body(now, so_far)
+    end = builder.block  # the body may have emitted blocks of its own
+    starts, values = [*state, *sums], [*following, *totals]
+    for phi, start, value in zip([*now, *so_far], starts, values, strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(value, end)
+    builder.cbranch(goes_on, loop, after)
+
+    builder.position_at_end(after)
+    results = [builder.phi(start.type) for start in sums]
+    for phi, start, total in zip(results, sums, totals, strict=True):
+        phi.add_incoming(start, before)
+        phi.add_incoming(total, end)
+    return results
+
+
+def counted_loop(
+    emit: Emitter, length: Any, pointers: list[Any], sums: list[Any], body: Callable[..., Any]
+) -> list[Any]:
+    """Emit a `sum_loop` over k = 0, 1, …, length - 1.
+
+    pointers : triples (start, elements to advance, of which type); what to advance may be a
+        function of the next k
+    body(k, pointers, sums) returns the new sums.
+    """
+    builder = emit.builder
+
+    def counted(state: list[Any], so_far: list[Any]) -> Any:
+        k, *now = state
+        totals = body(k, now, so_far)
+        following = [builder.add(k, INT64(1))]
+        for position, (_, advance, kind) in zip(now, pointers, strict=True):
+            far = advance(following[0]) if callable(advance) else emit.whole(advance)
+            following.append(builder.gep(position, [far], source_etype=kind))
+        return following, totals, builder.icmp_signed("<", following[0], length)
+
+    enters = builder.icmp_signed(">", length, INT64(0))
+    return sum_loop(emit, enters, [INT64(0), *(start for start, _, _ in pointers)], sums, counted)
+
+
+def accumulate(emit: Emitter, positions: list[Any], sums: list[Any], beta: Any) -> None:
+    """c = beta c + sum at each position; where beta is 0, c is not read."""
+    keeps = emit.builder.fcmp_unordered("!=", beta, ir.Constant(emit.scalar, 0.0))
+    with emit.builder.if_else(keeps) as (add, overwrite):
+        with add:
+            factor = emit.broadcast(beta)
+            for position, total in zip(positions, sums, strict=True):
+                emit.store(emit.call("fmuladd", factor, emit.load(position), total), position)
+        with overwrite:
+            for position, total in zip(positions, sums, strict=True):
+                emit.store(total, position)
+
+
+__all__ = [
+    "accumulate",
+    "address_of",
+    "by_code",
+    "counted_loop",
+    "emitted",
+    "item_bytes",
+    "lanes",
+    "named_parameters",
+    "pointer",
+    "prefetch",
+    "sum_loop",
+    "vector_lanes",
+]

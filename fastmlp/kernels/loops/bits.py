@@ -1,0 +1,158 @@
+"""Words: 64 neighbours, a bit each, that say which are not zero.
+
+The neighbours are pairs of adjacent pixels of an image, the pixels 2k and 2k + 1 being pair k, or
+adjacent outputs of a layer. What 64 samples say of 64 neighbours, transposed, says of each
+neighbour in which samples it is not zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.emitter import INT64, POINTER, VECTOR_BYTES, Emitter
+from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
+from fastmlp.kernels.memory.records import numbers_at
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
+
+WORD_BYTES = 8
+
+
+def words_of(inputs: int) -> int:
+    """Return how many words the pairs of an image of so many pixels have."""
+    return -(-inputs // (2 * PART))
+
+
+@emitted
+def count_bits(emit: Emitter, word: Any) -> int:
+    """Return how many bits of a word are set."""
+    return emit.builder.ctpop(word)  # type: ignore[no-any-return]
+
+
+def _nonzero_pairs(emit: Emitter, address: Any, count: int) -> Any:
+    """Return a bit for each of so many adjacent pairs of bytes: whether it is not zero."""
+    builder, kind = emit.builder, ir.VectorType(ir.IntType(16), count)
+    pairs = builder.load(emit.pointer(address), typ=kind, align=1)
+    found = builder.icmp_unsigned("!=", pairs, ir.Constant(kind, [0] * count))
+    return builder.zext(builder.bitcast(found, ir.IntType(count)), INT64)
+
+
+@emitted
+def word_of_64(emit: Emitter, pixels: Any) -> int:
+    """Return the word of the 64 pairs at an address."""
+    builder, half = emit.builder, PART // 2
+    high = _nonzero_pairs(emit, builder.add(pixels, INT64(2 * half)), half)
+    return builder.or_(  # type: ignore[no-any-return]
+        _nonzero_pairs(emit, pixels, half), builder.shl(high, INT64(half))
+    )
+
+
+@emitted
+def word_of_8(emit: Emitter, pixels: Any) -> int:
+    """Return the word of the 8 pairs at an address."""
+    return _nonzero_pairs(emit, pixels, 8)  # type: ignore[no-any-return]
+
+
+@jit
+def image_word(pixels, pairs):
+    """Return the word of the next pairs of an image: 64 of them, or all if there are fewer."""
+    if pairs >= PART:
+        return word_of_64(pixels)
+    word, k, words = 0, 0, numbers_at(pixels, pairs, np.uint16(0))
+    while k + 8 <= pairs:
+        word |= word_of_8(pixels + 2 * k) << k
+        k += 8
+    while k < pairs:
+        word |= int(words[k] != 0) << k
+        k += 1
+    return word
+
+
+@jit
+def mark_image(pixels, pairs, words):
+    """Write the words of the pairs of an image."""
+    for k in range(0, pairs, PART):
+        numbers_at(words + k // PART * WORD_BYTES, 1, np.int64(0))[0] = image_word(
+            pixels + 2 * k, pairs - k
+        )
+
+
+@jit
+def mark_samples(images, rows, first, last, pairs, words):
+    """Write, for the pairs of the runs first, …, last - 1, in which samples of a part they are.
+
+    A run is PART pairs; the word of pair k is the k-th. images : address of the addresses of the
+    part's images, `rows` of them.
+    """
+    image, word = (
+        numbers_at(images, rows, np.int64(0)),
+        numbers_at(words, last * PART, np.int64(0)),
+    )
+    if pairs < last * PART:  # the last cache line may be one that update has not prefetched
+        for i in range(rows):
+            prefetch(image[i] + 2 * pairs - 1)
+    for i in range(rows):
+        for run in range(first, last):
+            k = run * PART
+            word[k + i] = image_word(image[i] + 2 * k, pairs - k)
+    for run in range(first, last):
+        for i in range(rows, PART):
+            word[run * PART + i] = 0
+        transpose_bits(words + run * PART * WORD_BYTES, words + run * PART * WORD_BYTES)
+
+
+@emitted
+def nonzero_outputs(emit: Emitter, address: Any, like: Any) -> int:
+    """Return the word of the numbers of PANEL_VECTORS adjacent vectors: at most 64."""
+    builder, word, source = emit.builder, INT64(0), emit.pointer(address)
+    for j in range(0, PANEL_VECTORS * emit.count, emit.count):
+        numbers = emit.number(emit.load(emit.at(source, 0, 0, j)))
+        found = builder.bitcast(numbers.compare("!=", 0), ir.IntType(emit.count))
+        word = builder.or_(word, builder.shl(builder.zext(found, INT64), INT64(j)))
+    return word  # type: ignore[no-any-return]
+
+
+@emitted
+def transpose_bits(emit: Emitter, target: Any, source: Any) -> None:
+    """target[j] bit i = source[i] bit j, for 64 words (Warren, Hacker's Delight, 7-3).
+
+    For j = 32, 16, …, 1: the bits that lie j positions up in row i and those in row i + j change
+    positions.
+    """
+    builder, lanes = emit.builder, VECTOR_BYTES // WORD_BYTES
+    kind, size = ir.VectorType(INT64, lanes), range(0, 64, lanes)
+
+    def copies(value: int) -> Any:
+        return ir.Constant(kind, [value] * lanes)
+
+    def swap(low: Any, high: Any, j: int) -> tuple[Any, Any]:
+        kept = copies(sum(1 << bit for bit in range(64) if not bit & j))
+        moved = builder.and_(builder.xor(builder.lshr(low, copies(j)), high), kept)
+        return builder.xor(low, builder.shl(moved, copies(j))), builder.xor(high, moved)
+
+    def positions(address: Any) -> list[Any]:
+        base = builder.inttoptr(address, POINTER)
+        return [builder.gep(base, [INT64(i)], source_etype=INT64) for i in size]
+
+    rows = [builder.load(position, typ=kind, align=8) for position in positions(source)]
+    for j in (32, 16, 8, 4, 2, 1):
+        apart = max(1, j // lanes)
+        for v in [v for v in range(len(rows)) if not v & apart]:
+            one, other = rows[v], rows[v + apart]
+            if j >= lanes:
+                rows[v], rows[v + apart] = swap(one, other, j)
+                continue
+            # rows that change bits lie in one vector: bring the upper ones of two together
+            low = [lane for lane in range(2 * lanes) if not lane & j]
+            high = [lane + j for lane in low]
+            back = np.argsort(low + high).tolist()
+            pair = swap(emit.shuffle(one, other, low), emit.shuffle(one, other, high), j)
+            rows[v], rows[v + 1] = (
+                emit.shuffle(*pair, back[:lanes]),
+                emit.shuffle(*pair, back[lanes:]),
+            )
+    for value, position in zip(rows, positions(target), strict=True):
+        builder.store(value, position, align=8)

@@ -1,0 +1,206 @@
+"""Formulas over tiles and rows: one switch over each table, so that no row is named by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba.core import cgutils, types
+
+from fastmlp.functions import ACTIVATIONS
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.emitter import Emitter, Number
+from fastmlp.kernels.llvm.intrinsics import by_code, emitted
+from fastmlp.kernels.loops import formulas
+from fastmlp.kernels.memory.records import MOST_SLOTS
+from fastmlp.optimizers import COEFFICIENTS, OPTIMIZERS, OWN
+
+IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
+KEEPS_Z = sum(1 << row.code for row in ACTIVATIONS.values() if row.keeps == "z")
+
+
+def _over_tile(
+    emit: Emitter, rows: Any, columns: Any, operands: list[tuple[Any, Any]], body: Callable[..., Any]
+) -> None:
+    """Emit a loop over the vectors of a tile; operands are (address, elements between rows).
+
+    body(positions, load) emits one pass: load(number) loads the vector of that operand.
+    """
+    pointers = [(emit.pointer(address), stride) for address, stride in operands]
+    step = emit.whole(emit.count)
+    with (
+        cgutils.for_range(emit.builder, rows) as by_row,
+        cgutils.for_range_slice(emit.builder, emit.whole(0), columns, step) as (j, _),
+    ):
+        positions = [emit.at(p, by_row.index, stride, j) for p, stride in pointers]
+        body(positions, lambda number: Number(emit, emit.load(positions[number])))
+
+
+@emitted
+def activation_tile(
+    emit: Emitter, activation: Any, a: Any, a_row: Any, kept: Any, z: Any, z_row: Any, b: Any,
+    rows: Any, columns: Any, like: Any,
+) -> None:  # fmt: skip
+    """`activate`, emitted."""
+    operands = [(a, a_row), (kept, a_row), (z, z_row), (b, emit.whole(0))]
+
+    def tile_of(name: str) -> Callable[[], None]:
+        def body(positions: list[Any], load: Callable[[int], Number]) -> None:
+            weighted = load(2) + load(3)
+            if ACTIVATIONS[name].keeps == "z":
+                emit.store(weighted.value, positions[1])
+            emit.store(formulas.ACTIVATIONS[name].f(weighted).value, positions[0])
+
+        return lambda: _over_tile(emit, rows, columns, operands, body)
+
+    by_code(emit, activation, {row.code: tile_of(name) for name, row in ACTIVATIONS.items()})
+
+
+@shared
+def activate(activation, a, a_row, kept, z, z_row, b, rows, columns, like: float):
+    """a = f(z + b) on a tile; softmax, which needs whole rows, is left at z + b.
+
+    All are addresses; rows of a and kept are a_row elements apart, those of z z_row, and have
+    space for whole vectors. Where f keeps z, kept = z + b, which may be z; it may be a, where
+    nobody reads it. a may be z.
+    """
+    activation_tile(activation, a, a_row, kept, z, z_row, b, rows, columns, like)
+
+
+@emitted
+def slope_tile(
+    emit: Emitter, activation: Any, dz: Any, dz_row: Any, kept: Any, kept_row: Any, rows: Any,
+    columns: Any, like: Any,
+) -> None:  # fmt: skip
+    """`times_slope`, emitted."""
+
+    def tile_of(name: str) -> Callable[[], None]:
+        def body(positions: list[Any], load: Callable[[int], Number]) -> None:
+            emit.store(formulas.ACTIVATIONS[name].slope(load(0), load(1)).value, positions[0])
+
+        return lambda: _over_tile(emit, rows, columns, [(dz, dz_row), (kept, kept_row)], body)
+
+    curved = {n: row for n, row in ACTIVATIONS.items() if row.code not in (IDENTITY, SOFTMAX)}
+    by_code(emit, activation, {row.code: tile_of(name) for name, row in curved.items()})
+
+
+@shared
+def times_slope(activation, dz, dz_row, kept, kept_row, rows, columns, like: float):
+    """dz = dz f'(z) on a tile, by what the layer keeps: a = f(z), or z."""
+    slope_tile(activation, dz, dz_row, kept, kept_row, rows, columns, like)
+
+
+@jit
+def keeps_z(activation):
+    """Return whether slopes are computed from z, and not from a."""
+    return (KEEPS_Z >> activation) & 1 == 1
+
+
+@emitted
+def integral(emit: Emitter, activation: Any, z: Any, a: Any) -> float:
+    """F(z), with F' = f, for one output; 0 where the table has none. Softmax has its own."""
+    one = Emitter(emit.context, emit.builder, emit.element, 1)
+    result = cgutils.alloca_once_value(emit.builder, one.constant(0.0))
+
+    def value_of(name: str) -> Callable[[], None]:
+        def store() -> None:
+            formula = formulas.ACTIVATIONS[name].integral
+            if formula is not None:
+                emit.builder.store(formula(one.number(z), one.number(a)).value, result)
+
+        return store
+
+    by_code(emit, activation, {row.code: value_of(name) for name, row in ACTIVATIONS.items()})
+    return emit.builder.load(result, typ=one.scalar)  # type: ignore[no-any-return]
+
+
+@emitted
+def optimizer_row(
+    emit: Emitter, optimizer: Any, w: Any, state_0: Any, state_1: Any, g: Any, count: Any,
+    coefficients: Any, like: Any,
+) -> None:  # fmt: skip
+    """`optimizer_step`, emitted."""
+    double = emit.context.get_value_type(types.float64)
+    numbers = []
+    for k in range(OWN, COEFFICIENTS):
+        position = emit.builder.gep(
+            emit.pointer(coefficients), [emit.whole(k)], source_etype=double
+        )
+        value = emit.builder.load(position, typ=double)
+        if emit.bits == 32:
+            value = emit.builder.fptrunc(value, emit.scalar)
+        numbers.append(Number(emit, emit.broadcast(value)))
+    zero = emit.whole(0)
+
+    def step_of(name: str) -> Callable[[], None]:
+        slots = len(OPTIMIZERS[name].slots)
+        addresses = (w, *(state_0, state_1)[:slots])
+        operands = [(address, zero) for address in (*addresses, g)]
+
+        def body(positions: list[Any], load: Callable[[int], Number]) -> None:
+            old = [load(number) for number in range(len(addresses))]
+            new = formulas.OPTIMIZERS[name](old[0], load(len(addresses)), old[1:], numbers)
+            for number, position in zip(new, positions, strict=False):
+                emit.store(number.value, position)
+
+        return lambda: _over_tile(emit, emit.whole(1), count, operands, body)
+
+    general = {row.code: step_of(name) for name, row in OPTIMIZERS.items() if not row.fused}
+    by_code(emit, optimizer, general)
+
+
+@shared
+def optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like: float):
+    """Change `count` parameters w and their state by gradients g: whole vectors, at addresses.
+
+    coefficients : address of a step's row of float64; the formulas are those of the table.
+    """
+    optimizer_row(optimizer, w, state_0, state_1, g, count, coefficients, like)
+
+
+def _over_row(formula: Callable[[Number, Number], Number]) -> Any:
+    """Return compiled a[j] = formula(c[j], s) for one row of whole vectors and a number s."""
+
+    @emitted
+    def over_row(emit: Emitter, a: Any, c: Any, columns: Any, s: Any) -> None:
+        zero, factor = emit.whole(0), Number(emit, emit.broadcast(s))
+
+        def body(positions: list[Any], load: Callable[[int], Number]) -> None:
+            emit.store(formula(load(1), factor).value, positions[0])
+
+        _over_tile(emit, emit.whole(1), columns, [(a, zero), (c, zero)], body)
+
+    return over_row
+
+
+exp_of_difference = _over_row(lambda z, peak: formulas.exp(z - peak))
+divide = _over_row(lambda a, total: a / total)
+times = _over_row(lambda a, factor: a * factor)
+
+
+def _copied(source: Callable[[Emitter, Callable[[int], Number]], Any]) -> Any:
+    """Return compiled a[i, j] = c[i, j], or what else `source` makes of it, on a tile."""
+
+    @emitted
+    def copied(
+        emit: Emitter, a: Any, a_row: Any, c: Any, c_row: Any, rows: Any, columns: Any, like: Any
+    ) -> None:
+        def body(positions: list[Any], load: Callable[[int], Number]) -> None:
+            emit.store(source(emit, load), positions[0])
+
+        _over_tile(emit, rows, columns, [(a, a_row), (c, c_row)], body)
+
+    return copied
+
+
+copy = _copied(lambda emit, load: load(1).value)
+_zero = _copied(lambda emit, load: emit.constant(0.0))
+
+
+@jit
+def clear(a, a_row, rows, columns, like):
+    """a = 0 on a tile."""
+    _zero(a, a_row, a, a_row, rows, columns, like)
+
+
+assert all(len(row.slots) <= MOST_SLOTS for row in OPTIMIZERS.values())

@@ -1,0 +1,110 @@
+"""The dense product, made of tiles of sums that stay in registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.emitter import Emitter
+from fastmlp.kernels.llvm.intrinsics import (
+    accumulate,
+    by_code,
+    counted_loop,
+    emitted,
+    item_bytes,
+    vector_lanes,
+)
+from fastmlp.kernels.memory.tuning import TILE_ROWS, TILE_VECTORS
+
+# Heights of tiles by their width in vectors; rows that are left over take lower ones
+HEIGHTS = {TILE_VECTORS: (TILE_ROWS, 4, 2, 1), 1: (2 * TILE_ROWS, TILE_ROWS, 4, 2, 1)}
+
+
+def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) -> None:
+    """Emit the tile c = beta c + p q of so many rows and vectors; arguments as in `multiply`."""
+    c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta = args
+    builder = emit.builder
+
+    def body(_: Any, now: Any, sums: Any) -> Any:
+        p_now, q_now = now
+        if width > 1:  # a slim tile has no load to spare
+            emit.prefetch(emit.at(p_now, height, p_row))
+        q_row = [emit.load(emit.at(q_now, 0, q_k, j * emit.count)) for j in range(width)]
+        totals = []
+        for i in range(height):
+            p_value = emit.broadcast_from(emit.at(p_now, i, p_row))
+            row = sums[i * width : (i + 1) * width]
+            totals += [emit.call("fmuladd", p_value, q_row[j], row[j]) for j in range(width)]
+        return totals
+
+    def p_advance(k: Any) -> Any:
+        into_run = builder.and_(k, builder.sub(p_run, emit.whole(1)))
+        ends = builder.icmp_signed("==", into_run, emit.whole(0))
+        return builder.add(p_k, builder.select(ends, p_jump, emit.whole(0)))
+
+    start = emit.pointer(c)
+    positions = [
+        emit.at(start, i, c_row, j * emit.count) for i in range(height) for j in range(width)
+    ]
+    for position in positions:
+        emit.prefetch(position)
+    pointers = [(emit.pointer(p), p_advance, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
+    zeros = [emit.constant(0.0)] * (height * width)
+    accumulate(emit, positions, counted_loop(emit, length, pointers, zeros, body), beta)
+
+
+@emitted
+def multiply_tile(
+    emit: Emitter, height: Any, is_slim: Any, c: Any, c_row: Any, p: Any, p_row: Any, p_k: Any,
+    p_run: Any, p_jump: Any, q: Any, q_k: Any, length: Any, beta: Any,
+) -> None:  # fmt: skip
+    """`multiply` for one tile, of a height in HEIGHTS, of TILE_VECTORS vectors or, slim, of one."""
+    args = (c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta)
+    builder = emit.builder
+
+    def of_width(width: int) -> None:
+        heights = {n: lambda n=n: _emit_tile(emit, n, width, args) for n in HEIGHTS[width]}
+        by_code(emit, height, heights)
+
+    slim = builder.icmp_signed("!=", is_slim, ir.Constant(is_slim.type, 0))
+    with builder.if_else(slim) as (narrow, wide):
+        with narrow:
+            of_width(1)
+        with wide:
+            of_width(TILE_VECTORS)
+
+
+@jit
+def tile_height(rows, is_slim):
+    """Return the height of the largest tile that so many rows fill."""
+    if rows >= TILE_ROWS:
+        return 2 * TILE_ROWS if is_slim and rows >= 2 * TILE_ROWS else TILE_ROWS
+    if rows >= 4:
+        return 4
+    return 2 if rows >= 2 else 1
+
+
+@shared
+def multiply(c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, rows, columns, length, beta: float):
+    """c[i, j] = beta c[i, j] + sum over k of p[i, k] q[k, j].
+
+    c, p and q are addresses. c[i, j] lies c_row i + j elements behind c, p[i, k] lies
+    p_row i + p_k k behind p, and p_jump more behind each run of p_run columns, a power of two (0:
+    there is one run), q[k, j] lies q_k k + j behind q. `columns` is a whole number of vectors.
+    Each sum runs in the order of k, each term fused into the sum so far, whatever tile it falls
+    into. c may alias neither p nor q, and is not read where beta is 0.
+    """
+    size, wide = item_bytes(beta), vector_lanes(beta) * TILE_VECTORS
+    for j in range(0, columns, wide):
+        c_i, p_i, q_j, left = c + j * size, p, q + j * size, rows
+        is_slim = columns - j < wide
+        while left > 0:
+            height = tile_height(left, is_slim)
+            multiply_tile(
+                height, is_slim, c_i, c_row, p_i, p_row, p_k, p_run, p_jump, q_j, q_k, length, beta
+            )
+            c_i += height * c_row * size
+            p_i += height * p_row * size
+            left -= height

@@ -1,0 +1,73 @@
+"""How arrays lie in memory: aligned rows, and weights as panels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.functions import Array
+from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS
+
+
+def vector_size(dtype: np.dtype) -> int:
+    """Return how many numbers one vector holds."""
+    return VECTOR_BYTES // dtype.itemsize
+
+
+def panel_width(outputs: int, dtype: np.dtype, members: int = 1) -> int:
+    """Return how many columns a panel has: 1, 2 or 4 vectors, the fewest that hold all outputs.
+
+    Half of 4, if that gives more of so many members a panel. No sum depends on it.
+    """
+    vector = vector_size(dtype)
+    width = next((n * vector for n in (1, 2) if n * vector >= outputs), PANEL_VECTORS * vector)
+    return min(width, 2 * vector) if -(-outputs // width) < members else width
+
+
+def round_up(count: int, unit: int) -> int:
+    """Return the least multiple of unit that is at least count."""
+    return -(-count // unit) * unit
+
+
+def row_stride(columns: int, dtype: np.dtype) -> int:
+    """Return a distance between rows, in elements, that keeps rows aligned, in many sets of the caches.
+
+    An odd number of vectors: rows a power of two apart would share a few sets.
+    """
+    vector = vector_size(dtype)
+    return (round_up(columns, vector) // vector | 1) * vector
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """Return zeros that begin at a multiple of 64 bytes, a cache line."""
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def pack_panels(w: Array, width: int) -> Array:
+    """Return w `(I, O)` as panels `(panels, rows, width)`, padded with zeros.
+
+    Panel p holds the columns p * width, …, those of an input side by side: what a tile reads
+    next lies next in memory.
+    """
+    inputs, outputs = w.shape
+    vector = vector_size(w.dtype)
+    packed = aligned_zeros((-(-outputs // width), round_up(inputs, vector), width), w.dtype)
+    for panel, columns in panel_views(packed, w):
+        panel[...] = columns
+    return packed
+
+
+def unpack_panels(packed: Array, w: Array) -> None:
+    """Write packed weights back to w `(I, O)`."""
+    for panel, columns in panel_views(packed, w):
+        columns[...] = panel
+
+
+def panel_views(packed: Array, w: Array) -> list[tuple[Array, Array]]:
+    """Return, for each panel, views of the same weights in packed and in w `(I, O)`."""
+    width = packed.shape[2]
+    columns = [w[:, p * width : (p + 1) * width] for p in range(len(packed))]
+    return [(p[: len(w), : c.shape[1]], c) for p, c in zip(packed, columns, strict=True)]

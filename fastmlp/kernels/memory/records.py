@@ -1,0 +1,185 @@
+"""The two records through which Python hands work to compiled code, and how they are read.
+
+Sizes, codes and addresses are run-time values, so one compiled program serves every network.
+Behind each field stands what it is, and "->" stands for the address of an array; whoever fills a
+record keeps these arrays alive. Distances are in elements, unless the name says bytes. Beyond
+column O lies padding, which holds anything, and which no sum of a real column may take in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core import types
+from numba.extending import intrinsic
+from numba.np.numpy_support import from_dtype
+
+from fastmlp.functions import ACTIVATIONS, Array
+from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.intrinsics import item_bytes, pointer, vector_lanes
+from fastmlp.kernels.memory.panels import aligned_zeros, pack_panels, panel_width
+
+# How images are stored
+UINT8, FLOAT32, FLOAT64 = range(3)
+IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
+# How the first layer takes images: multiplied; or without their zeros, image by image, or by the
+# samples that a pair of pixels is in
+DENSE, BY_IMAGE, BY_PAIR = range(3)
+# Arrays of state, as velocities, that an optimiser may keep for each parameter
+MOST_SLOTS = 2
+
+# Read by every phase on a layer; "train" where inference has no use for it
+LAYER = np.dtype(
+    [
+        ("inputs", "i8"),  # I
+        ("outputs", "i8"),  # O
+        ("activation", "i8"),  # code
+        ("width", "i8"),  # columns of a panel
+        ("panels", "i8"),
+        ("w", "i8"),  # -> panels (panels, I in whole vectors, width)
+        ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
+        ("w_panel", "i8"),  # between two panels
+        ("b", "i8"),  # -> (panels * width,)
+        ("w_state", "i8", MOST_SLOTS),  # -> the optimiser's state of w, laid out like w; train
+        ("b_state", "i8", MOST_SLOTS),  # -> and of b; train
+        ("z", "i8"),  # -> weighted sums, laid out like a, if slopes need them; or 0; train
+        ("a", "i8"),  # -> outputs (B, O) with room for whole panels; train
+        ("dz", "i8"),  # -> deltas (B, O), laid out like a; train
+        ("a_row", "i8"),  # between two rows of a panel of a
+        ("a_panel", "i8"),  # between two panels of a
+        ("nonzeros", "i8"),  # -> int64 (panels, B): which outputs are not zero, by bits; or 0
+        ("nonzeros_panel", "i8"),  # between two panels of them; train
+    ]
+)
+# Read by both kinds of job, unless "train" or "infer" stands behind the field
+JOB = np.dtype(
+    [
+        ("images", "i8"),  # -> (N, I)
+        ("image_kind", "i8"),  # UINT8, FLOAT32 or FLOAT64
+        ("image_row", "i8"),  # between two images
+        ("images_as", "i8"),  # DENSE, BY_IMAGE or BY_PAIR
+        ("scale", "f8"),  # factor on the images
+        ("table", "i8"),  # -> (256,): scale times each value of a byte
+        ("samples", "i8"),  # images of the order, or to infer
+        ("scratch", "i8"),  # -> private memory for each member
+        ("scratch_bytes", "i8"),  # of one member
+        ("outputs", "i8"),  # -> (samples, O): what is inferred; infer
+        ("classes", "i8"),  # -> int64 (samples,): what is inferred instead; or 0; infer
+        ("cost", "i8"),  # code; train, as all that follows
+        ("optimizer", "i8"),  # code
+        ("batch_size", "i8"),
+        ("steps", "i8"),
+        ("coefficients", "i8"),  # -> float64 (steps, 2, COEFFICIENTS): of weights, of biases
+        ("order", "i8"),  # -> int64 (samples,)
+        ("labels", "i8"),  # -> int64 (samples,), in that order; or 0
+        ("targets", "i8"),  # -> (N, O); or 0
+        ("factors", "i8"),  # -> (samples,): what each sample's delta is multiplied by
+        ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
+        ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
+        ("words", "i8"),  # -> int64, two minibatches: which pairs of pixels are not zero
+        ("x", "i8"),  # -> two minibatches (2, B, I) of dense images
+        ("x_row", "i8"),  # between two rows of them
+    ]
+)
+
+
+def point(record: Array, **arrays: Array) -> None:
+    """Let fields of a record point to arrays."""
+    for name, array in arrays.items():
+        record[name] = array.ctypes.data
+
+
+def private_memory(record: Array, members: int, size: int) -> Array:
+    """Let a JOB record point to scratch of at least so many bytes a member, and return it."""
+    size = -(-size // 512) * 512
+    memory = aligned_zeros((members, size), np.dtype(np.uint8))
+    record["scratch"], record["scratch_bytes"] = memory.ctypes.data, size
+    return memory
+
+
+def network_layers(
+    weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str], members: int = 1
+) -> tuple[Array, list[dict[str, Array]]]:
+    """Return LAYER records for a network's parameters, packed, and the arrays they point to.
+
+    A team of so many members will share a layer by panels.
+    """
+    layers = np.zeros(len(weights), LAYER)
+    arrays: list[dict[str, Array]] = []
+    for layer, w, b, activation in zip(layers, weights, biases, activations, strict=True):
+        packed = pack_panels(w, panel_width(len(b), w.dtype, members))
+        panels, rows, width = packed.shape
+        own_b = aligned_zeros((panels * width,), w.dtype)
+        own_b[: len(b)] = b
+        layer["inputs"], layer["outputs"] = w.shape
+        layer["panels"], layer["width"] = panels, width
+        layer["w_row"], layer["w_panel"] = width, rows * width
+        layer["activation"] = ACTIVATIONS[activation].code
+        point(layer, w=packed, b=own_b)
+        arrays.append({"w": packed, "b": own_b})
+    return layers, arrays
+
+
+def _pointer_to(record: Any) -> Any:
+    """Return an intrinsic that makes an address a pointer to records."""
+
+    @intrinsic
+    def pointer(typingctx: Any, address: Any) -> Any:
+        kind = types.CPointer(record)  # type: ignore[attr-defined]
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+        return kind(types.int64), generate
+
+    return pointer
+
+
+_job_pointer, _layer_pointer = _pointer_to(from_dtype(JOB)), _pointer_to(from_dtype(LAYER))
+
+
+@jit
+def job_at(address):
+    """Return the JOB record at an address."""
+    return numba.carray(_job_pointer(address), (1,))[0]
+
+
+@jit
+def layers_at(address, count):
+    """Return the LAYER records at an address."""
+    return numba.carray(_layer_pointer(address), (count,))
+
+
+@jit
+def layer_at(address):
+    """Return the LAYER record at an address."""
+    return layers_at(address, 1)[0]
+
+
+@jit
+def numbers_at(address, count, like):
+    """Return so many adjacent numbers at an address as an array."""
+    return numba.carray(pointer(address, like), (count,))
+
+
+@jit
+def panel_columns(layer, panel, like):
+    """Return how many columns of a panel are not padding, in whole vectors."""
+    lanes = vector_lanes(like)
+    left = layer.outputs - panel * layer.width
+    return min(layer.width, (left + lanes - 1) // lanes * lanes)
+
+
+@jit
+def row_offset(layer, panel, i, like):
+    """Return how many bytes behind a, z or dz row i of a panel lies."""
+    return (panel * layer.a_panel + i * layer.a_row) * item_bytes(like)
+
+
+@jit
+def weight_offset(layer, panel, i, like):
+    """Return how many bytes behind w, or its state, row i of a panel lies."""
+    return (panel * layer.w_panel + i * layer.w_row) * item_bytes(like)

@@ -1,0 +1,41 @@
+"""What another processor would change: the sizes of tiles and panels, and thresholds.
+
+No result depends on them: every sum keeps its order. Figures were measured on two cores of an AMD
+Zen 4 with vectors of 64 bytes.
+"""
+
+from __future__ import annotations
+
+from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
+
+# The dense tile: rows x vectors of sums, plus their operands, fill the registers (32 or 16).
+# 96 % of the FMA peak; 12 rows of 32 registers gained nothing
+TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
+TILE_VECTORS = 2
+# Vectors of a panel at most: a pair's two rows of sums, or of weights, in registers. Narrower
+# panels were slower in the sparse loops
+PANEL_VECTORS = 4
+# Samples of a part of a minibatch, and pairs of pixels of a run: one for each bit of a word
+PART = 64
+
+# Share of nonzero pixels below which the sparse phases of the first layer are the faster ones
+SPARSE_BELOW = 0.4
+# How many images are looked at to report their density, and to choose
+SAMPLED, GLANCED_AT = 256, 64
+# Size of a minibatch from which on pairs are taken by their samples: below it, image by image
+BY_PAIR_FROM = 16
+# Share of nonzero outputs from which on the dense tile is faster, though it does all: there a load
+# of weights serves many samples, here one
+DENSE_FROM = 0.75
+
+# Bytes of weights that rows of x are multiplied with in one go: they stay in the L2 cache
+PANELS_BYTES = 2**18
+# Rows whose product is multiplied by the slope while both are still in the L1 cache
+SLOPE_ROWS = 4 * TILE_ROWS
+# Samples that an update takes at once: so many rows of dz stay in the L1 cache
+UPDATE_DEPTH = 2 * PART
+# Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
+UPDATE_PAIRS = 64
+# Dense multiplications of a step that make a second thread pay: below, the members wait for each
+# other's memory
+WORTHWHILE = 250_000

@@ -1,0 +1,1 @@
+"""One training step, and inference, as phases that a team computes."""

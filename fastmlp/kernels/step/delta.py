@@ -1,0 +1,62 @@
+"""The phase `delta`: backpropagation from a layer to the one below."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.functions import Array
+from fastmlp.kernels.llvm.compile import shared
+from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.loops.elementwise import times_slope
+from fastmlp.kernels.loops.tile import multiply
+from fastmlp.kernels.loops.transpose import transpose
+from fastmlp.kernels.memory.records import layer_at, panel_columns, row_offset, weight_offset
+from fastmlp.kernels.memory.tuning import SLOPE_ROWS, TILE_ROWS
+from fastmlp.kernels.step.forward import leaves_out, multiply_nonzeros
+from fastmlp.kernels.team.units import panels_of, share, units_of
+
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch this phase uses: w^T of the inputs that are one panel below."""
+    outputs = layers["panels"] * layers["width"]
+    pairs = zip(layers["width"][:-1], outputs[1:], strict=True)
+    return max((int(width * above) for width, above in pairs), default=0) * dtype.itemsize
+
+
+@shared
+def delta(layer_address, below_address, batch, scratch, member, members, like: float):
+    """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
+
+    A unit is a panel of the layer below and a tile of samples. w^T is made for each panel. Where
+    the outputs of the layer above are zero often enough, their deltas, which are zero, too, are
+    left out.
+    """
+    layer, below, size = layer_at(layer_address), layer_at(below_address), item_bytes(like)
+    width, w_t, zero = below.width, scratch, like - like
+    sparse, tiles = leaves_out(layer, below, batch), (batch + TILE_ROWS - 1) // TILE_ROWS
+    first, last = share(below.panels * tiles, member, members)
+    begin, end = panels_of(first, last, tiles)
+    for panel in range(begin, end):
+        low, high = units_of(panel, first, last, tiles)
+        columns = panel_columns(below, panel, like)
+        for p in range(layer.panels):
+            w = layer.w + weight_offset(layer, p, panel * width, like)
+            target = w_t + p * layer.width * width * size
+            transpose(target, width, w, layer.w_row, columns, layer.width, like)
+        for i in range(low * TILE_ROWS, min(high * TILE_ROWS, batch), SLOPE_ROWS):
+            rows = min(SLOPE_ROWS, min(high * TILE_ROWS, batch) - i)
+            offset, dz = (
+                row_offset(below, panel, i, like),
+                layer.dz + i * layer.a_row * size,
+            )
+            dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
+            if sparse:
+                multiply_nonzeros(
+                    dx, below.a_row, layer, layer.dz, i, rows, w_t, width, like
+                )
+            else:
+                multiply(
+                    dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, width, rows, columns,
+                    layer.outputs, zero,
+                )  # fmt: skip
+            times_slope(below.activation, dx, below.a_row, kept, below.a_row, rows, columns, like)

@@ -1,0 +1,201 @@
+"""The phases of a first layer whose images are mostly zeros: 0 w adds nothing, and is left out.
+
+In a large minibatch, words say in which samples a pair of pixels is, and the pair's two rows of
+weights stay in registers while these samples go by. A small one is taken image by image.
+
+Work is shared by panels, so that a panel of weights and of deltas is one member's own, and stays
+in its core's cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.functions import Array
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.intrinsics import address_of, item_bytes, prefetch
+from fastmlp.kernels.loops.bit_loops import (
+    gather_pixels,
+    gather_samples,
+    scatter_pixels,
+    scatter_samples,
+)
+from fastmlp.kernels.loops.bits import WORD_BYTES
+from fastmlp.kernels.loops.elementwise import clear
+from fastmlp.kernels.memory.records import (
+    BY_PAIR,
+    job_at,
+    layer_at,
+    numbers_at,
+    row_offset,
+    weight_offset,
+)
+from fastmlp.kernels.memory.tuning import PART, UPDATE_PAIRS
+from fastmlp.kernels.step.forward import finish_tile
+from fastmlp.kernels.step.images import (
+    LINE_BYTES,
+    batch_at,
+    image_addresses,
+    pairs_of,
+    parts_of,
+    prefetch_pixels,
+    words_at,
+    words_per_image,
+)
+from fastmlp.kernels.step.update import (
+    coefficients_at,
+    is_fused,
+    kept_share,
+    step_weights,
+)
+from fastmlp.kernels.team.units import panels_of, share, units_of
+from fastmlp.optimizers import WEIGHTS
+
+
+def scratch_bytes(layers: Array, item: int) -> int:
+    """Return how much scratch these phases use: a part's z; gradients of UPDATE_PAIRS pairs."""
+    return max(PART, 2 * UPDATE_PAIRS) * int(layers["width"][0]) * item
+
+
+@shared
+def forward_pairs(job_address, layer_address, panel, rows, words, images, following, z, like: float):
+    """z = x w for one panel and one part, of so many rows, pair by pair; z is packed.
+
+    images : address of the addresses of this part's images
+    following : address of the next part's images, one behind the other, to be prefetched; or 0
+    """
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    width, w_row, pairs = layer.width, layer.w_row, pairs_of(layer.inputs)
+    w, word = layer.w + weight_offset(layer, panel, 0, like), numbers_at(words, pairs, np.int64(0))
+    clear(z, width, rows, width, like)
+    for pair in range(pairs):
+        if following != 0:
+            # as many bytes as a pair of PART samples has: of all images by the last pair
+            begin = following + pair * (2 * PART)
+            for line in range(begin, begin + 2 * PART, LINE_BYTES):
+                prefetch(line)
+        if word[pair] != 0:
+            q, here = w + 2 * pair * w_row * size, words + pair * WORD_BYTES
+            scatter_samples(width, z, width, q, w_row, here, images, 2 * pair, job.table, like)
+
+
+@shared
+def update_pairs(
+    job_address, layer_address, step, panel, first, last, addresses, scratch, like: float
+):
+    """w = keep w + x^T dz for one panel and the pairs first, …, last - 1, pair by pair.
+
+    For a general optimiser, the sums are gradients, which go to the scratch. addresses : where
+    the addresses of the images begin
+    """
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    width, one, fused = layer.width, type(like)(1), is_fused(job.optimizer)
+    coefficients = coefficients_at(job, step, WEIGHTS)
+    keep = kept_share(coefficients, like)
+    offset, batch = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)[1]
+    target = layer.w + offset if fused else scratch
+    for part in range(parts_of(batch)):
+        dz, beta = layer.dz + row_offset(layer, panel, part * PART, like), keep if part == 0 else one
+        words = words_at(job, step, layer.inputs, part * PART)
+        word, images = (
+            numbers_at(words, last, np.int64(0)),
+            image_addresses(job, step, addresses) + part * PART * 8,
+        )
+        # the words of these are made next: prefetched any earlier, half are gone again by then
+        following = image_addresses(job, step + 1, addresses) + part * PART * 8
+        for pair in range(first, last):
+            prefetch_pixels(following, pair)
+            if word[pair] != 0 or beta != one:
+                c, here = target + 2 * (pair - first) * width * size, words + pair * WORD_BYTES
+                gather_samples(
+                    width, c, width, dz, layer.a_row, here, images, 2 * pair, job.table, beta
+                )
+    if not fused:
+        count = 2 * (last - first) * width
+        step_weights(job, layer, offset, scratch, count, coefficients, like)
+
+
+@shared
+def forward_images(job_address, layer_address, panel, images, rows, words, z, z_row, like: float):
+    """z = x w for one panel, image by image.
+
+    images : address of the addresses of `rows` images; words : of the first one's words
+    """
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    image, count = numbers_at(images, rows, np.int64(0)), words_per_image(layer.inputs)
+    w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
+    for i in range(rows):
+        z_i, word = z + i * z_row * size, words + i * count * WORD_BYTES
+        gather_pixels(layer.width, z_i, w, layer.w_row, word, count, image[i], job.table, zero)
+
+
+@shared
+def update_images(job_address, layer_address, panel, images, rows, words, like: float):
+    """w += x^T dz for one panel, image by image; arguments as in `forward_images`."""
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    image, count = numbers_at(images, rows, np.int64(0)), words_per_image(layer.inputs)
+    w, dz = (
+        layer.w + weight_offset(layer, panel, 0, like),
+        layer.dz + row_offset(layer, panel, 0, like),
+    )
+    for i in range(rows):
+        dz_i, word = dz + i * layer.a_row * size, words + i * count * WORD_BYTES
+        scatter_pixels(layer.width, w, layer.w_row, dz_i, word, count, image[i], job.table, like)
+
+
+@jit
+def forward_first(job, layer, step, addresses, scratch, member, members, like):
+    """a = f(x w + b) of the first layer. A unit is a panel and a part, or a panel and an image."""
+    images, batch = image_addresses(job, step, addresses), batch_at(job, step)[1]
+    rows = PART if job.images_as == BY_PAIR else 1
+    units, width = (batch + rows - 1) // rows, layer.width
+    first, last = share(layer.panels * units, member, members)
+    begin, end = panels_of(first, last, units)
+    for panel in range(begin, end):
+        low, high = units_of(panel, first, last, units)
+        if job.images_as != BY_PAIR:
+            z = layer.a + row_offset(layer, panel, low, like)
+            words, these = words_at(job, step, layer.inputs, low), images + low * 8
+            forward_images(
+                address_of(job), address_of(layer), panel, these, high - low, words, z, layer.a_row,
+                like,
+            )  # fmt: skip
+            finish_tile(layer, panel, low, high - low, z, layer.a_row, width, like)
+            continue
+        for part in range(low, high):
+            i = part * PART
+            count, words = min(PART, batch - i), words_at(job, step, layer.inputs, i)
+            forward_pairs(
+                address_of(job), address_of(layer), panel, count, words, images + i * 8, 0, scratch,
+                like,
+            )  # fmt: skip
+            finish_tile(layer, panel, i, count, scratch, width, width, like)
+
+
+@jit
+def update_first(job, layer, step, addresses, scratch, member, members, like):
+    """w = keep w + x^T dz of the first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel.
+
+    addresses : as `forward_first` has had them
+    """
+    pairs = pairs_of(layer.inputs)
+    if job.images_as == BY_PAIR:
+        runs = (pairs + UPDATE_PAIRS - 1) // UPDATE_PAIRS
+        first, last = share(layer.panels * runs, member, members)
+        for unit in range(first, last):
+            panel, begin = unit // runs, unit % runs * UPDATE_PAIRS
+            stop = min(begin + UPDATE_PAIRS, pairs)
+            update_pairs(
+                address_of(job), address_of(layer), step, panel, begin, stop, addresses, scratch,
+                like,
+            )  # fmt: skip
+        return
+    images, batch = image_addresses(job, step, addresses), batch_at(job, step)[1]
+    keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
+    first, last = share(layer.panels, member, members)
+    for panel in range(first, last):
+        if keep == 0:  # otherwise it is 1: other steps go by pairs
+            w = layer.w + weight_offset(layer, panel, 0, like)
+            clear(w, layer.w_row, layer.inputs, layer.width, like)
+        words = words_at(job, step, layer.inputs, 0)
+        update_images(address_of(job), address_of(layer), panel, images, batch, words, like)

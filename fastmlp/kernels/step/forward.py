@@ -1,0 +1,153 @@
+"""The phase `forward`: a layer's outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.loops.bit_loops import WORD_BYTES, gather_outputs
+from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
+from fastmlp.kernels.loops.elementwise import activate
+from fastmlp.kernels.loops.tile import multiply
+from fastmlp.kernels.memory.records import (
+    layer_at,
+    numbers_at,
+    panel_columns,
+    row_offset,
+    weight_offset,
+)
+from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS
+from fastmlp.kernels.team.units import panels_of, share, units_of
+
+
+
+@jit
+def runs_of(below):
+    """Return (columns, elements between) of the runs that rows of a layer's outputs lie in.
+
+    Panels that lie side by side are one run: (0, 0).
+    """
+    if below.a_panel == below.width:
+        return 0, 0
+    return below.width, below.a_panel - below.width
+
+
+@jit
+def finish_tile(layer, panel, i, rows, z, z_row, columns, like):
+    """a = f(z + b) for rows i, i + 1, … of a panel; note which are not zero, and keep z."""
+    offset, b = row_offset(layer, panel, i, like), layer.b + panel * layer.width * item_bytes(like)
+    a, kept = layer.a + offset, (layer.z if layer.z != 0 else layer.a) + offset
+    activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
+    if layer.nonzeros != 0:
+        mark_outputs(layer, panel, i, rows, like)
+
+
+@jit
+def mark_outputs(layer, panel, first, rows, like):
+    """Write the words of some rows of a panel: which outputs are not zero."""
+    size, columns = item_bytes(like), layer.outputs - panel * layer.width
+    real = (1 << columns) - 1 if columns < min(layer.width, 64) else -1  # not the padding
+    word = numbers_at(output_words(layer, panel, first), rows, np.int64(0))
+    a = layer.a + row_offset(layer, panel, first, like)
+    for i in range(rows):
+        word[i] = nonzero_outputs(a + i * layer.a_row * size, like) & real
+
+
+@jit
+def output_words(layer, panel, first):
+    """Return the address of the words of a panel's outputs, from row `first` on."""
+    return layer.nonzeros + (panel * layer.nonzeros_panel + first) * WORD_BYTES
+
+
+@jit
+def leaves_out(source, target, batch):
+    """Return whether a product of a layer's outputs, or deltas, leaves out the zeros among them.
+
+    source : the layer, target : the one whose panels the sums are in
+    """
+    if source.nonzeros == 0 or target.width != source.width:
+        return False
+    count = 0
+    for panel in range(source.panels):
+        word = numbers_at(output_words(source, panel, 0), batch, np.int64(0))
+        for i in range(batch):
+            count += count_bits(word[i])
+    return count < DENSE_FROM * batch * source.outputs
+
+
+@jit
+def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
+    """c = p q for `rows` rows of p, from `first` on: outputs or deltas of the layer `source`.
+
+    c : address of the first of these rows, p : of row 0. Of half the outputs, in no pattern, 0 q
+    adds nothing, and is left out; the order is that of `multiply`, and so are the bits, as long as
+    the weights are finite. The rows of q for a panel of p stay in the L1 cache.
+    """
+    size, p_row, zero = item_bytes(like), source.a_row, like - like
+    for panel in range(source.panels):
+        q_0, p_0 = (
+            q + panel * source.width * q_k * size,
+            p + row_offset(source, panel, first, like),
+        )
+        words = output_words(source, panel, first)
+        for i in range(rows):
+            c_i, p_i, word = c + i * c_row * size, p_0 + i * p_row * size, words + i * WORD_BYTES
+            gather_outputs(c_i, panel, p_i, word, 1, 1, q_0, q_k, zero)
+
+
+@jit
+def multiply_panel(layer, panel, x, x_row, run, jump, z, z_row, rows, like):
+    """z = x w for some rows of x and one panel; return its columns, in whole vectors."""
+    columns, w = (
+        panel_columns(layer, panel, like),
+        layer.w + weight_offset(layer, panel, 0, like),
+    )
+    zero = like - like
+    multiply(
+        z, z_row, x, x_row, 1, run, jump, w, layer.w_row, rows, columns, layer.inputs, zero
+    )
+    return columns
+
+
+@shared
+def forward(layer_address, x, x_row, run, jump, batch, member, members, like: float):
+    """a = f(x w + b) of a hidden layer. A unit is a panel and a tile of rows.
+
+    x `(B, I)` has rows x_row apart, in runs of `run` columns, `jump` more apart (0: one run).
+    Rows go by once for several panels, which stay in the L2 cache.
+    """
+    layer, size = layer_at(layer_address), item_bytes(like)
+    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
+    first, last = share(layer.panels * tiles, member, members)
+    several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
+    begin, end = panels_of(first, last, tiles)
+    for group in range(begin, end, several):
+        for tile in range(tiles):
+            i = tile * TILE_ROWS
+            rows, x_i = min(TILE_ROWS, batch - i), x + i * x_row * size
+            for panel in range(group, min(group + several, layer.panels)):
+                if first <= panel * tiles + tile < last:
+                    z = layer.a + row_offset(layer, panel, i, like)
+                    columns = multiply_panel(
+                        layer, panel, x_i, x_row, run, jump, z, layer.a_row, rows, like
+                    )
+                    finish_tile(layer, panel, i, rows, z, layer.a_row, columns, like)
+
+
+@shared
+def forward_nonzeros(layer_address, below_address, batch, member, members, like: float):
+    """`forward` where x are the outputs of the layer below that are not zero; the same units."""
+    layer, below = layer_at(layer_address), layer_at(below_address)
+    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
+    first, last = share(layer.panels * tiles, member, members)
+    begin, end = panels_of(first, last, tiles)
+    for panel in range(begin, end):
+        low, high = units_of(panel, first, last, tiles)
+        i, stop = low * TILE_ROWS, min(high * TILE_ROWS, batch)
+        z, w = (
+            layer.a + row_offset(layer, panel, i, like),
+            layer.w + weight_offset(layer, panel, 0, like),
+        )
+        multiply_nonzeros(z, layer.a_row, below, below.a, i, stop - i, w, layer.w_row, like)
+        finish_tile(layer, panel, i, stop - i, z, layer.a_row, layer.width, like)

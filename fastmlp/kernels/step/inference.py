@@ -1,0 +1,119 @@
+"""Inference: images through all layers of a network, some at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.functions import Array
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.intrinsics import address_of, item_bytes
+from fastmlp.kernels.loops.bits import WORD_BYTES, mark_image, mark_samples, words_of
+from fastmlp.kernels.loops.elementwise import SOFTMAX, activate
+from fastmlp.kernels.loops.reduce import class_of, softmax_rows
+from fastmlp.kernels.memory.panels import row_stride
+from fastmlp.kernels.memory.records import (
+    BY_IMAGE,
+    DENSE,
+    job_at,
+    layers_at,
+    numbers_at,
+)
+from fastmlp.kernels.memory.tuning import PART, TILE_ROWS
+from fastmlp.kernels.step.first_layer import forward_images, forward_pairs
+from fastmlp.kernels.step.forward import multiply_panel
+from fastmlp.kernels.step.images import load_image, pairs_of, words_per_image
+from fastmlp.kernels.team.units import share
+
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch inference uses: two halves, from one to the other by each layer.
+
+    A half has rows of outputs, or of dense images; or the addresses and words of a part, and z.
+    """
+    inputs, width = int(layers["inputs"][0]), int(layers["width"][0])
+    widest = max(inputs, int((layers["panels"] * layers["width"]).max()))
+    rows = PART * row_stride(widest, dtype) * dtype.itemsize
+    sparse = PART * (8 + words_of(inputs) * WORD_BYTES + width * dtype.itemsize)
+    return 2 * _half(max(rows, sparse))
+
+
+def _half(size: int) -> int:
+    return -(-size // 512) * 512
+
+
+@shared
+def infer(job_address, layers_address, count, barrier, scratch, member, members, like: float):
+    """The outputs, or classes, of a member's share of the images, PART at a time."""
+    job, layers = job_at(job_address), layers_at(layers_address, count)
+    size, half, top = item_bytes(like), job.scratch_bytes // 2, layers[count - 1]
+    first, last = share((job.samples + TILE_ROWS - 1) // TILE_ROWS, member, members)
+    end = min(last * TILE_ROWS, job.samples)
+    for i in range(first * TILE_ROWS, end, PART):
+        rows, x, a, x_row = min(PART, end - i), scratch, scratch + half, job.x_row
+        for l in range(count):
+            if l == 0 and job.images_as != DENSE:
+                infer_sparse(job, layers[0], i, rows, x, a, like)
+            else:
+                if l == 0:
+                    for r in range(rows):
+                        image = x + r * x_row * size
+                        load_image(job, i + r, layers[0].inputs, image, like)
+                infer_layer(layers[l], x, x_row, a, rows, like)
+            x, a, x_row = a, x, layers[l].a_row
+        if top.activation == SOFTMAX:
+            softmax_rows(x, top.a_row, rows, top.outputs, like)
+        write_answers(job, top, x, i, rows, like)
+
+
+@jit
+def infer_layer(layer, x, x_row, a, rows, like):
+    """a = f(x w + b) for some rows."""
+    size = item_bytes(like)
+    for panel in range(layer.panels):
+        z, b = a + panel * layer.a_panel * size, layer.b + panel * layer.width * size
+        columns = multiply_panel(layer, panel, x, x_row, 0, 0, z, layer.a_row, rows, like)
+        activate(layer.activation, z, layer.a_row, z, z, layer.a_row, b, rows, columns, like)
+
+
+@jit
+def write_answers(job, top, a, first, rows, like):
+    """Write what is wanted of the images first, first + 1, …: classes, or outputs."""
+    size = item_bytes(like)
+    for r in range(rows):
+        address = a + r * top.a_row * size
+        if job.classes != 0:
+            classes = numbers_at(job.classes, job.samples, np.int64(0))
+            classes[first + r] = class_of(address, top.outputs, like)
+            continue
+        source = numbers_at(address, top.outputs, like)
+        outputs = numbers_at(job.outputs + (first + r) * top.outputs * size, top.outputs, like)
+        for j in range(top.outputs):
+            outputs[j] = source[j]
+
+
+@jit
+def infer_sparse(job, layer, first, rows, scratch, a, like):
+    """a = f(x w + b) of the first layer, for images first, first + 1, …, without their zeros."""
+    size, width, f, pairs = item_bytes(like), layer.width, layer.activation, pairs_of(layer.inputs)
+    images, words = scratch, scratch + PART * 8
+    count = words_per_image(layer.inputs)
+    z, address = words + PART * count * WORD_BYTES, numbers_at(images, PART, np.int64(0))
+    for r in range(PART):
+        address[r] = job.images + min(first + r, job.samples - 1) * job.image_row
+    if job.images_as == BY_IMAGE:
+        for r in range(rows):
+            mark_image(address[r], pairs, words + r * count * WORD_BYTES)
+    else:
+        mark_samples(images, rows, 0, count, pairs, words)
+    following = job.images + (first + rows) * job.image_row
+    for panel in range(layer.panels):
+        target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
+        if job.images_as == BY_IMAGE:
+            forward_images(
+                address_of(job), address_of(layer), panel, images, rows, words, z, width, like
+            )
+        else:
+            forward_pairs(
+                address_of(job), address_of(layer), panel, rows, words, images, following, z, like
+            )
+        activate(f, target, layer.a_row, target, z, width, b, rows, width, like)

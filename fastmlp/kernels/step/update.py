@@ -1,0 +1,219 @@
+"""The phase `update`: a layer's weights and biases take a step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.functions import Array
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.loops.bit_loops import WORD_BYTES, gather_outputs
+from fastmlp.kernels.loops.bits import transpose_bits
+from fastmlp.kernels.loops.elementwise import copy, optimizer_step
+from fastmlp.kernels.loops.tile import multiply
+from fastmlp.kernels.loops.transpose import transpose
+from fastmlp.kernels.memory.panels import row_stride
+from fastmlp.kernels.memory.records import (
+    job_at,
+    layer_at,
+    numbers_at,
+    panel_columns,
+    row_offset,
+    weight_offset,
+)
+from fastmlp.kernels.memory.tuning import PART, TILE_ROWS, UPDATE_DEPTH
+from fastmlp.kernels.step.forward import output_words
+from fastmlp.kernels.team.units import panels_of, share, units_of
+from fastmlp.optimizers import BIASES, COEFFICIENTS, KEEP, OPTIMIZERS, WEIGHTS
+
+FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
+WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update takes at once
+
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch this phase uses.
+
+    UPDATE_DEPTH rows of dz of a panel, or, by nonzeros, also the words and x^T of as many samples;
+    with a general optimiser the gradient of a tile, or of a panel's biases.
+    """
+    width, item = int(layers["width"].max()), dtype.itemsize
+    size = UPDATE_DEPTH * width * item
+    if layers["nonzeros"].any():
+        wide = row_stride(int((layers["panels"] * layers["width"]).max()), dtype)
+        size += UPDATE_DEPTH * (wide * item + int(layers["panels"].max()) * WORD_BYTES)
+    return max(size, TILE_ROWS * width * item)
+
+
+@jit
+def is_fused(optimizer):
+    """Return whether a step is w = keep w + x^T dz, without an array of gradients."""
+    return (FUSED >> optimizer) & 1 == 1
+
+
+@jit
+def coefficients_at(job, step, kind):
+    """Return the address of a step's coefficients, of WEIGHTS or BIASES."""
+    return job.coefficients + (2 * step + kind) * COEFFICIENTS * 8
+
+
+@jit
+def kept_share(coefficients, like):
+    """Return how much of a parameter a fused step keeps; 0 for a general one."""
+    return type(like)(numbers_at(coefficients, COEFFICIENTS, np.float64(0))[KEEP])
+
+
+@jit
+def step_weights(job, layer, offset, gradient, count, coefficients, like):
+    """Take a general step on `count` adjacent weights, so many bytes behind w."""
+    first, second = layer.w_state[0] + offset, layer.w_state[1] + offset
+    w = layer.w + offset
+    optimizer_step(job.optimizer, w, first, second, gradient, count, coefficients, like)
+
+
+@shared
+def update(
+    job_address, layer_address, step, x, x_row, run, jump, batch, scratch, member, members,
+    like: float,
+):  # fmt: skip
+    """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
+
+    x as in `forward`. A unit is a panel and a tile of inputs. The batch goes by in parts, each for
+    all panels, so that a part of x stays in the cache; for a general step at once.
+    """
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    width, fused, coefficients = (
+        layer.width,
+        is_fused(job.optimizer),
+        coefficients_at(job, step, WEIGHTS),
+    )
+    depth, run = UPDATE_DEPTH if fused else batch, run if run != 0 else layer.inputs
+    tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
+    first, last = share(layer.panels * tiles, member, members)
+    begin, end = panels_of(first, last, tiles)
+    for k in range(0, batch, depth):
+        beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
+        x_k, length = x + k * x_row * size, min(depth, batch - k)
+        for panel in range(begin, end):
+            low, high = units_of(panel, first, last, tiles)
+            low, high = low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)
+            dz = layer.dz + row_offset(layer, panel, k, like)
+            columns = panel_columns(layer, panel, like)
+            if fused:
+                copy(scratch, width, dz, layer.a_row, length, columns, like)
+            for number in range(low // run, (high + run - 1) // run):
+                i, stop = max(low, number * run), min(high, (number + 1) * run)
+                x_i, w = x_k + (i + number * jump) * size, weight_offset(layer, panel, i, like)
+                if fused:
+                    multiply(
+                        layer.w + w, width, x_i, 1, x_row, 0, 0, scratch, width, stop - i, columns,
+                        length, beta,
+                    )  # fmt: skip
+                else:
+                    _general_rows(
+                        job, layer, w, x_i, x_row, dz, stop - i, length, scratch, coefficients, like
+                    )
+
+
+@jit
+def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficients, like):
+    """Take a general step on some rows of a panel, tile by tile, w bytes behind the first."""
+    size, width, zero = item_bytes(like), layer.width, like - like
+    for i in range(0, rows, TILE_ROWS):
+        count, x_i = min(TILE_ROWS, rows - i), x + i * size
+        multiply(scratch, width, x_i, 1, x_row, 0, 0, dz, layer.a_row, count, width, batch, zero)
+        offset = w + i * width * size
+        step_weights(job, layer, offset, scratch, count * width, coefficients, like)
+
+
+@shared
+def update_nonzeros(
+    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
+):
+    """A fused `update` where x are the outputs of the layer below that are not zero; same units.
+
+    A row of w takes the rows of dz of the samples in which that input is not zero. The inputs are
+    transposed, as a row reads those of one column, in no pattern.
+    """
+    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
+    size, width, keep = (
+        item_bytes(like),
+        layer.width,
+        kept_share(coefficients_at(job, step, WEIGHTS), like),
+    )
+    tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
+    first, last = share(layer.panels * tiles, member, members)
+    begin, end = panels_of(first, last, tiles)
+    if first == last:
+        return
+    q, words = scratch, scratch + UPDATE_DEPTH * width * size
+    x_t = words + below.panels * UPDATE_DEPTH * WORD_BYTES
+    word = numbers_at(words, below.panels * UPDATE_DEPTH, np.int64(0))
+    lowest, highest = 0, layer.inputs  # the inputs of this share
+    if end - begin == 1:
+        low, high = units_of(begin, first, last, tiles)
+        lowest, highest = low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)
+    for k in range(0, batch, UPDATE_DEPTH):
+        beta, length = keep if k == 0 else type(like)(1), min(UPDATE_DEPTH, batch - k)
+        _words_by_output(below, k, length, words)
+        for p in range(lowest // below.width, (highest - 1) // below.width + 1):
+            x = below.a + row_offset(below, p, k, like)
+            target = x_t + p * below.width * UPDATE_DEPTH * size
+            transpose(target, UPDATE_DEPTH, x, below.a_row, length, below.width, like)
+        for panel in range(begin, end):
+            low, high = units_of(panel, first, last, tiles)
+            dz = layer.dz + row_offset(layer, panel, k, like)
+            copy(q, width, dz, layer.a_row, length, width, like)
+            for i in range(low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)):
+                one = i // below.width * UPDATE_DEPTH + i % below.width
+                if word[one] | word[one + PART] != 0 or beta != 1:
+                    x, w = (
+                        x_t + i * UPDATE_DEPTH * size,
+                        layer.w + weight_offset(layer, panel, i, like),
+                    )
+                    samples = words + one * WORD_BYTES
+                    gather_outputs(w, 0, x, samples, WORDS, PART, q, width, beta)
+
+
+@jit
+def _words_by_output(below, first, rows, target):
+    """Write, for each output of the layer below, the word of the samples in which it is not zero.
+
+    Samples are first, first + 1, …, at most UPDATE_DEPTH of them. For each panel come PART words
+    of the first PART samples, one for each output, then those of the next.
+    """
+    for p in range(below.panels):
+        noted = numbers_at(output_words(below, p, first), rows, np.int64(0))
+        for part in range(WORDS):
+            address = target + (p * WORDS + part) * PART * WORD_BYTES
+            word = numbers_at(address, PART, np.int64(0))
+            count = min(max(rows - part * PART, 0), PART)
+            for i in range(PART):
+                word[i] = noted[part * PART + i] if i < count else 0
+            if count > 0:
+                transpose_bits(address, address)
+
+
+@shared
+def update_biases(
+    job_address, layer_address, step, batch, scratch, member, members, like: float
+):
+    """b = keep b + sum of dz, or a general step: a bias is a weight whose input is always 1."""
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    width, coefficients, fused = (
+        layer.width,
+        coefficients_at(job, step, BIASES),
+        is_fused(job.optimizer),
+    )
+    keep, one = kept_share(coefficients, like), scratch + width * size
+    numbers_at(one, 1, like)[0] = type(like)(1)
+    first, last = share(layer.panels, member, members)
+    for panel in range(first, last):
+        offset, dz = panel * width * size, layer.dz + row_offset(layer, panel, 0, like)
+        target = layer.b + offset if fused else scratch
+        multiply(target, 0, one, 0, 0, 0, 0, dz, layer.a_row, 1, width, batch, keep)
+        if not fused:
+            states, b = layer.b_state, layer.b + offset
+            optimizer_step(
+                job.optimizer, b, states[0] + offset, states[1] + offset, scratch, width,
+                coefficients, like,
+            )  # fmt: skip

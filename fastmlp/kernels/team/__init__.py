@@ -1,0 +1,1 @@
+"""Several threads that do one job: their start, their barrier, their shares of the work."""

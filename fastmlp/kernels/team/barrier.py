@@ -1,0 +1,186 @@
+"""A team of threads that does a whole job: its start, and its barrier.
+
+Not all members may run at once: a thread limit, a busy machine or a scheduler that runs them one
+after another can prevent it. So the team is the threads that join within a millisecond; one that
+comes later does nothing. A job's result is the same for any team.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+
+from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter
+from fastmlp.kernels.llvm.intrinsics import emitted
+
+# The team's board: int64 counters, each on a cache line of its own (8 to a line)
+PRESENT, SIZE, ARRIVED, ASLEEP, IN_VAIN, NAP, START_NAP, BOARD_SIZE = 0, 8, 16, 24, 32, 40, 48, 56
+CLOSED = 1 << 32
+# How often to look before giving the core away: about 100 microseconds
+SPINS = 8000
+# A member waits so long for the others to join: in all, and before it sleeps, or gives its core
+# away, between looks. With the last nap, and what waking takes, it is less than a millisecond.
+START_NANOSECONDS, START_SPIN_NANOSECONDS, START_NAP_NANOSECONDS = 800_000, 100_000, 50_000
+START_LOOKS = 64  # so many between two readings of the clock
+# Members that share a core look in vain for each other until one sleeps. So each wait that ends
+# asleep halves how long the next ones look, so many times at most; one that does not doubles it.
+MOST_HALVINGS = 7
+IS_X86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+
+yield_core = types.ExternalFunction(
+    "SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32()
+)
+
+# Linux lets a thread sleep until another wakes it. That beats giving the core away: who slept has
+# not used up its share of the core, and comes first when it wakes.
+CAN_SLEEP = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")
+FUTEX = 202 if platform.machine() == "x86_64" else 98
+WAIT, WAKE, ALL = 128, 129, 2**31 - 1
+# How long to sleep at most: what a lost call to wake would cost
+NAP_NANOSECONDS = 1_000_000
+system_call: Any = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
+
+
+@emitted
+def atomic_add(emit: Emitter, address: Any, value: Any) -> int:
+    """Add to the int64 at an address, in one order for all threads; return what was there."""
+    position = emit.pointer(address)
+    return emit.builder.atomic_rmw("add", position, value, "seq_cst")  # type: ignore[no-any-return]
+
+
+@emitted
+def atomic_or(emit: Emitter, address: Any, value: Any) -> int:
+    """Set bits of the int64 at an address, in one order for all threads; return what was there."""
+    position = emit.pointer(address)
+    return emit.builder.atomic_rmw("or", position, value, "seq_cst")  # type: ignore[no-any-return]
+
+
+@emitted
+def atomic_load(emit: Emitter, address: Any) -> int:
+    """Return the int64 at an address as it is now; nothing that follows is read before it."""
+    position = emit.pointer(address)
+    return emit.builder.load_atomic(position, "acquire", 8, typ=INT64)  # type: ignore[no-any-return]
+
+
+@emitted
+def pause(emit: Emitter) -> None:
+    """Tell the processor that this thread is only waiting."""
+    if IS_X86:
+        hint = ir.FunctionType(ir.VoidType(), [])
+        module = emit.builder.module
+        callee = cgutils.get_or_insert_function(module, hint, "llvm.x86.sse2.pause")
+        emit.builder.call(callee, [])
+
+
+@emitted
+def nanoseconds(emit: Emitter) -> int:
+    """Return the time in nanoseconds, int64, of a clock that is never set back."""
+    builder = emit.builder
+    found = cgutils.alloca_once(builder, INT64, size=2)
+
+    def read(name: str, *arguments: Any) -> tuple[Any, Any]:
+        kind = ir.FunctionType(INT32, [*(a.type for a in arguments), found.type])
+        function = cgutils.get_or_insert_function(builder.module, kind, name)
+        builder.call(function, [*arguments, found])
+        return builder.load(found), builder.load(builder.gep(found, [INT64(1)]))
+
+    if sys.platform == "win32":
+        (count, _), (rate, _) = read("QueryPerformanceCounter"), read("QueryPerformanceFrequency")
+        whole, rest = builder.sdiv(count, rate), builder.srem(count, rate)
+        rest = builder.sdiv(builder.mul(rest, INT64(10**9)), rate)
+    else:
+        whole, rest = read("clock_gettime", INT32(time.CLOCK_MONOTONIC))
+    return builder.add(builder.mul(whole, INT64(10**9)), rest)  # type: ignore[no-any-return]
+
+
+@jit
+def wait_for(address, value, most_spins, yields):
+    """Wait until the int64 at an address is at least value; False after so many looks and yields.
+
+    A negative number of yields waits for as long as it takes.
+    """
+    spins, given = 0, 0
+    while atomic_load(address) < value:
+        if spins < most_spins:
+            spins += 1
+            pause()
+        elif given == yields:
+            return False
+        else:
+            given += 1
+            yield_core()
+    return True
+
+
+@jit
+def join(board, members):
+    """Join the team; return (own number, size of the team), or (-1, 0) if it has started."""
+    present, size = board + PRESENT * 8, board + SIZE * 8
+    number = atomic_add(present, 1)
+    if number >= CLOSED:
+        return -1, 0
+    if number == members - 1 or not wait_for_start(size, board + START_NAP * 8):
+        before = atomic_or(present, CLOSED)
+        if before < CLOSED:
+            atomic_add(size, before)
+            if CAN_SLEEP:
+                system_call(FUTEX, size, WAKE, ALL, 0, 0, 0)
+    wait_for(size, 1, SPINS, -1)
+    return number, atomic_load(size)
+
+
+@jit
+def wait_for_start(size, nap):
+    """Wait until the team has a size; False if START_NANOSECONDS have passed before."""
+    began, waited = nanoseconds(), 0
+    while waited < START_NANOSECONDS:
+        if wait_for(size, 1, START_LOOKS, 0):
+            return True
+        if waited < START_SPIN_NANOSECONDS:
+            pause()
+        elif CAN_SLEEP:
+            system_call(FUTEX, size, WAIT, 0, nap, 0, 0)
+        else:
+            yield_core()
+        waited = nanoseconds() - began
+    return False
+
+
+@jit
+def sleep_until(arrived, everyone, asleep, nap):
+    """Sleep until all have arrived; the last to arrive wakes who is counted as asleep."""
+    atomic_add(asleep, 1)
+    now = atomic_load(arrived)
+    while now < everyone:
+        system_call(FUTEX, arrived, WAIT, now & 0xFFFFFFFF, nap, 0, 0)
+        now = atomic_load(arrived)
+    atomic_add(asleep, -1)
+
+
+@jit
+def wait(board, size):
+    """Wait until all members of a team of so many are here: a barrier."""
+    if size > 1:
+        arrived, asleep, in_vain = board + ARRIVED * 8, board + ASLEEP * 8, board + IN_VAIN * 8
+        number = atomic_add(arrived, 1)
+        everyone = (number // size + 1) * size
+        if not CAN_SLEEP:
+            wait_for(arrived, everyone, SPINS, -1)
+        elif number == everyone - 1:
+            if atomic_add(asleep, 0) > 0:
+                system_call(FUTEX, arrived, WAKE, ALL, 0, 0, 0)
+        else:
+            halvings = atomic_load(in_vain)
+            if wait_for(arrived, everyone, SPINS >> min(max(halvings, 0), MOST_HALVINGS), 0):
+                if halvings > 0:
+                    atomic_add(in_vain, -1)
+            else:
+                if halvings < MOST_HALVINGS:
+                    atomic_add(in_vain, 1)
+                sleep_until(arrived, everyone, asleep, board + NAP * 8)

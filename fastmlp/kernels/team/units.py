@@ -1,0 +1,29 @@
+"""How the work of a phase is shared: units, which are parts of panels, in runs of them.
+
+Which member computes a unit changes nothing in it, and every element is summed in one unit in one
+order. So the bits do not depend on the number of members.
+"""
+
+from __future__ import annotations
+
+from fastmlp.kernels.llvm.compile import jit
+
+
+@jit
+def share(units, member, members):
+    """Return the first unit of a member's share, and the one behind its last."""
+    if members == 1:
+        return 0, units
+    return units * member // members, units * (member + 1) // members
+
+
+@jit
+def panels_of(first, last, per_panel):
+    """Return the first panel that units first, …, last - 1 are in, and the one behind the last."""
+    return first // per_panel, (last + per_panel - 1) // per_panel
+
+
+@jit
+def units_of(panel, first, last, per_panel):
+    """Return which units of a panel are among first, …, last - 1: the first, and behind the last."""
+    return max(first - panel * per_panel, 0), min(last - panel * per_panel, per_panel)
