@@ -56,6 +56,10 @@ class Optimizer:
     step: Callable[[Array, Array, list[Array], Array], None]
     fused: bool = False
 
+    def complete(self, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return settings with the defaults of those that are missing."""
+        return {name: row.default for name, row in self.settings.items()} | dict(settings or {})
+
 
 def _sgd_coefficients(settings: Mapping[str, Any], rates: Array) -> Array:
     kept = np.ones((len(rates), 2, 2))

@@ -6,7 +6,6 @@ They are compiled when first used, by whoever measures. A job's `steps` are the 
 from __future__ import annotations
 
 from fastmlp.kernels.llvm.compile import shared
-from fastmlp.kernels.llvm.intrinsics import address_of
 from fastmlp.kernels.memory.records import job_at, layers_at
 from fastmlp.kernels.memory.tuning import TILE_ROWS
 from fastmlp.kernels.step.delta import delta
@@ -27,7 +26,7 @@ def repeat_barrier(job, layers, count, barrier, scratch, member, members, like: 
 @shared
 def repeat_forward(job, layers, count, barrier, scratch, member, members, like: float):
     """a = f(x w + b) of the only layer."""
-    record, layer = job_at(job), address_of(layers_at(layers, count)[0])
+    record, layer = job_at(job), layers_at(layers, count)[0]
     for _ in range(record.steps):
         forward(layer, record.x, record.x_row, 0, 0, record.batch_size, member, members, like)
         wait(barrier, members)
@@ -37,30 +36,29 @@ def repeat_forward(job, layers, count, barrier, scratch, member, members, like: 
 def repeat_delta(job, layers, count, barrier, scratch, member, members, like: float):
     """dz of the first layer, from the second one's."""
     record, records = job_at(job), layers_at(layers, count)
-    layer, below = address_of(records[1]), address_of(records[0])
     for _ in range(record.steps):
-        delta(layer, below, record.batch_size, scratch, member, members, like)
+        delta(records[1], records[0], record.batch_size, scratch, member, members, like)
         wait(barrier, members)
 
 
 @shared
 def repeat_update(job, layers, count, barrier, scratch, member, members, like: float):
     """w = keep w + x^T dz of the only layer, and its biases, with the coefficients of step 0."""
-    record, layer = job_at(job), address_of(layers_at(layers, count)[0])
+    record, layer = job_at(job), layers_at(layers, count)[0]
     for _ in range(record.steps):
         batch, x, x_row = record.batch_size, record.x, record.x_row
-        update(job, layer, 0, x, x_row, 0, 0, batch, scratch, member, members, like)
-        update_biases(job, layer, 0, batch, scratch, member, members, like)
+        update(record, layer, 0, x, x_row, 0, 0, batch, scratch, member, members, like)
+        update_biases(record, layer, 0, batch, scratch, member, members, like)
         wait(barrier, members)
 
 
 @shared
 def repeat_output(job, layers, count, barrier, scratch, member, members, like: float):
     """a = f(z), costs, hits and dz of the only layer; z lies where a step has its dense images."""
-    record, layer = job_at(job), address_of(layers_at(layers, count)[0])
+    record, layer = job_at(job), layers_at(layers, count)[0]
     first, last = share((record.batch_size + TILE_ROWS - 1) // TILE_ROWS, member, members)
     begin, end = first * TILE_ROWS, min(last * TILE_ROWS, record.batch_size)
     z = record.x + begin * record.x_row * 4
     for _ in range(record.steps):
-        judge_rows(job, layer, z, record.x_row, scratch, begin, end - begin, begin, like)
+        judge_rows(record, layer, z, record.x_row, scratch, begin, end - begin, begin, like)
         wait(barrier, members)

@@ -29,7 +29,7 @@ from fastmlp.kernels.memory.records import (
     point,
     private_memory,
 )
-from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, PANEL_VECTORS, PART
+from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART
 from fastmlp.kernels.step.images import density, is_sparse, table_of, word_bytes
 from fastmlp.kernels.step.step import scratch_bytes
 from fastmlp.optimizers import COEFFICIENTS, OPTIMIZERS
@@ -54,7 +54,8 @@ class Engine:
     ) -> None:
         self.threads = team_size(batch_size * sum(w.size for w in weights), threads)
         self.inputs, self.batch_size = "dense", batch_size
-        self._optimizer, self._settings = OPTIMIZERS[optimizer], dict(settings or {})
+        self._optimizer = OPTIMIZERS[optimizer]
+        self._settings = self._optimizer.complete(settings)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         self.layers, self.buffers = network_layers(weights, biases, activations, self.threads)
@@ -201,7 +202,8 @@ class Engine:
             order = np.arange(len(order))
         # steps on all weights, and large minibatches, go by pairs
         is_plain = self.job["optimizer"] == 0 and not self._settings.get("weight_decay")
-        kind = BY_IMAGE if self.batch_size < BY_PAIR_FROM and is_plain else BY_PAIR
+        is_small = self.batch_size < BY_PAIR_FROM and images.shape[1] <= 2 * MOST_LISTED
+        kind = BY_IMAGE if is_small and is_plain else BY_PAIR
         self.job["images_as"] = kind if sparse else DENSE
         self.job["image_kind"], self.job["scale"] = IMAGE_KINDS[images.dtype.name], scale
         self.job["image_row"] = images.strides[0]

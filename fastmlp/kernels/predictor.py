@@ -29,7 +29,7 @@ from fastmlp.kernels.memory.records import (
     point,
     private_memory,
 )
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.memory.tuning import MOST_LISTED, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
 from fastmlp.kernels.step.images import is_sparse, table_of
 from fastmlp.kernels.step.inference import scratch_bytes
 
@@ -202,7 +202,8 @@ class Predictor:
         """Infer up to TILE_ROWS images in buffers that are always there."""
         record, own = self._few[0], self._images[images.dtype.name]
         own[: len(images), : images.shape[1]] = images
-        self._take(self._few, own, len(images), BY_IMAGE if sparse else DENSE)
+        kind = BY_IMAGE if images.shape[1] <= 2 * MOST_LISTED else BY_PAIR
+        self._take(self._few, own, len(images), kind if sparse else DENSE)
         record["classes"] = self._found["classes"].ctypes.data if what == "classes" else 0
         run("infer", self._few, self._layers, 1, self._dtype)
         out[...] = self._found[what][: len(images)]

@@ -30,7 +30,8 @@ class Engine:
         threads: int | None = None,
     ) -> None:
         self.activations, self.cost, self.batch_size = tuple(activations), cost, batch_size
-        self._optimizer, self._settings = OPTIMIZERS[optimizer], dict(settings or {})
+        self._optimizer = OPTIMIZERS[optimizer]
+        self._settings = self._optimizer.complete(settings)
         self.threads, self.inputs, self.slots = threads, "dense", self._optimizer.slots
         self._w, self._b = [w.copy() for w in weights], [b.copy() for b in biases]
         self._state = {

@@ -36,6 +36,7 @@ class Emitter:
     def __init__(self, context: Any, builder: Any, element: Any, count: int | None = None) -> None:
         self.context, self.builder, self.element = context, builder, element
         self.bits = int(element.bitwidth)
+        self.smallest = 2.0**-126 if self.bits == 32 else 2.0**-1022  # of normal numbers
         self.count = lanes(element) if count is None else count
         self.scalar, self.align = context.get_value_type(element), self.bits // 8
         self.kind = self.vector_of(self.scalar)

@@ -19,10 +19,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastmlp.kernels.llvm.emitter import INT64, Emitter
+from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter
 from fastmlp.kernels.llvm.intrinsics import accumulate, counted_loop, emitted, sum_loop
 from fastmlp.kernels.loops.bits import WORD_BYTES
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
+from fastmlp.kernels.memory.tuning import PAIRS, PANEL_VECTORS, PART
 
 Row = list[Any]  # vectors, or their positions
 
@@ -52,37 +52,49 @@ class Rows:
         return [self.emit.broadcast_from(self.emit.at(table, value, 1)) for value in values]
 
 
-def over_bits(
-    rows: Rows, words: Any, count: Any, stride: int, sums: list[Row], body: Callable[..., Any]
-) -> list[Row]:
-    """Emit the loop over the bits set in `count` words, `stride` words apart, and return the sums.
+def _split(rows: Rows, flat: list[Any]) -> list[Row]:
+    return [flat[i : i + rows.width] for i in range(0, len(flat), rows.width)]
 
-    body(k, sums) returns the new sums; bit k of word i has the number PART i + k.
-    """
+
+def _flat(rows_of_sums: list[Row]) -> list[Any]:
+    return [vector for row in rows_of_sums for vector in row]
+
+
+def over_bits(rows: Rows, word: Any, sums: list[Row], body: Callable[..., Any]) -> list[Row]:
+    """Emit the loop over the bits k set in a word; body(k, sums) returns the new sums."""
     emit, builder = rows.emit, rows.emit.builder
 
-    def split(flat: list[Any]) -> list[Row]:
-        return [flat[i : i + rows.width] for i in range(0, len(flat), rows.width)]
+    def passing(state: list[Any], totals: list[Any]) -> Any:
+        left = state[0]
+        k = builder.cttz(left, ir.Constant(ir.IntType(1), 1))
+        following = builder.and_(left, builder.sub(left, INT64(1)))
+        new = _flat(body(k, _split(rows, totals)))
+        return [following], new, builder.icmp_unsigned("!=", following, INT64(0))
 
-    def flat(rows_of_sums: list[Row]) -> list[Any]:
-        return [vector for row in rows_of_sums for vector in row]
+    enters = builder.icmp_unsigned("!=", word, INT64(0))
+    return _split(rows, sum_loop(emit, enters, [word], _flat(sums), passing))
 
-    def over_word(i: Any, now: Any, so_far: Any) -> Any:
-        word = builder.load(now[0], typ=INT64)
-        first = builder.mul(i, INT64(PART))
 
-        def passing(state: list[Any], totals: list[Any]) -> Any:
-            left = state[0]
-            k = builder.add(first, builder.cttz(left, ir.Constant(ir.IntType(1), 1)))
-            following = builder.and_(left, builder.sub(left, INT64(1)))
-            new = flat(body(k, split(totals)))
-            return [following], new, builder.icmp_unsigned("!=", following, INT64(0))
+def over_list(
+    rows: Rows, pair_list: Any, table: Any, sums: list[Row], body: Callable[..., Any]
+) -> list[Row]:
+    """Emit the loop over the entries of an image's list (see `bits.list_pairs`).
 
-        enters = builder.icmp_unsigned("!=", word, INT64(0))
-        return sum_loop(emit, enters, [word], so_far, passing)
+    body(the numbers of two pixels, their factors, sums) returns the new sums.
+    """
+    emit, builder = rows.emit, rows.emit.builder
+    count = builder.load(emit.pointer(pair_list), typ=INT64)
+    entries, half = emit.pointer(builder.add(pair_list, INT64(WORD_BYTES))), ir.IntType(16)
 
-    pointers = [(emit.pointer(words), stride, INT64)]
-    return split(counted_loop(emit, emit.whole(count), pointers, flat(sums), over_word))
+    def passing(_: Any, now: list[Any], totals: list[Any]) -> list[Any]:
+        number = builder.zext(builder.load(now[0], typ=half), INT64)
+        even = builder.shl(number, INT64(1))
+        pixels = builder.gep(now[0], [INT64(1)], source_etype=half)
+        numbers = (even, builder.add(even, INT64(1)))
+        return _flat(body(numbers, rows.bytes(table, pixels), _split(rows, totals)))
+
+    found = counted_loop(emit, count, [(entries, 1, INT32)], _flat(sums), passing)
+    return _split(rows, found)
 
 
 def at_each_width(emit: Emitter, columns: Any, instructions: Callable[[Rows], None]) -> None:
@@ -99,22 +111,19 @@ def _zeros(rows: Rows) -> Row:
 
 @emitted
 def gather_pixels(
-    emit: Emitter, columns: Any, c: Any, q: Any, q_row: Any, words: Any, count: Any, pixels: Any,
-    table: Any, beta: Any,
-) -> None:  # fmt: skip
-    """c = beta c + sum over the pairs k in `count` words of t[v] q[2k] + t[v'] q[2k + 1]."""
-    source, image, factors = emit.pointer(q), emit.pointer(pixels), emit.pointer(table)
+    emit: Emitter, columns: Any, c: Any, q: Any, q_row: Any, pair_list: Any, table: Any, beta: Any
+) -> None:
+    """c = beta c + sum over the pairs k of an image's list of t[v] q[2k] + t[v'] q[2k + 1]."""
+    source = emit.pointer(q)
 
     def instructions(rows: Rows) -> None:
-        def body(k: Any, sums: list[Row]) -> list[Row]:
-            first = emit.builder.shl(k, INT64(1))
-            pair = emit.builder.gep(image, [first], source_etype=ir.IntType(8))
-            numbers = (first, emit.builder.add(first, INT64(1)))
-            terms = zip(rows.bytes(factors, pair), numbers, sums, strict=True)
+        def body(numbers: Any, factors: list[Any], sums: list[Row]) -> list[Row]:
+            terms = zip(factors, numbers, sums, strict=True)
             return [rows.fma(t, rows.load(rows.at(source, n, q_row)), s) for t, n, s in terms]
 
         # the sums of even and of odd pixels are apart: additions wait for half as many others
-        even, odd = over_bits(rows, words, count, 1, [_zeros(rows), _zeros(rows)], body)
+        zeros = [_zeros(rows), _zeros(rows)]
+        even, odd = over_list(rows, pair_list, emit.pointer(table), zeros, body)
         total = [emit.builder.fadd(a, b) for a, b in zip(even, odd, strict=True)]
         accumulate(emit, rows.at(emit.pointer(c), 0, 0), total, beta)
 
@@ -123,26 +132,23 @@ def gather_pixels(
 
 @emitted
 def scatter_pixels(
-    emit: Emitter, columns: Any, c: Any, c_row: Any, q: Any, words: Any, count: Any, pixels: Any,
-    table: Any, like: Any,
-) -> None:  # fmt: skip
-    """c[2k] += t[v] q and c[2k + 1] += t[v'] q for each pair k in `count` words."""
-    target, image, factors = emit.pointer(c), emit.pointer(pixels), emit.pointer(table)
+    emit: Emitter, columns: Any, c: Any, c_row: Any, q: Any, pair_list: Any, table: Any, like: Any
+) -> None:
+    """c[2k] += t[v] q and c[2k + 1] += t[v'] q for each pair k of an image's list."""
+    target = emit.pointer(c)
 
     def instructions(rows: Rows) -> None:
         source = rows.load(rows.at(emit.pointer(q), 0, 0))
 
-        def body(k: Any, _: list[Row]) -> list[Row]:
-            first = emit.builder.shl(k, INT64(1))
-            pair = emit.builder.gep(image, [first], source_etype=ir.IntType(8))
-            for number, factor in enumerate(rows.bytes(factors, pair)):
-                positions = rows.at(target, emit.builder.add(first, INT64(number)), c_row)
+        def body(numbers: Any, factors: list[Any], _: list[Row]) -> list[Row]:
+            for number, factor in zip(numbers, factors, strict=True):
+                positions = rows.at(target, number, c_row)
                 new = rows.fma(factor, source, rows.load(positions))
                 for value, position in zip(new, positions, strict=True):
                     emit.store(value, position)
             return []
 
-        over_bits(rows, words, count, 1, [], body)
+        over_list(rows, pair_list, emit.pointer(table), [], body)
 
     at_each_width(emit, columns, instructions)
 
@@ -162,8 +168,8 @@ def gather_samples(
 ) -> None:  # fmt: skip
     """c[0] = beta c[0] + sum of t[v] q[k], c[1] = beta c[1] + sum of t[v'] q[k].
 
-    word : address of the word of the samples k; images : address of the addresses of their images;
-    pixels : bytes from there to the pair.
+    word : of the samples k; images : address of the addresses of their images; pixels : bytes from
+    there to the pair
     """
     source, target = emit.pointer(q), emit.pointer(c)
 
@@ -173,7 +179,7 @@ def gather_samples(
             factors = _sample_pixels(rows, images, pixels, table, k)
             return [rows.fma(t, row, s) for t, s in zip(factors, sums, strict=True)]
 
-        totals = over_bits(rows, word, 1, 1, [_zeros(rows), _zeros(rows)], body)
+        totals = over_bits(rows, word, [_zeros(rows), _zeros(rows)], body)
         positions = [*rows.at(target, 0, c_row), *rows.at(target, 1, c_row)]
         accumulate(emit, positions, [*totals[0], *totals[1]], beta)
 
@@ -182,36 +188,71 @@ def gather_samples(
 
 @emitted
 def scatter_samples(
-    emit: Emitter, columns: Any, c: Any, c_row: Any, q: Any, q_row: Any, word: Any, images: Any,
-    pixels: Any, table: Any, like: Any,
+    emit: Emitter, columns: Any, c: Any, c_row: Any, q: Any, q_next: Any, q_row: Any, word: Any,
+    word_next: Any, images: Any, pixels: Any, table: Any, like: Any,
 ) -> None:  # fmt: skip
-    """c[k] += t[v] q[0] + t[v'] q[1] for each sample k; arguments as in `gather_samples`."""
-    target, source = emit.pointer(c), emit.pointer(q)
+    """c[k] += t[v] q[0] + t[v'] q[1] for each sample k, and with PAIRS = 2 the next pair likewise.
+
+    Samples in both pairs come first, then those in one: each takes its pairs in order. q_next can
+    be read even where word_next is 0. Other arguments as in `gather_samples`.
+    """
+    builder, target = emit.builder, emit.pointer(c)
+    pixels_next = builder.add(pixels, INT64(2))
 
     def instructions(rows: Rows) -> None:
-        pair = [rows.load(rows.at(source, number, q_row)) for number in (0, 1)]
+        def pair_at(address: Any) -> list[Row]:
+            return [rows.load(rows.at(emit.pointer(address), n, q_row)) for n in (0, 1)]
 
-        def body(k: Any, _: list[Row]) -> list[Row]:
-            positions = rows.at(target, k, c_row)
-            total = rows.load(positions)
-            factors = _sample_pixels(rows, images, pixels, table, k)
-            for factor, row in zip(factors, pair, strict=True):
-                total = rows.fma(factor, row, total)
-            for value, position in zip(total, positions, strict=True):
-                emit.store(value, position)
-            return []
+        def over(word: Any, pairs: list[tuple[Any, list[Row]]]) -> None:
+            def body(k: Any, _: list[Row]) -> list[Row]:
+                positions = rows.at(target, k, c_row)
+                total = rows.load(positions)
+                for pixels, pair in pairs:
+                    factors = _sample_pixels(rows, images, pixels, table, k)
+                    for factor, row in zip(factors, pair, strict=True):
+                        total = rows.fma(factor, row, total)
+                for value, position in zip(total, positions, strict=True):
+                    emit.store(value, position)
+                return []
 
-        over_bits(rows, word, 1, 1, [], body)
+            over_bits(rows, word, [], body)
+
+        pair = (pixels, pair_at(q))
+        if PAIRS == 1:
+            over(word, [pair])
+            return
+        following, both = (pixels_next, pair_at(q_next)), builder.and_(word, word_next)
+        over(both, [pair, following])
+        over(builder.xor(word, both), [pair])
+        over(builder.xor(word_next, both), [following])
+
+    at_each_width(emit, columns, instructions)
+
+
+@emitted
+def sum_rows(
+    emit: Emitter, columns: Any, c: Any, q: Any, q_row: Any, count: Any, beta: Any
+) -> None:
+    """c = beta c + sum over k = 0, …, count - 1 of q[k]: a product in which every factor is 1."""
+
+    def instructions(rows: Rows) -> None:
+        def body(_: Any, now: list[Any], sums: list[Any]) -> list[Any]:
+            row = rows.load(rows.at(now[0], 0, 0))
+            return [emit.builder.fadd(total, value) for total, value in zip(sums, row, strict=True)]
+
+        pointers = [(emit.pointer(q), q_row, emit.scalar)]
+        sums = counted_loop(emit, count, pointers, _zeros(rows), body)
+        accumulate(emit, rows.at(emit.pointer(c), 0, 0), sums, beta)
 
     at_each_width(emit, columns, instructions)
 
 
 @emitted
 def gather_outputs(
-    emit: Emitter, c: Any, goes_on: Any, p: Any, words: Any, count: Any, stride: Any, q: Any,
-    q_k: Any, beta: Any,
+    emit: Emitter, c: Any, goes_on: Any, p: Any, word: Any, word_next: Any, q: Any, q_k: Any,
+    beta: Any,
 ) -> None:  # fmt: skip
-    """c = beta c + sum over the outputs k in `count` words of p[k] q[k], in PANEL_VECTORS vectors.
+    """c = beta c + sum over the outputs k of two words of p[k] q[k], in PANEL_VECTORS vectors.
 
     Where `goes_on` is not 0, the sums begin with c. p[k] lies k elements behind p.
     """
@@ -221,19 +262,14 @@ def gather_outputs(
     zero = emit.constant(0.0)
     sums = [builder.select(starts, zero, value) for value in rows.load(positions)]
 
-    def body(k: Any, so_far: list[Row]) -> list[Row]:
-        factor = emit.broadcast_from(emit.at(factors, k, 1))
-        return [rows.fma(factor, rows.load(rows.at(source, k, q_k)), so_far[0])]
+    totals = [sums]
+    for number, bits in enumerate((word, word_next)):
 
-    totals = over_bits(rows, words, count, stride, [sums], body)
+        def body(k: Any, so_far: list[Row], first: int = number * PART) -> list[Row]:
+            k = builder.add(k, INT64(first))
+            factor = emit.broadcast_from(emit.at(factors, k, 1))
+            return [rows.fma(factor, rows.load(rows.at(source, k, q_k)), so_far[0])]
+
+        totals = over_bits(rows, bits, totals, body)
     accumulate(emit, positions, totals[0], beta)
 
-
-__all__ = [
-    "WORD_BYTES",
-    "gather_outputs",
-    "gather_pixels",
-    "gather_samples",
-    "scatter_pixels",
-    "scatter_samples",
-]

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba.core import cgutils
 
 from fastmlp.kernels.llvm.compile import jit
-from fastmlp.kernels.llvm.emitter import INT64, POINTER, VECTOR_BYTES, Emitter
+from fastmlp.kernels.llvm.emitter import INT32, INT64, POINTER, VECTOR_BYTES, Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
 from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
@@ -71,13 +72,63 @@ def image_word(pixels, pairs):
     return word
 
 
+def list_bytes(pairs: int) -> int:
+    """Return how many bytes the list of an image of so many pairs takes: see `list_pairs`."""
+    return 64 + 4 * pairs
+
+
+def _compress(emit: Emitter, pixels: Any, first: Any, target: Any, count: int) -> Any:
+    """Write the entries of so many pairs that are not zero; return how many there were."""
+    builder, kind = emit.builder, ir.VectorType(INT32, count)
+    half, name = ir.VectorType(ir.IntType(16), count), f"llvm.experimental.vector.compress.v{count}i32"
+    empty = ir.Constant(kind, ir.Undefined)
+    pairs = builder.load(emit.pointer(pixels), typ=half, align=1)
+    wanted = builder.icmp_unsigned("!=", pairs, ir.Constant(half, [0] * count))
+    start = builder.insert_element(empty, builder.trunc(first, INT32), INT32(0))
+    numbers = builder.add(
+        emit.shuffle(start, empty, [0] * count), ir.Constant(kind, list(range(count)))
+    )
+    high = builder.shl(builder.zext(pairs, kind), ir.Constant(kind, [16] * count))
+    entries = builder.or_(high, numbers)
+    callee = ir.FunctionType(kind, [kind, wanted.type, kind])
+    function = cgutils.get_or_insert_function(builder.module, callee, name)
+    builder.store(builder.call(function, [entries, wanted, empty]), emit.pointer(target), align=4)
+    return builder.zext(builder.ctpop(builder.bitcast(wanted, ir.IntType(count))), INT64)
+
+
+@emitted
+def compress_16(emit: Emitter, pixels: Any, first: Any, target: Any) -> int:
+    """Write the entries of 16 pairs that are not zero; return how many there were."""
+    return _compress(emit, pixels, first, target, 16)  # type: ignore[no-any-return]
+
+
+@emitted
+def compress_8(emit: Emitter, pixels: Any, first: Any, target: Any) -> int:
+    """Write the entries of 8 pairs that are not zero; return how many there were."""
+    return _compress(emit, pixels, first, target, 8)  # type: ignore[no-any-return]
+
+
 @jit
-def mark_image(pixels, pairs, words):
-    """Write the words of the pairs of an image."""
-    for k in range(0, pairs, PART):
-        numbers_at(words + k // PART * WORD_BYTES, 1, np.int64(0))[0] = image_word(
-            pixels + 2 * k, pairs - k
-        )
+def list_pairs(pixels, pairs, target):
+    """Write the list of the pairs of an image that are not zero.
+
+    It is their count, int64, and for each an entry of 32 bits: its number (16 bits), its pixels
+    (8 bits each). Up to 16 entries behind the last are overwritten.
+    """
+    entries, k = target + WORD_BYTES, 0
+    end = entries
+    while k + 16 <= pairs:
+        end += 4 * compress_16(pixels + 2 * k, k, end)
+        k += 16
+    if k + 8 <= pairs:
+        end += 4 * compress_8(pixels + 2 * k, k, end)
+        k += 8
+    words = numbers_at(pixels, pairs, np.uint16(0))
+    while k < pairs:
+        numbers_at(end, 1, np.uint32(0))[0] = np.uint32(k) | np.uint32(words[k]) << 16
+        end += 4 * int(words[k] != 0)
+        k += 1
+    numbers_at(target, 1, np.int64(0))[0] = (end - entries) // 4
 
 
 @jit

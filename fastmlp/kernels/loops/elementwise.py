@@ -16,6 +16,8 @@ from fastmlp.kernels.memory.records import MOST_SLOTS
 from fastmlp.optimizers import COEFFICIENTS, OPTIMIZERS, OWN
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
+# Vectors of a block that a pass takes, as the loads of one would wait for the stores of the other
+UNROLL = 4
 KEEPS_Z = sum(1 << row.code for row in ACTIVATIONS.values() if row.keeps == "z")
 
 
@@ -32,8 +34,26 @@ def _over_tile(
         cgutils.for_range(emit.builder, rows) as by_row,
         cgutils.for_range_slice(emit.builder, emit.whole(0), columns, step) as (j, _),
     ):
-        positions = [emit.at(p, by_row.index, stride, j) for p, stride in pointers]
-        body(positions, lambda number: Number(emit, emit.load(positions[number])))
+        _pass(emit, [emit.at(p, by_row.index, stride, j) for p, stride in pointers], body)
+
+
+def _over_block(
+    emit: Emitter, count: Any, addresses: list[Any], body: Callable[..., Any]
+) -> None:
+    """As `_over_tile` for `count` adjacent numbers, UNROLL vectors in each pass, then one."""
+    builder, zero = emit.builder, emit.whole(0)
+    pointers, wide = [emit.pointer(address) for address in addresses], UNROLL * emit.count
+    whole = builder.and_(count, emit.whole(-wide))
+    for begin, end, vectors in ((zero, whole, UNROLL), (whole, count, 1)):
+        step = emit.whole(vectors * emit.count)
+        with cgutils.for_range_slice(builder, begin, end, step) as (j, _):
+            for k in range(0, vectors * emit.count, emit.count):
+                column = builder.add(j, emit.whole(k))
+                _pass(emit, [emit.at(p, 0, 0, column) for p in pointers], body)
+
+
+def _pass(emit: Emitter, positions: list[Any], body: Callable[..., Any]) -> None:
+    body(positions, lambda number: Number(emit, emit.load(positions[number])))
 
 
 @emitted
@@ -130,12 +150,10 @@ def optimizer_row(
         if emit.bits == 32:
             value = emit.builder.fptrunc(value, emit.scalar)
         numbers.append(Number(emit, emit.broadcast(value)))
-    zero = emit.whole(0)
 
     def step_of(name: str) -> Callable[[], None]:
         slots = len(OPTIMIZERS[name].slots)
         addresses = (w, *(state_0, state_1)[:slots])
-        operands = [(address, zero) for address in (*addresses, g)]
 
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
             old = [load(number) for number in range(len(addresses))]
@@ -143,7 +161,7 @@ def optimizer_row(
             for number, position in zip(new, positions, strict=False):
                 emit.store(number.value, position)
 
-        return lambda: _over_tile(emit, emit.whole(1), count, operands, body)
+        return lambda: _over_block(emit, count, [*addresses, g], body)
 
     general = {row.code: step_of(name) for name, row in OPTIMIZERS.items() if not row.fused}
     by_code(emit, optimizer, general)

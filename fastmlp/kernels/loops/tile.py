@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from llvmlite import ir
+from numba.core import cgutils
 
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter
@@ -108,3 +110,18 @@ def multiply(c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, rows, columns, leng
             c_i += height * c_row * size
             p_i += height * p_row * size
             left -= height
+
+
+@emitted
+def dot_rows(
+    emit: Emitter, c: Any, w: Any, w_row: Any, q: Any, rows: Any, columns: Any, like: Any
+) -> None:
+    """c[i] = sum over j of w[i, j] q[j], for rows of one vector of which `columns` count."""
+    target, source, counts = emit.pointer(c), emit.pointer(w), emit.before(columns)
+    factors = emit.load(emit.pointer(q))
+    with cgutils.for_range(emit.builder, rows) as loop:
+        products = emit.builder.fmul(factors, emit.load(emit.at(source, loop.index, w_row)))
+        # what lies in the padding may be infinite, or not a number
+        products = emit.builder.select(counts, products, emit.constant(0.0))
+        total = emit.fold(products, operator.add)
+        emit.builder.store(total, emit.at(target, loop.index, 1), align=emit.align)

@@ -15,6 +15,10 @@ TILE_VECTORS = 2
 # Vectors of a panel at most: a pair's two rows of sums, or of weights, in registers. Narrower
 # panels were slower in the sparse loops
 PANEL_VECTORS = 4
+# Neighbouring pairs of pixels that the first layer's forward takes at once, where their weights fit
+# in the registers: a sample in both then costs one round of stores. It saves 5 % of an epoch of
+# 784-128-10/64 with one thread, 2 % of 784-512-512-10/128 (Xeon of 2023)
+PAIRS = 2 if VECTOR_BYTES == 64 else 1
 # Samples of a part of a minibatch, and pairs of pixels of a run: one for each bit of a word
 PART = 64
 
@@ -22,6 +26,8 @@ PART = 64
 SPARSE_BELOW = 0.4
 # How many images are looked at to report their density, and to choose
 SAMPLED, GLANCED_AT = 256, 64
+# Pairs of pixels that an image may have if it is taken by itself: their numbers have 16 bits
+MOST_LISTED = 2**16
 # Size of a minibatch from which on pairs are taken by their samples: below it, image by image
 BY_PAIR_FROM = 16
 # Share of nonzero outputs from which on the dense tile is faster, though it does all: there a load

@@ -20,7 +20,6 @@ from fastmlp.kernels.loops.bit_loops import (
     scatter_pixels,
     scatter_samples,
 )
-from fastmlp.kernels.loops.bits import WORD_BYTES
 from fastmlp.kernels.loops.elementwise import clear
 from fastmlp.kernels.memory.records import (
     BY_PAIR,
@@ -30,17 +29,19 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PART, UPDATE_PAIRS
+from fastmlp.kernels.memory.tuning import PAIRS, PART, UPDATE_PAIRS
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import (
     LINE_BYTES,
     batch_at,
+    list_at,
+    list_distance,
     image_addresses,
     pairs_of,
     parts_of,
+    prefetch_image,
     prefetch_pixels,
     words_at,
-    words_per_image,
 )
 from fastmlp.kernels.step.update import (
     coefficients_at,
@@ -68,15 +69,20 @@ def forward_pairs(job_address, layer_address, panel, rows, words, images, follow
     width, w_row, pairs = layer.width, layer.w_row, pairs_of(layer.inputs)
     w, word = layer.w + weight_offset(layer, panel, 0, like), numbers_at(words, pairs, np.int64(0))
     clear(z, width, rows, width, like)
-    for pair in range(pairs):
+    for pair in range(0, pairs, PAIRS):
         if following != 0:
             # as many bytes as a pair of PART samples has: of all images by the last pair
             begin = following + pair * (2 * PART)
-            for line in range(begin, begin + 2 * PART, LINE_BYTES):
+            for line in range(begin, begin + PAIRS * (2 * PART), LINE_BYTES):
                 prefetch(line)
-        if word[pair] != 0:
-            q, here = w + 2 * pair * w_row * size, words + pair * WORD_BYTES
-            scatter_samples(width, z, width, q, w_row, here, images, 2 * pair, job.table, like)
+        q, one = w + 2 * pair * w_row * size, word[pair]
+        q_next, other = q, 0
+        if PAIRS == 2 and pair + 1 < pairs:
+            q_next, other = q + 2 * w_row * size, word[pair + 1]
+        if one | other != 0:
+            scatter_samples(
+                width, z, width, q, q_next, w_row, one, other, images, 2 * pair, job.table, like
+            )
 
 
 @shared
@@ -106,9 +112,9 @@ def update_pairs(
         for pair in range(first, last):
             prefetch_pixels(following, pair)
             if word[pair] != 0 or beta != one:
-                c, here = target + 2 * (pair - first) * width * size, words + pair * WORD_BYTES
+                c = target + 2 * (pair - first) * width * size
                 gather_samples(
-                    width, c, width, dz, layer.a_row, here, images, 2 * pair, job.table, beta
+                    width, c, width, dz, layer.a_row, word[pair], images, 2 * pair, job.table, beta
                 )
     if not fused:
         count = 2 * (last - first) * width
@@ -116,31 +122,34 @@ def update_pairs(
 
 
 @shared
-def forward_images(job_address, layer_address, panel, images, rows, words, z, z_row, like: float):
-    """z = x w for one panel, image by image.
+def forward_lists(
+    job_address, layer_address, panel, rows, lists, following, z, z_row, like: float
+):
+    """z = x w for one panel, image by image; lists : address of the first one's list.
 
-    images : address of the addresses of `rows` images; words : of the first one's words
+    following : position of as many images that are prefetched, one behind the other, as all at
+        once would wait for each other; or -1
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    image, count = numbers_at(images, rows, np.int64(0)), words_per_image(layer.inputs)
     w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
+    distance = list_distance(layer.inputs)
     for i in range(rows):
-        z_i, word = z + i * z_row * size, words + i * count * WORD_BYTES
-        gather_pixels(layer.width, z_i, w, layer.w_row, word, count, image[i], job.table, zero)
+        z_i, own = z + i * z_row * size, lists + i * distance
+        if following >= 0:
+            prefetch_image(job, layer.inputs, following + i)
+        gather_pixels(layer.width, z_i, w, layer.w_row, own, job.table, zero)
 
 
 @shared
-def update_images(job_address, layer_address, panel, images, rows, words, like: float):
-    """w += x^T dz for one panel, image by image; arguments as in `forward_images`."""
+def update_lists(job_address, layer_address, panel, rows, lists, like: float):
+    """w += x^T dz for one panel, image by image; arguments as in `forward_lists`."""
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    image, count = numbers_at(images, rows, np.int64(0)), words_per_image(layer.inputs)
-    w, dz = (
-        layer.w + weight_offset(layer, panel, 0, like),
-        layer.dz + row_offset(layer, panel, 0, like),
-    )
+    w, distance = layer.w + weight_offset(layer, panel, 0, like), list_distance(layer.inputs)
+    dz = layer.dz + row_offset(layer, panel, 0, like)
     for i in range(rows):
-        dz_i, word = dz + i * layer.a_row * size, words + i * count * WORD_BYTES
-        scatter_pixels(layer.width, w, layer.w_row, dz_i, word, count, image[i], job.table, like)
+        dz_i, own = dz + i * layer.a_row * size, lists + i * distance
+        # packed rows are `width` apart, which is a constant where a loop is that wide
+        scatter_pixels(layer.width, w, layer.width, dz_i, own, job.table, like)
 
 
 @jit
@@ -155,10 +164,10 @@ def forward_first(job, layer, step, addresses, scratch, member, members, like):
         low, high = units_of(panel, first, last, units)
         if job.images_as != BY_PAIR:
             z = layer.a + row_offset(layer, panel, low, like)
-            words, these = words_at(job, step, layer.inputs, low), images + low * 8
-            forward_images(
-                address_of(job), address_of(layer), panel, these, high - low, words, z, layer.a_row,
-                like,
+            lists, following = list_at(job, step, layer.inputs, low), batch_at(job, step + 1)[0]
+            forward_lists(
+                address_of(job), address_of(layer), panel, high - low, lists, following + low, z,
+                layer.a_row, like,
             )  # fmt: skip
             finish_tile(layer, panel, low, high - low, z, layer.a_row, width, like)
             continue
@@ -190,12 +199,12 @@ def update_first(job, layer, step, addresses, scratch, member, members, like):
                 like,
             )  # fmt: skip
         return
-    images, batch = image_addresses(job, step, addresses), batch_at(job, step)[1]
+    batch = batch_at(job, step)[1]
     keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
     first, last = share(layer.panels, member, members)
     for panel in range(first, last):
         if keep == 0:  # otherwise it is 1: other steps go by pairs
             w = layer.w + weight_offset(layer, panel, 0, like)
             clear(w, layer.w_row, layer.inputs, layer.width, like)
-        words = words_at(job, step, layer.inputs, 0)
-        update_images(address_of(job), address_of(layer), panel, images, batch, words, like)
+        lists = list_at(job, step, layer.inputs, 0)
+        update_lists(address_of(job), address_of(layer), panel, batch, lists, like)

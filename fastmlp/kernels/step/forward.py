@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes
-from fastmlp.kernels.loops.bit_loops import WORD_BYTES, gather_outputs
-from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
+from fastmlp.kernels.loops.bit_loops import gather_outputs
+from fastmlp.kernels.loops.bits import WORD_BYTES, count_bits, nonzero_outputs
 from fastmlp.kernels.loops.elementwise import activate
 from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.memory.records import (
-    layer_at,
     numbers_at,
     panel_columns,
     row_offset,
@@ -90,10 +89,10 @@ def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
             q + panel * source.width * q_k * size,
             p + row_offset(source, panel, first, like),
         )
-        words = output_words(source, panel, first)
+        word = numbers_at(output_words(source, panel, first), rows, np.int64(0))
         for i in range(rows):
-            c_i, p_i, word = c + i * c_row * size, p_0 + i * p_row * size, words + i * WORD_BYTES
-            gather_outputs(c_i, panel, p_i, word, 1, 1, q_0, q_k, zero)
+            c_i, p_i = c + i * c_row * size, p_0 + i * p_row * size
+            gather_outputs(c_i, panel, p_i, word[i], 0, q_0, q_k, zero)
 
 
 @jit
@@ -110,15 +109,14 @@ def multiply_panel(layer, panel, x, x_row, run, jump, z, z_row, rows, like):
     return columns
 
 
-@shared
-def forward(layer_address, x, x_row, run, jump, batch, member, members, like: float):
+@jit
+def forward(layer, x, x_row, run, jump, batch, member, members, like):
     """a = f(x w + b) of a hidden layer. A unit is a panel and a tile of rows.
 
     x `(B, I)` has rows x_row apart, in runs of `run` columns, `jump` more apart (0: one run).
     Rows go by once for several panels, which stay in the L2 cache.
     """
-    layer, size = layer_at(layer_address), item_bytes(like)
-    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
+    size, tiles = item_bytes(like), (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)
     several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
     begin, end = panels_of(first, last, tiles)
@@ -135,10 +133,9 @@ def forward(layer_address, x, x_row, run, jump, batch, member, members, like: fl
                     finish_tile(layer, panel, i, rows, z, layer.a_row, columns, like)
 
 
-@shared
-def forward_nonzeros(layer_address, below_address, batch, member, members, like: float):
+@jit
+def forward_nonzeros(layer, below, batch, member, members, like):
     """`forward` where x are the outputs of the layer below that are not zero; the same units."""
-    layer, below = layer_at(layer_address), layer_at(below_address)
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)
     begin, end = panels_of(first, last, tiles)

@@ -11,16 +11,21 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
-from fastmlp.kernels.loops.bits import WORD_BYTES, mark_image, mark_samples, words_of
+from fastmlp.kernels.loops.bits import (
+    WORD_BYTES,
+    list_bytes,
+    list_pairs,
+    mark_samples,
+    words_of,
+)
 from fastmlp.kernels.memory.records import (
-    BY_IMAGE,
     BY_PAIR,
     DENSE,
     FLOAT32,
     UINT8,
     numbers_at,
 )
-from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, SAMPLED, SPARSE_BELOW
+from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, GLANCED_AT, PART, SAMPLED, SPARSE_BELOW
 from fastmlp.kernels.team.units import panels_of, share, units_of
 
 LINE_BYTES = 64
@@ -43,8 +48,9 @@ def table_of(scale: float, dtype: np.dtype) -> Array:
 
 
 def word_bytes(batch_size: int, inputs: int) -> int:
-    """Return how many bytes the words of two minibatches take."""
-    return 2 * -(-batch_size // PART) * PART * words_of(inputs) * WORD_BYTES
+    """Return how many bytes the words of two minibatches take, or the lists of small ones."""
+    lists = batch_size * list_bytes(pairs_of.py_func(inputs)) if batch_size < BY_PAIR_FROM else 0
+    return 2 * max(-(-batch_size // PART) * PART * words_of(inputs) * WORD_BYTES, lists)
 
 
 def address_bytes(batch_size: int) -> int:
@@ -97,9 +103,21 @@ def behind_addresses(job, scratch):
 
 @jit
 def words_at(job, step, inputs, first):
-    """Return the address of the words of sample `first`, or of its part, of a step's minibatch."""
+    """Return the address of the words of the part that begins with sample `first` of a step."""
     row = step % 2 * parts_of(job.batch_size) * PART + first
     return job.words + row * words_per_image(inputs) * WORD_BYTES
+
+
+@jit
+def list_distance(inputs):
+    """Return how many bytes the list of an image takes: `list_bytes`."""
+    return 64 + 4 * pairs_of(inputs)
+
+
+@jit
+def list_at(job, step, inputs, i):
+    """Return the address of the list of the pairs of sample i of a step."""
+    return job.words + (step % 2 * job.batch_size + i) * list_distance(inputs)
 
 
 @jit
@@ -116,8 +134,6 @@ def prepare_images(job, inputs, step, scratch, member, members, like):
         _mark_pairs(job, inputs, step, batch, scratch, member, members)
         find_images(job, step + 1, scratch)
         return
-    if job.images_as == BY_IMAGE:
-        find_images(job, step, scratch)
     first, last = share(batch, member, members)
     for i in range(first, last):
         if job.images_as == DENSE:
@@ -125,20 +141,14 @@ def prepare_images(job, inputs, step, scratch, member, members, like):
             sample = numbers_at(job.order, job.samples, np.int64(0))[position + i]
             load_image(job, sample, inputs, x, like)
         else:
-            words = words_at(job, step, inputs, i)
-            mark_image(image_at(job, position + i), pairs_of(inputs), words)
-    if job.images_as == BY_IMAGE:
-        following, _ = batch_at(job, step + 1)
-        for i in range(following + first, min(following + last, job.samples)):
-            for line in range(0, inputs, LINE_BYTES):
-                prefetch(image_at(job, i) + line)
+            pair_list = list_at(job, step, inputs, i)
+            list_pairs(image_at(job, position + i), pairs_of(inputs), pair_list)
 
 
 @jit
 def find_images(job, step, scratch):
-    """Write the addresses of a step's images; by pairs, any image's fill the part."""
-    position, batch = batch_at(job, step)
-    rows = parts_of(job.batch_size) * PART if job.images_as == BY_PAIR else batch
+    """Write the addresses of a step's images, and behind them, to fill the part, any image's."""
+    (position, batch), rows = batch_at(job, step), parts_of(job.batch_size) * PART
     addresses = numbers_at(image_addresses(job, step, scratch), rows, np.int64(0))
     for i in range(rows):
         addresses[i] = image_at(job, position + i) if i < batch else job.images
@@ -157,6 +167,15 @@ def _mark_pairs(job, inputs, step, batch, scratch, member, members):
         low, high = units_of(part, first, last, runs)
         rows, words = min(PART, batch - part * PART), words_at(job, step, inputs, part * PART)
         mark_samples(images + part * PART * 8, rows, low, high, pairs_of(inputs), words)
+
+
+@jit
+def prefetch_image(job, inputs, position):
+    """Prefetch the image at a position of the order, if there is one."""
+    if position < job.samples:
+        image = image_at(job, position)
+        for line in range(image, image + inputs, LINE_BYTES):
+            prefetch(line)
 
 
 @jit

@@ -7,7 +7,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import address_of, item_bytes
-from fastmlp.kernels.loops.bits import WORD_BYTES, mark_image, mark_samples, words_of
+from fastmlp.kernels.loops.bits import list_bytes, list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate
 from fastmlp.kernels.loops.reduce import class_of, softmax_rows
 from fastmlp.kernels.memory.panels import row_stride
@@ -19,9 +19,9 @@ from fastmlp.kernels.memory.records import (
     numbers_at,
 )
 from fastmlp.kernels.memory.tuning import PART, TILE_ROWS
-from fastmlp.kernels.step.first_layer import forward_images, forward_pairs
+from fastmlp.kernels.step.first_layer import forward_lists, forward_pairs
 from fastmlp.kernels.step.forward import multiply_panel
-from fastmlp.kernels.step.images import load_image, pairs_of, words_per_image
+from fastmlp.kernels.step.images import list_distance, load_image, pairs_of, words_per_image
 from fastmlp.kernels.team.units import share
 
 
@@ -33,7 +33,7 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     inputs, width = int(layers["inputs"][0]), int(layers["width"][0])
     widest = max(inputs, int((layers["panels"] * layers["width"]).max()))
     rows = PART * row_stride(widest, dtype) * dtype.itemsize
-    sparse = PART * (8 + words_of(inputs) * WORD_BYTES + width * dtype.itemsize)
+    sparse = PART * (8 + list_bytes((inputs + 1) // 2) + width * dtype.itemsize)
     return 2 * _half(max(rows, sparse))
 
 
@@ -96,21 +96,21 @@ def infer_sparse(job, layer, first, rows, scratch, a, like):
     """a = f(x w + b) of the first layer, for images first, first + 1, …, without their zeros."""
     size, width, f, pairs = item_bytes(like), layer.width, layer.activation, pairs_of(layer.inputs)
     images, words = scratch, scratch + PART * 8
-    count = words_per_image(layer.inputs)
-    z, address = words + PART * count * WORD_BYTES, numbers_at(images, PART, np.int64(0))
+    runs, distance = words_per_image(layer.inputs), list_distance(layer.inputs)
+    z, address = words + PART * distance, numbers_at(images, PART, np.int64(0))
     for r in range(PART):
         address[r] = job.images + min(first + r, job.samples - 1) * job.image_row
     if job.images_as == BY_IMAGE:
         for r in range(rows):
-            mark_image(address[r], pairs, words + r * count * WORD_BYTES)
+            list_pairs(address[r], pairs, words + r * distance)
     else:
-        mark_samples(images, rows, 0, count, pairs, words)
+        mark_samples(images, rows, 0, runs, pairs, words)
     following = job.images + (first + rows) * job.image_row
     for panel in range(layer.panels):
         target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
         if job.images_as == BY_IMAGE:
-            forward_images(
-                address_of(job), address_of(layer), panel, images, rows, words, z, width, like
+            forward_lists(
+                address_of(job), address_of(layer), panel, rows, words, -1, z, width, like
             )
         else:
             forward_pairs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import COSTS, Array
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
 from fastmlp.kernels.loops.elementwise import (
     IDENTITY,
@@ -18,7 +18,7 @@ from fastmlp.kernels.loops.elementwise import (
     times_slope,
 )
 from fastmlp.kernels.loops.reduce import is_beaten, softmax
-from fastmlp.kernels.memory.records import job_at, layer_at, numbers_at
+from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import TILE_ROWS
 from fastmlp.kernels.step.forward import multiply_panel
 from fastmlp.kernels.team.units import share
@@ -41,14 +41,13 @@ def prefetch_row(x, inputs, run, jump, like):
         x += (columns + jump) * size
 
 
-@shared
-def judge_rows(job_address, layer_address, z, z_row, zeros, i, rows, position, like: float):
+@jit
+def judge_rows(job, layer, z, z_row, zeros, i, rows, position, like):
     """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
 
     z : address of the first of these rows, whose samples begin at `position` of the order
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    columns, a_row, f = layer.outputs, layer.a_row, layer.activation
+    size, columns, a_row, f = item_bytes(like), layer.outputs, layer.a_row, layer.activation
     a, dz = layer.a + i * a_row * size, layer.dz + i * a_row * size
     wide = layer.panels * layer.width
     if f != SOFTMAX:
@@ -175,18 +174,14 @@ def is_hit(a, columns, label, targets, like):
     return not is_beaten(a, columns, wanted, numbers_at(a, columns, like)[wanted])
 
 
-@shared
-def output(
-    job_address, layer_address, position, x, x_row, run, jump, batch, scratch, member, members,
-    like: float,
-):  # fmt: skip
+@jit
+def output(job, layer, position, x, x_row, run, jump, batch, scratch, member, members, like):
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows.
 
     x as in `forward`. The batch begins at `position` of the order. Writes each sample's cost, and
     whether it is right.
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    z, z_row = scratch, layer.panels * layer.width
+    size, z, z_row = item_bytes(like), scratch, layer.panels * layer.width
     zeros = z + 2 * TILE_ROWS * z_row * size
     clear(zeros, 0, 1, z_row, like)
     first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, member, members)
@@ -205,4 +200,4 @@ def output(
                 layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like
             )
             activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
-        judge_rows(job_address, layer_address, z, z_row, zeros, i, rows, position + i, like)
+        judge_rows(job, layer, z, z_row, zeros, i, rows, position + i, like)

@@ -6,7 +6,6 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import address_of
 from fastmlp.kernels.memory.records import BY_PAIR, DENSE, job_at, layers_at
 from fastmlp.kernels.step import delta as delta_phase
 from fastmlp.kernels.step import first_layer
@@ -63,41 +62,34 @@ def train(job_address, layers_address, count, barrier, addresses, member, member
             if l == 0 and job.images_as != DENSE:
                 forward_first(job, layers[0], step, addresses, scratch, member, members, like)
             elif l > 0 and leaves_out(layers[l - 1], layers[l], batch):
-                layer, below = address_of(layers[l]), address_of(layers[l - 1])
-                forward_nonzeros(layer, below, batch, member, members, like)
+                forward_nonzeros(layers[l], layers[l - 1], batch, member, members, like)
             else:
                 x, x_row, run, jump = layer_input(job, layers, l, step, like)
-                forward(address_of(layers[l]), x, x_row, run, jump, batch, member, members, like)
+                forward(layers[l], x, x_row, run, jump, batch, member, members, like)
             wait(barrier, members)
 
         x, x_row, run, jump = layer_input(job, layers, last, step, like)
-        top = address_of(layers[last])
-        output(
-            job_address, top, position, x, x_row, run, jump, batch, scratch, member, members, like
-        )
+        top = layers[last]
+        output(job, top, position, x, x_row, run, jump, batch, scratch, member, members, like)
         wait(barrier, members)
 
         for l in range(last, 0, -1):
-            layer, below = address_of(layers[l]), address_of(layers[l - 1])
-            delta(layer, below, batch, scratch, member, members, like)
+            delta(layers[l], layers[l - 1], batch, scratch, member, members, like)
             wait(barrier, members)
 
         for l in range(last, -1, -1):
-            layer = address_of(layers[l])
+            layer = layers[l]
             if l == 0 and job.images_as != DENSE:
-                update_first(job, layers[0], step, addresses, scratch, member, members, like)
-            elif l > 0 and is_fused(job.optimizer) and leaves_out(layers[l - 1], layers[l], batch):
-                below = address_of(layers[l - 1])
-                update_nonzeros(
-                    job_address, layer, below, step, batch, scratch, member, members, like
-                )
+                update_first(job, layer, step, addresses, scratch, member, members, like)
+            elif l > 0 and is_fused(job.optimizer) and leaves_out(layers[l - 1], layer, batch):
+                below = layers[l - 1]
+                update_nonzeros(job, layer, below, step, batch, scratch, member, members, like)
             else:
                 x, x_row, run, jump = layer_input(job, layers, l, step, like)
                 update(
-                    job_address, layer, step, x, x_row, run, jump, batch, scratch, member, members,
-                    like,
-                )  # fmt: skip
-            update_biases(job_address, layer, step, batch, scratch, member, members, like)
+                    job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like
+                )
+            update_biases(job, layer, step, batch, scratch, member, members, like)
         prepare_images(job, inputs, step + 1, addresses, member, members, like)
         wait(barrier, members)
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes
-from fastmlp.kernels.loops.bit_loops import WORD_BYTES, gather_outputs
-from fastmlp.kernels.loops.bits import transpose_bits
+from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
+from fastmlp.kernels.loops.bits import WORD_BYTES, transpose_bits
 from fastmlp.kernels.loops.elementwise import copy, optimizer_step
 from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
-    job_at,
-    layer_at,
     numbers_at,
     panel_columns,
     row_offset,
@@ -70,22 +68,15 @@ def step_weights(job, layer, offset, gradient, count, coefficients, like):
     optimizer_step(job.optimizer, w, first, second, gradient, count, coefficients, like)
 
 
-@shared
-def update(
-    job_address, layer_address, step, x, x_row, run, jump, batch, scratch, member, members,
-    like: float,
-):  # fmt: skip
+@jit
+def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like):
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
 
     x as in `forward`. A unit is a panel and a tile of inputs. The batch goes by in parts, each for
     all panels, so that a part of x stays in the cache; for a general step at once.
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    width, fused, coefficients = (
-        layer.width,
-        is_fused(job.optimizer),
-        coefficients_at(job, step, WEIGHTS),
-    )
+    size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
+    coefficients = coefficients_at(job, step, WEIGHTS)
     depth, run = UPDATE_DEPTH if fused else batch, run if run != 0 else layer.inputs
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)
@@ -125,21 +116,15 @@ def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficient
         step_weights(job, layer, offset, scratch, count * width, coefficients, like)
 
 
-@shared
-def update_nonzeros(
-    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
-):
+@jit
+def update_nonzeros(job, layer, below, step, batch, scratch, member, members, like):
     """A fused `update` where x are the outputs of the layer below that are not zero; same units.
 
     A row of w takes the rows of dz of the samples in which that input is not zero. The inputs are
     transposed, as a row reads those of one column, in no pattern.
     """
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
-    size, width, keep = (
-        item_bytes(like),
-        layer.width,
-        kept_share(coefficients_at(job, step, WEIGHTS), like),
-    )
+    size, width = item_bytes(like), layer.width
+    keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)
     begin, end = panels_of(first, last, tiles)
@@ -165,13 +150,11 @@ def update_nonzeros(
             copy(q, width, dz, layer.a_row, length, width, like)
             for i in range(low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)):
                 one = i // below.width * UPDATE_DEPTH + i % below.width
-                if word[one] | word[one + PART] != 0 or beta != 1:
-                    x, w = (
-                        x_t + i * UPDATE_DEPTH * size,
-                        layer.w + weight_offset(layer, panel, i, like),
-                    )
-                    samples = words + one * WORD_BYTES
-                    gather_outputs(w, 0, x, samples, WORDS, PART, q, width, beta)
+                samples, later = word[one], word[one + PART]
+                if samples | later != 0 or beta != 1:
+                    x = x_t + i * UPDATE_DEPTH * size
+                    w = layer.w + weight_offset(layer, panel, i, like)
+                    gather_outputs(w, 0, x, samples, later, q, width, beta)
 
 
 @jit
@@ -193,24 +176,17 @@ def _words_by_output(below, first, rows, target):
                 transpose_bits(address, address)
 
 
-@shared
-def update_biases(
-    job_address, layer_address, step, batch, scratch, member, members, like: float
-):
+@jit
+def update_biases(job, layer, step, batch, scratch, member, members, like):
     """b = keep b + sum of dz, or a general step: a bias is a weight whose input is always 1."""
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    width, coefficients, fused = (
-        layer.width,
-        coefficients_at(job, step, BIASES),
-        is_fused(job.optimizer),
-    )
-    keep, one = kept_share(coefficients, like), scratch + width * size
-    numbers_at(one, 1, like)[0] = type(like)(1)
+    size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
+    coefficients = coefficients_at(job, step, BIASES)
+    keep = kept_share(coefficients, like)
     first, last = share(layer.panels, member, members)
     for panel in range(first, last):
         offset, dz = panel * width * size, layer.dz + row_offset(layer, panel, 0, like)
         target = layer.b + offset if fused else scratch
-        multiply(target, 0, one, 0, 0, 0, 0, dz, layer.a_row, 1, width, batch, keep)
+        sum_rows(width, target, dz, layer.a_row, batch, keep)
         if not fused:
             states, b = layer.b_state, layer.b + offset
             optimizer_step(
