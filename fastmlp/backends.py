@@ -7,7 +7,7 @@ import warnings
 from types import ModuleType
 
 from fastmlp.errors import NotReadyError, refuse
-from fastmlp.forks import importing
+from fastmlp.system.forks import importing
 
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, ModuleType] = {}

@@ -15,7 +15,7 @@ from numba.core import types
 from fastmlp.kernels import folder, launch
 from fastmlp.kernels.cache import KernelCache
 from fastmlp.kernels.options import Shared, argument_types
-from fastmlp.paths import make_folder
+from fastmlp.system.paths import make_folder
 
 SECONDS = 180
 DAMAGED = int(os.environ.get("FASTMLP_DAMAGED", "4"))

@@ -22,9 +22,9 @@ from PIL import Image
 import fastmlp
 import fastmlp.datasets
 from fastmlp.cli import main
+from fastmlp.cli.screen import Screen
 from fastmlp.datasets import Dataset, generate_digits
 from fastmlp.datasets.idx import header
-from fastmlp.screen import Screen
 
 SMALL = ("--backend", "numpy", "--hidden-layers", "24", "--epochs", "3")
 

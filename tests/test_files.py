@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import files
 from fastmlp.datasets import load_dataset
 from fastmlp.datasets.picture import read_pictures
 from fastmlp.errors import CheckpointError, DataError, ModelError, UnwritableError
-from fastmlp.files import check_folder, check_writable, opened, read_whole, write_whole
+from fastmlp.system import files
+from fastmlp.system.files import check_folder, check_writable, opened, read_whole, write_whole
 from fastmlp.training import checkpoint
 
 
@@ -283,7 +283,7 @@ def test_what_the_system_makes_up_is_read_to_its_end():
 
 
 def test_standard_input_and_the_shells_pipes_are_read():
-    code = "from fastmlp.files import *; import sys; print(read_whole(Path(sys.argv[1])))"
+    code = "from fastmlp.system.files import *; import sys; print(read_whole(Path(sys.argv[1])))"
     shell = f"""
         printf one | '{sys.executable}' -c '{code}' /dev/stdin
         '{sys.executable}' -c '{code}' <(printf two)

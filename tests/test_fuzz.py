@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import fastmlp
-from fastmlp.bench_cli import read_run
 from fastmlp.cli import main
+from fastmlp.cli.bench_commands import read_run
 from fastmlp.datasets import idx, npz
 from fastmlp.datasets.picture import read_pictures
 from fastmlp.errors import FastMLPError

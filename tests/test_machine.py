@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp import cores, machine
+from fastmlp.bench import machine
+from fastmlp.system import cores
 
 
 @pytest.fixture

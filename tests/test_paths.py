@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import fastmlp
-from fastmlp import machine, paths
+from fastmlp.bench import machine
 from fastmlp.errors import DataUnavailableError
+from fastmlp.system import paths
 
 MOVES = """
 import os, sys
@@ -19,7 +20,7 @@ if sys.argv[1] == "deleted":
     os.rmdir(os.getcwd())
 import fastmlp
 os.chdir("/")
-from fastmlp.paths import cache_folder
+from fastmlp.system.paths import cache_folder
 print(cache_folder())
 """
 

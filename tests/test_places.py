@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 import fastmlp
-from fastmlp import files, steps
-from fastmlp.cli import main
+from fastmlp.cli import main, steps
 from fastmlp.datasets import generate_digits
 from fastmlp.errors import UnwritableError
+from fastmlp.system import files
 
 TRAIN = ("train", "--backend", "numpy", "--hidden-layers", "", "--epochs", "2")
 

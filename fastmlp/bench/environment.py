@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fastmlp.bench.machine import describe_machine
 from fastmlp.bench.processes import in_a_process, kernel_choices
-from fastmlp.cores import affinity
-from fastmlp.machine import describe_machine
+from fastmlp.system.cores import affinity
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 PACKAGES = ("torch", "jax", "scikit-learn", "scipy")

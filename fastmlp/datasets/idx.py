@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DataError
-from fastmlp.files import opened
+from fastmlp.system.reading import opened
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),

@@ -22,7 +22,7 @@ import numba
 import numpy as np
 from numba.core import config
 
-from fastmlp.paths import cache_folder
+from fastmlp.system.paths import cache_folder
 
 RUN_TIME_SETTINGS = {
     *("NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS"),

@@ -9,7 +9,6 @@ import numpy as np
 from numba import prange
 from numba.core import types
 
-from fastmlp.cores import usable_cores
 from fastmlp.functions import Array
 from fastmlp.kernels.layout import aligned_zeros
 from fastmlp.kernels.options import Shared, entry, is_kept
@@ -25,6 +24,7 @@ from fastmlp.kernels.team import (
     join,
 )
 from fastmlp.kernels.threads import Threads, check_can_compile
+from fastmlp.system.cores import usable_cores
 
 # Dense multiplications of a step that make a second thread pay: below, the members wait for
 # each other's memory

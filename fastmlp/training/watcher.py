@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.functions import Array
-from fastmlp.inputs import check_at_least
+from fastmlp.arrays import Array, check_at_least
 from fastmlp.training.run import Run
 
 

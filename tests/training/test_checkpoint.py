@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import files, interrupts
 from fastmlp.errors import ArgumentError, CheckpointError
+from fastmlp.system import files, interrupts
 from fastmlp.training import EarlyStopping, checkpoint
 
 SETTINGS = {"batch_size": 16, "learning_rate": 0.2, "momentum": 0.9, "backend": "numpy", "seed": 3}

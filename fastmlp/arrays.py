@@ -1,15 +1,33 @@
-"""What users pass as images and labels, checked and brought into the form that backends take."""
+"""The alias Array; and what users pass, checked and brought into the form that backends take."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.errors import refuse
-from fastmlp.functions import COSTS, Array
+
+Array = NDArray[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def quiet(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that ignores NumPy's floating-point errors, whatever `np.seterr` says.
+
+    Numbers that underflow or overflow are rounded as IEEE 754 says; results are checked instead.
+    """
+
+    @wraps(function)
+    def called(*arguments: P.args, **named: P.kwargs) -> R:
+        with np.errstate(all="ignore"):
+            return function(*arguments, **named)
+
+    return called
 
 
 def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "images") -> Array:
@@ -44,20 +62,18 @@ def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "image
     return array
 
 
-def as_answers(
-    labels: ArrayLike, count: int, outputs: int, dtype: Any, cost: str, argument: str
+def as_labels_or_targets(
+    labels: ArrayLike, count: int, outputs: int, dtype: Any, argument: str
 ) -> Array:
     """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`.
 
     A single output's labels, 0 and 1, are its targets. Raises ArgumentError for a wrong count,
-    shape or type, labels outside 0 … outputs - 1, targets that the cost is not defined for, and
-    what `check_sizes` refuses.
+    shape or type, labels outside 0 … outputs - 1, and what `check_sizes` refuses.
     """
     array = _as_array(labels, argument)
     if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifb":
         targets = _converted(array, dtype)
         check_sizes(targets, dtype, argument)
-        _check_targets(targets, cost, argument)
         return targets
     if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
         raise refuse(
@@ -88,25 +104,10 @@ def _as_array(values: ArrayLike, argument: str) -> Array:
         raise refuse(argument, "must be an array", str(error), "Pass a NumPy array.") from None
 
 
+@quiet
 def _converted(array: Array, dtype: Any) -> Array:
     """Return an array C-contiguous in a dtype; what does not fit into it becomes infinite."""
-    with np.errstate(all="ignore"):
-        return np.ascontiguousarray(array, dtype)
-
-
-def _check_targets(targets: Array, cost: str, argument: str) -> None:
-    """Refuse targets outside the range that the cost is defined for."""
-    allowed = COSTS[cost].targets
-    if allowed is None:
-        return
-    low, high = targets.min(), targets.max()
-    if low < allowed[0] or high > allowed[1]:
-        raise refuse(
-            argument,
-            f"must be targets in {allowed[0]:g} … {allowed[1]:g} for the cost {cost!r}",
-            f"targets from {low} to {high}",
-            "Use a network with cost='squared_error', or rescale the targets.",
-        )
+    return np.ascontiguousarray(array, dtype)
 
 
 def check_sizes(array: Array, dtype: Any, argument: str) -> None:

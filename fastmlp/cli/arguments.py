@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from fastmlp.backends import BACKENDS
+from fastmlp.bench.peers import PEERS
 
 
 class _Row(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -145,7 +146,7 @@ _WORKLOADS = (
     _option("--quick", False, "Three workloads against NumPy, in under a minute."),
 )
 _AGAINST = (
-    _option("--against", None, "numpy,torch,torch-compile,torch-dataloader,jax,sklearn; all."),
+    _option("--against", None, f"{','.join(PEERS)}; all."),
     _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz."),
     _option("--data-folder", None, "Where the named data set's files are.", _FILE),
 )

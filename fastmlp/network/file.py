@@ -3,47 +3,57 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.errors import ArgumentError, ModelError
-from fastmlp.files import write_whole
-from fastmlp.functions import Array, activation_named, check_outputs, cost_named
-from fastmlp.plain import to_json
-from fastmlp.tensors import read_tensors
-
-if TYPE_CHECKING:
-    from fastmlp.network import Network
+from fastmlp.functions import activation_named, check_outputs, cost_named
+from fastmlp.system.files import write_whole
+from fastmlp.system.plain import to_json
+from fastmlp.system.tensors import read_tensors, tensor_bytes
 
 FORMAT = "fastmlp 1"
 
 
-def save(path: str | PathLike[str], network: Network) -> None:
+@dataclass(frozen=True)
+class Specification:
+    """What a model file says of a network, beside its parameters."""
+
+    sizes: tuple[int, ...]
+    hidden: tuple[str, ...]
+    output: str
+    cost: str
+    dtype: str
+    pixel_scale: float
+    class_names: tuple[str, ...] | None
+
+
+def save(
+    path: str | PathLike[str],
+    spec: Specification,
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+) -> None:
     """Write `layers.0.weight` `(I, O)`, `layers.0.bias` `(O,)`, … and the description.
 
     The file appears under its name only when it is complete. Raises UnwritableError.
     """
-    from safetensors.numpy import save as to_bytes
-
     tensors: dict[str, Array] = {}
-    weights, biases = network.checked_parameters()
     for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
-        tensors[f"layers.{number}.weight"] = np.ascontiguousarray(w)
-        tensors[f"layers.{number}.bias"] = np.ascontiguousarray(b)
-    spec = {
-        **network.architecture,
-        "pixel_scale": network.pixel_scale,
-        "class_names": network.class_names,
-    }
-    metadata = {"format": FORMAT, "network": to_json(spec)}
-    write_whole(Path(path), to_bytes(tensors, metadata))
+        tensors[f"layers.{number}.weight"] = w
+        tensors[f"layers.{number}.bias"] = b
+    metadata = {"format": FORMAT, "network": to_json(vars(spec))}
+    write_whole(Path(path), tensor_bytes(tensors, metadata))
 
 
-def load(path: str | PathLike[str]) -> tuple[dict[str, Any], list[Array], list[Array]]:
+def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Array]]:
     """Return description, weights and biases; every part of the file is checked first."""
     from safetensors import SafetensorError
 
@@ -70,7 +80,7 @@ def load(path: str | PathLike[str]) -> tuple[dict[str, Any], list[Array], list[A
     return spec, *_checked_tensors(target, spec, tensors)
 
 
-def _checked_spec(spec: Any) -> dict[str, Any]:
+def _checked_spec(spec: Any) -> Specification:
     sizes, names = spec["sizes"], spec["class_names"]
     if not all(type(size) is int and 0 < size < 1 << 31 for size in sizes) or len(sizes) < 2:
         raise ValueError(f"sizes are {sizes!r}")
@@ -89,31 +99,33 @@ def _checked_spec(spec: Any) -> dict[str, Any]:
     scale = float(spec["pixel_scale"])
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"pixel_scale is {scale}")
-    return {
-        **spec,
-        "sizes": tuple(sizes),
-        "hidden": tuple(spec["hidden"]),
-        "pixel_scale": scale,
-        "class_names": None if names is None else tuple(names),
-    }
+    return Specification(
+        tuple(sizes),
+        tuple(spec["hidden"]),
+        spec["output"],
+        spec["cost"],
+        spec["dtype"],
+        scale,
+        None if names is None else tuple(names),
+    )
 
 
 def _checked_tensors(
-    path: Path, spec: dict[str, Any], tensors: dict[str, Array]
+    path: Path, spec: Specification, tensors: dict[str, Array]
 ) -> tuple[list[Array], list[Array]]:
     weights: list[Array] = []
     biases: list[Array] = []
     expected: dict[str, tuple[int, ...]] = {}
-    for number, (inputs, outputs) in enumerate(pairwise(spec["sizes"])):
+    for number, (inputs, outputs) in enumerate(pairwise(spec.sizes)):
         expected[f"layers.{number}.weight"] = (inputs, outputs)
         expected[f"layers.{number}.bias"] = (outputs,)
     if expected.keys() != tensors.keys():
         raise ModelError(f"{path}: expected tensors {list(expected)}, found {sorted(tensors)}")
     for name, shape in expected.items():
         tensor = tensors[name]
-        if tensor.shape != shape or tensor.dtype != spec["dtype"]:
+        if tensor.shape != shape or tensor.dtype != spec.dtype:
             raise ModelError(
-                f"{path}: expected {name} to be {spec['dtype']} of shape {shape}, "
+                f"{path}: expected {name} to be {spec.dtype} of shape {shape}, "
                 f"found {tensor.dtype} of shape {tensor.shape}"
             )
         (weights if name.endswith("weight") else biases).append(np.array(tensor))

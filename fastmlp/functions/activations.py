@@ -1,27 +1,14 @@
-"""The table of activations and costs: name, formula, derivative. Both backends read it.
-
-Every cost but `squared_error` is the *matching* cost of the output's activation f
-(Auer, Herbster and Warmuth, 1996): with F the integral of f, a sample costs F(z) - y z, whose
-derivative is a - y whatever f is. For the step that is the perceptron criterion of Rosenblatt,
-(a - y) z; for sigmoid it is the cross entropy, and for softmax where a sample's targets sum to 1.
-For any sum S = sum(y), the cross entropy of softmax is S F(z) - y z, with the derivative S a - y.
-"""
+"""The table of activations: name, formula, derivative, integral. Both backends read it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.errors import refuse
-
-Array = NDArray[Any]
-P = ParamSpec("P")
-R = TypeVar("R")
 
 LEAKY_SLOPE = 0.01
 
@@ -47,35 +34,6 @@ class Activation:
     integral: Callable[[Array, Array], Array]
     initial: str
     least: int = 1
-
-
-@dataclass(frozen=True)
-class Cost:
-    """One row of the table of costs; a network's cost is the mean over its samples.
-
-    outputs : the output activations that the cost is defined for; empty means all
-    targets : what targets lie between, both included; None where they may be any finite numbers
-    """
-
-    name: str
-    code: int
-    formula: str
-    outputs: tuple[str, ...]
-    targets: tuple[float, float] | None = None
-
-
-def quiet(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that ignores NumPy's floating-point errors, whatever `np.seterr` says.
-
-    Numbers that underflow or overflow are rounded as IEEE 754 says; results are checked instead.
-    """
-
-    @wraps(function)
-    def called(*arguments: P.args, **named: P.kwargs) -> R:
-        with np.errstate(all="ignore"):
-            return function(*arguments, **named)
-
-    return called
 
 
 def _sigmoid(z: Array, a: Array) -> None:
@@ -167,27 +125,8 @@ ACTIVATIONS = {
     )
 }
 
-COSTS = {
-    row.name: row
-    for row in (
-        Cost("squared_error", 0, "sum((a - y)^2)", ()),
-        Cost(
-            "cross_entropy",
-            1,
-            "-sum(y log a), for sigmoid -sum(y log a + (1 - y) log(1 - a))",
-            ("softmax", "sigmoid"),
-            (0.0, 1.0),
-        ),
-        Cost("perceptron", 2, "sum(F(z) - y z), F' = f", ()),
-    )
-}
-
 # What hidden layers may compute: functions of each neuron alone
 HIDDEN = tuple(name for name, row in ACTIVATIONS.items() if row.derivative is not None)
-# (output, cost): every pair that a network may have
-PAIRS = tuple(
-    (output, cost.name) for cost in COSTS.values() for output in cost.outputs or ACTIVATIONS
-)
 
 
 def activation_named(name: str, argument: str) -> Activation:
@@ -202,21 +141,6 @@ def activation_named(name: str, argument: str) -> Activation:
     return ACTIVATIONS[name]
 
 
-def cost_named(name: str, output: str) -> Cost:
-    """Return the row of that name, or raise ArgumentError when it does not fit `output`."""
-    if not isinstance(name, str) or name not in COSTS:
-        raise refuse("cost", "must name a cost", repr(name), f"Choose from {', '.join(COSTS)}.")
-    cost = COSTS[name]
-    if cost.outputs and output not in cost.outputs:
-        raise refuse(
-            "cost",
-            f"{name!r} needs an output that is a probability: {' or '.join(cost.outputs)}",
-            f"output={output!r}",
-            "Use cost='squared_error', or another output.",
-        )
-    return cost
-
-
 def check_outputs(output: str, outputs: int) -> None:
     """Raise ArgumentError when the activation `output` needs more than so many outputs."""
     least = ACTIVATIONS[output].least
@@ -227,21 +151,3 @@ def check_outputs(output: str, outputs: int) -> None:
             outputs,
             "Use output='sigmoid' for a single output, or one output for each class.",
         )
-
-
-def classes_of(a: Array) -> Array:
-    """Return the class `(N,)` that each row of a `(N, O)` names: its largest output.
-
-    A single output says yes (1) from one half upwards. The first of equals counts. A row with NaN
-    names none: -1.
-    """
-    classes = np.asarray(a[:, 0] >= 0.5 if a.shape[1] == 1 else a.argmax(axis=1), np.int64)
-    # the first NaN of a row is its largest number
-    largest = a[np.arange(len(a)), 0 if a.shape[1] == 1 else classes]
-    return np.where(np.isnan(largest), -1, classes)
-
-
-def count_correct(a: Array, y: Array) -> int:
-    """Count the rows of a `(N, O)` that name the label's class, or the target's."""
-    wanted = y if y.ndim == 1 and a.shape[1] > 1 else classes_of(y.reshape(a.shape))
-    return int((classes_of(a) == wanted).sum())

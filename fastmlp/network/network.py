@@ -10,19 +10,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp import model_file
+from fastmlp.arrays import Array, as_images, check_finite, check_scale, quiet
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.functions import (
     ACTIVATIONS,
-    Array,
     activation_named,
+    as_answers,
     check_outputs,
     cost_named,
     count_correct,
-    quiet,
 )
-from fastmlp.inputs import as_answers, as_images, check_finite, check_scale
+from fastmlp.network import file
+from fastmlp.network.building import (
+    checked_dtype,
+    checked_hidden,
+    checked_sizes,
+    initial_weights,
+)
+from fastmlp.network.file import Specification
 
 PIXEL_SCALE = 1 / 255
 EVALUATE_ROWS = 10_000
@@ -66,12 +72,12 @@ class Network:
         seed: int | np.random.Generator = 0,
         dtype: Any = "float32",
     ) -> None:
-        self.sizes = _checked_sizes(sizes)
-        self.hidden = _checked_hidden(hidden, len(self.sizes) - 2)
+        self.sizes = checked_sizes(sizes)
+        self.hidden = checked_hidden(hidden, len(self.sizes) - 2)
         self.output = activation_named(output, "output").name
         check_outputs(output, self.sizes[-1])
         self.cost = cost_named(cost, output).name
-        self.dtype = _checked_dtype(dtype)
+        self.dtype = checked_dtype(dtype)
         self.pixel_scale = PIXEL_SCALE
         self.class_names: tuple[str, ...] | None = None
         generator = np.random.default_rng(seed)
@@ -80,7 +86,7 @@ class Network:
         for inputs, outputs, name in zip(
             self.sizes, self.sizes[1:], self.activations, strict=False
         ):
-            w = _initial_weights(inputs, outputs, ACTIVATIONS[name].initial, generator)
+            w = initial_weights(inputs, outputs, ACTIVATIONS[name].initial, generator)
             self.weights.append(w.astype(self.dtype))
             self.biases.append(np.zeros(outputs, self.dtype))
 
@@ -172,15 +178,20 @@ class Network:
 
         Raises UnwritableError, an OSError that names the file; an older file is then as it was.
         """
-        model_file.save(path, self)
+        weights, biases = self.checked_parameters()
+        spec = Specification(
+            **self.architecture,
+            pixel_scale=self.pixel_scale,
+            class_names=self.class_names,
+        )
+        file.save(path, spec, weights, biases)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Network:
         """Read a network from a file that `save` wrote; ModelError if it is anything else."""
-        spec, weights, biases = model_file.load(path)
-        network = cls(spec["sizes"], spec["hidden"], spec["output"], spec["cost"], 0, spec["dtype"])
-        network.pixel_scale = spec["pixel_scale"]
-        network.class_names = spec["class_names"]
+        spec, weights, biases = file.load(path)
+        network = cls(spec.sizes, spec.hidden, spec.output, spec.cost, 0, spec.dtype)
+        network.pixel_scale, network.class_names = spec.pixel_scale, spec.class_names
         network.weights, network.biases = weights, biases
         return network
 
@@ -231,59 +242,3 @@ class Network:
             f"Network({self.sizes}, hidden={self.hidden}, output={self.output!r}, "
             f"cost={self.cost!r}, dtype={str(self.dtype)!r})"
         )
-
-
-def _checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    whole = [size for size in sizes if isinstance(size, (int, np.integer)) and size >= 1]
-    if len(whole) != len(sizes) or len(whole) < 2:
-        raise refuse(
-            "sizes",
-            "must be two or more whole numbers of at least 1: inputs, hidden layers, outputs",
-            repr(sizes),
-            "Pass (784, 128, 10), for example.",
-        )
-    return tuple(int(size) for size in whole)
-
-
-def _checked_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
-    names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
-    if isinstance(hidden, str):
-        activation_named(hidden, "hidden")
-    if len(names) != layers:
-        raise refuse(
-            "hidden",
-            f"must be one name, or one for each of the {layers} hidden layers",
-            f"{len(names)} names",
-            "Pass hidden='relu' for all of them.",
-        )
-    for name in names:
-        if activation_named(name, "hidden").derivative is None:
-            raise refuse(
-                "hidden", "must act on each neuron alone", repr(name), "Keep softmax for output=."
-            )
-    return names
-
-
-def _checked_dtype(dtype: Any) -> np.dtype[Any]:
-    kind: np.dtype[Any]
-    try:
-        kind = np.dtype(dtype)
-    except TypeError:
-        kind = np.dtype(object)
-    if kind not in (np.float32, np.float64):
-        raise refuse("dtype", "must be float32 or float64", repr(dtype), "Pass dtype='float32'.")
-    return kind
-
-
-def _initial_weights(
-    inputs: int, outputs: int, initial: str, generator: np.random.Generator
-) -> Array:
-    """Draw weights that keep the signal's variance from layer to layer.
-
-    He et al. (2015): normal, variance 2 / I, before units that are off half of the time.
-    Glorot and Bengio (2010): uniform, variance 2 / (I + O).
-    """
-    if initial == "he":
-        return generator.normal(0, np.sqrt(2 / inputs), (inputs, outputs))
-    limit = np.sqrt(6 / (inputs + outputs))
-    return generator.uniform(-limit, limit, (inputs, outputs))

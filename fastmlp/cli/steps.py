@@ -15,12 +15,12 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastmlp.errors import CheckpointError, DivergedError, FastMLPError, UnwritableError, refuse
-from fastmlp.files import check_folder, check_writable
-from fastmlp.interrupts import interrupts_held, orderly_end
+from fastmlp.system.files import check_folder, check_writable
+from fastmlp.system.interrupts import interrupts_held, orderly_end
 
 if TYPE_CHECKING:
+    from fastmlp.arrays import Array
     from fastmlp.datasets import Dataset, Split
-    from fastmlp.functions import Array
     from fastmlp.network import Network
     from fastmlp.training import History, Progress
 

@@ -1,73 +1,24 @@
-"""The command line: arguments in, exit status out.
-Commands print through `screen`, and nothing else prints.
+"""The commands: train, evaluate, predict, ...; all that they print goes through `screen`.
 
 What takes time to import is imported by the command that needs it: help answers at once.
 """
 
 from __future__ import annotations
 
-import errno
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from fastmlp import __version__, arguments, steps
-from fastmlp.bench_cli import bench
-from fastmlp.errors import FastMLPError
-from fastmlp.interrupts import Terminated
-from fastmlp.screen import Screen
-
-# The exit status of a program that a signal ended: 128 + its number
-EXIT_STATUS = {"interrupted": 130, "terminated": 143}
-
-# What only writing gives: in an error that names no file, it is of what is printed
-OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+from fastmlp import __version__
+from fastmlp.cli import arguments, steps
+from fastmlp.cli.bench_commands import bench
+from fastmlp.cli.group import EXIT_STATUS, Commands
+from fastmlp.cli.screen import Screen
 
 
-@contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    try:
-        yield
-    except FastMLPError as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise
-        place = error.filename or ("standard output" if error.errno in OF_WRITING else None)
-        said = f"{place}: {error.strerror}" if place and error.strerror else str(error)
-        raise click.ClickException(said) from None
-    except MemoryError as error:
-        raise click.ClickException(f"not enough memory. {error}") from None
-
-
-class _Commands(click.Group):
-    """Ends every command in order: an error is one line, and Ctrl-C is exit status 130."""
-
-    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
-        with _errors_in_one_line():  # help and the version are printed here
-            return super().make_context(*arguments, **named)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a name it cannot encode must not end the program
-                stream.reconfigure(errors="replace")
-        try:
-            with _errors_in_one_line():
-                return super().invoke(ctx)
-        except Terminated:
-            click.echo("Terminated.", err=True)
-            ctx.exit(EXIT_STATUS["terminated"])
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(EXIT_STATUS["interrupted"])
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fastmlp")
 def main() -> None:
     """Train multi-layer perceptrons on a CPU as fast as the machine can."""
@@ -210,7 +161,7 @@ def info(**given: Any) -> None:
     --measure also what it can do at most: arithmetic, bandwidth, the cost of meeting.
     """
     from fastmlp import report
-    from fastmlp.machine import describe_machine
+    from fastmlp.bench.machine import describe_machine
 
     machine, screen = describe_machine(), Screen(given["json"])
     document, tables = asdict(machine), [report.machine_table(machine)]
@@ -253,7 +204,3 @@ def verify(**given: Any) -> None:
 
 
 main.add_command(bench)
-
-
-if __name__ == "__main__":
-    main(prog_name="fastmlp")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastmlp import steps
+from fastmlp.cli import steps
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset

@@ -1,4 +1,4 @@
-"""Reads safetensors files: named arrays, and texts about them."""
+"""Reads and makes safetensors files: named arrays, and texts about them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import errno
 import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from fastmlp.files import opened
-from fastmlp.functions import Array
+import numpy as np
+
+from fastmlp.arrays import Array
+from fastmlp.system.reading import opened
 
 LARGEST_FILE = 8 << 30
 
@@ -33,3 +36,12 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
     with safe_open(path, framework="numpy") as whole:
         names = whole.keys()
         return whole.metadata() or {}, {name: whole.get_tensor(name) for name in names}
+
+
+def tensor_bytes(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
+    """Return the safetensors file of some arrays and the texts about them."""
+    from safetensors.numpy import save
+
+    whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    data: bytes = save(whole, dict(metadata))
+    return data

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fastmlp import __version__
-from fastmlp.cores import affinity, cgroup_quota
-from fastmlp.paths import cache_folder
+from fastmlp.system.cores import affinity, cgroup_quota
+from fastmlp.system.paths import cache_folder
 
 PACKAGES = ("numba", "llvmlite", "numpy", "click", "rich", "safetensors", "pillow")
 CPUINFO = Path("/proc/cpuinfo")

@@ -14,11 +14,12 @@ from typing import Any
 
 import click
 
-from fastmlp import steps
+from fastmlp.cli import steps
+from fastmlp.cli.screen import Screen
 from fastmlp.errors import DataError, UnwritableError, refuse
-from fastmlp.files import opened, write_whole
-from fastmlp.interrupts import interrupts_held, orderly_end
-from fastmlp.screen import Screen
+from fastmlp.system.files import write_whole
+from fastmlp.system.interrupts import interrupts_held, orderly_end
+from fastmlp.system.reading import read_whole
 
 Document = dict[str, Any]
 PLACES = ("save", "html", "roofline")
@@ -180,8 +181,7 @@ def read_run(path: Path) -> Document:
     from fastmlp.bench.compare import samples
 
     try:
-        with opened(path) as file:
-            document = json.load(file)
+        document = json.loads(read_whole(path))
         if {"kind", "environment"} <= set(document):
             samples(document)
             return dict(document)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 import click
 
-from fastmlp import arguments
-from fastmlp.bench_output import STATUS, Output, View, read_run
-from fastmlp.screen import Screen
-
-ALL = "numpy,torch,torch-compile,torch-dataloader,jax,sklearn"
+from fastmlp.bench.peers import OWN, PEERS, TITLES, implementation
+from fastmlp.cli import arguments
+from fastmlp.cli.bench_output import STATUS, Output, View, read_run
+from fastmlp.cli.screen import Screen
 
 
 class _Bench(click.Group):
@@ -47,7 +47,7 @@ def epochs(**given: Any) -> None:
     measure = partial(
         measure_epochs,
         [workload.named(name).name for name in names],
-        _implementations(given["against"], "numpy" if quick else ALL),
+        _implementations(given["against"], ("numpy",) if quick else PEERS),
         rounds=given["rounds"] or (2 if quick else 3),
         epochs=given["epochs"] or (2 if quick else 3),
         threads=given["threads"],
@@ -107,7 +107,7 @@ def accuracy(**given: Any) -> None:
     output = Output(given, Screen(given["json"]))
     measure = partial(
         measure_accuracy,
-        _implementations(given["against"], "numpy,torch,jax,sklearn"),
+        _implementations(given["against"], TITLES),
         target=given["target"],
         seeds=given["seeds"],
         threads=given["threads"],
@@ -135,12 +135,10 @@ def compare(**given: Any) -> None:
     Screen(given["json"]).show(document, report.differences_table(found))
 
 
-def _implementations(against: str | None, default: str) -> list[str]:
+def _implementations(against: str | None, default: Iterable[str]) -> list[str]:
     """Return fastmlp and those named, which are checked."""
-    from fastmlp.bench.peers import implementation
-
-    named = (default if against is None else against).split(",")
-    names = ["fastmlp", *(name.strip() for name in named if name.strip())]
+    named = default if against is None else against.split(",")
+    names = [OWN, *(name.strip() for name in named if name.strip())]
     for name in names:
         implementation(name)
     return list(dict.fromkeys(names))
