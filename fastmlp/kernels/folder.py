@@ -74,7 +74,8 @@ def _folder() -> Path | None:
 def _salt() -> str:
     digest = hashlib.sha256()
     package = Path(__file__).parent
-    for source in (*sorted(package.rglob("*.py")), package.parent / "functions.py"):
+    tables = package.parent / "functions"
+    for source in (*sorted(package.rglob("*.py")), *sorted(tables.glob("*.py"))):
         name = source.relative_to(package.parent).as_posix()
         digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     # Numba reads them, from the environment and a file, before each compilation

@@ -1,11 +1,11 @@
+"""How many cores may be used: affinity, and both versions of control groups."""
+
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from fastmlp.bench import machine
 from fastmlp.system import cores
 
 
@@ -35,27 +35,6 @@ def test_a_container_reads_the_quota_at_the_root(groups: Path) -> None:
     (groups / "cpu.max").write_text("200000 100000\n")
     cores.CGROUP_OF_SELF.unlink()
     assert cores.cgroup_quota() == 2
-
-
-def test_what_limits_the_threads(groups: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "4,2")
-    monkeypatch.setenv("OMP_THREAD_LIMIT", "nonsense")
-    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
-    limits = {limit.name: limit.allows for limit in machine.thread_limits()}
-    assert limits == {
-        "affinity mask": len(os.sched_getaffinity(0)),
-        "NUMBA_NUM_THREADS": None,
-        "OMP_NUM_THREADS": 4,
-        "OMP_THREAD_LIMIT": None,
-        "cgroup quota": None,
-    }
-
-
-def test_the_processor_has_its_makers_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
-    assert machine.processor_name()
-    machine.CPUINFO.write_text("processor\t: 0\nmodel name\t: Abacus 9 @ 2 beads\n")
-    assert machine.processor_name() == "Abacus 9 @ 2 beads"
 
 
 def cgroup_v1(root: Path, folder: str, quota: int, period: int = 100_000) -> None:

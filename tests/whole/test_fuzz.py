@@ -21,7 +21,7 @@ from PIL import Image
 
 import fastmlp
 from fastmlp.cli import main
-from fastmlp.cli.bench_commands import read_run
+from fastmlp.cli.bench_output import read_run
 from fastmlp.datasets import idx, npz
 from fastmlp.datasets.picture import read_pictures
 from fastmlp.errors import FastMLPError
@@ -228,4 +228,4 @@ def test_what_is_checked_is_all_that_is_read():
             word in path.read_text() for word in ("read_tensors(", "zipfile.ZipFile(", "gzip.open(")
         )
     }
-    assert readers <= {"idx.py", "npz.py", "model_file.py", "checkpoint.py", "tensors.py"}
+    assert readers <= {"idx.py", "npz.py", "file.py", "checkpoint.py", "tensors.py"}
