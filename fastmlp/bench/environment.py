@@ -20,7 +20,7 @@ BLAS_SECONDS = 60.0
 
 
 def environment() -> dict[str, Any]:
-    """Return everything that a reader of figures asks for, as plain values.
+    """Return everything that a reader of the figures needs, as plain values.
 
     blas : what NumPy multiplies with, in the processes of the bench; removed_variables : what was
     set to choose other kernels, and is not in the environment of these processes

@@ -108,7 +108,7 @@ def split_installed(implementations: Sequence[str]) -> tuple[list[str], list[str
 
 
 def facts(work: workload.Workload, data: Any) -> dict[str, Any]:
-    """Return what a workload asks of any implementation, and what a sparse first layer leaves.
+    """Return the facts of a workload, and the work that a sparse first layer leaves of it.
 
     crc32 : of the data, which tells them from others under the same name
     """

@@ -1,4 +1,4 @@
-"""What this machine can do at most, measured: arithmetic, bandwidth, and what meeting costs."""
+"""What this machine can do at most, measured: arithmetic, bandwidth, and the cost of a barrier."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def measure_limits(threads: int | None = None) -> dict[str, Any]:
 
     peak_flops : of fused multiply-adds in float32, for one core and all
     bytes_per_second : of a += b, by the level of memory that holds a and b; two reads, one write
-    meeting_seconds : of a barrier; region_seconds : of starting the threads and coming home
+    meeting_seconds : of a barrier; region_seconds : of starting the threads and ending them
     """
     prepare(FLOAT32)
     threads = threads or available_threads()
@@ -91,7 +91,7 @@ def seconds_together(call: Callable[[], None], threads: int) -> float:
 
 
 def team_seconds(meetings: int, threads: int) -> float:
-    """Return the median seconds of a job in which the team does nothing but meet."""
+    """Return the median seconds of a job of so many barriers and nothing else."""
     if threads == 1:
         return 0.0
     job, samples = np.zeros(1, JOB), []

@@ -1,6 +1,6 @@
 """Where the result of a bench goes: the screen, and the files of --save, --html, --roofline.
 
-The places are checked before anything is measured. What is saved is saved after each measurement,
+The paths are checked before anything is measured. What is saved is saved after each measurement,
 so that whatever ends the run leaves what was finished.
 """
 
@@ -91,7 +91,7 @@ class Output:
             self.save(document)
 
     def save(self, document: Document) -> None:
-        """Write the run to its place; where that fails, to another one, until there is room."""
+        """Write the run to its path; while that fails, to another one."""
         from fastmlp.report import to_json
 
         data = (to_json(document) + "\n").encode()
@@ -136,7 +136,7 @@ class Output:
             self.write(name, data())
 
     def write(self, name: str, data: bytes) -> None:
-        """Write one of the further files; where that fails, to another place."""
+        """Write one of the further files; where that fails, to another path."""
         try:
             kept = steps.saved(self.places[name], lambda path: write_whole(path, data))
             problem = str(kept.error or "")

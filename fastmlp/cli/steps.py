@@ -39,7 +39,7 @@ TRAINED = (
 
 
 def found(given: Given, say: Say, draw: Draw) -> Dataset:
-    """Load the data set asked for; where none is, MNIST, or else digits, and say why."""
+    """Load the data set named; where none is, MNIST, or else digits, and say why."""
     from fastmlp import report
     from fastmlp.datasets import load_dataset
 
@@ -74,7 +74,7 @@ def chosen(images: Array, first: int, count: int) -> Array:
 
 
 def built(data: Dataset, given: Given, say: Say) -> Network:
-    """Build the network asked for; the data decides on what was left open."""
+    """Build the network of the arguments; the data decides on what they leave open."""
     from fastmlp.network import Network
     from fastmlp.report import network_line
 
@@ -183,9 +183,9 @@ class Saved(NamedTuple):
 
 
 def saved(place: Path, write: Callable[[Path], object]) -> Saved:
-    """Write a file by `write(place)`; where that fails, by `write` to another place.
+    """Write a file by `write(path)`; where that fails, by `write` to another path.
 
-    Other places are the working folder, the home folder and the temporary folder, under a name
+    Other paths are in the working folder, the home folder and the temporary folder, under a name
     that no file has there. Raises UnwritableError that names them all where none will do.
     """
     failed: list[UnwritableError] = []
@@ -204,14 +204,14 @@ def saved(place: Path, write: Callable[[Path], object]) -> Saved:
 
 
 def _elsewhere(place: Path) -> Iterator[Path]:
-    """Yield other places for a file, in the order in which they are to be tried."""
+    """Yield other paths for a file, in the order in which they are to be tried."""
     for find in (Path.cwd, Path.home):
         with suppress(OSError, RuntimeError):  # a deleted folder, a user without a home
             yield _unused(find() / place.name)
     with suppress(OSError):
         folder = Path(mkdtemp(prefix="fastmlp-"))  # for this user alone
         yield folder / place.name
-        folder.rmdir()  # the last place failed as well
+        folder.rmdir()  # the last path failed as well
 
 
 def _unused(path: Path) -> Path:

@@ -30,7 +30,7 @@ def load_family(
     progress: Progress | None = None,
     patience: float = PATIENCE,
 ) -> Dataset:
-    """Return the data set, from the first place that has it.
+    """Return the data set, from the first folder that has it.
 
     folder   : look nowhere else
     mirrors  : addresses to download from instead of the published ones

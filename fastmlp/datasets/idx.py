@@ -78,7 +78,7 @@ def read_idx(
 
     ndim   : the numbers of dimensions allowed; any if empty
     shape  : the shape it must have; any if None
-    source : the file, where it is open already, at any place
+    source : the file, where it is open already, at any position
 
     Raises DataError naming the file, what was expected and what was found.
     """

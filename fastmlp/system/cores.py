@@ -90,5 +90,5 @@ def _quotas(group: Path) -> Iterator[float]:
 
 @cache
 def _first_quota() -> float | None:
-    """Return the quota as it was when it was first asked for: files are slow to read."""
+    """Return the quota as it was when it was first read: files are slow to read."""
     return cgroup_quota()

@@ -1,4 +1,4 @@
-"""Interrupts wait while something is written that must be whole, and one asks a command to end."""
+"""Signals: they wait while something is written that must be whole; SIGTERM ends a command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Terminated(KeyboardInterrupt):
-    """The system asked the program to end (SIGTERM): in order, as after Ctrl-C."""
+    """SIGTERM came: the program is to end in order, as after Ctrl-C."""
 
 
 @contextmanager

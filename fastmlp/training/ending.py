@@ -1,4 +1,4 @@
-"""The one place where every run ends: what it leaves behind does not depend on what ended it."""
+"""How every run ends: what it leaves behind does not depend on what ended it."""
 
 from __future__ import annotations
 
