@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.bench.peers import TITLES
+from fastmlp.bench.peers import OWN, TITLES
 from fastmlp.errors import refuse
 from fastmlp.report.bench import seconds
 
@@ -32,11 +32,11 @@ def results_table(
         by_name = {row.name: row for row in rows}
         sizes, batch, *dense = name.split("/")
         label = f"{sizes}, batch {batch}" + ", dense random input" * bool(dense)
-        own = f"**{seconds(by_name['fastmlp'].seconds)} s**"
+        own = f"**{seconds(by_name[OWN].seconds)} s**"
         lines.append(f"| {label} | {own} | {' | '.join(_cell(by_name.get(k)) for k in TITLES)} |")
     target = accuracy["settings"]["target"]
     by_target = {row["name"]: row for row in to_target}
-    ours = by_target["fastmlp"]
+    ours = by_target[OWN]
     cells = [
         f"{row['ratio']:.1f} x" if (row := by_target.get(k)) and row["reached"] else ""
         for k in TITLES
