@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from fastmlp.bench.summary import summarise, to_target
-from fastmlp.bench_cli import read_run
+from fastmlp.cli.bench_output import read_run
 from fastmlp.report.readme import results_table, with_results
 
 README = Path(__file__).parents[1] / "README.md"

@@ -14,8 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import fastmlp.paths  # noqa: F401  which remembers the working folder
-from fastmlp.forks import importing
+import fastmlp.system.paths  # noqa: F401  which remembers the working folder
+from fastmlp.system.forks import importing
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split, load_dataset

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fastmlp.kernels.options import Shared
+from fastmlp.kernels.llvm.compile import Shared
 
 _LABEL = re.compile(r"^(\.L\w+):", re.MULTILINE)
 _VECTOR = re.compile(r"%[xyz]mm\d+")

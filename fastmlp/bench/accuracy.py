@@ -11,8 +11,8 @@ from fastmlp.bench import workload
 from fastmlp.bench.epochs import facts, split_installed
 from fastmlp.bench.processes import in_a_process
 from fastmlp.bench.record import Document, Keep, Say, begun, ignore, worked
-from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
+from fastmlp.system.cores import affinity
 
 # 784-128-10, batch 32, a rate that rises to 0.5 and falls again: 98.1 % on MNIST in six epochs
 RECIPE: dict[str, Any] = {"workload": "784-128-10/32", "learning_rate": 0.5, "epochs": 6}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from fastmlp.bench.summary import SIDES, worked
 from fastmlp.errors import refuse
 
 
@@ -43,15 +44,15 @@ def samples(document: dict[str, Any]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for workload in document.get("workloads", []):
         for run in workload["runs"]:
-            if not run.get("failure"):
+            if worked(run):
                 name = f"{workload['name']} {run['implementation']}"
                 found.setdefault(name, []).extend(run["epoch_seconds"])
     for row in document.get("rows", []):
         shape = f"{row['kernel']} {row['batch']} x {row['inputs']} x {row['outputs']}"
-        for side in ("fastmlp", "numpy"):
+        for side in SIDES:
             found[f"{shape} {side}"] = row[f"{side}_samples"]
     for run in document.get("runs", []):
-        if not run.get("failure"):
+        if worked(run):
             name = f"to the target, {run['implementation']}"
             found.setdefault(name, []).append(sum(run["epoch_seconds"]))
     return found

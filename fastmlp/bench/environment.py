@@ -10,9 +10,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from fastmlp.bench.machine import describe_machine
 from fastmlp.bench.processes import in_a_process, kernel_choices
-from fastmlp.cores import affinity
-from fastmlp.machine import describe_machine
+from fastmlp.system.cores import affinity
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 PACKAGES = ("torch", "jax", "scikit-learn", "scipy")
@@ -20,7 +20,7 @@ BLAS_SECONDS = 60.0
 
 
 def environment() -> dict[str, Any]:
-    """Return everything that a reader of figures asks for, as plain values.
+    """Return everything that a reader of the figures needs, as plain values.
 
     blas : what NumPy multiplies with, in the processes of the bench; removed_variables : what was
     set to choose other kernels, and is not in the environment of these processes

@@ -13,8 +13,8 @@ from fastmlp.bench import peers, workload
 from fastmlp.bench.environment import load_average
 from fastmlp.bench.processes import in_a_process
 from fastmlp.bench.record import Document, Keep, Say, begun, ignore, worked
-from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
+from fastmlp.system.cores import affinity
 
 QUICK = ("784-128-10/64", "784-16-16-10/10", "784-512-512-10/128/dense")
 
@@ -108,7 +108,7 @@ def split_installed(implementations: Sequence[str]) -> tuple[list[str], list[str
 
 
 def facts(work: workload.Workload, data: Any) -> dict[str, Any]:
-    """Return what a workload asks of any implementation, and what a sparse first layer leaves.
+    """Return the facts of a workload, and the work that a sparse first layer leaves of it.
 
     crc32 : of the data, which tells them from others under the same name
     """

@@ -17,10 +17,10 @@ import numpy as np
 from fastmlp import kernels
 from fastmlp.bench import phases
 from fastmlp.functions import ACTIVATIONS, Array
+from fastmlp.functions.optimizers import COEFFICIENTS
 from fastmlp.kernels.launch import run, symbol
 from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up, row_stride
 from fastmlp.kernels.memory.records import point
-from fastmlp.optimizers import COEFFICIENTS
 from fastmlp.reference import layers as reference
 
 SAMPLES = 5
@@ -92,11 +92,12 @@ def repeated(function: Callable[..., object], *arguments: Any) -> Callable[[int]
 
 
 def engine_for(
-    weights: list[Array], batch: int, activations: tuple[str, ...], cost: str
+    weights: list[Array], batch: int, activations: tuple[str, ...], threads: int | None
 ) -> kernels.Engine:
     """Return an engine whose records and buffers the phases are timed on."""
     biases = [np.zeros(w.shape[1], w.dtype) for w in weights]
-    return kernels.Engine(weights, biases, activations, cost, batch)
+    cost = "cross_entropy" if activations[-1] == "softmax" else "squared_error"
+    return kernels.Engine(weights, biases, activations, cost, batch, threads=threads)
 
 
 def timed(phase: str, engine: kernels.Engine, **arrays: Array) -> Callable[[int], object]:
@@ -119,7 +120,9 @@ def padded(array: Array) -> Array:
     return wide
 
 
-def forward(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
+def forward(
+    rng: Any, batch: int, inputs: int, outputs: int, ours: bool, threads: int | None = None
+) -> Case:
     """a = relu(x w + b)."""
     (x, x8), (w, w8) = draw(rng, batch, inputs), draw(rng, inputs, outputs)
     b, b8 = draw(rng, outputs)
@@ -128,13 +131,15 @@ def forward(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case
         a = np.empty((batch, outputs), np.float32)
         run_times = repeated(reference.forward, x, w, b, "relu", a, a)
         return Case(run_times, lambda: a, exact, terms)
-    engine, wide = engine_for([w], batch, ("relu",), "squared_error"), padded(x)
+    engine, wide = engine_for([w], batch, ("relu",), threads), padded(x)
     engine.write([w], [b])
     engine.job["x_row"] = wide.shape[1]
     return Case(timed("forward", engine, x=wide), lambda: engine.rows(0, "a"), exact, terms)
 
 
-def delta(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
+def delta(
+    rng: Any, batch: int, inputs: int, outputs: int, ours: bool, threads: int | None = None
+) -> Case:
     """dx = (dz w^T) relu'(a)."""
     (dz, dz8), (w, w8) = draw(rng, batch, outputs), draw(rng, inputs, outputs)
     a = draw(rng, batch, inputs)[0]
@@ -144,20 +149,22 @@ def delta(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
         run_times = repeated(reference.delta, dz, w, a, "relu", dx)
         return Case(run_times, lambda: dx, exact, terms)
     below = np.zeros((1, inputs), np.float32)
-    engine = engine_for([below, w], batch, ("relu", "identity"), "squared_error")
+    engine = engine_for([below, w], batch, ("relu", "identity"), threads)
     engine.put_rows(0, "a", a)
     engine.put_rows(1, "dz", dz)
     return Case(timed("delta", engine), lambda: engine.rows(0, "dz"), exact, terms)
 
 
-def update(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
+def update(
+    rng: Any, batch: int, inputs: int, outputs: int, ours: bool, threads: int | None = None
+) -> Case:
     """dw = x^T dz, db = sum of dz."""
     (x, x8), (dz, dz8) = draw(rng, batch, inputs), draw(rng, batch, outputs)
     dw, db = np.empty((inputs, outputs), np.float32), np.empty(outputs, np.float32)
     exact, terms = x8.T @ dz8, np.abs(x8.T) @ np.abs(dz8)
     if not ours:
         return Case(repeated(reference.gradient, x, dz, dw, db), lambda: dw, exact, terms)
-    engine = engine_for([np.zeros_like(dw)], batch, ("identity",), "squared_error")
+    engine = engine_for([np.zeros_like(dw)], batch, ("identity",), threads)
     engine.put_rows(0, "dz", dz)
     wide = padded(x)
     engine.job["x_row"] = wide.shape[1]
@@ -171,7 +178,9 @@ def update(rng: Any, batch: int, inputs: int, outputs: int, ours: bool) -> Case:
     return Case(timed("update", engine, x=wide, coefficients=coefficients), result, exact, terms)
 
 
-def output(rng: Any, batch: int, _: int, outputs: int, ours: bool) -> Case:
+def output(
+    rng: Any, batch: int, _: int, outputs: int, ours: bool, threads: int | None = None
+) -> Case:
     """a = softmax(z), cross entropy, and dz = (a - y) / B."""
     (z, z8), y = draw(rng, batch, outputs), rng.integers(0, outputs, batch)
     exact = np.exp(z8 - z8.max(axis=1, keepdims=True))
@@ -187,14 +196,14 @@ def output(rng: Any, batch: int, _: int, outputs: int, ours: bool) -> Case:
 
         return Case(repeated(both), lambda: a, exact, terms)
     w, wide = np.zeros((1, outputs), np.float32), padded(z)
-    engine = engine_for([w], batch, ("softmax",), "cross_entropy")
+    engine = engine_for([w], batch, ("softmax",), threads)
     engine.job["x_row"], engine.job["samples"] = wide.shape[1], batch
     arrays = {"x": wide, "labels": y, "order": np.arange(batch), "costs": np.empty(batch)}
     arrays |= {"hits": np.empty(batch, np.uint8), "factors": np.full(batch, 1 / batch, np.float32)}
     return Case(timed("output", engine, **arrays), lambda: engine.rows(0, "a"), exact, terms)
 
 
-def exp(rng: Any, batch: int, _: int, outputs: int, ours: bool) -> Case:
+def exp(rng: Any, batch: int, _: int, outputs: int, ours: bool, threads: int | None = None) -> Case:
     """a = 1 / (1 + e^-z): the exponential as a network uses it."""
     z, z8 = draw(rng, batch, outputs)
     exact = 1 / (1 + np.exp(-z8))

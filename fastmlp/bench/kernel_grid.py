@@ -9,8 +9,8 @@ from typing import Any
 
 from fastmlp.bench.processes import in_a_process
 from fastmlp.bench.record import Document, Keep, Say, begun, ignore, worked
-from fastmlp.cores import affinity
 from fastmlp.kernels.launch import available_threads
+from fastmlp.system.cores import affinity
 
 BATCHES = (1, 8, 64, 256, 1024)
 WIDTHS = (10, 16, 128, 512, 784, 1024)

@@ -1,4 +1,4 @@
-"""What this machine can do at most, measured: arithmetic, bandwidth, and what meeting costs."""
+"""What this machine can do at most, measured: arithmetic, bandwidth, and the cost of a barrier."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.kernels.elementwise import IDENTITY
-from fastmlp.kernels.launch import available_threads, prepare, run
-from fastmlp.kernels.layout import aligned_zeros, panel_width
-from fastmlp.kernels.options import Shared
-from fastmlp.kernels.records import JOB, LAYER, MEET
-from fastmlp.kernels.tiles import TILE_ROWS
+from fastmlp.bench import phases
+from fastmlp.kernels.launch import available_threads, prepare, run, symbol
+from fastmlp.kernels.loops.elementwise import IDENTITY
+from fastmlp.kernels.memory.panels import aligned_zeros, vector_size
+from fastmlp.kernels.memory.records import JOB, LAYER
+from fastmlp.kernels.memory.tuning import TILE_ROWS, TILE_VECTORS
 
 FLOAT32 = np.dtype(np.float32)
+BARRIERS = phases.BARRIERS
 ROUNDS = 7
 # Floating-point operations of one measurement of the peak
 PEAK_WORK = 2**29
@@ -31,7 +32,7 @@ def measure_limits(threads: int | None = None) -> dict[str, Any]:
 
     peak_flops : of fused multiply-adds in float32, for one core and all
     bytes_per_second : of a += b, by the level of memory that holds a and b; two reads, one write
-    meeting_seconds : of a barrier; region_seconds : of starting the threads and coming home
+    meeting_seconds : of a barrier; region_seconds : of starting the threads and ending them
     """
     prepare(FLOAT32)
     threads = threads or available_threads()
@@ -49,8 +50,8 @@ def measure_limits(threads: int | None = None) -> dict[str, Any]:
 
 def flops(threads: int) -> float:
     """Return the operations a second of the dense tile on operands that stay in L1."""
-    multiply = Shared.by_name["multiply"].compiled["float32"].ctypes
-    columns = panel_width(2**30, FLOAT32)
+    multiply = symbol("multiply", FLOAT32).ctypes
+    columns = TILE_VECTORS * vector_size(FLOAT32)
     length = PEAK_WORK // 2 // (TILE_ROWS * columns)
 
     def call() -> None:
@@ -63,7 +64,7 @@ def flops(threads: int) -> float:
 
 def bandwidth(size: int, threads: int) -> float:
     """Return the bytes a second that a += b moves, with `size` bytes of a and b for each thread."""
-    activate = Shared.by_name["activate"].compiled["float32"].ctypes
+    activate = symbol("activate", FLOAT32).ctypes
     columns, passes = size // 128 * 16, max(2, (64 << 20) // size)
     waiting = [[aligned_zeros((columns,), FLOAT32) for _ in range(2)] for _ in range(threads)]
     for array in (array for pair in waiting for array in pair):
@@ -72,8 +73,8 @@ def bandwidth(size: int, threads: int) -> float:
     def call() -> None:
         a, b = waiting.pop()
         # the identity's a = a + b, over the same row again and again
-        place = a.ctypes.data, 0, a.ctypes.data, 0, b.ctypes.data
-        activate(IDENTITY, *place, passes, columns, 0.0)
+        row = (a.ctypes.data, 0)
+        activate(IDENTITY, *row, a.ctypes.data, *row, b.ctypes.data, passes, columns, 0.0)
         waiting.append([a, b])
 
     return threads * passes * 12 * columns / seconds_together(call, threads)
@@ -91,13 +92,13 @@ def seconds_together(call: Callable[[], None], threads: int) -> float:
 
 
 def team_seconds(meetings: int, threads: int) -> float:
-    """Return the median seconds of a job in which the team does nothing but meet."""
+    """Return the median seconds of a job of so many barriers and nothing else."""
     if threads == 1:
         return 0.0
     job, samples = np.zeros(1, JOB), []
-    job["kind"], job["steps"] = MEET, meetings
+    job["steps"] = meetings
     for _ in range(ROUNDS if meetings else REGIONS):
         began = perf_counter()
-        run(job, np.zeros(0, LAYER), threads, FLOAT32)
+        run(BARRIERS, job, np.zeros(0, LAYER), threads, FLOAT32)
         samples.append(perf_counter() - began)
     return statistics.median(samples)

@@ -15,6 +15,8 @@ from fastmlp.kernels.step.update import update, update_biases
 from fastmlp.kernels.team.barrier import wait
 from fastmlp.kernels.team.units import share
 
+BARRIERS = "repeat_barrier"
+
 
 @shared
 def repeat_barrier(job, layers, count, barrier, scratch, member, members, like: float):

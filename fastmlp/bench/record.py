@@ -9,9 +9,9 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from fastmlp.bench import summary
 from fastmlp.bench.environment import environment
 from fastmlp.bench.limits import measure_limits
-from fastmlp.bench.summary import failures
 from fastmlp.errors import refuse
 
 Document = dict[str, Any]
@@ -42,7 +42,7 @@ def begun(
         check_same(earlier, document)
         now = {name: document["environment"][name] for name in ("time", "load_average")}
         document["environment"] = earlier["environment"]
-        if failures(earlier) or not earlier.get("complete"):
+        if summary.failures(earlier) or not earlier.get("complete"):
             document["environment"].setdefault("resumed", []).append(now)
     if with_limits:
         known = (earlier or {}).get("limits")
@@ -85,4 +85,4 @@ def _short(value: Any) -> str:
 
 def worked(runs: list[Document]) -> list[Document]:
     """Return the runs that did not fail: those that an interrupted bench keeps."""
-    return [run for run in runs if not run.get("failure")]
+    return list(filter(summary.worked, runs))

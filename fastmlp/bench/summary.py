@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from fastmlp.bench.peers import OWN
+
 BASELINE = "numpy"
+SIDES = (OWN, BASELINE)  # of every comparison of kernels
 # Accuracies further apart than this are not the same work
 COMPARABLE = 0.015
 # A load above this share of the cores, or processes whose times differ by more than this factor,
@@ -42,14 +45,19 @@ class Row:
     comparable: bool = True
     failure: str = ""
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is fastmlp."""
+        return self.name == OWN
+
 
 def summarise(workload: dict[str, Any], peak_flops: float) -> list[Row]:
     """Return a row for each implementation that ran a workload, in the order of the runs."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in workload["runs"]:
         runs.setdefault(run["implementation"], []).append(run)
-    own = {run["round"]: _seconds(run) for run in runs.get("fastmlp", []) if _worked(run)}
-    good = {name: [run for run in of if _worked(run)] for name, of in runs.items()}
+    own = {run["round"]: _seconds(run) for run in runs.get(OWN, []) if worked(run)}
+    good = {name: [run for run in of if worked(run)] for name, of in runs.items()}
     accuracies = {name: median(run["accuracy"] for run in of) for name, of in good.items() if of}
     wanted = accuracies.get(BASELINE, next(iter(accuracies.values()), 0.0))
     return [
@@ -74,7 +82,7 @@ def _row(
     seconds, samples = median(medians), workload["samples"]
     flops = workload["flops_per_sample"] * samples / seconds
     ratio, low, high = (median(pairs), min(pairs), max(pairs)) if pairs else [float("nan")] * 3
-    executed = workload["executed_flops_per_sample" if name == "fastmlp" else "flops_per_sample"]
+    executed = workload["executed_flops_per_sample" if name == OWN else "flops_per_sample"]
     return Row(
         name,
         seconds,
@@ -122,13 +130,13 @@ def doubts(document: dict[str, Any]) -> list[str]:
 def failures(document: dict[str, Any]) -> list[str]:
     """Return a line for each process that was to measure something and failed."""
     return [
-        f"{name} failed: {run['failure']}" for name, run in processes(document) if not _worked(run)
+        f"{name} failed: {run['failure']}" for name, run in processes(document) if not worked(run)
     ]
 
 
 def has_result(document: dict[str, Any]) -> bool:
     """Return whether any process of a run has measured something."""
-    return any(_worked(run) for _, run in processes(document))
+    return any(worked(run) for _, run in processes(document))
 
 
 def processes(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -137,9 +145,16 @@ def processes(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         for run in workload["runs"]:
             yield f"{workload['name']}: {run['implementation']}", run
     for run in document.get("runs", []):
-        yield f"{run['implementation']}, seed {run['seed']},", run
+        yield f"{run_name(run)},", run
     for run in document.get("passes", []):
-        yield f"{run['side']}, round {run['round'] + 1},", run
+        yield f"{run_name(run)},", run
+
+
+def run_name(run: dict[str, Any]) -> str:
+    """Return a name for a process on its way to an accuracy, or through the kernels."""
+    if "side" in run:
+        return f"{run['side']}, round {run['round'] + 1}"
+    return f"{run['implementation']}, seed {run['seed']}"
 
 
 def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
@@ -147,12 +162,10 @@ def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in document["runs"]:
         runs.setdefault(run["implementation"], []).append(run)
-    own = {
-        run["seed"]: sum(run["epoch_seconds"]) for run in runs.get("fastmlp", []) if _worked(run)
-    }
+    own = {run["seed"]: sum(run["epoch_seconds"]) for run in runs.get(OWN, []) if worked(run)}
     rows = []
     for name, of in runs.items():
-        good = [run for run in of if _worked(run)]
+        good = [run for run in of if worked(run)]
         training = {run["seed"]: sum(run["epoch_seconds"]) for run in good}
         pairs = [seconds / own[seed] for seed, seconds in training.items() if seed in own]
         rows.append(
@@ -174,5 +187,6 @@ def _seconds(run: dict[str, Any]) -> float:
     return float(median(run["epoch_seconds"]))
 
 
-def _worked(run: dict[str, Any]) -> bool:
+def worked(run: dict[str, Any]) -> bool:
+    """Return whether a process did not fail."""
     return not run.get("failure")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.datasets import Dataset, Split, load_dataset
 from fastmlp.errors import refuse
-from fastmlp.functions import Array
 
 SEVEN = (
     "784-128-10/64",

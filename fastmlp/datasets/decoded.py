@@ -18,8 +18,8 @@ from fastmlp.datasets.catalogue import IdxFile
 from fastmlp.datasets.idx import content_sha256, header, is_gzip, read_idx
 from fastmlp.datasets.verified import read_verified
 from fastmlp.errors import DataError
-from fastmlp.files import write_whole
-from fastmlp.paths import cache_folder, make_folder
+from fastmlp.system.files import write_whole
+from fastmlp.system.paths import cache_folder, make_folder
 
 WORTH_KEEPING = 1 << 20  # bytes decompressed; less is unpacked at once
 

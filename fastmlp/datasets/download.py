@@ -18,8 +18,8 @@ from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
 from fastmlp.errors import DataError, DataUnavailableError
-from fastmlp.files import replacing
-from fastmlp.paths import make_folder
+from fastmlp.system.files import replacing
+from fastmlp.system.paths import make_folder
 
 Progress = Callable[[str, int, int | None], None]
 """Called as progress(file name, bytes so far, bytes in all or None), several times a second."""

@@ -18,7 +18,7 @@ from fastmlp.datasets.folder import find_file, find_files, image_shape
 from fastmlp.datasets.idx import pair
 from fastmlp.datasets.verified import read_verified
 from fastmlp.errors import DataError, DataUnavailableError
-from fastmlp.paths import cache_folder
+from fastmlp.system.paths import cache_folder
 
 
 def load_family(
@@ -30,7 +30,7 @@ def load_family(
     progress: Progress | None = None,
     patience: float = PATIENCE,
 ) -> Dataset:
-    """Return the data set, from the first place that has it.
+    """Return the data set, from the first folder that has it.
 
     folder   : look nowhere else
     mirrors  : addresses to download from instead of the published ones

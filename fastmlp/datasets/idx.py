@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DataError
-from fastmlp.files import opened
+from fastmlp.system.reading import opened
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -78,7 +78,7 @@ def read_idx(
 
     ndim   : the numbers of dimensions allowed; any if empty
     shape  : the shape it must have; any if None
-    source : the file, where it is open already, at any place
+    source : the file, where it is open already, at any position
 
     Raises DataError naming the file, what was expected and what was found.
     """

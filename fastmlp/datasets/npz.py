@@ -14,7 +14,7 @@ from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.folder import image_shape
 from fastmlp.datasets.idx import GZIP_RATIO, broken, pair
 from fastmlp.errors import DataError
-from fastmlp.files import opened
+from fastmlp.system.reading import opened
 
 SPELLINGS = (
     ("x_train", "y_train", "x_test", "y_test"),

@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.idx import GZIP_MAGIC, broken, read_images
 from fastmlp.datasets.npz import READERS
 from fastmlp.errors import DataError, MissingExtraError
-from fastmlp.files import opened
-
-Array = NDArray[Any]
+from fastmlp.system.reading import opened
 
 BOX, FRAME = 20, 28  # MNIST's digits fill a box of 20 pixels in a frame of 28
 LARGEST_PICTURE = 1 << 26  # pixels

@@ -1,6 +1,6 @@
 """The network in compiled code: the twin of `fastmlp.reference`."""
 
-from fastmlp.cores import check_thread_setting
+from fastmlp.system.cores import check_thread_setting
 
 check_thread_setting()  # before Numba reads it, which ends with a bare ValueError or a traceback
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.functions import ACTIVATIONS, COSTS, Array, Trace, quiet
+from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS
 from fastmlp.kernels.checks import check_indices, refuse_batch
 from fastmlp.kernels.launch import run, team_size
 from fastmlp.kernels.loops.elementwise import RELU
@@ -32,7 +33,6 @@ from fastmlp.kernels.memory.records import (
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART
 from fastmlp.kernels.step.images import density, is_sparse, table_of, word_bytes
 from fastmlp.kernels.step.step import scratch_bytes
-from fastmlp.optimizers import COEFFICIENTS, OPTIMIZERS
 
 
 class Engine:
@@ -194,8 +194,8 @@ class Engine:
         if self._source[0] is not images:
             sparse = len(self.layers) > 1 and is_sparse(images)
             self._source = images, sparse
-            kind = "sparse" if sparse else "dense"
-            self.inputs = f"{kind}, {density(images):.1%} of the values are not zero"
+            found = "sparse" if sparse else "dense"
+            self.inputs = f"{found}, {density(images):.1%} of the values are not zero"
         sparse = self._source[1]
         if sparse and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
             images, y = np.pad(images[order], ((0, 0), (0, 1))), y[order]

@@ -11,7 +11,6 @@ from llvmlite import ir
 from numba import prange
 from numba.core import types
 
-from fastmlp.cores import usable_cores
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import Shared, entry, is_kept
 from fastmlp.kernels.llvm.emitter import Emitter
@@ -28,6 +27,7 @@ from fastmlp.kernels.team.barrier import (
     join,
 )
 from fastmlp.kernels.team.threads import Threads, check_can_compile
+from fastmlp.system.cores import usable_cores
 
 _prepared: set[np.dtype] = set()
 _threads = Threads()

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import ACTIVATIONS, Array, Trace, classes_of, count_correct
-from fastmlp.optimizers import BIASES, OPTIMIZERS, WEIGHTS
+from fastmlp.functions import ACTIVATIONS, Array, Trace, classes_of, count_correct, total_cost
+from fastmlp.functions.optimizers import BIASES, OPTIMIZERS, WEIGHTS
 from fastmlp.reference.layers import delta, forward, gradient, output
 
 INFER_ROWS = 1000  # rows per matmul when inferring: bounds the memory, costs no speed
@@ -75,9 +75,7 @@ class Engine:
             cost, correct, a, dz, [v.copy() for v in self._dw], [v.copy() for v in self._db]
         )
 
-    def _gradients(
-        self, images: Array, y: Array, order: Array, scale: float
-    ) -> tuple[float, int]:
+    def _gradients(self, images: Array, y: Array, order: Array, scale: float) -> tuple[float, int]:
         """Compute the gradients of a minibatch; return its cost, summed, and the right answers."""
         batch, last, x, y = len(order), len(self._w) - 1, images[order], y[order]
         if scale != 1 or x.dtype != self._x.dtype:
@@ -86,7 +84,8 @@ class Engine:
         inputs = [x, *a[:-1]]
         for l, f in enumerate(self.activations):
             forward(inputs[l], self._w[l], self._b[l], f, z[l], a[l])
-        cost = output(z[-1], a[-1], y, self.activations[-1], self.cost, dz[-1])
+        cost = total_cost(z[-1], a[-1], y, self.activations[-1], self.cost)
+        output(z[-1], a[-1], y, self.activations[-1], self.cost, dz[-1])
         for l in range(last, -1, -1):
             gradient(inputs[l], dz[l], self._dw[l], self._db[l])
             if l:

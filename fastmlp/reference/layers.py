@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.functions import ACTIVATIONS, COSTS, Array
+from fastmlp.functions import ACTIVATIONS, Array, errors_of
 
 
 def forward(x: Array, w: Array, b: Array, activation: str, z: Array, a: Array) -> None:
@@ -18,41 +18,29 @@ def forward(x: Array, w: Array, b: Array, activation: str, z: Array, a: Array) -
     ACTIVATIONS[activation].f(z, a)
 
 
-def output(z: Array, a: Array, y: Array, activation: str, cost: str, dz: Array) -> float:
-    """dz = dC/dz of the mean cost C of outputs a = f(z); return C times B, the sum over samples.
+def output(z: Array, a: Array, y: Array, activation: str, cost: str, dz: Array) -> None:
+    """dz = dC/dz of the mean cost C of outputs a = f(z).
 
     z and a `(B, O)`; y labels `(B,)` or targets `(B, O)`; dz `(B, O)` is overwritten.
     """
-    row, batch, labelled = ACTIVATIONS[activation], len(z), y.ndim == 1
-    if cost == "cross_entropy" and activation == "softmax" and not labelled:
+    row = ACTIVATIONS[activation]
+    if cost == "cross_entropy" and activation == "softmax" and y.ndim == 2:
         # C = sum of y (F(z) - z), dC/dz = sum(y) a - y
         np.multiply(a, y.sum(axis=1, keepdims=True), out=dz)
         dz -= y
-        dz *= 1 / batch
-        assert row.integral is not None
-        return float((y * (row.integral(z, a) - z)).sum())
-    np.copyto(dz, a)
-    if labelled:
-        dz[np.arange(batch), y] -= 1
     else:
-        dz -= y
-    if COSTS[cost].code == COSTS["squared_error"].code:
+        # C = F(z) - y z, dC/dz = a - y
+        np.copyto(dz, errors_of(a, y))
+    if cost == "squared_error":
         # C = sum (a - y)^2, dC/dz = 2 (a - y) f'(z)
-        total = float(np.vdot(dz, dz))
-        dz *= 2 / batch
+        dz *= 2
         if row.derivative is None:
             # softmax: da_j/dz_i = a_j (delta_ij - a_i)
             dz -= (dz * a).sum(axis=1, keepdims=True)
             dz *= a
         else:
             dz *= row.derivative(z if row.keeps == "z" else a)
-        return total
-    # C = F(z) - y z, dC/dz = a - y
-    assert row.integral is not None, "the cost is refused for such an output"
-    yz = z[np.arange(batch), y] if labelled else y * z
-    total = float(row.integral(z, a).sum() - yz.sum())
-    dz *= 1 / batch
-    return total
+    dz *= 1 / len(z)
 
 
 def delta(dz: Array, w: Array, kept: Array, activation: str, dx: Array) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from fastmlp.bench.summary import SIDES, run_name
 from fastmlp.report.text import duration, percent
 
 if TYPE_CHECKING:
@@ -53,14 +54,14 @@ def epochs_line(name: str, rows: Sequence[Row]) -> str:
 def _result(row: Row) -> str:
     if row.failure:
         return "failed"
-    if row.name == "fastmlp" or isnan(row.ratio):
+    if row.is_own or isnan(row.ratio):
         return f"{seconds(row.seconds)} s an epoch"
     return f"{seconds(row.ratio)} x" + " !" * (not row.comparable)
 
 
 def accuracy_line(run: dict[str, Any]) -> str:
     """Return the result of one process on its way to an accuracy."""
-    name = f"{run['implementation']}, seed {run['seed']}"
+    name = run_name(run)
     if run.get("failure"):
         return f"{name}: failed"
     spent = duration(sum(run["epoch_seconds"]))
@@ -70,7 +71,7 @@ def accuracy_line(run: dict[str, Any]) -> str:
 def pass_line(run: dict[str, Any]) -> str:
     """Return that one side has gone through the grid of kernels."""
     spent = "failed" if run.get("failure") else f"took {duration(run['process_seconds'])}"
-    return f"{run['side']}, round {run['round'] + 1}: {spent}"
+    return f"{run_name(run)}: {spent}"
 
 
 def bench_notes(document: dict[str, Any]) -> list[str]:
@@ -155,7 +156,7 @@ def kernels_tables(document: dict[str, Any], every: bool = False) -> list[Table]
 
 
 def _shape(row: dict[str, Any]) -> tuple[str, ...]:
-    speeds = (row["flops"] / row[f"{side}_seconds"] / 1e9 for side in ("fastmlp", "numpy"))
+    speeds = (row["flops"] / row[f"{side}_seconds"] / 1e9 for side in SIDES)
     return (
         row["kernel"],
         str(row["batch"]),

@@ -54,11 +54,11 @@ def epochs_chart(name: str, rows: Sequence[Row]) -> Any:
         [s - s * row.seconds / row.high for s, row in zip(speeds, good, strict=True)],
         [s * row.seconds / row.low - s for s, row in zip(speeds, good, strict=True)],
     ]
-    colours = [OWN if row.name == "fastmlp" else OTHERS for row in good]
+    colours = [OWN if row.is_own else OTHERS for row in good]
     axes.barh(names, speeds, xerr=ranges, color=colours, ecolor=LIMIT, height=0.7)
     axes.invert_yaxis()
     for place, row in enumerate(good):
-        factor = "" if row.name == "fastmlp" else f"  {row.ratio:.1f} x as long"
+        factor = "" if row.is_own else f"  {row.ratio:.1f} x as long"
         axes.text(row.samples_per_second * row.seconds / row.low, place, factor, va="center")
     axes.set_xlim(right=1.12 * max(s + more for s, more in zip(speeds, ranges[1], strict=True)))
     axes.set_title(name, loc="left")

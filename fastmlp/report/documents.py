@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fastmlp import plain
 from fastmlp.report.confusion import class_accuracies
+from fastmlp.system import plain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from rich.text import Text
 from fastmlp.report.text import printable
 
 if TYPE_CHECKING:
-    from fastmlp.machine import Machine
+    from fastmlp.bench.machine import Machine
 
 # Of the many features, those that decide the width and the speed of a vector
 VECTOR_FEATURES = (

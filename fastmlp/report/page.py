@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from fastmlp.plain import to_json
 from fastmlp.report.bench import bench_notes
 from fastmlp.report.charts import epochs_chart, roofline_chart, to_svg
+from fastmlp.system.plain import to_json
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+from fastmlp.bench.peers import OWN, TITLES
 from fastmlp.errors import refuse
 from fastmlp.report.bench import seconds
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from fastmlp.bench.summary import Row
 
 BEGIN, END = "<!-- results -->\n", "<!-- end of results -->\n"
-COLUMNS = {"numpy": "NumPy", "torch": "PyTorch", "jax": "JAX", "sklearn": "scikit-learn"}
 
 
 def results_table(
@@ -23,23 +23,23 @@ def results_table(
     to_target: Sequence[dict[str, Any]],
 ) -> str:
     """Return the table as Markdown, with the machine, the trials and the commands under it."""
-    names = " | ".join(COLUMNS.values())
+    names = " | ".join(TITLES.values())
     lines = [
         f"| one epoch of MNIST (60,000 samples), plain SGD | fastmlp | {names} |",
-        "|---|---|" + "---|" * len(COLUMNS),
+        "|---|---|" + "---|" * len(TITLES),
     ]
     for name, rows in workloads:
         by_name = {row.name: row for row in rows}
         sizes, batch, *dense = name.split("/")
         label = f"{sizes}, batch {batch}" + ", dense random input" * bool(dense)
-        own = f"**{seconds(by_name['fastmlp'].seconds)} s**"
-        lines.append(f"| {label} | {own} | {' | '.join(_cell(by_name.get(k)) for k in COLUMNS)} |")
+        own = f"**{seconds(by_name[OWN].seconds)} s**"
+        lines.append(f"| {label} | {own} | {' | '.join(_cell(by_name.get(k)) for k in TITLES)} |")
     target = accuracy["settings"]["target"]
     by_target = {row["name"]: row for row in to_target}
-    ours = by_target["fastmlp"]
+    ours = by_target[OWN]
     cells = [
         f"{row['ratio']:.1f} x" if (row := by_target.get(k)) and row["reached"] else ""
-        for k in COLUMNS
+        for k in TITLES
     ]
     label = f"{target:.0%} test accuracy: 784-128-10, batch 32, mean of {ours['seeds']} seeds"
     lines.append(f"| {label} | **{seconds(mean(ours['training']))} s** | {' | '.join(cells)} |")

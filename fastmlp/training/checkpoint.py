@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.errors import CheckpointError, refuse
-from fastmlp.files import check_folder, write_whole
-from fastmlp.functions import Array
-from fastmlp.interrupts import interrupts_held
-from fastmlp.plain import to_json
-from fastmlp.tensors import read_tensors
+from fastmlp.system.files import check_folder, write_whole
+from fastmlp.system.interrupts import interrupts_held
+from fastmlp.system.plain import to_json
+from fastmlp.system.tensors import read_tensors, tensor_bytes
 from fastmlp.training.comparing import of_any_version
 
 FORMAT = "fastmlp checkpoint 1"
@@ -133,13 +133,9 @@ class Checkpoints:
 
 def to_bytes(state: State) -> bytes:
     """Return a state as a safetensors file that holds a digest of itself."""
-    from safetensors.numpy import save
-
-    tensors = {name: np.ascontiguousarray(array) for name, array in state.tensors.items()}
     facts = to_json({"epochs": state.epochs, **state.facts}, sort_keys=True)
-    digest = _digest(tensors, facts)
-    data: bytes = save(tensors, {"format": FORMAT, "facts": facts, "digest": digest})
-    return data
+    digest = _digest(state.tensors, facts)
+    return tensor_bytes(state.tensors, {"format": FORMAT, "facts": facts, "digest": digest})
 
 
 def read(path: Path) -> State:

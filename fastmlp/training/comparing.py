@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.errors import ArgumentError, refuse
-from fastmlp.functions import Array
-from fastmlp.plain import plain, to_json
+from fastmlp.system.plain import plain, to_json
 from fastmlp.training.schedules import SCHEDULES, Halving, Schedule
 from fastmlp.training.watcher import EarlyStopping
 

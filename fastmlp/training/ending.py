@@ -1,4 +1,4 @@
-"""The one place where every run ends: what it leaves behind does not depend on what ended it."""
+"""How every run ends: what it leaves behind does not depend on what ended it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastmlp.errors import DivergedError
-from fastmlp.interrupts import Terminated, interrupts_held
+from fastmlp.system.interrupts import Terminated, interrupts_held
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.run import Run
 from fastmlp.training.watcher import Watcher

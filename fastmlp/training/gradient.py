@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastmlp.arrays import as_images
 from fastmlp.backends import backend_named
-from fastmlp.functions import Array, quiet
-from fastmlp.inputs import as_answers, as_images
+from fastmlp.functions import Array, as_answers, quiet
 from fastmlp.network import Network
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.functions import Array
+from fastmlp.arrays import Array
 from fastmlp.network import Network
 
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.errors import DivergedError
-from fastmlp.functions import Array
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.parameters import State
 from fastmlp.training.run import Done, Run

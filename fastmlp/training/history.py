@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-from fastmlp.plain import to_json
+from fastmlp.system.plain import to_json
 
 COLUMNS = (
     ("train_cost", "train cost", "{:.4f}", 1),

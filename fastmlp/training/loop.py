@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fastmlp.arrays import check_at_least
 from fastmlp.errors import refuse
-from fastmlp.inputs import check_at_least
-from fastmlp.interrupts import interrupts_held
+from fastmlp.functions.optimizers import OPTIMIZERS, Setting, optimizer_for
 from fastmlp.network import Network
-from fastmlp.optimizers import OPTIMIZERS, Setting, optimizer_for
+from fastmlp.system.interrupts import interrupts_held
 from fastmlp.training import resuming
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.ending import ending

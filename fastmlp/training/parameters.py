@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.errors import refuse
-from fastmlp.functions import Array
-from fastmlp.interrupts import interrupts_held
 from fastmlp.network import Network
+from fastmlp.system.interrupts import interrupts_held
 
 # Parameters, then the optimiser's state by slot; weights first in each
 State = tuple[list[Array], dict[str, list[Array]]]

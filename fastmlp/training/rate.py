@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import DivergedError, refuse
-from fastmlp.functions import Array
-from fastmlp.inputs import check_at_least
 from fastmlp.network import Network
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.loop import train

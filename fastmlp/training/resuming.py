@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.errors import CheckpointError
-from fastmlp.functions import Array
-from fastmlp.interrupts import interrupts_held
-from fastmlp.plain import to_json
+from fastmlp.system.interrupts import interrupts_held
+from fastmlp.system.plain import to_json
 from fastmlp.training.checkpoint import State, data_digest
 from fastmlp.training.comparing import comparable
 from fastmlp.training.schedules import Halving, Schedule

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastmlp.arrays import Array, as_images
 from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Split
-from fastmlp.errors import refuse
-from fastmlp.functions import Array
-from fastmlp.inputs import as_answers, as_images
+from fastmlp.errors import DivergedError, refuse
+from fastmlp.functions import as_answers
 from fastmlp.network import Evaluation, Network
-from fastmlp.training.divergence import VALIDATION, diverged
+from fastmlp.training.divergence import diverged, large_data
 from fastmlp.training.history import History
 from fastmlp.training.parameters import Parameters
 
@@ -126,7 +126,7 @@ class Run:
             cost = float((costs[:done] / seen).sum())
             if not np.isfinite(cost):
                 bad = int(np.argmin(np.isfinite(costs[:done])))
-                raise diverged(self, epoch, rates[max(bad - 1, 0)], "the cost", first=bad == 0)
+                raise self._diverged(epoch, rates[max(bad - 1, 0)], "the cost", first=bad == 0)
             wanted = int(self.chunk * min(4.0, CHUNK_SECONDS / took))
             self.chunk = min(max(1, wanted), len(rates))
             result = Done(cost, correct / seen, float(rates[done - 1]))
@@ -141,7 +141,7 @@ class Run:
     def publish(self, epoch: int, rate: float) -> None:
         """Write the engine's parameters into the network; DivergedError if they are not finite."""
         if not self.parameters.publish():
-            raise diverged(self, epoch, rate, "a parameter")
+            raise self._diverged(epoch, rate, "a parameter")
 
     def tell(self, epoch: int, step: int, result: Done, ended: bool = False) -> bool:
         """Call the callbacks, and take what they wrote; return whether one ends the run.
@@ -174,7 +174,8 @@ class Run:
             return None
         result = self.evaluated(self.validation)
         if not np.isfinite(result.cost):
-            raise diverged(self, epoch, rate, VALIDATION)
+            what = "the validation cost"
+            raise self._diverged(epoch, rate, what, "validation", self.validation)
         return result
 
     def evaluated(self, data: tuple[Array, Array]) -> Evaluation:
@@ -194,6 +195,20 @@ class Run:
         history.validation_cost.append(None if judged is None else judged.cost)
         history.validation_accuracy.append(None if judged is None else judged.accuracy)
         self.parameters.keep()
+
+    def _diverged(
+        self,
+        epoch: int,
+        rate: float,
+        what: str,
+        name: str = "split",
+        data: tuple[Array, Array] | None = None,
+        first: bool = False,
+    ) -> DivergedError:
+        """Return the error for an epoch; `data`, called `name`, is what to look at for causes."""
+        images, y = data or (self.images, self.y)
+        large = large_data(name, images, self.network.scale_of(images), y)
+        return diverged(epoch, rate, what, large, first)
 
 
 def checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Array]:

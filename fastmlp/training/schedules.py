@@ -11,8 +11,8 @@ from math import cos, pi
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.errors import refuse
-from fastmlp.functions import Array
 
 Schedule = Callable[[float], float]
 

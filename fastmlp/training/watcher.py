@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.functions import Array
-from fastmlp.inputs import check_at_least
+from fastmlp.arrays import Array, check_at_least
 from fastmlp.training.run import Run
 
 
@@ -53,7 +52,7 @@ class Watcher:
         return False
 
     def restore(self) -> None:
-        """Bring back the best parameters, where early stopping asks for that."""
+        """Bring back the best parameters, where early stopping is to do that."""
         if self.early_stopping and self.early_stopping.restore_best and self.best:
             self.run.parameters.put(self.best)
             self.run.history.restored_epoch = self.best_epoch + 1

@@ -6,8 +6,8 @@ python fake_bench.py ARGUMENTS does it in a process of its own, and `install` in
 import sys
 from pathlib import Path
 
-from fastmlp import steps
 from fastmlp.bench import processes, record
+from fastmlp.cli import steps
 
 LIMITS = {
     "threads": 1,

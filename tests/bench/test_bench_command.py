@@ -43,11 +43,11 @@ def test_fastmlp_itself_and_what_takes_too_long_are_failures_too(fake):
 def test_what_is_named_and_not_installed_is_a_failure_and_what_is_not_named_is_none(
     fake, monkeypatch
 ):
-    from fastmlp import bench_cli
+    from fastmlp.cli import bench_commands
 
     said = fake.run(*fake.epochs("--against", "numpy,missing"), status=1).output
     assert "not installed, so not measured: missing" in said
-    monkeypatch.setattr(bench_cli, "ALL", "numpy,missing")
+    monkeypatch.setattr(bench_commands, "PEERS", ("numpy", "missing"))
     arguments = [*fake.names, *fake.data, "--rounds", "1"]
     assert "not installed, so not measured: missing" in fake.run(*arguments).output
 

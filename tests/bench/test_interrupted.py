@@ -11,9 +11,9 @@ import time
 import fake_bench
 import pytest
 
-from fastmlp import bench_output
 from fastmlp.bench import epochs
-from fastmlp.files import unwritable
+from fastmlp.cli import bench_output
+from fastmlp.system.files import unwritable
 
 SECONDS = 60
 

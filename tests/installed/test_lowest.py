@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp.kernels.simd import WIDEST
+from fastmlp.kernels.llvm.emitter import WIDEST
 
 pytestmark = pytest.mark.install
 ROOT = Path(__file__).parents[2]

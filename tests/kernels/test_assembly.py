@@ -4,14 +4,14 @@ import re
 
 import numpy as np
 import pytest
-from numba.core import types
-
-from fastmlp.kernels import launch, options
 from fastmlp.kernels.assembly import hot_loop, machine_code
 from fastmlp.kernels.elementwise import row
 from fastmlp.kernels.options import Shared
-from fastmlp.kernels.simd import VECTOR_BYTES
 from fastmlp.kernels.tiles import TILE_ROWS, TILE_VECTORS
+from numba.core import types
+
+from fastmlp.kernels import launch, options
+from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 
 HOT = ["multiply", "masked_forward", "masked_update", "sparse_rows", "activate", "times_slope"]
 

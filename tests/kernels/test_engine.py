@@ -5,10 +5,6 @@ import itertools
 
 import numpy as np
 import pytest
-
-import fastmlp
-from fastmlp import kernels, reference
-from fastmlp.kernels import encoding, launch, options, share, step
 from fastmlp.kernels.codes import MOST_INPUTS
 from fastmlp.kernels.elementwise import exp
 from fastmlp.kernels.encoding import MASKS_PAY
@@ -16,6 +12,10 @@ from fastmlp.kernels.job import layer_records
 from fastmlp.kernels.masks import PART
 from fastmlp.kernels.options import entry
 from fastmlp.kernels.tiles import TILE_ROWS
+
+import fastmlp
+from fastmlp import kernels, reference
+from fastmlp.kernels import encoding, launch, options, share, step
 
 NETWORKS = [
     ((784, 128, 10), 64),

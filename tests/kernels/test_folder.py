@@ -8,8 +8,8 @@ import pytest
 from kept import FLOAT, caught, compiled, fresh_process, hit, only_file, plus_one, plus_two
 from numba.core import types
 
-from fastmlp import paths
 from fastmlp.kernels import cache, folder, options
+from fastmlp.system import paths
 
 
 @pytest.mark.parametrize("mask", [0, 0o077, 0o002])

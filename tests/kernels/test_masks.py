@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from fastmlp.kernels.masks import PART, mask_bytes
+from fastmlp.kernels.options import Shared
 
 import fastmlp
 from fastmlp.kernels import infer, launch
-from fastmlp.kernels.masks import PART, mask_bytes
-from fastmlp.kernels.options import Shared
 
 
 def masks_of(images):

@@ -6,11 +6,11 @@ import itertools
 import numba
 import numpy as np
 import pytest
+from fastmlp.kernels.masks import PART
+from fastmlp.kernels.nonzeros import DENSE_FROM, leaves_out
 
 import fastmlp
 from fastmlp.kernels.engine import Engine
-from fastmlp.kernels.masks import PART
-from fastmlp.kernels.nonzeros import DENSE_FROM, leaves_out
 
 # sizes, batch size, activations: whole panels and others, parts of a batch and others
 NETWORKS = [

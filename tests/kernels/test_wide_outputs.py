@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from fastmlp.kernels.rows import ROW_VECTORS
 
 import fastmlp
 from fastmlp.functions import PAIRS
-from fastmlp.kernels.rows import ROW_VECTORS
-from fastmlp.kernels.simd import VECTOR_BYTES
+from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 
 
 def learnt(backend, output, cost, width, dtype, images, y, **settings):

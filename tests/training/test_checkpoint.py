@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import files, interrupts
 from fastmlp.errors import ArgumentError, CheckpointError
+from fastmlp.system import files, interrupts
 from fastmlp.training import EarlyStopping, checkpoint
 
 SETTINGS = {"batch_size": 16, "learning_rate": 0.2, "momentum": 0.9, "backend": "numpy", "seed": 3}
@@ -206,6 +206,25 @@ def test_a_state_comes_back_as_it_went(tmp_path):
     assert all(back.tensors[name].tobytes() == array.tobytes() for name, array in arrays.items())
 
 
+def test_a_checkpoint_of_the_first_format_is_gone_on_with(tmp_path):
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (20, 5), np.uint8), rng.integers(0, 3, 20)
+    settings = {"epochs": 4, "batch_size": 4, "learning_rate": 0.1, "momentum": 0.9, "seed": 2}
+    settings |= {"early_stopping": 3, "validation": (images[16:], labels[16:]), "backend": "numpy"}
+    written = Path(__file__).with_name("checkpoint_of_format_1.bin").read_bytes()
+    (tmp_path / "checkpoint-000002.safetensors").write_bytes(written)
+    one, other = (fastmlp.Network((5, 4, 3), seed=1) for _ in range(2))
+    split, going_on = (images[:16], labels[:16]), {"checkpoint": tmp_path, "resume": True}
+    whole = fastmlp.train(one, split, **settings)
+    resumed = fastmlp.train(other, split, **settings, **going_on)
+    assert resumed.resumed_epoch == 2
+    assert len(resumed) == len(whole) == 4
+    assert resumed.train_cost == pytest.approx(whole.train_cost)
+    assert resumed.validation_cost == pytest.approx(whole.validation_cost)
+    for mine, theirs in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)
+
+
 KILLED = """
 import sys, numpy as np
 sys.path.insert(0, {here!r})
@@ -251,7 +270,7 @@ def test_a_signal_ends_the_command_in_order(tmp_path, number, status):
     images, labels = made(count=3000)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(tmp_path / "data.npz", **arrays)
-    command = [sys.executable, "-m", "fastmlp.cli", "train", "--backend", "numpy", "--json"]
+    command = [sys.executable, "-m", "fastmlp", "train", "--backend", "numpy", "--json"]
     command += ["--dataset", "data.npz", "--epochs", "100000", "--checkpoint", "run"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60

@@ -8,9 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 import fastmlp
-from fastmlp import files, interrupts
 from fastmlp.cli import main
 from fastmlp.errors import ArgumentError, CheckpointError, DivergedError
+from fastmlp.system import files, interrupts
 from fastmlp.training import EarlyStopping, checkpoint, parameters
 
 SETTINGS = {"epochs": 12, "batch_size": 8, "learning_rate": 0.5}

@@ -4,16 +4,16 @@ import io
 
 import numpy as np
 import pytest
+from fastmlp.kernels.elementwise import RELU
+from fastmlp.kernels.layout import aligned_zeros, round_up, row_panel_width
+from fastmlp.kernels.masks import PART
+from fastmlp.kernels.rows import ROW_VECTORS
 from rich.console import Console
 
 from fastmlp import kernels
 from fastmlp.functions import ACTIVATIONS, HIDDEN, PAIRS
-from fastmlp.kernels.elementwise import RELU
 from fastmlp.kernels.engine import Engine
-from fastmlp.kernels.layout import aligned_zeros, round_up, row_panel_width
-from fastmlp.kernels.masks import PART
-from fastmlp.kernels.rows import ROW_VECTORS
-from fastmlp.kernels.simd import VECTOR_BYTES
+from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.report import rows_table
 from fastmlp.verify import run, verify
 from fastmlp.verify.cases import CASES, DRAWN_FROM, Draw

@@ -21,22 +21,29 @@ class Implementation:
     """Where an implementation is, and what it needs.
 
     module : of this package; kind : a variant that its class knows; package : to be installed
+    title : its name as a heading; none for a further variant of the implementation before it
     """
 
     module: str
     kind: str
     package: str
+    title: str = ""
 
 
 IMPLEMENTATIONS = {
-    "fastmlp": Implementation("own", "compiled", "fastmlp"),
-    "numpy": Implementation("own", "numpy", "numpy"),
-    "torch": Implementation("pytorch", "eager", "torch"),
+    "fastmlp": Implementation("own", "compiled", "fastmlp", "fastmlp"),
+    "numpy": Implementation("own", "numpy", "numpy", "NumPy"),
+    "torch": Implementation("pytorch", "eager", "torch", "PyTorch"),
     "torch-compile": Implementation("pytorch", "compile", "torch"),
     "torch-dataloader": Implementation("pytorch", "dataloader", "torch"),
-    "jax": Implementation("jax_scan", "scan", "jax"),
-    "sklearn": Implementation("scikit_learn", "sgd", "sklearn"),
+    "jax": Implementation("jax_scan", "scan", "jax", "JAX"),
+    "sklearn": Implementation("scikit_learn", "sgd", "sklearn", "scikit-learn"),
 }
+OWN = "fastmlp"
+# Those that it is compared with, by name
+PEERS = tuple(name for name in IMPLEMENTATIONS if name != OWN)
+# The headings of one variant of each
+TITLES = {name: IMPLEMENTATIONS[name].title for name in PEERS if IMPLEMENTATIONS[name].title}
 
 
 def implementation(name: str) -> Implementation:

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from fastmlp.arrays import Array
 from fastmlp.bench.workload import scaled
 from fastmlp.datasets import Split
-from fastmlp.functions import Array
 from fastmlp.network import Network
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.backends import backend_named
 from fastmlp.bench.workload import scaled
 from fastmlp.datasets import Split
-from fastmlp.functions import Array
 from fastmlp.network import Network
 
 

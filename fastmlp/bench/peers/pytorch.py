@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from fastmlp.arrays import Array
 from fastmlp.bench.workload import scaled
 from fastmlp.datasets import Split
-from fastmlp.functions import Array
 from fastmlp.network import Network
 
 TRIAL = 50  # steps to try each number of threads on

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from sklearn.neural_network import MLPClassifier
 
+from fastmlp.arrays import Array
 from fastmlp.bench.workload import scaled
 from fastmlp.datasets import Split
-from fastmlp.functions import Array
 from fastmlp.network import Network
 
 

@@ -19,8 +19,15 @@ from typing import Any
 from numba.core import serialize, sigutils
 from numba.core.compiler import CompileResult
 
-from fastmlp.kernels.llvm.folder import fault_of, kernel_folder, prune, touch, warn_not_kept, warn_once
-from fastmlp.paths import make_folder
+from fastmlp.kernels.llvm.folder import (
+    fault_of,
+    kernel_folder,
+    prune,
+    touch,
+    warn_not_kept,
+    warn_once,
+)
+from fastmlp.system.paths import make_folder
 
 DIGEST_BYTES = hashlib.sha256().digest_size
 MOST_BYTES = 1 << 28  # of a file

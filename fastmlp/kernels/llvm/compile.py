@@ -30,14 +30,14 @@ def jit(function: Function) -> Function:
     return numba.njit(**SETTINGS, **inner)(function)  # type: ignore[no-any-return]
 
 
-def entry(*, parallel: bool) -> Callable[[Function], Function]:
+def entry(*, parallel: bool) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function that Python calls, and keep its machine code in the cache folder."""
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: Callable[..., Any]) -> Any:
         compiled = numba.njit(parallel=parallel, **SETTINGS)(function)
         if not config.DISABLE_JIT:
             _keep(compiled, function)
-        return compiled  # type: ignore[no-any-return]
+        return compiled
 
     return decorate
 

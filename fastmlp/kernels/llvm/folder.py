@@ -22,7 +22,7 @@ import numba
 import numpy as np
 from numba.core import config
 
-from fastmlp.paths import cache_folder
+from fastmlp.system.paths import cache_folder
 
 RUN_TIME_SETTINGS = {
     *("NUMBA_NUM_THREADS", "NUMBA_DEFAULT_NUM_THREADS"),
@@ -74,8 +74,9 @@ def _folder() -> Path | None:
 def _salt() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).parents[2]
-    tables = [root / "functions.py", root / "optimizers.py"]
-    for source in (*sorted((root / "kernels").rglob("*.py")), *tables):
+    for source in sorted(
+        p for part in ("kernels", "functions") for p in (root / part).rglob("*.py")
+    ):
         name = source.relative_to(root).as_posix()
         digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     # Numba reads them, from the environment and a file, before each compilation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from llvmlite import ir
@@ -87,7 +87,7 @@ def prefetch(emit: Emitter, address: Any) -> None:
     emit.prefetch(emit.pointer(address))
 
 
-def by_code(emit: Emitter, code: Any, cases: dict[int, Callable[[], None]]) -> None:
+def by_code(emit: Emitter, code: Any, cases: Mapping[int, Callable[..., None]]) -> None:
     """Emit one switch: for each code the instructions that its function emits; else nothing."""
     builder = emit.builder
     after = builder.append_basic_block("after")

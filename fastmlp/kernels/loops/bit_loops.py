@@ -272,4 +272,3 @@ def gather_outputs(
 
         totals = over_bits(rows, bits, totals, body)
     accumulate(emit, positions, totals[0], beta)
-

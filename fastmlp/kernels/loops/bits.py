@@ -80,7 +80,10 @@ def list_bytes(pairs: int) -> int:
 def _compress(emit: Emitter, pixels: Any, first: Any, target: Any, count: int) -> Any:
     """Write the entries of so many pairs that are not zero; return how many there were."""
     builder, kind = emit.builder, ir.VectorType(INT32, count)
-    half, name = ir.VectorType(ir.IntType(16), count), f"llvm.experimental.vector.compress.v{count}i32"
+    half, name = (
+        ir.VectorType(ir.IntType(16), count),
+        f"llvm.experimental.vector.compress.v{count}i32",
+    )
     empty = ir.Constant(kind, ir.Undefined)
     pairs = builder.load(emit.pointer(pixels), typ=half, align=1)
     wanted = builder.icmp_unsigned("!=", pairs, ir.Constant(half, [0] * count))

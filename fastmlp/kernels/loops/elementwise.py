@@ -8,12 +8,12 @@ from typing import Any
 from numba.core import cgutils, types
 
 from fastmlp.functions import ACTIVATIONS
+from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS, OWN
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter, Number
 from fastmlp.kernels.llvm.intrinsics import by_code, emitted
 from fastmlp.kernels.loops import formulas
 from fastmlp.kernels.memory.records import MOST_SLOTS
-from fastmlp.optimizers import COEFFICIENTS, OPTIMIZERS, OWN
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
 # Vectors of a block that a pass takes, as the loads of one would wait for the stores of the other
@@ -22,7 +22,11 @@ KEEPS_Z = sum(1 << row.code for row in ACTIVATIONS.values() if row.keeps == "z")
 
 
 def _over_tile(
-    emit: Emitter, rows: Any, columns: Any, operands: list[tuple[Any, Any]], body: Callable[..., Any]
+    emit: Emitter,
+    rows: Any,
+    columns: Any,
+    operands: list[tuple[Any, Any]],
+    body: Callable[..., Any],
 ) -> None:
     """Emit a loop over the vectors of a tile; operands are (address, elements between rows).
 
@@ -37,9 +41,7 @@ def _over_tile(
         _pass(emit, [emit.at(p, by_row.index, stride, j) for p, stride in pointers], body)
 
 
-def _over_block(
-    emit: Emitter, count: Any, addresses: list[Any], body: Callable[..., Any]
-) -> None:
+def _over_block(emit: Emitter, count: Any, addresses: list[Any], body: Callable[..., Any]) -> None:
     """As `_over_tile` for `count` adjacent numbers, UNROLL vectors in each pass, then one."""
     builder, zero = emit.builder, emit.whole(0)
     pointers, wide = [emit.pointer(address) for address in addresses], UNROLL * emit.count

@@ -179,9 +179,7 @@ def _half_square(z: Number, a: Number) -> Number:
 
 ACTIVATIONS = {
     "identity": ActivationFormula(lambda z: z, lambda c, a: c, _half_square),
-    "sigmoid": ActivationFormula(
-        sigmoid, lambda c, a: c * (a * (1 - a)), lambda z, a: softplus(z)
-    ),
+    "sigmoid": ActivationFormula(sigmoid, lambda c, a: c * (a * (1 - a)), lambda z, a: softplus(z)),
     "relu": ActivationFormula(relu, lambda c, a: c.where(a.compare(">", 0), 0), _half_square),
     "leaky_relu": ActivationFormula(
         lambda z: z.where(z.compare(">", 0), z * LEAKY_SLOPE),

@@ -30,7 +30,7 @@ def round_up(count: int, unit: int) -> int:
 
 
 def row_stride(columns: int, dtype: np.dtype) -> int:
-    """Return a distance between rows, in elements, that keeps rows aligned, in many sets of the caches.
+    """Return a distance between rows, in elements, that keeps them aligned, in many cache sets.
 
     An odd number of vectors: rows a power of two apart would share a few sets.
     """

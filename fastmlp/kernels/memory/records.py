@@ -86,7 +86,7 @@ JOB = np.dtype(
 )
 
 
-def point(record: Array, **arrays: Array) -> None:
+def point(record: Any, **arrays: Array) -> None:
     """Let fields of a record point to arrays."""
     for name, array in arrays.items():
         record[name] = array.ctypes.data

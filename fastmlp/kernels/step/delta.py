@@ -54,9 +54,7 @@ def delta(layer, below, batch, scratch, member, members, like):
             )
             dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
             if sparse:
-                multiply_nonzeros(
-                    dx, below.a_row, layer, layer.dz, i, rows, w_t, width, like
-                )
+                multiply_nonzeros(dx, below.a_row, layer, layer.dz, i, rows, w_t, width, like)
             else:
                 multiply(
                     dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, width, rows, columns,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
+from fastmlp.functions.optimizers import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import address_of, item_bytes, prefetch
 from fastmlp.kernels.loops.bit_loops import (
@@ -34,9 +35,9 @@ from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import (
     LINE_BYTES,
     batch_at,
+    image_addresses,
     list_at,
     list_distance,
-    image_addresses,
     pairs_of,
     parts_of,
     prefetch_image,
@@ -50,7 +51,6 @@ from fastmlp.kernels.step.update import (
     step_weights,
 )
 from fastmlp.kernels.team.units import panels_of, share, units_of
-from fastmlp.optimizers import WEIGHTS
 
 
 def scratch_bytes(layers: Array, item: int) -> int:
@@ -59,7 +59,9 @@ def scratch_bytes(layers: Array, item: int) -> int:
 
 
 @shared
-def forward_pairs(job_address, layer_address, panel, rows, words, images, following, z, like: float):
+def forward_pairs(
+    job_address, layer_address, panel, rows, words, images, following, z, like: float
+):
     """z = x w for one panel and one part, of so many rows, pair by pair; z is packed.
 
     images : address of the addresses of this part's images
@@ -101,7 +103,10 @@ def update_pairs(
     offset, batch = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)[1]
     target = layer.w + offset if fused else scratch
     for part in range(parts_of(batch)):
-        dz, beta = layer.dz + row_offset(layer, panel, part * PART, like), keep if part == 0 else one
+        dz, beta = (
+            layer.dz + row_offset(layer, panel, part * PART, like),
+            keep if part == 0 else one,
+        )
         words = words_at(job, step, layer.inputs, part * PART)
         word, images = (
             numbers_at(words, last, np.int64(0)),
@@ -122,9 +127,7 @@ def update_pairs(
 
 
 @shared
-def forward_lists(
-    job_address, layer_address, panel, rows, lists, following, z, z_row, like: float
-):
+def forward_lists(job_address, layer_address, panel, rows, lists, following, z, z_row, like: float):
     """z = x w for one panel, image by image; lists : address of the first one's list.
 
     following : position of as many images that are prefetched, one behind the other, as all at

@@ -20,7 +20,6 @@ from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS
 from fastmlp.kernels.team.units import panels_of, share, units_of
 
 
-
 @jit
 def runs_of(below):
     """Return (columns, elements between) of the runs that rows of a layer's outputs lie in.
@@ -103,9 +102,7 @@ def multiply_panel(layer, panel, x, x_row, run, jump, z, z_row, rows, like):
         layer.w + weight_offset(layer, panel, 0, like),
     )
     zero = like - like
-    multiply(
-        z, z_row, x, x_row, 1, run, jump, w, layer.w_row, rows, columns, layer.inputs, zero
-    )
+    multiply(z, z_row, x, x_row, 1, run, jump, w, layer.w_row, rows, columns, layer.inputs, zero)
     return columns
 
 

@@ -49,7 +49,7 @@ def table_of(scale: float, dtype: np.dtype) -> Array:
 
 def word_bytes(batch_size: int, inputs: int) -> int:
     """Return how many bytes the words of two minibatches take, or the lists of small ones."""
-    lists = batch_size * list_bytes(pairs_of.py_func(inputs)) if batch_size < BY_PAIR_FROM else 0
+    lists = batch_size * list_bytes((inputs + 1) // 2) if batch_size < BY_PAIR_FROM else 0
     return 2 * max(-(-batch_size // PART) * PART * words_of(inputs) * WORD_BYTES, lists)
 
 

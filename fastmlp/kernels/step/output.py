@@ -196,8 +196,6 @@ def output(job, layer, position, x, x_row, run, jump, batch, scratch, member, me
         rows, x_i = min(2 * TILE_ROWS, end - i), x + i * x_row * size
         for panel in range(layer.panels):
             z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
-            columns = multiply_panel(
-                layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like
-            )
+            columns = multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
             activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
         judge_rows(job, layer, z, z_row, zeros, i, rows, position + i, like)

@@ -86,9 +86,7 @@ def train(job_address, layers_address, count, barrier, addresses, member, member
                 update_nonzeros(job, layer, below, step, batch, scratch, member, members, like)
             else:
                 x, x_row, run, jump = layer_input(job, layers, l, step, like)
-                update(
-                    job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like
-                )
+                update(job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like)
             update_biases(job, layer, step, batch, scratch, member, members, like)
         prepare_images(job, inputs, step + 1, addresses, member, members, like)
         wait(barrier, members)

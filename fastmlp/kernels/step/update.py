@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
+from fastmlp.functions.optimizers import BIASES, COEFFICIENTS, KEEP, OPTIMIZERS, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
@@ -22,7 +23,6 @@ from fastmlp.kernels.memory.records import (
 from fastmlp.kernels.memory.tuning import PART, TILE_ROWS, UPDATE_DEPTH
 from fastmlp.kernels.step.forward import output_words
 from fastmlp.kernels.team.units import panels_of, share, units_of
-from fastmlp.optimizers import BIASES, COEFFICIENTS, KEEP, OPTIMIZERS, WEIGHTS
 
 FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
 WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update takes at once

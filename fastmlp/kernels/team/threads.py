@@ -15,7 +15,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.np.ufunc import parallel
 
 from fastmlp.errors import NotReadyError, refuse
-from fastmlp.forks import wait_for_locks
+from fastmlp.system.forks import wait_for_locks
 
 PROCESS_STATUS = Path("/proc/self/stat")
 FORKED_WITHOUT_EXEC = 0x40  # PF_FORKNOEXEC, one of Linux's flags of a process

@@ -25,5 +25,5 @@ def panels_of(first, last, per_panel):
 
 @jit
 def units_of(panel, first, last, per_panel):
-    """Return which units of a panel are among first, …, last - 1: the first, and behind the last."""
+    """Return which units of a panel are among first, …, last - 1: the first, behind the last."""
     return max(first - panel * per_panel, 0), min(last - panel * per_panel, per_panel)

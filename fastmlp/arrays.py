@@ -1,0 +1,181 @@
+"""The alias Array; and what users pass, checked and brought into the form that backends take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.errors import refuse
+
+Array = NDArray[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def quiet(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that ignores NumPy's floating-point errors, whatever `np.seterr` says.
+
+    Numbers that underflow or overflow are rounded as IEEE 754 says; results are checked instead.
+    """
+
+    @wraps(function)
+    def called(*arguments: P.args, **named: P.kwargs) -> R:
+        with np.errstate(all="ignore"):
+            return function(*arguments, **named)
+
+    return called
+
+
+def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "images") -> Array:
+    """Return images as `(N, inputs)`, C-contiguous, uint8, float32 or float64.
+
+    Takes one image or many, flat or as `(H, W)`; other number types become float32. Raises
+    ArgumentError for a wrong width, an empty set, and what `check_sizes` refuses in a network of
+    that dtype.
+    """
+    array = _as_array(images, argument)
+    if array.dtype.kind not in "uifb":
+        raise refuse(
+            argument, "must be numbers", f"dtype {array.dtype}", "Pass uint8 pixels or floats."
+        )
+    if array.shape[-1:] != (inputs,) or array.ndim > 2:
+        pixels = int(np.prod(array.shape[-2:])) if array.ndim >= 2 else array.size
+        if pixels != inputs or array.ndim > 3:
+            raise refuse(
+                argument,
+                f"must have {inputs} values each, as the network's first layer",
+                f"shape {array.shape}",
+                f"Pass an array of shape (N, {inputs}).",
+            )
+    array = array.reshape(-1, inputs)
+    if len(array) == 0:
+        raise refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
+    if array.dtype.newbyteorder("=") not in (np.uint8, np.float32, np.float64):
+        array = _converted(array, np.float32)
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    if array.dtype.kind == "f":
+        check_sizes(array, dtype, argument)
+    return array
+
+
+def as_labels_or_targets(
+    labels: ArrayLike, count: int, outputs: int, dtype: Any, argument: str
+) -> Array:
+    """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`.
+
+    A single output's labels, 0 and 1, are its targets. Raises ArgumentError for a wrong count,
+    shape or type, labels outside 0 … outputs - 1, and what `check_sizes` refuses.
+    """
+    array = _as_array(labels, argument)
+    if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifb":
+        targets = _converted(array, dtype)
+        check_sizes(targets, dtype, argument)
+        return targets
+    if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
+        raise refuse(
+            argument,
+            f"must be {count} integers, or targets of shape ({count}, {outputs})",
+            f"{array.dtype} of shape {array.shape}",
+            "Pass one label or one row of targets for each image.",
+        )
+    classes = max(outputs, 2)
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= classes:
+        raise refuse(
+            argument,
+            f"must lie in 0 … {classes - 1} for {outputs} outputs",
+            f"labels from {low} to {high}",
+            "Relabel the classes, or give the network more outputs.",
+        )
+    if outputs == 1:
+        return np.ascontiguousarray(array.reshape(-1, 1), dtype)
+    return np.ascontiguousarray(array, np.int64)
+
+
+def _as_array(values: ArrayLike, argument: str) -> Array:
+    """Return values as an array, or refuse what is none: rows of different lengths, for example."""
+    try:
+        return np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise refuse(argument, "must be an array", str(error), "Pass a NumPy array.") from None
+
+
+@quiet
+def _converted(array: Array, dtype: Any) -> Array:
+    """Return an array C-contiguous in a dtype; what does not fit into it becomes infinite."""
+    return np.ascontiguousarray(array, dtype)
+
+
+def check_sizes(array: Array, dtype: Any, argument: str) -> None:
+    """Refuse NaN and infinity in rows of floats, and numbers too large to be multiplied in `dtype`.
+
+    These are larger than the square root of the largest number of that precision: the product of
+    two such numbers overflows.
+    """
+    most = np.finfo(dtype).max
+    with np.errstate(all="ignore"):
+        # one pass over all that is right: no term of a sum of squares is larger than the sum
+        flat = array.reshape(-1)
+        if np.dot(flat, flat) <= most:
+            return
+        rows = np.abs(array.reshape(len(array), -1))
+        limit, largest = np.sqrt(most), rows.max(axis=1)
+    bad = ~np.isfinite(largest)
+    if bad.any():
+        raise refuse(
+            argument,
+            "must be finite",
+            f"NaN or infinity in {int(bad.sum())} rows, the first of them row {int(bad.argmax())}",
+            "Remove or fill these rows.",
+        )
+    bad = largest > limit
+    if bad.any():
+        row, name = int(bad.argmax()), np.dtype(dtype).name
+        raise refuse(
+            argument,
+            f"must lie between -{limit:.3g} and {limit:.3g}, as larger sums overflow in {name}",
+            f"{largest[row]:.3g} in row {row}",
+            "Scale them, to about -1 to 1 for example.",
+        )
+
+
+def check_finite(name: str, arrays: Sequence[Array]) -> None:
+    """Refuse NaN and infinity in parameters, naming the array."""
+    for number, array in enumerate(arrays):
+        bad = ~np.isfinite(array)
+        if bad.any():
+            raise refuse(
+                name,
+                "must be finite",
+                f"NaN or infinity in {int(bad.sum())} of {array.size} numbers of {name}[{number}]",
+                "Load a good model, or build the network anew.",
+            )
+
+
+def check_scale(scale: Any, dtype: Any) -> None:
+    """Refuse a scale that is not positive, or makes 255 a number that `check_sizes` refuses."""
+    most = float(np.sqrt(np.finfo(dtype).max)) / 255
+    if not isinstance(scale, (int, float, np.number)) or not 0 < scale <= most:
+        raise refuse(
+            "pixel_scale",
+            f"must be a number above 0, and at most {most:.3g}",
+            repr(scale),
+            "Set network.pixel_scale = 1 / 255, for example.",
+        )
+
+
+def check_at_least(argument: str, value: Any, least: float, kind: type = int) -> None:
+    """Refuse a value that is not a number of that kind, or is smaller than `least`, or is NaN."""
+    allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, allowed) or not value >= least:
+        name = "a whole number" if kind is int else "a number"
+        raise refuse(
+            argument,
+            f"must be {name} of at least {least:g}",
+            repr(value),
+            f"Pass {argument} >= {least:g}.",
+        )

@@ -1,0 +1,144 @@
+"""The commands of `fastmlp bench`: measure epochs, kernels, time to an accuracy; compare runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import click
+
+from fastmlp.bench.peers import OWN, PEERS, TITLES, implementation
+from fastmlp.cli import arguments
+from fastmlp.cli.bench_output import STATUS, Output, View, read_run
+from fastmlp.cli.screen import Screen
+
+
+class _Bench(click.Group):
+    """Takes `fastmlp bench 784-128-10/64` for `fastmlp bench epochs 784-128-10/64`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
+            args = ["epochs", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Bench, epilog=STATUS)
+def bench() -> None:
+    """Measure epochs, kernels and machine, against NumPy and the frameworks installed.
+
+    Without a command it measures epochs: fastmlp bench 784-128-10/64
+    """
+
+
+@bench.command(epilog=STATUS)
+@arguments.BENCH_EPOCHS
+def epochs(**given: Any) -> None:
+    """Time epochs of plain SGD, each implementation in a process of its own, in turn.
+
+    Without names, the seven workloads from 784-16-16-10/1 to 784-1024-1024-10/512.
+    """
+    from fastmlp import report
+    from fastmlp.bench import summary, workload
+    from fastmlp.bench.epochs import QUICK, measure_epochs
+
+    quick, output = given["quick"], Output(given, Screen(given["json"]))
+    names = given["workloads"] or (QUICK if quick else workload.SEVEN)
+    measure = partial(
+        measure_epochs,
+        [workload.named(name).name for name in names],
+        _implementations(given["against"], ("numpy",) if quick else PEERS),
+        rounds=given["rounds"] or (2 if quick else 3),
+        epochs=given["epochs"] or (2 if quick else 3),
+        threads=given["threads"],
+        dataset=given["dataset"],
+        folder=given["data_folder"],
+        limit=given["limit"],
+    )
+
+    def view(document: dict[str, Any]) -> View:
+        peak = document["limits"]["peak_flops"]["all"]
+        rows = [(each["name"], summary.summarise(each, peak)) for each in document["workloads"]]
+        tables = [report.limits_table(document["limits"])]
+        tables += [table for name, of in rows for table in report.epochs_tables(name, of)]
+        return View(tables, rows)
+
+    def line(work: dict[str, Any]) -> str:
+        return report.epochs_line(work["name"], summary.summarise(work, 1.0))
+
+    output.measured(measure, line, view)
+
+
+@bench.command(epilog=STATUS)
+@arguments.BENCH_KERNELS
+def kernels(**given: Any) -> None:
+    """Time every kernel over a grid of shapes against the NumPy reference, and compare errors."""
+    from fastmlp import report
+    from fastmlp.bench.kernel_grid import measure_kernels
+    from fastmlp.report.charts import roofline_chart, to_png
+
+    output = Output(given, Screen(given["json"]))
+
+    def view(document: dict[str, Any]) -> View:
+        tables = [report.limits_table(document["limits"])]
+        tables += report.kernels_tables(document, given["every"])
+        draw = given["roofline"] and document["rows"]
+        files = {"roofline": lambda: to_png(roofline_chart(document))} if draw else {}
+        return View(tables, files=files)
+
+    output.measured(
+        partial(measure_kernels, threads=given["threads"], rounds=given["rounds"]),
+        report.pass_line,
+        view,
+    )
+
+
+@bench.command(epilog=STATUS)
+@arguments.BENCH_ACCURACY
+def accuracy(**given: Any) -> None:
+    """Time to a test accuracy, with the same recipe for all, over some seeds.
+
+    784-128-10, batch 32, at most six epochs, a rate that rises to 0.5 and falls to 0.
+    """
+    from fastmlp import report
+    from fastmlp.bench.accuracy import measure_accuracy
+    from fastmlp.bench.summary import to_target
+
+    output = Output(given, Screen(given["json"]))
+    measure = partial(
+        measure_accuracy,
+        _implementations(given["against"], TITLES),
+        target=given["target"],
+        seeds=given["seeds"],
+        threads=given["threads"],
+        dataset=given["dataset"],
+        folder=given["data_folder"],
+    )
+
+    def view(document: dict[str, Any]) -> View:
+        return View([report.accuracy_table(document, to_target(document))])
+
+    output.measured(measure, report.accuracy_line, view)
+
+
+@bench.command()
+@arguments.BENCH_COMPARE
+def compare(**given: Any) -> None:
+    """Tell which differences between two saved runs are larger than their noise."""
+    from dataclasses import asdict
+
+    from fastmlp import report
+    from fastmlp.bench.compare import compare as differences
+
+    found = differences(*(read_run(given[name]) for name in ("first", "second")))
+    document = {"differences": [{**asdict(one), "is_real": one.is_real} for one in found]}
+    Screen(given["json"]).show(document, report.differences_table(found))
+
+
+def _implementations(against: str | None, default: Iterable[str]) -> list[str]:
+    """Return fastmlp and those named, which are checked."""
+    named = default if against is None else against.split(",")
+    names = [OWN, *(name.strip() for name in named if name.strip())]
+    for name in names:
+        implementation(name)
+    return list(dict.fromkeys(names))

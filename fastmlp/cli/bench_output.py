@@ -1,0 +1,190 @@
+"""Where the result of a bench goes: the screen, and the files of --save, --html, --roofline.
+
+The paths are checked before anything is measured. What is saved is saved after each measurement,
+so that whatever ends the run leaves what was finished.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastmlp.cli import steps
+from fastmlp.cli.screen import Screen
+from fastmlp.errors import DataError, UnwritableError, refuse
+from fastmlp.system.files import write_whole
+from fastmlp.system.interrupts import interrupts_held, orderly_end
+from fastmlp.system.reading import read_whole
+
+Document = dict[str, Any]
+PLACES = ("save", "html", "roofline")
+STATUS = """Exit status: 0 when every comparison that was asked for gave a result and all was
+written; 1 when one failed or took too long, when an implementation named with --against is not
+installed, or when a file could not be written; 130 after Ctrl-C and 143 after SIGTERM, with what
+was measured until then shown and saved."""
+
+
+@dataclass
+class View:
+    """What is shown of a document: tables, the rows of its charts, and more files to write."""
+
+    tables: Sequence[Any]
+    workloads: Sequence[Any] = ()
+    files: dict[str, Callable[[], bytes]] = field(default_factory=dict)
+
+
+class Output:
+    """Shows and saves one run: `given` are the command's arguments."""
+
+    def __init__(self, given: dict[str, Any], screen: Screen) -> None:
+        self.given, self.screen = given, screen
+        self.document: Document | None = None
+        self.rescue: Path | None = None
+        self.problem = ""
+        self.places = checked_places(given)
+        self.earlier = earlier_run(given)
+
+    def measured(
+        self,
+        measure: Callable[..., Document],
+        line: Callable[[Document], str],
+        view: Callable[[Document], View],
+    ) -> None:
+        """Measure, show and save; then exit with the status that STATUS describes.
+
+        line : returns the line that shows a finished row; view : returns what a document shows
+        """
+        from fastmlp.bench.summary import failures
+
+        if self.earlier is not None:
+            self.screen.say(f"going on with {self.given['save']}")
+        with orderly_end():
+            try:
+                steps.prepared("float32", "compiled", self.screen.say)
+                self.document = measure(
+                    say=self.screen.say,
+                    keep=self.keep,
+                    show=lambda row: self.screen.say(line(row)),
+                    earlier=self.earlier,
+                )
+            finally:  # also after Ctrl-C, SIGTERM, and an error in a later row
+                if self.document is not None:
+                    self.deliver(self.document, view(self.document))
+        absent = self.given.get("against") is not None and self.document.get("absent")
+        if failures(self.document) or absent or self.problem:
+            click.get_current_context().exit(1)
+
+    def keep(self, document: Document) -> None:
+        """Save what there is, when a measurement is finished.
+
+        An older run under the same name is replaced as soon as there is a result, not before.
+        """
+        from fastmlp.bench.summary import has_result
+
+        self.document = document
+        if self.given["save"] and has_result(document):
+            self.save(document)
+
+    def save(self, document: Document) -> None:
+        """Write the run to its path; while that fails, to another one."""
+        from fastmlp.report import to_json
+
+        data = (to_json(document) + "\n").encode()
+        with interrupts_held():
+            try:
+                write_whole(self.places["save"], data)
+                self.problem = ""
+                return
+            except UnwritableError as error:
+                problem = str(error)
+            try:
+                other = self.rescue or self.places["save"]
+                kept = steps.saved(other, lambda path: write_whole(path, data))
+                self.rescue, problem = (
+                    kept.path,
+                    f"{problem} It was written to {kept.path} instead.",
+                )
+            except UnwritableError as error:
+                problem = str(error)
+        if problem != self.problem:
+            self.screen.fail(problem)
+        self.problem = problem
+
+    def deliver(self, document: Document, view: View) -> None:
+        """Show the whole of a run, and write all files."""
+        from fastmlp import report
+        from fastmlp.bench.summary import doubts, has_result
+
+        saves = self.given["save"] and has_result(document)
+        if saves:
+            self.save(document)
+        found = doubts(document)
+        self.screen.show({**document, "doubts": found}, *view.tables)
+        self.screen.say(*found, style="bold yellow")
+        self.screen.say(*report.bench_notes(document))
+        if saves and not self.problem:
+            self.screen.say(f"run saved to {self.given['save']}")
+        if self.given["html"]:
+            page = report.page(document, view.tables, found, view.workloads)
+            view.files["html"] = page.encode
+        for name, data in view.files.items():
+            self.write(name, data())
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write one of the further files; where that fails, to another path."""
+        try:
+            kept = steps.saved(self.places[name], lambda path: write_whole(path, data))
+            problem = str(kept.error or "")
+        except UnwritableError as error:
+            problem = str(error)
+        if problem:
+            self.screen.fail(problem)
+            self.problem = self.problem or problem
+        else:
+            self.screen.say(f"report written to {self.given[name]}")
+
+
+def checked_places(given: dict[str, Any]) -> dict[str, Path]:
+    """Return the absolute paths of all files to be written, by the names of their options.
+
+    Refuses, before the time is spent, what cannot be written and what cannot be drawn.
+    """
+    places = {name: steps.check_place(given[name], name) for name in PLACES if given.get(name)}
+    if len({place.resolve() for place in places.values()}) < len(places):
+        names = " and ".join(f"--{name}" for name in places)
+        raise refuse(names, "must name different files", "the same", "Name another file.")
+    if places.keys() & {"html", "roofline"}:
+        from fastmlp.report.charts import figure_class
+
+        figure_class()  # raises MissingExtraError without matplotlib
+    return places
+
+
+def earlier_run(given: dict[str, Any]) -> Document | None:
+    """Return the run to go on with; None without --resume, and where there is no such file yet."""
+    if not given["resume"]:
+        return None
+    if not given["save"]:
+        raise click.UsageError("--resume needs --save, the file to go on from")
+    if not given["save"].exists():
+        return None
+    return read_run(given["save"])
+
+
+def read_run(path: Path) -> Document:
+    """Return a saved run. Raises DataError when the file is something else."""
+    from fastmlp.bench.compare import samples
+
+    try:
+        document = json.loads(read_whole(path))
+        if {"kind", "environment"} <= set(document):
+            samples(document)
+            return dict(document)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise DataError(f"{path} is no run that fastmlp bench saved with --save.")

@@ -1,0 +1,206 @@
+"""The commands: train, evaluate, predict, ...; all that they print goes through `screen`.
+
+What takes time to import is imported by the command that needs it: help answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fastmlp import __version__
+from fastmlp.cli import arguments, steps
+from fastmlp.cli.bench_commands import bench
+from fastmlp.cli.group import EXIT_STATUS, Commands
+from fastmlp.cli.screen import Screen
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fastmlp")
+def main() -> None:
+    """Train multi-layer perceptrons on a CPU as fast as the machine can."""
+
+
+@main.command()
+@arguments.TRAIN
+def train(**given: Any) -> None:
+    """Train a network and save it.
+
+    Without options it reaches 98 % on MNIST. Where MNIST cannot be had it trains on digits,
+    which are generated, and says so. Ctrl-C saves the network as it is then, or with
+    --early-stopping the best so far; so does a run that diverges, with its last good epoch. Where
+    the model cannot be saved after training, it is saved elsewhere. After divergence, or where a
+    file could not be written, the exit status is 1.
+    """
+    from fastmlp import report
+
+    arguments.check_together(given)
+    for option in ("model", "checkpoint"):
+        if given[option]:
+            steps.check_place(given[option], option)
+    screen = Screen(given["json"])
+    data = screen.data(given)
+    model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
+    place = steps.check_place(model)
+    network = steps.built(data, given, screen.say)
+    seconds = steps.prepared(network.dtype, given["backend"], screen.say)
+    with screen.line() as draw:
+        history, error = steps.trained(network, data, given, draw)
+    status = EXIT_STATUS.get(history.stopped, 1 if error else 0)
+    test, kept = None, steps.saved(place, network.save)
+    for failure in filter(None, (error, kept.error)):
+        screen.fail(str(failure))
+    if kept.error:
+        model = kept.path
+    if status == 0:
+        test = network.evaluate(data.test.images, data.test.labels, given["backend"])
+    settings = {name: given[name] for name in (*steps.TRAINED, "validation")}
+    document = report.training_document(data, network, settings, history, test, seconds, model)
+    if kept.error:
+        document["model_error"] = str(kept.error)
+    screen.show(document, report.training_table(data.name, history, test))
+    screen.say(*report.training_summary(history, test, seconds), f"model saved to {model}")
+    if status or kept.error:
+        click.get_current_context().exit(status or 1)
+
+
+@main.command()
+@arguments.EVALUATE
+def evaluate(**given: Any) -> None:
+    """Test a saved MODEL, class by class.
+
+    Without --dataset it is tested on the data set that its file is named after, or MNIST.
+    """
+    from fastmlp import report
+    from fastmlp.network import Network
+
+    screen, network = Screen(given["json"]), Network.load(given["model"])
+    data = screen.data({**given, "dataset": given["dataset"] or steps.namesake(given["model"])})
+    screen.say(report.network_line(network))
+    steps.prepared(network.dtype, given["backend"], screen.say)
+    images, labels = data.test.images, data.test.labels
+    result = network.evaluate(images, labels, given["backend"])
+    classes = max(network.sizes[-1], 2)
+    answers = network.predict(images, given["backend"])
+    matrix = report.confusion_matrix(answers, labels, classes)
+    names = report.class_names(network.class_names or data.class_names, classes)
+    document = report.evaluation_document(data, network, result, matrix, names, given["model"])
+    screen.show(document, *report.confusion_tables(matrix, names, screen.console.width))
+    screen.say(report.evaluation_line(result, matrix))
+
+
+@main.command()
+@arguments.PREDICT
+def predict(**given: Any) -> None:
+    """Tell what an IMAGE shows.
+
+    A saved MODEL answers for an IDX, .npy, .png or .jpg file.
+    """
+    from fastmlp import report
+    from fastmlp.datasets.picture import read_pictures
+    from fastmlp.network import Network
+
+    screen, network = Screen(given["json"]), Network.load(given["model"])
+    pictures = read_pictures(given["image"], network.sizes[0])
+    first = given["index"]
+    images = steps.chosen(pictures.images, first, given["count"])
+    steps.prepared(network.dtype, given["backend"], screen.say)
+    outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
+    answers = report.predictions(network, images, outputs, first)
+    screen.say(*pictures.notes)
+    document = report.prediction_document(answers, pictures.notes, given["model"], given["image"])
+    screen.show(document, *(report.prediction_view(one, screen.ascii_only) for one in answers))
+
+
+@main.command()
+@arguments.FIND_LEARNING_RATE
+def find_learning_rate(**given: Any) -> None:
+    """Find a learning rate by halving.
+
+    A high rate is halved until training on some of the images learns best.
+    """
+    from fastmlp import report, training
+
+    arguments.check_together(given)
+    screen = Screen(given["json"])
+    data = screen.data(given)
+    network = steps.built(data, given, screen.say)
+    steps.prepared(network.dtype, given["backend"], screen.say)
+    probes: list[tuple[float, float, float]] = []
+
+    def tell(rate: float, before: float, after: float) -> None:
+        probes.append((rate, before, after))
+        screen.say(report.probe_line(rate, before, after))
+
+    settings = {name: given[name] for name in steps.SEARCHED}
+    rate = training.find_learning_rate(network, data.train, on_probe=tell, **settings)
+    screen.show(report.search_document(data, network, settings, probes, rate))
+    screen.say(f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g} begins with it")
+
+
+@main.command()
+@arguments.WARMUP
+def warmup(**given: Any) -> None:
+    """Compile the kernels ahead, so that the first training does not have to."""
+    screen = Screen(given["json"])
+    seconds = steps.prepared(given["dtype"], "compiled", screen.say)
+    if given["json"]:
+        screen.show({"dtype": given["dtype"], "compile_seconds": seconds})
+    screen.say(f"kernels for {given['dtype']} are ready: {seconds:.2f} s")
+
+
+@main.command()
+@arguments.INFO
+def info(**given: Any) -> None:
+    """Show what this machine offers.
+
+    Processor, vectors, threads and what limits them, versions, and the place of the cache. With
+    --measure also what it can do at most: arithmetic, bandwidth, the cost of meeting.
+    """
+    from fastmlp import report
+    from fastmlp.bench.machine import describe_machine
+
+    machine, screen = describe_machine(), Screen(given["json"])
+    document, tables = asdict(machine), [report.machine_table(machine)]
+    if given["measure"]:
+        from fastmlp.bench.limits import measure_limits
+
+        steps.prepared("float32", "compiled", screen.say)
+        document["limits"] = measure_limits()
+        tables.append(report.limits_table(document["limits"]))
+    screen.show(document, *tables)
+
+
+@main.command()
+@arguments.VERIFY
+def verify(**given: Any) -> None:
+    """Check every kernel on this machine against the float64 reference.
+
+    Thousands of random cases: shapes at the edges of tiles, activations, costs, densities, threads.
+    A failure is a line that reproduces it alone, and exit status 1.
+    """
+    from fastmlp import report
+    from fastmlp.verify import verify as run
+
+    screen = Screen(given["json"])
+    for dtype in ("float32", "float64"):
+        steps.prepared(dtype, "compiled", screen.say)
+    with screen.line() as draw:
+        outcome = run(
+            given["cases"],
+            given["seed"],
+            given["kernels"],
+            lambda done, of: draw(f"{done:,} of {of:,} cases"),
+        )
+    document = {**asdict(outcome), "passed": outcome.passed}
+    screen.show(document, report.verification_table(outcome), report.rows_table(outcome))
+    screen.say(*outcome.failures, style="bold red")
+    screen.say(report.verification_line(outcome))
+    if not outcome.passed:
+        click.get_current_context().exit(1)
+
+
+main.add_command(bench)

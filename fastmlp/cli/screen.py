@@ -1,0 +1,82 @@
+"""What the command line prints, and where: lines and tables for people, or one JSON document."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fastmlp.cli import steps
+
+if TYPE_CHECKING:
+    from fastmlp.datasets import Dataset
+
+REDRAW_SECONDS = 0.05
+
+
+class Screen:
+    """Standard output for people: lines and tables. With --json it is kept for the document."""
+
+    def __init__(self, as_json: bool) -> None:
+        from rich.console import Console
+
+        file = sys.stderr if as_json else sys.stdout
+        self.console = Console(file=file, highlight=False, markup=False, emoji=False)
+        self.as_json, self.name = as_json, ""
+        self.live = not as_json and self.console.is_interactive and sys.stdout.isatty()
+        self.ascii_only = self.console.options.ascii_only
+
+    def say(self, *lines: str, style: str | None = None) -> None:
+        """Print lines, each of which begins with the data set's name once there is one."""
+        prefix = f"{self.name}: " if self.name else ""
+        for line in lines:
+            self.console.print(prefix + line, style=style, soft_wrap=not self.console.is_terminal)
+
+    def show(self, document: dict[str, Any], *tables: Any) -> None:
+        """Print the tables between empty lines, or the document in their stead."""
+        from fastmlp.report import to_json
+
+        if self.as_json:
+            click.echo(to_json(document))
+            return
+        self.console.print()
+        for table in tables:
+            self.console.print(table)
+            self.console.print()
+
+    def fail(self, message: str) -> None:
+        """Print an error on standard error; the command goes on."""
+        click.echo(f"Error: {message}", err=True)
+
+    def data(self, given: dict[str, Any]) -> Dataset:
+        """Load the data set that the arguments ask for, and name it in every line from here on."""
+        from fastmlp.report import dataset_lines
+
+        with self.line() as draw:
+            data = steps.found(given, self.say, draw)
+        self.name = data.name
+        self.say(*dataset_lines(data))
+        return data
+
+    @contextmanager
+    def line(self) -> Iterator[Callable[[Any], None]]:
+        """Give a function that redraws one line of a terminal; the line is gone at the end."""
+        if not self.live:
+            yield lambda _: None
+            return
+        from rich.live import Live
+
+        drawn = 0.0
+        with Live(console=self.console, auto_refresh=False, transient=True) as live:
+
+            def draw(renderable: Any) -> None:
+                nonlocal drawn
+                if time.monotonic() - drawn > REDRAW_SECONDS:
+                    live.update(renderable, refresh=True)
+                    drawn = time.monotonic()
+
+            yield draw

@@ -1,0 +1,220 @@
+"""The steps that commands share: find the data, build the network, prepare the kernels, train.
+
+`given` are a command's arguments by name; `say` takes a line for people to read, and its style;
+`draw` takes a line that replaces the one drawn before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastmlp.errors import CheckpointError, DivergedError, FastMLPError, UnwritableError, refuse
+from fastmlp.system.files import check_folder, check_writable
+from fastmlp.system.interrupts import interrupts_held, orderly_end
+
+if TYPE_CHECKING:
+    from fastmlp.arrays import Array
+    from fastmlp.datasets import Dataset, Split
+    from fastmlp.network import Network
+    from fastmlp.training import History, Progress
+
+Given = Mapping[str, Any]
+Say = Callable[..., object]
+Draw = Callable[[Any], object]
+
+# The arguments that go on to functions of the library under the same names
+BUILT = ("output", "cost", "seed", "dtype")
+SEARCHED = ("start", "batch_size", "samples", "seed", "backend")
+TRAINED = (
+    *("epochs", "batch_size", "learning_rate", "schedule", "momentum", "nesterov", "weight_decay"),
+    *("early_stopping", "target_accuracy", "seed", "threads", "backend"),
+    *("checkpoint", "every", "resume"),
+)
+
+
+def found(given: Given, say: Say, draw: Draw) -> Dataset:
+    """Load the data set named; where none is, MNIST, or else digits, and say why."""
+    from fastmlp import report
+    from fastmlp.datasets import load_dataset
+
+    name, folder = given["dataset"] or "mnist", given["data_folder"]
+
+    def follow(file: str, done: int, total: int | None) -> None:
+        draw(report.download_line(name, file, done, total))
+
+    try:
+        download = not given["no_download"]
+        return load_dataset(name, folder=folder, download=download, progress=follow)
+    except FastMLPError as error:
+        if given["dataset"] or folder:
+            raise
+        say(f"No MNIST, so digits are used instead: {report.reason(error)}", style="bold yellow")
+        return load_dataset("digits")
+
+
+def namesake(model: Path) -> str:
+    """Return the data set that a model is tested on by default: its file's name, or "mnist"."""
+    from fastmlp.datasets import DATASET_NAMES
+
+    return model.stem if model.stem in DATASET_NAMES else "mnist"
+
+
+def chosen(images: Array, first: int, count: int) -> Array:
+    """Return the images of a file from the first one wanted on, or refuse if it has none there."""
+    if first >= len(images):
+        rule = f"must be below {len(images)}, the number of images in the file"
+        raise refuse("index", rule, first, "Images count from 0.")
+    return images[first : first + count]
+
+
+def built(data: Dataset, given: Given, say: Say) -> Network:
+    """Build the network of the arguments; the data decides on what they leave open."""
+    from fastmlp.network import Network
+    from fastmlp.report import network_line
+
+    hidden = given["hidden_layers"]
+    inputs, outputs = data.train.images.shape[1], max(2, len(data.class_names))
+    sizes = given["sizes"] or (inputs, *((128,) if hidden is None else hidden), outputs)
+    network = Network(sizes, given["activation"], **{name: given[name] for name in BUILT})
+    if len(data.class_names) == max(2, network.sizes[-1]):
+        network.class_names = data.class_names
+    say(network_line(network))
+    return network
+
+
+def prepared(dtype: Any, backend: str, say: Say) -> float:
+    """Compile or load the kernels, and return the seconds that took; who must wait is told."""
+    import numpy as np
+
+    from fastmlp.backends import backend_named
+    from fastmlp.report import duration
+
+    kernels, precision = backend_named(backend), np.dtype(dtype)
+    if kernels.is_compiled(precision):
+        return float(kernels.prepare(precision))
+    say("compiling the kernels, this once: 10 to 30 seconds")
+    seconds = float(kernels.prepare(precision))
+    say(f"compiled in {duration(seconds)}")
+    return seconds
+
+
+def trained(
+    network: Network, data: Dataset, given: Given, draw: Draw
+) -> tuple[History, FastMLPError | None]:
+    """Train, and return the history, and the error that ended the run after a good epoch.
+
+    That is divergence, or a checkpoint that cannot be written. The history is the one so far, also
+    after Ctrl-C and SIGTERM, and its `stopped` says why. Raises where nothing was learnt that an
+    older model should give way to.
+    """
+    from fastmlp import report, training
+
+    split, held_out = hold_out(data.train, given["validation"], given["seed"])
+    settings = {name: given[name] for name in TRAINED}
+    last: list[Progress] = []
+
+    def follow(progress: Progress) -> None:
+        last[:] = [progress]
+        draw(report.progress_line(data.name, progress))
+
+    try:
+        with orderly_end():
+            history = training.train(
+                network, split, validation=held_out, callbacks=[follow], **settings
+            )
+    except KeyboardInterrupt:
+        if not last:
+            raise
+        return last[0].history, None
+    except (CheckpointError, DivergedError) as error:
+        if not last or not len(last[0].history):
+            raise
+        return last[0].history, error
+    if given["epochs"] and not len(history):
+        raise DivergedError(f"{history.stopped}. Check the data, or begin with another seed.")
+    return history, None
+
+
+def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:
+    """Part a split at random, by the seed: what to train on, and a share to validate with."""
+    import numpy as np
+
+    from fastmlp.datasets import Split
+
+    if share is None:
+        return split, None
+    held = round(share * len(split))
+    if not 0 < held < len(split):
+        rule = f"must leave at least one of the {len(split):,} images on either side"
+        raise refuse("validation", rule, share, "Pass 0.1, for example.")
+    order = np.random.default_rng(seed).permutation(len(split))
+    fitted, judged = (
+        Split(split.images[rows], split.labels[rows])
+        for rows in (np.sort(order[held:]), np.sort(order[:held]))
+    )
+    return fitted, judged
+
+
+def check_place(place: Path, option: str = "model") -> Path:
+    """Return the absolute path of a file that can be written.
+
+    It is refused before time is spent on what it is for. A folder is checked where the option is
+    that of checkpoints.
+    """
+    check, kind = (check_folder, "folder") if option == "checkpoint" else (check_writable, "file")
+    try:
+        return check(place)
+    except UnwritableError as error:
+        rule, got = f"must be a {kind} that can be written", f"{place}: {error.strerror}"
+        raise refuse(option, rule, got, f"Name another {kind} with --{option}.") from None
+
+
+class Saved(NamedTuple):
+    """Where a file is, and why it is not where it was wanted, None if it is there."""
+
+    path: Path
+    error: UnwritableError | None
+
+
+def saved(place: Path, write: Callable[[Path], object]) -> Saved:
+    """Write a file by `write(path)`; where that fails, by `write` to another path.
+
+    Other paths are in the working folder, the home folder and the temporary folder, under a name
+    that no file has there. Raises UnwritableError that names them all where none will do.
+    """
+    failed: list[UnwritableError] = []
+    with interrupts_held():
+        for path in chain([place], _elsewhere(place)):
+            try:
+                write(path)
+            except UnwritableError as error:
+                failed.append(error)
+                continue
+            if not failed:
+                return Saved(path, None)
+            return Saved(path, UnwritableError(f"{failed[0]} It was written to {path} instead."))
+    others = [f"{error.filename} ({error.strerror})" for error in failed[1:]]
+    raise UnwritableError(" Nor can ".join([str(failed[0]), *others]))
+
+
+def _elsewhere(place: Path) -> Iterator[Path]:
+    """Yield other paths for a file, in the order in which they are to be tried."""
+    for find in (Path.cwd, Path.home):
+        with suppress(OSError, RuntimeError):  # a deleted folder, a user without a home
+            yield _unused(find() / place.name)
+    with suppress(OSError):
+        folder = Path(mkdtemp(prefix="fastmlp-"))  # for this user alone
+        yield folder / place.name
+        folder.rmdir()  # the last path failed as well
+
+
+def _unused(path: Path) -> Path:
+    """Return the path, or with a number in its name, "mnist-1.safetensors", where it is taken."""
+    names = (path, *(path.with_stem(f"{path.stem}-{number}") for number in range(1, 1000)))
+    return next(name for name in names if not os.path.lexists(name))

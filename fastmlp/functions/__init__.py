@@ -1,0 +1,51 @@
+"""The tables: activations, costs, optimisers, a row each; and what is counted of outputs."""
+
+from fastmlp.arrays import Array, quiet
+from fastmlp.functions.activations import (
+    ACTIVATIONS,
+    HIDDEN,
+    LEAKY_SLOPE,
+    SELU_ALPHA,
+    SELU_SCALE,
+    Activation,
+    activation_named,
+    check_outputs,
+)
+from fastmlp.functions.costs import (
+    COSTS,
+    PAIRS,
+    Cost,
+    as_answers,
+    cost_named,
+    errors_of,
+    total_cost,
+)
+from fastmlp.functions.metrics import Trace, classes_of, count_correct
+from fastmlp.functions.optimizers import OPTIMIZERS, Optimizer, Setting, optimizer_for
+
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "activation_named",
+    "HIDDEN",
+    "LEAKY_SLOPE",
+    "SELU_ALPHA",
+    "SELU_SCALE",
+    "check_outputs",
+    "COSTS",
+    "Cost",
+    "cost_named",
+    "PAIRS",
+    "as_answers",
+    "errors_of",
+    "total_cost",
+    "OPTIMIZERS",
+    "Optimizer",
+    "Setting",
+    "optimizer_for",
+    "Trace",
+    "classes_of",
+    "count_correct",
+    "Array",
+    "quiet",
+]

@@ -1,0 +1,252 @@
+"""The table of activations: name, formula, derivative, integral. Both backends read it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays import Array
+from fastmlp.errors import refuse
+
+LEAKY_SLOPE = 0.01
+# Klambauer et al. (2017): with them, means and variances pass through many layers unchanged
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One row of the table of activations, `a = f(z)` for `z` of shape `(B, O)`.
+
+    code       : the number by which compiled code knows it
+    formula    : for people
+    f          : `f(z, a)` writes a; `a` may be `z` itself
+    derivative : f'(z) as a function of what the layer keeps; None for softmax, whose Jacobian is
+        not diagonal
+    integral   : F(z), given z and a, summed by nobody: `(B, O)`, or `(B, 1)` for softmax; None
+        where it is not elementary
+    initial    : "he", "glorot" or "lecun": which variance the weights before it start with
+    least      : how many outputs it needs: a softmax of one is always 1
+    keeps      : what the derivative is a function of: "a", or "z"
+    """
+
+    name: str
+    code: int
+    formula: str
+    f: Callable[[Array, Array], object]
+    derivative: Callable[[Array], Array] | None
+    integral: Callable[[Array, Array], Array] | None
+    initial: str
+    least: int = 1
+    keeps: str = "a"
+
+
+def _sigmoid(z: Array, a: Array) -> None:
+    # a = 1 / (1 + e^-z); the exponent is never positive, so nothing overflows
+    e = np.exp(-np.abs(z))
+    np.divide(np.where(z >= 0, 1, e), 1 + e, out=a)
+
+
+def _leaky_relu(z: Array, a: Array) -> None:
+    np.multiply(z, np.where(z > 0, 1, LEAKY_SLOPE).astype(z.dtype), out=a)
+
+
+def _softmax(z: Array, a: Array) -> None:
+    # a = e^z / sum e^z; subtracting the row's maximum changes nothing but the overflow
+    np.subtract(z, z.max(axis=1, keepdims=True), out=a)
+    np.exp(a, out=a)
+    a /= a.sum(axis=1, keepdims=True)
+
+
+def _log_sum_exp(z: Array, _: Array) -> Array:
+    peak = z.max(axis=1, keepdims=True)
+    return np.asarray(peak + np.log(np.exp(z - peak).sum(axis=1, keepdims=True)))
+
+
+def _log_cosh(z: Array, _: Array) -> Array:
+    return np.asarray(np.abs(z) + np.log1p(np.exp(-2 * np.abs(z))) - np.log(z.dtype.type(2)))
+
+
+def _softplus(z: Array, _: Array) -> Array:
+    return np.asarray(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))))
+
+
+def _leaky_slope(a: Array) -> Array:
+    return np.where(a > 0, 1, LEAKY_SLOPE).astype(a.dtype)
+
+
+def _exponential(scale: float, alpha: float) -> tuple[Any, Any, Any]:
+    """Return f, its derivative by a, and its integral: scale z, or scale alpha (e^z - 1)."""
+    below = scale * alpha
+
+    def f(z: Array, a: Array) -> None:
+        np.copyto(a, np.where(z > 0, scale * z, below * np.expm1(np.minimum(z, 0))))
+
+    def derivative(a: Array) -> Array:
+        return np.where(a > 0, scale, a + below).astype(a.dtype)
+
+    def integral(z: Array, a: Array) -> Array:
+        return np.asarray(np.where(z > 0, scale / 2 * z * z, a - below * z))
+
+    return f, derivative, integral
+
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def _normal(z: Array) -> Array:
+    """Return the share of normal numbers that are less than z."""
+    return np.asarray((1 + _erf(z * math.sqrt(0.5)).astype(z.dtype)) / 2)
+
+
+def _bell(z: Array) -> Array:
+    """Return the density of normal numbers at z."""
+    return np.asarray(np.exp(-z * z / 2) / z.dtype.type(math.sqrt(2 * math.pi)))
+
+
+def _sigmoid_of(z: Array) -> Array:
+    a = np.empty_like(z)
+    _sigmoid(z, a)
+    return a
+
+
+def _mish_derivative(z: Array) -> Array:
+    # t + z (1 - t^2) s with t = tanh(softplus z), s = sigmoid z
+    t = np.tanh(_softplus(z, z))
+    return np.asarray(t + z * (1 - t * t) * _sigmoid_of(z))
+
+
+ACTIVATIONS = {
+    row.name: row
+    for row in (
+        Activation(
+            "identity",
+            0,
+            "z",
+            lambda z, a: np.copyto(a, z),
+            lambda a: np.ones_like(a),
+            lambda z, a: a * z / 2,
+            "glorot",
+        ),
+        Activation(
+            "sigmoid", 1, "1 / (1 + e^-z)", _sigmoid, lambda a: a * (1 - a), _softplus, "glorot"
+        ),
+        Activation(
+            "relu",
+            2,
+            "max(0, z)",
+            lambda z, a: np.maximum(z, 0, out=a),
+            lambda a: a > 0,
+            lambda z, a: a * z / 2,
+            "he",
+        ),
+        Activation(
+            "leaky_relu",
+            3,
+            f"z if z > 0 else {LEAKY_SLOPE} z",
+            _leaky_relu,
+            _leaky_slope,
+            lambda z, a: a * z / 2,
+            "he",
+        ),
+        Activation(
+            "tanh",
+            4,
+            "tanh z",
+            lambda z, a: np.tanh(z, out=a),
+            lambda a: 1 - a * a,
+            _log_cosh,
+            "glorot",
+        ),
+        Activation(
+            "step",
+            5,
+            "1 if z >= 0 else 0",
+            lambda z, a: np.copyto(a, z >= 0),
+            lambda a: np.zeros_like(a),
+            lambda z, a: a * z,
+            "glorot",
+        ),
+        Activation("softmax", 6, "e^z / sum(e^z)", _softmax, None, _log_sum_exp, "glorot", 2),
+        # Clevert et al. (2016)
+        Activation("elu", 7, "z if z > 0 else e^z - 1", *_exponential(1.0, 1.0), "he"),
+        Activation(
+            "selu",
+            8,
+            f"{SELU_SCALE:.4f} (z if z > 0 else {SELU_ALPHA:.4f} (e^z - 1))",
+            *_exponential(SELU_SCALE, SELU_ALPHA),
+            "lecun",
+        ),
+        # Hendrycks and Gimpel (2016); P(z) is the share of normal numbers less than z
+        Activation(
+            "gelu",
+            9,
+            "z P(z), P(z) = (1 + erf(z / sqrt 2)) / 2",
+            lambda z, a: np.multiply(z, _normal(z), out=a),
+            lambda z: _normal(z) + z * _bell(z),
+            lambda z, a: (z * a - _normal(z) + z * _bell(z)) / 2,
+            "he",
+            keeps="z",
+        ),
+        Activation(
+            "silu",
+            10,
+            "z / (1 + e^-z)",
+            lambda z, a: np.multiply(z, _sigmoid_of(z), out=a),
+            lambda z: _sigmoid_of(z) * (1 + z * (1 - _sigmoid_of(z))),
+            None,
+            "he",
+            keeps="z",
+        ),
+        # Misra (2020)
+        Activation(
+            "mish",
+            11,
+            "z tanh(log(1 + e^z))",
+            lambda z, a: np.multiply(z, np.tanh(_softplus(z, z)), out=a),
+            _mish_derivative,
+            None,
+            "he",
+            keeps="z",
+        ),
+        Activation(
+            "softplus",
+            12,
+            "log(1 + e^z)",
+            lambda z, a: np.copyto(a, _softplus(z, z)),
+            lambda a: -np.expm1(-a),
+            None,
+            "glorot",
+        ),
+    )
+}
+
+# What hidden layers may compute: functions of each neuron alone
+HIDDEN = tuple(name for name, row in ACTIVATIONS.items() if row.derivative is not None)
+
+
+def activation_named(name: str, argument: str) -> Activation:
+    """Return the row of that name, or raise ArgumentError for `argument` listing the names."""
+    if not isinstance(name, str) or name not in ACTIVATIONS:
+        raise refuse(
+            argument,
+            "must name an activation",
+            repr(name),
+            f"Choose from {', '.join(ACTIVATIONS)}.",
+        )
+    return ACTIVATIONS[name]
+
+
+def check_outputs(output: str, outputs: int) -> None:
+    """Raise ArgumentError when the activation `output` needs more than so many outputs."""
+    least = ACTIVATIONS[output].least
+    if outputs < least:
+        raise refuse(
+            "output",
+            f"{output!r} needs at least {least} outputs, as it divides by their sum",
+            outputs,
+            "Use output='sigmoid' for a single output, or one output for each class.",
+        )

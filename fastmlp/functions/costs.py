@@ -1,0 +1,126 @@
+"""The table of costs: name, formula, and the outputs and targets that each is defined for.
+
+Every cost but `squared_error` is the *matching* cost of the output's activation f
+(Auer, Herbster and Warmuth, 1996): with F the integral of f, a sample costs F(z) - y z, whose
+derivative is a - y whatever f is. For the step that is the perceptron criterion of Rosenblatt,
+(a - y) z; for sigmoid it is the cross entropy, and for softmax where a sample's targets sum to 1.
+For any sum S = sum(y), the cross entropy of softmax is S F(z) - y z, with the derivative S a - y.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastmlp.arrays import Array, as_labels_or_targets
+from fastmlp.errors import refuse
+from fastmlp.functions.activations import ACTIVATIONS
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One row of the table of costs; a network's cost is the mean over its samples.
+
+    outputs : the output activations that the cost is defined for; empty means all
+    targets : what targets lie between, both included; None where they may be any finite numbers
+    """
+
+    name: str
+    code: int
+    formula: str
+    outputs: tuple[str, ...]
+    targets: tuple[float, float] | None = None
+
+
+COSTS = {
+    row.name: row
+    for row in (
+        Cost("squared_error", 0, "sum((a - y)^2)", ()),
+        Cost(
+            "cross_entropy",
+            1,
+            "-sum(y log a), for sigmoid -sum(y log a + (1 - y) log(1 - a))",
+            ("softmax", "sigmoid"),
+            (0.0, 1.0),
+        ),
+        Cost(
+            "perceptron",
+            2,
+            "sum(F(z) - y z), F' = f",
+            tuple(name for name, row in ACTIVATIONS.items() if row.integral is not None),
+        ),
+    )
+}
+
+# (output, cost): every pair that a network may have
+PAIRS = tuple(
+    (output, cost.name) for cost in COSTS.values() for output in cost.outputs or ACTIVATIONS
+)
+
+
+def cost_named(name: str, output: str) -> Cost:
+    """Return the row of that name, or raise ArgumentError when it does not fit `output`."""
+    if not isinstance(name, str) or name not in COSTS:
+        raise refuse("cost", "must name a cost", repr(name), f"Choose from {', '.join(COSTS)}.")
+    cost = COSTS[name]
+    if cost.outputs and output not in cost.outputs:
+        raise refuse(
+            "cost",
+            f"{name!r} needs one of these outputs: {', '.join(cost.outputs)}",
+            f"output={output!r}",
+            "Use cost='squared_error', or another output.",
+        )
+    return cost
+
+
+def errors_of(a: Array, y: Array) -> Array:
+    """Return a - y `(N, O)`, for labels `(N,)` or targets `(N, O)`."""
+    if y.ndim == 2:
+        return np.asarray(a - y, a.dtype)
+    errors = a.copy()
+    errors[np.arange(len(a)), y] -= 1
+    return errors
+
+
+def total_cost(z: Array, a: Array, y: Array, output: str, cost: str) -> float:
+    """Return the sum over the samples of what outputs a = f(z) `(N, O)` cost.
+
+    y labels `(N,)` or targets `(N, O)`
+    """
+    if cost == "squared_error":
+        # C = sum (a - y)^2
+        return float(np.square(errors_of(a, y)).sum(dtype=np.float64))
+    integral = ACTIVATIONS[output].integral
+    assert integral is not None, "the cost is refused for such an output"
+    if cost == "cross_entropy" and output == "softmax" and y.ndim == 2:
+        # C = sum of y (F(z) - z)
+        return float((y * (integral(z, a) - z)).sum(dtype=np.float64))
+    # C = F(z) - y z
+    yz = z[np.arange(len(z)), y] if y.ndim == 1 else y * z
+    return float(integral(z, a).sum(dtype=np.float64) - yz.sum(dtype=np.float64))
+
+
+def as_answers(
+    labels: ArrayLike, count: int, outputs: int, dtype: Any, cost: str, argument: str
+) -> Array:
+    """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`, for a cost of that name.
+
+    Raises ArgumentError for what `as_labels_or_targets` refuses, and for targets outside the range
+    that the cost is defined for.
+    """
+    answers = as_labels_or_targets(labels, count, outputs, dtype, argument)
+    allowed = COSTS[cost].targets
+    if allowed is None or answers.ndim == 1:
+        return answers
+    low, high = answers.min(), answers.max()
+    if low < allowed[0] or high > allowed[1]:
+        raise refuse(
+            argument,
+            f"must be targets in {allowed[0]:g} … {allowed[1]:g} for the cost {cost!r}",
+            f"targets from {low} to {high}",
+            "Use a network with cost='squared_error', or rescale the targets.",
+        )
+    return answers

@@ -1,0 +1,128 @@
+"""The table of optimisers: what they keep, their settings, and the coefficients of each step.
+
+Whatever depends on the step, as a learning rate, is a row of coefficients, so a formula never
+sees time. There are two forms. A *fused* one needs no gradient array: w = keep w + x^T dz, with
+the rate already in dz. All others are *general*: the gradient g of a block of parameters is
+computed first, and a formula changes the block by g. (Room for a third form is between them: all
+gradients in memory, then a factor from their norm.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays import Array
+
+# Coefficients of a step: how much of a parameter a fused step keeps; then the optimiser's own
+KEEP, OWN = 0, 1
+COEFFICIENTS = 8
+WEIGHTS, BIASES = 0, 1
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A number that a user may set: its default, and its bounds: least <= number < below."""
+
+    default: float
+    least: float = 0.0
+    below: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """One row of the table of optimisers.
+
+    code : the number by which compiled code knows it
+    formula : for people; g is the gradient of a parameter w
+    slots : the arrays of state that each parameter has, by name; they start at zero
+    settings : by name
+    coefficients : of settings and rates `(steps,)`: float64 `(steps, 2, n)`, for weights and for
+        biases, the first of which is KEEP
+    step : changes w and its state by a gradient g, given one row of coefficients; g may be
+        overwritten
+    fused : whether the step is w = keep w - rate g
+    """
+
+    name: str
+    code: int
+    formula: str
+    slots: tuple[str, ...]
+    settings: Mapping[str, Setting]
+    coefficients: Callable[[Mapping[str, Any], Array], Array]
+    step: Callable[[Array, Array, list[Array], Array], None]
+    fused: bool = False
+
+    def complete(self, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return settings with the defaults of those that are missing."""
+        return {name: row.default for name, row in self.settings.items()} | dict(settings or {})
+
+
+def _sgd_coefficients(settings: Mapping[str, Any], rates: Array) -> Array:
+    kept = np.ones((len(rates), 2, 2))
+    kept[:, WEIGHTS, KEEP] = 1 - rates * settings["weight_decay"]
+    kept[:, :, OWN] = rates[:, None]
+    return kept
+
+
+def _sgd(w: Array, g: Array, _: list[Array], row: Array) -> None:
+    # w = keep w - rate g
+    keep, rate = row[[KEEP, OWN]].astype(w.dtype)
+    if keep != 1:
+        w *= keep
+    g *= rate
+    w -= g
+
+
+def _momentum_coefficients(settings: Mapping[str, Any], rates: Array) -> Array:
+    momentum, nesterov = settings["momentum"], bool(settings["nesterov"])
+    row = np.zeros((len(rates), 2, 6))
+    row[:, :, OWN] = rates[:, None]
+    row[:, :, OWN + 1] = momentum
+    row[:, WEIGHTS, OWN + 2] = settings["weight_decay"]
+    row[:, :, OWN + 3 :] = (1, momentum) if nesterov else (0, 1)
+    return row
+
+
+def _momentum(w: Array, g: Array, state: list[Array], row: Array) -> None:
+    # g += decay w;  v = momentum v + g;  w -= rate (of_g g + of_v v)
+    (v,), (rate, momentum, decay, of_g, of_v) = state, row[OWN : OWN + 5].astype(w.dtype)
+    if decay:
+        g += decay * w
+    v *= momentum
+    v += g
+    w -= rate * (of_g * g + of_v * v)
+
+
+_DECAY, _MOMENTUM = {"weight_decay": Setting(0.0)}, {"momentum": Setting(0.9, 0.0, 1.0)}
+OPTIMIZERS = {
+    row.name: row
+    for row in (
+        Optimizer(
+            "sgd", 0, "w -= rate (g + decay w)", (), _DECAY, _sgd_coefficients, _sgd, fused=True
+        ),
+        # Sutskever et al. (2013), in PyTorch's form
+        Optimizer(
+            "momentum",
+            1,
+            "g += decay w;  v = momentum v + g;  w -= rate v, or by Nesterov rate (g + momentum v)",
+            ("velocity",),
+            {**_DECAY, **_MOMENTUM, "nesterov": Setting(0.0, 0.0, 2.0)},
+            _momentum_coefficients,
+            _momentum,
+        ),
+    )
+}
+
+
+def optimizer_for(
+    momentum: float, nesterov: bool, weight_decay: float
+) -> tuple[Optimizer, dict[str, Any]]:
+    """Return the row, and its settings, that these settings of `train` mean."""
+    settings = {"weight_decay": weight_decay}
+    if momentum == 0:
+        return OPTIMIZERS["sgd"], settings
+    return OPTIMIZERS["momentum"], settings | {"momentum": momentum, "nesterov": nesterov}

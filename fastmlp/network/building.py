@@ -1,0 +1,72 @@
+"""What a network is built from, checked: sizes, activations, dtype; and its initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays import Array
+from fastmlp.errors import refuse
+from fastmlp.functions import activation_named
+
+
+def checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return layer sizes as ints; ArgumentError for fewer than two, and for sizes below 1."""
+    whole = [size for size in sizes if isinstance(size, (int, np.integer)) and size >= 1]
+    if len(whole) != len(sizes) or len(whole) < 2:
+        raise refuse(
+            "sizes",
+            "must be two or more whole numbers of at least 1: inputs, hidden layers, outputs",
+            repr(sizes),
+            "Pass (784, 128, 10), for example.",
+        )
+    return tuple(int(size) for size in whole)
+
+
+def checked_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    """Return the activation of each hidden layer; ArgumentError for what none can have."""
+    names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
+    if isinstance(hidden, str):
+        activation_named(hidden, "hidden")
+    if len(names) != layers:
+        raise refuse(
+            "hidden",
+            f"must be one name, or one for each of the {layers} hidden layers",
+            f"{len(names)} names",
+            "Pass hidden='relu' for all of them.",
+        )
+    for name in names:
+        if activation_named(name, "hidden").derivative is None:
+            raise refuse(
+                "hidden", "must act on each neuron alone", repr(name), "Keep softmax for output=."
+            )
+    return names
+
+
+def checked_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return float32 or float64 as a dtype; ArgumentError for any other."""
+    kind: np.dtype[Any]
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = np.dtype(object)
+    if kind not in (np.float32, np.float64):
+        raise refuse("dtype", "must be float32 or float64", repr(dtype), "Pass dtype='float32'.")
+    return kind
+
+
+def initial_weights(
+    inputs: int, outputs: int, initial: str, generator: np.random.Generator
+) -> Array:
+    """Draw weights that keep the signal's variance from layer to layer.
+
+    He et al. (2015): normal, variance 2 / I, before units that are off half of the time.
+    LeCun et al. (1998): normal, variance 1 / I. Glorot and Bengio (2010): uniform, 2 / (I + O).
+    """
+    if initial in ("he", "lecun"):
+        variance = (2 if initial == "he" else 1) / inputs
+        return generator.normal(0, np.sqrt(variance), (inputs, outputs))
+    limit = np.sqrt(6 / (inputs + outputs))
+    return generator.uniform(-limit, limit, (inputs, outputs))

@@ -1,0 +1,132 @@
+"""Networks as safetensors files: plain tensors that any framework reads, and a JSON description."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays import Array
+from fastmlp.errors import ArgumentError, ModelError
+from fastmlp.functions import activation_named, check_outputs, cost_named
+from fastmlp.system.files import write_whole
+from fastmlp.system.plain import to_json
+from fastmlp.system.tensors import read_tensors, tensor_bytes
+
+FORMAT = "fastmlp 1"
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What a model file says of a network, beside its parameters."""
+
+    sizes: tuple[int, ...]
+    hidden: tuple[str, ...]
+    output: str
+    cost: str
+    dtype: str
+    pixel_scale: float
+    class_names: tuple[str, ...] | None
+
+
+def save(
+    path: str | PathLike[str],
+    spec: Specification,
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+) -> None:
+    """Write `layers.0.weight` `(I, O)`, `layers.0.bias` `(O,)`, … and the description.
+
+    The file appears under its name only when it is complete. Raises UnwritableError.
+    """
+    tensors: dict[str, Array] = {}
+    for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        tensors[f"layers.{number}.weight"] = w
+        tensors[f"layers.{number}.bias"] = b
+    metadata = {"format": FORMAT, "network": to_json(vars(spec))}
+    write_whole(Path(path), tensor_bytes(tensors, metadata))
+
+
+def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Array]]:
+    """Return description, weights and biases; every part of the file is checked first."""
+    from safetensors import SafetensorError
+
+    target = Path(path)
+    try:
+        metadata, tensors = read_tensors(target)
+    except FileNotFoundError:
+        raise ModelError(f"{target}: expected a model, found no such file") from None
+    except OSError as error:
+        raise ModelError(f"{target}: cannot be read: {error.strerror or error}") from None
+    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ModelError(
+            f"{target}: expected a safetensors file, found something else: {error}"
+        ) from None
+    if metadata.get("format") != FORMAT:
+        raise ModelError(
+            f"{target}: expected a model that fastmlp saved ({FORMAT!r} in its metadata), "
+            f"found {metadata.get('format')!r}"
+        )
+    try:
+        spec = _checked_spec(json.loads(metadata.get("network", "")))
+    except (ArgumentError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ModelError(f"{target}: its description of the network is damaged: {error}") from None
+    return spec, *_checked_tensors(target, spec, tensors)
+
+
+def _checked_spec(spec: Any) -> Specification:
+    sizes, names = spec["sizes"], spec["class_names"]
+    if not all(type(size) is int and 0 < size < 1 << 31 for size in sizes) or len(sizes) < 2:
+        raise ValueError(f"sizes are {sizes!r}")
+    if len(spec["hidden"]) != len(sizes) - 2:
+        raise ValueError(f"{len(spec['hidden'])} hidden activations for sizes {sizes!r}")
+    for name in (*spec["hidden"], spec["output"]):
+        activation_named(name, "activation")
+    check_outputs(spec["output"], sizes[-1])
+    cost_named(spec["cost"], spec["output"])
+    if spec["dtype"] not in ("float32", "float64"):
+        raise ValueError(f"dtype is {spec['dtype']!r}")
+    if names is not None and not (
+        len(names) == max(sizes[-1], 2) and all(isinstance(name, str) for name in names)
+    ):
+        raise ValueError(f"{len(names)} class names for {sizes[-1]} outputs")
+    scale = float(spec["pixel_scale"])
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"pixel_scale is {scale}")
+    return Specification(
+        tuple(sizes),
+        tuple(spec["hidden"]),
+        spec["output"],
+        spec["cost"],
+        spec["dtype"],
+        scale,
+        None if names is None else tuple(names),
+    )
+
+
+def _checked_tensors(
+    path: Path, spec: Specification, tensors: dict[str, Array]
+) -> tuple[list[Array], list[Array]]:
+    weights: list[Array] = []
+    biases: list[Array] = []
+    expected: dict[str, tuple[int, ...]] = {}
+    for number, (inputs, outputs) in enumerate(pairwise(spec.sizes)):
+        expected[f"layers.{number}.weight"] = (inputs, outputs)
+        expected[f"layers.{number}.bias"] = (outputs,)
+    if expected.keys() != tensors.keys():
+        raise ModelError(f"{path}: expected tensors {list(expected)}, found {sorted(tensors)}")
+    for name, shape in expected.items():
+        tensor = tensors[name]
+        if tensor.shape != shape or tensor.dtype != spec.dtype:
+            raise ModelError(
+                f"{path}: expected {name} to be {spec.dtype} of shape {shape}, "
+                f"found {tensor.dtype} of shape {tensor.shape}"
+            )
+        (weights if name.endswith("weight") else biases).append(np.array(tensor))
+    return weights, biases

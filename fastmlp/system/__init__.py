@@ -1,0 +1,1 @@
+"""What fastmlp needs of the operating system: files, interrupts, forks, paths and cores."""

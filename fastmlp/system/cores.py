@@ -1,0 +1,94 @@
+"""How many threads this process may use: its affinity mask, quotas, and Numba's own setting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from fastmlp.errors import refuse
+
+CGROUP_OF_SELF = Path("/proc/self/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
+MOST_THREADS = 1024
+
+
+def usable_cores() -> int:
+    """Return how many threads can run at once: at least 1.
+
+    Of a quota, the nearest whole number: a thread that must wait for half of each period is
+    worth as much as the wait costs the others.
+    """
+    cores, quota = len(affinity()) or os.cpu_count() or 1, _first_quota()
+    return max(1, cores if quota is None else min(cores, int(quota + 0.5)))
+
+
+def affinity() -> list[int]:
+    """Return the cores that this process may use; none where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def check_thread_setting() -> None:
+    """Raise ArgumentError if NUMBA_NUM_THREADS is set to anything but a number of threads."""
+    value = os.environ.get("NUMBA_NUM_THREADS")
+    if value is None:
+        return
+    try:
+        fits = 1 <= int(value) <= MOST_THREADS
+    except ValueError:
+        fits = False
+    if not fits:
+        rule = f"must be a whole number from 1 to {MOST_THREADS}"
+        raise refuse("NUMBA_NUM_THREADS", rule, repr(value), "Unset it to use all cores.")
+
+
+def cgroup_quota() -> float | None:
+    """Return the cores' worth of time that this process's control groups allow, or None.
+
+    A group counts within each of its parents, so the least of them holds. Both versions of
+    control groups are looked at, as a machine may have both.
+    """
+    quotas = [quota for group in _groups() for quota in _quotas(group) if quota > 0]
+    return min(quotas, default=None)
+
+
+def _groups() -> Iterator[Path]:
+    """Yield the folders of this process's groups, and of their parents, that limit its time.
+
+    A line of CGROUP_OF_SELF is "number:controllers:path"; version 2 has one line, "0::path". In a
+    container the path may be the host's, and only the root of the tree is there.
+    """
+    try:
+        lines = CGROUP_OF_SELF.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    v1 = {"cpu", "cpu,cpuacct", "cpuacct,cpu"}
+    own = {"unified": Path(), "": Path(), **dict.fromkeys(v1, Path())}
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        group = Path(path.strip("/"))
+        if not controllers:
+            own[""] = own["unified"] = group
+        elif "cpu" in controllers.split(","):
+            own |= dict.fromkeys({*v1, controllers}, group)
+    for mount, group in own.items():
+        for part in (group, *group.parents):
+            yield CGROUPS / mount / part
+
+
+def _quotas(group: Path) -> Iterator[float]:
+    """Yield the quota of a group, in cores, from the files of either version that are there."""
+    for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+        try:
+            quota, period = " ".join((group / name).read_text() for name in names).split()
+            yield int(quota) / int(period)
+        except (OSError, ValueError, ZeroDivisionError):
+            continue  # no such file; "max" in version 2 where there is no quota, -1 in version 1
+
+
+@cache
+def _first_quota() -> float | None:
+    """Return the quota as it was when it was first read: files are slow to read."""
+    return cgroup_quota()

@@ -1,0 +1,168 @@
+"""All commands but train, from end to end, on the NumPy backend and small data."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from command_line import document, error, run
+from PIL import Image
+
+import fastmlp
+import fastmlp.datasets
+from fastmlp.cli import main
+from fastmlp.datasets import Dataset
+from fastmlp.datasets.idx import header
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from fastmlp.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numba', 'numpy', 'rich', 'PIL', 'pooch', 'safetensors'} & set(sys.modules)\n"
+        "print(sorted(heavy))"
+    )
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "train" in out
+    assert out.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_command_has_help_and_every_option_a_text(command: str) -> None:
+    assert run(command, "--help").stdout.startswith("Usage: ")
+    for parameter in main.commands[command].params:
+        assert isinstance(parameter, click.Argument) or getattr(parameter, "help", None)
+
+
+def test_evaluate_shows_what_the_library_computes(data: Path, model: Path, digits: Dataset) -> None:
+    arguments = ("evaluate", model, "--dataset", data, "--backend", "numpy")
+    found = document(*arguments)
+    network = fastmlp.Network.load(model)
+    labels = digits.test.labels
+    answers = network.predict(digits.test.images, "numpy")
+    assert found["accuracy"] == float((answers == labels).mean())
+    assert found["cost"] == network.evaluate(digits.test.images, labels, "numpy").cost
+    matrix = np.array(found["confusion_matrix"])
+    assert matrix[3, 5] == int(((labels == 3) & (answers == 5)).sum())
+    assert matrix.sum() == 300
+    assert found["class_accuracy"][7] == float((answers[labels == 7] == 7).mean())
+    lines = run(*arguments).stdout.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("label "))
+    shown = [line.split() for line in lines[start + 1 : start + 11]]
+    zeros_as_dots = [[str(n) if n else "." for n in row] for row in matrix]
+    assert [row[3:] for row in shown] == zeros_as_dots
+    assert f"{100 * found['accuracy']:.2f} %" in lines[-1]
+
+
+def test_evaluate_takes_the_data_set_that_the_file_is_named_after(
+    model: Path, monkeypatch: pytest.MonkeyPatch, digits: Dataset
+) -> None:
+    monkeypatch.setattr(fastmlp.datasets, "generate_digits", lambda: digits)
+    Path("digits.safetensors").write_bytes(model.read_bytes())
+    found = document("evaluate", "digits.safetensors", "--backend", "numpy", "--no-download")
+    assert found["dataset"] == "digits"
+    Path("mine.safetensors").write_bytes(model.read_bytes())
+    said = error("evaluate", "mine.safetensors", "--backend", "numpy", "--no-download")
+    assert "mnist" in said
+
+
+def test_predict_reads_every_format_and_agrees_with_the_library(
+    model: Path, digits: Dataset
+) -> None:
+    images = digits.test.images[:20].reshape(-1, 28, 28)
+    wanted = fastmlp.Network.load(model).predict_proba(images[3].reshape(-1), "numpy")
+    Path("many.gz").write_bytes(gzip.compress(header(images) + images.tobytes()))
+    np.save("one.npy", images[3])
+    Image.fromarray(images[3]).save("one.png")
+    for name, index in (("many.gz", 3), ("one.npy", 0), ("one.png", 0)):
+        found = document("predict", model, name, "--index", index)
+        (prediction,) = found["predictions"]
+        assert prediction["index"] == index
+        assert prediction["answer"] == int(wanted.argmax())
+        assert prediction["class"] == str(wanted.argmax())
+        assert prediction["probabilities"] == pytest.approx(wanted.tolist(), abs=1e-6)
+
+
+def test_predict_shows_the_image_beside_the_answer(model: Path, digits: Dataset) -> None:
+    images = digits.test.images[:5].reshape(-1, 28, 28)
+    np.save("five.npy", images)
+    answers = fastmlp.Network.load(model).predict(digits.test.images[:5], "numpy")
+    lines = run("predict", model, "five.npy", "--index", "1", "--count", "2").stdout.splitlines()
+    text = "\n".join(lines)
+    assert f"image 1: {answers[1]}" in text
+    assert f"image 2: {answers[2]}" in text
+    assert "image 3" not in text
+    blocks = fastmlp.report.digit_blocks(images[1])
+    assert [line[:28].ljust(28) for line in lines[1:15]] == blocks.split("\n")
+    assert max(map(len, lines)) <= 80
+    assert "must be below 5" in error("predict", model, "five.npy", "--index", "5")
+
+
+def test_predict_recognises_digits_of_another_size_place_and_colour(
+    model: Path, digits: Dataset
+) -> None:
+    images = digits.test.images[:20].reshape(-1, 28, 28)
+    answers: list[list[int]] = [[], []]
+    for image in images:
+        for found, (size, top, left) in zip(answers, ((4, 10, 150), (9, 30, 20)), strict=True):
+            canvas = np.full((300, 400), 240, np.uint8)
+            drawn = np.kron(image, np.ones((size, size), np.uint8))[: 300 - top]
+            canvas[top : top + len(drawn), left : left + len(drawn.T)] -= drawn // 2
+            Image.fromarray(canvas).save("x.png")
+            told = document("predict", model, "x.png")
+            assert len(told["notes"]) == 2
+            found.append(told["predictions"][0]["answer"])
+    assert np.mean(np.equal(*answers)) >= 0.9
+    assert np.mean(np.equal(answers[0], digits.test.labels[:20])) >= 0.6
+
+
+def test_a_terminal_without_unicode_gets_plain_characters(model: Path, digits: Dataset) -> None:
+    np.save("one.npy", digits.test.images[0])
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "fastmlp", "predict", str(model), "one.npy"]
+    out = subprocess.run(command, capture_output=True, env=environment, check=True).stdout
+    assert out.isascii()
+    assert out.count(b"#") > 30
+
+
+def test_find_learning_rate_shows_each_probe(data: Path) -> None:
+    arguments = ("find-learning-rate", "--dataset", data, "--backend", "numpy", "--start", "64")
+    arguments += ("--samples", "300", "--hidden-layers", "16")
+    found = document(*arguments)
+    rates = [probe["rate"] for probe in found["probes"]]
+    assert len(rates) > 1
+    assert rates == [64 / 2**n for n in range(len(rates))]
+    best = min(found["probes"], key=lambda probe: probe["cost_after"] or np.inf)
+    assert found["learning_rate"] == best["rate"] != rates[0]
+    assert best["cost_after"] < 0.9 * np.log(10)
+    lines = [line for line in run(*arguments).stdout.splitlines() if ": rate " in line]
+    assert len(lines) == len(rates)
+    assert any(line.endswith("  falls") for line in lines)
+
+
+def test_info_tells_facts_and_limits() -> None:
+    found = document("info")
+    assert found["threads"] >= 1
+    assert found["vector_bits"] in (128, 256, 512)
+    assert found["threading_layer"] in ("omp", "tbb", "workqueue")
+    assert found["versions"]["fastmlp"] == fastmlp.__version__
+    assert found["limits"][0] == {"name": "affinity mask", "allows": len(os.sched_getaffinity(0))}
+    text = run("info").stdout
+    for name in ("processor", "features", "vector", "OMP_THREAD_LIMIT", "cgroup", "cache"):
+        assert name in text
+
+
+def test_warmup_compiles_ahead() -> None:
+    found = document("warmup")
+    assert found["dtype"] == "float32"
+    assert found["compile_seconds"] >= 0
+    assert "kernels for float32 are ready" in run("warmup").output

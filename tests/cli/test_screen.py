@@ -1,0 +1,30 @@
+"""What is drawn on a terminal, and not elsewhere."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastmlp.cli.screen import Screen
+
+
+def test_the_progress_line_is_drawn_on_a_terminal_alone(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    for as_json in (False, True):
+        out, err = Terminal(), Terminal()
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", err)
+        with Screen(as_json).line() as draw:
+            draw("epoch 1 of many")
+        assert ("epoch 1 of many" in out.getvalue()) is not as_json
+        assert err.getvalue() == ""

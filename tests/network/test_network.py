@@ -1,0 +1,109 @@
+"""The network: what it is built from, and what it answers."""
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.errors import ArgumentError
+
+
+def test_summary_and_repr_tell_the_layers():
+    network = fastmlp.Network((784, 16, 10), hidden="tanh", seed=3)
+    assert "12,560" in network.summary()
+    assert "12,730 parameters" in network.summary()
+    assert eval(repr(network), {"Network": fastmlp.Network}).sizes == (784, 16, 10)
+
+
+def test_initial_weights_keep_the_variance():
+    he, glorot = fastmlp.Network((400, 300, 10)), fastmlp.Network((400, 300, 10), hidden="tanh")
+    assert he.weights[0].var() == pytest.approx(2 / 400, rel=0.05)
+    assert glorot.weights[0].var() == pytest.approx(2 / 700, rel=0.05)
+    assert not he.biases[0].any()
+
+
+def test_the_seed_decides_the_weights():
+    one, same, other = (fastmlp.Network((5, 4, 3), seed=seed) for seed in (1, 1, 2))
+    assert (one.weights[0] == same.weights[0]).all()
+    assert (one.weights[0] != other.weights[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sizes": (784,)}, "sizes must be two or more"),
+        ({"sizes": (784, 0, 10)}, "sizes must be"),
+        ({"sizes": (784, 2.5, 10)}, "sizes must be"),
+        ({"hidden": "swish"}, "hidden must name an activation; got 'swish'. Choose from identity"),
+        ({"hidden": ("relu", "relu")}, "hidden must be one name, or one for each of the 1"),
+        ({"hidden": "softmax"}, "hidden must act on each neuron alone"),
+        ({"output": "none"}, "output must name an activation"),
+        ({"cost": "hinge"}, "cost must name a cost"),
+        ({"output": "relu"}, "cost 'cross_entropy' needs an output that is a probability"),
+        ({"dtype": "float16"}, "dtype must be float32 or float64"),
+        ({"dtype": "nonsense"}, "dtype must be float32 or float64"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    with pytest.raises(ArgumentError, match=message):
+        fastmlp.Network(**({"sizes": (4, 3, 2)} | arguments))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "compiled"])
+def test_pixels_are_scaled_by_the_network(backend):
+    network = fastmlp.Network((6, 5, 3))
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6), np.uint8)
+    np.testing.assert_allclose(
+        network.predict_proba(pixels, backend),
+        network.predict_proba(pixels.astype(np.float32) / 255, backend),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("backend", ["numpy", "compiled"])
+def test_one_image_and_many(backend):
+    network = fastmlp.Network((16, 5, 3))
+    images = np.random.default_rng(0).normal(size=(7, 4, 4))
+    many = network.predict_proba(images, backend)
+    assert many.shape == (7, 3)
+    np.testing.assert_allclose(many.sum(axis=1), 1, atol=1e-6)
+    for one in (images[2], images[2].ravel()):
+        np.testing.assert_allclose(network.predict_proba(one, backend), many[2], atol=1e-6)
+    assert network.predict(images, backend).shape == (7,)
+    assert network.predict(images[0], backend) == many[0].argmax()
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((2, 5)), [0, 1], "images must have 4 values each"),
+        (np.zeros((0, 4)), [], "images must not be empty"),
+        (np.array([["a"] * 4]), [0], "images must be numbers"),
+        (np.full((2, 4), np.nan), [0, 1], "images must be finite; got NaN or infinity in 2 rows"),
+        (np.zeros((2, 4)), [0], "labels must be 2 integers"),
+        (np.zeros((2, 4)), [0.5, 1.0], "labels must be 2 integers"),
+        (
+            np.zeros((2, 4)),
+            [0, 3],
+            r"labels must lie in 0 … 2 for 3 outputs; got labels from 0 to 3",
+        ),
+        (np.zeros((2, 4)), [-1, 0], "labels must lie in 0"),
+        (np.zeros((1, 4)), [[0, np.inf, 0]], "labels must be finite"),
+    ],
+)
+def test_bad_data_is_named(images, labels, message):
+    with pytest.raises(ArgumentError, match=message):
+        fastmlp.Network((4, 3)).evaluate(images, labels, backend="numpy")
+
+
+def test_an_unknown_backend_is_named():
+    with pytest.raises(ArgumentError, match="backend must name a backend"):
+        fastmlp.Network((4, 3)).predict(np.zeros((1, 4)), backend="gpu")
+
+
+def test_parameters_may_be_written_but_not_reshaped():
+    network = fastmlp.Network((4, 3))
+    network.weights[0][:] = 0
+    assert np.ptp(network.predict_proba(np.ones(4), backend="numpy")) == 0
+    network.weights[0] = np.zeros((3, 4), np.float32)
+    with pytest.raises(ArgumentError, match="weights must be float32 arrays of shapes"):
+        network.predict(np.ones(4), backend="numpy")
