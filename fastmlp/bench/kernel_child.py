@@ -215,9 +215,9 @@ def exp(rng: Any, batch: int, _: int, outputs: int, ours: bool, threads: int | N
     wide[0, :, :outputs] = z
     source, target = wide[0].ctypes.data, wide[1].ctypes.data
     activate = symbol("activate", np.dtype(np.float32)).ctypes
-    place = (target, columns, target, source, columns, b.ctypes.data)
+    addresses = (target, columns, target, source, columns, b.ctypes.data)
     sigmoid = ACTIVATIONS["sigmoid"].code
-    run_times = repeated(activate, sigmoid, *place, batch, columns, 0.0)
+    run_times = repeated(activate, sigmoid, *addresses, batch, columns, 0.0)
     return Case(run_times, lambda: (wide, b)[0][1, :, :outputs], exact, exact)
 
 

@@ -24,7 +24,7 @@ ROUNDS = 7
 PEAK_WORK = 2**29
 # Bytes of two arrays that together fit the named level on most machines
 LEVELS = {"L1": 16 << 10, "L2": 256 << 10, "L3": 4 << 20, "memory": 256 << 20}
-MEETINGS, REGIONS = 20_000, 200
+BARRIERS_TIMED, REGIONS = 20_000, 200
 
 
 def measure_limits(threads: int | None = None) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def measure_limits(threads: int | None = None) -> dict[str, Any]:
             name: {"one": bandwidth(size, 1), "all": bandwidth(size, threads)}
             for name, size in LEVELS.items()
         },
-        "meeting_seconds": team_seconds(MEETINGS, threads) / MEETINGS,
+        "meeting_seconds": team_seconds(BARRIERS_TIMED, threads) / BARRIERS_TIMED,
         "region_seconds": team_seconds(0, threads),
     }
 
@@ -56,8 +56,8 @@ def flops(threads: int) -> float:
 
     def call() -> None:
         c, p, q = (aligned_zeros((64, 64), FLOAT32) for _ in range(3))
-        place = (c.ctypes.data, columns, p.ctypes.data, 64, 0, 0, 0, q.ctypes.data, 0)
-        multiply(*place, TILE_ROWS, columns, length, 0.0)
+        addresses = (c.ctypes.data, columns, p.ctypes.data, 64, 0, 0, 0, q.ctypes.data, 0)
+        multiply(*addresses, TILE_ROWS, columns, length, 0.0)
 
     return threads * PEAK_WORK / seconds_together(call, threads)
 
@@ -91,13 +91,13 @@ def seconds_together(call: Callable[[], None], threads: int) -> float:
     return min(samples)
 
 
-def team_seconds(meetings: int, threads: int) -> float:
+def team_seconds(barriers: int, threads: int) -> float:
     """Return the median seconds of a job of so many barriers and nothing else."""
     if threads == 1:
         return 0.0
     job, samples = np.zeros(1, JOB), []
-    job["steps"] = meetings
-    for _ in range(ROUNDS if meetings else REGIONS):
+    job["steps"] = barriers
+    for _ in range(ROUNDS if barriers else REGIONS):
         began = perf_counter()
         run(BARRIERS, job, np.zeros(0, LAYER), threads, FLOAT32)
         samples.append(perf_counter() - began)

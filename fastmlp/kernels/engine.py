@@ -130,7 +130,7 @@ class Engine:
         if not 0 < len(order) <= self.batch_size:
             raise refuse_batch(len(order), self.batch_size)
         kept = [(arrays["w"].copy(), arrays["b"].copy()) for arrays in self.buffers]
-        # a fused step that keeps nothing of the old weights leaves the gradients in their place
+        # a fused step that keeps nothing of the old weights leaves the gradients there
         self.job["optimizer"] = OPTIMIZERS["sgd"].code
         try:
             factors, keep = np.full(len(order), 1 / len(order)), np.zeros((1, 2, COEFFICIENTS))

@@ -26,8 +26,8 @@ from fastmlp.kernels.team.barrier import (
     START_NAP_NANOSECONDS,
     join,
 )
-from fastmlp.kernels.team.threads import Threads, check_can_compile
 from fastmlp.system.cores import usable_cores
+from fastmlp.system.threads import Threads, check_can_compile
 
 _prepared: set[np.dtype] = set()
 _threads = Threads()
@@ -71,7 +71,7 @@ def available_threads() -> int:
 def team_size(work: int, threads: int | None = None) -> int:
     """Return how many threads some multiplications between two barriers are worth.
 
-    As many as asked for; without a wish, no more than have WORTHWHILE to do.
+    `threads` if that is given; otherwise no more than have WORTHWHILE to do.
     """
     return threads or max(1, min(available_threads(), work // WORTHWHILE))
 

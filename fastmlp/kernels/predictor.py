@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 
 from fastmlp.functions import Array, quiet
-from fastmlp.kernels.checks import check_array, check_output
+from fastmlp.kernels.checks import check_out
 from fastmlp.kernels.launch import prepare, run, team_size
 from fastmlp.kernels.memory.panels import (
     aligned_zeros,
@@ -53,8 +53,7 @@ def infer(
     order than more of them, so their last bits may differ.
     """
     if len(images) > TILE_ROWS:
-        check_array("a", a, (len(images), len(biases[-1])), weights[0].dtype)
-        check_output("a", a, {"images": images})
+        check_out("a", a, (len(images), len(biases[-1])), weights[0].dtype, images)
     _predict(weights, biases, activations, scale, images, "outputs", a, threads)
 
 
@@ -69,8 +68,7 @@ def classify(
 ) -> None:
     """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
     if len(images) > TILE_ROWS:
-        check_array("classes", classes, (len(images),), np.dtype(np.int64))
-        check_output("classes", classes, {"images": images})
+        check_out("classes", classes, (len(images),), np.dtype(np.int64), images)
     _predict(weights, biases, activations, scale, images, "classes", classes, threads)
 
 
@@ -90,7 +88,7 @@ def _predict(
     take or make another. So no lock is held, neither at a fork. MOST_IDLE are kept, so networks
     that take turns cost what one costs.
     """
-    network = tuple(weights), tuple(biases), tuple(activations), scale  # lives until this ends
+    network = tuple(weights), tuple(biases), tuple(activations), scale  # kept alive until this ends
     predictor = _take(*network) or Predictor(*network)
     predictor(images, what, out, threads)
     # not reached after an exception, which may have left its buffers half written

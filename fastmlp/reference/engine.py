@@ -96,11 +96,11 @@ class Engine:
 
     def _take_step(self, row: Array) -> None:
         """Change the parameters by their gradients, given the coefficients of a step."""
-        for kind, parameters, slopes in (
+        for kind, parameters, gradients in (
             (WEIGHTS, self._w, self._dw),
             (BIASES, self._b, self._db),
         ):
-            for l, (parameter, g) in enumerate(zip(parameters, slopes, strict=True)):
+            for l, (parameter, g) in enumerate(zip(parameters, gradients, strict=True)):
                 state = [self._state[slot][kind][l] for slot in self.slots]
                 self._optimizer.step(parameter, g, state, row[kind])
 

@@ -28,8 +28,8 @@ class Check:
     def ratio(self) -> float:
         """Return the largest error over eps times size, over what is allowed: at most 1."""
         eps = np.finfo(self.got.dtype).eps
-        room = self.allowed * eps * np.maximum(np.abs(self.size), np.finfo(np.float32).tiny)
-        wrong = np.abs(self.got - self.exact) / room
+        allowed = self.allowed * eps * np.maximum(np.abs(self.size), np.finfo(np.float32).tiny)
+        wrong = np.abs(self.got - self.exact) / allowed
         worst = float(wrong.max()) if wrong.size else 0.0
         return worst if np.isfinite(self.got).all() else float("inf")
 
@@ -53,5 +53,5 @@ def carried(name: str, got: Array, exact: Array, twin: Array, terms: float = 0.0
     terms : the largest sum of the sizes of the terms that a number is a sum of
     """
     eps = float(np.finfo(got.dtype).eps)
-    room = terms + np.abs(exact).max(initial=0) + np.abs(twin - exact).max(initial=0) / eps
-    return Check(name, got, exact, np.full(exact.shape, room))
+    size = terms + np.abs(exact).max(initial=0) + np.abs(twin - exact).max(initial=0) / eps
+    return Check(name, got, exact, np.full(exact.shape, size))

@@ -107,8 +107,8 @@ def _is_smooth(activation: str) -> bool:
         return True
     z, a = np.array([[-1e-9, 1e-9]]), np.empty((1, 2))
     row.f(z, a)
-    slopes = row.derivative(z if row.keeps == "z" else a).astype(np.float64)
-    return bool(abs(slopes[0, 1] - slopes[0, 0]) < 0.1 and abs(a[0, 1] - a[0, 0]) < 0.1)
+    derivatives = row.derivative(z if row.keeps == "z" else a).astype(np.float64)
+    return bool(abs(derivatives[0, 1] - derivatives[0, 0]) < 0.1 and abs(a[0, 1] - a[0, 0]) < 0.1)
 
 
 def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:

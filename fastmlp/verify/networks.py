@@ -156,9 +156,9 @@ def steps(draw: Draw) -> Case:
     checks = []
     for number, (mine, theirs, before) in enumerate(zip(got, exact, start, strict=True)):
         # what was learnt is compared: parameters that stand still are mostly right
-        room = np.full(mine.shape, max(largest, float(np.abs(theirs).max())))
+        size = np.full(mine.shape, max(largest, float(np.abs(theirs).max())))
         allowed = EXACT / float(np.finfo(np.float64).eps)
-        checks.append(Check(f"parameter {number}", mine - before, theirs - before, room, allowed))
+        checks.append(Check(f"parameter {number}", mine - before, theirs - before, size, allowed))
     return Case(f"{drawn} answers of shape {y.shape}; {plan}", tuple(checks))
 
 

@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastmlp.kernels.llvm.emitter import INT64, Emitter, lanes
+from fastmlp.kernels.llvm.emitter import INT64, Emitter
 
 RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
 
@@ -57,16 +57,6 @@ def pointer(typingctx: Any, address: Any, like: Any) -> Any:
 
     kind = types.CPointer(like)  # type: ignore[attr-defined]
     return kind(types.int64, like), generate
-
-
-@intrinsic
-def address_of(typingctx: Any, record: Any) -> Any:
-    """Return the address of a record."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(args[0], INT64)
-
-    return types.int64(record), generate
 
 
 @emitted
@@ -168,19 +158,3 @@ def accumulate(emit: Emitter, positions: list[Any], sums: list[Any], beta: Any) 
         with overwrite:
             for position, total in zip(positions, sums, strict=True):
                 emit.store(total, position)
-
-
-__all__ = [
-    "accumulate",
-    "address_of",
-    "by_code",
-    "counted_loop",
-    "emitted",
-    "item_bytes",
-    "lanes",
-    "named_parameters",
-    "pointer",
-    "prefetch",
-    "sum_loop",
-    "vector_lanes",
-]

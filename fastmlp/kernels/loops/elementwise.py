@@ -114,7 +114,7 @@ def times_slope(activation, dz, dz_row, kept, kept_row, rows, columns, like: flo
 
 @jit
 def keeps_z(activation):
-    """Return whether slopes are computed from z, and not from a."""
+    """Return whether derivatives are computed from z, and not from a."""
     return (KEEPS_Z >> activation) & 1 == 1
 
 

@@ -78,38 +78,16 @@ def is_beaten(emit: Emitter, address: Any, columns: Any, wanted: Any, best: Any)
     return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))  # type: ignore[no-any-return]
 
 
-def _first(holds: Callable[[Number, Any], Any]) -> Any:
-    """Return a compiled function of the first number of a row for which that holds; or columns."""
-
-    @emitted
-    def first(emit: Emitter, address: Any, columns: Any, bar: Any) -> int:
-        builder, bars, lane = emit.builder, emit.broadcast(bar), ir.IntType(emit.count)
-
-        def body(j: Any, value: Number, counts: Any, so_far: Any) -> Any:
-            bits = builder.bitcast(builder.and_(counts, holds(value, bars)), lane)
-            none = builder.icmp_unsigned("==", bits, lane(0))
-            number = builder.zext(builder.cttz(bits, ir.IntType(1)(0)), columns.type)
-            is_open = builder.icmp_signed("==", so_far, columns)
-            here = builder.and_(is_open, builder.not_(none))
-            return builder.select(here, builder.add(j, number), so_far)
-
-        return _over_vectors(emit, address, columns, columns, body)  # type: ignore[no-any-return]
-
-    return first
-
-
-_first_equal = _first(lambda value, bar: value.compare("==", bar))
-_first_nan = _first(lambda value, bar: value.compare("!=", value))
-
-
 @jit
 def class_of(address, columns, like):
     """Return the class that a row of outputs names, as `functions.classes_of` does."""
-    if _first_nan(address, columns, like) != columns:
-        return NO_CLASS
-    if columns == 1:
-        return int(numbers_at(address, 1, like)[0] >= type(like)(0.5))
-    return _first_equal(address, columns, largest(address, columns, like))
+    a, best = numbers_at(address, columns, like), 0
+    for j in range(columns):
+        if a[j] != a[j]:  # NaN
+            return NO_CLASS
+        if a[j] > a[best]:
+            best = j
+    return best if columns > 1 else int(a[0] >= type(like)(0.5))
 
 
 @jit

@@ -45,8 +45,8 @@ LAYER = np.dtype(
         ("b", "i8"),  # -> (panels * width,)
         ("w_state", "i8", MOST_SLOTS),  # -> the optimiser's state of w, laid out like w; train
         ("b_state", "i8", MOST_SLOTS),  # -> and of b; train
-        ("z", "i8"),  # -> weighted sums, laid out like a, if slopes need them; or 0; train
-        ("a", "i8"),  # -> outputs (B, O) with room for whole panels; train
+        ("z", "i8"),  # -> weighted sums, laid out like a, if derivatives need them; or 0; train
+        ("a", "i8"),  # -> outputs (B, O) with space for whole panels; train
         ("dz", "i8"),  # -> deltas (B, O), laid out like a; train
         ("a_row", "i8"),  # between two rows of a panel of a
         ("a_panel", "i8"),  # between two panels of a

@@ -14,7 +14,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.functions.optimizers import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import address_of, item_bytes, prefetch
+from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
 from fastmlp.kernels.loops.bit_loops import (
     gather_pixels,
     gather_samples,
@@ -169,18 +169,14 @@ def forward_first(job, layer, step, addresses, scratch, member, members, like):
             z = layer.a + row_offset(layer, panel, low, like)
             lists, following = list_at(job, step, layer.inputs, low), batch_at(job, step + 1)[0]
             forward_lists(
-                address_of(job), address_of(layer), panel, high - low, lists, following + low, z,
-                layer.a_row, like,
-            )  # fmt: skip
+                job, layer, panel, high - low, lists, following + low, z, layer.a_row, like
+            )
             finish_tile(layer, panel, low, high - low, z, layer.a_row, width, like)
             continue
         for part in range(low, high):
             i = part * PART
             count, words = min(PART, batch - i), words_at(job, step, layer.inputs, i)
-            forward_pairs(
-                address_of(job), address_of(layer), panel, count, words, images + i * 8, 0, scratch,
-                like,
-            )  # fmt: skip
+            forward_pairs(job, layer, panel, count, words, images + i * 8, 0, scratch, like)
             finish_tile(layer, panel, i, count, scratch, width, width, like)
 
 
@@ -197,10 +193,7 @@ def update_first(job, layer, step, addresses, scratch, member, members, like):
         for unit in range(first, last):
             panel, begin = unit // runs, unit % runs * UPDATE_PAIRS
             stop = min(begin + UPDATE_PAIRS, pairs)
-            update_pairs(
-                address_of(job), address_of(layer), step, panel, begin, stop, addresses, scratch,
-                like,
-            )  # fmt: skip
+            update_pairs(job, layer, step, panel, begin, stop, addresses, scratch, like)
         return
     batch = batch_at(job, step)[1]
     keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
@@ -210,4 +203,4 @@ def update_first(job, layer, step, addresses, scratch, member, members, like):
             w = layer.w + weight_offset(layer, panel, 0, like)
             clear(w, layer.w_row, layer.inputs, layer.width, like)
         lists = list_at(job, step, layer.inputs, 0)
-        update_lists(address_of(job), address_of(layer), panel, batch, lists, like)
+        update_lists(job, layer, panel, batch, lists, like)

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import address_of, item_bytes
+from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bits import list_bytes, list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate
 from fastmlp.kernels.loops.reduce import class_of, softmax_rows
@@ -109,11 +109,7 @@ def infer_sparse(job, layer, first, rows, scratch, a, like):
     for panel in range(layer.panels):
         target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
         if job.images_as == BY_IMAGE:
-            forward_lists(
-                address_of(job), address_of(layer), panel, rows, words, -1, z, width, like
-            )
+            forward_lists(job, layer, panel, rows, words, -1, z, width, like)
         else:
-            forward_pairs(
-                address_of(job), address_of(layer), panel, rows, words, images, following, z, like
-            )
+            forward_pairs(job, layer, panel, rows, words, images, following, z, like)
         activate(f, target, layer.a_row, target, z, width, b, rows, width, like)

@@ -165,13 +165,13 @@ def _words_by_output(below, first, rows, target):
     of the first PART samples, one for each output, then those of the next.
     """
     for p in range(below.panels):
-        noted = numbers_at(output_words(below, p, first), rows, np.int64(0))
+        marked = numbers_at(output_words(below, p, first), rows, np.int64(0))
         for part in range(WORDS):
             address = target + (p * WORDS + part) * PART * WORD_BYTES
             word = numbers_at(address, PART, np.int64(0))
             count = min(max(rows - part * PART, 0), PART)
             for i in range(PART):
-                word[i] = noted[part * PART + i] if i < count else 0
+                word[i] = marked[part * PART + i] if i < count else 0
             if count > 0:
                 transpose_bits(address, address)
 
