@@ -11,6 +11,7 @@ from fastmlp.functions import ACTIVATIONS, COSTS, Array, Trace, quiet
 from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS
 from fastmlp.kernels.checks import check_indices, refuse_batch
 from fastmlp.kernels.launch import run, team_size
+from fastmlp.kernels.loops.bits import words_bytes
 from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory.panels import (
     aligned_zeros,
@@ -31,7 +32,7 @@ from fastmlp.kernels.memory.records import (
     private_memory,
 )
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART
-from fastmlp.kernels.step.images import density, is_sparse, table_of, word_bytes
+from fastmlp.kernels.step.images import addresses_of, density, is_sparse, table_of
 from fastmlp.kernels.step.step import scratch_bytes
 
 
@@ -66,12 +67,15 @@ class Engine:
         self.job, row = np.zeros(1, JOB), row_stride(len(weights[0]), self._dtype)
         self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
         self.job["batch_size"], self.job["x_row"] = batch_size, row
+        self._lists = self._takes_lists(len(weights[0]))
+        own = words_bytes(len(weights[0]), self._lists)
+        samples, self.job["words_bytes"] = 2 * round_up(batch_size, PART), own
         self._images = {
-            "words": aligned_zeros((word_bytes(batch_size, len(weights[0])),), np.dtype(np.uint8)),
+            "words": aligned_zeros((samples, own), np.dtype(np.uint8)),
             "x": aligned_zeros((2, batch_size, row), self._dtype),
         }
         point(self.job, **self._images)
-        size = scratch_bytes(self.layers, self._dtype, batch_size)
+        size = scratch_bytes(self.layers, self._dtype)
         self._scratch = private_memory(self.job, self.threads, size)
         self._source: tuple[Any, bool] = (None, False)
 
@@ -173,7 +177,7 @@ class Engine:
         check_indices("order", order, len(images))
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
-        images, y, order = self._take(np.ascontiguousarray(images), y, order, own, scale)
+        images, y, order = self._take(np.ascontiguousarray(images), y, order, scale)
         coefficients = np.zeros((len(own), 2, COEFFICIENTS))
         coefficients[:, :, : own.shape[2]] = own
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
@@ -181,7 +185,9 @@ class Engine:
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
         self.job["labels"] = self.job["targets"] = 0
         self.job["steps"], self.job["samples"] = len(own), len(order)
-        arrays = {"images": images, "order": order, "costs": costs, "hits": hits}
+        more = 2 * round_up(self.batch_size, PART)  # prefetched behind the last minibatch
+        arrays = {"addresses": addresses_of(images, order, more), "order": order}
+        arrays |= {"costs": costs, "hits": hits}
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": coefficients}
         arrays |= {"factors": factors.astype(self._dtype), "table": table_of(scale, self._dtype)}
         point(self.job, **arrays)
@@ -189,7 +195,7 @@ class Engine:
         first_samples = np.arange(len(own)) * self.batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 
-    def _take(self, images: Array, y: Array, order: Array, own: Array, scale: float) -> Any:
+    def _take(self, images: Array, y: Array, order: Array, scale: float) -> Any:
         """Choose how the first layer takes images; return images, y and order as it reads them."""
         if self._source[0] is not images:
             sparse = len(self.layers) > 1 and is_sparse(images)
@@ -200,14 +206,15 @@ class Engine:
         if sparse and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
             images, y = np.pad(images[order], ((0, 0), (0, 1))), y[order]
             order = np.arange(len(order))
-        # steps on all weights, and large minibatches, go by pairs
-        is_plain = self.job["optimizer"] == 0 and not self._settings.get("weight_decay")
-        is_small = self.batch_size < BY_PAIR_FROM and images.shape[1] <= 2 * MOST_LISTED
-        kind = BY_IMAGE if is_small and is_plain else BY_PAIR
+        kind = BY_IMAGE if self._lists else BY_PAIR
         self.job["images_as"] = kind if sparse else DENSE
         self.job["image_kind"], self.job["scale"] = IMAGE_KINDS[images.dtype.name], scale
-        self.job["image_row"] = images.strides[0]
         return images, y, order
+
+    def _takes_lists(self, inputs: int) -> bool:
+        """Return whether sparse images go one by one; steps on all weights go by pairs."""
+        is_small = self.batch_size < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
+        return is_small and self._optimizer.fused and not self._settings["weight_decay"]
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""

@@ -40,9 +40,8 @@ set_thread_count = types.ExternalFunction("set_num_threads", types.void(types.in
 
 @emitted
 def call_member(
-    emit: Emitter, function: Any, job: Any, layers: Any, count: Any, barrier: Any, scratch: Any,
-    member: Any, members: Any, like: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, function, job, layers, count, barrier, scratch, member, members, like
+) -> None:
     """Call the function at an address for one member of a team."""
     args = [job, layers, count, barrier, scratch, member, members, like]
     kind = ir.FunctionType(ir.VoidType(), [value.type for value in args])

@@ -12,6 +12,7 @@ import numpy as np
 from fastmlp.functions import Array, quiet
 from fastmlp.kernels.checks import check_out
 from fastmlp.kernels.launch import prepare, run, team_size
+from fastmlp.kernels.loops.bits import words_bytes
 from fastmlp.kernels.memory.panels import (
     aligned_zeros,
     panel_views,
@@ -30,7 +31,7 @@ from fastmlp.kernels.memory.records import (
     private_memory,
 )
 from fastmlp.kernels.memory.tuning import MOST_LISTED, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
-from fastmlp.kernels.step.images import is_sparse, table_of
+from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.inference import scratch_bytes
 
 # The predictors that nobody is using: the last one used is the last
@@ -161,10 +162,9 @@ class Predictor:
             "classes": aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
         }
         # an image with an odd number of pixels has a zero behind its last
-        self._images = {
-            name: aligned_zeros((TILE_ROWS, round_up(inputs, 2)), np.dtype(name))
-            for name in IMAGE_KINDS
-        }
+        shape, kinds = (TILE_ROWS, round_up(inputs, 2)), [np.dtype(name) for name in IMAGE_KINDS]
+        own = {kind.name: aligned_zeros(shape, kind) for kind in kinds}
+        self._images = {name: (images, addresses_of(images)) for name, images in own.items()}
         self._jobs: dict[int, tuple[Array, Array]] = {}
         self._job = self._job_of(1)
         self._few = np.array(self._job)
@@ -198,8 +198,9 @@ class Predictor:
 
     def _infer_few(self, images: Array, sparse: bool, what: str, out: Array) -> None:
         """Infer up to TILE_ROWS images in buffers that are always there."""
-        record, own = self._few[0], self._images[images.dtype.name]
+        record, (own, addresses) = self._few[0], self._images[images.dtype.name]
         own[: len(images), : images.shape[1]] = images
+        record["addresses"] = addresses.ctypes.data
         kind = BY_IMAGE if images.shape[1] <= 2 * MOST_LISTED else BY_PAIR
         self._take(self._few, own, len(images), kind if sparse else DENSE)
         record["classes"] = self._found["classes"].ctypes.data if what == "classes" else 0
@@ -216,16 +217,16 @@ class Predictor:
         if sparse and images.shape[1] % 2:
             images = np.pad(images, ((0, 0), (0, 1)))
         self._take(job, images, len(images), BY_PAIR if sparse else DENSE)
-        job["classes"] = 0
-        point(job, **{what: out})
+        job["classes"], addresses = 0, addresses_of(images)
+        point(job, addresses=addresses, **{what: out})
         run("infer", job, self._layers, members, self._dtype)
 
     def _take(self, job: Array, images: Array, count: int, kind: int) -> None:
         """Let a job infer so many images."""
         record = job[0]
-        record["images"], record["samples"] = images.ctypes.data, count
-        record["image_kind"], record["images_as"] = IMAGE_KINDS[images.dtype.name], kind
-        record["image_row"] = images.strides[0]
+        record["samples"], record["images_as"] = count, kind
+        record["image_kind"] = IMAGE_KINDS[images.dtype.name]
+        record["words_bytes"] = words_bytes(len(images[0]), kind == BY_IMAGE)
 
     def _job_of(self, members: int) -> Array:
         """Return the job of a team of so many members."""

@@ -60,19 +60,19 @@ def pointer(typingctx: Any, address: Any, like: Any) -> Any:
 
 
 @emitted
-def item_bytes(emit: Emitter, like: Any) -> int:
+def item_bytes(emit: Emitter, like) -> int:
     """Return how many bytes one number of this precision takes."""
-    return emit.whole(emit.bits // 8)  # type: ignore[no-any-return]
+    return emit.whole(emit.bits // 8)
 
 
 @emitted
-def vector_lanes(emit: Emitter, like: Any) -> int:
+def vector_lanes(emit: Emitter, like) -> int:
     """Return how many numbers of this precision one vector holds."""
-    return emit.whole(emit.count)  # type: ignore[no-any-return]
+    return emit.whole(emit.count)
 
 
 @emitted
-def prefetch(emit: Emitter, address: Any) -> None:
+def prefetch(emit: Emitter, address) -> None:
     """Prefetch the cache line at an address."""
     emit.prefetch(emit.pointer(address))
 

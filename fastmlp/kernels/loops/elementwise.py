@@ -60,9 +60,8 @@ def _pass(emit: Emitter, positions: list[Any], body: Callable[..., Any]) -> None
 
 @emitted
 def activation_tile(
-    emit: Emitter, activation: Any, a: Any, a_row: Any, kept: Any, z: Any, z_row: Any, b: Any,
-    rows: Any, columns: Any, like: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, activation, a, a_row, kept, z, z_row, b, rows, columns, like
+) -> None:
     """`activate`, emitted."""
     operands = [(a, a_row), (kept, a_row), (z, z_row), (b, emit.whole(0))]
 
@@ -90,10 +89,7 @@ def activate(activation, a, a_row, kept, z, z_row, b, rows, columns, like: float
 
 
 @emitted
-def slope_tile(
-    emit: Emitter, activation: Any, dz: Any, dz_row: Any, kept: Any, kept_row: Any, rows: Any,
-    columns: Any, like: Any,
-) -> None:  # fmt: skip
+def slope_tile(emit: Emitter, activation, dz, dz_row, kept, kept_row, rows, columns, like) -> None:
     """`times_slope`, emitted."""
 
     def tile_of(name: str) -> Callable[[], None]:
@@ -119,7 +115,7 @@ def keeps_z(activation):
 
 
 @emitted
-def integral(emit: Emitter, activation: Any, z: Any, a: Any) -> float:
+def integral(emit: Emitter, activation, z, a) -> float:
     """F(z), with F' = f, for one output; 0 where the table has none. Softmax has its own."""
     one = Emitter(emit.context, emit.builder, emit.element, 1)
     result = cgutils.alloca_once_value(emit.builder, one.constant(0.0))
@@ -133,14 +129,13 @@ def integral(emit: Emitter, activation: Any, z: Any, a: Any) -> float:
         return store
 
     by_code(emit, activation, {row.code: value_of(name) for name, row in ACTIVATIONS.items()})
-    return emit.builder.load(result, typ=one.scalar)  # type: ignore[no-any-return]
+    return emit.builder.load(result, typ=one.scalar)
 
 
 @emitted
 def optimizer_row(
-    emit: Emitter, optimizer: Any, w: Any, state_0: Any, state_1: Any, g: Any, count: Any,
-    coefficients: Any, like: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, optimizer, w, state_0, state_1, g, count, coefficients, like
+) -> None:
     """`optimizer_step`, emitted."""
     double = emit.context.get_value_type(types.float64)
     numbers = []
@@ -182,7 +177,7 @@ def _over_row(formula: Callable[[Number, Number], Number]) -> Any:
     """Return compiled a[j] = formula(c[j], s) for one row of whole vectors and a number s."""
 
     @emitted
-    def over_row(emit: Emitter, a: Any, c: Any, columns: Any, s: Any) -> None:
+    def over_row(emit: Emitter, a, c, columns, s) -> None:
         zero, factor = emit.whole(0), Number(emit, emit.broadcast(s))
 
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
@@ -202,9 +197,7 @@ def _copied(source: Callable[[Emitter, Callable[[int], Number]], Any]) -> Any:
     """Return compiled a[i, j] = c[i, j], or what else `source` makes of it, on a tile."""
 
     @emitted
-    def copied(
-        emit: Emitter, a: Any, a_row: Any, c: Any, c_row: Any, rows: Any, columns: Any, like: Any
-    ) -> None:
+    def copied(emit: Emitter, a, a_row, c, c_row, rows, columns, like) -> None:
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
             emit.store(source(emit, load), positions[0])
 

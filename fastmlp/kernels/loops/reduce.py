@@ -44,7 +44,7 @@ def _folded(combine: Callable[[Number, Number], Number], neutral: float) -> Any:
     """Return a compiled function (address, columns, like) that combines the numbers of a row."""
 
     @emitted
-    def folded(emit: Emitter, address: Any, columns: Any, like: Any) -> float:
+    def folded(emit: Emitter, address, columns, like) -> float:
         none = emit.constant(neutral)
 
         def body(_: Any, vector: Number, counts: Any, so_far: Any) -> Any:
@@ -52,7 +52,7 @@ def _folded(combine: Callable[[Number, Number], Number], neutral: float) -> Any:
             return combine(emit.number(so_far), emit.number(value)).value
 
         found = _over_vectors(emit, address, columns, none, body)
-        return emit.fold(found, combine)  # type: ignore[no-any-return]
+        return emit.fold(found, combine)
 
     return folded
 
@@ -63,7 +63,7 @@ total = _folded(operator.add, 0.0)
 
 
 @emitted
-def is_beaten(emit: Emitter, address: Any, columns: Any, wanted: Any, best: Any) -> bool:
+def is_beaten(emit: Emitter, address, columns, wanted, best) -> bool:
     """Return whether a number of a row is larger than best, or equal and before `wanted`."""
     builder, bar = emit.builder, emit.broadcast(best)
     flags = ir.VectorType(ir.IntType(1), emit.count)
@@ -75,7 +75,7 @@ def is_beaten(emit: Emitter, address: Any, columns: Any, wanted: Any, best: Any)
 
     found = _over_vectors(emit, address, columns, ir.Constant(flags, None), body)
     bits = builder.bitcast(found, ir.IntType(emit.count))
-    return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))  # type: ignore[no-any-return]
+    return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
 
 @jit

@@ -57,13 +57,12 @@ LAYER = np.dtype(
 # Read by both kinds of job, unless "train" or "infer" stands behind the field
 JOB = np.dtype(
     [
-        ("images", "i8"),  # -> (N, I)
+        ("addresses", "i8"),  # -> int64 (samples,): of the images in their order, and more
         ("image_kind", "i8"),  # UINT8, FLOAT32 or FLOAT64
-        ("image_row", "i8"),  # between two images
         ("images_as", "i8"),  # DENSE, BY_IMAGE or BY_PAIR
         ("scale", "f8"),  # factor on the images
         ("table", "i8"),  # -> (256,): scale times each value of a byte
-        ("samples", "i8"),  # images of the order, or to infer
+        ("samples", "i8"),  # how many images
         ("scratch", "i8"),  # -> private memory for each member
         ("scratch_bytes", "i8"),  # of one member
         ("outputs", "i8"),  # -> (samples, O): what is inferred; infer
@@ -79,7 +78,8 @@ JOB = np.dtype(
         ("factors", "i8"),  # -> (samples,): what each sample's delta is multiplied by
         ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
-        ("words", "i8"),  # -> int64, two minibatches: which pairs of pixels are not zero
+        ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of two steps
+        ("words_bytes", "i8"),  # of one sample
         ("x", "i8"),  # -> two minibatches (2, B, I) of dense images
         ("x_row", "i8"),  # between two rows of them
     ]

@@ -26,9 +26,9 @@ from fastmlp.kernels.team.units import share
 SQUARED_ERROR, CROSS_ENTROPY = COSTS["squared_error"].code, COSTS["cross_entropy"].code
 
 
-def scratch_bytes(layers: Array, item: int) -> int:
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses: z of two tiles' rows, and a row of zeros."""
-    return (2 * TILE_ROWS + 1) * int(layers["panels"][-1] * layers["width"][-1]) * item
+    return (2 * TILE_ROWS + 1) * int(layers["panels"][-1] * layers["width"][-1]) * dtype.itemsize
 
 
 @jit

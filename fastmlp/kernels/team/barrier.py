@@ -48,24 +48,24 @@ system_call: Any = types.ExternalFunction("syscall", types.int64(*[types.int64] 
 
 
 @emitted
-def atomic_add(emit: Emitter, address: Any, value: Any) -> int:
+def atomic_add(emit: Emitter, address, value) -> int:
     """Add to the int64 at an address, in one order for all threads; return what was there."""
     position = emit.pointer(address)
-    return emit.builder.atomic_rmw("add", position, value, "seq_cst")  # type: ignore[no-any-return]
+    return emit.builder.atomic_rmw("add", position, value, "seq_cst")
 
 
 @emitted
-def atomic_or(emit: Emitter, address: Any, value: Any) -> int:
+def atomic_or(emit: Emitter, address, value) -> int:
     """Set bits of the int64 at an address, in one order for all threads; return what was there."""
     position = emit.pointer(address)
-    return emit.builder.atomic_rmw("or", position, value, "seq_cst")  # type: ignore[no-any-return]
+    return emit.builder.atomic_rmw("or", position, value, "seq_cst")
 
 
 @emitted
-def atomic_load(emit: Emitter, address: Any) -> int:
+def atomic_load(emit: Emitter, address) -> int:
     """Return the int64 at an address as it is now; nothing that follows is read before it."""
     position = emit.pointer(address)
-    return emit.builder.load_atomic(position, "acquire", 8, typ=INT64)  # type: ignore[no-any-return]
+    return emit.builder.load_atomic(position, "acquire", 8, typ=INT64)
 
 
 @emitted
@@ -96,7 +96,7 @@ def nanoseconds(emit: Emitter) -> int:
         rest = builder.sdiv(builder.mul(rest, INT64(10**9)), rate)
     else:
         whole, rest = read("clock_gettime", INT32(time.CLOCK_MONOTONIC))
-    return builder.add(builder.mul(whole, INT64(10**9)), rest)  # type: ignore[no-any-return]
+    return builder.add(builder.mul(whole, INT64(10**9)), rest)
 
 
 @jit
