@@ -16,7 +16,7 @@ import numpy as np
 
 from fastmlp import kernels
 from fastmlp.bench import phases
-from fastmlp.functions import ACTIVATIONS, Array
+from fastmlp.functions import ACTIVATIONS, Array, error_in_eps
 from fastmlp.functions.optimizers import COEFFICIENTS
 from fastmlp.kernels.launch import run, symbol
 from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up, row_stride
@@ -27,7 +27,6 @@ SAMPLES = 5
 # Seconds of one sample: short calls are repeated until they take so long
 SAMPLE_SECONDS = 4e-4
 MOST_CALLS = 2000
-EPS = float(np.finfo(np.float32).eps)
 
 
 @dataclass
@@ -44,8 +43,7 @@ class Case:
 
     def error(self) -> float:
         """Return the largest error in units of eps times its terms: a few, for any order."""
-        wrong = np.abs(self.result() - self.exact)
-        return float((wrong / np.maximum(EPS * self.terms, 1e-300)).max())
+        return error_in_eps(np.asarray(self.result()), self.exact, self.terms)
 
 
 def measure_side(task: dict[str, Any]) -> dict[str, Any]:
