@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import numpy as np
-
-from fastmlp.arrays import Array
 from fastmlp.errors import NotReadyError, refuse
-from fastmlp.functions import Trace
 from fastmlp.system.forks import importing
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fastmlp.functions import Array, Trace
 
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, Backend] = {}

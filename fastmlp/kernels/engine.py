@@ -153,11 +153,11 @@ class Engine:
         return Trace(float(costs[0]), correct, a, dz, dw, db)
 
     def rows(self, number: int, name: str) -> Array:
-        """Return a layer's outputs a or deltas dz, of a whole minibatch: a view `(B, O)`."""
+        """Return a layer's outputs a or deltas dz, of a whole minibatch `(B, O)`."""
         buffer, outputs = self.buffers[number][name], int(self.layers["outputs"][number])
         if buffer.ndim == 3:
-            return buffer.transpose(1, 0, 2).reshape(buffer.shape[1], -1)[:, :outputs]
-        return buffer[:, :outputs]
+            buffer = buffer.transpose(1, 0, 2).reshape(buffer.shape[1], -1)
+        return buffer[: self.batch_size, :outputs]
 
     def put_rows(self, number: int, name: str, values: Array) -> None:
         """Write a layer's outputs a or deltas dz `(B, O)`."""

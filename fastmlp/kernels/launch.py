@@ -50,7 +50,7 @@ def call_member(
 
 
 @entry(parallel=True)
-def _run_team(function, job, layers, count, scratch, scratch_bytes, board, members, like):
+def _run_team(function, job, layers, count, scratch, scratch_bytes, board, members, like: float):
     # set and restored in compiled code, which no signal handler interrupts
     before = thread_count()
     set_thread_count(members)
