@@ -110,6 +110,16 @@ def timed(phase: str, engine: kernels.Engine, **arrays: Array) -> Callable[[int]
     return run_times
 
 
+def put_rows(buffer: Array, values: Array) -> None:
+    """Write outputs or deltas `(B, O)` into a layer's buffer: rows, or panels of rows."""
+    if buffer.ndim == 2:
+        buffer[: len(values), : values.shape[1]] = values
+        return
+    missing = len(buffer) * buffer.shape[2] - values.shape[1]
+    wide = np.pad(values, ((0, 0), (0, missing)))
+    buffer[:, : len(values)] = wide.reshape(len(values), len(buffer), -1).transpose(1, 0, 2)
+
+
 def padded(array: Array) -> Array:
     """Return an array whose rows have space for whole panels, as those of dense images."""
     columns = round_up(array.shape[1], panel_width(2**30, array.dtype))
@@ -148,8 +158,8 @@ def delta(
         return Case(run_times, lambda: dx, exact, terms)
     below = np.zeros((1, inputs), np.float32)
     engine = engine_for([below, w], batch, ("relu", "identity"), threads)
-    engine.put_rows(0, "a", a)
-    engine.put_rows(1, "dz", dz)
+    put_rows(engine.buffers[0]["a"], a)
+    put_rows(engine.buffers[1]["dz"], dz)
     return Case(timed("delta", engine), lambda: engine.rows(0, "dz"), exact, terms)
 
 
@@ -163,7 +173,7 @@ def update(
     if not ours:
         return Case(repeated(reference.gradient, x, dz, dw, db), lambda: dw, exact, terms)
     engine = engine_for([np.zeros_like(dw)], batch, ("identity",), threads)
-    engine.put_rows(0, "dz", dz)
+    put_rows(engine.buffers[0]["dz"], dz)
     wide = padded(x)
     engine.job["x_row"] = wide.shape[1]
 

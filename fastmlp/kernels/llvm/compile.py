@@ -13,8 +13,8 @@ from numba.core import cgutils, config, types
 from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
-from fastmlp.kernels.llvm.cache import KernelCache
 from fastmlp.kernels.llvm.intrinsics import named_parameters
+from fastmlp.system.code_cache import KernelCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

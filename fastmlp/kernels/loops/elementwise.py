@@ -7,12 +7,11 @@ from typing import Any
 
 from numba.core import cgutils, types
 
-from fastmlp.functions import ACTIVATIONS
+from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS, OWN
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter, Number
 from fastmlp.kernels.llvm.intrinsics import by_code, emitted
-from fastmlp.kernels.loops import formulas
 from fastmlp.kernels.memory.records import MOST_SLOTS
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
@@ -46,10 +45,10 @@ def _over_block(emit: Emitter, count: Any, addresses: list[Any], body: Callable[
     builder, zero = emit.builder, emit.whole(0)
     pointers, wide = [emit.pointer(address) for address in addresses], UNROLL * emit.count
     whole = builder.and_(count, emit.whole(-wide))
-    for begin, end, vectors in ((zero, whole, UNROLL), (whole, count, 1)):
-        step = emit.whole(vectors * emit.count)
+    for begin, end, unrolled in ((zero, whole, UNROLL), (whole, count, 1)):
+        step = emit.whole(unrolled * emit.count)
         with cgutils.for_range_slice(builder, begin, end, step) as (j, _):
-            for k in range(0, vectors * emit.count, emit.count):
+            for k in range(0, unrolled * emit.count, emit.count):
                 column = builder.add(j, emit.whole(k))
                 _pass(emit, [emit.at(p, 0, 0, column) for p in pointers], body)
 
@@ -70,7 +69,7 @@ def activation_tile(
             weighted = load(2) + load(3)
             if ACTIVATIONS[name].keeps == "z":
                 emit.store(weighted.value, positions[1])
-            emit.store(formulas.ACTIVATIONS[name].f(weighted).value, positions[0])
+            emit.store(vectors.ACTIVATIONS[name].f(weighted).value, positions[0])
 
         return lambda: _over_tile(emit, rows, columns, operands, body)
 
@@ -94,7 +93,7 @@ def slope_tile(emit: Emitter, activation, dz, dz_row, kept, kept_row, rows, colu
 
     def tile_of(name: str) -> Callable[[], None]:
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
-            emit.store(formulas.ACTIVATIONS[name].slope(load(0), load(1)).value, positions[0])
+            emit.store(vectors.ACTIVATIONS[name].slope(load(0), load(1)).value, positions[0])
 
         return lambda: _over_tile(emit, rows, columns, [(dz, dz_row), (kept, kept_row)], body)
 
@@ -122,7 +121,7 @@ def integral(emit: Emitter, activation, z, a) -> float:
 
     def value_of(name: str) -> Callable[[], None]:
         def store() -> None:
-            formula = formulas.ACTIVATIONS[name].integral
+            formula = vectors.ACTIVATIONS[name].integral
             if formula is not None:
                 emit.builder.store(formula(one.number(z), one.number(a)).value, result)
 
@@ -154,7 +153,7 @@ def optimizer_row(
 
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
             old = [load(number) for number in range(len(addresses))]
-            new = formulas.OPTIMIZERS[name](old[0], load(len(addresses)), old[1:], numbers)
+            new = vectors.OPTIMIZERS[name](old[0], load(len(addresses)), old[1:], numbers)
             for number, position in zip(new, positions, strict=False):
                 emit.store(number.value, position)
 
@@ -188,7 +187,7 @@ def _over_row(formula: Callable[[Number, Number], Number]) -> Any:
     return over_row
 
 
-exp_of_difference = _over_row(lambda z, peak: formulas.exp(z - peak))
+exp_of_difference = _over_row(lambda z, peak: vectors.exp(z - peak))
 divide = _over_row(lambda a, total: a / total)
 times = _over_row(lambda a, factor: a * factor)
 

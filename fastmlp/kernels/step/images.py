@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.functions import Array
+from fastmlp.arrays import Array, density
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
 from fastmlp.kernels.loops.bits import list_pairs, mark_samples
@@ -19,16 +19,10 @@ from fastmlp.kernels.memory.records import (
     UINT8,
     numbers_at,
 )
-from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, SAMPLED, SPARSE_BELOW
+from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, SPARSE_BELOW
 from fastmlp.kernels.team.units import panels_of, share, units_of
 
 LINE_BYTES = 64
-
-
-def density(images: Array, rows: int = SAMPLED) -> float:
-    """Return the share of nonzero values in images `(N, I)`, by a sample of so many rows."""
-    sample = images[:: max(1, len(images) // rows)]
-    return float(np.count_nonzero(sample)) / max(1, sample.size)
 
 
 def is_sparse(images: Array) -> bool:

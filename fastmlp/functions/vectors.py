@@ -1,7 +1,8 @@
-"""The vector formulas: exp and the like from plain arithmetic, activations, steps of optimisers.
+"""The vector formulas of the tables, for compiled code: activations, steps of optimisers.
 
-Each is written once, for single numbers and for vectors. ACTIVATIONS and OPTIMIZERS have the names
-of the tables in `fastmlp.functions`, whose NumPy formulas are independent of these.
+They are plain arithmetic on a `fastmlp.kernels.llvm.emitter.Number`, which stands for one number or
+for a vector of them. The NumPy formulas of the same rows are independent of these; a test demands
+that the tables have the same names.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.functions import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
-from fastmlp.kernels.llvm.emitter import Number
+from fastmlp.functions.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+
+Number = Any
 
 # log(2) in two parts, of which the first has so few bits that n times it is exact (Cody, Waite)
 LOG2_HIGH, LOG2_LOW = 0.693145751953125, 1.42860682030941723212e-6
