@@ -47,7 +47,7 @@ def gradients(draw: Draw) -> Case:
         network.weights, network.biases = drawn.parameters(kind, off)
         cost, dw, db = gradients_of(network, x, y, backend)
         results.append([*dw, *db, np.array([cost], kind)])
-    terms = [*drawn.terms(drawn.inputs(), y), 0.0]
+    terms = drawn.terms(drawn.inputs(), y)
     checks = [
         carried(f"gradient {number}", *four)
         for number, four in enumerate(zip(*results, terms, strict=True))
@@ -108,7 +108,8 @@ def step(draw: Draw) -> Case:
     got, right = plan.of(kernels, drawn, y, np.float32)
     exact, _ = plan.of(reference, drawn, y, np.float64)
     twin, _ = plan.of(reference, drawn, y, np.float32, float(np.finfo(np.float32).eps))
-    learnt = rates[0] * np.array(drawn.terms(drawn.inputs()[order], y[order]))
+    sizes = drawn.terms(drawn.inputs()[order], y[order])
+    learnt = rates[0] * np.array(sizes[:-1])
     terms = [*[*learnt, *learnt][: len(got) - 1], 0.0]
     checks = [
         carried(f"parameter {number}", *four)
