@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -117,19 +119,25 @@ def symbol(function: str, dtype: np.dtype) -> Any:
     return kernel.compiled[dtype.name]
 
 
+def alone(function: str, job: Array, layers: Array, dtype: np.dtype) -> Callable[[], object]:
+    """Return a call of `run` for one member, ready to be made while its records are kept alive."""
+    where = job.ctypes.data, layers.ctypes.data, len(layers)
+    scratch = int(job["scratch"][0])
+    return partial(symbol(function, dtype).ctypes, *where, 0, scratch, 0, 1, 0.0)
+
+
 def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
     """Let a team of at most so many members do a job; return how many took part.
 
     function : the name of a shared function (job, layers, count, barrier, scratch, member,
         members, like), which each member calls; job : a JOB record, layers : LAYER records
     """
-    compiled = symbol(function, dtype)
+    compiled, members = symbol(function, dtype), _threads.expected(members)
+    if members == 1:
+        alone(function, job, layers, dtype)()
+        return 1
     where = job.ctypes.data, layers.ctypes.data, len(layers)
     scratch, size = int(job["scratch"][0]), int(job["scratch_bytes"][0])
-    members = _threads.expected(members)
-    if members == 1:
-        compiled.ctypes(*where, 0, scratch, 0, 1, 0.0)
-        return 1
     board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
     board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
     with _threads.launching:

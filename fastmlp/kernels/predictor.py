@@ -10,7 +10,7 @@ from weakref import ref
 import numpy as np
 
 from fastmlp.arrays import Array, check_out, quiet
-from fastmlp.kernels.launch import prepare, run, team_size
+from fastmlp.kernels.launch import alone, prepare, run, team_size
 from fastmlp.kernels.loops.bits import words_bytes
 from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.tuning import MOST_LISTED, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
@@ -139,17 +139,21 @@ class Predictor:
             "outputs": panels.aligned_zeros((TILE_ROWS, outputs), dtype),
             "classes": panels.aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
         }
-        # an image with an odd number of pixels has a zero behind its last
-        shape, kinds = (
-            (TILE_ROWS, panels.round_up(inputs, 2)),
-            [np.dtype(name) for name in records.IMAGE_KINDS],
-        )
-        own = {kind.name: panels.aligned_zeros(shape, kind) for kind in kinds}
-        self._images = {name: (images, addresses_of(images)) for name, images in own.items()}
+        self._images: dict[np.dtype, tuple[Array, Array]] = {}
+        for kind in map(np.dtype, records.IMAGE_KINDS):
+            # an image with an odd number of pixels has a zero behind its last
+            images = panels.aligned_zeros((TILE_ROWS, panels.round_up(inputs, 2)), kind)
+            self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array]] = {}
         self._job = self._job_of(1)
-        self._few = np.array(self._job)
+        self._few, self._kind = np.array(self._job), np.dtype(object)
+        self._record = self._few[0]
         records.point(self._few, **self._found)
+        is_listed = inputs <= 2 * MOST_LISTED
+        self._sparse_few = records.BY_IMAGE if is_listed else records.BY_PAIR
+        self._few["words_bytes"] = words_bytes(inputs, is_listed)
+        self._classes = self._found["classes"].ctypes.data
+        self._infer = alone("infer", self._few, layers, dtype)
 
     def serves(
         self,
@@ -179,13 +183,16 @@ class Predictor:
 
     def _infer_few(self, images: Array, sparse: bool, what: str, out: Array) -> None:
         """Infer up to TILE_ROWS images in buffers that are always there."""
-        record, (own, addresses) = self._few[0], self._images[images.dtype.name]
+        record, kind = self._record, images.dtype
+        own, addresses = self._images[kind]
         own[: len(images), : images.shape[1]] = images
-        record["addresses"] = addresses.ctypes.data
-        kind = records.BY_IMAGE if images.shape[1] <= 2 * MOST_LISTED else records.BY_PAIR
-        self._take(self._few, own, len(images), kind if sparse else records.DENSE)
-        record["classes"] = self._found["classes"].ctypes.data if what == "classes" else 0
-        run("infer", self._few, self._layers, 1, self._dtype)
+        if kind != self._kind:
+            self._kind, record["addresses"] = kind, addresses.ctypes.data
+            record["image_kind"] = records.IMAGE_KINDS[kind.name]
+        record["samples"] = len(images)
+        record["images_as"] = self._sparse_few if sparse else records.DENSE
+        record["classes"] = self._classes if what == "classes" else 0
+        self._infer()
         out[...] = self._found[what][: len(images)]
 
     def _infer_many(
@@ -197,17 +204,11 @@ class Predictor:
         images, job = np.ascontiguousarray(images), self._job_of(members)
         if sparse and images.shape[1] % 2:
             images = np.pad(images, ((0, 0), (0, 1)))
-        self._take(job, images, len(images), records.BY_PAIR if sparse else records.DENSE)
-        job["classes"], addresses = 0, addresses_of(images)
+        job["samples"], job["classes"], addresses = len(images), 0, addresses_of(images)
+        job["images_as"] = records.BY_PAIR if sparse else records.DENSE
+        job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
         records.point(job, addresses=addresses, **{what: out})
         run("infer", job, self._layers, members, self._dtype)
-
-    def _take(self, job: Array, images: Array, count: int, kind: int) -> None:
-        """Let a job infer so many images."""
-        record = job[0]
-        record["samples"], record["images_as"] = count, kind
-        record["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
-        record["words_bytes"] = words_bytes(len(images[0]), kind == records.BY_IMAGE)
 
     def _job_of(self, members: int) -> Array:
         """Return the job of a team of so many members."""
@@ -216,6 +217,7 @@ class Predictor:
             job["scale"] = self.scale
             job["x_row"] = panels.row_stride(int(self._layers["inputs"][0]), self._dtype)
             records.point(job, table=self._table)
+            job["words_bytes"] = words_bytes(int(self._layers["inputs"][0]), False)
             memory = records.private_memory(job, members, scratch_bytes(self._layers, self._dtype))
             self._jobs[members] = job, memory
         return self._jobs[members][0]

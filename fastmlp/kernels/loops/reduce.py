@@ -81,12 +81,12 @@ def is_beaten(emit: Emitter, address, columns, wanted, best) -> bool:
 @jit
 def class_of(address, columns, like):
     """Return the class that a row of outputs names, as `functions.classes_of` does."""
-    a, best = numbers_at(address, columns, like), 0
+    a, best, is_nan = numbers_at(address, columns, like), 0, False
     for j in range(columns):
-        if a[j] != a[j]:  # NaN
-            return NO_CLASS
-        if a[j] > a[best]:
-            best = j
+        is_nan |= a[j] != a[j]
+        best = j if a[j] > a[best] else best
+    if is_nan:
+        return NO_CLASS
     return best if columns > 1 else int(a[0] >= type(like)(0.5))
 
 
