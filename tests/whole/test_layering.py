@@ -195,7 +195,22 @@ def test_the_kernels_are_floors_and_doors_and_nothing_else():
 def test_the_kernels_stay_small():
     files = [path for path in KERNELS.rglob("*.py") if path.name != "__init__.py"]
     assert len(files) <= MOST_FILES
-    assert sum(len(path.read_text().splitlines()) for path in KERNELS.rglob("*.py")) <= MOST_LINES
+    assert sum(lines_of_code(path.read_text()) for path in KERNELS.rglob("*.py")) <= MOST_LINES
+
+
+def lines_of_code(text):
+    """Count the lines that are neither blank nor comments nor docstrings: these may grow."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docs = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, documented) and ast.get_docstring(node) is not None:
+            docs |= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
+    lines = enumerate(text.splitlines(), 1)
+    return sum(bool(line.split("#")[0].strip()) and n not in docs for n, line in lines)
+
+
+def test_only_code_is_counted():
+    assert lines_of_code('"""Two\nlines."""\n\n# one\nx = 1  # a\ndef f():\n    """No."""\n') == 2
 
 
 @pytest.mark.parametrize(
