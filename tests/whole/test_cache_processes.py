@@ -13,9 +13,9 @@ import pytest
 from numba.core import types
 
 from fastmlp.kernels import launch
-from fastmlp.kernels.llvm import folder
-from fastmlp.kernels.llvm.cache import KernelCache
 from fastmlp.kernels.llvm.compile import Shared, argument_types
+from fastmlp.system import code_folder as folder
+from fastmlp.system.code_cache import KernelCache
 from fastmlp.system.paths import make_folder
 
 SECONDS = 180

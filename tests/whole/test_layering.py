@@ -148,16 +148,16 @@ def test_a_circle_is_found(planted, back):
 
 
 KERNELS = ROOT / "kernels"
-# The floors of the compiled room, from the lowest up; the doors are its files outside the folders
+# The floors of the kernels' folder, from the lowest up; the doors are its files outside the folders
 FLOORS = ("llvm", "memory", "team", "loops", "step", "doors")
-DOORS = {"__init__", "checks", "engine", "launch", "predictor"}
+DOORS = {"__init__", "engine", "launch", "predictor"}
 # `launch` is given the step's function by its name, so that no circle arises
 LAUNCH = ("llvm", "memory", "team")
-MOST_FILES, MOST_LINES = 30, 3400
+MOST_FILES, MOST_LINES = 30, 3800
 
 
 def floor_of(name, root):
-    """Return the floor of a module, given by its dotted name; None outside the compiled room."""
+    """Return the floor of a module, given by its dotted name; None outside the kernels."""
     parts = name.split(".")
     if parts[:2] != [root.name, "kernels"]:
         return None
@@ -165,7 +165,7 @@ def floor_of(name, root):
 
 
 def wrong_floors(root):
-    """Return what each module of the compiled room imports from a floor above its own."""
+    """Return what each module of the kernels imports from a floor above its own."""
     known, wrong = modules(root), {}
     for name, path in known.items():
         floor = floor_of(name, root)
@@ -195,53 +195,5 @@ def test_the_kernels_are_floors_and_doors_and_nothing_else():
 def test_the_kernels_stay_small():
     files = [path for path in KERNELS.rglob("*.py") if path.name != "__init__.py"]
     assert len(files) <= MOST_FILES
-    assert sum(lines_of_code(path.read_text()) for path in KERNELS.rglob("*.py")) <= MOST_LINES
-
-
-def lines_of_code(text):
-    """Count the lines that are neither blank nor comments nor docstrings: these may grow."""
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-    docs = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, documented) and ast.get_docstring(node) is not None:
-            docs |= {*range(node.body[0].lineno, node.body[0].end_lineno + 1)}
-    lines = enumerate(text.splitlines(), 1)
-    return sum(bool(line.split("#")[0].strip()) and n not in docs for n, line in lines)
-
-
-def test_only_code_is_counted():
-    assert lines_of_code('"""Two\nlines."""\n\n# one\nx = 1  # a\ndef f():\n    """No."""\n') == 2
-
-
-@pytest.mark.parametrize(
-    ("file", "text", "found"),
-    [
-        ("llvm/emitter.py", "from fastmlp.kernels.memory.records import JOB", ["memory"]),
-        ("memory/records.py", "from fastmlp.kernels.team import units", ["team"]),
-        ("team/units.py", LATE.format("kernels.loops.tile", "multiply"), ["loops"]),
-        ("loops/tile.py", TYPES.format("kernels.step.step"), ["step"]),
-        ("step/step.py", "import fastmlp.kernels.engine", ["doors"]),
-        ("launch.py", "from fastmlp.kernels.step.step import train", ["step"]),
-        ("launch.py", "from fastmlp.kernels.loops import tile", ["loops"]),
-        ("launch.py", "from fastmlp.kernels import engine", ["doors"]),
-        ("engine.py", "from fastmlp.kernels.step.step import train", []),
-        ("loops/tile.py", "from fastmlp.kernels.llvm.emitter import Emitter", []),
-    ],
-)
-def test_an_import_of_a_higher_floor_is_found(tmp_path, file, text, found):
-    names = ("llvm/emitter", "memory/records", "team/units", "loops/tile", "step/step")
-    files = {f"{name}.py": "" for name in (*names, "launch", "engine", "__init__")}
-    for name, written in (files | {file: text}).items():
-        path = tmp_path / "fastmlp" / "kernels" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(written)
-    wrong = wrong_floors(tmp_path / "fastmlp")
-    where = ".".join(("fastmlp", "kernels", *file.removesuffix(".py").split("/")))
-    assert wrong == ({where: found} if found else {})
-
-
-def test_compile_options_stand_in_one_file():
-    for path in ROOT.rglob("*.py"):
-        if path != KERNELS / "llvm" / "compile.py":
-            text = path.read_text()
-            assert not [word for word in ("njit", "fastmath", "error_model") if word in text], path
+    lines = sum(len(path.read_text().splitlines()) for path in KERNELS.rglob("*.py"))
+    assert lines <= MOST_LINES

@@ -82,7 +82,7 @@ def test_a_threading_layer_that_is_not_installed_is_one_error(monkeypatch):
 
 def test_members_that_were_missing_are_asked_for_again_after_a_while(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("fastmlp.kernels.team.threads.monotonic", lambda: now)
+    monkeypatch.setattr("fastmlp.system.threads.monotonic", lambda: now)
     monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 4)
     threads = launch.Threads()
     assert [threads.expected(n) for n in (1, 2, 4, 9)] == [1, 2, 4, 4]
@@ -104,7 +104,7 @@ def test_a_team_that_never_comes_is_waited_for_by_the_clock():
     from fastmlp.bench.phases import BARRIERS
     from fastmlp.kernels import launch
     from fastmlp.kernels.memory.records import JOB, LAYER
-    from fastmlp.kernels.team import threads
+    from fastmlp.system import threads
     def meet(members):
         job = np.zeros(1, JOB)
         job["steps"] = 1

@@ -8,7 +8,9 @@ import pytest
 from kept import FLOAT, caught, compiled, fresh_process, hit, only_file, plus_one, plus_two
 from numba.core import types
 
-from fastmlp.kernels.llvm import cache, compile, folder
+from fastmlp.kernels.llvm import compile
+from fastmlp.system import code_cache as cache
+from fastmlp.system import code_folder as folder
 from fastmlp.system import paths
 
 

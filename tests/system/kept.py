@@ -7,7 +7,9 @@ import warnings
 import numpy as np
 from numba.core import types
 
-from fastmlp.kernels.llvm import cache, compile, folder
+from fastmlp.kernels.llvm import compile
+from fastmlp.system import code_cache as cache
+from fastmlp.system import code_folder as folder
 
 FLOAT, DOUBLE = (types.float32,), (types.float64,)
 

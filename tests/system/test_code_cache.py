@@ -13,7 +13,8 @@ from kept import DOUBLE, FLOAT, caught, compiled, fresh_process, hit, only_file,
 from numba.core import serialize, types
 
 from fastmlp.kernels import launch
-from fastmlp.kernels.llvm import cache, compile
+from fastmlp.kernels.llvm import compile
+from fastmlp.system import code_cache as cache
 
 
 def test_a_second_time_it_is_loaded_without_a_warning(home):
