@@ -46,7 +46,7 @@ def epochs(**given: Any) -> None:
     names = given["workloads"] or (QUICK if quick else workload.SEVEN)
     measure = partial(
         measure_epochs,
-        [workload.named(name).name for name in names],
+        [workload.parse(name).name for name in names],
         _implementations(given["against"], ("numpy",) if quick else PEERS),
         rounds=given["rounds"] or (2 if quick else 3),
         epochs=given["epochs"] or (2 if quick else 3),
@@ -66,7 +66,7 @@ def epochs(**given: Any) -> None:
     def line(work: dict[str, Any]) -> str:
         return report.epochs_line(work["name"], summary.summarise(work, 1.0))
 
-    output.measured(measure, line, view)
+    output.measure(measure, line, view)
 
 
 @bench.command(epilog=STATUS)
@@ -86,7 +86,7 @@ def kernels(**given: Any) -> None:
         files = {"roofline": lambda: to_png(roofline_chart(document))} if draw else {}
         return View(tables, files=files)
 
-    output.measured(
+    output.measure(
         partial(measure_kernels, threads=given["threads"], rounds=given["rounds"]),
         report.pass_line,
         view,
@@ -118,7 +118,7 @@ def accuracy(**given: Any) -> None:
     def view(document: dict[str, Any]) -> View:
         return View([report.accuracy_table(document, to_target(document))])
 
-    output.measured(measure, report.accuracy_line, view)
+    output.measure(measure, report.accuracy_line, view)
 
 
 @bench.command()

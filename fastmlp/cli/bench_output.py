@@ -18,11 +18,11 @@ from fastmlp.cli import steps
 from fastmlp.cli.screen import Screen
 from fastmlp.errors import DataError, UnwritableError, refuse
 from fastmlp.system.files import write_whole
-from fastmlp.system.interrupts import interrupts_held, orderly_end
+from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
 from fastmlp.system.reading import read_whole
 
 Document = dict[str, Any]
-PLACES = ("save", "html", "roofline")
+PATH_OPTIONS = ("save", "html", "roofline")
 STATUS = """Exit status: 0 when every comparison that was asked for gave a result and all was
 written; 1 when one failed or took too long, when an implementation named with --against is not
 installed, or when a file could not be written; 130 after Ctrl-C and 143 after SIGTERM, with what
@@ -46,10 +46,10 @@ class Output:
         self.document: Document | None = None
         self.rescue: Path | None = None
         self.problem = ""
-        self.places = checked_places(given)
-        self.earlier = earlier_run(given)
+        self.places = check_paths(given)
+        self.earlier = read_earlier_run(given)
 
-    def measured(
+    def measure(
         self,
         measure: Callable[..., Document],
         line: Callable[[Document], str],
@@ -63,9 +63,9 @@ class Output:
 
         if self.earlier is not None:
             self.screen.say(f"going on with {self.given['save']}")
-        with orderly_end():
+        with raise_on_sigterm():
             try:
-                steps.prepared("float32", "compiled", self.screen.say)
+                steps.prepare_kernels("float32", "compiled", self.screen.say)
                 self.document = measure(
                     say=self.screen.say,
                     keep=self.keep,
@@ -95,7 +95,7 @@ class Output:
         from fastmlp.report import to_json
 
         data = (to_json(document) + "\n").encode()
-        with interrupts_held():
+        with hold_interrupts():
             try:
                 write_whole(self.places["save"], data)
                 self.problem = ""
@@ -104,7 +104,7 @@ class Output:
                 problem = str(error)
             try:
                 other = self.rescue or self.places["save"]
-                kept = steps.saved(other, lambda path: write_whole(path, data))
+                kept = steps.save_file(other, lambda path: write_whole(path, data))
                 self.rescue, problem = (
                     kept.path,
                     f"{problem} It was written to {kept.path} instead.",
@@ -138,7 +138,7 @@ class Output:
     def write(self, name: str, data: bytes) -> None:
         """Write one of the further files; where that fails, to another path."""
         try:
-            kept = steps.saved(self.places[name], lambda path: write_whole(path, data))
+            kept = steps.save_file(self.places[name], lambda path: write_whole(path, data))
             problem = str(kept.error or "")
         except UnwritableError as error:
             problem = str(error)
@@ -149,12 +149,12 @@ class Output:
             self.screen.say(f"report written to {self.given[name]}")
 
 
-def checked_places(given: dict[str, Any]) -> dict[str, Path]:
+def check_paths(given: dict[str, Any]) -> dict[str, Path]:
     """Return the absolute paths of all files to be written, by the names of their options.
 
     Refuses, before the time is spent, what cannot be written and what cannot be drawn.
     """
-    places = {name: steps.check_place(given[name], name) for name in PLACES if given.get(name)}
+    places = {name: steps.check_path(given[name], name) for name in PATH_OPTIONS if given.get(name)}
     if len({place.resolve() for place in places.values()}) < len(places):
         names = " and ".join(f"--{name}" for name in places)
         raise refuse(names, "must name different files", "the same", "Name another file.")
@@ -165,7 +165,7 @@ def checked_places(given: dict[str, Any]) -> dict[str, Path]:
     return places
 
 
-def earlier_run(given: dict[str, Any]) -> Document | None:
+def read_earlier_run(given: dict[str, Any]) -> Document | None:
     """Return the run to go on with; None without --resume, and where there is no such file yet."""
     if not given["resume"]:
         return None

@@ -40,17 +40,17 @@ def train(**given: Any) -> None:
     arguments.check_together(given)
     for option in ("model", "checkpoint"):
         if given[option]:
-            steps.check_place(given[option], option)
+            steps.check_path(given[option], option)
     screen = Screen(given["json"])
     data = screen.data(given)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
-    place = steps.check_place(model)
-    network = steps.built(data, given, screen.say)
-    seconds = steps.prepared(network.dtype, given["backend"], screen.say)
+    place = steps.check_path(model)
+    network = steps.build_network(data, given, screen.say)
+    seconds = steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     with screen.line() as draw:
-        history, error = steps.trained(network, data, given, draw)
+        history, error = steps.train_network(network, data, given, draw)
     status = EXIT_STATUS.get(history.stopped, 1 if error else 0)
-    test, kept = None, steps.saved(place, network.save)
+    test, kept = None, steps.save_file(place, network.save)
     for failure in filter(None, (error, kept.error)):
         screen.fail(str(failure))
     if kept.error:
@@ -78,9 +78,11 @@ def evaluate(**given: Any) -> None:
     from fastmlp.network import Network
 
     screen, network = Screen(given["json"]), Network.load(given["model"])
-    data = screen.data({**given, "dataset": given["dataset"] or steps.namesake(given["model"])})
+    data = screen.data(
+        {**given, "dataset": given["dataset"] or steps.default_dataset(given["model"])}
+    )
     screen.say(report.network_line(network))
-    steps.prepared(network.dtype, given["backend"], screen.say)
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     images, labels = data.test.images, data.test.labels
     result = network.evaluate(images, labels, given["backend"])
     classes = max(network.sizes[-1], 2)
@@ -106,8 +108,8 @@ def predict(**given: Any) -> None:
     screen, network = Screen(given["json"]), Network.load(given["model"])
     pictures = read_pictures(given["image"], network.sizes[0])
     first = given["index"]
-    images = steps.chosen(pictures.images, first, given["count"])
-    steps.prepared(network.dtype, given["backend"], screen.say)
+    images = steps.select_images(pictures.images, first, given["count"])
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
     answers = report.predictions(network, images, outputs, first)
     screen.say(*pictures.notes)
@@ -127,8 +129,8 @@ def find_learning_rate(**given: Any) -> None:
     arguments.check_together(given)
     screen = Screen(given["json"])
     data = screen.data(given)
-    network = steps.built(data, given, screen.say)
-    steps.prepared(network.dtype, given["backend"], screen.say)
+    network = steps.build_network(data, given, screen.say)
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     probes: list[tuple[float, float, float]] = []
 
     def tell(rate: float, before: float, after: float) -> None:
@@ -146,7 +148,7 @@ def find_learning_rate(**given: Any) -> None:
 def warmup(**given: Any) -> None:
     """Compile the kernels ahead, so that the first training does not have to."""
     screen = Screen(given["json"])
-    seconds = steps.prepared(given["dtype"], "compiled", screen.say)
+    seconds = steps.prepare_kernels(given["dtype"], "compiled", screen.say)
     if given["json"]:
         screen.show({"dtype": given["dtype"], "compile_seconds": seconds})
     screen.say(f"kernels for {given['dtype']} are ready: {seconds:.2f} s")
@@ -168,7 +170,7 @@ def info(**given: Any) -> None:
     if given["measure"]:
         from fastmlp.bench.limits import measure_limits
 
-        steps.prepared("float32", "compiled", screen.say)
+        steps.prepare_kernels("float32", "compiled", screen.say)
         document["limits"] = measure_limits()
         tables.append(report.limits_table(document["limits"]))
     screen.show(document, *tables)
@@ -187,7 +189,7 @@ def verify(**given: Any) -> None:
 
     screen = Screen(given["json"])
     for dtype in ("float32", "float64"):
-        steps.prepared(dtype, "compiled", screen.say)
+        steps.prepare_kernels(dtype, "compiled", screen.say)
     with screen.line() as draw:
         outcome = run(
             given["cases"],

@@ -57,7 +57,7 @@ class Screen:
         from fastmlp.report import dataset_lines
 
         with self.line() as draw:
-            data = steps.found(given, self.say, draw)
+            data = steps.find_data(given, self.say, draw)
         self.name = data.name
         self.say(*dataset_lines(data))
         return data

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastmlp.errors import CheckpointError, DivergedError, FastMLPError, UnwritableError, refuse
 from fastmlp.system.files import check_folder, check_writable
-from fastmlp.system.interrupts import interrupts_held, orderly_end
+from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
 
 if TYPE_CHECKING:
     from fastmlp.arrays import Array
@@ -38,7 +38,7 @@ TRAINED = (
 )
 
 
-def found(given: Given, say: Say, draw: Draw) -> Dataset:
+def find_data(given: Given, say: Say, draw: Draw) -> Dataset:
     """Load the data set named; where none is, MNIST, or else digits, and say why."""
     from fastmlp import report
     from fastmlp.datasets import load_dataset
@@ -58,14 +58,14 @@ def found(given: Given, say: Say, draw: Draw) -> Dataset:
         return load_dataset("digits")
 
 
-def namesake(model: Path) -> str:
+def default_dataset(model: Path) -> str:
     """Return the data set that a model is tested on by default: its file's name, or "mnist"."""
     from fastmlp.datasets import DATASET_NAMES
 
     return model.stem if model.stem in DATASET_NAMES else "mnist"
 
 
-def chosen(images: Array, first: int, count: int) -> Array:
+def select_images(images: Array, first: int, count: int) -> Array:
     """Return the images of a file from the first one wanted on, or refuse if it has none there."""
     if first >= len(images):
         rule = f"must be below {len(images)}, the number of images in the file"
@@ -73,7 +73,7 @@ def chosen(images: Array, first: int, count: int) -> Array:
     return images[first : first + count]
 
 
-def built(data: Dataset, given: Given, say: Say) -> Network:
+def build_network(data: Dataset, given: Given, say: Say) -> Network:
     """Build the network of the arguments; the data decides on what they leave open."""
     from fastmlp.network import Network
     from fastmlp.report import network_line
@@ -88,7 +88,7 @@ def built(data: Dataset, given: Given, say: Say) -> Network:
     return network
 
 
-def prepared(dtype: Any, backend: str, say: Say) -> float:
+def prepare_kernels(dtype: Any, backend: str, say: Say) -> float:
     """Compile or load the kernels, and return the seconds that took; who must wait is told."""
     import numpy as np
 
@@ -104,7 +104,7 @@ def prepared(dtype: Any, backend: str, say: Say) -> float:
     return seconds
 
 
-def trained(
+def train_network(
     network: Network, data: Dataset, given: Given, draw: Draw
 ) -> tuple[History, FastMLPError | None]:
     """Train, and return the history, and the error that ended the run after a good epoch.
@@ -124,7 +124,7 @@ def trained(
         draw(report.progress_line(data.name, progress))
 
     try:
-        with orderly_end():
+        with raise_on_sigterm():
             history = training.train(
                 network, split, validation=held_out, callbacks=[follow], **settings
             )
@@ -161,7 +161,7 @@ def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split
     return fitted, judged
 
 
-def check_place(place: Path, option: str = "model") -> Path:
+def check_path(place: Path, option: str = "model") -> Path:
     """Return the absolute path of a file that can be written.
 
     It is refused before time is spent on what it is for. A folder is checked where the option is
@@ -182,15 +182,15 @@ class Saved(NamedTuple):
     error: UnwritableError | None
 
 
-def saved(place: Path, write: Callable[[Path], object]) -> Saved:
+def save_file(place: Path, write: Callable[[Path], object]) -> Saved:
     """Write a file by `write(path)`; where that fails, by `write` to another path.
 
     Other paths are in the working folder, the home folder and the temporary folder, under a name
     that no file has there. Raises UnwritableError that names them all where none will do.
     """
     failed: list[UnwritableError] = []
-    with interrupts_held():
-        for path in chain([place], _elsewhere(place)):
+    with hold_interrupts():
+        for path in chain([place], _other_paths(place)):
             try:
                 write(path)
             except UnwritableError as error:
@@ -203,7 +203,7 @@ def saved(place: Path, write: Callable[[Path], object]) -> Saved:
     raise UnwritableError(" Nor can ".join([str(failed[0]), *others]))
 
 
-def _elsewhere(place: Path) -> Iterator[Path]:
+def _other_paths(place: Path) -> Iterator[Path]:
     """Yield other paths for a file, in the order in which they are to be tried."""
     for find in (Path.cwd, Path.home):
         with suppress(OSError, RuntimeError):  # a deleted folder, a user without a home

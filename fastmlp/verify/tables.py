@@ -94,7 +94,7 @@ class Draw:
         """Return how many inputs a network has."""
         return int(self.row("inputs") if self.rng.random() < 0.7 else self.rng.integers(1, LARGEST))
 
-    def placed(self, array: Array) -> Array:
+    def copy_unaligned(self, array: Array) -> Array:
         """Return a contiguous copy that begins somewhere in a larger array."""
         room = np.full(array.size + 64, np.nan, array.dtype)
         start = int(self.rng.integers(0, 64))
@@ -106,7 +106,7 @@ class Draw:
         """Return random numbers, some of them zero, in a precision and as float64."""
         numbers = self.rng.normal(size=shape) * self.rng.choice([0.1, 1.0, 3.0])
         numbers[self.rng.random(shape) < self.rng.choice([0.0, 0.0, 0.5])] = 0
-        values = self.placed(numbers.astype(dtype))
+        values = self.copy_unaligned(numbers.astype(dtype))
         return values, values.astype(np.float64)
 
     def answers(self, count: int, outputs: int, cost: str) -> Array:
