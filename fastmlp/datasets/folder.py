@@ -37,7 +37,7 @@ def find_files(folder: Path, names: tuple[str, ...] = NAMES) -> tuple[Path, ...]
 
 
 def image_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (height, width) of images `(N, H, W)`; for `(N, I)` a square if possible, else (1, I)."""
+    """Return (height, width) of images `(N, H, W)`; of `(N, I)`, a square if possible or (1, I)."""
     if len(shape) == 3:
         return shape[1], shape[2]
     side = round(shape[1] ** 0.5)
