@@ -20,7 +20,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from fastmlp.bench.kernel_child import CASES
-from fastmlp.bench.limits import flops
+from fastmlp.bench.limits import measure_flops
 from fastmlp.bench.processes import kernel_choices, without_kernel_choices
 from fastmlp.kernels import prepare
 
@@ -55,7 +55,7 @@ def main() -> None:
                 work = 2e-9 * np.prod(shape)
                 speeds: list[list[float]] = []
                 for _ in range(ROUNDS):
-                    top = flops(1) * 1e-9
+                    top = measure_flops(1) * 1e-9
                     speeds.append([top, work / seconds(ours), work / seconds(numpys)])
                 shares = [[v / top for v in (mine, other)] for top, mine, other in speeds]
                 full, mine, other = map(statistics.median, zip(*speeds, strict=True))

@@ -22,7 +22,7 @@ def data():
 @pytest.mark.parametrize("name", NAMES)
 def test_epoch(benchmark, side, data, name):
     benchmark.group = f"epoch {name}"
-    work, samples = workload.named(name), len(data.train)
+    work, samples = workload.parse(name), len(data.train)
     own = peer_class("numpy")
     peer = own(fastmlp.Network(work.sizes), data.train, work.batch_size, None, side)
     order = np.random.default_rng(0).permutation(samples)

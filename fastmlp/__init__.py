@@ -6,7 +6,7 @@
 >>> history = fastmlp.train(network, data.train, epochs=4, batch_size=32, learning_rate=0.5)
 >>> network.accuracy(data.test.images, data.test.labels)
 
-Importing this package loads none of its parts; each name below brings in its own.
+Importing this package loads none of its parts; each name imports its part when it is first used.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import fastmlp.system.paths  # noqa: F401  which remembers the working folder
-from fastmlp.system.forks import importing
+import fastmlp.system.paths  # noqa: F401  stores the working folder
+from fastmlp.system.forks import import_lock
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split, load_dataset
@@ -61,7 +61,7 @@ __all__ = [
     "UnwritableError",
 ]
 
-_HOMES = {
+_MODULES = {
     "fastmlp.network": ("Network", "Evaluation"),
     "fastmlp.training": (
         "train",
@@ -85,10 +85,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
+    for module, names in _MODULES.items():
         if name in names:
-            with importing:
-                found = globals()[name] = getattr(import_module(home), name)
+            with import_lock:
+                found = globals()[name] = getattr(import_module(module), name)
             return found
     raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
 

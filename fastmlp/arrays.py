@@ -1,4 +1,4 @@
-"""The alias Array; and what users pass, checked and brought into the form that backends take."""
+"""The type Array, and functions that check what users pass and convert it for the backends."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ R = TypeVar("R")
 
 
 def quiet(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a function that ignores NumPy's floating-point errors, whatever `np.seterr` says.
+    """Return the function with NumPy's floating-point warnings turned off.
 
-    Numbers that underflow or overflow are rounded as IEEE 754 says; results are checked instead.
+    The setting of `np.seterr` has no effect inside. Results are checked instead.
     """
 
     @wraps(function)
@@ -33,9 +33,10 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
 def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "images") -> Array:
     """Return images as `(N, inputs)`, C-contiguous, uint8, float32 or float64.
 
-    Takes one image or many, flat or as `(H, W)`; other number types become float32. Raises
-    ArgumentError for a wrong width, an empty set, and what `check_sizes` refuses in a network of
-    that dtype.
+    images : one image or many, flat or as `(H, W)`; other number types become float32
+    dtype : of the network
+
+    Raises ArgumentError for a wrong width, no image, and numbers that `check_magnitudes` refuses.
     """
     array = _as_array(images, argument)
     if array.dtype.kind not in "uifb":
@@ -47,7 +48,7 @@ def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "image
         if pixels != inputs or array.ndim > 3:
             raise refuse(
                 argument,
-                f"must have {inputs} values each, as the network's first layer",
+                f"must have {inputs} values each, one for each input of the network",
                 f"shape {array.shape}",
                 f"Pass an array of shape (N, {inputs}).",
             )
@@ -58,7 +59,7 @@ def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "image
         array = _converted(array, np.float32)
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
     if array.dtype.kind == "f":
-        check_sizes(array, dtype, argument)
+        check_magnitudes(array, dtype, argument)
     return array
 
 
@@ -67,13 +68,14 @@ def as_labels_or_targets(
 ) -> Array:
     """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`.
 
-    A single output's labels, 0 and 1, are its targets. Raises ArgumentError for a wrong count,
-    shape or type, labels outside 0 … outputs - 1, and what `check_sizes` refuses.
+    With a single output, the labels 0 and 1 become targets `(N, 1)`. Raises ArgumentError for a
+    wrong count, shape or type, for labels outside 0 … outputs - 1, and for targets that
+    `check_magnitudes` refuses.
     """
     array = _as_array(labels, argument)
     if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifb":
         targets = _converted(array, dtype)
-        check_sizes(targets, dtype, argument)
+        check_magnitudes(targets, dtype, argument)
         return targets
     if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
         raise refuse(
@@ -97,7 +99,7 @@ def as_labels_or_targets(
 
 
 def _as_array(values: ArrayLike, argument: str) -> Array:
-    """Return values as an array, or refuse what is none: rows of different lengths, for example."""
+    """Return values as an array. Raises ArgumentError, for example for rows of unequal lengths."""
     try:
         return np.asarray(values)
     except (ValueError, TypeError) as error:
@@ -106,19 +108,18 @@ def _as_array(values: ArrayLike, argument: str) -> Array:
 
 @quiet
 def _converted(array: Array, dtype: Any) -> Array:
-    """Return an array C-contiguous in a dtype; what does not fit into it becomes infinite."""
+    """Return a C-contiguous array of a dtype; numbers too large for it become infinite."""
     return np.ascontiguousarray(array, dtype)
 
 
-def check_sizes(array: Array, dtype: Any, argument: str) -> None:
-    """Refuse NaN and infinity in rows of floats, and numbers too large to be multiplied in `dtype`.
+def check_magnitudes(array: Array, dtype: Any, argument: str) -> None:
+    """Refuse NaN, infinity, and numbers whose square overflows in `dtype`.
 
-    These are larger than the square root of the largest number of that precision: the product of
-    two such numbers overflows.
+    array : floats, one row for each sample
     """
     most = np.finfo(dtype).max
     with np.errstate(all="ignore"):
-        # one pass over all that is right: no term of a sum of squares is larger than the sum
+        # fast path: if the sum of the squares is small enough, so is each square
         flat = array.reshape(-1)
         if np.dot(flat, flat) <= most:
             return
@@ -137,14 +138,14 @@ def check_sizes(array: Array, dtype: Any, argument: str) -> None:
         row, name = int(bad.argmax()), np.dtype(dtype).name
         raise refuse(
             argument,
-            f"must lie between -{limit:.3g} and {limit:.3g}, as larger sums overflow in {name}",
+            f"must lie between -{limit:.3g} and {limit:.3g}; larger numbers overflow in {name}",
             f"{largest[row]:.3g} in row {row}",
             "Scale them, to about -1 to 1 for example.",
         )
 
 
 def check_finite(name: str, arrays: Sequence[Array]) -> None:
-    """Refuse NaN and infinity in parameters, naming the array."""
+    """Refuse NaN and infinity in parameters; the error names the array."""
     for number, array in enumerate(arrays):
         bad = ~np.isfinite(array)
         if bad.any():
@@ -152,12 +153,12 @@ def check_finite(name: str, arrays: Sequence[Array]) -> None:
                 name,
                 "must be finite",
                 f"NaN or infinity in {int(bad.sum())} of {array.size} numbers of {name}[{number}]",
-                "Load a good model, or build the network anew.",
+                "Load another model, or build a new network.",
             )
 
 
 def check_scale(scale: Any, dtype: Any) -> None:
-    """Refuse a scale that is not positive, or makes 255 a number that `check_sizes` refuses."""
+    """Refuse a scale that is not positive, or so large that scaled pixels overflow."""
     most = float(np.sqrt(np.finfo(dtype).max)) / 255
     if not isinstance(scale, (int, float, np.number)) or not 0 < scale <= most:
         raise refuse(
@@ -169,7 +170,7 @@ def check_scale(scale: Any, dtype: Any) -> None:
 
 
 def check_at_least(argument: str, value: Any, least: float, kind: type = int) -> None:
-    """Refuse a value that is not a number of that kind, or is smaller than `least`, or is NaN."""
+    """Refuse a value that is not of that kind (int or float), is below `least`, or is NaN."""
     allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, allowed) or not value >= least:
         name = "a whole number" if kind is int else "a number"

@@ -1,6 +1,6 @@
-"""The two backends by name, and their contract.
+"""The two backends by name, and their interface.
 
-They are imported only when used: who reads help waits for no compiler.
+They are imported only when used, so that `fastmlp --help` does not load the compiler.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fastmlp.errors import NotReadyError, refuse
-from fastmlp.system.forks import importing
+from fastmlp.system.forks import import_lock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,15 +24,15 @@ _loading: set[str] = set()
 
 
 class Engine(Protocol):
-    """Trains one network: holds its parameters, in its backend's layout, and every buffer.
+    """Trains one network: contains its parameters, in its backend's layout, and all buffers.
 
     weights : L arrays `(I, O)`, biases : L arrays `(O,)`, all float32 or all float64; copied
     activations : L names; cost : its name; batch_size : the largest minibatch
-    optimizer : its name; settings : what differs from its defaults
-    threads : how many threads to use at most; None leaves the choice to the backend
+    optimizer : its name; settings : those that differ from its defaults
+    threads : the largest number of threads to use; None lets the backend choose
 
-    `inputs` says, after training, how the first layer took the images; `slots` names the arrays of
-    state that the optimiser keeps for each parameter.
+    After training, `inputs` says how the first layer read the images. `slots` are the names of the
+    state arrays that the optimiser has for each parameter.
     """
 
     threads: int | None
@@ -54,43 +54,45 @@ class Engine(Protocol):
     def train(
         self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
     ) -> tuple[Array, int]:
-        """Take one step for each learning rate; return (costs `(steps,)`, correct answers).
+        """Take one step for each learning rate; return the costs and how many classes were right.
 
-        images `(N, I)`, uint8, float32 or float64, multiplied by scale; they are read in each
-        step, so what is written to them between two calls counts in the second
-        y labels `(N,)` or targets `(N, O)`
+        images : `(N, I)`, uint8, float32 or float64, multiplied by scale. Each step reads them, so
+            changes between two calls have an effect.
+        y : labels `(N,)` or targets `(N, O)`
         order : indices of rows; step k trains on order[k * batch_size : (k + 1) * batch_size]
-        learning_rates : float64 `(steps,)`. A step's cost is the sum over its samples; costs and
-        answers are those before the step.
+        learning_rates : float64 `(steps,)`
+
+        The costs `(steps,)` are sums over the samples of a step. Costs and the count are computed
+        with the parameters before each step.
         """
         ...
 
     def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
-        """Return what one step computes for these samples, at most a minibatch; nothing changes.
+        """Return what one step computes for these samples, at most batch_size of them.
 
-        Arguments as in `train`.
+        The arguments are those of `train`. Parameters and state do not change.
         """
         ...
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Write the parameters as they are now into weights and biases."""
+        """Write the current parameters into weights and biases."""
         ...
 
     def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Take weights and biases, as `read` writes them, for the next step; the state stays."""
+        """Copy weights and biases, shaped as in `read`, into the engine; its state is unchanged."""
         ...
 
     def read_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Write the optimiser's state in a slot into arrays like weights and biases."""
+        """Write the optimiser's state of one slot into arrays shaped like weights and biases."""
         ...
 
     def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Take the state in a slot from another engine, as `read_state` wrote it."""
+        """Copy the state of one slot, as `read_state` writes it, into the engine."""
         ...
 
 
 class Backend(Protocol):
-    """What the modules `fastmlp.kernels` and `fastmlp.reference` have in common."""
+    """The interface of the modules `fastmlp.kernels` and `fastmlp.reference`."""
 
     @property
     def Engine(self) -> type[Engine]:
@@ -107,7 +109,7 @@ class Backend(Protocol):
         scale: float = 1.0,
         threads: int | None = None,
     ) -> None:
-        """a = the network's outputs `(N, O)` for images `(N, I)` times scale; a is overwritten."""
+        """Write the outputs `(N, O)` for images `(N, I)` times scale into a, overwritten."""
         ...
 
     def classify(
@@ -120,27 +122,27 @@ class Backend(Protocol):
         scale: float = 1.0,
         threads: int | None = None,
     ) -> None:
-        """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
+        """Write the classes `(N,)` of the outputs of `infer` into classes, int64, overwritten."""
         ...
 
     def is_compiled(self, dtype: np.dtype) -> bool:
-        """Return whether `prepare` will be quick."""
+        """Return whether the kernels are compiled, so that `prepare` is fast."""
         ...
 
     def prepare(self, dtype: np.dtype) -> float:
-        """Compile what that precision needs, and return the seconds it took."""
+        """Compile the kernels of that precision, and return the seconds that took."""
         ...
 
 
 def backend_named(name: str) -> Backend:
     """Return `fastmlp.kernels` for "compiled" and `fastmlp.reference` for "numpy".
 
-    Both modules have the same functions with the same signatures. Where NUMBA_DISABLE_JIT is set,
-    nothing can be compiled: a warning says so, and "compiled" is the reference too.
+    If NUMBA_DISABLE_JIT is set, nothing can be compiled: "compiled" is then the reference too,
+    with a warning.
     """
     name = str(name)
     if name == "compiled" and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
-        text = "NUMBA_DISABLE_JIT is set, so nothing is compiled: NumPy computes, and is slower."
+        text = "NUMBA_DISABLE_JIT is set, so nothing is compiled: NumPy is used, which is slower."
         warnings.warn(text, RuntimeWarning, stacklevel=2)
         name = "numpy"
     if name not in BACKENDS:
@@ -149,8 +151,8 @@ def backend_named(name: str) -> Backend:
 
 
 def _load(name: str) -> Backend:
-    """Import a backend; NotReadyError if this thread is importing it already."""
-    with importing:
+    """Import a backend. Raises NotReadyError if this thread is already importing it."""
+    with import_lock:
         if name in _loading:
             raise NotReadyError
         _loading.add(name)

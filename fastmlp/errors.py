@@ -1,36 +1,36 @@
-"""Every exception that fastmlp raises on purpose, and the one sentence form they share."""
+"""Every exception that fastmlp raises on purpose, and the form of their messages."""
 
 from __future__ import annotations
 
 
 class FastMLPError(Exception):
-    """Base of all errors below: catch this to catch them all."""
+    """Base class of all errors below."""
 
 
 class ArgumentError(FastMLPError, ValueError):
-    """An argument, or an environment variable, breaks its rule.
+    """An argument or an environment variable has a value that is not allowed.
 
-    The message names it, the rule, what arrived and the remedy.
+    The message contains its name, the rule, the value and the remedy.
     """
 
 
 class DataError(FastMLPError, ValueError):
-    """A data file is not what it should be. The message names the file, expected and found."""
+    """A data file has the wrong content. The message says what was expected and what was found."""
 
 
 class DataUnavailableError(FastMLPError, OSError):
-    """A data set can neither be found on this machine nor downloaded. The message says why."""
+    """A data set is not on this machine and cannot be downloaded. The message says why."""
 
 
 class ModelError(FastMLPError, ValueError):
-    """A model file is not a fastmlp model, or is damaged."""
+    """A file is not a fastmlp model, or it is damaged."""
 
 
 class UnwritableError(FastMLPError, OSError):
-    """A file cannot be written; what had its name before is as it was.
+    """A file cannot be written. An older file of the same name is unchanged.
 
-    The message names the file, why, and the remedy. errno, strerror and filename say it as the
-    system's own errors do.
+    The message contains the file, the reason and the remedy. errno, strerror and filename are
+    those of the system's error.
     """
 
     def __str__(self) -> str:
@@ -42,21 +42,24 @@ class CheckpointError(FastMLPError, OSError):
 
 
 class DivergedError(FastMLPError, ArithmeticError):
-    """A cost or parameter became NaN or infinite in training. The message says what is left."""
+    """A cost or parameter became NaN or infinite in training.
+
+    The message says which parameters the network has now.
+    """
 
 
 class NotReadyError(FastMLPError, RuntimeError):
-    """A signal handler or a destructor interrupts the preparation of the kernels it needs."""
+    """A signal handler or a destructor uses kernels whose import or compilation it interrupted."""
 
     def __init__(self) -> None:
         super().__init__(
-            "the kernels are not ready, and this call interrupts their import, or Numba's "
-            "compiler, as a signal handler may. Predict once before the handler is installed."
+            "the kernels are not ready: this call interrupts their import or compilation, as a "
+            "signal handler can. Predict once before you install the handler."
         )
 
 
 class MissingExtraError(FastMLPError, ImportError):
-    """A package is not installed that only some features need. The message names the extra."""
+    """An optional package is not installed. The message names the extra that installs it."""
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
         super().__init__(
@@ -66,5 +69,5 @@ class MissingExtraError(FastMLPError, ImportError):
 
 
 def refuse(argument: str, rule: str, got: object, remedy: str) -> ArgumentError:
-    """Return the error for an argument that broke its rule: what arrived, and the remedy."""
+    """Return the error for an argument: its rule, the value that was passed, and the remedy."""
     return ArgumentError(f"{argument} {rule}; got {got}. {remedy}")

@@ -1,1 +1,1 @@
-"""Measure this machine, its kernels and its epochs, against NumPy and the frameworks installed."""
+"""Benchmarks of epochs, kernels and the machine, against NumPy and the installed frameworks."""

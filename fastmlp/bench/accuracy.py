@@ -1,4 +1,4 @@
-"""Time to an accuracy: the same recipe for all, seed by seed, training alone and whole process."""
+"""Time to a test accuracy, of the training and of the whole process, over several seeds."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.bench import workload
-from fastmlp.bench.epochs import facts, split_installed
-from fastmlp.bench.processes import in_a_process
-from fastmlp.bench.record import Document, Keep, Say, begun, ignore, worked
+from fastmlp.bench.epochs import describe_workload, split_installed
+from fastmlp.bench.processes import run_in_process
+from fastmlp.bench.record import Document, Keep, Say, begin_document, drop_failed, ignore
 from fastmlp.kernels.launch import available_threads
 from fastmlp.system.cores import affinity
 
-# 784-128-10, batch 32, a rate that rises to 0.5 and falls again: 98.1 % on MNIST in six epochs
+# 784-128-10, batch 32, a rate that rises to 0.5 and falls to 0: 98.1 % on MNIST in six epochs
 RECIPE: dict[str, Any] = {"workload": "784-128-10/32", "learning_rate": 0.5, "epochs": 6}
 
 
@@ -32,27 +32,27 @@ def measure_accuracy(
     show: Keep = ignore,
     earlier: Document | None = None,
 ) -> Document:
-    """Return the document of a run: each implementation trains with each seed, in turn.
+    """Return the document of a run: the implementations train in turn with each seed.
 
-    It trains for the epochs of RECIPE, or until the target is reached at the end of one.
-    limit, keep, earlier : as for measure_epochs; show : receives the run of each process
+    Training ends after the epochs of RECIPE, or after an epoch with the target accuracy.
+    limit, keep, earlier : as for measure_epochs; show : called with the result of each process
     """
-    work = workload.named(RECIPE["workload"])
-    data = facts(work, workload.load(work, dataset, folder, download=True))
+    work = workload.parse(RECIPE["workload"])
+    data = describe_workload(work, workload.load(work, dataset, folder, download=True))
     here, absent = split_installed(implementations)
     threads = threads or available_threads()
     task = {**RECIPE, "target": target, "threads": threads, "cores": affinity()[:threads]}
     task |= {"dataset": dataset, "folder": folder and str(folder)}
     settings = {**task, "seeds": seeds, "limit_seconds": limit, "data": data}
     settings |= {"implementations": here, "absent": absent}
-    document = begun("accuracy", settings, earlier, with_limits=False)
-    runs = worked((earlier or {}).get("runs", []))
+    document = begin_document("accuracy", settings, earlier, with_limits=False)
+    runs = drop_failed((earlier or {}).get("runs", []))
     document |= {"absent": absent, "runs": runs}
     done = {(run["seed"], run["implementation"]) for run in runs}
     for turn in (turn for turn in itertools.product(range(seeds), here) if turn not in done):
         seed, name = turn
         say(f"{name}, seed {seed}")
-        run = in_a_process({**task, "implementation": name, "seed": seed}, limit)
+        run = run_in_process({**task, "implementation": name, "seed": seed}, limit)
         runs.append({"implementation": name, "seed": seed, **run})
         runs.sort(key=lambda run: (run["seed"], here.index(run["implementation"])))
         keep(document)

@@ -1,4 +1,4 @@
-"""The process that trains with one implementation: a task as JSON in, measurements out.
+"""The process of one measurement: its argument is a task as JSON, it prints the result as JSON.
 
 python -m fastmlp.bench.child '{"implementation": "numpy", "workload": "784-128-10/64", ...}'
 """
@@ -19,7 +19,7 @@ BEGAN = perf_counter()
 
 
 def main() -> None:
-    """Do the task in the arguments, and write one line of JSON."""
+    """Do the task in the argument, and print one line of JSON."""
     task = json.loads(sys.argv[1])
     end_with_the_parent()
     if hasattr(os, "sched_setaffinity") and task["cores"]:
@@ -29,25 +29,25 @@ def main() -> None:
 
         result = measure_side(task)
     elif "blas" in task:
-        result = {"blas": blas()}
+        result = {"blas": describe_blas()}
     else:
-        result = to_target(task) if "target" in task else epochs(task)
-    result["peak_bytes"] = peak_bytes()
+        result = train_to_target(task) if "target" in task else time_epochs(task)
+    result["peak_bytes"] = read_peak_bytes()
     sys.stdout.write(json.dumps(result) + "\n")
 
 
 def end_with_the_parent() -> None:
-    """Let the system end this process when the one that started it is killed; Linux only.
+    """Let the system kill this process when its parent is killed; Linux only.
 
-    What nobody waits for would go on, and disturb the next measurement.
+    Otherwise it would continue, and disturb the next measurement.
     """
     parent_death_signal = 1  # PR_SET_PDEATHSIG
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
 
 
-def blas() -> list[dict[str, Any]]:
-    """Return the libraries that NumPy multiplies with, and the kernels that each has chosen."""
+def describe_blas() -> list[dict[str, Any]]:
+    """Return the BLAS libraries of NumPy, and the kernels that each has selected."""
     import numpy  # noqa: F401, loads them
     from threadpoolctl import threadpool_info
 
@@ -56,9 +56,9 @@ def blas() -> list[dict[str, Any]]:
     return [{fact: library.get(fact) for fact in facts} for library in found]
 
 
-def peak_bytes() -> int:
-    """Return the most memory that this process has held."""
-    try:  # what the system counts for a process begins with its parent's peak, but not here
+def read_peak_bytes() -> int:
+    """Return the peak memory of this process in bytes."""
+    try:  # VmHWM, as getrusage also counts the peak of the parent before the fork
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     except (OSError, StopIteration):
@@ -66,11 +66,11 @@ def peak_bytes() -> int:
         return size if sys.platform == "darwin" else 1024 * size
 
 
-def epochs(task: dict[str, Any]) -> dict[str, Any]:
-    """Train for some epochs: the first compiles and warms up, and is measured apart."""
+def time_epochs(task: dict[str, Any]) -> dict[str, Any]:
+    """Train for some epochs, and time each; the first, which compiles, is returned separately."""
     import numpy as np
 
-    peer, data, work = ready(task)
+    peer, data, work = make_peer(task)
     set_up, samples, seconds = perf_counter() - BEGAN, len(data.train), []
     rates = np.full(-(-samples // work.batch_size), work.learning_rate)
     rng = np.random.default_rng(task["seed"])
@@ -84,21 +84,21 @@ def epochs(task: dict[str, Any]) -> dict[str, Any]:
         "setup_seconds": set_up,
         "first_epoch_seconds": first,
         "epoch_seconds": rest,
-        "accuracy": accuracy(peer, data),
+        "accuracy": measure_accuracy(peer, data),
     }
 
 
-def to_target(task: dict[str, Any]) -> dict[str, Any]:
-    """Train until an accuracy on the test images is reached; looking takes no time of training."""
+def train_to_target(task: dict[str, Any]) -> dict[str, Any]:
+    """Train until the test accuracy reaches the target; the evaluation is not timed."""
     import numpy as np
 
     from fastmlp.training.schedules import linear, step_rates
 
-    peer, data, work = ready(task)
+    peer, data, work = make_peer(task)
     rng, seconds, reached = np.random.default_rng(task["seed"]), [], 0.0
     steps = -(-len(data.train) // work.batch_size)
     began = perf_counter()
-    peer.epoch(np.arange(len(data.train)), np.zeros(steps))  # compiles, encodes, learns nothing
+    peer.epoch(np.arange(len(data.train)), np.zeros(steps))  # compiles and encodes; rates of 0
     warm_up = perf_counter() - began
     for epoch in range(task["epochs"]):
         order = rng.permutation(len(data.train))
@@ -106,7 +106,7 @@ def to_target(task: dict[str, Any]) -> dict[str, Any]:
         began = perf_counter()
         peer.epoch(order, rates)
         seconds.append(perf_counter() - began)
-        reached = accuracy(peer, data)
+        reached = measure_accuracy(peer, data)
         if reached >= task["target"]:
             break
     return {
@@ -117,17 +117,17 @@ def to_target(task: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def accuracy(peer: Any, data: Any) -> float:
-    """Return the share of the test images that a peer names rightly."""
+def measure_accuracy(peer: Any, data: Any) -> float:
+    """Return the share of the test images whose class is predicted right."""
     return float((peer.predict(data.test.images) == data.test.labels).mean())
 
 
-def ready(task: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """Return the peer of a task, before its first step, its data and its workload."""
+def make_peer(task: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return the peer of a task before its first step, its data and its workload."""
     from fastmlp.bench import peers, workload
     from fastmlp.network import Network
 
-    name, work = task["implementation"], workload.named(task["workload"])
+    name, work = task["implementation"], workload.parse(task["workload"])
     data = workload.load(work, task["dataset"], task["folder"] and Path(task["folder"]))
     network, kind = Network(work.sizes, seed=task["seed"]), peers.implementation(name).kind
     peer = peers.peer_class(name)(network, data.train, work.batch_size, task["threads"], kind)

@@ -1,4 +1,4 @@
-"""Two saved runs: which differences are larger than the noise."""
+"""Compare two saved runs: which differences are larger than the noise."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from fastmlp.bench.summary import SIDES, worked
+from fastmlp.bench.summary import SIDES, succeeded
 from fastmlp.errors import refuse
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What was measured in both runs: its medians in seconds, and whether they truly differ.
+    """One measurement in both runs: the medians in seconds.
 
-    change : second over first, minus 1; noise : the change that the spread of the samples of
-    either run allows for
+    change : second / first - 1; noise : the larger spread of the samples of the two runs
     """
 
     name: str
@@ -31,20 +30,20 @@ class Difference:
 
 
 def compare(first: dict[str, Any], second: dict[str, Any]) -> list[Difference]:
-    """Return the differences between two runs of the same kind, for all that both measured."""
+    """Return the differences between two runs of the same kind, for what both measured."""
     if first.get("kind") != second.get("kind"):
         kinds = f"{first.get('kind')} and {second.get('kind')}"
-        raise refuse("runs", "must be of the same kind", kinds, "Compare two of a kind.")
+        raise refuse("runs", "must be of the same kind", kinds, "Pass two runs of one kind.")
     one, other = samples(first), samples(second)
     return [difference(name, one[name], other[name]) for name in one if name in other]
 
 
 def samples(document: dict[str, Any]) -> dict[str, list[float]]:
-    """Return the seconds of everything that a run measured, by name."""
+    """Return the samples of each measurement of a run, in seconds, by name."""
     found: dict[str, list[float]] = {}
     for workload in document.get("workloads", []):
         for run in workload["runs"]:
-            if worked(run):
+            if succeeded(run):
                 name = f"{workload['name']} {run['implementation']}"
                 found.setdefault(name, []).extend(run["epoch_seconds"])
     for row in document.get("rows", []):
@@ -52,14 +51,14 @@ def samples(document: dict[str, Any]) -> dict[str, list[float]]:
         for side in SIDES:
             found[f"{shape} {side}"] = row[f"{side}_samples"]
     for run in document.get("runs", []):
-        if worked(run):
+        if succeeded(run):
             name = f"to the target, {run['implementation']}"
             found.setdefault(name, []).append(sum(run["epoch_seconds"]))
     return found
 
 
 def difference(name: str, first: list[float], second: list[float]) -> Difference:
-    """Compare two lists of seconds: the noise is how far samples lie from their median, at most."""
+    """Compare two lists of seconds; the noise is the larger (maximum - minimum) / median."""
     middle, other = median(first), median(second)
     noise = max((max(of) - min(of)) / median(of) for of in (first, second))
     return Difference(name, middle, other, other / middle - 1, noise)

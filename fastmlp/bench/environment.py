@@ -1,4 +1,4 @@
-"""What surrounds a measurement: the machine, its versions and its load."""
+"""The environment of a measurement: machine, versions, load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.bench.machine import describe_machine
-from fastmlp.bench.processes import in_a_process, kernel_choices
+from fastmlp.bench.processes import kernel_choices, run_in_process
 from fastmlp.system.cores import affinity
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -20,10 +20,10 @@ BLAS_SECONDS = 60.0
 
 
 def environment() -> dict[str, Any]:
-    """Return everything that a reader of the figures needs, as plain values.
+    """Return everything about the machine that can affect the results, as plain values.
 
-    blas : what NumPy multiplies with, in the processes of the bench; removed_variables : what was
-    set to choose other kernels, and is not in the environment of these processes
+    blas : the BLAS libraries of NumPy in the processes of the bench
+    removed_variables : variables that select kernels; the processes run without them
     """
     machine = asdict(describe_machine())
     for private in ("cache", "kernels_compiled"):
@@ -36,7 +36,7 @@ def environment() -> dict[str, Any]:
         "governor": _governor(),
         "affinity": affinity(),
         "versions": machine.pop("versions") | versions,
-        "blas": in_a_process({"blas": True, "cores": [], "threads": 1}, BLAS_SECONDS).get("blas"),
+        "blas": run_in_process({"blas": True, "cores": [], "threads": 1}, BLAS_SECONDS).get("blas"),
         "removed_variables": kernel_choices(),
         "commit": _commit(),
         "load_average": load_average(),
@@ -44,7 +44,7 @@ def environment() -> dict[str, Any]:
 
 
 def load_average() -> float | None:
-    """Return how many processes wanted to run, on average over the last minute."""
+    """Return the load average of the last minute, if the system has one."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
@@ -70,7 +70,7 @@ def _governor() -> str | None:
 
 
 def _commit() -> str | None:
-    """Return the commit that this package's own repository is at, with "+" if it was edited."""
+    """Return the commit of this package's repository, with "+" if files were changed."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""Epochs side by side: each implementation in a process of its own, in turn, round by round."""
+"""Time epochs: each implementation in its own process, in turn, round by round."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 from fastmlp.bench import peers, workload
 from fastmlp.bench.environment import load_average
-from fastmlp.bench.processes import in_a_process
-from fastmlp.bench.record import Document, Keep, Say, begun, ignore, worked
+from fastmlp.bench.processes import run_in_process
+from fastmlp.bench.record import Document, Keep, Say, begin_document, drop_failed, ignore
 from fastmlp.kernels.launch import available_threads
 from fastmlp.system.cores import affinity
 
@@ -35,27 +35,29 @@ def measure_epochs(
     show: Keep = ignore,
     earlier: Document | None = None,
 ) -> Document:
-    """Return the document of a run: environment, machine limits, settings, and every sample.
+    """Return the document of a run: environment, limits of the machine, settings, all samples.
 
     names : of workloads; implementations : those not installed are listed as absent
-    rounds : processes of each; epochs : timed in each, after one that warms up
-    limit : seconds after which a process is ended, and reported as too slow
-    keep : receives the document after each process; show : each workload when it is finished
-    earlier : the document of an interrupted run; its processes that did not fail are kept
+    rounds : processes of each implementation; epochs : timed in each, after one to warm up
+    limit : seconds after which a process is killed, and reported as too slow
+    keep : called with the document after each process; show : with each finished workload
+    earlier : the document of an interrupted run; its results without failure are kept
     """
     here, absent = split_installed(implementations)
     threads = threads or available_threads()
-    works = {work.name: work for work in map(workload.named, names)}
-    data = {  # all of them are checked before anything is measured
-        name: facts(work, workload.load(work, dataset, folder, download=True))
+    works = {work.name: work for work in map(workload.parse, names)}
+    data = {  # loaded first, so that errors come before the first measurement
+        name: describe_workload(work, workload.load(work, dataset, folder, download=True))
         for name, work in works.items()
     }
     task = {"epochs": epochs, "threads": threads, "seed": seed, "cores": affinity()[:threads]}
     task |= {"dataset": dataset, "folder": folder and str(folder)}
     settings = {**task, "rounds": rounds, "limit_seconds": limit, "workloads": data}
     settings |= {"implementations": here, "absent": absent}
-    document = begun("epochs", settings, earlier)
-    known = {each["name"]: worked(each["runs"]) for each in (earlier or {}).get("workloads", [])}
+    document = begin_document("epochs", settings, earlier)
+    known = {
+        each["name"]: drop_failed(each["runs"]) for each in (earlier or {}).get("workloads", [])
+    }
     entries = [{**of, "runs": known.get(name, [])} for name, of in data.items()]
     document |= {"absent": absent, "workloads": [entry for entry in entries if entry["runs"]]}
 
@@ -66,14 +68,14 @@ def measure_epochs(
         keep(document)
 
     for entry in entries:
-        if fill(entry, here, rounds, task, limit, say, partial(add, entry)):
+        if measure_missing(entry, here, rounds, task, limit, say, partial(add, entry)):
             show(entry)
     document["environment"]["load_average_after"] = load_average()
     document["complete"] = True
     return document
 
 
-def fill(
+def measure_missing(
     entry: Document,
     implementations: Sequence[str],
     rounds: int,
@@ -82,9 +84,9 @@ def fill(
     say: Say,
     add: Keep,
 ) -> int:
-    """Measure what a workload lacks; return how many processes that took.
+    """Measure the missing results of a workload; return the number of processes.
 
-    An implementation that failed has no further rounds.
+    After a failure, an implementation has no further rounds.
     """
     done = {(run["round"], run["implementation"]) for run in entry["runs"]}
     failed, count = set(), 0
@@ -93,7 +95,7 @@ def fill(
         if turn in done or own in failed:
             continue
         say(f"{entry['name']}: {own}, round {number + 1} of {rounds}")
-        run = in_a_process({**task, "implementation": own, "workload": entry["name"]}, limit)
+        run = run_in_process({**task, "implementation": own, "workload": entry["name"]}, limit)
         if run.get("failure"):
             failed.add(own)
         add({"implementation": own, "round": number, **run})
@@ -102,15 +104,16 @@ def fill(
 
 
 def split_installed(implementations: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return which of some implementations are installed, and which are not."""
+    """Return two lists: the implementations that are installed, and the others."""
     here = [name for name in implementations if peers.is_installed(name)]
     return here, [name for name in implementations if name not in here]
 
 
-def facts(work: workload.Workload, data: Any) -> dict[str, Any]:
-    """Return the facts of a workload, and the work that a sparse first layer leaves of it.
+def describe_workload(work: workload.Workload, data: Any) -> dict[str, Any]:
+    """Return the description of a workload and its data.
 
-    crc32 : of the data, which tells them from others under the same name
+    executed_flops_per_sample : without the products that a sparse first layer skips
+    crc32 : of the data, to recognise other data of the same name
     """
     import numpy as np
 

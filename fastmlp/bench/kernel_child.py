@@ -1,7 +1,7 @@
-"""One side of the grid of kernels, in this process alone: seconds and error of every case.
+"""Measure one side of the grid of kernels in this process: seconds and error of every case.
 
-fastmlp's phases are called as training calls them, many times from compiled code, on panels as
-wide as in training; the reference's functions as its training calls them, from Python.
+Both sides run as in training. fastmlp's phases are repeated in compiled code, on panels as wide as
+in training. The functions of the reference are called from Python.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ from fastmlp.kernels.memory.records import point
 from fastmlp.reference import layers as reference
 
 SAMPLES = 5
-# Seconds of one sample: short calls are repeated until they take so long
+# The seconds of one sample: shorter calls are repeated
 SAMPLE_SECONDS = 4e-4
 MOST_CALLS = 2000
 
 
 @dataclass
 class Case:
-    """One kernel at one shape: how to run it so many times, and its result beside the exact one.
+    """One kernel at one shape.
 
-    terms : sum of the sizes of what each element of the result is a sum of
+    run : runs it a number of times; result : returns its result; exact : the same in float64
+    terms : for each element of the result, the sum of the magnitudes of its terms
     """
 
     run: Callable[[int], object]
@@ -47,11 +48,11 @@ class Case:
 
 
 def measure_side(task: dict[str, Any]) -> dict[str, Any]:
-    """Return (seconds, error) of each case in the task, in its order."""
+    """Return (seconds, error) of each case of the task."""
     ours = task["side"] == "fastmlp"
     if ours:
         kernels.prepare(np.dtype(np.float32))
-        assert phases.repeat_forward, "its functions are found by their names"
+        assert phases.repeat_forward, "importing the module registers its functions by name"
     return {"rows": [measure(ours, *case) for case in task["kernels"]]}
 
 
@@ -79,8 +80,8 @@ def draw(rng: np.random.Generator, *shape: int) -> tuple[Array, Array]:
     return numbers, numbers.astype(np.float64)
 
 
-def repeated(function: Callable[..., object], *arguments: Any) -> Callable[[int], object]:
-    """Return a function that makes a call so many times from Python."""
+def repeat_call(function: Callable[..., object], *arguments: Any) -> Callable[[int], object]:
+    """Return a function that repeats a call from Python."""
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -89,17 +90,17 @@ def repeated(function: Callable[..., object], *arguments: Any) -> Callable[[int]
     return run
 
 
-def engine_for(
+def make_engine(
     weights: list[Array], batch: int, activations: tuple[str, ...], threads: int | None
 ) -> kernels.Engine:
-    """Return an engine whose records and buffers the phases are timed on."""
+    """Return an engine, whose records and buffers the timed phases use."""
     biases = [np.zeros(w.shape[1], w.dtype) for w in weights]
     cost = "cross_entropy" if activations[-1] == "softmax" else "squared_error"
     return kernels.Engine(weights, biases, activations, cost, batch, threads=threads)
 
 
-def timed(phase: str, engine: kernels.Engine, **arrays: Array) -> Callable[[int], object]:
-    """Return a function that runs a phase so many times; arrays : what the job points to."""
+def time_phase(phase: str, engine: kernels.Engine, **arrays: Array) -> Callable[[int], object]:
+    """Return a function that repeats a phase; arrays : those to which the job record points."""
     point(engine.job, **arrays)
 
     def run_times(times: int) -> None:
@@ -120,8 +121,8 @@ def put_rows(buffer: Array, values: Array) -> None:
     buffer[:, : len(values)] = wide.reshape(len(values), len(buffer), -1).transpose(1, 0, 2)
 
 
-def padded(array: Array) -> Array:
-    """Return an array whose rows have space for whole panels, as those of dense images."""
+def pad_rows(array: Array) -> Array:
+    """Return a copy whose rows are padded to whole panels, as those of dense images."""
     columns = round_up(array.shape[1], panel_width(2**30, array.dtype))
     wide = aligned_zeros((len(array), row_stride(columns, array.dtype)), array.dtype)
     wide[:, : array.shape[1]] = array
@@ -137,12 +138,12 @@ def forward(
     exact, terms = np.maximum(x8 @ w8 + b8, 0), np.abs(x8) @ np.abs(w8) + np.abs(b8)
     if not ours:
         a = np.empty((batch, outputs), np.float32)
-        run_times = repeated(reference.forward, x, w, b, "relu", a, a)
+        run_times = repeat_call(reference.forward, x, w, b, "relu", a, a)
         return Case(run_times, lambda: a, exact, terms)
-    engine, wide = engine_for([w], batch, ("relu",), threads), padded(x)
+    engine, wide = make_engine([w], batch, ("relu",), threads), pad_rows(x)
     engine.write([w], [b])
     engine.job["x_row"] = wide.shape[1]
-    return Case(timed("forward", engine, x=wide), lambda: engine.rows(0, "a"), exact, terms)
+    return Case(time_phase("forward", engine, x=wide), lambda: engine.rows(0, "a"), exact, terms)
 
 
 def delta(
@@ -154,13 +155,13 @@ def delta(
     exact, terms = (dz8 @ w8.T) * (a > 0), np.abs(dz8) @ np.abs(w8.T)
     if not ours:
         dx = np.empty((batch, inputs), np.float32)
-        run_times = repeated(reference.delta, dz, w, a, "relu", dx)
+        run_times = repeat_call(reference.delta, dz, w, a, "relu", dx)
         return Case(run_times, lambda: dx, exact, terms)
     below = np.zeros((1, inputs), np.float32)
-    engine = engine_for([below, w], batch, ("relu", "identity"), threads)
+    engine = make_engine([below, w], batch, ("relu", "identity"), threads)
     put_rows(engine.buffers[0]["a"], a)
     put_rows(engine.buffers[1]["dz"], dz)
-    return Case(timed("delta", engine), lambda: engine.rows(0, "dz"), exact, terms)
+    return Case(time_phase("delta", engine), lambda: engine.rows(0, "dz"), exact, terms)
 
 
 def update(
@@ -171,19 +172,21 @@ def update(
     dw, db = np.empty((inputs, outputs), np.float32), np.empty(outputs, np.float32)
     exact, terms = x8.T @ dz8, np.abs(x8.T) @ np.abs(dz8)
     if not ours:
-        return Case(repeated(reference.gradient, x, dz, dw, db), lambda: dw, exact, terms)
-    engine = engine_for([np.zeros_like(dw)], batch, ("identity",), threads)
+        return Case(repeat_call(reference.gradient, x, dz, dw, db), lambda: dw, exact, terms)
+    engine = make_engine([np.zeros_like(dw)], batch, ("identity",), threads)
     put_rows(engine.buffers[0]["dz"], dz)
-    wide = padded(x)
+    wide = pad_rows(x)
     engine.job["x_row"] = wide.shape[1]
 
     def result() -> Array:
         engine.read([dw], [db])
         return dw
 
-    # coefficients of 0: nothing of the old weights is kept
+    # all coefficients are 0, so that keep is 0 and the result is x^T dz
     coefficients = np.zeros((1, 2, COEFFICIENTS))
-    return Case(timed("update", engine, x=wide, coefficients=coefficients), result, exact, terms)
+    return Case(
+        time_phase("update", engine, x=wide, coefficients=coefficients), result, exact, terms
+    )
 
 
 def output(
@@ -202,30 +205,30 @@ def output(
             ACTIVATIONS["softmax"].f(z, a)
             reference.output(z, a, y, "softmax", "cross_entropy", dz)
 
-        return Case(repeated(both), lambda: a, exact, terms)
-    w, wide = np.zeros((1, outputs), np.float32), padded(z)
-    engine = engine_for([w], batch, ("softmax",), threads)
+        return Case(repeat_call(both), lambda: a, exact, terms)
+    w, wide = np.zeros((1, outputs), np.float32), pad_rows(z)
+    engine = make_engine([w], batch, ("softmax",), threads)
     engine.job["x_row"], engine.job["samples"] = wide.shape[1], batch
     arrays = {"x": wide, "labels": y, "order": np.arange(batch), "costs": np.empty(batch)}
     arrays |= {"hits": np.empty(batch, np.uint8), "factors": np.full(batch, 1 / batch, np.float32)}
-    return Case(timed("output", engine, **arrays), lambda: engine.rows(0, "a"), exact, terms)
+    return Case(time_phase("output", engine, **arrays), lambda: engine.rows(0, "a"), exact, terms)
 
 
 def exp(rng: Any, batch: int, _: int, outputs: int, ours: bool, threads: int | None = None) -> Case:
-    """a = 1 / (1 + e^-z): the exponential as a network uses it."""
+    """a = 1 / (1 + e^-z), to time the exponential."""
     z, z8 = draw(rng, batch, outputs)
     exact = 1 / (1 + np.exp(-z8))
     if not ours:
         a = np.empty_like(z)
-        return Case(repeated(ACTIVATIONS["sigmoid"].f, z, a), lambda: a, exact, exact)
+        return Case(repeat_call(ACTIVATIONS["sigmoid"].f, z, a), lambda: a, exact, exact)
     columns = round_up(outputs, panel_width(outputs, z.dtype))
     wide, b = aligned_zeros((2, batch, columns), z.dtype), aligned_zeros((columns,), z.dtype)
     wide[0, :, :outputs] = z
     source, target = wide[0].ctypes.data, wide[1].ctypes.data
     activate = symbol("activate", np.dtype(np.float32)).ctypes
-    addresses = (target, columns, target, source, columns, b.ctypes.data)
+    arrays = (target, columns, target, source, columns, b.ctypes.data)
     sigmoid = ACTIVATIONS["sigmoid"].code
-    run_times = repeated(activate, sigmoid, *addresses, batch, columns, 0.0)
+    run_times = repeat_call(activate, sigmoid, *arrays, batch, columns, 0.0)
     return Case(run_times, lambda: (wide, b)[0][1, :, :outputs], exact, exact)
 
 

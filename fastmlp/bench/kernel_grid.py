@@ -1,4 +1,4 @@
-"""Kernels over a grid of shapes, each against the NumPy reference's function of the same name."""
+"""Time the kernels over a grid of shapes, each against the same function of the reference."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fastmlp.bench.processes import in_a_process
-from fastmlp.bench.record import Document, Keep, Say, begun, ignore, worked
+from fastmlp.bench.processes import run_in_process
+from fastmlp.bench.record import Document, Keep, Say, begin_document, drop_failed, ignore
 from fastmlp.kernels.launch import available_threads
 from fastmlp.system.cores import affinity
 
@@ -21,7 +21,7 @@ LIMIT_SECONDS = 600.0
 
 
 def grid(kernels: Sequence[str], batches: Sequence[int], widths: Sequence[int]) -> Iterator[Any]:
-    """Yield kernel, batch, inputs and outputs of every case; two kernels have no inputs."""
+    """Yield (kernel, batch, inputs, outputs) of every case; inputs is 0 for output and exp."""
     for kernel, batch in itertools.product(kernels, batches):
         inputs = (0,) if kernel in ("output", "exp") else widths
         for shape in itertools.product(inputs, widths):
@@ -39,17 +39,17 @@ def measure_kernels(
     show: Keep = ignore,
     earlier: Document | None = None,
 ) -> Document:
-    """Return the document of a run: for each kernel and shape both sides' seconds and errors.
+    """Return the document of a run: for each kernel and shape, seconds and errors of both sides.
 
-    Each side goes through the grid in a process of its own, in turn: after a product, NumPy's
-    threads keep the cores busy for a while. The result of each process is a pass.
-    keep, earlier : as for measure_epochs; show : receives each pass
+    The sides run the grid in turn, in separate processes, because NumPy's threads keep the cores
+    busy for a while after a product. The result of each process is a pass.
+    keep, earlier : as for measure_epochs; show : called with each pass
     """
     threads = threads or available_threads()
     settings = {"threads": threads, "rounds": rounds, "kernels": kernels}
     settings |= {"batches": batches, "widths": widths}
-    document = begun("kernels", settings, earlier)
-    passes = worked((earlier or {}).get("passes", []))
+    document = begin_document("kernels", settings, earlier)
+    passes = drop_failed((earlier or {}).get("passes", []))
     cases = list(grid(kernels, batches, widths))
     document |= {"passes": passes, "rows": rows_of(cases, passes)}
     done = {(each["round"], each["side"]) for each in passes}
@@ -57,7 +57,7 @@ def measure_kernels(
         number, side = turn
         say(f"{side}, {len(cases)} shapes, round {number + 1} of {rounds}")
         task = {"kernels": cases, "side": side, "threads": threads, "cores": affinity()[:threads]}
-        result = {"side": side, "round": number, **in_a_process(task, LIMIT_SECONDS)}
+        result = {"side": side, "round": number, **run_in_process(task, LIMIT_SECONDS)}
         passes.append(result)
         passes.sort(key=lambda each: (each["round"], SIDES.index(each["side"])))
         document["rows"] = rows_of(cases, passes)
@@ -68,21 +68,22 @@ def measure_kernels(
 
 
 def rows_of(cases: Sequence[Any], passes: list[Document]) -> list[Document]:
-    """Return a row for each case that both sides have gone through, from their passes.
+    """Return a row for each case that both sides have measured.
 
-    A figure is the better of the rounds' medians, so that one disturbance does not decide a shape.
+    The seconds are the lowest median of the rounds, so that one disturbance has no effect.
     """
     sides = {
-        side: [each["rows"] for each in worked(passes) if each["side"] == side] for side in SIDES
+        side: [each["rows"] for each in drop_failed(passes) if each["side"] == side]
+        for side in SIDES
     }
     rows = []
-    for place, case in enumerate(cases if all(sides.values()) else ()):
+    for number, case in enumerate(cases if all(sides.values()) else ()):
         row = dict(zip(("kernel", "batch", "inputs", "outputs"), case, strict=True))
         row |= work_of(*case)
         for side, runs in sides.items():
-            row[f"{side}_samples"] = [run[place][0] for run in runs]
+            row[f"{side}_samples"] = [run[number][0] for run in runs]
             row[f"{side}_seconds"] = min(row[f"{side}_samples"])
-            row[f"{side}_error"] = max(run[place][1] for run in runs)
+            row[f"{side}_error"] = max(run[number][1] for run in runs)
         row["ratio"] = row["numpy_seconds"] / row["fastmlp_seconds"]
         rows.append(row)
     return rows
@@ -99,5 +100,5 @@ def work_of(kernel: str, batch: int, inputs: int, outputs: int) -> dict[str, flo
 
 
 def geometric_mean(rows: Sequence[dict[str, Any]]) -> float:
-    """Return the geometric mean of the ratios: above 1, fastmlp is the faster one."""
+    """Return the geometric mean of the ratios; above 1, fastmlp is faster."""
     return statistics.geometric_mean(row["ratio"] for row in rows)

@@ -1,4 +1,4 @@
-"""What this machine offers to the kernels: processor, vectors, threads and what limits them."""
+"""The facts of this machine: processor, vectors, threads and their limits, versions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class Limit:
-    """One thing that limits the threads: its name, how many it allows (None: it does not)."""
+    """A possible limit on the threads: its name, and the number it allows (None: no limit)."""
 
     name: str
     allows: float | None
@@ -26,11 +26,11 @@ class Limit:
 
 @dataclass(frozen=True)
 class Machine:
-    """The facts that decide how fast the kernels run here.
+    """The facts that determine how fast the kernels run here.
 
-    processor : the maker's name, and the name by which LLVM compiles for it
-    features : the instruction sets that LLVM sees; vector_bits : the width that is used
-    cores : in the machine; threads : what a run uses at most; limits : what decides that
+    processor : its name; llvm_name : LLVM's name for it
+    features : the instruction sets that LLVM finds; vector_bits : the width in use
+    cores : of the machine; threads : the most that a run uses; limits : the reasons for that
     threading_layer : the one that Numba loaded, or why it loaded none
     """
 
@@ -48,7 +48,7 @@ class Machine:
 
 
 def describe_machine() -> Machine:
-    """Look at this machine. Imports Numba and starts its threads; compiles nothing."""
+    """Return the facts of this machine. Imports Numba and starts its threads; compiles nothing."""
     import llvmlite.binding as llvm
     import numpy as np
 
@@ -68,14 +68,14 @@ def describe_machine() -> Machine:
         threading_layer=_threading_layer(),
         versions=_versions(),
         cache=str(
-            cache_folder() or "none: there is no home folder, and FASTMLP_CACHE leads to no other"
+            cache_folder() or "none: there is no home folder, and FASTMLP_CACHE names no other one"
         ),
         kernels_compiled=is_compiled(np.dtype(np.float32)),
     )
 
 
 def processor_name() -> str:
-    """Return the processor's name from its maker, or its architecture where it is not told."""
+    """Return the name of the processor, or its architecture if the system has no name."""
     try:
         lines = CPUINFO.read_text(errors="replace").splitlines()
     except OSError:
@@ -88,7 +88,7 @@ def processor_name() -> str:
 
 
 def thread_limits() -> tuple[Limit, ...]:
-    """Return everything that may limit the threads, also what does not."""
+    """Return all possible limits on the threads, including those that are not set."""
     allowed = len(affinity()) or None
     variables = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT")
     return (
@@ -99,7 +99,7 @@ def thread_limits() -> tuple[Limit, ...]:
 
 
 def _number(text: str | None) -> float | None:
-    """Return the first number of a variable such as OMP_NUM_THREADS, "4,2"."""
+    """Return the first number of a variable; OMP_NUM_THREADS, for example, can be "4,2"."""
     try:
         return float(int((text or "").split(",")[0]))
     except ValueError:
@@ -111,7 +111,7 @@ def _threading_layer() -> str:
     from numba.np.ufunc import parallel
 
     try:
-        # Numba names its layer only once the threads run
+        # Numba knows the name of its layer only after the threads have started
         parallel._launch_threads()
         return str(numba.threading_layer())
     except Exception as error:

@@ -1,6 +1,6 @@
-"""The phases of a training step, each alone and many times: what `bench kernels` times.
+"""The phases of a training step, each repeated by itself, for `fastmlp bench kernels`.
 
-They are compiled when first used, by whoever measures. A job's `steps` are the repetitions.
+They are compiled when they are first used. The field `steps` of a job is the number of repetitions.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ BARRIERS = "repeat_barrier"
 
 @shared
 def repeat_barrier(job, layers, count, barrier, scratch, member, members, like: float):
-    """Nothing but barriers."""
+    """Wait at barriers, and do nothing else."""
     for _ in range(job_at(job).steps):
         wait(barrier, members)
 
@@ -36,7 +36,7 @@ def repeat_forward(job, layers, count, barrier, scratch, member, members, like: 
 
 @shared
 def repeat_delta(job, layers, count, barrier, scratch, member, members, like: float):
-    """dz of the first layer, from the second one's."""
+    """dz of the first layer, from that of the second."""
     record, records = job_at(job), layers_at(layers, count)
     for _ in range(record.steps):
         delta(records[1], records[0], record.batch_size, scratch, member, members, like)
@@ -56,7 +56,7 @@ def repeat_update(job, layers, count, barrier, scratch, member, members, like: f
 
 @shared
 def repeat_output(job, layers, count, barrier, scratch, member, members, like: float):
-    """a = f(z), costs, hits and dz of the only layer; z lies where a step has its dense images."""
+    """a = f(z), costs, hits and dz of the only layer; z is the array of dense images of a step."""
     record, layer = job_at(job), layers_at(layers, count)[0]
     first, last = share((record.batch_size + TILE_ROWS - 1) // TILE_ROWS, member, members)
     begin, end = first * TILE_ROWS, min(last * TILE_ROWS, record.batch_size)

@@ -1,4 +1,4 @@
-"""A measurement in a process of its own: its environment, its start and its end."""
+"""Run a measurement in its own process: its environment, its start and its end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from time import perf_counter
 from typing import Any
 
 COMMAND = (sys.executable, "-W", "ignore", "-m", "fastmlp.bench.child")
-# Libraries that make threads of their own read these
+# The variables with the number of threads of a library
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# Variables that make a library use other kernels than those it would choose for this processor.
-# People set them for one old program, and then they slow down every implementation that obeys.
+# Variables that make a library use other kernels than those it selects for this processor. They
+# are often set for one old program, and then slow down the implementations that read them.
 KERNEL_VARIABLES = {
     "OpenBLAS": ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_BLOCK_FACTOR"),
     "MKL": ("MKL_DEBUG_CPU_TYPE", "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR"),
@@ -44,19 +44,19 @@ def without_kernel_choices() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in chosen}
 
 
-def in_a_process(task: dict[str, Any], limit: float) -> dict[str, Any]:
-    """Do a task in a fresh process; return what it measured, or why it failed.
+def run_in_process(task: dict[str, Any], limit: float) -> dict[str, Any]:
+    """Do a task in a new process; return its result, or the reason for its failure.
 
-    limit : seconds after which the process is ended. It is ended, too, by any exception here.
+    limit : seconds after which the process is killed. Any exception here kills it too.
     """
     began = perf_counter()
-    with _started(task) as process:
+    with _start(task) as process:
         try:
             out, err = process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             return {"failure": f"took more than {limit:g} s"}
     if process.returncode:
-        lines = err.strip().splitlines() or [_ending(process.returncode)]
+        lines = err.strip().splitlines() or [_describe_status(process.returncode)]
         return {"failure": lines[-1]}
     try:
         result: dict[str, Any] = json.loads(out.splitlines()[-1])
@@ -66,12 +66,16 @@ def in_a_process(task: dict[str, Any], limit: float) -> dict[str, Any]:
 
 
 @contextmanager
-def _started(task: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
-    """Start the process of a task; at the end of the block it and its own children are gone."""
+def _start(task: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
+    """Start the process of a task; kill it and its children at the end of the block."""
     pipe: Any = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # a group of its own: Ctrl-C reaches this process alone, which then ends the whole group
+    # in a new group, so that Ctrl-C reaches only this process, which then kills the whole group
     with subprocess.Popen(
-        [*COMMAND, json.dumps(task)], **pipe, text=True, env=_surroundings(task), process_group=0
+        [*COMMAND, json.dumps(task)],
+        **pipe,
+        text=True,
+        env=_make_environment(task),
+        process_group=0,
     ) as process:
         try:
             yield process
@@ -80,16 +84,16 @@ def _started(task: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def _surroundings(task: dict[str, Any]) -> dict[str, str]:
+def _make_environment(task: dict[str, Any]) -> dict[str, str]:
     """Return the environment of a task's process."""
     threads = {name: str(task["threads"]) for name in THREAD_VARIABLES}
-    if task.get("side") == "fastmlp":  # which checks by NumPy, whose threads would stay and spin
+    if task.get("side") == "fastmlp":  # NumPy computes the exact results: its threads would spin
         threads = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     return without_kernel_choices() | threads
 
 
-def _ending(status: int) -> str:
-    """Return how a process ended that said nothing: an exit status, or a signal."""
+def _describe_status(status: int) -> str:
+    """Return how a process without an error message ended: its exit status, or a signal."""
     if status > 0:
         return f"exit status {status}"
     hint = "; not enough memory, perhaps" if status == -signal.SIGKILL else ""

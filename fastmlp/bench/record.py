@@ -1,6 +1,6 @@
-"""The document of a bench: begun, or an interrupted one that goes on; and what failed in it.
+"""The document of a bench: create it, or continue that of an interrupted run.
 
-It grows by one measurement at a time, and whoever keeps it receives it after each.
+After each measurement the document is passed to `keep`, which saves it.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ Document = dict[str, Any]
 Say = Callable[[str], object]
 Keep = Callable[[Document], object]
 
-# What must be equal in a run that goes on; the limit may be raised for what took too long
+# Must be equal in a resumed run. The limit may differ, to repeat what took too long
 SURROUNDINGS = ("machine", "affinity", "governor", "versions", "blas", "commit")
 FREE = "settings.limit_seconds"
 MOST_NAMED, MOST_SHOWN = 3, 60
 
 
 def ignore(*_: object) -> None:
-    """Do nothing: the default of `say`, `keep` and `show`."""
+    """Do nothing; the default of `say`, `keep` and `show`."""
 
 
-def begun(
+def begin_document(
     kind: str, settings: Document, earlier: Document | None, *, with_limits: bool = True
 ) -> Document:
-    """Return the document of a run that is about to be measured, without measurements.
+    """Return the document of a run before its first measurement.
 
-    earlier : the document of a run to go on with, whose surroundings and limits are taken over
-    Raises ArgumentError when it is a run of another bench.
+    earlier : the document of a run to resume; its environment and limits are used
+    Raises ArgumentError if `earlier` is a run of another bench.
     """
     document: Document = {"kind": kind, "complete": False, "environment": environment()}
     document |= {"settings": settings}
@@ -51,18 +51,18 @@ def begun(
 
 
 def check_same(earlier: Document, document: Document) -> None:
-    """Refuse to go on with the document of another bench: name what differs."""
+    """Raise ArgumentError, with the differences, if the documents are of different benches."""
     found = list(_differences(_identity(earlier), _identity(document)))
     if found:
         got = "; ".join(
             f"{name} {one} there and {two} here" for name, one, two in found[:MOST_NAMED]
         )
-        remedy = "Give the same options on the same machine, or --save another file."
-        raise refuse("resume", "must go on with a run of the same bench", got, remedy)
+        remedy = "Pass the same options on the same machine, or --save another file."
+        raise refuse("resume", "must continue a run of the same bench", got, remedy)
 
 
 def _identity(document: Document) -> Document:
-    """Return what must be equal in all parts of one run, as it is read from a file."""
+    """Return what must be equal in all parts of one run, in the form in which JSON returns it."""
     surroundings = document.get("environment", {})
     parts = {name: document.get(name) for name in ("kind", "settings")}
     parts |= {name: surroundings.get(name) for name in SURROUNDINGS}
@@ -70,7 +70,7 @@ def _identity(document: Document) -> Document:
 
 
 def _differences(one: Any, two: Any, name: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield the dotted name and both values, as text, of what differs."""
+    """Yield the dotted name and both values, as text, of each difference."""
     if isinstance(one, dict) and isinstance(two, dict):
         for key in {**two, **one}:
             yield from _differences(one.get(key), two.get(key), f"{name}.{key}" if name else key)
@@ -83,6 +83,6 @@ def _short(value: Any) -> str:
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} ..."
 
 
-def worked(runs: list[Document]) -> list[Document]:
-    """Return the runs that did not fail: those that an interrupted bench keeps."""
-    return list(filter(summary.worked, runs))
+def drop_failed(runs: list[Document]) -> list[Document]:
+    """Return the runs without failure."""
+    return list(filter(summary.succeeded, runs))

@@ -1,4 +1,4 @@
-"""From raw samples to what they say: medians, spreads, ratios, shares of the limits, doubts."""
+"""Summarise raw samples: medians, spreads, ratios, shares of the limits, doubts."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from typing import Any
 from fastmlp.bench.peers import OWN
 
 BASELINE = "numpy"
-SIDES = (OWN, BASELINE)  # of every comparison of kernels
-# Accuracies further apart than this are not the same work
+SIDES = (OWN, BASELINE)  # of each comparison of kernels
+# If two accuracies differ by more, the implementations did not do the same work
 COMPARABLE = 0.015
-# A load above this share of the cores, or processes whose times differ by more than this factor,
-# mean that something else was running
+# A load above this share of the cores, or times that differ by more than this factor, show that
+# another program was running
 BUSY_LOAD, BUSY_SPREAD = 0.25, 1.3
 
 
 @dataclass(frozen=True)
 class Row:
-    """One implementation on one workload; seconds are those of an epoch.
+    """The results of one implementation on one workload.
 
-    low, high : of the medians of the processes; ratio : its seconds over fastmlp's, the median
-    over pairs of the same round, with the lowest and highest; peak_share : of the measured FMA
-    peak, by the operations of a dense network; nonzero_share : by those of pixels that are not zero
+    seconds : of an epoch, the median over the processes; low, high : lowest and highest
+    ratio : seconds divided by those of fastmlp in the same round, the median over the rounds;
+        ratio_low, ratio_high : lowest and highest
+    peak_share : share of the measured FMA peak, counting the operations of a dense network
+    nonzero_share : the same, without those of zero pixels
     """
 
     name: str
@@ -56,8 +58,8 @@ def summarise(workload: dict[str, Any], peak_flops: float) -> list[Row]:
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in workload["runs"]:
         runs.setdefault(run["implementation"], []).append(run)
-    own = {run["round"]: _seconds(run) for run in runs.get(OWN, []) if worked(run)}
-    good = {name: [run for run in of if worked(run)] for name, of in runs.items()}
+    own = {run["round"]: _seconds(run) for run in runs.get(OWN, []) if succeeded(run)}
+    good = {name: [run for run in of if succeeded(run)] for name, of in runs.items()}
     accuracies = {name: median(run["accuracy"] for run in of) for name, of in good.items() if of}
     wanted = accuracies.get(BASELINE, next(iter(accuracies.values()), 0.0))
     return [
@@ -104,7 +106,7 @@ def _row(
 
 
 def doubts(document: dict[str, Any]) -> list[str]:
-    """Return what a reader should know before believing a run: a busy machine, above all."""
+    """Return the reasons to doubt the results of a run, such as a busy machine."""
     found, surroundings = [], document["environment"]
     cores, load = len(surroundings["affinity"]) or 1, surroundings["load_average"]
     if load is not None and load > BUSY_LOAD * cores:
@@ -122,25 +124,27 @@ def doubts(document: dict[str, Any]) -> list[str]:
             if row.high > BUSY_SPREAD * row.low:
                 found.append(
                     f"{workload['name']}: {row.name}'s processes took {row.low:.3g} to "
-                    f"{row.high:.3g} s, so something else may have been running"
+                    f"{row.high:.3g} s, so another program may have been running"
                 )
     return found
 
 
 def failures(document: dict[str, Any]) -> list[str]:
-    """Return a line for each process that was to measure something and failed."""
+    """Return a line for each process that failed."""
     return [
-        f"{name} failed: {run['failure']}" for name, run in processes(document) if not worked(run)
+        f"{name} failed: {run['failure']}"
+        for name, run in processes(document)
+        if not succeeded(run)
     ]
 
 
 def has_result(document: dict[str, Any]) -> bool:
-    """Return whether any process of a run has measured something."""
-    return any(worked(run) for _, run in processes(document))
+    """Return whether at least one process of a run has a result."""
+    return any(succeeded(run) for _, run in processes(document))
 
 
 def processes(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name and the result of each process of a run, whatever it measured."""
+    """Yield the name and the result of each process of a run of any kind."""
     for workload in document.get("workloads", []):
         for run in workload["runs"]:
             yield f"{workload['name']}: {run['implementation']}", run
@@ -151,21 +155,21 @@ def processes(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def run_name(run: dict[str, Any]) -> str:
-    """Return a name for a process on its way to an accuracy, or through the kernels."""
+    """Return a name for a process of `bench accuracy` or `bench kernels`."""
     if "side" in run:
         return f"{run['side']}, round {run['round'] + 1}"
     return f"{run['implementation']}, seed {run['seed']}"
 
 
 def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return for each implementation how long it took to the target, over the seeds."""
+    """Return, for each implementation, its times to the target over the seeds."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in document["runs"]:
         runs.setdefault(run["implementation"], []).append(run)
-    own = {run["seed"]: sum(run["epoch_seconds"]) for run in runs.get(OWN, []) if worked(run)}
+    own = {run["seed"]: sum(run["epoch_seconds"]) for run in runs.get(OWN, []) if succeeded(run)}
     rows = []
     for name, of in runs.items():
-        good = [run for run in of if worked(run)]
+        good = [run for run in of if succeeded(run)]
         training = {run["seed"]: sum(run["epoch_seconds"]) for run in good}
         pairs = [seconds / own[seed] for seed, seconds in training.items() if seed in own]
         rows.append(
@@ -187,6 +191,6 @@ def _seconds(run: dict[str, Any]) -> float:
     return float(median(run["epoch_seconds"]))
 
 
-def worked(run: dict[str, Any]) -> bool:
-    """Return whether a process did not fail."""
+def succeeded(run: dict[str, Any]) -> bool:
+    """Return whether a process has a result."""
     return not run.get("failure")

@@ -1,4 +1,4 @@
-"""What is measured: a network, a batch size and data, by a name such as 784-128-10/64."""
+"""Workloads: a network, a batch size and data, with a name such as 784-128-10/64."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Workload:
     """One network, trained by plain SGD with softmax and cross entropy.
 
     sizes : neurons of all layers; batch_size : samples of a step
-    dense : random input in which nothing is zero, in place of a data set's images
+    dense : whether the input is random, without zeros, instead of the images of a data set
     """
 
     sizes: tuple[int, ...]
@@ -39,25 +39,26 @@ class Workload:
 
     @property
     def name(self) -> str:
-        """The name that `named` understands."""
+        """The name, as `parse` reads it."""
         return f"{'-'.join(map(str, self.sizes))}/{self.batch_size}" + "/dense" * self.dense
 
     @property
     def learning_rate(self) -> float:
-        """A rate at which every one of the seven networks learns: lower for tiny batches."""
+        """A learning rate that suits each of the seven workloads: lower for small batches."""
         return min(0.1, 0.01 * self.batch_size)
 
     def flops(self, first_layer: float = 1.0) -> float:
-        """Return the floating-point operations that one sample's training step is made of.
+        """Return the floating-point operations of a training step for one sample.
 
-        2 I O each for z = x w, dw = x^T dz and, above the first layer, dx = dz w^T. What the first
-        layer does not do because pixels are zero is left out by its share of nonzero pixel pairs.
+        Each product needs 2 I O: z = x w, dw = x^T dz and, except in the first layer, dx = dz w^T.
+        first_layer : the share of the first layer's products that are computed: those of pixel
+            pairs that are not zero
         """
         products = [inputs * outputs for inputs, outputs in pairwise(self.sizes)]
         return 2.0 * (2 * first_layer * products[0] + 3 * sum(products[1:]))
 
 
-def named(name: str) -> Workload:
+def parse(name: str) -> Workload:
     """Return the workload of a name: sizes/batch, or sizes/batch/dense."""
     match = re.fullmatch(r"([1-9]\d{0,5}(?:-[1-9]\d{0,5})+)/([1-9]\d{0,5})(/dense)?", name)
     if match is None:
@@ -65,7 +66,7 @@ def named(name: str) -> Workload:
     sizes, batch, dense = match.groups()
     work = Workload(tuple(map(int, sizes.split("-"))), int(batch), dense is not None)
     if work.sizes[-1] < 2:
-        rule = "must have two outputs or more, as they are a softmax's"
+        rule = "must have two outputs or more, for softmax"
         raise refuse("workload", rule, repr(name), "Pass 784-128-2/64 for two classes.")
     return work
 
@@ -83,7 +84,7 @@ def load(workload: Workload, dataset: str, folder: Path | None, download: bool =
 
 
 def dense_data(inputs: int, classes: int) -> Dataset:
-    """Return random images, float32 of -0.5 to 0.5, each a little like others of its class."""
+    """Return random images, float32 from -0.5 to 0.5, with a weak pattern for each class."""
     rng = np.random.default_rng(0)
     patterns = rng.random((classes, inputs), np.float32) - np.float32(0.5)
 
@@ -98,8 +99,8 @@ def dense_data(inputs: int, classes: int) -> Dataset:
     return Dataset("dense", train, test, names, (1, inputs), "random numbers, seed 0")
 
 
-def scaled(images: Array) -> Array:
-    """Return images as peers take them: float32, pixels as 0 to 1."""
+def scale_pixels(images: Array) -> Array:
+    """Return images in the form for peers: float32, with pixels from 0 to 1."""
     if images.dtype == np.uint8:
         return np.multiply(images, np.float32(1 / 255), dtype=np.float32)
     return images

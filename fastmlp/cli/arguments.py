@@ -1,6 +1,6 @@
-"""The options of every command, declared: names, defaults, types and help.
+"""The options of all commands: names, defaults, types and help.
 
-What takes time to import is imported when a value is read: the list of commands answers at once.
+Slow modules are imported only when a value is read, so that `fastmlp --help` is fast.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fastmlp.bench.peers import PEERS
 
 
 class _Row(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A name from one of the package's tables, which are imported only when they are needed."""
+    """A name from one of the package's tables, which is imported only when it is needed."""
 
     name = "name"
 
@@ -37,7 +37,7 @@ class _Row(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 
 
 class _Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """Whole numbers of neurons: "784,128,10" or "784-128-10"; the empty text is no layer."""
+    """Numbers of neurons: "784,128,10" or "784-128-10"; an empty text means no layer."""
 
     name = "sizes"
 
@@ -46,12 +46,12 @@ class _Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
             return value
         parts = re.split("[,-]", value) if value.strip() else []
         if not all(re.fullmatch(r" *[1-9][0-9]{0,8} *", part) for part in parts):
-            self.fail(f"{value!r} is no list of layer sizes such as 784,128,10.", param, ctx)
+            self.fail(f"{value!r} is not a list of layer sizes such as 784,128,10.", param, ctx)
         return tuple(map(int, parts))
 
 
 def _options(*groups: tuple[Any, ...]) -> Callable[[Any], Any]:
-    """Decorate a command with groups of options and arguments, in their order."""
+    """Return a decorator that adds groups of options and arguments to a command."""
 
     def decorate(command: Any) -> Any:
         for parameter in reversed([parameter for group in groups for parameter in group]):
@@ -70,12 +70,12 @@ def _option(name: str, default: Any, text: str, kind: Any = None) -> Any:
 
 
 def _backend(default: str) -> tuple[Any, ...]:
-    """Return the option that chooses what computes. NumPy is there at once, the other faster."""
-    return (_option("--backend", default, "What computes.", click.Choice(BACKENDS)),)
+    """Return the option --backend. "numpy" starts at once, "compiled" computes faster."""
+    return (_option("--backend", default, "Compiled kernels or NumPy.", click.Choice(BACKENDS)),)
 
 
 class _File(click.Path):
-    """A path as `Path`; a shell leaves the ~ in --model=~/mine as it is, so it is expanded here."""
+    """A path as `Path`, with ~ expanded: a shell does not expand it in --model=~/mine."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         path: Any = super().convert(value, param, ctx)
@@ -88,24 +88,24 @@ _FILE = _File(path_type=Path)
 _COUNT, _FROM_0 = click.IntRange(min=1), click.IntRange(min=0)
 _IMAGES = (
     click.argument("image", type=_FILE),
-    _option("--index", 0, "Which image of a file of many, from 0.", _FROM_0),
-    _option("--count", 1, "How many images from there on.", _COUNT),
+    _option("--index", 0, "The first image of the file to use, from 0.", _FROM_0),
+    _option("--count", 1, "The number of images to use.", _COUNT),
 )
 _SEARCH = (
     _option("--start", 8.0, "The first and highest rate to try.", float),
-    _option("--samples", 2048, "Images to try each rate on.", _COUNT),
+    _option("--samples", 2048, "The number of images for each trial.", _COUNT),
 )
 _MODEL = (click.argument("model", type=_FILE),)
 _JSON = (_option("--json", False, "Print one JSON document and nothing else."),)
 _DATA = (
-    _option("--dataset", None, "A name (mnist, fashion-mnist, kmnist, digits), a folder, an .npz."),
-    _option("--data-folder", None, "Where the named data set's files are.", _FILE),
-    _option("--no-download", False, "Use only data that is on this machine."),
+    _option("--dataset", None, "mnist, fashion-mnist, kmnist, digits, a folder, or an .npz file."),
+    _option("--data-folder", None, "The folder of the data set's files.", _FILE),
+    _option("--no-download", False, "Use only data on this machine."),
 )
-_DTYPE = _option("--dtype", "float32", "Precision.", click.Choice(["float32", "float64"]))
+_DTYPE = _option("--dtype", "float32", "The precision.", click.Choice(["float32", "float64"]))
 _NETWORK = (
-    _option("--sizes", None, "Neurons of all layers, as 784,128,10.", _Sizes()),
-    _option("--hidden-layers", None, "Neurons of the hidden ones; '' for none. [128]", _Sizes()),
+    _option("--sizes", None, "Neurons of all layers, such as 784,128,10.", _Sizes()),
+    _option("--hidden-layers", None, "Neurons of hidden layers; '' for none. [128]", _Sizes()),
     _option(
         "--activation", "relu", "Of the hidden layers.", _Row("fastmlp.functions", "ACTIVATIONS")
     ),
@@ -115,29 +115,29 @@ _NETWORK = (
         "Activation of the last layer.",
         _Row("fastmlp.functions", "ACTIVATIONS"),
     ),
-    _option("--cost", "cross_entropy", "What training lowers.", _Row("fastmlp.functions", "COSTS")),
+    _option("--cost", "cross_entropy", "The cost to minimise.", _Row("fastmlp.functions", "COSTS")),
     _DTYPE,
     _option("--batch-size", 32, "Samples per step.", _COUNT),
     _option("--seed", 0, "Of initial weights and sample order.", _FROM_0),
 )
 _TRAINING = (
-    _option("--epochs", 6, "How often to go through the data.", _COUNT),
+    _option("--epochs", 6, "Passes over the training data.", _COUNT),
     _option("--learning-rate", 0.5, "The highest rate of the schedule.", float),
-    _option("--schedule", "linear", "How the rate moves.", _Row("fastmlp.training", "SCHEDULES")),
+    _option("--schedule", "linear", "How the rate changes.", _Row("fastmlp.training", "SCHEDULES")),
     _option("--momentum", 0.0, "0 is plain gradient descent.", float),
-    _option("--nesterov", False, "Look ahead with the momentum."),
-    _option("--weight-decay", 0.0, "Shrinks the weights at every step.", float),
-    _option("--validation", None, "Share of the training data held out.", click.FloatRange(0, 1)),
+    _option("--nesterov", False, "Use Nesterov momentum."),
+    _option("--weight-decay", 0.0, "How much each step reduces the weights.", float),
+    _option("--validation", None, "Share of the data for validation.", click.FloatRange(0, 1)),
     _option("--early-stopping", None, "Epochs to wait for a lower validation cost.", _COUNT),
-    _option("--target-accuracy", None, "Stop there; 0 to 1.", click.FloatRange(0, 1)),
-    _option("--threads", None, "At most so many.", _COUNT),
-    _option("--model", None, "Where to save; by default, after the data set.", _FILE),
-    _option("--checkpoint", None, "Save the run's whole state in this folder.", _FILE),
+    _option("--target-accuracy", None, "Stop at this accuracy, 0 to 1.", click.FloatRange(0, 1)),
+    _option("--threads", None, "The largest number of threads.", _COUNT),
+    _option("--model", None, "The file to save; by default named after the data set.", _FILE),
+    _option("--checkpoint", None, "A folder to save the whole state of the run in.", _FILE),
     _option("--every", 1, "Epochs between two checkpoints.", _COUNT),
-    _option("--resume", False, "Go on with the newest checkpoint, if there is one."),
+    _option("--resume", False, "Continue from the newest checkpoint, if there is one."),
 )
 
-_THREADS = (_option("--threads", None, "For every implementation.", _COUNT),)
+_THREADS = (_option("--threads", None, "Of each implementation.", _COUNT),)
 _WORKLOADS = (
     click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/dense]]..."),
     _option("--rounds", None, "Processes of each, in turn. [3; 2 with --quick]", _COUNT),
@@ -146,37 +146,37 @@ _WORKLOADS = (
     _option("--quick", False, "Three workloads against NumPy, in under a minute."),
 )
 _AGAINST = (
-    _option("--against", None, f"{','.join(PEERS)}; all."),
-    _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz."),
-    _option("--data-folder", None, "Where the named data set's files are.", _FILE),
+    _option("--against", None, f"Some of {','.join(PEERS)}; by default all."),
+    _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz file."),
+    _option("--data-folder", None, "The folder of the data set's files.", _FILE),
 )
 _GRID = (
-    _option("--every", False, "Show every shape, not only those where NumPy wins."),
+    _option("--every", False, "Show all shapes, not only those where NumPy is faster."),
     _option("--rounds", 2, "Passes of each side through all shapes.", _COUNT),
     _option("--roofline", None, "Draw the roofline to this .png; needs fastmlp[plot].", _FILE),
 )
 _TARGET = (
     _option("--target", 0.98, "Test accuracy to reach.", click.FloatRange(0, 1)),
-    _option("--seeds", 5, "How many runs of each.", _COUNT),
+    _option("--seeds", 5, "Runs of each, with different seeds.", _COUNT),
 )
 _CASES = (
-    _option("--cases", 3000, "How many; 100000 for a soak.", _COUNT),
-    _option("--seed", 0, "Of the first case; the next has the next.", _FROM_0),
+    _option("--cases", 3000, "The number of cases.", _COUNT),
+    _option("--seed", 0, "Of the first case; each next one adds 1.", _FROM_0),
     click.option("--kernel", "kernels", multiple=True, help="Only this one; may be repeated."),
 )
 _SAVED = (
-    _option("--save", None, "Save all as JSON, after each process that has measured.", _FILE),
-    _option("--resume", False, "Go on with the file of --save: measure what it lacks."),
+    _option("--save", None, "Save the results as JSON, after each process.", _FILE),
+    _option("--resume", False, "Measure only what the file of --save lacks."),
     _option("--html", None, "Write a report with charts; needs fastmlp[plot].", _FILE),
 )
 _RUNS = (click.argument("first", type=_FILE), click.argument("second", type=_FILE))
 
-# What each command takes, as its decorator
+# The decorator of each command, with its options
 TRAIN = _options(_DATA, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
 EVALUATE = _options(_MODEL, _DATA, _backend("compiled"), _JSON)
 PREDICT = _options(_MODEL, _IMAGES, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
-INFO = _options((_option("--measure", False, "Measure its limits, too."),), _JSON)
+INFO = _options((_option("--measure", False, "Also measure its limits."),), _JSON)
 WARMUP = _options((_DTYPE,), _JSON)
 VERIFY = _options(_CASES, _JSON)
 BENCH_EPOCHS = _options(_WORKLOADS, _AGAINST, _THREADS, _SAVED, _JSON)
@@ -186,10 +186,10 @@ BENCH_COMPARE = _options(_RUNS, _JSON)
 
 
 def check_together(given: Mapping[str, Any]) -> None:
-    """Refuse arguments, each good by itself, that do not go together."""
+    """Raise UsageError for options that cannot be used together."""
     if given["sizes"] is not None and given["hidden_layers"] is not None:
         raise click.UsageError("--sizes names the hidden layers too: leave out --hidden-layers")
     if given.get("resume") and given["checkpoint"] is None:
-        raise click.UsageError("--resume needs --checkpoint, the folder to go on from")
+        raise click.UsageError("--resume needs --checkpoint, the folder to continue from")
     if given.get("early_stopping") and given["validation"] is None:
         raise click.UsageError("--early-stopping needs --validation, such as --validation 0.1")

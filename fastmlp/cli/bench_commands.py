@@ -1,4 +1,4 @@
-"""The commands of `fastmlp bench`: measure epochs, kernels, time to an accuracy; compare runs."""
+"""The commands of `fastmlp bench`: epochs, kernels, accuracy, compare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastmlp.cli.screen import Screen
 
 
 class _Bench(click.Group):
-    """Takes `fastmlp bench 784-128-10/64` for `fastmlp bench epochs 784-128-10/64`."""
+    """Reads `fastmlp bench 784-128-10/64` as `fastmlp bench epochs 784-128-10/64`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
@@ -25,7 +25,7 @@ class _Bench(click.Group):
 
 @click.group(cls=_Bench, epilog=STATUS)
 def bench() -> None:
-    """Measure epochs, kernels and machine, against NumPy and the frameworks installed.
+    """Compare fastmlp with NumPy and other frameworks.
 
     Without a command it measures epochs: fastmlp bench 784-128-10/64
     """
@@ -34,9 +34,10 @@ def bench() -> None:
 @bench.command(epilog=STATUS)
 @arguments.BENCH_EPOCHS
 def epochs(**given: Any) -> None:
-    """Time epochs of plain SGD, each implementation in a process of its own, in turn.
+    """Time epochs of plain SGD.
 
-    Without names, the seven workloads from 784-16-16-10/1 to 784-1024-1024-10/512.
+    Each implementation runs in its own process, in turn. Without names, seven workloads from
+    784-16-16-10/1 to 784-1024-1024-10/512 are measured.
     """
     from fastmlp import report
     from fastmlp.bench import summary, workload
@@ -46,7 +47,7 @@ def epochs(**given: Any) -> None:
     names = given["workloads"] or (QUICK if quick else workload.SEVEN)
     measure = partial(
         measure_epochs,
-        [workload.named(name).name for name in names],
+        [workload.parse(name).name for name in names],
         _implementations(given["against"], ("numpy",) if quick else PEERS),
         rounds=given["rounds"] or (2 if quick else 3),
         epochs=given["epochs"] or (2 if quick else 3),
@@ -66,13 +67,16 @@ def epochs(**given: Any) -> None:
     def line(work: dict[str, Any]) -> str:
         return report.epochs_line(work["name"], summary.summarise(work, 1.0))
 
-    output.measured(measure, line, view)
+    output.measure(measure, line, view)
 
 
 @bench.command(epilog=STATUS)
 @arguments.BENCH_KERNELS
 def kernels(**given: Any) -> None:
-    """Time every kernel over a grid of shapes against the NumPy reference, and compare errors."""
+    """Time each kernel, and compare its errors.
+
+    A grid of shapes is measured, against the NumPy reference.
+    """
     from fastmlp import report
     from fastmlp.bench.kernel_grid import measure_kernels
     from fastmlp.report.charts import roofline_chart, to_png
@@ -86,7 +90,7 @@ def kernels(**given: Any) -> None:
         files = {"roofline": lambda: to_png(roofline_chart(document))} if draw else {}
         return View(tables, files=files)
 
-    output.measured(
+    output.measure(
         partial(measure_kernels, threads=given["threads"], rounds=given["rounds"]),
         report.pass_line,
         view,
@@ -96,9 +100,10 @@ def kernels(**given: Any) -> None:
 @bench.command(epilog=STATUS)
 @arguments.BENCH_ACCURACY
 def accuracy(**given: Any) -> None:
-    """Time to a test accuracy, with the same recipe for all, over some seeds.
+    """Measure the time to a test accuracy.
 
-    784-128-10, batch 32, at most six epochs, a rate that rises to 0.5 and falls to 0.
+    All implementations train 784-128-10 with batch 32, for at most six epochs, with a rate that
+    rises to 0.5 and falls to 0, over several seeds.
     """
     from fastmlp import report
     from fastmlp.bench.accuracy import measure_accuracy
@@ -118,13 +123,16 @@ def accuracy(**given: Any) -> None:
     def view(document: dict[str, Any]) -> View:
         return View([report.accuracy_table(document, to_target(document))])
 
-    output.measured(measure, report.accuracy_line, view)
+    output.measure(measure, report.accuracy_line, view)
 
 
 @bench.command()
 @arguments.BENCH_COMPARE
 def compare(**given: Any) -> None:
-    """Tell which differences between two saved runs are larger than their noise."""
+    """Compare two saved runs.
+
+    Shows which differences are larger than the noise of the runs.
+    """
     from dataclasses import asdict
 
     from fastmlp import report
@@ -136,7 +144,7 @@ def compare(**given: Any) -> None:
 
 
 def _implementations(against: str | None, default: Iterable[str]) -> list[str]:
-    """Return fastmlp and those named, which are checked."""
+    """Return fastmlp and the named implementations. Raises ArgumentError for an unknown name."""
     named = default if against is None else against.split(",")
     names = [OWN, *(name.strip() for name in named if name.strip())]
     for name in names:

@@ -1,7 +1,7 @@
-"""Where the result of a bench goes: the screen, and the files of --save, --html, --roofline.
+"""Show and save the results of a bench: the screen, and the files of --save, --html, --roofline.
 
-The paths are checked before anything is measured. What is saved is saved after each measurement,
-so that whatever ends the run leaves what was finished.
+The paths are checked before the first measurement. The file of --save is written after each
+measurement, so that an interrupted run leaves its finished results.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from fastmlp.cli import steps
 from fastmlp.cli.screen import Screen
 from fastmlp.errors import DataError, UnwritableError, refuse
 from fastmlp.system.files import write_whole
-from fastmlp.system.interrupts import interrupts_held, orderly_end
+from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
 from fastmlp.system.reading import read_whole
 
 Document = dict[str, Any]
-PLACES = ("save", "html", "roofline")
-STATUS = """Exit status: 0 when every comparison that was asked for gave a result and all was
-written; 1 when one failed or took too long, when an implementation named with --against is not
-installed, or when a file could not be written; 130 after Ctrl-C and 143 after SIGTERM, with what
-was measured until then shown and saved."""
+PATH_OPTIONS = ("save", "html", "roofline")
+STATUS = """Exit status: 0 if every comparison has a result and all files were written; 1 if one
+failed or took too long, if an implementation named with --against is not installed, or if a file
+could not be written; 130 after Ctrl-C and 143 after SIGTERM, after which the finished results are
+shown and saved."""
 
 
 @dataclass
 class View:
-    """What is shown of a document: tables, the rows of its charts, and more files to write."""
+    """The view of a document: tables, the rows of its charts, and functions that make files."""
 
     tables: Sequence[Any]
     workloads: Sequence[Any] = ()
@@ -39,33 +39,33 @@ class View:
 
 
 class Output:
-    """Shows and saves one run: `given` are the command's arguments."""
+    """Shows and saves one run; `given` are the arguments of the command."""
 
     def __init__(self, given: dict[str, Any], screen: Screen) -> None:
         self.given, self.screen = given, screen
         self.document: Document | None = None
         self.rescue: Path | None = None
         self.problem = ""
-        self.places = checked_places(given)
-        self.earlier = earlier_run(given)
+        self.paths = check_paths(given)
+        self.earlier = read_earlier_run(given)
 
-    def measured(
+    def measure(
         self,
         measure: Callable[..., Document],
         line: Callable[[Document], str],
         view: Callable[[Document], View],
     ) -> None:
-        """Measure, show and save; then exit with the status that STATUS describes.
+        """Measure, show and save; then exit with a status as in STATUS.
 
-        line : returns the line that shows a finished row; view : returns what a document shows
+        line : returns the line for a finished row; view : returns the view of a document
         """
         from fastmlp.bench.summary import failures
 
         if self.earlier is not None:
-            self.screen.say(f"going on with {self.given['save']}")
-        with orderly_end():
+            self.screen.say(f"continuing {self.given['save']}")
+        with raise_on_sigterm():
             try:
-                steps.prepared("float32", "compiled", self.screen.say)
+                steps.prepare_kernels("float32", "compiled", self.screen.say)
                 self.document = measure(
                     say=self.screen.say,
                     keep=self.keep,
@@ -80,9 +80,9 @@ class Output:
             click.get_current_context().exit(1)
 
     def keep(self, document: Document) -> None:
-        """Save what there is, when a measurement is finished.
+        """Save the document after a measurement.
 
-        An older run under the same name is replaced as soon as there is a result, not before.
+        An older file of the same name is replaced when there is a first result, not before.
         """
         from fastmlp.bench.summary import has_result
 
@@ -91,20 +91,20 @@ class Output:
             self.save(document)
 
     def save(self, document: Document) -> None:
-        """Write the run to its path; while that fails, to another one."""
+        """Write the run to its path; if that fails, to another one."""
         from fastmlp.report import to_json
 
         data = (to_json(document) + "\n").encode()
-        with interrupts_held():
+        with hold_interrupts():
             try:
-                write_whole(self.places["save"], data)
+                write_whole(self.paths["save"], data)
                 self.problem = ""
                 return
             except UnwritableError as error:
                 problem = str(error)
             try:
-                other = self.rescue or self.places["save"]
-                kept = steps.saved(other, lambda path: write_whole(path, data))
+                other = self.rescue or self.paths["save"]
+                kept = steps.save_file(other, lambda path: write_whole(path, data))
                 self.rescue, problem = (
                     kept.path,
                     f"{problem} It was written to {kept.path} instead.",
@@ -116,7 +116,7 @@ class Output:
         self.problem = problem
 
     def deliver(self, document: Document, view: View) -> None:
-        """Show the whole of a run, and write all files."""
+        """Show the results of a run, and write all files."""
         from fastmlp import report
         from fastmlp.bench.summary import doubts, has_result
 
@@ -136,9 +136,9 @@ class Output:
             self.write(name, data())
 
     def write(self, name: str, data: bytes) -> None:
-        """Write one of the further files; where that fails, to another path."""
+        """Write one of the other files to its path; if that fails, to another one."""
         try:
-            kept = steps.saved(self.places[name], lambda path: write_whole(path, data))
+            kept = steps.save_file(self.paths[name], lambda path: write_whole(path, data))
             problem = str(kept.error or "")
         except UnwritableError as error:
             problem = str(error)
@@ -149,35 +149,35 @@ class Output:
             self.screen.say(f"report written to {self.given[name]}")
 
 
-def checked_places(given: dict[str, Any]) -> dict[str, Path]:
-    """Return the absolute paths of all files to be written, by the names of their options.
+def check_paths(given: dict[str, Any]) -> dict[str, Path]:
+    """Return the absolute paths of the files to write, by the names of their options.
 
-    Refuses, before the time is spent, what cannot be written and what cannot be drawn.
+    Raises an error before the measurements if a file cannot be written, or charts cannot be drawn.
     """
-    places = {name: steps.check_place(given[name], name) for name in PLACES if given.get(name)}
-    if len({place.resolve() for place in places.values()}) < len(places):
-        names = " and ".join(f"--{name}" for name in places)
+    paths = {name: steps.check_path(given[name], name) for name in PATH_OPTIONS if given.get(name)}
+    if len({path.resolve() for path in paths.values()}) < len(paths):
+        names = " and ".join(f"--{name}" for name in paths)
         raise refuse(names, "must name different files", "the same", "Name another file.")
-    if places.keys() & {"html", "roofline"}:
+    if paths.keys() & {"html", "roofline"}:
         from fastmlp.report.charts import figure_class
 
         figure_class()  # raises MissingExtraError without matplotlib
-    return places
+    return paths
 
 
-def earlier_run(given: dict[str, Any]) -> Document | None:
-    """Return the run to go on with; None without --resume, and where there is no such file yet."""
+def read_earlier_run(given: dict[str, Any]) -> Document | None:
+    """Return the run to continue; None without --resume, or if its file does not exist yet."""
     if not given["resume"]:
         return None
     if not given["save"]:
-        raise click.UsageError("--resume needs --save, the file to go on from")
+        raise click.UsageError("--resume needs --save, the file to continue from")
     if not given["save"].exists():
         return None
     return read_run(given["save"])
 
 
 def read_run(path: Path) -> Document:
-    """Return a saved run. Raises DataError when the file is something else."""
+    """Return a saved run. Raises DataError if the file is not one."""
     from fastmlp.bench.compare import samples
 
     try:
@@ -187,4 +187,4 @@ def read_run(path: Path) -> Document:
             return dict(document)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
-    raise DataError(f"{path} is no run that fastmlp bench saved with --save.")
+    raise DataError(f"{path} is not a run that fastmlp bench saved with --save.")

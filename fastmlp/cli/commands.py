@@ -1,6 +1,6 @@
-"""The commands: train, evaluate, predict, ...; all that they print goes through `screen`.
+"""The commands train, evaluate, predict, and so on; `screen` prints all their output.
 
-What takes time to import is imported by the command that needs it: help answers at once.
+Slow modules are imported by the command that needs them, so that `fastmlp --help` is fast.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ def main() -> None:
 def train(**given: Any) -> None:
     """Train a network and save it.
 
-    Without options it reaches 98 % on MNIST. Where MNIST cannot be had it trains on digits,
-    which are generated, and says so. Ctrl-C saves the network as it is then, or with
-    --early-stopping the best so far; so does a run that diverges, with its last good epoch. Where
-    the model cannot be saved after training, it is saved elsewhere. After divergence, or where a
-    file could not be written, the exit status is 1.
+    Without options it reaches 98 % on MNIST. If MNIST cannot be loaded, it uses generated digits,
+    with a message. Ctrl-C saves the network as it is then, or with --early-stopping the best so
+    far. A run that diverges saves the network of its last good epoch. If the model cannot be saved
+    in its file, it is saved in another one. The exit status is 1 after divergence, or if a file
+    could not be written.
     """
     from fastmlp import report
 
     arguments.check_together(given)
     for option in ("model", "checkpoint"):
         if given[option]:
-            steps.check_place(given[option], option)
+            steps.check_path(given[option], option)
     screen = Screen(given["json"])
     data = screen.data(given)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
-    place = steps.check_place(model)
-    network = steps.built(data, given, screen.say)
-    seconds = steps.prepared(network.dtype, given["backend"], screen.say)
+    path = steps.check_path(model)
+    network = steps.build_network(data, given, screen.say)
+    seconds = steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     with screen.line() as draw:
-        history, error = steps.trained(network, data, given, draw)
+        history, error = steps.train_network(network, data, given, draw)
     status = EXIT_STATUS.get(history.stopped, 1 if error else 0)
-    test, kept = None, steps.saved(place, network.save)
+    test, kept = None, steps.save_file(path, network.save)
     for failure in filter(None, (error, kept.error)):
         screen.fail(str(failure))
     if kept.error:
@@ -70,17 +70,19 @@ def train(**given: Any) -> None:
 @main.command()
 @arguments.EVALUATE
 def evaluate(**given: Any) -> None:
-    """Test a saved MODEL, class by class.
+    """Test a saved MODEL, with the accuracy of each class.
 
-    Without --dataset it is tested on the data set that its file is named after, or MNIST.
+    Without --dataset, the data set is the one with the name of the model's file, or MNIST.
     """
     from fastmlp import report
     from fastmlp.network import Network
 
     screen, network = Screen(given["json"]), Network.load(given["model"])
-    data = screen.data({**given, "dataset": given["dataset"] or steps.namesake(given["model"])})
+    data = screen.data(
+        {**given, "dataset": given["dataset"] or steps.default_dataset(given["model"])}
+    )
     screen.say(report.network_line(network))
-    steps.prepared(network.dtype, given["backend"], screen.say)
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     images, labels = data.test.images, data.test.labels
     result = network.evaluate(images, labels, given["backend"])
     classes = max(network.sizes[-1], 2)
@@ -95,9 +97,9 @@ def evaluate(**given: Any) -> None:
 @main.command()
 @arguments.PREDICT
 def predict(**given: Any) -> None:
-    """Tell what an IMAGE shows.
+    """Predict the class of an IMAGE with a saved MODEL.
 
-    A saved MODEL answers for an IDX, .npy, .png or .jpg file.
+    IMAGE is an IDX, .npy, .png or .jpg file.
     """
     from fastmlp import report
     from fastmlp.datasets.picture import read_pictures
@@ -106,8 +108,8 @@ def predict(**given: Any) -> None:
     screen, network = Screen(given["json"]), Network.load(given["model"])
     pictures = read_pictures(given["image"], network.sizes[0])
     first = given["index"]
-    images = steps.chosen(pictures.images, first, given["count"])
-    steps.prepared(network.dtype, given["backend"], screen.say)
+    images = steps.select_images(pictures.images, first, given["count"])
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
     answers = report.predictions(network, images, outputs, first)
     screen.say(*pictures.notes)
@@ -120,33 +122,33 @@ def predict(**given: Any) -> None:
 def find_learning_rate(**given: Any) -> None:
     """Find a learning rate by halving.
 
-    A high rate is halved until training on some of the images learns best.
+    A high rate is halved while that lowers the cost of a short training.
     """
     from fastmlp import report, training
 
     arguments.check_together(given)
     screen = Screen(given["json"])
     data = screen.data(given)
-    network = steps.built(data, given, screen.say)
-    steps.prepared(network.dtype, given["backend"], screen.say)
+    network = steps.build_network(data, given, screen.say)
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     probes: list[tuple[float, float, float]] = []
 
-    def tell(rate: float, before: float, after: float) -> None:
+    def show_probe(rate: float, before: float, after: float) -> None:
         probes.append((rate, before, after))
         screen.say(report.probe_line(rate, before, after))
 
     settings = {name: given[name] for name in steps.SEARCHED}
-    rate = training.find_learning_rate(network, data.train, on_probe=tell, **settings)
+    rate = training.find_learning_rate(network, data.train, on_probe=show_probe, **settings)
     screen.show(report.search_document(data, network, settings, probes, rate))
-    screen.say(f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g} begins with it")
+    screen.say(f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g} starts with it")
 
 
 @main.command()
 @arguments.WARMUP
 def warmup(**given: Any) -> None:
-    """Compile the kernels ahead, so that the first training does not have to."""
+    """Compile the kernels before the first training."""
     screen = Screen(given["json"])
-    seconds = steps.prepared(given["dtype"], "compiled", screen.say)
+    seconds = steps.prepare_kernels(given["dtype"], "compiled", screen.say)
     if given["json"]:
         screen.show({"dtype": given["dtype"], "compile_seconds": seconds})
     screen.say(f"kernels for {given['dtype']} are ready: {seconds:.2f} s")
@@ -155,10 +157,10 @@ def warmup(**given: Any) -> None:
 @main.command()
 @arguments.INFO
 def info(**given: Any) -> None:
-    """Show what this machine offers.
+    """Show the facts of this machine.
 
-    Processor, vectors, threads and what limits them, versions, and the place of the cache. With
-    --measure also what it can do at most: arithmetic, bandwidth, the cost of meeting.
+    These are processor, vectors, threads and their limits, versions, and the path of the cache;
+    with --measure also the speed of arithmetic and memory, and the time of a barrier.
     """
     from fastmlp import report
     from fastmlp.bench.machine import describe_machine
@@ -168,7 +170,7 @@ def info(**given: Any) -> None:
     if given["measure"]:
         from fastmlp.bench.limits import measure_limits
 
-        steps.prepared("float32", "compiled", screen.say)
+        steps.prepare_kernels("float32", "compiled", screen.say)
         document["limits"] = measure_limits()
         tables.append(report.limits_table(document["limits"]))
     screen.show(document, *tables)
@@ -177,17 +179,18 @@ def info(**given: Any) -> None:
 @main.command()
 @arguments.VERIFY
 def verify(**given: Any) -> None:
-    """Check every kernel on this machine against the float64 reference.
+    """Check the kernels against the float64 reference.
 
-    Thousands of random cases: shapes at the edges of tiles, activations, costs, densities, threads.
-    A failure is a line that reproduces it alone, and exit status 1.
+    Runs thousands of random cases on this machine: sizes at the boundaries of tiles, activations,
+    costs, densities, threads. Each failure is shown with the command that repeats it; the exit
+    status is then 1.
     """
     from fastmlp import report
     from fastmlp.verify import verify as run
 
     screen = Screen(given["json"])
     for dtype in ("float32", "float64"):
-        steps.prepared(dtype, "compiled", screen.say)
+        steps.prepare_kernels(dtype, "compiled", screen.say)
     with screen.line() as draw:
         outcome = run(
             given["cases"],

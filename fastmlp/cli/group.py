@@ -1,4 +1,4 @@
-"""How every command ends: an error is one line, and a signal has its exit status."""
+"""The end of each command: an error is printed in one line, and a signal has its exit status."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import click
 from fastmlp.errors import FastMLPError
 from fastmlp.system.interrupts import Terminated
 
-# The exit status of a program that a signal ended: 128 + its number
+# The exit status after a signal: 128 + its number
 EXIT_STATUS = {"interrupted": 130, "terminated": 143}
 
-# What only writing gives: in an error that names no file, it is of what is printed
+# Errors of writing: if such an error has no file name, it is of standard output
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -29,25 +29,25 @@ def _errors_in_one_line() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise
-        place = error.filename or ("standard output" if error.errno in OF_WRITING else None)
-        said = f"{place}: {error.strerror}" if place and error.strerror else str(error)
+        name = error.filename or ("standard output" if error.errno in OF_WRITING else None)
+        said = f"{name}: {error.strerror}" if name and error.strerror else str(error)
         raise click.ClickException(said) from None
     except MemoryError as error:
         raise click.ClickException(f"not enough memory. {error}") from None
 
 
 class Commands(click.Group):
-    """Ends every command in order: an error is one line, and Ctrl-C is exit status 130."""
+    """The group of all commands; prints errors in one line, and exits with 130 after Ctrl-C."""
 
     def make_context(self, *arguments: Any, **named: Any) -> click.Context:
-        """Read a command's arguments; help and the version are printed here."""
+        """Read the arguments of a command; this also prints help and the version."""
         with _errors_in_one_line():
             return super().make_context(*arguments, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and end with its exit status."""
         for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # a name it cannot encode must not end the program
+            if hasattr(stream, "reconfigure"):  # characters it cannot encode are printed as "?"
                 stream.reconfigure(errors="replace")
         try:
             with _errors_in_one_line():

@@ -1,4 +1,4 @@
-"""What the command line prints, and where: lines and tables for people, or one JSON document."""
+"""The output of the command line: lines and tables for people, or one JSON document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ REDRAW_SECONDS = 0.05
 
 
 class Screen:
-    """Standard output for people: lines and tables. With --json it is kept for the document."""
+    """Prints lines and tables to standard output, or with --json to standard error.
+
+    With --json, standard output contains only the document.
+    """
 
     def __init__(self, as_json: bool) -> None:
         from rich.console import Console
@@ -31,13 +34,13 @@ class Screen:
         self.ascii_only = self.console.options.ascii_only
 
     def say(self, *lines: str, style: str | None = None) -> None:
-        """Print lines, each of which begins with the data set's name once there is one."""
+        """Print lines, each after the name of the data set, once it is loaded."""
         prefix = f"{self.name}: " if self.name else ""
         for line in lines:
             self.console.print(prefix + line, style=style, soft_wrap=not self.console.is_terminal)
 
     def show(self, document: dict[str, Any], *tables: Any) -> None:
-        """Print the tables between empty lines, or the document in their stead."""
+        """Print the tables between empty lines, or with --json only the document."""
         from fastmlp.report import to_json
 
         if self.as_json:
@@ -49,22 +52,25 @@ class Screen:
             self.console.print()
 
     def fail(self, message: str) -> None:
-        """Print an error on standard error; the command goes on."""
+        """Print an error to standard error; the command continues."""
         click.echo(f"Error: {message}", err=True)
 
     def data(self, given: dict[str, Any]) -> Dataset:
-        """Load the data set that the arguments ask for, and name it in every line from here on."""
+        """Load the data set of the arguments; all later lines start with its name."""
         from fastmlp.report import dataset_lines
 
         with self.line() as draw:
-            data = steps.found(given, self.say, draw)
+            data = steps.find_data(given, self.say, draw)
         self.name = data.name
         self.say(*dataset_lines(data))
         return data
 
     @contextmanager
     def line(self) -> Iterator[Callable[[Any], None]]:
-        """Give a function that redraws one line of a terminal; the line is gone at the end."""
+        """Yield a function that redraws one line of the terminal; at the end the line is deleted.
+
+        If the output is not a terminal, the function does nothing.
+        """
         if not self.live:
             yield lambda _: None
             return

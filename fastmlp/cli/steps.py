@@ -1,7 +1,8 @@
-"""The steps that commands share: find the data, build the network, prepare the kernels, train.
+"""The steps of several commands: find data, build a network, prepare kernels, train, save.
 
-`given` are a command's arguments by name; `say` takes a line for people to read, and its style;
-`draw` takes a line that replaces the one drawn before.
+given : the arguments of a command by name
+say : function that prints a line, in a style
+draw : function that prints a line in place of the one drawn before
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastmlp.errors import CheckpointError, DivergedError, FastMLPError, UnwritableError, refuse
 from fastmlp.system.files import check_folder, check_writable
-from fastmlp.system.interrupts import interrupts_held, orderly_end
+from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
 
 if TYPE_CHECKING:
     from fastmlp.arrays import Array
@@ -28,7 +29,7 @@ Given = Mapping[str, Any]
 Say = Callable[..., object]
 Draw = Callable[[Any], object]
 
-# The arguments that go on to functions of the library under the same names
+# The arguments that functions of the library have under the same names
 BUILT = ("output", "cost", "seed", "dtype")
 SEARCHED = ("start", "batch_size", "samples", "seed", "backend")
 TRAINED = (
@@ -38,8 +39,8 @@ TRAINED = (
 )
 
 
-def found(given: Given, say: Say, draw: Draw) -> Dataset:
-    """Load the data set named; where none is, MNIST, or else digits, and say why."""
+def find_data(given: Given, say: Say, draw: Draw) -> Dataset:
+    """Load the data set of the arguments. By default this is MNIST, or digits if that fails."""
     from fastmlp import report
     from fastmlp.datasets import load_dataset
 
@@ -58,23 +59,23 @@ def found(given: Given, say: Say, draw: Draw) -> Dataset:
         return load_dataset("digits")
 
 
-def namesake(model: Path) -> str:
-    """Return the data set that a model is tested on by default: its file's name, or "mnist"."""
+def default_dataset(model: Path) -> str:
+    """Return the data set to test a model on: the one with the name of its file, or "mnist"."""
     from fastmlp.datasets import DATASET_NAMES
 
     return model.stem if model.stem in DATASET_NAMES else "mnist"
 
 
-def chosen(images: Array, first: int, count: int) -> Array:
-    """Return the images of a file from the first one wanted on, or refuse if it has none there."""
+def select_images(images: Array, first: int, count: int) -> Array:
+    """Return `count` images from index `first` on. Raises ArgumentError if there is none."""
     if first >= len(images):
         rule = f"must be below {len(images)}, the number of images in the file"
         raise refuse("index", rule, first, "Images count from 0.")
     return images[first : first + count]
 
 
-def built(data: Dataset, given: Given, say: Say) -> Network:
-    """Build the network of the arguments; the data decides on what they leave open."""
+def build_network(data: Dataset, given: Given, say: Say) -> Network:
+    """Build the network of the arguments; the data give the sizes that are not set."""
     from fastmlp.network import Network
     from fastmlp.report import network_line
 
@@ -88,8 +89,8 @@ def built(data: Dataset, given: Given, say: Say) -> Network:
     return network
 
 
-def prepared(dtype: Any, backend: str, say: Say) -> float:
-    """Compile or load the kernels, and return the seconds that took; who must wait is told."""
+def prepare_kernels(dtype: Any, backend: str, say: Say) -> float:
+    """Compile or load the kernels, and return the seconds that took; print a line to compile."""
     import numpy as np
 
     from fastmlp.backends import backend_named
@@ -98,20 +99,20 @@ def prepared(dtype: Any, backend: str, say: Say) -> float:
     kernels, precision = backend_named(backend), np.dtype(dtype)
     if kernels.is_compiled(precision):
         return float(kernels.prepare(precision))
-    say("compiling the kernels, this once: 10 to 30 seconds")
+    say("compiling the kernels, only this once: 10 to 30 seconds")
     seconds = float(kernels.prepare(precision))
     say(f"compiled in {duration(seconds)}")
     return seconds
 
 
-def trained(
+def train_network(
     network: Network, data: Dataset, given: Given, draw: Draw
 ) -> tuple[History, FastMLPError | None]:
-    """Train, and return the history, and the error that ended the run after a good epoch.
+    """Train; return the history, and the error that ended the run after a good epoch, or None.
 
-    That is divergence, or a checkpoint that cannot be written. The history is the one so far, also
-    after Ctrl-C and SIGTERM, and its `stopped` says why. Raises where nothing was learnt that an
-    older model should give way to.
+    The error is divergence, or a checkpoint that cannot be written. After Ctrl-C and SIGTERM the
+    history is the one so far, and `history.stopped` is the reason. If no epoch was good, the
+    exception is raised, so that an older model is not replaced.
     """
     from fastmlp import report, training
 
@@ -124,7 +125,7 @@ def trained(
         draw(report.progress_line(data.name, progress))
 
     try:
-        with orderly_end():
+        with raise_on_sigterm():
             history = training.train(
                 network, split, validation=held_out, callbacks=[follow], **settings
             )
@@ -137,12 +138,12 @@ def trained(
             raise
         return last[0].history, error
     if given["epochs"] and not len(history):
-        raise DivergedError(f"{history.stopped}. Check the data, or begin with another seed.")
+        raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")
     return history, None
 
 
 def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:
-    """Part a split at random, by the seed: what to train on, and a share to validate with."""
+    """Divide a split at random into one to train on and a share for validation."""
     import numpy as np
 
     from fastmlp.datasets import Split
@@ -151,7 +152,7 @@ def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split
         return split, None
     held = round(share * len(split))
     if not 0 < held < len(split):
-        rule = f"must leave at least one of the {len(split):,} images on either side"
+        rule = f"must leave at least one of the {len(split):,} images in each part"
         raise refuse("validation", rule, share, "Pass 0.1, for example.")
     order = np.random.default_rng(seed).permutation(len(split))
     fitted, judged = (
@@ -161,36 +162,35 @@ def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split
     return fitted, judged
 
 
-def check_place(place: Path, option: str = "model") -> Path:
-    """Return the absolute path of a file that can be written.
+def check_path(path: Path, option: str = "model") -> Path:
+    """Return the absolute path of a file, or for --checkpoint of a folder.
 
-    It is refused before time is spent on what it is for. A folder is checked where the option is
-    that of checkpoints.
+    Raises ArgumentError if it cannot be written, before time is spent on its content.
     """
     check, kind = (check_folder, "folder") if option == "checkpoint" else (check_writable, "file")
     try:
-        return check(place)
+        return check(path)
     except UnwritableError as error:
-        rule, got = f"must be a {kind} that can be written", f"{place}: {error.strerror}"
+        rule, got = f"must be a {kind} that can be written", f"{path}: {error.strerror}"
         raise refuse(option, rule, got, f"Name another {kind} with --{option}.") from None
 
 
 class Saved(NamedTuple):
-    """Where a file is, and why it is not where it was wanted, None if it is there."""
+    """The path of a saved file, and the error if it is not the path that was wanted."""
 
     path: Path
     error: UnwritableError | None
 
 
-def saved(place: Path, write: Callable[[Path], object]) -> Saved:
-    """Write a file by `write(path)`; where that fails, by `write` to another path.
+def save_file(wanted: Path, write: Callable[[Path], object]) -> Saved:
+    """Write a file with `write(path)`; if that fails, try other paths.
 
-    Other paths are in the working folder, the home folder and the temporary folder, under a name
-    that no file has there. Raises UnwritableError that names them all where none will do.
+    They are in the working folder, the home folder and the temporary folder, with a name that no
+    file has there. Raises UnwritableError, which names them all, if all fail.
     """
     failed: list[UnwritableError] = []
-    with interrupts_held():
-        for path in chain([place], _elsewhere(place)):
+    with hold_interrupts():
+        for path in chain([wanted], _other_paths(wanted)):
             try:
                 write(path)
             except UnwritableError as error:
@@ -203,18 +203,18 @@ def saved(place: Path, write: Callable[[Path], object]) -> Saved:
     raise UnwritableError(" Nor can ".join([str(failed[0]), *others]))
 
 
-def _elsewhere(place: Path) -> Iterator[Path]:
-    """Yield other paths for a file, in the order in which they are to be tried."""
+def _other_paths(wanted: Path) -> Iterator[Path]:
+    """Yield other paths for a file, in the order in which to try them."""
     for find in (Path.cwd, Path.home):
         with suppress(OSError, RuntimeError):  # a deleted folder, a user without a home
-            yield _unused(find() / place.name)
+            yield _unused(find() / wanted.name)
     with suppress(OSError):
-        folder = Path(mkdtemp(prefix="fastmlp-"))  # for this user alone
-        yield folder / place.name
+        folder = Path(mkdtemp(prefix="fastmlp-"))  # for this user only
+        yield folder / wanted.name
         folder.rmdir()  # the last path failed as well
 
 
 def _unused(path: Path) -> Path:
-    """Return the path, or with a number in its name, "mnist-1.safetensors", where it is taken."""
+    """Return the path, with a number if it already exists: "mnist-1.safetensors"."""
     names = (path, *(path.with_stem(f"{path.stem}-{number}") for number in range(1, 1000)))
     return next(name for name in names if not os.path.lexists(name))

@@ -1,4 +1,4 @@
-"""Data sets: by name, found on this machine or downloaded; from files; or generated."""
+"""Load data sets: by name, found on this machine or downloaded; from files; or generated."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def load_dataset(
 ) -> Dataset:
     """Return a data set.
 
-    name     : "mnist", "fashion-mnist", "kmnist", "digits", a folder of IDX files, or an .npz
-    folder   : where the files of a named set are; by default FASTMLP_DATA, then the user cache
-    download : whether a named set found nowhere may be downloaded into the user cache
-    mirrors  : https addresses to download from, in turn, instead of the published ones
+    name     : "mnist", "fashion-mnist", "kmnist", "digits", a folder of IDX files, or an .npz file
+    folder   : where the files of a named set are; by default FASTMLP_DATA, then the user's cache
+    download : whether a named set that is not found may be downloaded into the user's cache
+    mirrors  : https addresses to try in this order, instead of the published ones
     progress : called while downloading as progress(file name, bytes so far, bytes in all or None)
 
-    Raises ArgumentError, DataError (a file is not what it should be) or DataUnavailableError.
+    Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
     if name in FAMILIES:
         return load_family(
@@ -60,7 +60,8 @@ def load_dataset(
     for argument, value in (("folder", folder), ("mirrors", mirrors)):
         if value is not None:
             known = ", ".join(FAMILIES)
-            raise refuse(argument, f"goes with {known} only", f"it with {name}", "Leave it out.")
+            rule = f"is allowed for {known} only"
+            raise refuse(argument, rule, f"it for {name}", "Leave it out.")
     if name == "digits":
         return generate_digits()
     path = Path(name)

@@ -1,4 +1,4 @@
-"""The data sets that can be downloaded: where they are, and what their bytes must be."""
+"""The data sets that can be downloaded: their addresses, shapes and digests."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One published file. Its name is `<name>.gz`.
+    """One published file, called `<name>.gz`.
 
-    shape  : of the uint8 array inside
-    sha256 : of the decompressed "content", or of the published "gzip" file as it is
+    shape  : of the uint8 array in the file
+    sha256 : digest of the decompressed "content", or of the published "gzip" file
 
-    "content" lets a copy that somebody compressed again pass; it is used where it is known.
+    "content" also accepts a copy that was compressed again; it is used if that digest is known.
     """
 
     name: str
@@ -24,7 +24,7 @@ class IdxFile:
 
     @property
     def most(self) -> int:
-        """Bytes that the published file cannot exceed: gzip adds next to nothing."""
+        """The largest possible size of the published file in bytes; gzip adds very little."""
         return math.prod(self.shape) + 4096
 
 

@@ -1,4 +1,4 @@
-"""The `Split` and `Dataset` records: the one format in which every data set travels."""
+"""The records `Split` and `Dataset`, which every loader returns."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from fastmlp.errors import refuse
 
 @dataclass(frozen=True)
 class Split:
-    """Images and their labels, row by row.
+    """Images and their labels.
 
     images : uint8 (pixels), float32 or float64, `(N, I)`
     labels : any integer dtype, `(N,)`, each at least 0
 
-    Raises ArgumentError when a shape or dtype is another one, or the counts differ.
+    Raises ArgumentError if a shape or dtype is wrong, or the counts differ.
     """
 
     images: NDArray[Any]
@@ -53,13 +53,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A named data set: what to train on, what to test on, and how to show it.
+    """A data set: training and test images, and how to show them.
 
     name        : the name to print, "mnist" for example
-    train, test : the two splits, of equal image width I
-    class_names : what label 0, 1, 2, … means
+    train, test : the two splits, with the same number of values I for each image
+    class_names : the names of the labels 0, 1, 2, …
     image_shape : (height, width) with height * width == I
-    source      : where the data came from: a folder, a URL, "generated, seed 0"
+    source      : the origin of the data: a folder, a URL, or "generated, seed 0"
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Keeps a decompressed copy of large gzip files in the user cache: gunzip is most of a load.
+"""Store decompressed copies of large gzip files in the cache: gunzip is most of the loading time.
 
-A copy is found by its source's path, size and time of change, and believed only if its bytes have
-the SHA-256 in its own name. Whatever goes wrong with the cache, the source is read instead.
+The name of a copy contains the path, size and modification time of its source, and the SHA-256 of
+its content, which is checked on reading. After any error of the cache, the source is read.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from fastmlp.errors import DataError
 from fastmlp.system.files import write_whole
 from fastmlp.system.paths import cache_folder, make_folder
 
-WORTH_KEEPING = 1 << 20  # bytes decompressed; less is unpacked at once
+WORTH_KEEPING = 1 << 20  # bytes decompressed; smaller files are decompressed each time
 
 
 def read_decoded(path: Path, entry: IdxFile, *, as_published: bool) -> NDArray[np.uint8]:
-    """Return what `read_verified` returns, from the decompressed copy if there is a true one."""
+    """Return what `read_verified` returns, from the decompressed copy if there is a valid one."""
     root = cache_folder()
     if root is None or entry.most < WORTH_KEEPING or not path.is_file() or not is_gzip(path):
         return read_verified(path, entry, as_published=as_published)

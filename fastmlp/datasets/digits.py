@@ -1,10 +1,10 @@
-"""The built-in digits: 28 x 28 images drawn by a pen that never goes the same way twice.
+"""The built-in digits: 28 x 28 images of handwriting-like digits, drawn with random variations.
 
-Every class has a bank of written forms, each kept as its distance field: how far each place is
-from the pen's way. An image looks the field up through a random affine and elastic distortion and
-inks what is nearer than half a pen's width. Training and test images share the forms, as two
-lots by the same writers. The same seed gives the same bytes on any machine:
-the one sum whose order a BLAS may choose is exact, all else is elementwise + - * / and sqrt.
+Each class has a set of written forms. A form is stored as its distance field: the distance of each
+grid point from the path of the pen. For an image, a random affine and elastic distortion maps each
+pixel to a point of the field, and a pixel nearer than half the width of the pen is ink. Training
+and test images use the same forms. The same seed gives the same bytes on any machine: the
+only sum whose order a BLAS can choose is exact, and all else is elementwise + - * / and sqrt.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from fastmlp.errors import refuse
 Floats = NDArray[np.float32]
 
 SIDE = 28
-UNIT = 9.6  # pixels in a unit of the strokes: digits are about 20 pixels high, as in MNIST
+UNIT = 9.6  # pixels for each unit of the strokes: digits are about 20 pixels high, as in MNIST
 FORMS = 144  # written forms of each class, a multiple of every number of styles
-WOBBLE = 0.10  # how far a form's points stray, in units
-GRID = 56  # the fields' resolution
+WOBBLE = 0.10  # the deviation of a form's points, in units
+GRID = 56  # points of a field in each direction
 REACH = 1.4  # the fields cover -REACH to REACH
-STEP = 0.05  # between the points of a pen's way, in units
-# Elastic distortion: cosines of up to 3 half waves across and down, the affine ones left out.
+STEP = 0.05  # distance between points on the path of the pen, in units
+# Elastic distortion: cosines of up to 3 half waves in each direction, without the affine ones
 WAVES = tuple((i, j) for i in range(4) for j in range(4) if i + j > 1)
-CHUNK = 100  # images drawn at once; part of the seed's meaning
+CHUNK = 100  # images drawn at once; another value gives other images for the same seed
 
 
 def generate_digits(train: int = 60_000, test: int = 10_000, seed: int = 0) -> Dataset:
-    """Return generated digits: uint8 images `(N, 784)`, labels 0 to 9 as chance has them.
+    """Return generated digits: uint8 images `(N, 784)`, and random labels from 0 to 9.
 
-    The test images depend on the seed and not on how many training images are asked for.
+    The test images depend on the seed, but not on the number of training images.
     """
     for argument, value in (("train", train), ("test", test)):
         if value < 1:
-            raise refuse(argument, "must be at least 1", value, "Ask for one image or more.")
+            raise refuse(argument, "must be at least 1", value, "Pass 1 or more.")
     if seed < 0:
-        raise refuse("seed", "must be at least 0", seed, "Any whole number from 0 will do.")
+        raise refuse("seed", "must be at least 0", seed, "Pass a whole number from 0 on.")
     from concurrent.futures import ThreadPoolExecutor
 
     forms, *splits = np.random.SeedSequence(seed).spawn(3)
-    bank, basis = _bank(np.random.default_rng(forms)), _basis()
+    bank, basis = _make_bank(np.random.default_rng(forms)), _make_basis()
     images = np.empty((train + test, SIDE * SIDE), np.uint8)
     labels = np.empty(train + test, np.uint8)
 
@@ -55,7 +55,7 @@ def generate_digits(train: int = 60_000, test: int = 10_000, seed: int = 0) -> D
         labels[start:stop] = rng.integers(0, 10, stop - start)
         _draw(rng, bank, basis, labels[start:stop], images[start:stop])
 
-    chunks = []  # each with a seed of its own, so that any thread may draw it
+    chunks = []  # each has its own seed, so that any thread can draw it
     for split, begin, end in zip(splits, (0, train), (train, train + test), strict=True):
         starts = range(begin, end, CHUNK)
         seeds = split.spawn(len(starts))
@@ -73,32 +73,33 @@ def generate_digits(train: int = 60_000, test: int = 10_000, seed: int = 0) -> D
 
 
 def _spread(rng: np.random.Generator, *shape: int) -> Floats:
-    """Return numbers of mean 0 and deviation 1 within ±3: the sum of three uniform ones."""
+    """Return numbers of mean 0 and standard deviation 1, within ±3: sums of three uniform ones."""
     a, b, c = rng.random((3, *shape), np.float32)
     return np.asarray(2 * (a + b + c) - 3, np.float32)
 
 
-def _bank(rng: np.random.Generator) -> Floats:
+def _make_bank(rng: np.random.Generator) -> Floats:
     """Return the distance fields of every form of every class, in pixels, `(10, F, G, G)`."""
-    fields = [_fields(rng, style, FORMS // len(styles)) for styles in STYLES for style in styles]
+    pairs = [(style, FORMS // len(styles)) for styles in STYLES for style in styles]
+    fields = [_make_fields(rng, style, forms) for style, forms in pairs]
     return np.concatenate(fields).reshape(10, FORMS, GRID, GRID)
 
 
-def _fields(rng: np.random.Generator, style: Style, forms: int) -> Floats:
-    """Return the distance fields of `forms` ways to write one style, `(forms, G, G)`."""
+def _make_fields(rng: np.random.Generator, style: Style, forms: int) -> Floats:
+    """Return the distance fields of `forms` variations of one style, `(forms, G, G)`."""
     grid = np.linspace(-REACH, REACH, GRID, dtype=np.float32)
     square = np.full((forms, GRID, GRID), np.inf, np.float32)
     here = np.empty_like(square)
     for stroke in style:
         points = np.array(stroke, np.float32) + WOBBLE * _spread(rng, forms, len(stroke), 2)
-        for x, y in _way(points):
+        for x, y in _trace_curve(points):
             across, down = (grid - x[:, None]) ** 2, (grid - y[:, None]) ** 2
             np.add(down[:, :, None], across[:, None, :], out=here)
             np.minimum(square, here, out=square)
     return np.asarray(np.sqrt(square) * UNIT, np.float32)
 
 
-def _way(points: Floats) -> Iterator[Floats]:
+def _trace_curve(points: Floats) -> Iterator[Floats]:
     """Yield (x, y), each `(forms,)`, along Catmull-Rom curves through `(forms, n, 2)` points."""
     ends = 2 * points[:, :1] - points[:, 1:2], 2 * points[:, -1:] - points[:, -2:-1]
     p = np.concatenate([ends[0], points, ends[1]], axis=1)
@@ -110,10 +111,10 @@ def _way(points: Floats) -> Iterator[Floats]:
             yield (b + ((c - a) + bend * t) * t / 2).T
 
 
-def _basis() -> Floats:
-    """Return the functions of the pixel that a distortion is a sum of, `(K, 784)`, times 2^7.
+def _make_basis() -> Floats:
+    """Return the functions of the pixel whose sums are distortions, `(K, 784)`, times 2^7.
 
-    1, x, y, and cosine waves in both directions. Rounded, so that sums of products are exact.
+    They are 1, x, y, and products of cosines, rounded so that sums of products are exact.
     """
     pixel = (np.arange(SIDE) - (SIDE - 1) / 2) / (SIDE / 2)
     y, x = np.meshgrid(pixel, pixel, indexing="ij")
@@ -122,10 +123,10 @@ def _basis() -> Floats:
     return np.asarray(np.rint(basis * 2**7), np.float32)
 
 
-def _warps(rng: np.random.Generator, n: int) -> Floats:
+def _draw_warps(rng: np.random.Generator, n: int) -> Floats:
     """Return the coefficients of n distortions from pixel to field, `(n, 2, K)`, times 2^-7.
 
-    The distortion is the inverse of what the eye sees: a scale above 1 here makes a digit small.
+    They map pixels to the field, so a scale above 1 makes the digit smaller.
     """
     span = SIDE / 2 / UNIT
     width, height = 1.06 + 0.14 * _spread(rng, n), 1.03 + 0.06 * _spread(rng, n)
@@ -150,7 +151,7 @@ def _draw(
 ) -> None:
     """Draw an image for each label into `out`, `(n, 784)`, overwritten."""
     n = len(labels)
-    field = _warps(rng, n) @ basis  # n products too small for a BLAS to start threads of its own
+    field = _draw_warps(rng, n) @ basis  # n products, too small for a BLAS to start threads
     x, y = field[:, 0], field[:, 1]
     np.clip(x, 0, GRID - 1.01, out=x)
     np.clip(y, 0, GRID - 1.01, out=y)
@@ -161,16 +162,16 @@ def _draw(
     at = top * GRID + left + (form * GRID * GRID)[:, None]
     flat = bank.ravel()
 
-    def look(step: int) -> Floats:
-        found: Floats = flat.take(at + step, mode="clip")  # all are inside: the fastest mode
+    def read(step: int) -> Floats:
+        found: Floats = flat.take(at + step, mode="clip")  # the fastest mode; all are inside
         return found
 
-    above, below = look(0), look(GRID)
-    above += (look(1) - above) * x
-    below += (look(GRID + 1) - below) * x
+    above, below = read(0), read(GRID)
+    above += (read(1) - above) * x
+    below += (read(GRID + 1) - below) * x
     distance = above + (below - above) * y
     radius = 1.25 + 0.24 * _spread(rng, n, 1)  # half the pen's width, in pixels
-    edge = 0.90 + 0.13 * _spread(rng, n, 1)  # how fast ink fades per pixel: small is blurred
+    edge = 0.90 + 0.13 * _spread(rng, n, 1)  # how much ink fades per pixel: low values blur
     ink = (radius - distance) * edge + 0.5
     np.clip(ink, 0, 1, out=ink)
     out[:] = np.rint(ink * 255)

@@ -1,7 +1,8 @@
-"""Fetches one file from the first mirror that serves it whole, or leaves nothing behind.
+"""Download one file from the first mirror that serves it completely and correctly.
 
-Any error sends it to the next mirror: a dead host, an error page saved as .gz, a truncated file,
-a wrong one, a stall. The file takes its name, by an atomic rename, after it was verified.
+After any error the next mirror is tried: a dead host, an error page, a truncated file, a wrong
+file, no data for some seconds. The file gets its name, by an atomic rename, after verification.
+If all mirrors fail, no file is left.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ Progress = Callable[[str, int, int | None], None]
 """Called as progress(file name, bytes so far, bytes in all or None), several times a second."""
 
 CHUNK = 1 << 14
-PATIENCE = 8.0  # seconds without a chunk after which a mirror is given up
-# What the disk says, so that another mirror would not do better
+PATIENCE = 8.0  # seconds without a chunk, after which the next mirror is tried
+# Errors of the disk, for which another mirror does not help
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class _Watch:
-    """Follows a download through the hooks of pooch and requests, and ends one gone wrong."""
+    """Observes a download through the hooks of pooch and requests, and ends a bad one."""
 
     def __init__(self, most: int) -> None:
         self.most, self.total, self.done = most, 0, 0
         self.moved = time.monotonic()
-        self.given_up = False
+        self.cancelled = False
         self.responses: list[Any] = []
 
     def admit(self, response: Any, *_: Any, **__: Any) -> None:
-        """Keep the response to close it; refuse a redirect that leaves https."""
+        """Store the response, to close it later; refuse a redirect that is not https."""
         self.responses.append(response)
         if response.is_redirect:
             _require_safe(urljoin(response.url, response.headers["location"]))
@@ -49,20 +50,20 @@ class _Watch:
             raise DataError(f"expected {self.most:,} bytes at most; found {int(length):,}")
 
     def update(self, size: int) -> None:
-        """Count a chunk. pooch reports whole chunks, so the last one may be less than it says."""
+        """Count a chunk. pooch reports whole chunks, so the last one may be smaller."""
         self.done += size
         self.moved = time.monotonic()
-        if self.given_up:
-            raise TimeoutError("given up")
+        if self.cancelled:
+            raise TimeoutError("cancelled")
         if self.done > self.most + CHUNK:
             raise DataError(f"expected {self.most:,} bytes at most; found more")
 
     def reset(self) -> None:
-        """Forget the count: pooch restates the whole at the end."""
+        """Reset the count: at the end, pooch reports all bytes again."""
         self.done = 0
 
     def close(self) -> None:
-        """Close every response, which pooch leaves open after an error."""
+        """Close every response: pooch leaves them open after an error."""
         for response in self.responses:
             response.close()
 
@@ -79,9 +80,9 @@ def fetch(
 ) -> Path:
     """Download `name` from the mirrors in turn into `folder`, and return its path.
 
-    mirrors : addresses that `name` is appended to; https, or http on this very machine
-    verify  : called with the downloaded file; whatever it raises refuses the file
-    most    : bytes after which a mirror is refused
+    mirrors : addresses to which `name` is appended; https, or http on this machine
+    verify  : called with the downloaded file; any exception refuses the file
+    most    : the largest number of bytes to accept
 
     Raises DataUnavailableError with one reason for each mirror.
     """
@@ -121,7 +122,7 @@ def _download(
     report: Callable[[int, int | None], None] | None,
     patience: float,
 ) -> None:
-    """Write what `url` serves to a file. A thread does it: name look-up knows no time-out."""
+    """Write the content of `url` to a file, in a thread: looking up a name has no time-out."""
     failure: list[BaseException] = []
 
     def work() -> None:
@@ -144,7 +145,7 @@ def _download(
         if report:
             report(watch.done, watch.total or None)
         if time.monotonic() - watch.moved > patience:
-            watch.given_up = True  # the thread ends at its next chunk
+            watch.cancelled = True  # the thread ends at its next chunk
             raise TimeoutError(f"no data for {patience:g} s")
     if failure:
         raise failure[0]
@@ -166,7 +167,7 @@ def _make_folder(folder: Path) -> list[Path]:
 
 
 def _require_safe(url: str) -> None:
-    """Refuse an address that is neither https nor on this very machine."""
+    """Refuse an address that is neither https nor on this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https" and host:
@@ -180,7 +181,7 @@ def _require_safe(url: str) -> None:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return the error at the root of others: the outer ones repeat the URL at length."""
+    """Return the first error of a chain: the later ones repeat the URL."""
     while not isinstance(error, DataError) and (inner := error.__cause__ or error.__context__):
         error = inner
     return error

@@ -1,4 +1,4 @@
-"""Loads MNIST and its likes: a named folder, FASTMLP_DATA, the user cache, else the mirrors."""
+"""Load MNIST and similar sets from a folder, FASTMLP_DATA, the user's cache, or the mirrors."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ def load_family(
 ) -> Dataset:
     """Return the data set, from the first folder that has it.
 
-    folder   : look nowhere else
-    mirrors  : addresses to download from instead of the published ones
-    patience : seconds without data after which a mirror is given up
+    folder   : the only folder to search
+    mirrors  : addresses to download from, instead of the published ones
+    patience : seconds without data, after which the next mirror is tried
 
-    Raises DataError if a file is there but is not what it should be, DataUnavailableError if the
-    data set is nowhere.
+    Raises DataError if a file has the wrong content, DataUnavailableError if no folder has the
+    data set and it cannot be downloaded.
     """
-    places = _places(family.name, folder)
+    folders = _list_folders(family.name, folder)
     names = tuple(entry.name for entry in family.files)
-    for place in places:
-        if paths := find_files(place, names):
+    for candidate in folders:
+        if paths := find_files(candidate, names):
             pairs = zip(paths, family.files, strict=True)
             arrays = [read_decoded(path, entry, as_published=False) for path, entry in pairs]
-            return _assemble(family, arrays, paths, place)
+            return _assemble(family, arrays, paths, candidate)
     root = folder or cache_folder()
     if root is None:
         raise DataUnavailableError(
-            f"{family.name}: there is no home folder to keep it in. Set FASTMLP_CACHE to a folder "
-            f"that can be written, or FASTMLP_DATA to the folder that holds {family.name}/."
+            f"{family.name}: there is no home folder for the cache. Set FASTMLP_CACHE to a folder "
+            f"that can be written, or FASTMLP_DATA to the folder that contains {family.name}/."
         )
     cache = root / family.name
     if folder is not None or (not download and not any(find_file(cache, name) for name in names)):
-        looked = ", ".join(str(place) for place in (places if folder else [*places, cache]))
+        looked = ", ".join(str(path) for path in (folders if folder else [*folders, cache]))
         raise DataUnavailableError(
-            f"{family.name}: expected {names[0]}.gz and its three companions; found none of them "
-            f"in {looked}. Put them there, set FASTMLP_DATA to the folder that holds "
-            f"{family.name}/, or let them be downloaded."
+            f"{family.name}: expected {names[0]}.gz and the three other files; found none of them "
+            f"in {looked}. Put them there, set FASTMLP_DATA to the folder that contains "
+            f"{family.name}/, or allow the download."
         )
     get = _Cache(cache, mirrors or family.mirrors, download, progress, patience)
     found = [get.read(entry) for entry in family.files]
@@ -66,7 +66,7 @@ def load_family(
 
 
 class _Cache:
-    """The folder of downloaded files. A file that is missing or damaged is fetched (again)."""
+    """The folder of downloaded files. A file that is missing or damaged is downloaded (again)."""
 
     def __init__(
         self,
@@ -87,12 +87,12 @@ class _Cache:
             except DataError:
                 if not self.download:
                     raise
-                with suppress(OSError):  # a plain file would go on hiding the .gz to come
+                with suppress(OSError):  # otherwise a plain file would be found before the new .gz
                     path.unlink()
         if not self.download:
             raise DataUnavailableError(
                 f"{self.folder}: expected {entry.name}.gz; found no such file. "
-                "Let it be downloaded, or put it there."
+                "Allow the download, or put it there."
             )
         path = fetch(
             f"{entry.name}.gz",
@@ -106,8 +106,8 @@ class _Cache:
         return path, read_decoded(path, entry, as_published=True)
 
 
-def _places(name: str, folder: Path | None) -> list[Path]:
-    """Return the folders to look into before the cache."""
+def _list_folders(name: str, folder: Path | None) -> list[Path]:
+    """Return the folders to search before the cache."""
     if folder is not None:
         if not folder.is_dir():
             raise DataUnavailableError(f"folder must be a folder; got {folder}. Check the path.")
@@ -119,13 +119,13 @@ def _places(name: str, folder: Path | None) -> list[Path]:
         raise DataUnavailableError(
             f"FASTMLP_DATA must name a folder; got {data}. Check the path, or unset it."
         )
-    # The folder of the files themselves will do too, but other sets' files bear the same names.
+    # the files may be in root itself, if root is for this set: all sets use the same file names
     own = name == "mnist" or root.resolve().name == name
     return [root / name, root] if own else [root / name]
 
 
 def _assemble(
-    family: Family, arrays: Sequence[NDArray[Any]], paths: Sequence[Path], place: Path
+    family: Family, arrays: Sequence[NDArray[Any]], paths: Sequence[Path], folder: Path
 ) -> Dataset:
     classes = len(family.class_names)
     return Dataset(
@@ -134,5 +134,5 @@ def _assemble(
         test=pair(arrays[2], arrays[3], paths[2], paths[3], classes),
         class_names=family.class_names,
         image_shape=image_shape(arrays[0].shape),
-        source=str(place),
+        source=str(folder),
     )

@@ -1,8 +1,8 @@
-"""The IDX file format of MNIST, plain or gzip: read whole and checked, or refused in one line.
+"""The IDX file format of MNIST, plain or gzip: read and checked, or refused in one line.
 
 A file is 00 00, a type code, the number of dimensions, the dimensions as big-endian uint32, then
-the items. The header is never believed: memory grows with the bytes that are there, and reading
-stops one byte after those declared, so neither a lying header nor a gzip bomb costs more.
+the items. Memory is allocated as bytes arrive, not as the header declares, and reading stops one
+byte after the declared size. So a wrong header or a gzip bomb cannot use more memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DataError
-from fastmlp.system.reading import opened
+from fastmlp.system.reading import open_file
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -37,32 +37,32 @@ CODES = {dtype.newbyteorder("="): code for code, dtype in DTYPES.items()}
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP_RATIO = 1032  # deflate packs no more than this many bytes into one
 CHUNK = 1 << 20
-MOST_CLASSES = 10_000  # more than this is a file of something else than labels
+MOST_CLASSES = 10_000  # a file with larger numbers does not contain labels
 
 REMEDY = "Replace it with a good copy."
 
 
-def broken(path: Path, expected: str, found: str, remedy: str = REMEDY) -> DataError:
-    """Return the error for a file that is not what it should be, in one line."""
+def file_error(path: Path, expected: str, found: str, remedy: str = REMEDY) -> DataError:
+    """Return the error for a file with the wrong content, in one line."""
     return DataError(f"{path}: expected {expected}; found {found}. {remedy}")
 
 
 def header(array: NDArray[Any]) -> bytes:
-    """Return the IDX header that stands before this array's items."""
+    """Return the IDX header of this array."""
     code = CODES[array.dtype.newbyteorder("=")]
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
 
 
 def content_sha256(images_or_labels: NDArray[np.uint8]) -> str:
-    """Return the SHA-256 of the plain IDX file that holds this uint8 array."""
+    """Return the SHA-256 of the plain IDX file of this uint8 array."""
     digest = hashlib.sha256(header(images_or_labels))
     digest.update(np.ascontiguousarray(images_or_labels).data)
     return digest.hexdigest()
 
 
 def is_gzip(path: Path) -> bool:
-    """Tell by its first bytes whether a file is gzip: names lie, proxies unpack on the way."""
-    with suppress(OSError), opened(path) as file:
+    """Return whether a file is gzip, by its first bytes: a proxy may have unpacked a .gz file."""
+    with suppress(OSError), open_file(path) as file:
         return file.read(2) == GZIP_MAGIC
     return False
 
@@ -76,16 +76,16 @@ def read_idx(
 ) -> NDArray[Any]:
     """Return the array in an IDX file, plain or gzip, in native byte order.
 
-    ndim   : the numbers of dimensions allowed; any if empty
-    shape  : the shape it must have; any if None
-    source : the file, where it is open already, at any position
+    ndim   : the allowed numbers of dimensions; any if empty
+    shape  : the required shape; any if None
+    source : the file, if it is already open, at any position
 
-    Raises DataError naming the file, what was expected and what was found.
+    Raises DataError with the file, what was expected and what was found.
     """
     try:
         if source is None and path.exists() and not path.is_file():
-            raise broken(path, "an IDX file", "no regular file", "Name the file itself.")
-        with nullcontext(source) if source else opened(path) as file:
+            raise file_error(path, "an IDX file", "not a regular file", "Pass the path of a file.")
+        with nullcontext(source) if source else open_file(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
             zipped = file.read(2) == GZIP_MAGIC
@@ -97,8 +97,8 @@ def read_idx(
                 body = _read_body(path, stream, dtype, found, most)
     except (OSError, EOFError, zlib.error) as error:
         said = getattr(error, "strerror", None) or str(error)
-        raise broken(path, "a readable, complete file", said) from error
-    # a copy, as NumPy puts large arrays on large pages, which random access to samples is faster on
+        raise file_error(path, "a readable, complete file", said) from error
+    # a copy: NumPy puts large arrays on large pages, which makes random access to samples faster
     return np.frombuffer(body, dtype).reshape(found).astype(dtype.newbyteorder("="))
 
 
@@ -107,22 +107,22 @@ def _read_header(
 ) -> tuple[np.dtype[Any], tuple[int, ...]]:
     magic = stream.read(4)
     if not magic:
-        raise broken(path, "an IDX file", "an empty file")
+        raise file_error(path, "an IDX file", "an empty file")
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in DTYPES or not 1 <= magic[3] <= 8:
         rule = "an IDX magic number (00 00, a type code 08 to 0e, 1 to 8 dimensions)"
-        raise broken(path, rule, f"{magic.hex(' ')} ({magic!r})")
+        raise file_error(path, rule, f"{magic.hex(' ')} ({magic!r})")
     if ndim and magic[3] not in ndim:
         counts = " or ".join(map(str, ndim))
         remedy = "Check that images and labels are not exchanged."
-        raise broken(path, f"{counts} dimension(s)", str(magic[3]), remedy)
+        raise file_error(path, f"{counts} dimension(s)", str(magic[3]), remedy)
     packed = stream.read(4 * magic[3])
     if len(packed) < 4 * magic[3]:
-        raise broken(path, f"a header of {4 + 4 * magic[3]} bytes", f"{4 + len(packed)} bytes")
+        raise file_error(path, f"a header of {4 + 4 * magic[3]} bytes", f"{4 + len(packed)} bytes")
     found = struct.unpack(f">{magic[3]}I", packed)
     if 0 in found:
-        raise broken(path, "at least one item in every dimension", f"dimensions {found}")
+        raise file_error(path, "at least one item in every dimension", f"dimensions {found}")
     if shape is not None and found != shape:
-        raise broken(path, f"dimensions {shape}", str(found))
+        raise file_error(path, f"dimensions {shape}", str(found))
     return DTYPES[magic[2]], found
 
 
@@ -132,12 +132,12 @@ def _read_body(
     declared = math.prod(shape) * dtype.itemsize
     rule = f"{declared:,} bytes of items, as its header says ({dtype.name} {shape})"
     if declared > most:
-        raise broken(path, rule, f"a file that holds {most:,} at most")
+        raise file_error(path, rule, f"a file that contains {most:,} at most")
     body = bytearray()
     while chunk := stream.read(min(CHUNK, declared + 1 - len(body))):
         body += chunk
     if len(body) != declared:
-        raise broken(path, rule, "more" if len(body) > declared else f"{len(body):,}")
+        raise file_error(path, rule, "more" if len(body) > declared else f"{len(body):,}")
     return body
 
 
@@ -145,7 +145,7 @@ def read_images(path: Path, *, source: IO[bytes] | None = None) -> NDArray[Any]:
     """Return the images of an IDX file: `(N, H, W)` or `(N, I)`, uint8, float32 or float64."""
     images = read_idx(path, ndim=(2, 3), source=source)
     if images.dtype not in (np.uint8, np.float32, np.float64):
-        raise broken(path, "pixels of uint8, float32 or float64", images.dtype.name)
+        raise file_error(path, "pixels of uint8, float32 or float64", images.dtype.name)
     return images
 
 
@@ -153,7 +153,7 @@ def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[
     """Return the labels of an IDX file: `(N,)`, any integer dtype."""
     labels = read_idx(path, ndim=(1,), shape=shape)
     if labels.dtype.kind not in "iu":
-        raise broken(path, "labels of an integer dtype", labels.dtype.name)
+        raise file_error(path, "labels of an integer dtype", labels.dtype.name)
     return labels
 
 
@@ -164,19 +164,19 @@ def pair(
     labels_name: Path,
     classes: int = MOST_CLASSES,
 ) -> Split:
-    """Return images `(N, …)` and labels `(N,)` as a Split, or refuse the file that is wrong."""
+    """Return images `(N, …)` and labels `(N,)` as a Split. Raises DataError for the wrong file."""
     if len(images) != len(labels):
         rule = f"{len(images):,} labels, one for each image of {images_name.name}"
-        raise broken(labels_name, rule, f"{len(labels):,}", "Take both from one split.")
+        raise file_error(labels_name, rule, f"{len(labels):,}", "Take both from one split.")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= classes:
-        raise broken(labels_name, f"labels from 0 to {classes - 1}", f"{low} to {high}")
+        raise file_error(labels_name, f"labels from 0 to {classes - 1}", f"{low} to {high}")
     if images.dtype.kind == "f" and not np.isfinite(images).all():
-        raise broken(images_name, "finite pixels", "NaN or infinity")
+        raise file_error(images_name, "finite pixels", "NaN or infinity")
     return Split(np.ascontiguousarray(images).reshape(len(images), -1), labels)
 
 
 def read_split(images_path: Path, labels_path: Path, classes: int = MOST_CLASSES) -> Split:
-    """Return the Split in a file of images and its file of labels; labels are below `classes`."""
+    """Return the Split of a file of images and a file of labels; labels are below `classes`."""
     images, labels = read_images(images_path), read_labels(labels_path)
     return pair(images, labels, images_path, labels_path, classes)

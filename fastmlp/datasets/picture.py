@@ -1,7 +1,7 @@
-"""Images handed in to be recognised: IDX, .npy, PNG or JPEG, told apart by their first bytes.
+"""Read images for prediction: IDX, .npy, PNG or JPEG, recognised by their first bytes.
 
-A PNG or JPEG is brought into MNIST's convention: white ink on black, and, unless it has the
-network's size already, fitted into the middle 20 x 20 of 28 x 28 pixels, centred by mass.
+A PNG or JPEG is converted to the form of MNIST: white ink on black. Unless it has the size of the
+network's input, its ink is resized to the middle 20 x 20 of 28 x 28 pixels, centred by mass.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.datasets.idx import GZIP_MAGIC, broken, read_images
+from fastmlp.datasets.idx import GZIP_MAGIC, file_error, read_images
 from fastmlp.datasets.npz import READERS
 from fastmlp.errors import DataError, MissingExtraError
-from fastmlp.system.reading import opened
+from fastmlp.system.reading import open_file
 
 BOX, FRAME = 20, 28  # MNIST's digits fill a box of 20 pixels in a frame of 28
 LARGEST_PICTURE = 1 << 26  # pixels
 LARGEST_FILE = 1 << 26  # bytes
-INK = 0.2  # of the brightest, from which a pixel counts as ink when the box is sought
-BRIGHT = 128  # a border from here on is paper
+INK = 0.2  # share of the brightest pixel above which a pixel is ink, to find the bounding box
+BRIGHT = 128  # a border at least this bright is paper
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The images of a file, `(N, H, W)` or `(N, I)`, and what was done to them, for the user."""
+    """The images of a file, `(N, H, W)` or `(N, I)`, and notes on how they were converted."""
 
     images: Array
     notes: tuple[str, ...] = ()
 
 
 def read_pictures(path: Path, inputs: int) -> Pictures:
-    """Return the images in a file, for a network of so many inputs.
+    """Return the images in a file, for a network with `inputs` inputs.
 
-    A .npy file holds one image `(H, W)` or `(I,)`, or many. Raises DataError if the file is
-    none of these formats, or damaged, and MissingExtraError for PNG and JPEG without Pillow.
+    A .npy file contains one image `(H, W)` or `(I,)`, or many. Raises DataError if the file has
+    another format or is damaged, and MissingExtraError for PNG and JPEG without Pillow.
     """
     try:
-        with opened(path) as file:
-            return _told_apart(path, file, inputs)
+        with open_file(path) as file:
+            return _read_by_type(path, file, inputs)
     except OSError as error:
         found = error.strerror or str(error)
-        raise broken(path, "an image to read", found, "Check the path.") from None
+        raise file_error(path, "an image to read", found, "Check the path.") from None
 
 
-def _told_apart(path: Path, file: IO[bytes], inputs: int) -> Pictures:
+def _read_by_type(path: Path, file: IO[bytes], inputs: int) -> Pictures:
     start = file.read(8)
     file.seek(0)
     if start.startswith(b"\x93NUMPY"):
@@ -63,33 +63,33 @@ def _told_apart(path: Path, file: IO[bytes], inputs: int) -> Pictures:
     if start.startswith((b"\0\0", GZIP_MAGIC)):
         return Pictures(_as_many(read_images(path, source=file), inputs))
     expected = "a PNG, JPEG, .npy or IDX file"
-    raise broken(path, expected, f"{start[:4].hex(' ')} ({start[:4]!r})", "Convert the image.")
+    raise file_error(path, expected, f"{start[:4].hex(' ')} ({start[:4]!r})", "Convert the image.")
 
 
 def _read_npy(path: Path, file: Any, inputs: int) -> Array:
     try:
-        # neither a map nor a buffer believes a header that declares more than there is
+        # both a map and a buffer refuse a header that declares more bytes than the file has
         shape, fortran, dtype = READERS[np.lib.format.read_magic(file)](file)
         if dtype.hasobject:
-            raise ValueError("it holds Python objects")
+            raise ValueError("it contains Python objects")
         order: Literal["F", "C"] = "F" if fortran else "C"
         images: Array
         if isinstance(file, BytesIO):
             images = np.ndarray(shape, dtype, file.getvalue(), file.tell(), None, order)
         else:
             images = np.memmap(file, dtype, "r", file.tell(), shape, order)
-    except Exception as error:  # on nonsense, the header's parser raises nearly anything
+    except Exception as error:  # for a damaged file, the parser raises nearly anything
         said = " ".join(str(error).split())
-        raise broken(path, "a readable .npy file of numbers", said) from None
+        raise file_error(path, "a readable .npy file of numbers", said) from None
     if images.dtype.kind not in "uifb" or not 1 <= images.ndim <= 3 or 0 in images.shape:
         rule = "numbers of shape (H, W), (N, H, W) or (N, I)"
         found = f"{images.dtype} of shape {images.shape}"
-        raise broken(path, rule, found, "Save plain images.")
+        raise file_error(path, rule, found, "Save plain images.")
     return _as_many(np.asarray(images), inputs)
 
 
 def _as_many(images: Array, inputs: int) -> Array:
-    """Return one image as a set of one. `(H, W)` of the network's size is one, not H flat ones."""
+    """Return images with an axis for their number; `(H, W)` with H W == inputs is one image."""
     one = images.ndim == 1 or (
         images.ndim == 2 and images.size == inputs and images.shape[1] != inputs
     )
@@ -99,11 +99,11 @@ def _as_many(images: Array, inputs: int) -> Array:
 def _read_picture(path: Path, file: IO[bytes], inputs: int) -> Pictures:
     side = isqrt(inputs)
     if side * side != inputs:
-        raise broken(
+        raise file_error(
             path,
-            f"{inputs} values, as the network's first layer has",
-            "a picture, which is made square",
-            "Give an IDX or .npy file.",
+            f"{inputs} values, one for each input of the network",
+            "a picture, which is resized to a square",
+            "Pass an IDX or .npy file.",
         )
     grey = _read_grey(path, file)
     notes = []
@@ -128,15 +128,17 @@ def _read_grey(path: Path, file: IO[bytes]) -> Array:
         size = file.seek(0, SEEK_END)
         file.seek(0)
         if size > LARGEST_FILE:
-            raise broken(path, f"at most {LARGEST_FILE:,} bytes", f"{size:,}", "Make it smaller.")
-        # from memory: from a file, Pillow makes room for as much as a damaged one says there is
+            raise file_error(
+                path, f"at most {LARGEST_FILE:,} bytes", f"{size:,}", "Make it smaller."
+            )
+        # from memory: with a file, Pillow allocates as many bytes as a damaged header declares
         data = BytesIO(file.read())
-        with _no_warnings(), Image.open(data, formats=("PNG", "JPEG")) as opened:
-            width, height = opened.size
+        with _no_warnings(), Image.open(data, formats=("PNG", "JPEG")) as image:
+            width, height = image.size
             if width * height > LARGEST_PICTURE:
                 rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
-                raise broken(path, rule, f"{width} x {height}", "Make it smaller.")
-            picture = ImageOps.exif_transpose(opened)
+                raise file_error(path, rule, f"{width} x {height}", "Make it smaller.")
+            picture = ImageOps.exif_transpose(image)
             if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
                 return np.asarray(picture, np.float32) / 257
             if "A" in picture.mode or "transparency" in picture.info:
@@ -146,26 +148,28 @@ def _read_grey(path: Path, file: IO[bytes]) -> Array:
             return np.asarray(picture.convert("L"), np.float32)
     except DataError:
         raise
-    except Exception as error:  # on nonsense, image decoders raise nearly anything
+    except Exception as error:  # for a damaged file, image decoders raise nearly anything
         said = " ".join(str(error).split()) or type(error).__name__
-        raise broken(path, "a readable picture", said) from error
+        raise file_error(path, "a readable picture", said) from error
 
 
 @contextmanager
 def _no_warnings() -> Iterator[None]:
-    """Keep Pillow from warning of what is refused right after, and of harmless oddities."""
+    """Suppress Pillow's warnings: what matters is refused afterwards."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _fit(path: Path, grey: Array, side: int) -> Array:
-    """Return ink on black `(H, W)` as MNIST has it, `(side, side)`, its brightest at 255."""
+    """Return ink on black `(H, W)` in the form of MNIST, `(side, side)`, with a maximum of 255."""
     from PIL import Image
 
     peak = float(grey.max())
     if peak < 1:
-        raise broken(path, "a picture with something on it", "one even colour", "Check the file.")
+        raise file_error(
+            path, "a picture with something on it", "one even colour", "Check the file."
+        )
     ink = grey > INK * peak
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     cut = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] * np.float32(255 / peak)
@@ -178,7 +182,7 @@ def _fit(path: Path, grey: Array, side: int) -> Array:
         )
     ).clip(0, 255)
     small = small * np.float32(255 / max(float(small.max()), 1.0))
-    # in MNIST the centre of mass lies from 0 to 1 pixel beyond the middle, both ways
+    # in MNIST the centre of mass is 0 to 1 pixel right of and below the middle
     top, left = (
         min(max(ceil(side / 2 - centre), 0), side - length)
         for centre, length in zip(_centre(small), small.shape, strict=True)
@@ -189,7 +193,7 @@ def _fit(path: Path, grey: Array, side: int) -> Array:
 
 
 def _centre(image: Array) -> tuple[float, float]:
-    """Return the centre of mass, (row, column), counted from the image's corner."""
+    """Return the centre of mass, (row, column), in pixels from the corner of the image."""
     mass = float(image.sum())
     rows, columns = (np.arange(length) + 0.5 for length in image.shape)
     return float(image.sum(axis=1) @ rows) / mass, float(image.sum(axis=0) @ columns) / mass

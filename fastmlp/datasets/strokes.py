@@ -1,7 +1,7 @@
-"""How each digit is written: the pen's way through a few points, in one style or another.
+"""How each digit is written: the path of the pen through a few points, in some styles.
 
-x runs right and y down; a digit is about 2 high and 1.2 wide around the origin. A style is a list
-of strokes, a stroke a list of points that a smooth curve passes through.
+x points right and y down; a digit is about 2 high and 1.2 wide around the origin. A style is a
+list of strokes, and a stroke is a list of points of a smooth curve.
 """
 
 from __future__ import annotations

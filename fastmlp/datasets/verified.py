@@ -1,4 +1,4 @@
-"""Reads one catalogued file and checks it against its published SHA-256."""
+"""Read a file of the catalogue, and check its SHA-256."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.datasets.catalogue import IdxFile
-from fastmlp.datasets.idx import broken, content_sha256, read_idx
+from fastmlp.datasets.idx import content_sha256, file_error, read_idx
 
 REMEDY = "Replace it with the published file, or load its folder by path, as data of your own."
 
 
 def read_verified(path: Path, entry: IdxFile, *, as_published: bool) -> NDArray[np.uint8]:
-    """Return the uint8 array of a catalogued file, or raise DataError.
+    """Return the uint8 array of a file of the catalogue. Raises DataError.
 
-    as_published : refuse a file whose published gzip bytes alone are known and are not these.
-        A user's own copy may be unpacked or packed again: then its structure must do.
+    as_published : compare the gzip bytes, if the catalogue has only their digest. A user's own
+        copy may have been unpacked or packed again: then only its structure is checked.
     """
     array = read_idx(path, ndim=(len(entry.shape),), shape=entry.shape)
     if array.dtype != np.uint8:
-        raise broken(path, "items of uint8", array.dtype.name)
+        raise file_error(path, "items of uint8", array.dtype.name)
     if entry.of == "content":
         found = content_sha256(array)
     elif as_published:
@@ -31,5 +31,5 @@ def read_verified(path: Path, entry: IdxFile, *, as_published: bool) -> NDArray[
     else:
         return array
     if found != entry.sha256:
-        raise broken(path, f"SHA-256 {entry.sha256} of the {entry.of}", found, REMEDY)
+        raise file_error(path, f"SHA-256 {entry.sha256} of the {entry.of}", found, REMEDY)
     return array

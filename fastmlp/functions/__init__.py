@@ -1,4 +1,4 @@
-"""The tables: activations, costs, optimisers, a row each; and what is counted of outputs."""
+"""The tables of activations, costs and optimisers, and the metrics."""
 
 from fastmlp.arrays import Array, quiet
 from fastmlp.functions.activations import (
@@ -15,7 +15,7 @@ from fastmlp.functions.costs import (
     COSTS,
     PAIRS,
     Cost,
-    as_answers,
+    as_targets,
     cost_named,
     errors_of,
     total_cost,
@@ -36,7 +36,7 @@ __all__ = [
     "Cost",
     "cost_named",
     "PAIRS",
-    "as_answers",
+    "as_targets",
     "errors_of",
     "total_cost",
     "OPTIMIZERS",

@@ -13,7 +13,7 @@ from fastmlp.arrays import Array
 from fastmlp.errors import refuse
 
 LEAKY_SLOPE = 0.01
-# Klambauer et al. (2017): with them, means and variances pass through many layers unchanged
+# Klambauer et al. (2017): with these, outputs keep mean 0 and variance 1 through many layers
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
@@ -21,16 +21,15 @@ SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 class Activation:
     """One row of the table of activations, `a = f(z)` for `z` of shape `(B, O)`.
 
-    code       : the number by which compiled code knows it
-    formula    : for people
-    f          : `f(z, a)` writes a; `a` may be `z` itself
-    derivative : f'(z) as a function of what the layer keeps; None for softmax, whose Jacobian is
-        not diagonal
-    integral   : F(z), given z and a, summed by nobody: `(B, O)`, or `(B, 1)` for softmax; None
-        where it is not elementary
-    initial    : "he", "glorot" or "lecun": which variance the weights before it start with
-    least      : how many outputs it needs: a softmax of one is always 1
-    keeps      : what the derivative is a function of: "a", or "z"
+    code       : its number in compiled code
+    formula    : as text, for people
+    f          : `f(z, a)` overwrites a; `a` may be `z` itself
+    derivative : f'(z) as a function of `keeps`; None for softmax, whose Jacobian is not diagonal
+    integral   : F(z) as a function of z and a: `(B, O)`, or `(B, 1)` for softmax; None if it is
+        not elementary
+    initial    : "he", "glorot" or "lecun": the variance of the initial weights before it
+    least      : the lowest number of outputs: softmax of a single output is always 1
+    keeps      : the argument of the derivative: "a" or "z"
     """
 
     name: str
@@ -55,7 +54,7 @@ def _leaky_relu(z: Array, a: Array) -> None:
 
 
 def _softmax(z: Array, a: Array) -> None:
-    # a = e^z / sum e^z; subtracting the row's maximum changes nothing but the overflow
+    # a = e^z / sum e^z; the row's maximum is subtracted to avoid overflow
     np.subtract(z, z.max(axis=1, keepdims=True), out=a)
     np.exp(a, out=a)
     a /= a.sum(axis=1, keepdims=True)
@@ -79,7 +78,7 @@ def _leaky_slope(a: Array) -> Array:
 
 
 def _exponential(scale: float, alpha: float) -> tuple[Any, Any, Any]:
-    """Return f, its derivative by a, and its integral: scale z, or scale alpha (e^z - 1)."""
+    """Return f, f' as a function of a, and F for f(z) = scale (z if z > 0 else alpha (e^z - 1))."""
     below = scale * alpha
 
     def f(z: Array, a: Array) -> None:
@@ -98,12 +97,12 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def _normal(z: Array) -> Array:
-    """Return the share of normal numbers that are less than z."""
+    """Return the distribution function of the standard normal distribution at z."""
     return np.asarray((1 + _erf(z * math.sqrt(0.5)).astype(z.dtype)) / 2)
 
 
 def _bell(z: Array) -> Array:
-    """Return the density of normal numbers at z."""
+    """Return the density of the standard normal distribution at z."""
     return np.asarray(np.exp(-z * z / 2) / z.dtype.type(math.sqrt(2 * math.pi)))
 
 
@@ -180,7 +179,7 @@ ACTIVATIONS = {
             *_exponential(SELU_SCALE, SELU_ALPHA),
             "lecun",
         ),
-        # Hendrycks and Gimpel (2016); P(z) is the share of normal numbers less than z
+        # Hendrycks and Gimpel (2016); P is the normal distribution function
         Activation(
             "gelu",
             9,
@@ -224,12 +223,12 @@ ACTIVATIONS = {
     )
 }
 
-# What hidden layers may compute: functions of each neuron alone
+# The activations of hidden layers: those that act on each neuron alone
 HIDDEN = tuple(name for name, row in ACTIVATIONS.items() if row.derivative is not None)
 
 
 def activation_named(name: str, argument: str) -> Activation:
-    """Return the row of that name, or raise ArgumentError for `argument` listing the names."""
+    """Return the row of that name; ArgumentError for `argument` lists the names."""
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise refuse(
             argument,
@@ -241,12 +240,12 @@ def activation_named(name: str, argument: str) -> Activation:
 
 
 def check_outputs(output: str, outputs: int) -> None:
-    """Raise ArgumentError when the activation `output` needs more than so many outputs."""
+    """Raise ArgumentError if the activation `output` needs more outputs than `outputs`."""
     least = ACTIVATIONS[output].least
     if outputs < least:
         raise refuse(
             "output",
-            f"{output!r} needs at least {least} outputs, as it divides by their sum",
+            f"{output!r} needs at least {least} outputs, because it divides by their sum",
             outputs,
             "Use output='sigmoid' for a single output, or one output for each class.",
         )

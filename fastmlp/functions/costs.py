@@ -1,10 +1,11 @@
-"""The table of costs: name, formula, and the outputs and targets that each is defined for.
+"""The table of costs: name, formula, and the outputs and targets for which each is defined.
 
-Every cost but `squared_error` is the *matching* cost of the output's activation f
-(Auer, Herbster and Warmuth, 1996): with F the integral of f, a sample costs F(z) - y z, whose
-derivative is a - y whatever f is. For the step that is the perceptron criterion of Rosenblatt,
-(a - y) z; for sigmoid it is the cross entropy, and for softmax where a sample's targets sum to 1.
-For any sum S = sum(y), the cross entropy of softmax is S F(z) - y z, with the derivative S a - y.
+Except `squared_error`, each cost is the *matching* cost of the output's activation f
+(Auer, Herbster and Warmuth, 1996). With F the integral of f, the cost of a sample is F(z) - y z,
+and its derivative is a - y for any f. With the activation step this is Rosenblatt's perceptron
+criterion (a - y) z. With sigmoid it is the cross entropy, and with softmax too if the targets of
+a sample sum to 1. For any sum S = sum(y), the cross entropy of softmax is S F(z) - y z, and its
+derivative is S a - y.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from fastmlp.functions.activations import ACTIVATIONS
 class Cost:
     """One row of the table of costs; a network's cost is the mean over its samples.
 
-    outputs : the output activations that the cost is defined for; empty means all
-    targets : what targets lie between, both included; None where they may be any finite numbers
+    outputs : the output activations for which the cost is defined; empty means all
+    targets : the lowest and the highest target; None if any finite number is allowed
     """
 
     name: str
@@ -55,14 +56,14 @@ COSTS = {
     )
 }
 
-# (output, cost): every pair that a network may have
+# (output, cost): all pairs that a network can have
 PAIRS = tuple(
     (output, cost.name) for cost in COSTS.values() for output in cost.outputs or ACTIVATIONS
 )
 
 
 def cost_named(name: str, output: str) -> Cost:
-    """Return the row of that name, or raise ArgumentError when it does not fit `output`."""
+    """Return the row of that name; ArgumentError if the cost is not defined for `output`."""
     if not isinstance(name, str) or name not in COSTS:
         raise refuse("cost", "must name a cost", repr(name), f"Choose from {', '.join(COSTS)}.")
     cost = COSTS[name]
@@ -86,15 +87,15 @@ def errors_of(a: Array, y: Array) -> Array:
 
 
 def total_cost(z: Array, a: Array, y: Array, output: str, cost: str) -> float:
-    """Return the sum over the samples of what outputs a = f(z) `(N, O)` cost.
+    """Return the cost, summed over the samples, of the outputs a = f(z) `(N, O)`.
 
-    y labels `(N,)` or targets `(N, O)`
+    y : labels `(N,)` or targets `(N, O)`
     """
     if cost == "squared_error":
         # C = sum (a - y)^2
         return float(np.square(errors_of(a, y)).sum(dtype=np.float64))
     integral = ACTIVATIONS[output].integral
-    assert integral is not None, "the cost is refused for such an output"
+    assert integral is not None, "check_outputs and cost_named refuse such an output"
     if cost == "cross_entropy" and output == "softmax" and y.ndim == 2:
         # C = sum of y (F(z) - z)
         return float((y * (integral(z, a) - z)).sum(dtype=np.float64))
@@ -103,19 +104,19 @@ def total_cost(z: Array, a: Array, y: Array, output: str, cost: str) -> float:
     return float((integral(z, a).sum(axis=1) - yz).sum(dtype=np.float64))
 
 
-def as_answers(
+def as_targets(
     labels: ArrayLike, count: int, outputs: int, dtype: Any, cost: str, argument: str
 ) -> Array:
     """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`, for a cost of that name.
 
-    Raises ArgumentError for what `as_labels_or_targets` refuses, and for targets outside the range
-    that the cost is defined for.
+    Raises ArgumentError for values that `as_labels_or_targets` refuses, and for targets outside
+    the range of the cost.
     """
-    answers = as_labels_or_targets(labels, count, outputs, dtype, argument)
+    y = as_labels_or_targets(labels, count, outputs, dtype, argument)
     allowed = COSTS[cost].targets
-    if allowed is None or answers.ndim == 1:
-        return answers
-    low, high = answers.min(), answers.max()
+    if allowed is None or y.ndim == 1:
+        return y
+    low, high = y.min(), y.max()
     if low < allowed[0] or high > allowed[1]:
         raise refuse(
             argument,
@@ -123,4 +124,4 @@ def as_answers(
             f"targets from {low} to {high}",
             "Use a network with cost='squared_error', or rescale the targets.",
         )
-    return answers
+    return y

@@ -1,4 +1,4 @@
-"""What a step's outputs say: the class of each row, how many are right, and what led to them."""
+"""The classes of outputs, how many of them are right, and the record of one training step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from fastmlp.arrays import Array
 
 
 class Trace(NamedTuple):
-    """What one training step computes for some samples, for each layer.
+    """What one training step computes for some samples.
 
-    cost : sum over the samples; correct : how many answers are right; a, dz `(B, O)` and the
-    gradients dw `(I, O)`, db `(O,)` of the mean cost: a list each, of arrays
+    cost : sum over the samples; correct : the number of samples whose class is right
+    a, dz : an array `(B, O)` for each layer: outputs and deltas
+    dw, db : an array `(I, O)` and `(O,)` for each layer: gradients of the mean cost
     """
 
     cost: float
@@ -25,19 +26,19 @@ class Trace(NamedTuple):
 
 
 def classes_of(a: Array) -> Array:
-    """Return the class `(N,)` that each row of a `(N, O)` names: its largest output.
+    """Return the class `(N,)` of each row of outputs a `(N, O)`: the index of the largest output.
 
-    A single output says yes (1) from one half upwards. The first of equals counts. A row with NaN
-    names none: -1.
+    Of equal outputs the first counts. With a single output the class is 1 if the output is at
+    least 0.5, else 0. A row with NaN has the class -1.
     """
     classes = np.asarray(a[:, 0] >= 0.5 if a.shape[1] == 1 else a.argmax(axis=1), np.int64)
-    # the first NaN of a row is its largest number
+    # argmax returns the index of the first NaN of a row
     largest = a[np.arange(len(a)), 0 if a.shape[1] == 1 else classes]
     return np.where(np.isnan(largest), -1, classes)
 
 
 def count_correct(a: Array, y: Array) -> int:
-    """Count the rows of a `(N, O)` that name the label's class, or the target's."""
+    """Count the rows of outputs a `(N, O)` whose class is that of the label or the targets."""
     wanted = y if y.ndim == 1 and a.shape[1] > 1 else classes_of(y.reshape(a.shape))
     return int((classes_of(a) == wanted).sum())
 

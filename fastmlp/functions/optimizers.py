@@ -1,10 +1,9 @@
-"""The table of optimisers: what they keep, their settings, and the coefficients of each step.
+"""The table of optimisers: their state, their settings, and the coefficients of each step.
 
-Whatever depends on the step, as a learning rate, is a row of coefficients, so a formula never
-sees time. There are two forms. A *fused* one needs no gradient array: w = keep w + x^T dz, with
-the rate already in dz. All others are *general*: the gradient g of a block of parameters is
-computed first, and a formula changes the block by g. (Room for a third form is between them: all
-gradients in memory, then a factor from their norm.)
+Everything that depends on the step, such as the learning rate, is in a row of coefficients, so
+formulas do not depend on the step number. There are two forms. A *fused* optimiser needs no
+gradient array: w = keep w + x^T dz, where dz already contains the rate. For a *general* optimiser
+the gradient g of a block of parameters is computed first, and its formula updates the block.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 
 from fastmlp.arrays import Array
 
-# Coefficients of a step: how much of a parameter a fused step keeps; then the optimiser's own
+# Indices of a row of coefficients: the factor `keep` of a fused step; then the optimiser's own
 KEEP, OWN = 0, 1
 COEFFICIENTS = 8
 WEIGHTS, BIASES = 0, 1
@@ -25,7 +24,7 @@ WEIGHTS, BIASES = 0, 1
 
 @dataclass(frozen=True)
 class Setting:
-    """A number that a user may set: its default, and its bounds: least <= number < below."""
+    """A number that users can set: its default and its bounds, least <= number < below."""
 
     default: float
     least: float = 0.0
@@ -36,14 +35,14 @@ class Setting:
 class Optimizer:
     """One row of the table of optimisers.
 
-    code : the number by which compiled code knows it
-    formula : for people; g is the gradient of a parameter w
-    slots : the arrays of state that each parameter has, by name; they start at zero
+    code : its number in compiled code
+    formula : as text, for people; g is the gradient of a parameter w
+    slots : the names of the state arrays of each parameter, which start at zero
     settings : by name
-    coefficients : of settings and rates `(steps,)`: float64 `(steps, 2, n)`, for weights and for
-        biases, the first of which is KEEP
-    step : changes w and its state by a gradient g, given one row of coefficients; g may be
-        overwritten
+    coefficients : function of (settings, rates `(steps,)`) that returns float64 `(steps, 2, n)`:
+        a row for the weights and a row for the biases of each step
+    step : function of (w, g, state, row of coefficients) that updates w and the state; it may
+        overwrite g
     fused : whether the step is w = keep w - rate g
     """
 
@@ -57,7 +56,7 @@ class Optimizer:
     fused: bool = False
 
     def complete(self, settings: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return settings with the defaults of those that are missing."""
+        """Return the settings, with the defaults for those that are missing."""
         return {name: row.default for name, row in self.settings.items()} | dict(settings or {})
 
 
@@ -121,7 +120,7 @@ OPTIMIZERS = {
 def optimizer_for(
     momentum: float, nesterov: bool, weight_decay: float
 ) -> tuple[Optimizer, dict[str, Any]]:
-    """Return the row, and its settings, that these settings of `train` mean."""
+    """Return the row and its settings for these arguments of `train`."""
     settings = {"weight_decay": weight_decay}
     if momentum == 0:
         return OPTIMIZERS["sgd"], settings

@@ -1,4 +1,4 @@
-"""The network: what it is made of, what it answers, and its file."""
+"""The network, its parameters and predictions, and its file."""
 
 from fastmlp.network.network import PIXEL_SCALE, Evaluation, Network
 

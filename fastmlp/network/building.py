@@ -1,4 +1,4 @@
-"""What a network is built from, checked: sizes, activations, dtype; and its initial weights."""
+"""Check the arguments of a network (sizes, activations, dtype), and draw its initial weights."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fastmlp.errors import refuse
 from fastmlp.functions import activation_named
 
 
-def checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    """Return layer sizes as ints; ArgumentError for fewer than two, and for sizes below 1."""
+def check_layer_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return layer sizes as ints. Raises ArgumentError for fewer than two, or a size below 1."""
     whole = [size for size in sizes if isinstance(size, (int, np.integer)) and size >= 1]
     if len(whole) != len(sizes) or len(whole) < 2:
         raise refuse(
@@ -25,8 +25,8 @@ def checked_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(size) for size in whole)
 
 
-def checked_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
-    """Return the activation of each hidden layer; ArgumentError for what none can have."""
+def check_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    """Return the activation of each hidden layer. Raises ArgumentError for softmax, for example."""
     names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
     if isinstance(hidden, str):
         activation_named(hidden, "hidden")
@@ -40,13 +40,13 @@ def checked_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
     for name in names:
         if activation_named(name, "hidden").derivative is None:
             raise refuse(
-                "hidden", "must act on each neuron alone", repr(name), "Keep softmax for output=."
+                "hidden", "must act on each neuron alone", repr(name), "Use softmax for output=."
             )
     return names
 
 
-def checked_dtype(dtype: Any) -> np.dtype[Any]:
-    """Return float32 or float64 as a dtype; ArgumentError for any other."""
+def check_dtype(dtype: Any) -> np.dtype[Any]:
+    """Return float32 or float64 as a dtype. Raises ArgumentError for any other."""
     kind: np.dtype[Any]
     try:
         kind = np.dtype(dtype)
@@ -60,10 +60,11 @@ def checked_dtype(dtype: Any) -> np.dtype[Any]:
 def initial_weights(
     inputs: int, outputs: int, initial: str, generator: np.random.Generator
 ) -> Array:
-    """Draw weights that keep the signal's variance from layer to layer.
+    """Return random weights `(I, O)` with which layers keep the variance of their inputs.
 
-    He et al. (2015): normal, variance 2 / I, before units that are off half of the time.
-    LeCun et al. (1998): normal, variance 1 / I. Glorot and Bengio (2010): uniform, 2 / (I + O).
+    initial : "he", normal, variance 2 / I, for units that are zero half of the time (He et al.,
+        2015); "lecun", normal, variance 1 / I (LeCun et al., 1998); "glorot", uniform, variance
+        2 / (I + O) (Glorot and Bengio, 2010)
     """
     if initial in ("he", "lecun"):
         variance = (2 if initial == "he" else 1) / inputs

@@ -1,4 +1,4 @@
-"""Networks as safetensors files: plain tensors that any framework reads, and a JSON description."""
+"""Networks as safetensors files: tensors that other frameworks can read, and metadata in JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FORMAT = "fastmlp 1"
 
 @dataclass(frozen=True)
 class Specification:
-    """What a model file says of a network, beside its parameters."""
+    """The description of a network in its file: everything except the parameters."""
 
     sizes: tuple[int, ...]
     hidden: tuple[str, ...]
@@ -43,7 +43,7 @@ def save(
 ) -> None:
     """Write `layers.0.weight` `(I, O)`, `layers.0.bias` `(O,)`, … and the description.
 
-    The file appears under its name only when it is complete. Raises UnwritableError.
+    The file gets its name only when it is complete. Raises UnwritableError.
     """
     tensors: dict[str, Array] = {}
     for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
@@ -54,7 +54,7 @@ def save(
 
 
 def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Array]]:
-    """Return description, weights and biases; every part of the file is checked first."""
+    """Return description, weights and biases. Raises ModelError if any part is wrong."""
     from safetensors import SafetensorError
 
     target = Path(path)

@@ -1,4 +1,4 @@
-"""The network: layer sizes, activations, cost and parameters; what it answers, and its file."""
+"""The network: layer sizes, activations, cost, parameters, prediction, evaluation, file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fastmlp.errors import refuse
 from fastmlp.functions import (
     ACTIVATIONS,
     activation_named,
-    as_answers,
+    as_targets,
     check_outputs,
     cost_named,
     count_correct,
@@ -24,21 +24,21 @@ from fastmlp.functions import (
 )
 from fastmlp.network import file
 from fastmlp.network.building import (
-    checked_dtype,
-    checked_hidden,
-    checked_sizes,
+    check_dtype,
+    check_hidden,
+    check_layer_sizes,
     initial_weights,
 )
 from fastmlp.network.file import Specification
 
 PIXEL_SCALE = 1 / 255
 EVALUATE_ROWS = 10_000
-# Up to so many images a prediction takes less time than to look at all parameters
-CHECKED_FROM = 64
+# For this many images or fewer, a check of all parameters would take longer than the prediction
+UNCHECKED_IMAGES = 64
 
 
 class Evaluation(NamedTuple):
-    """How a network does on some data: the mean cost, and the share of right answers (0 to 1)."""
+    """The result of a network on some data: the mean cost, and the accuracy from 0 to 1."""
 
     cost: float
     accuracy: float
@@ -47,21 +47,20 @@ class Evaluation(NamedTuple):
 class Network:
     """A multi-layer perceptron: a = f(x w + b), layer after layer.
 
-    sizes  : neurons per layer, inputs first: (784, 128, 10)
-    hidden : activation of the hidden layers, one name or one per layer
+    sizes  : neurons of each layer, inputs first: (784, 128, 10)
+    hidden : activation of the hidden layers, one name for all or one for each
     output : activation of the last layer
     cost   : "squared_error", "cross_entropy" (softmax and sigmoid outputs) or "perceptron"
     seed   : an int or a numpy Generator, for the initial weights
     dtype  : "float32" or "float64"
 
-    `weights` and `biases` are lists of arrays `(I, O)` and `(O,)` that may be written to.
-    uint8 images are pixels, and count as `pixel_scale` (1/255) times their value; floats count
-    as they are. Raises ArgumentError for whatever it cannot be built from.
+    `weights` and `biases` are lists of arrays `(I, O)` and `(O,)`; you may write to the arrays.
+    uint8 images are pixels and are multiplied by `pixel_scale` (1/255); floats are used unchanged.
+    Raises ArgumentError for invalid arguments.
 
     Weights and biases must be finite. Training, `gradients`, `evaluate`, `save`, and predictions
-    for more than 64 images refuse others. For fewer images these are not looked at, but
-    an output that is NaN is refused. As zero pixels may be left out, 0 times an infinite weight
-    may then count as 0.
+    for more than 64 images check that. Predictions for fewer images only check that no output is
+    NaN; zero pixels may be skipped there, so that 0 times an infinite weight can be 0.
     """
 
     def __init__(
@@ -73,12 +72,12 @@ class Network:
         seed: int | np.random.Generator = 0,
         dtype: Any = "float32",
     ) -> None:
-        self.sizes = checked_sizes(sizes)
-        self.hidden = checked_hidden(hidden, len(self.sizes) - 2)
+        self.sizes = check_layer_sizes(sizes)
+        self.hidden = check_hidden(hidden, len(self.sizes) - 2)
         self.output = activation_named(output, "output").name
         check_outputs(output, self.sizes[-1])
         self.cost = cost_named(cost, output).name
-        self.dtype = checked_dtype(dtype)
+        self.dtype = check_dtype(dtype)
         self.pixel_scale = PIXEL_SCALE
         self.class_names: tuple[str, ...] | None = None
         generator = np.random.default_rng(seed)
@@ -98,7 +97,7 @@ class Network:
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """What the network is made of, but for its parameters, as plain values."""
+        """Sizes, activations, cost and dtype, as plain values."""
         return {
             "sizes": self.sizes,
             "hidden": self.hidden,
@@ -109,7 +108,7 @@ class Network:
 
     @property
     def parameter_count(self) -> int:
-        """How many weights and biases there are."""
+        """The number of weights and biases."""
         return sum((inputs + 1) * outputs for inputs, outputs in pairwise(self.sizes))
 
     def summary(self) -> str:
@@ -124,13 +123,13 @@ class Network:
         return "\n".join(lines)
 
     def predict_proba(self, images: ArrayLike, backend: str = "compiled") -> Array:
-        """Return the outputs `(N, O)` for images `(N, I)`; for one image `(I,)`, its row `(O,)`.
+        """Return the outputs `(N, O)` for images `(N, I)`, or `(O,)` for one image `(I,)`.
 
-        With a softmax output these are probabilities. Raises ArgumentError where one is NaN.
+        With a softmax output these are probabilities. Raises ArgumentError if an output is NaN.
         """
         rows = as_images(images, self.sizes[0], self.dtype)
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
-        weights, biases = self.checked_parameters(len(rows) > CHECKED_FROM)
+        weights, biases = self.check_parameters(len(rows) > UNCHECKED_IMAGES)
         scale = self.scale_of(rows)
         backend_named(backend).infer(weights, biases, self.activations, rows, a, scale)
         if np.isnan(a).any():
@@ -138,13 +137,14 @@ class Network:
         return a[0] if self._is_one(images) else a
 
     def predict(self, images: ArrayLike, backend: str = "compiled") -> Array:
-        """Return the class of each image `(N,)`: its largest output; of a single output, 0 or 1.
+        """Return the class of each image `(N,)`: the index of its largest output.
 
-        Raises ArgumentError where an output is NaN.
+        With a single output the class is 1 if the output is at least 0.5, else 0. Raises
+        ArgumentError if an output is NaN.
         """
         rows = as_images(images, self.sizes[0], self.dtype)
         classes = np.empty(len(rows), np.int64)
-        weights, biases = self.checked_parameters(len(rows) > CHECKED_FROM)
+        weights, biases = self.check_parameters(len(rows) > UNCHECKED_IMAGES)
         scale = self.scale_of(rows)
         backend_named(backend).classify(weights, biases, self.activations, rows, classes, scale)
         if classes[0] < 0 or (len(classes) > 1 and classes.min() < 0):
@@ -157,8 +157,8 @@ class Network:
     ) -> Evaluation:
         """Return mean cost and accuracy on images `(N, I)`, labels `(N,)` or targets `(N, O)`."""
         rows = as_images(images, self.sizes[0], self.dtype)
-        y = as_answers(labels, len(rows), self.sizes[-1], self.dtype, self.cost, "labels")
-        weights, biases = self.checked_parameters()
+        y = as_targets(labels, len(rows), self.sizes[-1], self.dtype, self.cost, "labels")
+        weights, biases = self.check_parameters()
         chosen, cost, correct = backend_named(backend), 0.0, 0
         weighted_sums = (*self.hidden, "identity")
         for start in range(0, len(rows), EVALUATE_ROWS):
@@ -166,21 +166,21 @@ class Network:
             z, a = (np.empty((len(part), self.sizes[-1]), self.dtype) for _ in range(2))
             chosen.infer(weights, biases, weighted_sums, part, z, self.scale_of(rows))
             ACTIVATIONS[self.output].f(z, a)
-            answers = y[start : start + EVALUATE_ROWS]
-            cost += total_cost(z, a, answers, self.output, self.cost)
-            correct += count_correct(a, answers)
+            targets = y[start : start + EVALUATE_ROWS]
+            cost += total_cost(z, a, targets, self.output, self.cost)
+            correct += count_correct(a, targets)
         return Evaluation(cost / len(rows), correct / len(rows))
 
     def accuracy(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> float:
-        """Return the share of right answers, 0 to 1, on images `(N, I)` with labels `(N,)`."""
+        """Return the share of images `(N, I)` whose class is right, 0 to 1; labels `(N,)`."""
         return self.evaluate(images, labels, backend).accuracy
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the network to a safetensors file, whole or not at all.
+        """Write the network to a safetensors file, completely or not at all.
 
-        Raises UnwritableError, an OSError that names the file; an older file is then as it was.
+        Raises UnwritableError, an OSError that names the file; an older file is then unchanged.
         """
-        weights, biases = self.checked_parameters()
+        weights, biases = self.check_parameters()
         spec = Specification(
             **self.architecture,
             pixel_scale=self.pixel_scale,
@@ -190,17 +190,17 @@ class Network:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Network:
-        """Read a network from a file that `save` wrote; ModelError if it is anything else."""
+        """Return the network in a file that `save` wrote. Raises ModelError for any other file."""
         spec, weights, biases = file.load(path)
         network = cls(spec.sizes, spec.hidden, spec.output, spec.cost, 0, spec.dtype)
         network.pixel_scale, network.class_names = spec.pixel_scale, spec.class_names
         network.weights, network.biases = weights, biases
         return network
 
-    def checked_parameters(self, finite: bool = True) -> tuple[list[Array], list[Array]]:
-        """Return weights and biases; ArgumentError if one no longer has its shape and dtype.
+    def check_parameters(self, finite: bool = True) -> tuple[list[Array], list[Array]]:
+        """Return weights and biases. Raises ArgumentError for a wrong shape or dtype.
 
-        finite : whether to refuse NaN and infinity in them, and a wrong `pixel_scale`, too
+        finite : whether to refuse NaN, infinity and a wrong `pixel_scale` too
         """
         shapes = list(pairwise(self.sizes))
         for name, arrays, wanted in (
@@ -222,17 +222,17 @@ class Network:
         return self.weights, self.biases
 
     def scale_of(self, images: Array) -> float:
-        """Return what these images are multiplied by: `pixel_scale` for uint8, else 1."""
+        """Return the factor of these images: `pixel_scale` for uint8, else 1."""
         return self.pixel_scale if images.dtype == np.uint8 else 1.0
 
     def _refuse_nan(self) -> None:
-        """Raise ArgumentError for what made an output NaN."""
-        self.checked_parameters()
+        """Raise ArgumentError with the cause of a NaN in the outputs."""
+        self.check_parameters()
         raise refuse(
             "weights and biases",
             "must be so small that no sum of products overflows",
             f"an output that is NaN in {self.dtype}",
-            "Train at a lower learning rate, or load a good model.",
+            "Train at a lower learning rate, or load another model.",
         )
 
     def _is_one(self, images: ArrayLike) -> bool:

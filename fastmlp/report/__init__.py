@@ -1,4 +1,4 @@
-"""Records and arrays to what a terminal shows: pure functions that print nothing."""
+"""Convert results to text, tables, charts and pages: pure functions that print nothing."""
 
 from fastmlp.report.bench import (
     accuracy_line,

@@ -1,4 +1,4 @@
-"""Benchmark documents as tables for a terminal, and as Markdown."""
+"""Benchmark documents as tables and lines for a terminal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def seconds(value: float) -> str:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Return a plain table whose first column is text and whose others are numbers."""
+    """Return a plain table; the first column contains text, the others numbers."""
     shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     shown.min_width = min(len(title), 78)
     for number, name in enumerate(columns):
@@ -34,7 +34,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 def epochs_tables(name: str, rows: Sequence[Row]) -> list[Table]:
-    """Return two tables of a workload: how long it took, and what that says of the machine."""
+    """Return two tables of a workload: its times, and its use of the machine."""
     times = ("", "s an epoch", "low to high", "x fastmlp", "low to high", "accuracy")
     costs = ("", "samples/s", "GFLOP/s", "of peak", "nonzero", "MiB", "first s", "set-up s")
     good = [row for row in rows if not row.failure]
@@ -46,7 +46,7 @@ def epochs_tables(name: str, rows: Sequence[Row]) -> list[Table]:
 
 
 def epochs_line(name: str, rows: Sequence[Row]) -> str:
-    """Return the result of one workload in a line, as soon as it is finished."""
+    """Return the result of one workload in a line."""
     parts = [f"{row.name} {_result(row)}" for row in rows]
     return f"{name}: {', '.join(parts)}"
 
@@ -60,7 +60,7 @@ def _result(row: Row) -> str:
 
 
 def accuracy_line(run: dict[str, Any]) -> str:
-    """Return the result of one process on its way to an accuracy."""
+    """Return the result of one process of `bench accuracy` in a line."""
     name = run_name(run)
     if run.get("failure"):
         return f"{name}: failed"
@@ -69,23 +69,23 @@ def accuracy_line(run: dict[str, Any]) -> str:
 
 
 def pass_line(run: dict[str, Any]) -> str:
-    """Return that one side has gone through the grid of kernels."""
+    """Return the result of one process of `bench kernels` in a line."""
     spent = "failed" if run.get("failure") else f"took {duration(run['process_seconds'])}"
     return f"{run_name(run)}: {spent}"
 
 
 def bench_notes(document: dict[str, Any]) -> list[str]:
-    """Return what a reader should know of how a run was measured, a line each."""
-    surroundings, notes = document["environment"], []
-    for library in surroundings.get("blas") or []:
+    """Return notes on how a run was measured, a line each."""
+    environment, notes = document["environment"], []
+    for library in environment.get("blas") or []:
         made_for = f", kernels for {library['architecture']}" if library["architecture"] else ""
         notes.append(
             f"NumPy multiplies with {library['internal_api']} {library['version']}{made_for}"
         )
-    removed = surroundings.get("removed_variables")
+    removed = environment.get("removed_variables")
     if removed:
         settings = ", ".join(f"{name}={value}" for name, value in removed.items())
-        notes.append(f"not passed on to the processes, as it chooses kernels: {settings}")
+        notes.append(f"not passed to the processes, because it selects kernels: {settings}")
     if document.get("absent"):
         names = ", ".join(document["absent"])
         notes.append(f'not installed, so not measured: {names}; pip install "fastmlp[peers]"')
@@ -117,18 +117,21 @@ def _costs(row: Row) -> tuple[str, ...]:
 
 
 def limits_table(limits: dict[str, Any]) -> Table:
-    """Return the measured limits of the machine."""
+    """Return the measured limits of the machine as a table."""
     peak, threads = limits["peak_flops"], limits["threads"]
     rows = [("fused multiply-adds", *(f"{peak[k] / 1e9:.0f} GFLOP/s" for k in ("one", "all")))]
     for level, speed in limits["bytes_per_second"].items():
         rows.append((f"bandwidth, {level}", *(f"{speed[k] / 1e9:.0f} GB/s" for k in speed)))
-    rows.append(("meeting of the team", "", f"{limits['meeting_seconds'] * 1e6:.2f} us"))
+    rows.append(("barrier", "", f"{limits['meeting_seconds'] * 1e6:.2f} us"))
     rows.append(("parallel region", "", f"{limits['region_seconds'] * 1e6:.0f} us"))
     return table("measured, float32", ("", "one core", f"{threads} threads"), rows)
 
 
 def kernels_tables(document: dict[str, Any], every: bool = False) -> list[Table]:
-    """Return the kernels' means, and the shapes where NumPy is the faster one, or all shapes."""
+    """Return two tables: the means of the kernels, and the shapes where NumPy is faster, or all.
+
+    every : whether to show all shapes
+    """
     if not document["rows"]:
         return []
     kinds: dict[str, list[dict[str, Any]]] = {}
@@ -170,7 +173,7 @@ def _shape(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def accuracy_table(document: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Table:
-    """Return how long each implementation took to the target."""
+    """Return the times of the implementations to the target as a table."""
     columns = ("", "reached", "accuracy", "training s", "x fastmlp", "whole process s")
     title = f"to {document['settings']['target']:.1%} test accuracy, mean and deviation over seeds"
     lines = [
@@ -195,7 +198,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def differences_table(differences: Sequence[Difference]) -> Table:
-    """Return what changed between two runs, the real changes first."""
+    """Return the differences between two runs as a table, those larger than the noise first."""
     columns = ("", "first s", "second s", "change", "noise", "")
     ordered = sorted(differences, key=lambda one: (not one.is_real, -abs(one.change)))
     verdicts = {True: "slower", False: "faster"}

@@ -1,4 +1,4 @@
-"""Benchmark documents as charts; needs matplotlib, the extra `plot`."""
+"""Benchmark documents as charts; needs matplotlib, from the extra `plot`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLOURS = {"forward": "#1b6ca8", "delta": "#2a9d54", "update": "#e07b00"}
 
 
 def figure(width: float, height: float) -> Any:
-    """Return an empty figure, in inches; it belongs to no window."""
+    """Return an empty figure of that size in inches, without a window."""
     return figure_class()(figsize=(width, height), layout="constrained")
 
 
@@ -30,7 +30,7 @@ def figure_class() -> Any:
 
 
 def to_svg(chart: Any) -> str:
-    """Return a figure as an SVG element to stand in a page."""
+    """Return a figure as an SVG element for an HTML page."""
     out = StringIO()
     chart.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
@@ -45,7 +45,7 @@ def to_png(chart: Any) -> bytes:
 
 
 def epochs_chart(name: str, rows: Sequence[Row]) -> Any:
-    """Return bars of samples a second, from the slowest process to the fastest as a line."""
+    """Return a chart of samples per second: a bar for each implementation, with its range."""
     good = [row for row in rows if not row.failure]
     chart = figure(8, 0.6 + 0.32 * len(good))
     axes = chart.add_subplot()
@@ -57,9 +57,9 @@ def epochs_chart(name: str, rows: Sequence[Row]) -> Any:
     colours = [OWN if row.is_own else OTHERS for row in good]
     axes.barh(names, speeds, xerr=ranges, color=colours, ecolor=LIMIT, height=0.7)
     axes.invert_yaxis()
-    for place, row in enumerate(good):
+    for number, row in enumerate(good):
         factor = "" if row.is_own else f"  {row.ratio:.1f} x as long"
-        axes.text(row.samples_per_second * row.seconds / row.low, place, factor, va="center")
+        axes.text(row.samples_per_second * row.seconds / row.low, number, factor, va="center")
     axes.set_xlim(right=1.12 * max(s + more for s, more in zip(speeds, ranges[1], strict=True)))
     axes.set_title(name, loc="left")
     axes.set_xlabel("samples a second")
@@ -70,26 +70,27 @@ def epochs_chart(name: str, rows: Sequence[Row]) -> Any:
 
 
 def roofline_chart(document: dict[str, Any]) -> Any:
-    """Return the kernels' speeds over their operations per byte, under the machine's limits."""
+    """Return a chart of the kernels' speeds over their operations per byte, with the limits."""
     limits, chart = document["limits"], figure(9, 5.5)
     axes = chart.add_subplot()
     peak = limits["peak_flops"]["all"] / 1e9
     intensities = [0.1, 1000.0]
     for number, (level, speed) in enumerate(limits["bytes_per_second"].items()):
-        place = 0.11 * 1.7**number  # so that the names of like slopes do not meet
-        slope = speed["all"] / 1e9
-        ridge = peak / slope
-        axes.plot([intensities[0], ridge], [intensities[0] * slope, peak], color=LIMIT, lw=0.8)
-        axes.text(place, place * slope * 1.08, f"{level}, {slope:.0f} GB/s", size=8, rotation=31)
+        x = 0.11 * 1.7**number  # other x for each level, so that the labels do not overlap
+        bandwidth = speed["all"] / 1e9
+        ends = [intensities[0], peak / bandwidth]
+        axes.plot(ends, [ends[0] * bandwidth, peak], color=LIMIT, lw=0.8)
+        label = f"{level}, {bandwidth:.0f} GB/s"
+        axes.text(x, x * bandwidth * 1.08, label, size=8, rotation=31)
     axes.plot([0.1, intensities[1]], [peak, peak], color=LIMIT, lw=1.4)
     axes.text(intensities[1], peak * 1.05, f"peak {peak:.0f} GFLOP/s", size=8, ha="right")
     for kernel, colour in COLOURS.items():
         rows = [row for row in document["rows"] if row["kernel"] == kernel]
-        places = [row["flops"] / row["bytes"] for row in rows]
+        xs = [row["flops"] / row["bytes"] for row in rows]
         for side, marker, alpha in (("numpy", "x", 0.45), ("fastmlp", "o", 0.75)):
             speeds = [row["flops"] / row[f"{side}_seconds"] / 1e9 for row in rows]
             label = kernel if side == "fastmlp" else f"{kernel}, NumPy"
-            axes.scatter(places, speeds, s=14, marker=marker, c=colour, alpha=alpha, label=label)
+            axes.scatter(xs, speeds, s=14, marker=marker, c=colour, alpha=alpha, label=label)
     axes.set(xscale="log", yscale="log", xlim=intensities, ylim=(0.05, peak * 2))
     axes.set_xlabel("floating-point operations for each byte of the operands")
     axes.set_ylabel("GFLOP/s")

@@ -1,4 +1,4 @@
-"""Which classes a network mistakes for which: the counts, and the tables that show them."""
+"""The confusion matrix of a network, and the accuracy of each class, as tables."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MOST_CONFUSIONS = 10
 
 
 def confusion_matrix(answers: ArrayLike, labels: ArrayLike, classes: int) -> Counts:
-    """Return how often each label, by row, got each answer, by column: `(classes, classes)`.
+    """Return how often each label (row) got each predicted class (column): `(classes, classes)`.
 
-    answers and labels are integers `(N,)` in 0 … classes - 1; ArgumentError if they are not.
+    answers, labels : integers `(N,)` in 0 … classes - 1; otherwise ArgumentError
     """
     found = {"answers": np.asarray(answers), "labels": np.asarray(labels)}
     for name, array in found.items():
@@ -40,13 +40,13 @@ def confusion_matrix(answers: ArrayLike, labels: ArrayLike, classes: int) -> Cou
     if found["answers"].shape != found["labels"].shape:
         shapes = f"{found['answers'].shape} for {found['labels'].shape} labels"
         raise refuse("answers", "must be as many as the labels", shapes, "Pass one for each.")
-    # int64 first: a label of uint8 times the number of classes would wrap around
-    places = found["labels"].astype(np.int64) * classes + found["answers"].astype(np.int64)
-    return np.bincount(places, minlength=classes * classes).reshape(classes, classes)
+    # in int64, as a uint8 label times the number of classes would overflow
+    cells = found["labels"].astype(np.int64) * classes + found["answers"].astype(np.int64)
+    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
 
 
 def class_accuracies(matrix: Counts) -> NDArray[np.float64]:
-    """Return each class's share of right answers `(classes,)`; NaN for a class with no image."""
+    """Return the accuracy of each class `(classes,)`; NaN for a class without images."""
     images = matrix.sum(axis=1)
     shares = np.full(len(matrix), np.nan)
     np.divide(matrix.diagonal(), images, out=shares, where=images > 0)
@@ -54,9 +54,9 @@ def class_accuracies(matrix: Counts) -> NDArray[np.float64]:
 
 
 def confusion_tables(matrix: Counts, names: Sequence[str], width: int) -> list[Table]:
-    """Return the class accuracies and the matrix, as one table where `width` columns hold it.
+    """Return the class accuracies and the matrix in one table if it fits into `width` columns.
 
-    Where they do not, the most frequent confusions stand for the matrix.
+    Otherwise return a table of the accuracies, and one of the most frequent confusions.
     """
     cell = max(len(str(int(matrix.max()))), len(str(len(names) - 1)))
     label = max(map(len, _row_names(names)))
@@ -115,8 +115,8 @@ def _most_confused(matrix: Counts, names: Sequence[str]) -> Table:
     for heading in ("most often confused", "taken for"):
         table.add_column(heading)
     table.add_column("images", justify="right")
-    for place in np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]:
-        label, answer = divmod(int(place), len(names))
+    for cell in np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]:
+        label, answer = divmod(int(cell), len(names))
         if wrong[label, answer]:
             row = (Text(names[label]), Text(names[answer]), f"{wrong[label, answer]:,}")
             table.add_row(*row)

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# What one character shows of two pixels, (upper, lower): neither, lower, upper, both
+# One character shows two pixels: ink in neither, the lower, the upper, or both
 BLOCKS, ASCII_BLOCKS = " ▄▀█", " .'#"
 WIDEST = 40
 
 
 def digit_blocks(image: NDArray[Any], ascii_only: bool = False) -> str:
-    """Return an image `(H, W)` as text of two rows a line: ink where it is brighter than half.
+    """Return an image `(H, W)` as text, two rows of pixels for each line.
 
-    An image wider than 40 pixels is first made smaller, the brightest of a square standing
-    for it, so that thin lines stay.
+    A pixel is ink if it is brighter than the mean of the darkest and the brightest. An image wider
+    than 40 pixels is first reduced to the maximum of each square, which keeps thin lines.
     """
     factor = -(-image.shape[1] // WIDEST)
     height, width = (-(-side // factor) for side in image.shape)

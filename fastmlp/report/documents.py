@@ -1,4 +1,4 @@
-"""The JSON documents of the command line: one for each command, of plain values."""
+"""The JSON documents of the commands, in plain values."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """Return a document as JSON that every reader takes: NaN and infinity become null."""
+    """Return a document as standard JSON: NaN and infinity become null."""
     return plain.to_json(document, indent=2)
 
 
 def network_document(network: Network) -> dict[str, Any]:
-    """Return what a network is made of, without its parameters."""
+    """Return the description of a network, without its parameters."""
     return {**network.architecture, "parameters": network.parameter_count}
 
 
@@ -38,7 +38,7 @@ def training_document(
     compile_seconds: float,
     model: Path,
 ) -> dict[str, Any]:
-    """Return a run and its test; without a test, because it did not end well, null for that."""
+    """Return a run and its test; the test is null if the run did not end normally."""
     return {
         "dataset": data.name,
         "source": data.source,
@@ -61,7 +61,7 @@ def evaluation_document(
     names: Sequence[str],
     model: Path,
 ) -> dict[str, Any]:
-    """Return a test of a saved model: rows of the confusion matrix are labels."""
+    """Return the test of a saved model; the rows of the confusion matrix are labels."""
     return {
         "dataset": data.name,
         "source": data.source,
@@ -79,7 +79,7 @@ def evaluation_document(
 def prediction_document(
     predictions: Sequence[Prediction], notes: Sequence[str], model: Path, image: Path
 ) -> dict[str, Any]:
-    """Return the answers to some images of a file, and what was done to them before."""
+    """Return the predictions for some images of a file, and notes on their conversion."""
     return {
         "model": str(model),
         "image": str(image),

@@ -1,4 +1,4 @@
-"""The machine's facts as a table."""
+"""The facts of the machine as a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastmlp.report.text import printable
 if TYPE_CHECKING:
     from fastmlp.bench.machine import Machine
 
-# Of the many features, those that decide the width and the speed of a vector
+# The features that determine the width and the speed of vectors
 VECTOR_FEATURES = (
     *("sse2", "sse4.2", "avx", "avx2", "fma", "f16c", "avx512f", "avx512vl", "avx512bw"),
     *("avx512dq", "avx512vnni", "avx512bf16", "amx-tile", "neon", "sve", "sve2"),
@@ -20,7 +20,7 @@ VECTOR_FEATURES = (
 
 
 def machine_table(machine: Machine) -> Table:
-    """Return name and value of every fact, the limits of the threads one by one."""
+    """Return a table of the names and values of all facts."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -30,7 +30,7 @@ def machine_table(machine: Machine) -> Table:
     for name, value in (
         ("processor", machine.processor),
         ("LLVM's name", machine.llvm_name),
-        ("features", " ".join(features) or "none that matter"),
+        ("features", " ".join(features) or "no vector features"),
         ("vector", f"{machine.vector_bits} bits: {lanes}"),
         ("threads", f"{machine.threads} of {machine.cores} cores"),
         *((f"  {limit.name}", _allows(limit.allows)) for limit in machine.limits),

@@ -1,4 +1,4 @@
-"""A benchmark document as one HTML page that needs nothing else: charts, tables, surroundings."""
+"""A benchmark document as one self-contained HTML page: charts, tables, environment."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def page(
     charts = [to_svg(epochs_chart(name, rows)) for name, rows in measured]
     if document.get("rows"):
         charts.append(to_svg(roofline_chart(document)))
-    surroundings = to_json(
+    details = to_json(
         {key: document[key] for key in ("environment", "settings", "limits") if key in document},
         indent=2,
     )
@@ -54,7 +54,7 @@ def page(
         *(f'<p class="doubt">{html.escape(note)}</p>' for note in notes),
         *charts,
         *(f"<pre>{html.escape(plain(table))}</pre>" for table in tables),
-        f"<details><summary>Environment, settings, limits</summary><pre>{html.escape(surroundings)}"
+        f"<details><summary>Environment, settings, limits</summary><pre>{html.escape(details)}"
         "</pre></details></html>",
     ]
     return "\n".join(parts) + "\n"

@@ -1,4 +1,4 @@
-"""What a network says that an image shows: the record, and the image beside the answer."""
+"""The prediction for one image: the record, and a view with the image and its class."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ MOST_SHOWN = 12
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image's answer.
+    """The prediction for one image.
 
-    index : of the image in its file; image : `(H, W)`, None where it has no shape to show
-    outputs : one for each class; probable : they are probabilities
+    index : of the image in its file; image : `(H, W)`, or None if it cannot be shown
+    answer : the predicted class; names : those of all classes
+    outputs : one for each class; probable : whether they are probabilities
     """
 
     index: int
@@ -41,11 +42,11 @@ class Prediction:
 def predictions(
     network: Network, images: NDArray[Any], outputs: NDArray[Any], first: int
 ) -> list[Prediction]:
-    """Return the record of each image `(N, H, W)` or `(N, I)`; outputs `(N, O)`.
+    """Return the record of each image `(N, H, W)` or `(N, I)`.
 
-    first : the index of the first of them
+    outputs : `(N, O)`; first : the index of the first image in its file
     """
-    if outputs.shape[1] == 1:  # a single output is that of class 1
+    if outputs.shape[1] == 1:  # a single output belongs to class 1
         outputs = np.hstack([1 - outputs, outputs])
     names = class_names(network.class_names, outputs.shape[1])
     probable = network.output in ("softmax", "sigmoid")
@@ -66,7 +67,7 @@ def predictions(
 
 
 def prediction_view(prediction: Prediction, ascii_only: bool = False) -> Table:
-    """Return the image as text blocks beside the answer and, in order, the likeliest classes."""
+    """Return the image as text blocks, and beside it its class and the most probable classes."""
     outputs: Sequence[float] = prediction.outputs
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("class", no_wrap=True)

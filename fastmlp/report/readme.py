@@ -22,7 +22,7 @@ def results_table(
     accuracy: dict[str, Any],
     to_target: Sequence[dict[str, Any]],
 ) -> str:
-    """Return the table as Markdown, with the machine, the trials and the commands under it."""
+    """Return the table as Markdown, with a note on the machine, the trials and the command."""
     names = " | ".join(TITLES.values())
     lines = [
         f"| one epoch of MNIST (60,000 samples), plain SGD | fastmlp | {names} |",
@@ -43,8 +43,8 @@ def results_table(
     ]
     label = f"{target:.0%} test accuracy: 784-128-10, batch 32, mean of {ours['seeds']} seeds"
     lines.append(f"| {label} | **{seconds(mean(ours['training']))} s** | {' | '.join(cells)} |")
-    settings, surroundings = epochs["settings"], epochs["environment"]
-    versions = surroundings["versions"]
+    settings, environment = epochs["settings"], epochs["environment"]
+    machine, versions = environment["machine"], environment["versions"]
     named = ("numpy", "torch", "jax", "scikit-learn", "numba", "python")
     software = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
     lines += [
@@ -52,15 +52,15 @@ def results_table(
         "How many times as long the others take, and in brackets the lowest and highest of "
         f"{_pairs(epochs)} pairs of runs; each run is a process of its own, the sides in turn, "
         f"{settings['epochs']} epochs timed after one that warms up. "
-        f"{surroundings['machine']['processor']}, {settings['threads']} cores, "
-        f"{surroundings['machine']['vector_bits']}-bit vectors; {software}. "
+        f"{machine['processor']}, {settings['threads']} cores, "
+        f"{machine['vector_bits']}-bit vectors; {software}. "
         "`scripts/bench --readme` measures it all again and writes this table.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _pairs(epochs: dict[str, Any]) -> str:
-    """Return how many rounds there were, "3", or "3 to 6" where workloads differ."""
+    """Return the number of rounds, "3", or "3 to 6" if workloads differ."""
     counts = sorted({len({run["round"] for run in w["runs"]}) for w in epochs["workloads"]})
     return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
 
@@ -74,10 +74,11 @@ def _cell(row: Row | None) -> str:
 
 
 def with_results(readme: str, table: str) -> str:
-    """Return a README with the table between its two markers."""
+    """Return the README with the new table between its two markers."""
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        rule = f"must hold the lines {BEGIN.strip()} and {END.strip()}"
-        raise refuse("readme", rule, "a text without them", "Add them where the table goes.")
+        rule = f"must contain the lines {BEGIN.strip()} and {END.strip()}"
+        remedy = "Add them around the table."
+        raise refuse("readme", rule, "a text without them", remedy)
     return before + begin + table + end + after

@@ -1,4 +1,4 @@
-"""Numbers, names and reasons as people read them, in plain ASCII but for names of their own."""
+"""Numbers, names and reasons as text for people; in ASCII, except names from files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def percent(share: float) -> str:
 
 
 def number(value: float) -> str:
-    """Return a cost as "0.0612", or as "1.42e+28" where training went astray."""
+    """Return a cost as "0.0612", or a very large one as "1.42e+28"."""
     return f"{value:.4f}" if abs(value) < 10_000 else f"{value:.3g}"
 
 
 def duration(seconds: float) -> str:
-    """Return seconds with the digits that matter: "0.412 s", "4.12 s", "41.2 s", "412 s"."""
+    """Return seconds, with fewer decimals for longer times: "0.412 s", "4.12 s", "412 s"."""
     digits = 3 if seconds < 1 else 2 if seconds < 10 else 1 if seconds < 100 else 0
     return f"{seconds:.{digits}f} s"
 
@@ -27,24 +27,25 @@ def layer_sizes(sizes: Sequence[int]) -> str:
 
 
 def printable(name: str) -> str:
-    """Return a name from a file with all that a terminal would obey, not show, as "?"."""
+    """Return a name from a file with "?" for control characters."""
     return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def class_names(names: Sequence[str] | None, classes: int) -> tuple[str, ...]:
-    """Return the names to print for so many classes: their numbers where there are none."""
+    """Return the names to print for the classes: their numbers if they have no names."""
     if names is None or len(names) != classes:
         return tuple(map(str, range(classes)))
     return tuple(map(printable, names))
 
 
 def reason(error: Exception) -> str:
-    """Return an error's message in one line, without the remedy and the addresses tried.
+    """Return an error's message in one line, without the remedy and the addresses.
 
-    A list of attempts, indented and each "address: why", becomes its different whys.
+    Of a list of attempts, indented lines of the form "address: reason", the different reasons are
+    kept.
     """
     first, *rest = str(error).splitlines() or [type(error).__name__]
-    whys = [line.split(": ", 1)[-1].strip() for line in rest if line.startswith("  ")]
-    if whys:
-        return first.rstrip(":") + ": " + "; ".join(dict.fromkeys(whys))
+    reasons = [line.split(": ", 1)[-1].strip() for line in rest if line.startswith("  ")]
+    if reasons:
+        return first.rstrip(":") + ": " + "; ".join(dict.fromkeys(reasons))
     return first.split(". ")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""A training run as people see it: the lines before, the one that moves, the table."""
+"""A training run as text: the lines before it, the progress line, the table, the summary."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NOTICED_SECONDS = 0.01
 
 
 def progress_line(name: str, progress: Progress) -> Table:
-    """Return one line: data set, epoch, how far the run is, cost, accuracy, samples a second."""
+    """Return one line: data set, epoch, progress bar, cost, accuracy, samples per second."""
     line = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    for ratio in (None, None, 1, None, None, None):  # the bar takes the room that is left
+    for ratio in (None, None, 1, None, None, None):  # the bar uses the remaining width
         line.add_column(no_wrap=True, ratio=ratio)
     done = (progress.epoch - 1) * progress.steps + progress.step
     line.add_row(
@@ -38,7 +38,7 @@ def progress_line(name: str, progress: Progress) -> Table:
 
 
 def download_line(name: str, file: str, done: int, total: int | None) -> Table:
-    """Return one line: data set, file, how much of it is here."""
+    """Return one line: data set, file, how much of it is downloaded."""
     line = Table.grid(padding=(0, 2, 0, 0))
     size = f"{done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f} MB" if total else "")
     line.add_row(Text(name, "bold"), f"downloading {file}", size)
@@ -46,7 +46,7 @@ def download_line(name: str, file: str, done: int, total: int | None) -> Table:
 
 
 def training_table(name: str, history: History, test: Evaluation | None) -> Table:
-    """Return a row for each epoch, at most 20 of them, and one for the test."""
+    """Return a table with a row for each epoch, at most 20 of them, and one for the test."""
     validated = any(cost is not None for cost in history.validation_cost)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("data set", no_wrap=True)
@@ -74,7 +74,7 @@ def _headings(validated: bool) -> list[str]:
 
 
 def _rows(epochs: int) -> list[int]:
-    """Return which epochs to show: evenly spaced, and the last one always."""
+    """Return the epochs to show: evenly spaced, including the last one."""
     every = -(-epochs // MOST_ROWS)
     return list(range(epochs - 1, -1, -every))[::-1] if epochs else []
 
@@ -82,12 +82,12 @@ def _rows(epochs: int) -> list[int]:
 def training_summary(
     history: History, test: Evaluation | None, compile_seconds: float
 ) -> list[str]:
-    """Return the run in some lines: why it ended, how well, how long, and the kernels apart."""
+    """Return lines with the reason for the end, the accuracy, the time, and that of compiling."""
     lines = []
     if not history.stopped.startswith("all "):
         lines.append(f"stopped after {len(history)} epochs: {history.stopped}")
     if history.restored_epoch is not None:
-        lines.append(f"back to the network of epoch {history.restored_epoch}")
+        lines.append(f"the parameters of epoch {history.restored_epoch} were restored")
     spent = f"{duration(history.train_seconds)} of training"
     lines.append(spent if test is None else f"test accuracy {percent(test.accuracy)} after {spent}")
     if compile_seconds >= NOTICED_SECONDS:
@@ -96,20 +96,20 @@ def training_summary(
 
 
 def dataset_lines(data: Dataset) -> list[str]:
-    """Return what a data set holds, and where it is from."""
+    """Return lines with the size of a data set and its source."""
     height, width = data.image_shape
     counts = f"{len(data.train):,} training and {len(data.test):,} test images"
     return [f"{counts} of {width} x {height}", f"source: {printable(data.source)}"]
 
 
 def network_line(network: Network) -> str:
-    """Return what a network is made of."""
+    """Return a line with sizes, activations, cost and the number of parameters."""
     functions = ", ".join(dict.fromkeys((*network.activations, network.cost)))
     return f"{layer_sizes(network.sizes)}, {functions}, {network.parameter_count:,} parameters"
 
 
 def probe_line(rate: float, before: float, after: float) -> str:
-    """Return what training with a learning rate did to the cost."""
+    """Return a line with the costs before and after training with a learning rate."""
     result = "diverged" if not isfinite(after) else number(after)
     verdict = "falls" if after < before else "does not fall"
     return f"rate {rate:<8.4g} cost {number(before)} -> {result:<10} {verdict}"

@@ -1,4 +1,4 @@
-"""What a verification found, as a table and a line."""
+"""The result of a verification, as tables and a line."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def verification_table(outcome: Outcome) -> Table:
-    """Return each kernel's largest error over what is allowed."""
+    """Return the largest error of each kernel, as a share of the allowed error."""
     rows = [(name, f"{worst:.3f}") for name, worst in outcome.worst.items()]
-    return table("largest error, over what is allowed", ("kernel", "ratio"), rows)
+    return table("largest error / allowed error", ("kernel", "ratio"), rows)
 
 
 def rows_table(outcome: Outcome) -> Table:
-    """Return how many cases, of all kernels together, had each row of the tables."""
+    """Return a table of how many cases used each row of the tables, over all kernels."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for cases in outcome.rows.values():
         for row, count in cases.items():
@@ -36,10 +36,10 @@ def rows_table(outcome: Outcome) -> Table:
 
 
 def verification_line(outcome: Outcome) -> str:
-    """Return the verdict, how much was checked, and how much of that means little."""
+    """Return the verdict and the numbers of results and cases."""
     verdict = "all right" if outcome.passed else f"{len(outcome.failures):,} FAILURES"
     return (
         f"{verdict}: {outcome.checks:,} results of {outcome.cases:,} cases on "
         f"{outcome.vector_bits}-bit vectors in {outcome.seconds:.1f} s; {outcome.mistrusted:,} "
-        "cases are mistrusted, as nearly all of what they compute is zero"
+        "cases prove little, because nearly all their results are zero"
     )

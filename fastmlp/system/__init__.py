@@ -1,1 +1,1 @@
-"""What fastmlp needs of the operating system: files, interrupts, forks, paths and cores."""
+"""The operating system: files, reading, paths, signals, forks and cores."""

@@ -17,15 +17,15 @@ MOST_THREADS = 1024
 def usable_cores() -> int:
     """Return how many threads can run at once: at least 1.
 
-    Of a quota, the nearest whole number: a thread that must wait for half of each period is
-    worth as much as the wait costs the others.
+    A quota is rounded to the nearest whole number: a thread that runs for less than half of each
+    period delays the others more than it helps.
     """
     cores, quota = len(affinity()) or os.cpu_count() or 1, _first_quota()
     return max(1, cores if quota is None else min(cores, int(quota + 0.5)))
 
 
 def affinity() -> list[int]:
-    """Return the cores that this process may use; none where the system does not tell."""
+    """Return the cores that this process may use; an empty list if the system has no such mask."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
@@ -44,20 +44,20 @@ def check_thread_setting() -> None:
 
 
 def cgroup_quota() -> float | None:
-    """Return the cores' worth of time that this process's control groups allow, or None.
+    """Return how many cores the control groups of this process allow, or None.
 
-    A group counts within each of its parents, so the least of them holds. Both versions of
-    control groups are looked at, as a machine may have both.
+    The limit of each parent group applies too, so this is the lowest of them. Both versions of
+    control groups are read, as a machine may have both.
     """
     quotas = [quota for group in _groups() for quota in _quotas(group) if quota > 0]
     return min(quotas, default=None)
 
 
 def _groups() -> Iterator[Path]:
-    """Yield the folders of this process's groups, and of their parents, that limit its time.
+    """Yield the folders of the control groups of this process, and of their parents.
 
     A line of CGROUP_OF_SELF is "number:controllers:path"; version 2 has one line, "0::path". In a
-    container the path may be the host's, and only the root of the tree is there.
+    container the path may be that of the host; then only the root of the tree exists.
     """
     try:
         lines = CGROUP_OF_SELF.read_text(errors="replace").splitlines()
@@ -79,16 +79,16 @@ def _groups() -> Iterator[Path]:
 
 
 def _quotas(group: Path) -> Iterator[float]:
-    """Yield the quota of a group, in cores, from the files of either version that are there."""
+    """Yield the quota of a group, in cores, from the files of each version that exist."""
     for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
         try:
             quota, period = " ".join((group / name).read_text() for name in names).split()
             yield int(quota) / int(period)
         except (OSError, ValueError, ZeroDivisionError):
-            continue  # no such file; "max" in version 2 where there is no quota, -1 in version 1
+            continue  # no such file, or no quota, which version 2 writes as "max"
 
 
 @cache
 def _first_quota() -> float | None:
-    """Return the quota as it was when it was first read: files are slow to read."""
+    """Return the quota as first read: reading the files each time would be slow."""
     return cgroup_quota()

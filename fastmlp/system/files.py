@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Write files completely or not at all."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ REMEDIES = {
 
 
 def write_whole(target: Path, *parts: bytes | memoryview) -> None:
-    """Write a file that is under its name only when all of it is on the disk.
+    """Write a file that gets its name only when all of it is on the disk.
 
-    A symbolic link stays, and the file that it leads to is replaced. A file that was there keeps
-    its mode, and its owner where that is allowed; its other hard links keep the older content.
-    Raises UnwritableError, naming the file; what had the name before is then as it was.
+    If the name is a symbolic link, the file that it points to is replaced. The new file gets the
+    mode of the older one, and its owner if that is allowed; other hard links keep the older
+    content. Raises UnwritableError, and the older file is then unchanged.
     """
     with _naming(target), replacing(target) as file:
         for part in parts:
@@ -34,12 +34,12 @@ def write_whole(target: Path, *parts: bytes | memoryview) -> None:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """Give a new file beside `target` that takes its name at the end, or is gone after an error.
+    """Open a new file in the folder of `target`; rename it at the end, delete it after an error.
 
-    It is synchronised before it is renamed, and the folder afterwards. Raises OSError.
+    The file is synchronised before the rename, and the folder after it. Raises OSError.
     """
-    real, older = _replaceable(target)
-    new = _new_beside(real, 0o666 if older is None else 0o600)  # less the umask
+    real, older = _find_target(target)
+    new = _create_beside(real, 0o666 if older is None else 0o600)  # minus the umask
     try:
         with new as file:
             yield file
@@ -56,14 +56,14 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
 
 
 def check_writable(target: Path) -> Path:
-    """Return the absolute path of a file that can be written; UnwritableError if it cannot be.
+    """Return the absolute path of a file. Raises UnwritableError if it cannot be written.
 
-    Another file is written beside it, and removed: what permissions, limits and file systems
-    allow is known only by trying.
+    This writes another file in the same folder, and deletes it: only a trial shows what
+    permissions, limits and file systems allow.
     """
     with _naming(target):
-        real, _ = _replaceable(target)
-        new = _new_beside(real, 0o600)
+        real, _ = _find_target(target)
+        new = _create_beside(real, 0o600)
         try:
             with new as file:
                 file.write(b"\0")
@@ -73,25 +73,24 @@ def check_writable(target: Path) -> Path:
 
 
 def check_folder(folder: Path) -> Path:
-    """Return the absolute path of a folder that new files can be written into.
+    """Return the absolute path of a folder. Raises UnwritableError if it cannot be written to.
 
-    A folder that does not exist is judged by the one that it would be made in. Raises
-    UnwritableError.
+    If the folder does not exist, the folder in which it would be made is checked.
     """
     with _naming(folder):
         whole = _absolute(folder)
-        place = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
+        existing = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
     try:
-        check_writable(place / f".fastmlp-{os.urandom(6).hex()}")
+        check_writable(existing / f".fastmlp-{os.urandom(6).hex()}")
     except UnwritableError as error:
         raise unwritable(folder, error) from None
     return whole
 
 
-def _replaceable(target: Path) -> tuple[Path, os.stat_result | None]:
-    """Return the file that a name leads to, and its status if there is one.
+def _find_target(target: Path) -> tuple[Path, os.stat_result | None]:
+    """Return the file that a name points to, and its status if it exists.
 
-    Raises OSError where a file must not be replaced: it is no regular one, or read-only.
+    Raises OSError if the file must not be replaced: it is not a regular file, or it is read-only.
     """
     target = _absolute(target)
     try:
@@ -104,7 +103,7 @@ def _replaceable(target: Path) -> tuple[Path, os.stat_result | None]:
     if not real.exists() or not os.path.samestat(status, os.stat(real)):
         raise OSError(errno.ENOENT, "the file was deleted")  # and is still open: /dev/fd/3
     if any(os.path.samestat(status, output) for output in _outputs()):
-        raise OSError(errno.EBUSY, "what this program prints goes there")
+        raise OSError(errno.EBUSY, "this program prints to it")
     if not os.access(real, os.W_OK):
         raise OSError(errno.EACCES, "it is read-only")
     return real, status
@@ -124,10 +123,10 @@ def _outputs() -> Iterator[os.stat_result]:
             yield os.fstat(handle)
 
 
-def _new_beside(real: Path, mode: int) -> IO[bytes]:
-    """Create the file beside `real` that will take its name; the umask narrows its mode."""
+def _create_beside(real: Path, mode: int) -> IO[bytes]:
+    """Create a temporary file in the folder of `real`; the umask restricts its mode."""
     if not real.parent.is_dir():
-        raise OSError(errno.ENOENT, f"{real.parent} is no folder")
+        raise OSError(errno.ENOENT, f"{real.parent} is not a folder")
     part = real.parent / f".fastmlp-{os.urandom(6).hex()}.part"
     try:
         return open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode))
@@ -136,7 +135,7 @@ def _new_beside(real: Path, mode: int) -> IO[bytes]:
 
 
 def _keep_owner_and_mode(handle: int, older: os.stat_result) -> None:
-    """Give a new file the owner, the group and the mode of the one that it will replace."""
+    """Set owner, group and mode of a new file to those of the older one."""
     mode, own = stat.S_IMODE(older.st_mode) & 0o777, os.fstat(handle)
     if (own.st_uid, own.st_gid) != (older.st_uid, older.st_gid):
         try:
@@ -144,7 +143,7 @@ def _keep_owner_and_mode(handle: int, older: os.stat_result) -> None:
         except OSError:
             try:
                 os.fchown(handle, -1, older.st_gid)
-            except OSError:  # another group must not get what was meant for that one
+            except OSError:  # the new group gets no more rights than all other users have
                 mode = mode & 0o707 | (mode & 0o007) << 3
     with suppress(OSError):  # some file systems have no modes
         os.fchmod(handle, mode)
@@ -152,17 +151,17 @@ def _keep_owner_and_mode(handle: int, older: os.stat_result) -> None:
 
 @contextmanager
 def _naming(target: Path) -> Iterator[None]:
-    """Raise UnwritableError, which names the file, for every error of the system inside."""
+    """Convert each system error inside to an UnwritableError that names the file."""
     try:
         yield
     except UnwritableError:
         raise
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: an impossible file name
         raise unwritable(target, error) from error
 
 
 def unwritable(target: Path, error: Exception) -> UnwritableError:
-    """Return the error that names a file, why it cannot be written, and the remedy."""
+    """Return the error with the file, the reason why it cannot be written, and the remedy."""
     number, why = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
     remedy = REMEDIES.get(number or 0, "Name another file.")
     wrapped = UnwritableError(f"{target} cannot be written: {why}. {remedy}")
@@ -171,8 +170,8 @@ def unwritable(target: Path, error: Exception) -> UnwritableError:
 
 
 def _synchronise(folder: Path) -> None:
-    """Make a rename last through a loss of power, where the system can."""
-    with suppress(OSError):  # some file systems know no such thing
+    """Write a folder's entries to the disk, so that a rename survives a loss of power."""
+    with suppress(OSError):  # not every file system supports it
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

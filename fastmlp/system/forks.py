@@ -1,4 +1,4 @@
-"""Forks wait for what a child could not finish: locks whose holders do not come along."""
+"""A fork waits for locks: in the child, no other thread exists that could release them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from contextlib import AbstractContextManager, ExitStack
 from threading import RLock
 from typing import Any
 
-# Held while parts of this package are imported: in a fork in the midst of an import by another
-# thread, the child would wait for that thread when it imports the same module
-importing = RLock()
-_locks: list[AbstractContextManager[Any]] = [importing]
+# Held while a part of this package is imported. Without it, a child forked while another thread
+# imports a module would wait forever for that thread when it imports the same module.
+import_lock = RLock()
+_locks: list[AbstractContextManager[Any]] = [import_lock]
 _held: list[ExitStack] = []
 
 
 def wait_for_locks(*locks: AbstractContextManager[Any]) -> None:
-    """Let every fork take these locks before it happens, and release them on both sides.
+    """Acquire these locks before every fork, and release them afterwards in parent and child.
 
-    They are taken in this order, after those of earlier calls. All must be re-entrant, as the
-    thread that forks may hold them.
+    They are acquired in this order, after those of earlier calls. All must be re-entrant, because
+    the forking thread may already hold them.
     """
     _locks.extend(locks)
 
@@ -31,7 +31,7 @@ def _take() -> None:
 
 
 def _release() -> None:
-    if _held:  # nothing is, in a host program that calls Python's hooks only after its forks
+    if _held:  # empty if a host program calls only the hooks that run after a fork
         _held.pop().close()
 
 

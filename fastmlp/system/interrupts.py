@@ -1,4 +1,4 @@
-"""Signals: they wait while something is written that must be whole; SIGTERM ends a command."""
+"""Signals: delay them while something must complete; end a command in order after SIGTERM."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import Any
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: the program is to end in order, as after Ctrl-C."""
+    """The process received SIGTERM, and ends in order, as after Ctrl-C."""
 
 
 @contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait for the end of the block, where Python handles them at all."""
-    came: list[tuple[int, FrameType | None]] = []
+def hold_interrupts() -> Iterator[None]:
+    """Delay Ctrl-C and SIGTERM until the end of the block, if Python handles them."""
+    received: list[tuple[int, FrameType | None]] = []
 
     def hold(number: int, frame: FrameType | None) -> None:
-        came.append((number, frame))
+        received.append((number, frame))
 
     handled = [n for n in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(n))]
     with _handlers(dict.fromkeys(handled, hold)):
         yield
-    for number, frame in came:
+    for number, frame in received:
         handler = signal.getsignal(number)
         if callable(handler):
             handler(number, frame)
 
 
 @contextmanager
-def orderly_end() -> Iterator[None]:
-    """Raise Terminated for SIGTERM inside."""
+def raise_on_sigterm() -> Iterator[None]:
+    """Raise Terminated if SIGTERM arrives inside the block."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated
@@ -44,7 +44,7 @@ def orderly_end() -> Iterator[None]:
 
 @contextmanager
 def _handlers(wanted: dict[signal.Signals, Any]) -> Iterator[None]:
-    """Handle signals this way inside; only the main thread can be told of any."""
+    """Set signal handlers inside the block; Python allows that in the main thread only."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

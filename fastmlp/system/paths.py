@@ -1,4 +1,4 @@
-"""Where fastmlp keeps what it may delete and make again."""
+"""The cache folder: files that fastmlp can delete and create again."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def _working_folder() -> Path | None:
         return None
 
 
-# A relative path is one from here, wherever the program has gone by the time of its use
+# Relative paths start from here, even if the program changes its working folder later
 _STARTED_IN = _working_folder()
 
 
 def cache_folder() -> Path | None:
-    """Return the user's cache folder for fastmlp, `FASTMLP_CACHE` if set. Creates nothing.
+    """Return the cache folder of the user, or `FASTMLP_CACHE` if set; None without a home folder.
 
-    It is absolute: `~` and `~user` are expanded, and a relative path starts from the working
-    folder at the import of fastmlp. None where there is no such folder: no home, for example.
+    The path is absolute: `~` and `~user` are expanded, and a relative path starts from the working
+    folder at the import of fastmlp. The folder is not created.
     """
     try:
         if chosen := os.environ.get("FASTMLP_CACHE"):
@@ -38,10 +38,7 @@ def cache_folder() -> Path | None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for this user alone (mode 0700).
-
-    Raises OSError.
-    """
+    """Make a folder and its missing parents, for this user only (mode 0700). Raises OSError."""
     for path in (*reversed(folder.parents), folder):
         if not path.is_dir():
             path.mkdir(mode=0o700, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Plain values, and JSON that every reader takes."""
+"""Values in Python's own types, and standard JSON."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 
 
 def to_json(value: Any, indent: int | None = None, sort_keys: bool = False) -> str:
-    """Return a value as JSON; NaN and infinity, which JSON does not have, become null."""
+    """Return a value as JSON; NaN and infinity become null, as JSON has neither."""
     return json.dumps(_finite(plain(value)), indent=indent, sort_keys=sort_keys, allow_nan=False)
 
 
 def plain(value: Any) -> Any:
-    """Return a value in Python's own types: what compares equal in NumPy's types is equal here.
+    """Return a value in Python's own types, so that equal values compare equal.
 
-    Scalars and arrays of NumPy, paths, tuples and subclasses of str are converted, also inside
-    lists and mappings. Everything else is returned as it is.
+    NumPy scalars and arrays, paths, tuples and subclasses of str are converted, also inside
+    lists and mappings. Everything else is returned unchanged.
     """
     if isinstance(value, str):
         return str.__str__(value)

@@ -1,4 +1,4 @@
-"""Reading that always ends: of files, of pipes, and of what the system makes up."""
+"""Read files, pipes and files of /proc, within limits of time and memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 MOST_PIPED = 1 << 28  # bytes
-PATIENCE = 5.0  # seconds without a byte after which a pipe is given up
+PATIENCE = 5.0  # seconds without a byte, after which reading a pipe fails
 KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -22,14 +22,13 @@ KINDS = (
 )
 
 
-def opened(path: Path) -> IO[bytes]:
-    """Open a file for reading. What cannot be sought in is read to its end, once, into memory.
+def open_file(path: Path) -> IO[bytes]:
+    """Open a file for reading. A pipe or a file of /proc is read into memory, as BytesIO.
 
-    Returns a file of the system for a regular file, and BytesIO for a pipe or a file of /proc.
-    Raises OSError: for devices, sockets and folders, for a pipe that holds more than 256 MiB, and
-    for one into which nobody writes for 5 s.
+    Raises OSError for devices, sockets and folders, for a pipe with more than 256 MiB, and for a
+    pipe that gets no data for 5 s.
     """
-    _refuse_unreadable(path, os.stat(path))  # before it is opened: that moves some devices
+    _refuse_unreadable(path, os.stat(path))  # before it is opened: opening acts on some devices
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         status = os.fstat(handle)
@@ -37,7 +36,7 @@ def opened(path: Path) -> IO[bytes]:
         if stat.S_ISREG(status.st_mode) and status.st_size:
             os.set_blocking(handle, True)
             return os.fdopen(handle, "rb")
-        data = _drained(handle, path)
+        data = _drain(handle, path)
     except BaseException:
         os.close(handle)
         raise
@@ -46,8 +45,8 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def read_whole(path: Path, most: int = MOST_PIPED) -> bytes:
-    """Return the content of a file of at most so many bytes. Raises OSError as `opened` does."""
-    with opened(path) as file:
+    """Return the content of a file of at most `most` bytes. Raises OSError, as `open_file` does."""
+    with open_file(path) as file:
         size = file.seek(0, os.SEEK_END)
         if size > most:
             raise OSError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
@@ -59,7 +58,7 @@ def read_whole(path: Path, most: int = MOST_PIPED) -> bytes:
 
 
 def kind_of(status: os.stat_result) -> str | None:
-    """Return what something is that is no regular file."""
+    """Return the kind of a file, "a folder" for example; None for a regular file."""
     return next((name for matches, name in KINDS if matches(status.st_mode)), None)
 
 
@@ -71,13 +70,13 @@ def _refuse_unreadable(path: Path, status: os.stat_result) -> None:
         raise OSError(errno.EINVAL, f"{kind}, not a file", str(path))
 
 
-def _drained(handle: int, path: Path) -> bytes:
-    """Return all that comes from a pipe, opened without blocking."""
+def _drain(handle: int, path: Path) -> bytes:
+    """Return all data of a pipe that was opened without blocking."""
     data, poll = bytearray(), select.poll()
     poll.register(handle, select.POLLIN)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        # without a writer a read finds the end: at first, a writer may still be to come
+        # a read without a writer returns the end, but the first writer may still open the pipe
         if not data and not poll.poll(50):
             continue
         try:
@@ -94,5 +93,5 @@ def _drained(handle: int, path: Path) -> bytes:
             said = f"more than {MOST_PIPED:,} bytes from a pipe; save them as a file first"
             raise OSError(errno.EFBIG, said, str(path))
         deadline = time.monotonic() + PATIENCE
-    said = f"a pipe into which nobody wrote for {PATIENCE:g} s"
+    said = f"a pipe that got no data for {PATIENCE:g} s"
     raise OSError(errno.ETIMEDOUT, said, str(path))

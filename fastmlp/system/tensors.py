@@ -1,4 +1,4 @@
-"""Reads and makes safetensors files: named arrays, and texts about them."""
+"""Read and create safetensors files: named arrays, and metadata as texts."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.system.reading import opened
+from fastmlp.system.reading import open_file
 
 LARGEST_FILE = 8 << 30
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
-    """Return the metadata and the tensors of a file, or of a pipe, which is read once.
+    """Return the metadata and the tensors of a file or a pipe.
 
-    Raises OSError, and on nonsense nearly anything: SafetensorError, ValueError, KeyError, ...
+    Raises OSError; a damaged file can raise nearly any other exception.
     """
     from safetensors import safe_open
     from safetensors.numpy import load
 
-    with opened(path) as file:
+    with open_file(path) as file:
         if file.seek(0, os.SEEK_END) > LARGEST_FILE:
             raise OSError(errno.EFBIG, "larger than 8 GiB", str(path))
         if isinstance(file, io.BytesIO):
@@ -39,7 +39,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
 
 
 def tensor_bytes(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    """Return the safetensors file of some arrays and the texts about them."""
+    """Return the bytes of a safetensors file with these arrays and metadata."""
     from safetensors.numpy import save
 
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}

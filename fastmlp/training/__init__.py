@@ -1,4 +1,4 @@
-"""Training: minibatch order, schedules, the epoch loop, and its history."""
+"""Training: the epoch loop, schedules, early stopping, history and checkpoints."""
 
 from fastmlp.training.gradient import gradients
 from fastmlp.training.history import History

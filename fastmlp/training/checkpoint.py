@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run needs to go on as if it had never stopped."""
+"""Checkpoints: the complete state of a run, so that it can continue with the same bits."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import CheckpointError, refuse
 from fastmlp.system.files import check_folder, write_whole
-from fastmlp.system.interrupts import interrupts_held
+from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.plain import to_json
 from fastmlp.system.tensors import read_tensors, tensor_bytes
-from fastmlp.training.comparing import of_any_version
+from fastmlp.training.comparing import upgrade_identity
 
 FORMAT = "fastmlp checkpoint 1"
 NAME = re.compile(r"checkpoint-(\d{6})\.safetensors")
-# How many checkpoints are kept: were the newest damaged, there is the one before
+# The number of checkpoints to keep: if the newest is damaged, the one before it is used
 KEPT = 3
 
 
 @dataclass(frozen=True)
 class State:
-    """A run after some epochs.
+    """The state of a run after an epoch.
 
-    epochs : how many are done; tensors : arrays by name; facts : all else, plain values
+    epochs : the number of epochs done; tensors : arrays by name; facts : all other values, plain
     """
 
     epochs: int
@@ -40,10 +40,10 @@ class State:
 
 
 class Checkpoints:
-    """The folder of a run's checkpoints, one file for each epoch kept.
+    """The folder of the checkpoints of a run.
 
-    identity : what must be the same in a run that goes on: settings, and a digest of the data
-    every : epochs between two checkpoints
+    identity : what must be equal in a resumed run: settings and a digest of the data
+    every : the number of epochs between two checkpoints
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], every: int) -> None:
@@ -52,33 +52,34 @@ class Checkpoints:
         self._unsaved: State | None = None
 
     def begin(self, resume: bool) -> State | None:
-        """Return the state to go on from, or None for a new run; makes the folder.
+        """Make the folder; return the state to resume from, or None for a new run.
 
-        Raises ArgumentError when a new run would end up among another's checkpoints, and
-        CheckpointError when the folder cannot be made, or not be written.
+        Raises ArgumentError if a new run would write into a folder with checkpoints, and
+        CheckpointError if the folder cannot be made or written to.
         """
         try:
             self.folder = check_folder(self.folder)
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.folder, error) from None
-        state = self.newest() if resume else None
-        if not resume and self.paths():
+        state = self.read_newest() if resume else None
+        if not resume and self.list_paths():
             rule, got = "must be empty for a new run", f"{self.folder}, with checkpoints in it"
-            raise refuse("checkpoint", rule, got, "Pass resume=True to go on, or another folder.")
+            remedy = "Pass resume=True to continue that run, or another folder."
+            raise refuse("checkpoint", rule, got, remedy)
         return state
 
-    def paths(self) -> list[Path]:
+    def list_paths(self) -> list[Path]:
         """Return the checkpoints in the folder, the newest first."""
         return sorted((p for p in self.folder.iterdir() if NAME.fullmatch(p.name)), reverse=True)
 
-    def newest(self) -> State | None:
-        """Return the newest state that is whole; a warning names each damaged file.
+    def read_newest(self) -> State | None:
+        """Return the newest valid state, or None if there is no file. Warns of each damaged file.
 
-        Raises ArgumentError when it belongs to another run, naming the difference, and
-        CheckpointError when there are files, and all of them are damaged.
+        Raises ArgumentError, with the difference, if the state belongs to another run, and
+        CheckpointError if all files are damaged.
         """
-        paths = self.paths()
+        paths = self.list_paths()
         for path in paths:
             try:
                 state = read(path)
@@ -92,23 +93,24 @@ class Checkpoints:
             raise CheckpointError(f"{self.folder}: all {len(paths)} checkpoints are damaged")
         return None
 
-    def note(self, state: State, last: bool) -> None:
-        """Take an epoch's state: save it if one is due, and hold it for `flush` if not."""
+    def add(self, state: State, last: bool) -> None:
+        """Save the state of an epoch if a checkpoint is due; otherwise keep it for `flush`."""
         self._unsaved = state
         if last or state.epochs % self.every == 0:
             self.flush()
 
     def flush(self) -> None:
-        """Save the last state noted, unless that has been done."""
+        """Save the last state that `add` received, if it is not saved yet."""
         if self._unsaved is None:
             return
-        state, self._unsaved = self._unsaved, None  # one that cannot be written is told once
+        state, self._unsaved = self._unsaved, None  # an error is raised only once for each state
         path = self._path(state.epochs)
-        data = to_bytes(State(state.epochs, state.tensors, self._with_own(state)))
+        facts = {**state.facts, "identity": self.identity}
+        data = to_bytes(State(state.epochs, state.tensors, facts))
         try:
-            with interrupts_held():
+            with hold_interrupts():
                 write_whole(path, data)
-                for old in self.paths()[KEPT:]:
+                for old in self.list_paths()[KEPT:]:
                     old.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from None
@@ -116,38 +118,35 @@ class Checkpoints:
     def _path(self, epochs: int) -> Path:
         return self.folder / f"checkpoint-{epochs:06d}.safetensors"
 
-    def _with_own(self, state: State) -> dict[str, Any]:
-        return {**state.facts, "identity": self.identity}
-
     def _check(self, state: State, path: Path) -> None:
-        theirs = of_any_version(state.facts["identity"])
+        theirs = upgrade_identity(state.facts["identity"])
         for name in sorted({*theirs, *self.identity}):
             if theirs.get(name) != self.identity.get(name):
                 raise refuse(
                     "resume",
-                    f"must go on with the same {name}, {theirs.get(name)} in {path.name}",
+                    f"needs the same {name} as before, {theirs.get(name)} in {path.name}",
                     self.identity.get(name),
-                    "Pass what the run began with, or another folder for a new run.",
+                    "Pass the earlier value, or another folder for a new run.",
                 )
 
 
 def to_bytes(state: State) -> bytes:
-    """Return a state as a safetensors file that holds a digest of itself."""
+    """Return a state as a safetensors file that contains a digest of its content."""
     facts = to_json({"epochs": state.epochs, **state.facts}, sort_keys=True)
     digest = _digest(state.tensors, facts)
     return tensor_bytes(state.tensors, {"format": FORMAT, "facts": facts, "digest": digest})
 
 
 def read(path: Path) -> State:
-    """Return the state in a file. Raises CheckpointError when it is not whole."""
+    """Return the state in a file. Raises CheckpointError if the file is damaged."""
     try:
         metadata, tensors = read_tensors(path)
         facts = metadata["facts"]
         if metadata["format"] != FORMAT or metadata["digest"] != _digest(tensors, facts):
-            raise ValueError("its digest is another one")
+            raise ValueError("its digest is wrong")
         plain = json.loads(facts)
         return State(int(plain.pop("epochs")), tensors, plain)
-    except Exception as error:  # on nonsense, the parser raises nearly anything
+    except Exception as error:  # for a damaged file, the parser raises nearly anything
         said = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(f"{path} is damaged: {said}.") from None
 
@@ -172,6 +171,6 @@ def _digest(tensors: Mapping[str, Array], facts: str) -> str:
 
 def _unwritable(path: Path, error: OSError) -> CheckpointError:
     return CheckpointError(
-        f"{path} cannot be written: {error.strerror or error}. The checkpoints before it are as "
-        "they were; make room, or name another folder."
+        f"{path} cannot be written: {error.strerror or error}. Earlier checkpoints are unchanged; "
+        "free some space, or name another folder."
     )

@@ -1,7 +1,7 @@
-"""Settings of a run as plain values: those of a checkpoint, and of the run that goes on with it.
+"""Convert the settings of a run to plain values, to compare them with those of a checkpoint.
 
-Equal settings are equal here whatever their types: 16 and np.int64(16), 3 and EarlyStopping(3),
-"cosine" and the function of that name, two functions that give the same rates.
+Equal settings become equal values: 16 and np.int64(16), 3 and EarlyStopping(3), "cosine" and the
+function of that name, two functions that return the same rates.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from fastmlp.system.plain import plain, to_json
 from fastmlp.training.schedules import SCHEDULES, Halving, Schedule
 from fastmlp.training.watcher import EarlyStopping
 
-# A schedule is compared at so many steps of the run, evenly spaced, or at all if there are fewer
+# Schedules are compared at this many evenly spaced steps, or at all steps if there are fewer
 POINTS = 1000
 
 
-def comparable(settings: Mapping[str, Any], steps: int) -> dict[str, Any]:
-    """Return the settings of a run of so many steps as plain values.
+def make_comparable(settings: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """Return the settings of a run of `steps` steps as plain values.
 
     Raises ArgumentError for a schedule that cannot be compared.
     """
@@ -36,8 +36,8 @@ def comparable(settings: Mapping[str, Any], steps: int) -> dict[str, Any]:
     }
 
 
-def of_any_version(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the identity in a checkpoint; early stopping may be its patience alone there."""
+def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the identity of a checkpoint, in which early stopping may be only its patience."""
     return {**identity, "early_stopping": _stopping(identity.get("early_stopping"))}
 
 
@@ -50,17 +50,17 @@ def _stopping(value: Any) -> str | None:
 
 
 def _seed(seed: Any) -> Any:
-    """Return a whole number as it is, and anything else by the state of the generator it makes."""
+    """Return a whole number unchanged; for any other seed, a digest of the generator's state."""
     if seed is None or isinstance(seed, (int, np.integer)):
         return plain(seed)
     return "generator " + _digest(to_json(np.random.default_rng(seed).bit_generator.state))
 
 
 def _schedule(schedule: str | Schedule, steps: int) -> str:
-    """Return a schedule's name, or for a callable a digest of its values.
+    """Return the name of a schedule, or a digest of the values of a callable.
 
-    Refuses one that is no function of progress alone: it gives other values when it is called
-    again, or changes while it is called, or cannot be copied to find that out.
+    Raises ArgumentError for a callable that is not a function of progress alone: its values differ
+    in a second call, its attributes change, or it cannot be copied for this test.
     """
     if isinstance(schedule, str):
         return str(plain(schedule))
@@ -76,7 +76,7 @@ def _schedule(schedule: str | Schedule, steps: int) -> str:
     values = _values(trial, points)
     again = _values(trial, points[::-1])[::-1]
     if not np.array_equal(values, again, equal_nan=True):
-        raise _incomparable("one that gives other values when it is called again")
+        raise _incomparable("one that returns other values when it is called again")
     if _attributes(trial) != before:
         raise _incomparable("one that changes while it is called")
     return "values " + _digest(values.tobytes().hex())
@@ -85,7 +85,7 @@ def _schedule(schedule: str | Schedule, steps: int) -> str:
 def _copied(schedule: Schedule) -> Schedule:
     try:
         return copy.deepcopy(schedule)
-    except Exception as error:  # an object's own copying may raise anything
+    except Exception as error:  # an object's own __deepcopy__ can raise anything
         raise _incomparable(f"one that cannot be copied ({error})") from None
 
 
@@ -94,7 +94,7 @@ def _values(schedule: Schedule, points: list[float]) -> Array:
 
 
 def _attributes(schedule: Any) -> str:
-    """Return what a callable keeps between calls, as text: attributes, and values it encloses."""
+    """Return the state of a callable as text: its attributes and the values of its closure."""
     owner = getattr(schedule, "__self__", schedule)
     enclosed = [cell.cell_contents for cell in getattr(schedule, "__closure__", None) or ()]
     return repr((vars(owner) if hasattr(owner, "__dict__") else None, enclosed))

@@ -1,4 +1,4 @@
-"""How every run ends: what it leaves behind does not depend on what ended it."""
+"""The end of a run: network, history and checkpoints are left in order, whatever ended it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fastmlp.errors import DivergedError
-from fastmlp.system.interrupts import Terminated, interrupts_held
+from fastmlp.system.interrupts import Terminated, hold_interrupts
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.run import Run
 from fastmlp.training.watcher import Watcher
 
 
 @contextmanager
-def ending(run: Run, watcher: Watcher, saved: Checkpoints | None) -> Iterator[None]:
-    """Train inside; at the end, leave network, history and checkpoints as `train` promises.
+def finish(run: Run, watcher: Watcher, saved: Checkpoints | None) -> Iterator[None]:
+    """Train inside the block; at its end, set network, history and checkpoints as `train` says.
 
-    An exception goes on after that; a DivergedError then says what the network holds.
+    An exception is raised again after that; a DivergedError also says which parameters the network
+    has.
     """
     try:
         try:
             yield
-            with interrupts_held():
+            with hold_interrupts():
                 watcher.restore()
                 if saved is not None:
                     saved.flush()
         except BaseException as error:
             run.history.stopped = _reason(error, run)
-            with interrupts_held():
+            with hold_interrupts():
                 is_own = isinstance(error, DivergedError) and not run.in_callback
                 if is_own or not run.parameters.publish():
                     run.parameters.put(run.parameters.good)
                 watcher.restore()
             if is_own:
-                raise DivergedError(f"{error} {_held(run)}") from None
+                raise DivergedError(f"{error} {_name_parameters(run)}") from None
             raise
     finally:
         if saved is not None:
@@ -50,11 +51,11 @@ def _reason(error: BaseException, run: Run) -> str:
     return f"an exception: {type(error).__name__}"
 
 
-def _held(run: Run) -> str:
-    """Say which parameters the network holds after a divergence."""
+def _name_parameters(run: Run) -> str:
+    """Return a sentence that says which parameters the network has after a divergence."""
     history = run.history
     if history.restored_epoch is not None:
-        return f"The network holds the parameters of epoch {history.restored_epoch}, the best."
+        return f"The network has the parameters of epoch {history.restored_epoch}, the best."
     if len(history):
-        return f"The network holds the parameters of epoch {len(history)}, its last good ones."
-    return "The network holds the parameters that it began with."
+        return f"The network has the parameters of epoch {len(history)}, the last good ones."
+    return "The network has its initial parameters."

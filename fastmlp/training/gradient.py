@@ -1,4 +1,4 @@
-"""The gradient of a network's cost, as a training step of a backend computes it."""
+"""The gradients of a network's cost, as a training step computes them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import as_images
 from fastmlp.backends import backend_named
-from fastmlp.functions import Array, as_answers, quiet
+from fastmlp.functions import Array, as_targets, quiet
 from fastmlp.network import Network
 
 
@@ -17,13 +17,14 @@ def gradients(
 ) -> tuple[float, list[Array], list[Array]]:
     """Return (mean cost, dC/dw of each layer `(I, O)`, dC/db of each layer `(O,)`).
 
-    images `(N, I)`; labels integers `(N,)` or targets `(N, O)`. Raises ArgumentError for data
-    that does not fit the network.
+    images : `(N, I)`; labels : integers `(N,)`, or targets `(N, O)`
+
+    Raises ArgumentError for data that does not fit the network.
     """
     engines = backend_named(backend)
     rows = as_images(images, network.sizes[0], network.dtype)
-    y = as_answers(labels, len(rows), network.sizes[-1], network.dtype, network.cost, "labels")
-    weights, biases = network.checked_parameters()
+    y = as_targets(labels, len(rows), network.sizes[-1], network.dtype, network.cost, "labels")
+    weights, biases = network.check_parameters()
     engine = engines.Engine(weights, biases, network.activations, network.cost, len(rows))
     trace = engine.trace(rows, y, np.arange(len(rows)), network.scale_of(rows))
     return trace.cost / len(rows), trace.dw, trace.db

@@ -1,4 +1,4 @@
-"""What a network's cost is worth: that of the best constant answer, which needs no inputs."""
+"""The cost of guessing: that of the best constant output, which ignores the inputs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from fastmlp.network import Network
 
 
 def cost_of_guessing(network: Network, y: Array) -> float:
-    """Return the lowest mean cost of an answer that is the same for all inputs.
+    """Return the lowest mean cost of an output that is the same for all inputs.
 
-    y labels `(N,)` or targets `(N, O)`. With m the mean target `(O,)`, it is
+    y : labels `(N,)` or targets `(N, O)`. With m the mean target `(O,)`, the cost is
 
         squared_error                  sum of the variances of the targets
         cross_entropy with softmax     -sum m log(m / sum m)
         cross_entropy with sigmoid     -sum(m log m + (1 - m) log(1 - m))
-        perceptron                     infinite: what cannot be known is no bound
+        perceptron                     infinite, which gives no bound: it has no general formula
     """
     if y.ndim == 1:
         m = np.bincount(y, minlength=network.sizes[-1]) / len(y)
         variance = m * (1 - m)
     else:
-        with np.errstate(over="ignore", invalid="ignore"):  # of targets near the largest number
+        with np.errstate(over="ignore", invalid="ignore"):  # very large targets overflow
             m, variance = y.mean(axis=0, dtype=np.float64), y.var(axis=0, dtype=np.float64)
     if network.cost == "squared_error":
         return float(variance.sum())

@@ -1,11 +1,11 @@
-"""Training by the schedule "halving": epochs that do not lower the cost are undone.
+"""Training with the schedule "halving": epochs that do not lower the cost are undone.
 
-The cost is that after the epoch, on the validation data or, without it, on the training data.
+The cost is computed after the epoch, on the validation data or, without it, on the training data.
 
-- The first epoch is a search. It begins again and again from the same parameters, each time with
-  half the factor, until that no longer lowers its cost (`Search`); the best of these epochs counts.
-- After that, an epoch that does not bring the cost below the lowest so far, or diverges, is undone:
-  parameters and velocities are what they were before it, and the factor is halved.
+- The first epoch is a search. It is repeated from the same parameters, each time with half the
+  factor, until that no longer lowers the cost (`Search`); the best of these epochs is kept.
+- Each later epoch that diverges, or does not lower the lowest cost so far, is undone: parameters
+  and the optimiser's state are reset to those before it, and the factor is halved.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from fastmlp.training.schedules import Halving, step_rates
 from fastmlp.training.search import Search
 
 
-def halved_epoch(
+def train_halving_epoch(
     run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
 ) -> Done | None:
-    """Train an epoch, counted from 0, and keep or undo it; `order` is that of its samples.
+    """Train an epoch, counted from 0, with its samples in that order, and keep or undo it.
 
-    Returns None where no factor lowers the cost in the first epoch: the history then says so in
-    `stopped`, and the network is as it was. Raises DivergedError where all factors diverge.
+    Returns None if no factor lowers the cost in the first epoch: `history.stopped` then says so,
+    and the network is unchanged. Raises DivergedError if training diverges with all factors.
     """
     if plan.lowest == np.inf:
         return _first_epoch(run, plan, learning_rate, epoch, order)
@@ -37,8 +37,8 @@ def halved_epoch(
     except DivergedError:
         if run.in_callback:
             raise
-        _undo(run, plan, before)  # what is recorded is the network that comes back
-        result = run.evaluated((run.images, run.y))
+        _undo(run, plan, before)  # the history gets the cost of the network after this
+        result = run.evaluate((run.images, run.y))
         return Done(result.cost, result.accuracy, rate)
     if not done.whole:
         return done
@@ -53,7 +53,7 @@ def _first_epoch(
     run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
 ) -> Done | None:
     judged = run.validation or (run.images, run.y)
-    before = run.evaluated(judged).cost
+    before = run.evaluate(judged).cost
     search, start = Search(before, cost_of_guessing(run.network, judged[1])), run.parameters.state()
     best = None
     while True:
@@ -69,7 +69,7 @@ def _first_epoch(
                 return done
             if cost < search.lowest:
                 best = done, plan.factor, run.parameters.state()
-        if not search.goes_on(cost):
+        if not search.continues(cost):
             break
         _undo(run, plan, start)
     if best is None or not search.found:
@@ -88,13 +88,15 @@ def _first_epoch(
 def _attempt(
     run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
 ) -> tuple[Done, float]:
-    """Train an epoch; return what its steps came to, and the cost after it."""
-    done = run.epoch(epoch, order, step_rates(plan, learning_rate, epoch, run.epochs, run.steps))
+    """Train an epoch; return its result and the cost after it."""
+    done = run.train_epoch(
+        epoch, order, step_rates(plan, learning_rate, epoch, run.epochs, run.steps)
+    )
     if not done.whole:
         return done, np.inf
-    judged = run.judged(epoch, done.rate)
+    judged = run.validate(epoch, done.rate)
     if judged is None:
-        judged = run.evaluated((run.images, run.y))
+        judged = run.evaluate((run.images, run.y))
     return done, judged.cost
 
 

@@ -1,4 +1,4 @@
-"""The record of a training run, epoch by epoch."""
+"""The history of a training run."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ COLUMNS = (
 
 @dataclass
 class History:
-    """One list entry for each epoch.
+    """The results of a training run. Each list has one entry for each epoch.
 
-    train_cost, train_accuracy : means over the epoch's minibatches, each before its step
+    train_cost, train_accuracy : means over the samples of the epoch, computed before each step
     validation_cost, validation_accuracy : after the epoch; None without validation data
-    learning_rate : of the epoch's last step
-    epoch_seconds : of training alone, neither compilation nor evaluation; samples_per_second
-    compile_seconds : how long the kernels took to compile, or to load, before the first epoch
-    inputs : how the first layer took the images: "sparse, 19.1% of the values are not zero"
+    learning_rate : of the last step of the epoch
+    epoch_seconds : of training only, without compilation and evaluation
+    samples_per_second : in training
+    compile_seconds : the time to compile or load the kernels before the first epoch
+    inputs : how the first layer read the images: "sparse, 19.1% of the values are not zero"
     stopped : why training ended: "all 6 epochs done", "target accuracy 0.98 reached", "validation
         cost has not fallen since epoch 4", "a callback asked for it", "interrupted" (Ctrl-C),
         "terminated" (SIGTERM), "diverged in epoch 2", "an exception in a callback: KeyError"
-    restored_epoch : the epoch, from 1, whose parameters early stopping brought back
-    resumed_epoch : how many epochs were done in the checkpoint that the run went on from
+    restored_epoch : the epoch, from 1, whose parameters early stopping restored
+    resumed_epoch : the number of epochs in the checkpoint from which the run was resumed
     """
 
     train_cost: list[float] = field(default_factory=list)
@@ -51,18 +52,18 @@ class History:
 
     @property
     def train_seconds(self) -> float:
-        """The seconds of all epochs together."""
+        """The sum of the seconds of all epochs."""
         return sum(self.epoch_seconds)
 
     def __len__(self) -> int:
         return len(self.train_cost)
 
     def to_json(self, indent: int | None = None) -> str:
-        """Return all lists and facts as one JSON object; a number that is not finite is null."""
+        """Return all fields as one JSON object; a number that is not finite becomes null."""
         return to_json(asdict(self), indent)
 
     def table(self) -> str:
-        """Return a plain-text table, one line for each epoch."""
+        """Return a table as plain text, with one line for each epoch."""
         columns = [["epoch", *(str(number + 1) for number in range(len(self)))]]
         for name, title, form, factor in COLUMNS:
             values = getattr(self, name)

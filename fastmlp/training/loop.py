@@ -13,17 +13,17 @@ from fastmlp.arrays import check_at_least
 from fastmlp.errors import refuse
 from fastmlp.functions.optimizers import OPTIMIZERS, Setting, optimizer_for
 from fastmlp.network import Network
-from fastmlp.system.interrupts import interrupts_held
+from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
 from fastmlp.training.checkpoint import Checkpoints
-from fastmlp.training.ending import ending
-from fastmlp.training.halving import halved_epoch
+from fastmlp.training.ending import finish
+from fastmlp.training.halving import train_halving_epoch
 from fastmlp.training.history import History
 from fastmlp.training.run import Callback, Data, Run
 from fastmlp.training.schedules import Halving, Schedule, schedule_named, step_rates
 from fastmlp.training.watcher import EarlyStopping, Watcher
 
-# What a run may change when it goes on: none of it changes its bits
+# Arguments that a resumed run may change, as they do not change the result
 NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume")
 
 
@@ -52,32 +52,33 @@ def train(
     """Train a network in place by minibatch SGD, and return the history.
 
     split : a Split, or (images `(N, I)`, labels `(N,)` or targets `(N, O)`)
-    batch_size : 1 is pure stochastic gradient descent, N full batch; a short last batch counts
-    schedule : a name, or a callable from progress (0 to 1) to a factor of learning_rate; each step
-        has that of its middle
-    early_stopping : EarlyStopping(...), or just its patience; needs validation data
-    target_accuracy : stop once validation (without it, training) accuracy reaches this, 0 to 1
-    seed : of the order of the samples; the same seed gives the same run, to the bit
-    callbacks : each is called with a Progress; one that returns True ends the run, and None or
-        False goes on. What it writes to network.weights and biases, or puts in their places,
-        counts from the next step on; the velocities of momentum stay as they are
-    checkpoint : a folder, where the whole state of the run is saved after `every` epochs; the
+    batch_size : 1 is pure stochastic gradient descent, N is full batch; the last may be shorter
+    schedule : a name, or a function from progress (0 to 1) to a factor of learning_rate, called
+        for each step with the progress at the middle of the step
+    early_stopping : EarlyStopping(...), or only its patience; needs validation data
+    target_accuracy : stop when the validation accuracy reaches this, 0 to 1; without validation
+        data, the training accuracy
+    seed : of the order of the samples; the same seed gives the same bits
+    callbacks : each is called with a Progress, and ends the run if it returns True. It may write
+        to network.weights and network.biases, or replace the arrays: the next step uses the new
+        values. The velocities of momentum do not change
+    checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
         schedule must then be a name or a function of progress alone
-    resume : go on with the newest checkpoint that is whole, or begin where there is none. The run
-        ends with the same bits as one that was never stopped; data and settings must be the same
+    resume : continue with the newest valid checkpoint, or start if there is none. The result has
+        the same bits as that of a run that was never stopped. Data and settings must be the same
 
-    Labels and targets are copied at the start: what is written to them later has no effect.
+    Labels and targets are copied at the start: later changes to them have no effect.
 
-    Whatever ends the run, `history.stopped` says it, and early stopping that restores brings back
-    the best parameters. Otherwise the network has those of the last step, and after DivergedError
-    those of the last epoch that ended well. After Ctrl-C and an exception in a callback, that is
-    done before the exception goes on; a Progress holds the history.
+    At the end, `history.stopped` says why the run ended. The network has the parameters of the
+    last step. If early stopping restores, it has the best ones, and after DivergedError those of
+    the last good epoch. This also holds after Ctrl-C and after an exception in a callback; the
+    history is then in the last Progress.
 
-    Raises ArgumentError for bad input, CheckpointError when a checkpoint cannot be written or
-    all of them are damaged, and DivergedError when the cost, the validation cost or a parameter
+    Raises ArgumentError for bad input, CheckpointError if a checkpoint cannot be written or
+    all of them are damaged, and DivergedError if the cost, the validation cost or a parameter
     becomes NaN or infinite.
     """
-    early_stopping = _checked_stopping(early_stopping, validation)
+    early_stopping = _check_stopping(early_stopping, validation)
     settings = {
         name: value
         for name, value in locals().items()
@@ -85,7 +86,7 @@ def train(
     }
     run = Run(network, split, validation, backend)
     _check_settings(epochs, batch_size, learning_rate, momentum, nesterov, weight_decay)
-    # NumPy's small integers would overflow, and its half precision would round
+    # small integers of NumPy would overflow, and its half precision would round
     epochs, batch_size, learning_rate = int(epochs), int(batch_size), float(learning_rate)
     check_at_least("every", every, 1)
     if target_accuracy is not None:
@@ -96,25 +97,25 @@ def train(
     state, saved = None, None
     if checkpoint is not None:
         steps = epochs * -(-len(run.images) // batch_size)
-        identity = resuming.identity(run, settings, steps)
+        identity = resuming.identify(run, settings, steps)
         saved = Checkpoints(Path(checkpoint), identity, every)
         state = saved.begin(resume)
     elif resume:
         raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
-        resuming.put_parameters(state, run)
+        resuming.restore_parameters(state, run)
     optimizer, own = optimizer_for(momentum, nesterov, weight_decay)
     run.start(epochs, batch_size, optimizer.name, own, threads, callbacks)
     watcher = Watcher(run, early_stopping, target_accuracy)
     if state is not None:
-        resuming.put_rest(state, run, plan, generator, watcher)
+        resuming.restore_rest(state, run, plan, generator, watcher)
         run.history.resumed_epoch = state.epochs
-    with ending(run, watcher, saved):
-        _epochs(run, plan, generator, watcher, saved, learning_rate)
+    with finish(run, watcher, saved):
+        _train_epochs(run, plan, generator, watcher, saved, learning_rate)
     return run.history
 
 
-def _epochs(
+def _train_epochs(
     run: Run,
     plan: Schedule,
     generator: np.random.Generator,
@@ -122,13 +123,13 @@ def _epochs(
     saved: Checkpoints | None,
     learning_rate: float,
 ) -> None:
-    """Train epoch by epoch, from the one after those in the history, until something ends it."""
+    """Train the epochs that are not in the history yet, until something ends the run."""
     history = run.history
 
     def save(epoch: int, ends: bool) -> None:
         if saved is not None:
-            state = resuming.taken(run, epoch + 1, plan, generator, watcher)
-            saved.note(state, last=ends or epoch + 1 == run.epochs)
+            state = resuming.take_state(run, epoch + 1, plan, generator, watcher)
+            saved.add(state, last=ends or epoch + 1 == run.epochs)
 
     for epoch in range(len(history), run.epochs):
         if history.stopped:
@@ -136,22 +137,22 @@ def _epochs(
         order = generator.permutation(len(run.images))
         run.seconds, run.samples = 0.0, 0
         if isinstance(plan, Halving):
-            done = halved_epoch(run, plan, learning_rate, epoch, order)
+            done = train_halving_epoch(run, plan, learning_rate, epoch, order)
             if done is None:
                 return
         else:
             rates = step_rates(plan, learning_rate, epoch, run.epochs, run.steps)
-            done = run.epoch(epoch, order, rates)
+            done = run.train_epoch(epoch, order, rates)
         stop = not done.whole
         if done.whole:
-            judged = run.judged(epoch, done.rate)
-            with interrupts_held():  # an epoch is either whole, or as if it had never been
+            judged = run.validate(epoch, done.rate)
+            with hold_interrupts():  # an epoch is recorded completely or not at all
                 run.record(done, judged)
                 ends = watcher.ends(epoch)
                 save(epoch, ends)
-            stop = run.tell(epoch, run.steps, done, ended=True)
+            stop = run.call_callbacks(epoch, run.steps, done, ended=True)
             if run.rewritten:
-                with interrupts_held():
+                with hold_interrupts():
                     run.parameters.keep()
                     save(epoch, ends)
         if stop:
@@ -160,12 +161,12 @@ def _epochs(
     history.stopped = history.stopped or f"all {run.epochs} epochs done"
 
 
-def _checked_stopping(
+def _check_stopping(
     early_stopping: EarlyStopping | int | None, validation: Data | None
 ) -> EarlyStopping | None:
-    asked: object = early_stopping
-    if not isinstance(asked, (EarlyStopping, int, np.integer, type(None))):
-        rule, got = "must be EarlyStopping or its patience", repr(asked)
+    given: object = early_stopping
+    if not isinstance(given, (EarlyStopping, int, np.integer, type(None))):
+        rule, got = "must be EarlyStopping or its patience", repr(given)
         raise refuse("early_stopping", rule, got, "Pass early_stopping=3.")
     if early_stopping is None:
         return None
@@ -196,7 +197,7 @@ def _check_settings(
     ):
         check_at_least(name, value, bound.least, float)
         if not isfinite(value):
-            raise refuse(name, "must be finite", value, "Pass an ordinary number.")
+            raise refuse(name, "must be finite", value, "Pass a finite number.")
         if value >= bound.below:
             remedy = f"Pass {bound.default}, for example."
             raise refuse(name, f"must be below {bound.below:g}", value, remedy)

@@ -1,4 +1,4 @@
-"""The parameters of a run: in the engine, in the network, and as they were at an epoch's end."""
+"""The parameters of a run: in the engine, in the network, and those of the last good epoch."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import refuse
 from fastmlp.network import Network
-from fastmlp.system.interrupts import interrupts_held
+from fastmlp.system.interrupts import hold_interrupts
 
-# Parameters, then the optimiser's state by slot; weights first in each
+# The parameters, and the optimiser's state by slot; each list has the weights first
 State = tuple[list[Array], dict[str, list[Array]]]
 
 
 class Parameters:
-    """Moves the parameters between an engine and the arrays of its network.
+    """Copies the parameters between an engine and the arrays of its network.
 
-    `good` are those of the last epoch that ended well, or of the time before the run.
+    `good` are the parameters of the last good epoch, at first the initial ones.
     """
 
     def __init__(self, network: Network, engine: Any) -> None:
         self.network, self.engine = network, engine
-        self._own = checked_arrays(network)
+        self._own = check_arrays(network)
         self._now = [array.copy() for array in self._own]
         self.good = [array.copy() for array in self._own]
 
     def publish(self) -> bool:
-        """Write the engine's parameters into the network.
+        """Write the engine's parameters into the network, and return True.
 
-        Returns False, and leaves the network as it is, where one of them is NaN or infinite.
+        If one of them is NaN or infinite, the network is unchanged, and the result is False.
         """
         self.engine.read(*self._halves(self._now))
         if not all(np.isfinite(array).all() for array in self._now):
@@ -40,27 +40,27 @@ class Parameters:
         return True
 
     def take(self) -> bool:
-        """Write the network's parameters into the engine, if they differ from those published.
+        """Write the network's parameters into the engine if they changed since `publish`.
 
-        Returns whether they did. Raises ArgumentError, as `checked_arrays`.
+        Returns whether they changed. Raises ArgumentError, as `check_arrays`.
         """
-        self._own = checked_arrays(self.network)
+        self._own = check_arrays(self.network)
         if all(map(np.array_equal, self._own, self._now)):
             return False
         self.engine.write(*self._halves(self._own))
         return True
 
     def keep(self) -> None:
-        """Remember the network's parameters as good ones."""
+        """Copy the network's parameters to `good`."""
         for target, source in zip(self.good, self._own, strict=True):
             np.copyto(target, source)
 
     def put(self, source: Sequence[Array]) -> None:
-        """Write arrays, weights first, into the network: all of them, whatever interrupts."""
-        with interrupts_held():
+        """Write arrays, weights first, into the network; interrupts wait until all are written."""
+        with hold_interrupts():
             for target, array in zip(self._own, source, strict=True):
                 np.copyto(target, array)
-            # a callback may have put other arrays in their places, and been refused
+            # a callback may have replaced the arrays by others that were refused
             weights, biases = self._halves(self._own)
             if not _are(self.network.weights, weights):
                 self.network.weights = weights
@@ -81,14 +81,14 @@ class Parameters:
         return state
 
     def put_slots(self, state: dict[str, list[Array]]) -> None:
-        """Give the optimiser what `slots` returned."""
+        """Write what `slots` returned into the optimiser's state."""
         for slot, arrays in state.items():
             self.engine.write_state(slot, *self._halves(arrays))
 
     def go_back(self, state: State) -> None:
-        """Give engine and network what `state` returned."""
+        """Write what `state` returned into engine and network."""
         parameters, slots = state
-        with interrupts_held():
+        with hold_interrupts():
             self.engine.write(*self._halves(parameters))
             self.put_slots(slots)
             self.put(parameters)
@@ -98,27 +98,27 @@ class Parameters:
         return arrays[:layers], arrays[layers:]
 
 
-def checked_arrays(network: Network) -> list[Array]:
+def check_arrays(network: Network) -> list[Array]:
     """Return the arrays of a network, weights first.
 
-    Raises ArgumentError for one that has another shape or dtype than it must, cannot be written
-    to, or holds NaN or infinity.
+    Raises ArgumentError for one that has a wrong shape or dtype, is read-only, or contains NaN or
+    infinity.
     """
-    weights, biases = network.checked_parameters()
+    weights, biases = network.check_parameters()
     for name, arrays in (("weights", weights), ("biases", biases)):
         for number, array in enumerate(arrays):
             if not array.flags.writeable:
-                rule, remedy = "must be an array that can be written to", "Pass a copy of it."
+                rule, remedy = "must be a writable array", "Use a copy of it."
                 raise refuse(f"{name}[{number}]", rule, "a read-only one", remedy)
             if not np.isfinite(array).all():
                 count = int((~np.isfinite(array)).sum())
-                got, remedy = f"NaN or infinity in {count} places", "Write finite numbers."
+                got, remedy = f"NaN or infinity in {count} elements", "Write finite numbers."
                 raise refuse(f"{name}[{number}]", "must be finite", got, remedy)
     return [*weights, *biases]
 
 
 def _are(found: object, arrays: list[Array]) -> bool:
-    """Return whether a list holds these very arrays."""
+    """Return whether `found` is a list of these same array objects."""
     if not isinstance(found, list) or len(found) != len(arrays):
         return False
     return all(one is other for one, other in zip(found, arrays, strict=True))

@@ -1,4 +1,4 @@
-"""The lecture's search for a learning rate: start high, halve until training learns."""
+"""The search for a learning rate: start high, and halve it until training works."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastmlp.errors import DivergedError, refuse
 from fastmlp.network import Network
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.loop import train
-from fastmlp.training.run import Data, checked_data
+from fastmlp.training.run import Data, check_data
 from fastmlp.training.search import Search
 
 PROBE_SAMPLES = 2048
@@ -29,20 +29,23 @@ def find_learning_rate(
     backend: str = "compiled",
     on_probe: Callable[[float, float, float], object] | None = None,
 ) -> float:
-    """Return which of start, start / 2, start / 4, … a short probe learns best with.
+    """Return the rate of start, start / 2, start / 4, … with which a short training works best.
 
-    A probe trains a copy of the network for one epoch on `samples` random samples, and has learnt
-    if the cost on them is then less than before, and below 0.9 of that of the best constant answer
-    (the variance of the targets, the entropy of the labels). From the first such rate on, the rate
-    is halved while that lowers the cost further. Where no rate gets there, because the problem is
-    too hard for one short epoch, it is the one that lowered the cost most, once five lower rates
-    in a row have not. The network itself stays as it is.
-    on_probe is told (rate, cost before, cost after), the last infinite where training diverged.
-    Raises ArgumentError when none of 40 rates lowers the cost.
+    A probe trains a copy of the network for one epoch on `samples` random samples. It succeeds if
+    the cost on them is then lower than before, and below 0.9 of the cost of the best constant
+    output (the variance of the targets, the entropy of the labels). After the first rate that
+    succeeds, the rate is halved while that lowers the cost further. If no rate succeeds, because
+    one short epoch is too little, the result is the rate with the lowest cost, once five lower
+    rates in a row had higher costs. The network itself does not change.
+
+    on_probe : called as on_probe(rate, cost before, cost after); the last is infinite if training
+        diverged
+
+    Raises ArgumentError if none of 40 rates lowers the cost.
     """
     check_at_least("start", start, 0, float)
     check_at_least("samples", samples, 1)
-    images, y = checked_data(network, split, "split")
+    images, y = check_data(network, split, "split")
     generator = np.random.default_rng(seed)
     rows = generator.choice(len(images), min(samples, len(images)), replace=False)
     probe = (images[rows], y[rows])
@@ -50,12 +53,12 @@ def find_learning_rate(
     rate = best = float(start)
     search = Search(before, cost_of_guessing(network, probe[1]))
     while True:
-        after = _probed(network, probe, rate, batch_size, order, backend)
+        after = _probe_cost(network, probe, rate, batch_size, order, backend)
         if on_probe is not None:
             on_probe(rate, before, after)
         if after < search.lowest:
             best = rate
-        if not search.goes_on(after):
+        if not search.continues(after):
             break
         rate /= 2
     if search.found:
@@ -68,7 +71,7 @@ def find_learning_rate(
     )
 
 
-def _probed(
+def _probe_cost(
     network: Network,
     probe: tuple[Array, Array],
     rate: float,
@@ -76,7 +79,7 @@ def _probed(
     order: int,
     backend: str,
 ) -> float:
-    """Return the cost after an epoch with that rate, infinite where it diverges."""
+    """Return the cost after an epoch with that rate; infinite if training diverges."""
     trial = copy.deepcopy(network)
     try:
         train(
@@ -90,6 +93,6 @@ def _probed(
         )
     except DivergedError:
         return np.inf
-    with np.errstate(over="ignore", invalid="ignore"):  # the cost alone tells of a divergence
+    with np.errstate(over="ignore", invalid="ignore"):  # the cost shows a divergence
         after = trial.evaluate(*probe, backend).cost
     return after if np.isfinite(after) else np.inf

@@ -1,4 +1,4 @@
-"""What a checkpoint of a run holds: taken after an epoch, and put back into a new run."""
+"""The state of a run in a checkpoint: collect it after an epoch, and restore it in a new run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.errors import CheckpointError
-from fastmlp.system.interrupts import interrupts_held
+from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.plain import to_json
 from fastmlp.training.checkpoint import State, data_digest
-from fastmlp.training.comparing import comparable
+from fastmlp.training.comparing import make_comparable
 from fastmlp.training.schedules import Halving, Schedule
 from fastmlp.training.watcher import Watcher
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from fastmlp.training.run import Run
 
 
-def identity(run: Run, settings: dict[str, Any], steps: int) -> dict[str, Any]:
-    """Return what must not change between a run of so many steps and the one that goes on with it.
+def identify(run: Run, settings: dict[str, Any], steps: int) -> dict[str, Any]:
+    """Return what must be equal in a run of `steps` steps and in the run that resumes it.
 
     Equal settings become equal plain values. Raises ArgumentError for a schedule that cannot be
     compared.
     """
     network = run.network
     return {
-        **comparable(settings, steps),
+        **make_comparable(settings, steps),
         **network.architecture,
         "pixel_scale": network.pixel_scale,
         "data": data_digest(run.images, run.y),
@@ -38,10 +38,10 @@ def identity(run: Run, settings: dict[str, Any], steps: int) -> dict[str, Any]:
     }
 
 
-def taken(
+def take_state(
     run: Run, epochs: int, plan: Schedule, generator: np.random.Generator, watcher: Watcher
 ) -> State:
-    """Return the state of a run after so many epochs."""
+    """Return the state of a run after `epochs` epochs."""
     network = run.network
     layers = len(network.weights)
     tensors = dict(_named_arrays("parameter", network.weights, network.biases))
@@ -59,19 +59,19 @@ def taken(
     return State(epochs, copies, json.loads(to_json(facts)))
 
 
-def put_parameters(state: State, run: Run) -> None:
-    """Give the network the parameters that it had. Raises CheckpointError where they do not fit."""
+def restore_parameters(state: State, run: Run) -> None:
+    """Write the saved parameters into the network. Raises CheckpointError if they do not fit."""
     own = (*run.network.weights, *run.network.biases)
     arrays = _arrays(state, "parameter", run)
-    with interrupts_held():
+    with hold_interrupts():
         for target, source in zip(own, arrays, strict=True):
             np.copyto(target, source)
 
 
-def put_rest(
+def restore_rest(
     state: State, run: Run, plan: Schedule, generator: np.random.Generator, watcher: Watcher
 ) -> None:
-    """Give engine, history, generator, schedule and watcher what they had."""
+    """Restore the saved state of engine, history, generator, schedule and watcher."""
     facts = state.facts
     run.parameters.put_slots({slot: _arrays(state, slot, run) for slot in run.engine.slots})
     if any(name.startswith("best") for name in state.tensors):
@@ -91,7 +91,7 @@ def put_rest(
 
 
 def _arrays(state: State, kind: str, run: Run) -> list[Array]:
-    """Return the arrays of one kind, weights first, each as large as the network's own."""
+    """Return the arrays of one kind, weights first. Raises CheckpointError for a wrong shape."""
     names = dict(_named_arrays(kind, run.network.weights, run.network.biases))
     found = [state.tensors.get(name) for name in names]
     for name, wanted, array in zip(names, names.values(), found, strict=True):
@@ -107,5 +107,5 @@ def _named_arrays(kind: str, weights: Any, biases: Any) -> Iterator[tuple[str, A
 
 
 def _or_infinite(value: float | None) -> float:
-    """Return a number of a checkpoint, in which infinity is null."""
+    """Return a number from a checkpoint, where infinity is null."""
     return np.inf if value is None else float(value)

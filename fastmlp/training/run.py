@@ -1,4 +1,4 @@
-"""One call of `train` from the inside: data, engine and history, an epoch at a time."""
+"""The data, the engine and the history of one call of `train`, and its epochs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fastmlp.arrays import Array, as_images
 from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError, refuse
-from fastmlp.functions import as_answers
+from fastmlp.functions import as_targets
 from fastmlp.network import Evaluation, Network
-from fastmlp.training.divergence import diverged, large_data
+from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
 from fastmlp.training.parameters import Parameters
 
-# An engine is asked for so much at a time that Ctrl-C and callbacks answer in time
+# The engine trains for about this long at a time, so that Ctrl-C and callbacks act soon
 CHUNK_SECONDS = 0.1
 
 Data = Split | tuple[Any, Any]
@@ -27,12 +27,13 @@ Data = Split | tuple[Any, Any]
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: given to the callbacks several times a second, and after each epoch.
+    """The progress of a run: passed to the callbacks several times a second and after each epoch.
 
-    The arrays of the network hold the parameters as they are at that step.
+    epoch : counted from 1; step : counted in the epoch
+    cost, accuracy : means over the epoch so far
+    epoch_ended : True once in each epoch, when `history` has its new entry
 
-    epoch counts from 1, step within the epoch. cost and accuracy are means over the epoch so
-    far. `epoch_ended` is set once per epoch, when `history` has its new entry.
+    The arrays of the network have the parameters after that step.
     """
 
     epoch: int
@@ -50,9 +51,9 @@ Callback = Callable[[Progress], object]
 
 
 class Done(NamedTuple):
-    """What an epoch's steps came to: means over its samples, and the rate of the last step.
+    """The result of an epoch: means over its samples, and the learning rate of the last step.
 
-    whole : whether all steps were taken; False where a callback ended the run
+    whole : whether all steps were taken; False if a callback ended the run
     """
 
     cost: float
@@ -68,10 +69,10 @@ class Run:
         self, network: Network, split: Data, validation: Data | None, backend: str
     ) -> None:
         self.network, self.backend = network, backend_named(backend)
-        self.images, self.y = checked_data(network, split, "split")
+        self.images, self.y = check_data(network, split, "split")
         self.validation = None
         if validation is not None:
-            self.validation = checked_data(network, validation, "validation")
+            self.validation = check_data(network, validation, "validation")
         self.history = History(backend=backend)
 
     def start(
@@ -83,9 +84,9 @@ class Run:
         threads: int | None,
         callbacks: Sequence[Callback],
     ) -> None:
-        """Make the kernels and the engine ready."""
+        """Prepare the kernels, and create the engine."""
         network, self.epochs, self.callbacks = self.network, epochs, callbacks
-        weights, biases = network.checked_parameters()
+        weights, biases = network.check_parameters()
         self.history.compile_seconds = self.backend.prepare(network.dtype)
         self.batch_size = min(batch_size, len(self.images))
         self.steps = -(-len(self.images) // self.batch_size)
@@ -102,13 +103,13 @@ class Run:
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, self.engine)
         self.chunk, self.in_callback = 1, False
-        # spent on the epoch so far, those of its steps that were undone included
+        # of the epoch so far, including steps that were undone
         self.seconds, self.samples = 0.0, 0
 
-    def epoch(self, epoch: int, order: Array, rates: Array) -> Done:
-        """Take the steps of an epoch, counted from 0; the network then has its parameters.
+    def train_epoch(self, epoch: int, order: Array, rates: Array) -> Done:
+        """Take the steps of an epoch, counted from 0, and publish the parameters.
 
-        Raises DivergedError when a cost or a parameter becomes NaN or infinite.
+        Raises DivergedError if a cost or a parameter becomes NaN or infinite.
         """
         costs, correct, done = np.empty(len(rates)), 0, 0
         while True:
@@ -126,7 +127,9 @@ class Run:
             cost = float((costs[:done] / seen).sum())
             if not np.isfinite(cost):
                 bad = int(np.argmin(np.isfinite(costs[:done])))
-                raise self._diverged(epoch, rates[max(bad - 1, 0)], "the cost", first=bad == 0)
+                raise self._divergence_error(
+                    epoch, rates[max(bad - 1, 0)], "the cost", first=bad == 0
+                )
             wanted = int(self.chunk * min(4.0, CHUNK_SECONDS / took))
             self.chunk = min(max(1, wanted), len(rates))
             result = Done(cost, correct / seen, float(rates[done - 1]))
@@ -135,18 +138,18 @@ class Run:
                 return result
             if self.callbacks:
                 self.publish(epoch, result.rate)
-                if self.tell(epoch, done, result):
+                if self.call_callbacks(epoch, done, result):
                     return result._replace(whole=False)
 
     def publish(self, epoch: int, rate: float) -> None:
-        """Write the engine's parameters into the network; DivergedError if they are not finite."""
+        """Write the engine's parameters into the network. Raises DivergedError if not finite."""
         if not self.parameters.publish():
-            raise self._diverged(epoch, rate, "a parameter")
+            raise self._divergence_error(epoch, rate, "a parameter")
 
-    def tell(self, epoch: int, step: int, result: Done, ended: bool = False) -> bool:
-        """Call the callbacks, and take what they wrote; return whether one ends the run.
+    def call_callbacks(self, epoch: int, step: int, result: Done, ended: bool = False) -> bool:
+        """Call the callbacks, and copy their changes of parameters into the engine.
 
-        `rewritten` says afterwards whether they changed parameters.
+        Returns whether a callback ends the run. `rewritten` is then whether parameters changed.
         """
         progress = Progress(
             epoch + 1,
@@ -160,31 +163,31 @@ class Run:
             self.history,
         )
         self.in_callback = True
-        stops = [_stops(callback(progress)) for callback in self.callbacks]
+        stops = [_is_stop(callback(progress)) for callback in self.callbacks]
         self.rewritten = bool(self.callbacks) and self.parameters.take()
         self.in_callback = False
         return any(stops)
 
-    def judged(self, epoch: int, rate: float) -> Evaluation | None:
-        """Evaluate the network on the validation data, where there is any.
+    def validate(self, epoch: int, rate: float) -> Evaluation | None:
+        """Evaluate the network on the validation data; None without validation data.
 
-        Raises DivergedError when the cost is NaN or infinite.
+        Raises DivergedError if the cost is NaN or infinite.
         """
         if self.validation is None:
             return None
-        result = self.evaluated(self.validation)
+        result = self.evaluate(self.validation)
         if not np.isfinite(result.cost):
             what = "the validation cost"
-            raise self._diverged(epoch, rate, what, "validation", self.validation)
+            raise self._divergence_error(epoch, rate, what, "validation", self.validation)
         return result
 
-    def evaluated(self, data: tuple[Array, Array]) -> Evaluation:
-        """Evaluate the network. The cost alone tells of a divergence, not NumPy's warnings."""
+    def evaluate(self, data: tuple[Array, Array]) -> Evaluation:
+        """Evaluate the network, without NumPy's warnings: the cost shows a divergence."""
         with np.errstate(over="ignore", invalid="ignore"):
             return self.network.evaluate(*data, self.history.backend)
 
     def record(self, done: Done, judged: Evaluation | None) -> None:
-        """Add an epoch's entry to the history; its parameters are good ones."""
+        """Add an epoch to the history, and keep its parameters as good ones."""
         history = self.history
         history.inputs = self.engine.inputs
         history.train_cost.append(done.cost)
@@ -196,7 +199,7 @@ class Run:
         history.validation_accuracy.append(None if judged is None else judged.accuracy)
         self.parameters.keep()
 
-    def _diverged(
+    def _divergence_error(
         self,
         epoch: int,
         rate: float,
@@ -205,34 +208,34 @@ class Run:
         data: tuple[Array, Array] | None = None,
         first: bool = False,
     ) -> DivergedError:
-        """Return the error for an epoch; `data`, called `name`, is what to look at for causes."""
+        """Return the error for an epoch; large numbers in `data`, called `name`, are the cause."""
         images, y = data or (self.images, self.y)
-        large = large_data(name, images, self.network.scale_of(images), y)
-        return diverged(epoch, rate, what, large, first)
+        large = find_large_data(name, images, self.network.scale_of(images), y)
+        return divergence_error(epoch, rate, what, large, first)
 
 
-def checked_data(network: Network, data: Data, argument: str) -> tuple[Array, Array]:
-    """Return images and answers in the form that engines take; ArgumentError names `argument`.
+def check_data(network: Network, data: Data, argument: str) -> tuple[Array, Array]:
+    """Return images, and labels or targets, as engines need them; ArgumentError names `argument`.
 
-    The answers are a copy: what is written to labels or targets later has no effect.
+    Labels and targets are copied, so that later changes to them have no effect.
     """
     images, labels = (data.images, data.labels) if isinstance(data, Split) else data
     rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
-    y = as_answers(
+    y = as_targets(
         labels, len(rows), network.sizes[-1], network.dtype, network.cost, f"{argument} labels"
     )
     return rows, y.copy()
 
 
-def _stops(answer: object) -> bool:
-    """Return whether a callback's answer ends the run; ArgumentError where it says neither."""
-    if isinstance(answer, (bool, np.bool_)):
-        return bool(answer)
-    if answer is None or (isinstance(answer, int) and answer == 0):
+def _is_stop(result: object) -> bool:
+    """Return whether a callback's result ends the run. Raises ArgumentError for other results."""
+    if isinstance(result, (bool, np.bool_)):
+        return bool(result)
+    if result is None or (isinstance(result, int) and result == 0):
         return False
     raise refuse(
         "callbacks",
-        "must return True to end the run, and None or False to go on",
-        f"{answer!r} from one of them",
+        "must return True to end the run, and None or False to continue",
+        f"{result!r} from one of them",
         "Return True, or nothing.",
     )

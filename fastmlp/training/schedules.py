@@ -1,6 +1,6 @@
-"""Learning-rate schedules: how the rate moves with the progress of training.
+"""Learning-rate schedules: functions from the progress of training to a factor of the rate.
 
-Progress is 0 before the first step and 1 after the last; each step sees that of its own middle.
+Progress is 0 before the first step and 1 after the last. Each step uses the progress at its middle.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WARM_UP = 0.1
 
 
 def constant(progress: float) -> float:
-    """1, all the time."""
+    """Return 1."""
     return 1.0
 
 
@@ -37,7 +37,7 @@ def cosine(progress: float) -> float:
 
 
 def step(progress: float) -> float:
-    """1, a tenth from the middle on, a hundredth from three quarters on."""
+    """Return 1 in the first half, then 0.1, and 0.01 in the last quarter."""
     return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
 
 
@@ -50,10 +50,10 @@ def one_cycle(progress: float) -> float:
 
 
 class Halving:
-    """The lecture's recipe: start high, and halve while the network shows no convergence.
+    """Start with a high rate, and halve it whenever an epoch does not lower the cost.
 
-    `fastmlp.training.halving` trains with it, and moves the factor between epochs.
-    factor : what the learning rate is multiplied by
+    `fastmlp.training.halving` trains with it, and changes the factor between epochs.
+    factor : the factor of the learning rate
     lowest : the lowest cost after an epoch so far; infinite before the first
     """
 
@@ -61,7 +61,7 @@ class Halving:
         self.factor, self.lowest = 1.0, np.inf
 
     def __call__(self, progress: float) -> float:
-        """Return the factor as it is now."""
+        """Return the current factor."""
         return self.factor
 
 
@@ -76,7 +76,7 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
 
 
 def schedule_named(schedule: str | Schedule) -> Schedule:
-    """Return the schedule of that name, fresh, or the callable itself; of Halving a copy."""
+    """Return the schedule of that name, the callable itself, or a copy of a Halving."""
     if isinstance(schedule, Halving):
         return copy(schedule)
     if callable(schedule):
@@ -94,7 +94,7 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
 def step_rates(schedule: Schedule, rate: float, epoch: int, epochs: int, steps: int) -> Array:
     """Return the rate of each step of an epoch, float64 `(steps,)`; epochs count from 0.
 
-    It is that of the middle of the step: with one step in all, that of progress 1/2.
+    It is the rate at the middle of the step: a single step has the progress 1/2.
     """
     total = epochs * steps
     factors = (schedule((epoch * steps + step + 0.5) / total) for step in range(steps))

@@ -1,24 +1,24 @@
-"""The search for a learning rate by halving: when it goes on, and when it has found one."""
+"""The search for a learning rate by halving: when it continues, and whether it has found one."""
 
 from __future__ import annotations
 
 import numpy as np
 
-# A cost below this share of guessing's shows that the network has learnt from its inputs
+# A cost below this share of the cost of guessing shows that the network uses its inputs
 LEARNT = 0.9
-# Otherwise the lowest cost must have stood against so many lower rates
+# If no cost is that low, the search ends after this many lower rates with higher costs
 RISES = 5
 LONGEST_SEARCH = 40
 
 
 class Search:
-    """Halve a rate until that no longer lowers the cost after training with it.
+    """Halves a rate until that no longer lowers the cost after training with it.
 
-    before : the cost before training; guessing : that of the best constant answer
+    before : the cost before training; guessing : the cost of the best constant output
 
-    Rates far too high can lower the cost by chance, for example by making every hidden neuron
-    answer 0. So the first rate after which the cost rises ends the search only where the lowest
-    cost is below 0.9 of guessing; where no rate gets there, RISES in a row do.
+    A rate that is far too high can lower the cost by chance, for example if the output of every
+    hidden neuron becomes 0. So a single rate with a higher cost ends the search only if the lowest
+    cost is below 0.9 of guessing; otherwise RISES such rates in a row are needed.
     """
 
     def __init__(self, before: float, guessing: float) -> None:
@@ -31,8 +31,8 @@ class Search:
         """Whether a rate lowered the cost."""
         return self.lowest < self.before
 
-    def goes_on(self, after: float) -> bool:
-        """Take the cost after training with a rate; return whether to try half of that rate."""
+    def continues(self, after: float) -> bool:
+        """Add the cost after training with a rate; return whether to try half of that rate."""
         self.tried += 1
         if after < self.lowest:
             self.lowest, self.risen = after, 0

@@ -1,4 +1,4 @@
-"""Whether a run goes on after an epoch, and which of its parameters were the best."""
+"""Early stopping and target accuracy: when a run ends, and its best parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastmlp.training.run import Run
 class EarlyStopping:
     """Stop when the validation cost has not fallen for `patience` epochs.
 
-    With restore_best, the parameters of the epoch with the lowest validation cost come back.
+    restore_best : whether the network then gets the parameters of its best epoch
     """
 
     patience: int = 3
@@ -25,7 +25,7 @@ class EarlyStopping:
 
 
 class Watcher:
-    """Decides after each epoch whether to go on, and remembers the best parameters."""
+    """Decides after each epoch whether the run ends, and stores the best parameters."""
 
     def __init__(
         self, run: Run, early_stopping: EarlyStopping | None, target_accuracy: float | None
@@ -35,7 +35,7 @@ class Watcher:
         self.best_epoch, self.lowest = 0, np.inf
 
     def ends(self, epoch: int) -> bool:
-        """Return whether the run ends with this epoch, counted from 0; the history says why."""
+        """Return whether the run ends with this epoch, counted from 0; sets `history.stopped`."""
         history = self.run.history
         cost, accuracy = history.validation_cost[-1], history.validation_accuracy[-1]
         if self.early_stopping and cost is not None and cost < self.lowest:
@@ -52,7 +52,7 @@ class Watcher:
         return False
 
     def restore(self) -> None:
-        """Bring back the best parameters, where early stopping is to do that."""
+        """Restore the best parameters, if early stopping has that setting."""
         if self.early_stopping and self.early_stopping.restore_best and self.best:
             self.run.parameters.put(self.best)
             self.run.history.restored_epoch = self.best_epoch + 1

@@ -1,4 +1,4 @@
-"""Check every kernel on this machine against the float64 reference, on random cases."""
+"""Check the kernels on this machine against the float64 reference, on random cases."""
 
 from fastmlp.verify.run import Outcome, verify
 

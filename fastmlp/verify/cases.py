@@ -1,4 +1,4 @@
-"""The kinds of cases by name, and the tables that each is drawn from."""
+"""The kinds of cases by name, and the tables from which each is drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["CASES", "DRAWN_FROM", "Case", "Check", "Draw"]
 CASES: dict[str, Callable[[Draw], Case]] = {
     case.__name__: case for case in (trace, gradients, step, steps, infer)
 }
-# every row of these tables has to come up in the cases of a kind
+# the cases of a kind must use every row of these tables
 DRAWN_FROM = {
     "trace": (*NETWORK, "precision", "batch", "answers", "threads"),
     "gradients": (*NETWORK, "precision", "batch", "answers"),

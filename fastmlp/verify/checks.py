@@ -1,4 +1,4 @@
-"""What a case finds: results beside those of the reference, and how far apart they may be."""
+"""Compare results with those of the reference, within an allowed error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.functions import error_in_eps
 
-# In eps times the sum of the terms' sizes: the ratio that the netlib BLAS tests allow
+# In units of eps times the sum of the magnitudes of the terms, as in the netlib BLAS tests
 ALLOWED = 16.0
 
 
@@ -17,7 +17,9 @@ ALLOWED = 16.0
 class Check:
     """One result of a case.
 
-    size : for each element, the sum of the sizes of the terms that it is a sum of
+    got : of the kernels; exact : of the reference in float64
+    size : for each element, the sum of the magnitudes of its terms
+    allowed : the largest error, in units of eps times size
     """
 
     name: str
@@ -27,27 +29,27 @@ class Check:
     allowed: float = ALLOWED
 
     def ratio(self) -> float:
-        """Return the largest error over eps times size, over what is allowed: at most 1."""
+        """Return the largest error as a share of the allowed error; above 1 is a failure."""
         return error_in_eps(self.got, self.exact, self.size) / self.allowed
 
     def is_empty(self) -> bool:
-        """Whether so much is zero that being right means little."""
+        """Return whether nearly all elements are zero, so that the check proves little."""
         return int(np.count_nonzero(self.exact)) < 0.05 * max(1, self.exact.size)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A description to print, and the results."""
+    """A description to print, and the checks of the results."""
 
     what: str
     checks: tuple[Check, ...]
 
 
 def carried(name: str, got: Array, exact: Array, twin: Array, terms: float = 0.0) -> Check:
-    """Return the check of a result that errors are carried into through several layers.
+    """Return the check of a result with rounding errors of several layers.
 
-    twin : the reference in the precision of `got`, on parameters that are off by their last bit
-    terms : the largest sum of the sizes of the terms that a number is a sum of
+    twin : of the reference in the precision of `got`, with parameters changed in their last bit
+    terms : the largest sum of the magnitudes of the terms of an element
     """
     eps = float(np.finfo(got.dtype).eps)
     size = terms + np.abs(exact).max(initial=0) + np.abs(twin - exact).max(initial=0) / eps

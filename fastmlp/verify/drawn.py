@@ -1,4 +1,4 @@
-"""Random networks with images, and where rounding would decide what they return."""
+"""Random networks with images, without samples whose result depends on rounding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Parameters = tuple[list[Array], list[Array]]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A network with parameters in float64 that `dtype` can hold, and images."""
+    """A network and images; the parameters are float64 numbers that `dtype` represents exactly."""
 
     sizes: tuple[int, ...]
     activations: tuple[str, ...]
@@ -32,7 +32,7 @@ class Drawn:
     dtype: Any
 
     def parameters(self, dtype: Any = np.float64, off: float = 0.0) -> Parameters:
-        """Return weights and biases anew, each number off by about that share of itself."""
+        """Return copies of weights and biases, each number changed by a factor of about 1 ± off."""
         rng = np.random.default_rng(1)
 
         def copied(arrays: list[Array]) -> list[Array]:
@@ -41,10 +41,10 @@ class Drawn:
         return copied(self.weights), copied(self.biases)
 
     def sums(self, x: Array, layers: int) -> tuple[Array, Array]:
-        """Return the outputs of so many layers, and how close each sample comes to a tie in them.
+        """Return the outputs of the first `layers` layers, and each sample's distance from a tie.
 
-        That is the smallest weighted sum before a function that is not smooth, in eps of the sizes
-        of its terms.
+        The distance is the smallest |z| before an activation that is not smooth, in units of eps
+        times the magnitudes of the terms of z.
         """
         close = np.full(len(x), np.inf)
         for w, b, f in zip(self.weights[:layers], self.biases, self.activations, strict=False):
@@ -60,7 +60,7 @@ class Drawn:
         return x, close
 
     def terms(self, x: Array, y: Array) -> list[float]:
-        """Return, for each gradient and the mean cost, the largest sum of its terms' sizes."""
+        """Return the largest sum of the magnitudes of the terms, for each gradient and the cost."""
         a, z, weights = [x], [x], list(zip(self.weights, self.biases, strict=True))
         for (w, b), f in zip(weights, self.activations, strict=True):
             a.append(np.empty((len(x), len(b))))
@@ -68,8 +68,8 @@ class Drawn:
             exact.forward(a[-2], w, b, f, z[-1], a[-1])
         out, dz = a[-1], np.empty_like(a[-1])
         exact.output(z[-1], out, y, self.activations[-1], self.cost, dz)
-        answers = np.eye(out.shape[1])[y] if y.ndim == 1 else y
-        dz = np.abs(dz) + (np.abs(out) + np.abs(answers)) / len(x)
+        targets = np.eye(out.shape[1])[y] if y.ndim == 1 else y
+        dz = np.abs(dz) + (np.abs(out) + np.abs(targets)) / len(x)
         sizes_w, sizes_b = [0.0] * len(weights), [0.0] * len(weights)
         for layer in range(len(weights) - 1, -1, -1):
             sizes_w[layer] = float((np.abs(a[layer]).T @ dz).max())
@@ -80,17 +80,17 @@ class Drawn:
                 exact.delta(dz, np.abs(self.weights[layer]), kept, f, below)
                 dz = np.abs(below)
         integral = ACTIVATIONS[self.activations[-1]].integral
-        summed = np.abs(answers * z[-1]).sum(axis=1)
+        summed = np.abs(targets * z[-1]).sum(axis=1)
         if integral is not None:
             summed += np.abs(integral(z[-1], out)).sum(axis=1)
         return [*sizes_w, *sizes_b, float(summed.mean())]
 
     def inputs(self) -> Array:
-        """Return what the first layer reads, in float64."""
+        """Return the inputs of the first layer in float64."""
         return self.images.astype(self.dtype) * np.float64(self.dtype(self.scale))
 
     def without_ties(self) -> Drawn:
-        """Return the network with those images alone that are far from a tie."""
+        """Return the network with only those images that are far from a tie."""
         _, close = self.sums(self.inputs(), len(self.weights))
         clear = close > ALLOWED
         return (
@@ -105,18 +105,19 @@ class Drawn:
 
 
 def _is_smooth(activation: str) -> bool:
-    """Whether f and its slope are continuous at 0."""
+    """Return whether f and f' are continuous at 0."""
     row = ACTIVATIONS[activation]
     if row.derivative is None:
         return True
     z, a = np.array([[-1e-9, 1e-9]]), np.empty((1, 2))
     row.f(z, a)
     derivatives = row.derivative(z if row.keeps == "z" else a).astype(np.float64)
-    return bool(abs(derivatives[0, 1] - derivatives[0, 0]) < 0.1 and abs(a[0, 1] - a[0, 0]) < 0.1)
+    jumps = (np.abs(np.diff(values)).max() for values in (a, derivatives))
+    return bool(all(jump < 0.1 for jump in jumps))
 
 
 def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:
-    """Draw a network and so many images."""
+    """Draw a network and `count` images."""
     rng, (output, cost), layers = draw.rng, draw.row("output"), draw.row("layers")
     hidden = [draw.row("hidden") for _ in range(layers - 1)]
     sizes = [draw.inputs(), *(draw.width(dtype) for _ in range(layers))]
@@ -129,7 +130,7 @@ def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:
         density = float(rng.choice([0.3, 1.0]))
         images = rng.normal(size=(count, sizes[0])).astype(kind)
     images[rng.random(images.shape) >= density] = 0
-    # sums of about 1 in the first layer, whether pixels are 0 to 1 or normal numbers
+    # weighted sums of about 1 in the first layer, both for pixels and for normal numbers
     spread = [np.sqrt((0.33 if kind in DENSITIES else 1) * density * sizes[0])]
     spread += [np.sqrt(inputs) for inputs in sizes[1:]]
     weights = [
@@ -144,9 +145,9 @@ def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:
 
 
 def is_clear(a: Array) -> Array:
-    """Return for which rows of outputs `(N, O)` rounding cannot change the class that they name.
+    """Return for which rows of outputs `(N, O)` the class does not depend on rounding.
 
-    Equal outputs of 0 or 1, of ReLU or step, are no matter of rounding.
+    Equal outputs of exactly 0, as of ReLU or step, do not.
     """
     if a.shape[1] == 1:
         return np.asarray(np.abs(a[:, 0] - 0.5) > 1e-3)

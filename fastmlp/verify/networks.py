@@ -1,7 +1,7 @@
 """Cases of whole networks: gradients, training and inference by both backends.
 
-The data have no ties: no sample is used of which rounding decides on which side of zero a weighted
-sum lies, or which output is the largest.
+The data have no ties: for no sample does the sign of a weighted sum, or the largest output, depend
+on rounding.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from fastmlp.verify.tables import Draw
 
 NETWORK = ("output", "hidden", "layers", "width", "inputs", "images")
 TRAINED = (*NETWORK, "batch", "answers", "step", "threads")
-# Steps in float64 may be off by this share of the largest parameter. They are compared at a
-# learning rate at which a change of one part in 10^13 is not carried further than LASTING
+# The error of steps in float64 may be EXACT times the largest parameter. The learning rate is so
+# low that a relative change CHANGE of the parameters does not grow beyond LASTING
 EXACT, CHANGE, LASTING, LARGEST_SOUND = 1e-9, 1e-13, 1e-10, 1e6
 
 
 def gradients(draw: Draw) -> Case:
-    """The mean cost and its gradients, as `fastmlp.gradients` returns them."""
+    """Draw a case of the mean cost and its gradients, as `fastmlp.gradients` returns them."""
     dtype = draw.row("precision")
     drawn = drawn_network(draw, dtype, draw.row("batch"))
     y = draw.answers(len(drawn.images), drawn.sizes[-1], drawn.cost)
-    # what the network reads, for the reference in float64, too
+    # images in the precision of the network, which the reference in float64 reads too
     images = drawn.images
     narrow = images if images.dtype == np.uint8 else images.astype(dtype)
     results, eps = [], float(np.finfo(dtype).eps)
@@ -57,7 +57,7 @@ def gradients(draw: Draw) -> Case:
 
 @dataclass(frozen=True)
 class Steps:
-    """How a network is trained: settings of an engine, and the order in one or more calls."""
+    """How to train a network: settings of an engine, and the samples of one or more calls."""
 
     step: tuple[str, dict[str, Any]]
     batch: int
@@ -67,7 +67,7 @@ class Steps:
     threads: int
 
     def of(self, module: ModuleType, drawn: Drawn, y: Array, dtype: Any, off: float = 0.0) -> Any:
-        """Train by a backend; return parameters and state, costs, and right answers."""
+        """Train with a backend; return the parameters, state and costs, and how many are right."""
         parameters = drawn.parameters(dtype, off)
         # the reference leaves its threads to NumPy
         threads = self.threads if module is kernels else None
@@ -97,12 +97,12 @@ class Steps:
 
 
 def step(draw: Draw) -> Case:
-    """One SGD step in single precision, and how many answers are right before it."""
+    """Draw a case of one step in float32, and of the number of right classes before it."""
     batch = draw.row("batch")
     drawn = drawn_network(draw, np.float32, batch + int(draw.rng.integers(1, 20)))
     count = len(drawn.images)
     y = draw.answers(count, drawn.sizes[-1], drawn.cost)
-    # a rate so high that what is learnt in one step counts as much as the weights
+    # the rate is so high that the change in one step is as large as the weights
     rates, order = np.full(1, draw.rng.choice([0.1, 2.0])), draw.rng.permutation(count)[:batch]
     plan = Steps(draw.row("step"), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5))
     got, right = plan.of(kernels, drawn, y, np.float32)
@@ -115,12 +115,12 @@ def step(draw: Draw) -> Case:
         carried(f"parameter {number}", *four)
         for number, four in enumerate(zip(got, exact, twin, terms, strict=True))
     ]
-    checks.append(_answers(drawn, order, y, right))
+    checks.append(_check_right(drawn, order, y, right))
     return Case(f"{drawn} answers of shape {y.shape}; {plan}", tuple(checks))
 
 
-def _answers(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
-    """Return the check of how many answers are right: all but those near a tie are certain."""
+def _check_right(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
+    """Return the check of the number of right classes; samples near a tie may count or not."""
     a, _ = drawn.sums(drawn.inputs()[order], len(drawn.weights))
     clear = is_clear(a)
     sure, unsure = count_correct(a[clear], y[order][clear]), int((~clear).sum())
@@ -129,7 +129,7 @@ def _answers(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
 
 
 def steps(draw: Draw) -> Case:
-    """Three to six steps in double precision, in one call or two, a short batch among them."""
+    """Draw three to six steps in float64, in one call or two, some with a short batch."""
     rng, batch, taken = draw.rng, draw.row("batch"), int(draw.rng.integers(3, 7))
     last = int(rng.integers(1, batch + 1)) if draw.row("last batch") else batch
     samples, count = batch * (taken - 1) + last, min(batch * taken, 200)
@@ -146,7 +146,7 @@ def steps(draw: Draw) -> Case:
         twin, _ = plan.of(reference, drawn, y, np.float64, CHANGE)
         pairs = zip(exact, twin, strict=True)
         stays = all(np.abs(a - b).max() <= LASTING * np.abs(a).max() for a, b in pairs)
-        # one that diverges may end the same by chance, as at the limit of an exponential
+        # a run that diverges can have equal results by chance, as where an exponential saturates
         if stays and all(np.abs(a).max() < LARGEST_SOUND for a in exact):
             break
         rate /= 2
@@ -156,7 +156,7 @@ def steps(draw: Draw) -> Case:
     largest = max(float(np.abs(p).max()) for p in exact[: 2 * len(drawn.weights)])
     checks = []
     for number, (mine, theirs, before) in enumerate(zip(got, exact, start, strict=True)):
-        # what was learnt is compared: parameters that stand still are mostly right
+        # the changes are compared, as most of a parameter is its initial value
         size = np.full(mine.shape, max(largest, float(np.abs(theirs).max())))
         allowed = EXACT / float(np.finfo(np.float64).eps)
         checks.append(Check(f"parameter {number}", mine - before, theirs - before, size, allowed))
@@ -164,7 +164,7 @@ def steps(draw: Draw) -> Case:
 
 
 def infer(draw: Draw) -> Case:
-    """The outputs and the classes of a network for few images or many."""
+    """Draw a case of the outputs and the classes of a network, for few images or many."""
     dtype, count, threads = draw.row("precision"), draw.row("batch"), draw.row("threads", 0.5)
     drawn = drawn_network(draw, dtype, count)
     images, count, results = drawn.images, len(drawn.images), []

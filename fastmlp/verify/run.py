@@ -1,4 +1,4 @@
-"""Run random cases, and tell which failed, in a form that reproduces each alone."""
+"""Run random cases; report each failure with the command that repeats it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from fastmlp.kernels.llvm.emitter import VECTOR_BYTES, WIDEST
 from fastmlp.verify.cases import CASES, DRAWN_FROM, Draw
 from fastmlp.verify.tables import rows_of
 
-# So many cases of a kind draw each row but once in a million times: a row without one is a failure
+# With this many cases of a kind, the chance that a row is never drawn is about one in a million, so
+# a row without a case is a failure
 ENOUGH = 300
 
 
 @dataclass
 class Outcome:
-    """What a verification found.
+    """The result of a verification.
 
-    worst : for each kernel the largest error, over what is allowed; above 1 is a failure
-    mistrusted : cases in which nearly everything is zero, so that being right means little
-    rows : for each kernel how many of its cases had a row of the tables, as "hidden: relu"
-    failures : a line for each, that says how to see it again
+    worst : for each kernel the largest error as a share of the allowed error; above 1 is a failure
+    mistrusted : the number of cases whose results are nearly all zero, which prove little
+    rows : for each kernel, the number of cases with each row of the tables, "hidden: relu"
+    failures : a line for each failure, with the command that repeats it
     """
 
     cases: int = 0
@@ -39,7 +40,7 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether every case was right."""
+        """Whether there was no failure."""
         return not self.failures
 
 
@@ -49,22 +50,22 @@ def verify(
     only: Sequence[str] = (),
     follow: Callable[[int, int], object] = lambda done, of: None,
 ) -> Outcome:
-    """Run so many cases, the kernels in turn; case k is drawn from the seed `seed + k` alone.
+    """Run `cases` cases, the kernels in turn; case k depends only on `seed + k`.
 
-    only : kernels to check, by default all; follow(done, of) is called now and then
+    only : kernels to check, by default all; follow : called sometimes as follow(done, cases)
     """
     unknown = [name for name in only if name not in CASES]
     if unknown:
         known = ", ".join(CASES)
-        raise refuse("kernel", "must be one that is checked", unknown[0], f"Choose from {known}.")
+        raise refuse("kernel", "must be a known one", unknown[0], f"Choose from {known}.")
     for dtype in (np.float32, np.float64):
         prepare(np.dtype(dtype))
     names, outcome, began = tuple(only) or tuple(CASES), Outcome(), perf_counter()
     outcome.rows = {name: dict.fromkeys(rows_of(DRAWN_FROM[name]), 0) for name in names}
-    # numbers at the limits of a precision are rounded to zero or infinity: the checks judge them
+    # overflow and underflow are not errors here: the checks compare the results
     with np.errstate(all="ignore"):
         for number in range(cases):
-            _one(names[number % len(names)], seed + number, outcome)
+            _run_case(names[number % len(names)], seed + number, outcome)
             if number % 100 == 0:
                 follow(number, cases)
     for name in names:
@@ -75,8 +76,8 @@ def verify(
     return outcome
 
 
-def _one(name: str, seed: int, outcome: Outcome) -> None:
-    """Run one case, and add what it says to the outcome."""
+def _run_case(name: str, seed: int, outcome: Outcome) -> None:
+    """Run one case, and add its result to the outcome."""
     draw = Draw(seed)
     case = CASES[name](draw)
     again = f"fastmlp verify --kernel {name} --cases 1 --seed {seed}"
@@ -91,5 +92,5 @@ def _one(name: str, seed: int, outcome: Outcome) -> None:
         ratio = check.ratio()
         outcome.worst[name] = max(outcome.worst.get(name, 0.0), ratio)
         if not ratio <= 1:
-            far = f"{check.name} is off by {ratio:.3g} x what is allowed"
-            outcome.failures.append(f"{name}: {far} ({case.what}); {again}")
+            what = f"the error of {check.name} is {ratio:.3g} x the allowed error"
+            outcome.failures.append(f"{name}: {what} ({case.what}); {again}")

@@ -1,4 +1,4 @@
-"""What cases are drawn from: tables of rows, each of which has to come up."""
+"""The tables from which cases are drawn. Each row must occur in a case."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from fastmlp.kernels.memory.tuning import (
     UPDATE_PAIRS,
 )
 
-LARGEST = 150  # sizes that lie at no boundary are drawn up to this
+LARGEST = 150  # the largest of the sizes that are not at a boundary
 
 
 def _both_sides(*boundaries: int) -> dict[str, int]:
-    """Return a row for each size at, before and behind a boundary."""
+    """Return a row for each boundary, and for the sizes below and above it."""
     sizes = {edge + side for edge in boundaries for side in (-1, 0, 1)}
     return {str(size): size for size in sorted(sizes) if size > 0}
 
 
 def _widths() -> dict[str, tuple[int, int]]:
-    """Return rows of (vectors, numbers more): how many numbers that is depends on the precision."""
+    """Return rows of (vectors, further numbers); a vector's length depends on the dtype."""
     edges = {
         "vector": 1,
         "tile": TILE_VECTORS,
@@ -40,12 +40,12 @@ def _widths() -> dict[str, tuple[int, int]]:
 
 
 MOMENTUM = {"momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
-# The values of a row are what a case computes with
+# The value of a row is what a case uses
 TABLES: dict[str, dict[str, Any]] = {
     "precision": {"float32": np.float32, "float64": np.float64},
     "hidden": {name: name for name in HIDDEN},
     "output": {f"{output}, {cost}": (output, cost) for output, cost in PAIRS},
-    # what a step does with gradients: optimiser and settings
+    # optimiser and settings
     "step": {
         "sgd": ("sgd", {"weight_decay": 0.0}),
         "sgd, decay": ("sgd", {"weight_decay": 0.01}),
@@ -69,21 +69,25 @@ TABLES: dict[str, dict[str, Any]] = {
 class Draw:
     """The random choices of one case.
 
-    rng : for all that is in no table; rows : what came up, "hidden: relu" for example
+    rng : for everything that is not in a table
+    rows : the rows that were drawn, "hidden: relu" for example
     """
 
     def __init__(self, seed: int) -> None:
         self.rng, self.rows = np.random.default_rng(seed), set[str]()
 
     def row(self, table: str, first: float = 0.0) -> Any:
-        """Return the value of a random row of a table; `first` is the first row's extra chance."""
+        """Return the value of a random row of a table.
+
+        first : the probability of taking the first row, instead of any row
+        """
         names = list(TABLES[table])
         name = names[0 if self.rng.random() < first else int(self.rng.integers(len(names)))]
         self.rows.add(f"{table}: {name}")
         return TABLES[table][name]
 
     def width(self, dtype: Any) -> int:
-        """Return how wide a layer is: at a boundary of vectors and panels, or anything."""
+        """Return the width of a layer: at a boundary of vectors or panels, or any other."""
         if self.rng.random() < 0.15:
             return int(self.rng.integers(1, LARGEST))
         vectors, more = self.row("width")
@@ -91,26 +95,26 @@ class Draw:
         return max(width, 1)
 
     def inputs(self) -> int:
-        """Return how many inputs a network has."""
+        """Return the number of inputs of a network."""
         return int(self.row("inputs") if self.rng.random() < 0.7 else self.rng.integers(1, LARGEST))
 
-    def moved(self, array: Array) -> Array:
-        """Return a contiguous copy that begins somewhere in a larger array."""
-        space = np.full(array.size + 64, np.nan, array.dtype)
+    def copy_unaligned(self, array: Array) -> Array:
+        """Return a contiguous copy at a random offset in a larger array."""
+        larger = np.full(array.size + 64, np.nan, array.dtype)
         start = int(self.rng.integers(0, 64))
-        view = space[start : start + array.size].reshape(array.shape)
+        view = larger[start : start + array.size].reshape(array.shape)
         view[...] = array
         return view
 
     def numbers(self, dtype: Any, *shape: int) -> tuple[Array, Array]:
-        """Return random numbers, some of them zero, in a precision and as float64."""
+        """Return random numbers, some of them zero, as `dtype` and as float64."""
         numbers = self.rng.normal(size=shape) * self.rng.choice([0.1, 1.0, 3.0])
         numbers[self.rng.random(shape) < self.rng.choice([0.0, 0.0, 0.5])] = 0
-        values = self.moved(numbers.astype(dtype))
+        values = self.copy_unaligned(numbers.astype(dtype))
         return values, values.astype(np.float64)
 
     def answers(self, count: int, outputs: int, cost: str) -> Array:
-        """Return labels int64 `(count,)`, or targets `(count, outputs)` that float32 can hold."""
+        """Return labels int64 `(count,)`, or targets `(count, outputs)`, exact in float32."""
         rng, kind = self.rng, self.row("answers")
         if kind == "labels":
             labels = rng.integers(0, max(2, outputs), count)
@@ -126,5 +130,5 @@ class Draw:
 
 
 def rows_of(tables: tuple[str, ...]) -> tuple[str, ...]:
-    """Return all rows of some tables, as `Draw` calls them."""
+    """Return the names of all rows of some tables, as in `Draw.rows`."""
     return tuple(f"{table}: {name}" for table in tables for name in TABLES[table])

@@ -131,4 +131,4 @@ def test_the_kernels_of_blas_are_those_that_it_chooses_itself(monkeypatch):
 def test_a_process_that_leaves_others_behind_with_its_pipes_is_ended(fake):
     fake.behave(numpy="hang")
     task = {"implementation": "numpy", "threads": 1, "cores": [], "epochs": 1}
-    assert processes.in_a_process(task, 1.0) == {"failure": "took more than 1 s"}
+    assert processes.run_in_process(task, 1.0) == {"failure": "took more than 1 s"}

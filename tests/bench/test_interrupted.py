@@ -108,7 +108,7 @@ def test_an_interrupt_before_the_first_result_keeps_the_older_run(fake, monkeypa
         raise KeyboardInterrupt
 
     fake.saved.write_text("older")
-    monkeypatch.setattr(epochs, "in_a_process", interrupt)
+    monkeypatch.setattr(epochs, "run_in_process", interrupt)
     assert "Interrupted." in fake.run(*fake.epochs("--save", fake.saved), status=130).output
     assert fake.saved.read_text() == "older"
 

@@ -54,7 +54,7 @@ def test_a_process_that_takes_too_long_is_ended_and_said(data, monkeypatch):
 def test_a_process_that_fails_says_why():
     task = {"implementation": "numpy", "workload": "nonsense", "threads": 1, "seed": 0}
     task |= {"cores": [], "dataset": "digits", "folder": None, "epochs": 1}
-    assert "must be sizes/batch" in epochs.in_a_process(task, 60)["failure"]
+    assert "must be sizes/batch" in epochs.run_in_process(task, 60)["failure"]
 
 
 def test_an_unknown_implementation_is_refused():

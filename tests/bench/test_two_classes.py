@@ -42,11 +42,11 @@ def probabilities(peer, images):
         return peer.network.predict_proba(images, peer.backend)
     model = getattr(peer, "model", None)
     if hasattr(model, "predict_proba"):
-        return model.predict_proba(workload.scaled(images))
+        return model.predict_proba(workload.scale_pixels(images))
     return None
 
 
 @pytest.mark.parametrize("name", ["784-128-1/64", "5-1/1/dense"])
 def test_a_softmax_of_one_output_is_refused(name):
     with pytest.raises(ArgumentError, match="must have two outputs or more"):
-        workload.named(name)
+        workload.parse(name)

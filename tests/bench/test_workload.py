@@ -4,21 +4,21 @@ import numpy as np
 import pytest
 
 from fastmlp.bench import workload
-from fastmlp.bench.epochs import facts
+from fastmlp.bench.epochs import describe_workload
 from fastmlp.datasets import Dataset, Split
 from fastmlp.errors import ArgumentError
 
 
 def test_a_name_says_sizes_batch_and_density():
-    work = workload.named("784-512-10/128/dense")
+    work = workload.parse("784-512-10/128/dense")
     assert (work.sizes, work.batch_size, work.dense) == ((784, 512, 10), 128, True)
-    assert all(workload.named(name).name == name for name in workload.SEVEN)
+    assert all(workload.parse(name).name == name for name in workload.SEVEN)
 
 
 @pytest.mark.parametrize("name", ["784-128-10", "784/64", "784-0-10/64", "a-b/1", "784-10/64/x"])
 def test_another_name_is_refused(name):
     with pytest.raises(ArgumentError, match=r"workload must be sizes/batch; got .* Pass 784"):
-        workload.named(name)
+        workload.parse(name)
 
 
 def test_operations_of_a_step_by_hand():
@@ -34,13 +34,13 @@ def test_executed_operations_count_the_pairs_of_pixels_that_are_not_zero():
     split = Split(images, np.array([0, 1]))
     data = Dataset("tiny", split, split, ("0", "1"), (2, 2), "here")
     work = workload.Workload((4, 2), 1)
-    assert facts(work, data)["executed_flops_per_sample"] == work.flops(0.5)
+    assert describe_workload(work, data)["executed_flops_per_sample"] == work.flops(0.5)
 
 
 def test_dense_data_is_dense_and_can_be_learnt(monkeypatch):
     monkeypatch.setattr(workload, "DENSE_SAMPLES", 2000)
     monkeypatch.setattr(workload, "DENSE_TESTS", 500)
-    data = workload.load(workload.named("50-3/10/dense"), "mnist", None)
+    data = workload.load(workload.parse("50-3/10/dense"), "mnist", None)
     assert data.train.images.dtype == np.float32
     assert (data.train.images != 0).mean() > 0.99
     means = np.stack([data.train.images[data.train.labels == k].mean(0) for k in range(3)])
@@ -54,4 +54,4 @@ def test_a_network_that_does_not_fit_the_data_is_refused(tmp_path):
     arrays |= {f"y_{part}": np.arange(20) % 3 for part in ("train", "test")}
     np.savez(tmp_path / "some.npz", **arrays)
     with pytest.raises(ArgumentError, match=r"16 inputs and 3 outputs"):
-        workload.load(workload.named("784-10/64"), str(tmp_path / "some.npz"), None)
+        workload.load(workload.parse("784-10/64"), str(tmp_path / "some.npz"), None)

@@ -1,7 +1,8 @@
-"""Every command and Python block of the README, run with the installed wheel.
+"""Run every fastmlp command and Python block of the READMEs with the installed wheel.
 
-COMMANDS lists the README's commands; the lists are compared, so that none is left out. A slow
-command runs in its smallest form: `extra` holds the options that make it small.
+The pages are the README of the package and that of benchmarks/. CORE and WITH_EXTRAS list their
+commands; a test compares the lists with the pages, so that none is left out. A slow command runs
+in its smallest form: `extra` holds the options that make it small.
 """
 
 import os
@@ -16,10 +17,11 @@ from PIL import Image, ImageOps
 import fastmlp
 
 pytestmark = pytest.mark.install
-README = (Path(__file__).parents[2] / "README.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "benchmarks/README.md"))
 FOLDER = os.environ.get("FASTMLP_DATA")
 HAS_MNIST = bool(FOLDER)
-# Where MNIST is not at hand, generated digits stand in for it, under the name of its model
+# Without MNIST, generated digits replace it, under the name of its model
 MNIST = () if HAS_MNIST else ("--dataset", "digits", "--model", "mnist.safetensors")
 TESTED = () if HAS_MNIST else ("--dataset", "digits")
 ONE_EPOCH = ("--rounds", "1", "--epochs", "1")
@@ -27,9 +29,9 @@ ONE_EPOCH = ("--rounds", "1", "--epochs", "1")
 
 @dataclass(frozen=True)
 class Command:
-    """A command of the README: what makes it small, and what it must print and return.
+    """A command of a page: the options that make it small, what it must print and return.
 
-    accuracy : the least test accuracy in %, of which the output tells
+    accuracy : the lowest test accuracy, in %, that it may print
     """
 
     extra: tuple[str, ...] = ()
@@ -47,7 +49,7 @@ CORE = {
         (), "model saved to", 90
     ),
     "fastmlp evaluate mnist.safetensors": Command(TESTED, "accuracy", 97.5),
-    "fastmlp find-learning-rate": Command(TESTED, "begins with it"),
+    "fastmlp find-learning-rate": Command(TESTED, "starts with it"),
     "fastmlp warmup": Command((), "are ready"),
     "fastmlp verify": Command(("--cases", "300"), "300 cases"),
     "fastmlp info --measure": Command((), "GFLOP/s"),
@@ -70,15 +72,15 @@ WITH_EXTRAS = {
 
 
 def commands():
-    """Return the README's fastmlp commands, without their comments."""
+    """Return the fastmlp commands of the pages, without their comments."""
     lines = [line for block in blocks("") for line in block.splitlines()]
     return [re.split(r" +#", line)[0].strip() for line in lines if line.startswith("fastmlp ")]
 
 
 def blocks(language):
-    """Return the README's fenced blocks of a language."""
+    """Return the fenced blocks of a language."""
     found, inside = [], None
-    for line in README.splitlines():
+    for line in PAGES.splitlines():
         if line.startswith("```"):
             inside = None if inside is not None else line[3:]
             if inside == language:
@@ -105,7 +107,7 @@ def check(environment, line, command):
         assert float(found.group(1)) >= command.accuracy, said
 
 
-def test_every_command_of_the_readme_is_here():
+def test_every_command_of_the_pages_is_here():
     assert set(commands()) == {*CORE, *WITH_EXTRAS}
 
 
@@ -137,7 +139,7 @@ def test_without_its_extra_a_command_says_what_to_install(core, line):
 
 @pytest.fixture(scope="module")
 def files(extras):
-    """Make what the README's commands find: a model, the photo of a seven, an older run."""
+    """Make the files that the commands read: a model and the photo of a seven."""
     data = fastmlp.load_dataset("mnist" if HAS_MNIST else "digits")
     seven = data.test.images[list(data.test.labels).index(7)].reshape(28, 28)
     paper = ImageOps.expand(ImageOps.invert(Image.fromarray(seven)), 20, 255)

@@ -17,7 +17,7 @@ from fastmlp.datasets import load_dataset
 from fastmlp.datasets.picture import read_pictures
 from fastmlp.errors import CheckpointError, DataError, ModelError
 from fastmlp.system import reading
-from fastmlp.system.reading import opened, read_whole
+from fastmlp.system.reading import open_file, read_whole
 from fastmlp.training import checkpoint
 
 
@@ -90,17 +90,17 @@ def test_a_writer_that_does_not_write_and_one_that_does_not_stop(monkeypatch):
     os.mkfifo("held")
     with open("held", "r+b", buffering=0) as writer:
         with pytest.raises(OSError, match=r"nobody wrote for 0\.3 s"):
-            opened(Path("held"))
+            open_file(Path("held"))
         writer.write(b"start")
         with pytest.raises(OSError, match=r"nobody wrote for 0\.3 s"):
-            opened(Path("held"))
+            open_file(Path("held"))
     monkeypatch.setattr(reading, "MOST_PIPED", 1 << 20)
     with pytest.raises(OSError, match="more than 1,048,576 bytes"):
-        opened(fed(bytes(3 << 20)))
+        open_file(fed(bytes(3 << 20)))
 
 
 def test_what_the_system_makes_up_is_read_to_its_end():
-    with opened(Path("/proc/self/status")) as file:
+    with open_file(Path("/proc/self/status")) as file:
         assert isinstance(file, io.BytesIO)
         assert file.read().startswith(b"Name:")
     Path("empty").write_bytes(b"")

@@ -91,7 +91,7 @@ ENDS = {
 @pytest.mark.parametrize("reason", ENDS)
 def test_the_best_parameters_come_back_whatever_ends_the_run(backend, reason):
     end, expected, changes = ENDS[reason]
-    with interrupts.orderly_end():
+    with interrupts.raise_on_sigterm():
         network, history, after, error = run(end, backend, early_stopping=STOPPING, **changes)
     assert type(error) is (expected or type(None))
     assert history.stopped == reason

@@ -51,7 +51,7 @@ def train(*arguments: object, status: int = 0) -> Result:
 
 def after_training(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
     """Let something happen between the training and the saving."""
-    real = steps.trained
+    real = steps.train_network
 
     def trained(*arguments: Any) -> Any:
         history = real(*arguments)
@@ -213,7 +213,7 @@ def test_an_interrupt_while_a_model_is_saved_waits_until_it_is(work: Path) -> No
         files.write_whole(path, b"model")
 
     with pytest.raises(KeyboardInterrupt):
-        steps.saved(work / "work" / "m", write)
+        steps.save_file(work / "work" / "m", write)
     assert Path("m").read_bytes() == b"model"
 
 
@@ -222,7 +222,7 @@ def test_what_is_wrong_with_the_program_is_not_taken_for_a_full_disk(work: Path)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        steps.saved(work / "m", write)
+        steps.save_file(work / "m", write)
     with pytest.raises(UnwritableError):
         fastmlp.Network((2, 2)).save("/dev/full")
 

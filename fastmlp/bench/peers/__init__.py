@@ -1,9 +1,8 @@
-"""Each implementation as its own users would write it: one class in one short file.
+"""The implementations that are compared: one class in one short file, written as users would.
 
-Peer(network, data, batch_size, threads) starts from a network's initial parameters;
-epoch(order, rates) trains on the samples in that order, with one learning rate for each step;
-predict(images) returns the class of each image. What only the first epoch costs (compiling,
-encoding) is part of that epoch.
+Peer(network, data, batch_size, threads, kind) starts from the network's initial parameters.
+epoch(order, rates) trains on the samples in that order, with one learning rate for each step.
+predict(images) returns the class of each image. Compiling and encoding happen in the first epoch.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from fastmlp.errors import refuse
 class Implementation:
     """Where an implementation is, and what it needs.
 
-    module : of this package; kind : a variant that its class knows; package : to be installed
-    title : its name as a heading; none for a further variant of the implementation before it
+    module : in this folder; kind : a variant of its class; package : the package it needs
+    title : its name as a heading; empty for a second variant of the implementation before it
     """
 
     module: str
@@ -40,14 +39,14 @@ IMPLEMENTATIONS = {
     "sklearn": Implementation("scikit_learn", "sgd", "sklearn", "scikit-learn"),
 }
 OWN = "fastmlp"
-# Those that it is compared with, by name
+# The names of those with which fastmlp is compared
 PEERS = tuple(name for name in IMPLEMENTATIONS if name != OWN)
-# The headings of one variant of each
+# The headings, for one variant of each
 TITLES = {name: IMPLEMENTATIONS[name].title for name in PEERS if IMPLEMENTATIONS[name].title}
 
 
 def implementation(name: str) -> Implementation:
-    """Return the implementation of a name."""
+    """Return the implementation of that name. Raises ArgumentError."""
     if name not in IMPLEMENTATIONS:
         known = ", ".join(IMPLEMENTATIONS)
         raise refuse("implementation", "must be a known one", repr(name), f"Choose from {known}.")
@@ -55,10 +54,10 @@ def implementation(name: str) -> Implementation:
 
 
 def is_installed(name: str) -> bool:
-    """Return whether an implementation can be measured here; imports nothing."""
+    """Return whether the package of an implementation is installed; imports nothing."""
     return find_spec(implementation(name).package) is not None
 
 
 def peer_class(name: str) -> Any:
-    """Return the class of an implementation, importing what it needs."""
+    """Return the class of an implementation; imports its package."""
     return import_module(f"fastmlp.bench.peers.{implementation(name).module}").Peer

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from fastmlp.arrays import Array
-from fastmlp.bench.workload import scaled
+from fastmlp.bench.workload import scale_pixels
 from fastmlp.datasets import Split
 from fastmlp.network import Network
 
@@ -28,20 +28,20 @@ def cost(parameters: Any, x: Any, y: Any) -> Any:
 
 
 class Peer:
-    """Plain functions on a list of (w, b). A short last batch is left out: scan wants one shape."""
+    """Functions on a list of (w, b). A short last batch is skipped: scan needs a single shape."""
 
     def __init__(
         self, network: Network, train: Split, batch_size: int, threads: int, kind: str
     ) -> None:
-        images, labels = jnp.asarray(scaled(train.images)), jnp.asarray(train.labels)
+        images, labels = jnp.asarray(scale_pixels(train.images)), jnp.asarray(train.labels)
         pairs = zip(network.weights, network.biases, strict=True)
         self.parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in pairs]
         self.batch_size = batch_size
 
         def step(parameters: Any, batch: Any) -> Any:
             rows, rate = batch
-            slopes = jax.grad(cost)(parameters, images[rows], labels[rows])
-            return jax.tree.map(lambda p, g: p - rate * g, parameters, slopes), None
+            gradients = jax.grad(cost)(parameters, images[rows], labels[rows])
+            return jax.tree.map(lambda p, g: p - rate * g, parameters, gradients), None
 
         self.scan = jax.jit(lambda parameters, batches: jax.lax.scan(step, parameters, batches)[0])
 
@@ -54,6 +54,6 @@ class Peer:
 
     def predict(self, images: Array) -> Array:
         """Return the class of each image."""
-        z = outputs(self.parameters, jnp.asarray(scaled(images)))
-        answers: Array = jax.device_get(z.argmax(1))
-        return answers
+        z = outputs(self.parameters, jnp.asarray(scale_pixels(images)))
+        classes: Array = jax.device_get(z.argmax(1))
+        return classes

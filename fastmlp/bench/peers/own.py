@@ -1,4 +1,4 @@
-"""fastmlp's compiled engine, and its NumPy reference, which is also the baseline."""
+"""fastmlp: its compiled engine, and its NumPy reference, which is the baseline."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.backends import backend_named
-from fastmlp.bench.workload import scaled
+from fastmlp.bench.workload import scale_pixels
 from fastmlp.datasets import Split
 from fastmlp.network import Network
 
 
 class Peer:
-    """Minibatch SGD by a backend's engine: fastmlp takes pixels as bytes, NumPy as float32."""
+    """Minibatch SGD by a backend's engine: fastmlp reads pixels as bytes, NumPy as float32."""
 
     def __init__(
         self, network: Network, train: Split, batch_size: int, threads: int, kind: str
     ) -> None:
         self.network, self.backend = network, kind
-        self.images = scaled(train.images) if kind == "numpy" else train.images
+        self.images = scale_pixels(train.images) if kind == "numpy" else train.images
         self.labels = train.labels.astype(np.int64)
         self.scale = network.scale_of(self.images)
         self.engine = backend_named(kind).Engine(
@@ -27,7 +27,7 @@ class Peer:
             network.activations,
             network.cost,
             batch_size,
-            threads=threads if kind == "numpy" else None,  # fastmlp: as many as pay
+            threads=threads if kind == "numpy" else None,  # fastmlp chooses the number itself
         )
 
     def epoch(self, order: Array, rates: Array) -> None:

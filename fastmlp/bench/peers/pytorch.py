@@ -1,4 +1,4 @@
-"""PyTorch: eager on sliced tensors, the same step compiled, and the usual DataLoader."""
+"""PyTorch: eager on sliced tensors, the same step compiled, or with the usual DataLoader."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fastmlp.arrays import Array
-from fastmlp.bench.workload import scaled
+from fastmlp.bench.workload import scale_pixels
 from fastmlp.datasets import Split
 from fastmlp.network import Network
 
-TRIAL = 50  # steps to try each number of threads on
+TRIAL = 50  # steps to time each number of threads
 
 
 class Peer:
@@ -34,7 +34,7 @@ class Peer:
                 linear.bias.copy_(torch.from_numpy(b))
             layers += [linear, nn.ReLU()]
         self.model = nn.Sequential(*layers[:-1])
-        self.images = torch.from_numpy(scaled(train.images))
+        self.images = torch.from_numpy(scale_pixels(train.images))
         self.labels = torch.from_numpy(train.labels.astype("int64"))
         self.optimiser = torch.optim.SGD(self.model.parameters(), lr=0.1)
         self.cost = nn.CrossEntropyLoss()
@@ -43,13 +43,13 @@ class Peer:
         self.is_tuned = False
 
     def one_step(self, x: Any, y: Any) -> None:
-        """Forward, backward, update."""
+        """Compute forward and backward, and update the parameters."""
         self.optimiser.zero_grad()
         self.cost(self.model(x), y).backward()
         self.optimiser.step()
 
     def batches(self, order: Array) -> Any:
-        """Return pairs of images and labels, a minibatch each."""
+        """Return the minibatches as pairs of images and labels."""
         if self.kind == "dataloader":
             data = TensorDataset(self.images, self.labels)
             return DataLoader(data, self.batch_size, sampler=order.tolist())
@@ -65,7 +65,7 @@ class Peer:
             self.step(x, y)
 
     def tune(self, order: Array) -> None:
-        """Choose the number of threads, all or one, that is the faster on a few steps."""
+        """Choose the faster number of threads, all or one, by timing a few steps."""
         self.is_tuned, seconds, some = True, {}, order[: TRIAL * self.batch_size]
         self.optimiser.param_groups[0]["lr"] = 0.0
         for threads in (self.threads, 1):
@@ -80,5 +80,5 @@ class Peer:
     def predict(self, images: Array) -> Array:
         """Return the class of each image."""
         with torch.no_grad():
-            answers: Array = self.model(torch.from_numpy(scaled(images))).argmax(1).numpy()
-        return answers
+            classes: Array = self.model(torch.from_numpy(scale_pixels(images))).argmax(1).numpy()
+        return classes
