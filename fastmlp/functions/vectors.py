@@ -91,14 +91,16 @@ def _erfc_series(degree: int) -> list[float]:
 def erfc(x: Number) -> Number:
     """1 - erf(x) for x >= 0: t e^(p(t) - x^2) (Press et al., 2007, 6.2.2), to an eps of 1."""
     end = x.emitter.number(ERFC_END)
-    x = end.where(x.compare(">", end), x)
+    is_beyond = x.compare(">", end)
+    x = end.where(is_beyond, x)
     t = 1 / (x * 0.5 + 1)
     u = (t - ERFC_T) * (2 / (1 - ERFC_T)) - 1
     first, second = x.emitter.number(0), x.emitter.number(0)
     coefficients = _erfc_series(10 if x.emitter.bits == 32 else 20)
     for c in reversed(coefficients[1:]):  # Clenshaw's recurrence
         first, second = 2 * u * first - second + c, first
-    return t * exp(u * first - second + coefficients[0] - x * x)
+    tail = t * exp(u * first - second + coefficients[0] - x * x)
+    return x.emitter.number(0).where(is_beyond, tail)
 
 
 def sigmoid(x: Number) -> Number:
@@ -137,20 +139,21 @@ def _silu_slope(c: Number, z: Number) -> Number:
     return c * (s * (z * (1 - s) + 1))
 
 
-def _mish_parts(z: Number) -> tuple[Number, Number]:
-    """Return e^z and w = e^z (e^z + 2), so that tanh(softplus z) = w / (w + 2)."""
+def _mish_parts(z: Number) -> tuple[Number, Number, Number]:
+    """Return z, at most 20, e^z and w = e^z (e^z + 2), so that tanh(softplus z) = w / (w + 2)."""
     limit = z.emitter.number(20)  # from where on that is 1
-    e = exp(limit.where(z.compare(">", limit), z))
-    return e, e * (e + 2)
+    z = limit.where(z.compare(">", limit), z)
+    e = exp(z)
+    return z, e, e * (e + 2)
 
 
 def _mish(z: Number) -> Number:
-    _, w = _mish_parts(z)
+    _, _, w = _mish_parts(z)
     return z * (w / (w + 2))
 
 
 def _mish_slope(c: Number, z: Number) -> Number:
-    e, w = _mish_parts(z)
+    z, e, w = _mish_parts(z)
     return c * (w / (w + 2) + 4 * z * (e / (w + 2)) * ((e + 1) / (w + 2)))
 
 
