@@ -52,7 +52,13 @@ class Engine(Protocol):
     ) -> None: ...
 
     def train(
-        self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        learning_rates: Array,
+        scale: float = 1.0,
+        first_step: int = 0,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return the costs and how many classes were right.
 
@@ -64,6 +70,7 @@ class Engine(Protocol):
 
         The costs `(steps,)` are sums over the samples of a step. Costs and the count are computed
         with the parameters before each step.
+        first_step : how many steps the run has taken before, for optimisers that depend on it
         """
         ...
 

@@ -53,7 +53,7 @@ def exp(x: Number) -> Number:
 
 
 def expm1(x: Number) -> Number:
-    """e^x - 1 = 2^n (e^r - 1) + (2^n - 1) for abs(x) <= 40; beyond, as there."""
+    """e^x - 1 = 2^n (e^r - 1) + (2^n - 1); for abs(x) > 40 as at the nearer of 40 and -40."""
     limit = x.emitter.number(40)
     x = limit.where(x.compare(">", limit), x)
     n, r = _split((-limit).where(x.compare("<", -limit), x))
@@ -168,9 +168,10 @@ def _exponential(scale: float, alpha: float) -> ActivationFormula:
 
 
 class ActivationFormula(NamedTuple):
-    """Of one activation: f(z); c f'(z), by what the layer keeps, a or z; F(z), given z and a.
+    """The formulas of one activation.
 
-    No integral: the cost that needs one is refused.
+    f(z) is the output; slope(c, kept) is c f'(z), where kept is a or z; integral(z, a) is F(z), or
+    None where the NumPy row has none; softmax, which needs whole rows, has code of its own.
     """
 
     f: Callable[[Number], Number]
@@ -222,9 +223,9 @@ def _momentum(w: Number, g: Number, state: list[Number], row: list[Number]) -> l
     (v,), (rate, momentum, decay, of_g, of_v, *_) = state, row
     g = g + decay * w
     v = momentum * v + g
-    # what is too small to be a normal number is 0: it changes no parameter, and takes a processor
-    # 100 times as long to compute with. A velocity without gradients gets there: the epochs of
-    # 784-128-10/64 from the third on took twice as long (Xeon of 2023)
+    # A velocity that is too small for a normal number becomes 0: it changes no parameter, and takes
+    # 100 times as long to compute with. Those of weights without gradients decay to there: epochs
+    # of 784-128-10/64 took twice as long from the third on (Xeon of 2023)
     v = v.emitter.number(0).where(v.call("fabs").compare("<", v.emitter.smallest), v)
     return [w - rate * of_v.call("fmuladd", v, of_g * g), v]
 

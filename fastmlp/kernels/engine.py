@@ -69,7 +69,7 @@ class Engine:
         """Give a layer its outputs, deltas, kept sums and the state of its parameters."""
         layer, arrays = self.layers[number], self.buffers[number]
         count, width = int(layer["panels"]), int(layer["width"])
-        # whole squares of vectors, as transpositions write and read
+        # rounded up, as transpositions read and write squares of vectors
         rows = panels.round_up(self.batch_size, panels.vector_size(self._dtype))
         if number == 0 and len(self.layers) > 1:
             # panel by panel: each is the memory of the member that writes it
@@ -105,7 +105,13 @@ class Engine:
 
     @quiet
     def train(
-        self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        learning_rates: Array,
+        scale: float = 1.0,
+        first_step: int = 0,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         rates = np.asarray(learning_rates, np.float64)
@@ -113,7 +119,7 @@ class Engine:
         if len(rates):
             sizes[-1] = min(len(order), len(rates) * self.batch_size) - sizes[:-1].sum()
         factors = (-rates if self._optimizer.fused else np.ones(len(rates))) / sizes
-        own = self._optimizer.coefficients(self._settings, rates)
+        own = self._optimizer.coefficients(self._settings, rates, first_step)
         return self._steps(images, y, order[: sizes.sum()], np.repeat(factors, sizes), own, scale)
 
     @quiet
@@ -191,7 +197,10 @@ class Engine:
         return images, y, order
 
     def _takes_lists(self, inputs: int) -> bool:
-        """Return whether sparse images go one by one; steps on all weights go by pairs."""
+        """Return whether sparse images are taken one by one, as lists, and not by pairs.
+
+        They are in small minibatches of plain SGD: decay and momentum change every weight.
+        """
         is_small = self.batch_size < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
         return is_small and self._optimizer.fused and not self._settings["weight_decay"]
 

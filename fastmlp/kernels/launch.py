@@ -70,7 +70,7 @@ def available_threads() -> int:
 
 
 def team_size(work: int, threads: int | None = None) -> int:
-    """Return how many threads some multiplications between two barriers are worth.
+    """Return how many threads so many multiplications of a step are worth.
 
     `threads` if that is given; otherwise no more than have WORTHWHILE to do.
     """

@@ -1,4 +1,4 @@
-"""Inference with one network: weights stay where they are; few images find all prepared."""
+"""Inference with one network: weights are read in place if possible, and buffers are kept."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def _predict(
 ) -> None:
     """Let a predictor infer images: see `Predictor.__call__` for `how`.
 
-    Whoever computes has a predictor alone: other threads, and a signal handler in the midst of it,
-    take or make another. So no lock is held, neither at a fork. MOST_IDLE are kept, so networks
-    that take turns cost what one costs.
+    Each running call owns a predictor; other threads, and signal handlers, take or make another. So
+    no lock is needed, also where the process forks. MOST_IDLE are kept, so networks that take turns
+    cost what one costs.
     """
     network = tuple(weights), tuple(biases), tuple(activations), scale  # kept alive until this ends
     predictor = _take(*network) or Predictor(*network)

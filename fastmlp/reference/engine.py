@@ -52,11 +52,18 @@ class Engine:
         self._dw, self._db = [np.empty_like(w) for w in weights], [np.empty_like(b) for b in biases]
 
     def train(
-        self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        learning_rates: Array,
+        scale: float = 1.0,
+        first_step: int = 0,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         costs, correct = np.empty(len(learning_rates)), 0
-        rows = self._optimizer.coefficients(self._settings, np.asarray(learning_rates, np.float64))
+        rates = np.asarray(learning_rates, np.float64)
+        rows = self._optimizer.coefficients(self._settings, rates, first_step)
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for step, row in enumerate(rows):

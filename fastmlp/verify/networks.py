@@ -110,7 +110,8 @@ def step(draw: Draw) -> Case:
     twin, _ = plan.of(reference, drawn, y, np.float32, float(np.finfo(np.float32).eps))
     sizes = drawn.terms(drawn.inputs()[order], y[order])
     learnt = rates[0] * np.array(sizes[:-1])
-    terms = [*[*learnt, *learnt][: len(got) - 1], 0.0]
+    # the parameters, then each state array, then the costs
+    terms = [*list(learnt) * ((len(got) - 1) // len(learnt)), 0.0]
     checks = [
         carried(f"parameter {number}", *four)
         for number, four in enumerate(zip(got, exact, twin, terms, strict=True))

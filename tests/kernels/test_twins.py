@@ -52,13 +52,12 @@ def test_both_backends_keep_the_contract():
 
 
 def test_there_is_a_vector_formula_for_each_row_of_the_tables():
-    from fastmlp.functions import OPTIMIZERS
-    from fastmlp.kernels.loops import formulas
+    from fastmlp.functions import OPTIMIZERS, vectors
     from fastmlp.kernels.memory.records import MOST_SLOTS
 
-    assert list(formulas.ACTIVATIONS) == list(ACTIVATIONS)
+    assert list(vectors.ACTIVATIONS) == list(ACTIVATIONS)
     general = {name for name, row in OPTIMIZERS.items() if not row.fused}
-    assert formulas.OPTIMIZERS.keys() == general
+    assert vectors.OPTIMIZERS.keys() == general
     for table in (ACTIVATIONS, COSTS, OPTIMIZERS):
         codes = [row.code for row in table.values()]
         assert len(set(codes)) == len(codes)
@@ -67,7 +66,7 @@ def test_there_is_a_vector_formula_for_each_row_of_the_tables():
         assert all(name == row.name for name, row in table.items())
     assert all(len(row.slots) <= MOST_SLOTS for row in OPTIMIZERS.values())
     for name, row in ACTIVATIONS.items():
-        has_integral = formulas.ACTIVATIONS[name].integral is not None
+        has_integral = vectors.ACTIVATIONS[name].integral is not None
         assert has_integral == (row.integral is not None and name != "softmax"), name
 
 

@@ -119,7 +119,7 @@ def gather_pixels(emit: Emitter, columns, c, q, q_row, pair_list, table, beta) -
             terms = zip(factors, numbers, sums, strict=True)
             return [rows.fma(t, rows.load(rows.at(source, n, q_row)), s) for t, n, s in terms]
 
-        # the sums of even and of odd pixels are apart: additions wait for half as many others
+        # two sums, of even and of odd pixels: each addition waits for half as many others
         zeros = [_zeros(rows), _zeros(rows)]
         even, odd = over_list(rows, pair_list, emit.pointer(table), zeros, body)
         total = [emit.builder.fadd(a, b) for a, b in zip(even, odd, strict=True)]
@@ -187,8 +187,8 @@ def scatter_samples(
 ) -> None:
     """c[k] += t[v] q[0] + t[v'] q[1] for each sample k, and with PAIRS = 2 the next pair likewise.
 
-    Samples in both pairs come first, then those in one: each takes its pairs in order. q_next can
-    be read even where word_next is 0. Other arguments as in `gather_samples`.
+    Samples in both pairs come first, then those in one; each sample adds the first pair before the
+    next. q_next is a valid address even where word_next is 0; the rest is as in `gather_samples`.
     """
     builder, target = emit.builder, emit.pointer(c)
     pixels_next = builder.add(pixels, INT64(2))

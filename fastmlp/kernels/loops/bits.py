@@ -130,7 +130,7 @@ def list_pairs(pixels, pairs, target):
 
 @jit
 def mark_samples(images, rows, first, last, pairs, words):
-    """Write, for the pairs of the runs first, …, last - 1, in which samples of a part they are.
+    """Write the words of the pairs of runs first, …, last - 1: in which samples each is not zero.
 
     A run is PART pairs; the word of pair k is the k-th. images : address of the addresses of the
     part's images, `rows` of them.

@@ -1,4 +1,4 @@
-"""Formulas over tiles and rows: one switch over each table, so that no row is named by hand."""
+"""Formulas over tiles and rows, each with one switch over its table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastmlp.kernels.llvm.intrinsics import by_code, emitted
 from fastmlp.kernels.memory.records import MOST_SLOTS
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
-# Vectors of a block that a pass takes, as the loads of one would wait for the stores of the other
+# Vectors of a block in one pass of the loop: the loads of one do not wait for the stores before
 UNROLL = 4
 KEEPS_Z = sum(1 << row.code for row in ACTIVATIONS.values() if row.keeps == "z")
 
@@ -81,7 +81,7 @@ def activate(activation, a, a_row, kept, z, z_row, b, rows, columns, like: float
     """a = f(z + b) on a tile; softmax, which needs whole rows, is left at z + b.
 
     All are addresses; rows of a and kept are a_row elements apart, those of z z_row, and have
-    space for whole vectors. Where f keeps z, kept = z + b, which may be z; it may be a, where
+    space for whole vectors. Where f keeps z, kept = z + b: kept may be z, and is a where
     nobody reads it. a may be z.
     """
     activation_tile(activation, a, a_row, kept, z, z_row, b, rows, columns, like)

@@ -57,7 +57,7 @@ def _folded(combine: Callable[[Number, Number], Number], neutral: float) -> Any:
     return folded
 
 
-# NaN is passed over here: it shows in the sum
+# a NaN is not found here; it shows in the sum
 largest = _folded(lambda one, other: one.where(one.compare(">", other), other), -math.inf)
 total = _folded(operator.add, 0.0)
 
@@ -70,7 +70,8 @@ def is_beaten(emit: Emitter, address, columns, wanted, best) -> bool:
 
     def body(j: Any, value: Number, counts: Any, so_far: Any) -> Any:
         ties = builder.and_(value.compare("==", bar), emit.before(builder.sub(wanted, j)))
-        beats = builder.or_(value.compare(">", bar), ties)
+        # not "<=", so that NaN beats all, as it names no class
+        beats = builder.or_(builder.not_(value.compare("<=", bar)), ties)
         return builder.or_(so_far, builder.and_(counts, beats))
 
     found = _over_vectors(emit, address, columns, ir.Constant(flags, None), body)

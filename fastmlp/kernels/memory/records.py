@@ -67,6 +67,9 @@ JOB = np.dtype(
         ("scratch_bytes", "i8"),  # of one member
         ("outputs", "i8"),  # -> (samples, O): what is inferred; infer
         ("classes", "i8"),  # -> int64 (samples,): what is inferred instead; or 0; infer
+        ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of two steps
+        ("words_bytes", "i8"),  # of one sample
+        ("x_row", "i8"),  # between two rows of dense images
         ("cost", "i8"),  # code; train, as all that follows
         ("optimizer", "i8"),  # code
         ("batch_size", "i8"),
@@ -78,10 +81,7 @@ JOB = np.dtype(
         ("factors", "i8"),  # -> (samples,): what each sample's delta is multiplied by
         ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
-        ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of two steps
-        ("words_bytes", "i8"),  # of one sample
         ("x", "i8"),  # -> two minibatches (2, B, I) of dense images
-        ("x_row", "i8"),  # between two rows of them
     ]
 )
 

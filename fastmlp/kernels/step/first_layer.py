@@ -61,7 +61,7 @@ def forward_pairs(
     """z = x w for one panel and one part, of so many rows, pair by pair; z is packed.
 
     images : address of the addresses of this part's images
-    following : address of the next part's images, one behind the other, to be prefetched; or 0
+    following : address of the next part's pixels, whose images are adjacent, to prefetch; or 0
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     width, w_row, pairs = layer.width, layer.w_row, pairs_of(layer.inputs)
@@ -69,7 +69,7 @@ def forward_pairs(
     clear(z, width, rows, width, like)
     for pair in range(0, pairs, PAIRS):
         if following != 0:
-            # as many bytes as a pair of PART samples has: of all images by the last pair
+            # 2 PART bytes at each pair: after the last pair, all of them
             begin = following + pair * (2 * PART)
             for line in range(begin, begin + PAIRS * (2 * PART), LINE_BYTES):
                 prefetch(line)
@@ -99,7 +99,7 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
         dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else one
         word = numbers_at(words_at(job, step, i), last, np.int64(0))
         images = job.addresses + (position + i) * 8
-        # the words of these are made next: prefetched any earlier, half are gone again by then
+        # their words are made next; prefetched earlier, half of them would be evicted before
         following = images + job.batch_size * 8
         for pair in range(first, last):
             prefetch_pixels(following, pair)
@@ -117,8 +117,8 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
 def forward_lists(job_address, layer_address, panel, rows, lists, following, z, z_row, like: float):
     """z = x w for one panel, image by image; lists : address of the first one's list.
 
-    following : position of as many images that are prefetched, one behind the other, as all at
-        once would wait for each other; or -1
+    following : position in the order of the first of `rows` images to prefetch, one at each image,
+        as all at once would wait for each other; or -1
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
@@ -171,7 +171,7 @@ def forward_first(job, layer, step, scratch, member, members, like):
 def update_first(job, layer, step, scratch, member, members, like):
     """w = keep w + x^T dz of the first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel.
 
-    By images, w is kept whole: other steps go by pairs; or not at all, for a trace.
+    By images, `keep` is 1, as all other steps go by pairs; or 0, for a trace.
     """
     pairs, batch = pairs_of(layer.inputs), batch_at(job, step)[1]
     if job.images_as == BY_PAIR:

@@ -36,9 +36,10 @@ def table_of(scale: float, dtype: np.dtype) -> Array:
 
 
 def addresses_of(images: Array, order: Array | None = None, more: int = PART) -> Array:
-    """Return the addresses of images `(N, I)` in an order, and behind them `more` of the first's.
+    """Return the addresses of images `(N, I)` in an order, then `more` copies of the first image's.
 
-    A part reads, and a prefetch of the next minibatch, as many as if it were whole.
+    A part always reads PART addresses, and a prefetch those of a whole minibatch, even if fewer
+    samples are left.
     """
     order = np.arange(len(images)) if order is None else order
     addresses = np.full(len(order) + more, images.ctypes.data, np.int64)
@@ -99,7 +100,7 @@ def prepare_images(job, inputs, step, member, members, like):
 def _mark_pairs(job, inputs, step, position, batch, member, members):
     """Write a member's share of the words of a step's pairs. A unit is a part and a run of pairs.
 
-    Shares are counted from the last member on: the first ones have less of the update before it.
+    The last member has the first share: the first members have the larger shares of the update.
     """
     pairs, images = pairs_of(inputs), job.addresses + position * 8
     runs = parts_of(pairs)
@@ -121,7 +122,7 @@ def prefetch_image(job, inputs, position):
 
 @jit
 def prefetch_pixels(images, pair):
-    """Prefetch this cache line of two samples: in 32 pairs, which a line holds, of all of them."""
+    """Prefetch, at each pair, its cache line in two of 64 images: in 32 pairs, a line, in all."""
     address = numbers_at(images, PART, np.int64(0))
     for i in range(pair % 32 * 2, pair % 32 * 2 + 2):
         prefetch(address[i] + pair // 32 * LINE_BYTES)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from direct import DTYPES, compiled, lanes_of, shared, vectorised
 
-from fastmlp.functions import ACTIVATIONS, HIDDEN
-from fastmlp.kernels.loops import formulas
+from fastmlp.functions import ACTIVATIONS, HIDDEN, vectors
 from fastmlp.kernels.loops.elementwise import integral, keeps_z
 from fastmlp.kernels.memory.records import numbers_at
 
@@ -141,12 +140,12 @@ def exactly(function):
 
 PARTS: dict[str, Any] = {
     # formula, exact, numbers, what it is right to an eps of
-    "exp": (lambda x: formulas.exp(x), np.exp, (-80, 80), "result"),
-    "expm1": (lambda x: formulas.expm1(x), np.expm1, (-40, 40), "result"),
-    "log1p": (lambda x: formulas.log1p(x), np.log1p, (0, 1), "result"),
-    "erfc": (lambda x: formulas.erfc(x), exactly(math.erfc), (0, 12), "one"),
-    "sigmoid": (lambda x: formulas.sigmoid(x), lambda x: 1 / (1 + np.exp(-x)), (-80, 80), "result"),
-    "tanh": (lambda x: formulas.tanh(x), np.tanh, (-80, 80), "result"),
+    "exp": (lambda x: vectors.exp(x), np.exp, (-80, 80), "result"),
+    "expm1": (lambda x: vectors.expm1(x), np.expm1, (-40, 40), "result"),
+    "log1p": (lambda x: vectors.log1p(x), np.log1p, (0, 1), "result"),
+    "erfc": (lambda x: vectors.erfc(x), exactly(math.erfc), (0, 12), "one"),
+    "sigmoid": (lambda x: vectors.sigmoid(x), lambda x: 1 / (1 + np.exp(-x)), (-80, 80), "result"),
+    "tanh": (lambda x: vectors.tanh(x), np.tanh, (-80, 80), "result"),
 }
 VECTORISED = {name: vectorised(formula) for name, (formula, *_) in PARTS.items()}
 
