@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastmlp
-from fastmlp.kernels.llvm import folder
+from fastmlp.system import code_folder as folder
 
 CALLEE = """
 from fastmlp.kernels.llvm.compile import jit

@@ -13,15 +13,13 @@ from networks import pixels
 
 from fastmlp.kernels.loops.bits import (
     WORD_BYTES,
-    list_bytes,
     list_pairs,
     mark_samples,
     nonzero_outputs,
-    words_of,
+    words_bytes,
 )
 from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
-from fastmlp.kernels.step import images as images_phase
 
 INPUTS = (1, 2, 3, 14, 15, 16, 17, 18, 31, 32, 33, 34, 48, 127, 128, 129, 130, 255, 256, 784, 785)
 DENSITIES = (0.0, 0.02, 0.2, 0.6, 1.0)
@@ -53,7 +51,7 @@ def check_lists(inputs, fence=np.array):
     for density in DENSITIES:
         for image in even(pixels(rng, 4, inputs, density)):
             pairs = len(image) // 2
-            target = fence(np.full(list_bytes(pairs), 0xEE, np.uint8))
+            target = fence(np.full(words_bytes(2 * pairs, True), 0xEE, np.uint8))
             lists(fence(image), pairs, target)
             count = int(target[:WORD_BYTES].view(np.int64)[0])
             entries = target[WORD_BYTES : WORD_BYTES + 4 * count].view(np.uint32)
@@ -69,7 +67,7 @@ def check_words(inputs, fence=np.array):
         images = even(pixels(rng, rows, inputs, density))
         places = [fence(image) for image in images]  # scattered, as the order has them
         addresses = fence(np.array([image.ctypes.data for image in places]))
-        runs, pairs = words_of(inputs), images.shape[1] // 2
+        runs, pairs = words_bytes(inputs, False) // WORD_BYTES, images.shape[1] // 2
         words = fence(np.full(runs * PART, -1))
         assert words.nbytes == runs * PART * WORD_BYTES
         for first, last in ((0, runs // 2), (runs // 2, runs)):  # in two goes
@@ -109,22 +107,6 @@ def test_nothing_is_read_or_written_outside():
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout == "inside\n"
-
-
-@compiled
-def sizes_of(inputs, found):
-    sizes = numbers_at(found, 3, np.int64(0))
-    sizes[0], sizes[1] = images_phase.pairs_of(inputs), images_phase.list_distance(inputs)
-    sizes[2] = images_phase.words_per_image(inputs)
-
-
-def test_compiled_code_finds_lists_and_words_where_python_makes_room_for_them():
-    for inputs in INPUTS:
-        found = np.zeros(3, np.int64)
-        sizes_of(inputs, found)
-        pairs = -(-inputs // 2)
-        assert found.tolist() == [pairs, list_bytes(pairs), words_of(inputs)]
-        assert words_of(inputs) * PART >= pairs
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
