@@ -28,7 +28,7 @@ def _both_sides(*boundaries: int) -> dict[str, int]:
 
 
 def _widths() -> dict[str, tuple[int, int]]:
-    """Return rows of (number of vectors, further numbers); a vector's length depends on the dtype."""
+    """Return rows of (vectors, further numbers); the length of a vector depends on the dtype."""
     edges = {
         "vector": 1,
         "tile": TILE_VECTORS,
@@ -114,7 +114,7 @@ class Draw:
         return values, values.astype(np.float64)
 
     def answers(self, count: int, outputs: int, cost: str) -> Array:
-        """Return labels int64 `(count,)`, or targets `(count, outputs)` that are exact in float32."""
+        """Return labels int64 `(count,)`, or targets `(count, outputs)`, exact in float32."""
         rng, kind = self.rng, self.row("answers")
         if kind == "labels":
             labels = rng.integers(0, max(2, outputs), count)

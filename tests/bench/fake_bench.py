@@ -22,7 +22,7 @@ CHILD = Path(__file__).with_name("fake_child.py")
 def install(replace=setattr):
     replace(processes, "COMMAND", (sys.executable, "-W", "ignore", str(CHILD)))
     replace(record, "measure_limits", lambda threads: LIMITS)
-    replace(steps, "prepared", lambda *_: 0.0)
+    replace(steps, "prepare_kernels", lambda *_: 0.0)
 
 
 if __name__ == "__main__":

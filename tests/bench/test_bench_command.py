@@ -110,7 +110,9 @@ def test_variables_that_choose_kernels_reach_no_process_and_are_named(fake, monk
     assert fake.document()["environment"]["removed_variables"] == dict.fromkeys(VARIABLES, "x1")
     page = (fake.folder / "run.html").read_text()
     for text in (out, page):
-        assert "not passed on to the processes, as it chooses kernels: OPENBLAS_CORETYPE=x1" in text
+        assert (
+            "not passed to the processes, because it selects kernels: OPENBLAS_CORETYPE=x1" in text
+        )
         assert "NumPy multiplies with someblas 1.2, kernels for Abacus" in text
     said = fake.run(*fake.epochs("--save", fake.saved, "--resume", "--threads", "1")).output
     assert "OPENBLAS_CORETYPE" in said

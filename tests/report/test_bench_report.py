@@ -133,7 +133,7 @@ def test_two_saved_runs_are_compared_on_the_command_line(epochs, tmp_path):
     paths[1].write_text("{}")
     done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
     assert done.exit_code == 1
-    assert "is no run that fastmlp bench saved" in done.output
+    assert "is not a run that fastmlp bench saved" in done.output
 
 
 def test_differences_of_the_same_run_are_noise(kernels):

@@ -168,7 +168,7 @@ def test_where_all_are_damaged_nothing_is_begun(tmp_path):
 )
 def test_another_run_is_refused_and_the_difference_named(tmp_path, change, name):
     trained(tmp_path)
-    with pytest.raises(ArgumentError, match=f"resume must go on with the same {name}, .*; got"):
+    with pytest.raises(ArgumentError, match=f"resume needs the same {name} as before, .*; got"):
         trained(tmp_path, resume=True, **change)
 
 
@@ -192,7 +192,7 @@ def test_a_full_disk_is_told_and_the_old_checkpoint_stays(tmp_path, monkeypatch)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(CheckpointError, match=r"No space left on device.*make room"):
+    with pytest.raises(CheckpointError, match=r"No space left on device.*free some space"):
         trained(tmp_path, resume=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 

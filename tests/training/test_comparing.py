@@ -37,7 +37,7 @@ def goes_on(folder, first, second):
     except ArgumentError as error:
         refused = str(error)
     if refused is not None:
-        assert "resume must go on with the same" in refused
+        assert "resume needs the same" in refused
         return False
     assert (got, history.resumed_epoch) == (wanted, 2)
     return True

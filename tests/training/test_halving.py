@@ -193,5 +193,5 @@ def test_the_command_trains_from_8_and_keeps_the_older_model_where_nothing_is_le
         done = CliRunner().invoke(main, [*command, "huge.npz", *extra])
         assert done.exit_code == 1
         assert "images reach 1e+19" in done.stderr
-        assert "holds the parameters that it began with" in done.stderr
+        assert "has its initial parameters" in done.stderr
         assert (tmp_path / "m.safetensors").read_bytes() == older
