@@ -180,3 +180,35 @@ def check_at_least(argument: str, value: Any, least: float, kind: type = int) ->
             repr(value),
             f"Pass {argument} >= {least:g}.",
         )
+
+
+def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, images: Array) -> None:
+    """Refuse an output that compiled code cannot write to as it is, or that overlaps images."""
+    fresh = f"Pass numpy.empty({shape}, {dtype.name!r})."
+    if not isinstance(out, np.ndarray):
+        raise refuse(name, "must be a NumPy array", type(out).__name__, fresh)
+    if out.shape != shape:
+        raise refuse(name, f"must have shape {shape}", f"shape {out.shape}", fresh)
+    if out.dtype != dtype:
+        raise refuse(name, f"must be {dtype.name}", str(out.dtype), fresh)
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        rule, got = "must be C-contiguous and aligned", f"strides {out.strides}"
+        raise refuse(name, rule, got, fresh)
+    if not out.flags.writeable:
+        raise refuse(name, "must be writable", "a read-only array", fresh)
+    if np.may_share_memory(out, images):
+        raise refuse(name, "must not overlap images", "overlapping memory", fresh)
+
+
+def check_indices(name: str, numbers: Array, below: int) -> None:
+    """Refuse numbers that are not in 0, …, below - 1: compiled code uses them as addresses."""
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < below):
+        found = f"{numbers.min()} to {numbers.max()}"
+        remedy = "Pass indices of rows or classes."
+        raise refuse(name, f"must lie in 0 … {below - 1}", found, remedy)
+
+
+def density(images: Array, rows: int) -> float:
+    """Return the share of nonzero values in images `(N, I)`, by a sample of so many rows."""
+    sample = images[:: max(1, len(images) // rows)]
+    return float(np.count_nonzero(sample)) / max(1, sample.size)

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-import numpy as np
-
-from fastmlp.arrays import Array
 from fastmlp.errors import NotReadyError, refuse
-from fastmlp.functions import Trace
 from fastmlp.system.forks import import_lock
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fastmlp.functions import Array, Trace
 
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, Backend] = {}
@@ -51,7 +52,13 @@ class Engine(Protocol):
     ) -> None: ...
 
     def train(
-        self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        learning_rates: Array,
+        scale: float = 1.0,
+        first_step: int = 0,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return the costs and how many classes were right.
 
@@ -63,6 +70,7 @@ class Engine(Protocol):
 
         The costs `(steps,)` are sums over the samples of a step. Costs and the count are computed
         with the parameters before each step.
+        first_step : how many steps the run has taken before, for optimisers that depend on it
         """
         ...
 

@@ -20,7 +20,7 @@ from fastmlp.functions.costs import (
     errors_of,
     total_cost,
 )
-from fastmlp.functions.metrics import Trace, classes_of, count_correct
+from fastmlp.functions.metrics import Trace, classes_of, count_correct, error_in_eps
 from fastmlp.functions.optimizers import OPTIMIZERS, Optimizer, Setting, optimizer_for
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Trace",
     "classes_of",
     "count_correct",
+    "error_in_eps",
     "Array",
     "quiet",
 ]

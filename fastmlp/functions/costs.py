@@ -100,8 +100,8 @@ def total_cost(z: Array, a: Array, y: Array, output: str, cost: str) -> float:
         # C = sum of y (F(z) - z)
         return float((y * (integral(z, a) - z)).sum(dtype=np.float64))
     # C = F(z) - y z
-    yz = z[np.arange(len(z)), y] if y.ndim == 1 else y * z
-    return float(integral(z, a).sum(dtype=np.float64) - yz.sum(dtype=np.float64))
+    yz = z[np.arange(len(z)), y] if y.ndim == 1 else (y * z).sum(axis=1)
+    return float((integral(z, a).sum(axis=1) - yz).sum(dtype=np.float64))
 
 
 def as_targets(

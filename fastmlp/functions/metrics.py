@@ -41,3 +41,14 @@ def count_correct(a: Array, y: Array) -> int:
     """Count the rows of outputs a `(N, O)` whose class is that of the label or the targets."""
     wanted = y if y.ndim == 1 and a.shape[1] > 1 else classes_of(y.reshape(a.shape))
     return int((classes_of(a) == wanted).sum())
+
+
+def error_in_eps(got: Array, exact: Array, terms: Array) -> float:
+    """Return the largest error in eps times `terms`, as the BLAS tests measure; infinite for NaN.
+
+    terms : for each element, the sum of the sizes of what it is a sum of
+    """
+    if not np.isfinite(got).all():
+        return float("inf")
+    unit = np.finfo(got.dtype).eps * np.maximum(np.abs(terms), np.finfo(np.float32).tiny)
+    return float((np.abs(got - exact) / unit).max(initial=0.0))

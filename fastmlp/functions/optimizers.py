@@ -24,11 +24,15 @@ WEIGHTS, BIASES = 0, 1
 
 @dataclass(frozen=True)
 class Setting:
-    """A number that users can set: its default and its bounds, least <= number < below."""
+    """A number that users can set: its default and its bounds, least <= number < below.
+
+    tried : another value, with which verification and tests try the setting
+    """
 
     default: float
     least: float = 0.0
     below: float = float("inf")
+    tried: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,9 @@ class Optimizer:
     formula : as text, for people; g is the gradient of a parameter w
     slots : the names of the state arrays of each parameter, which start at zero
     settings : by name
-    coefficients : function of (settings, rates `(steps,)`) that returns float64 `(steps, 2, n)`:
-        a row for the weights and a row for the biases of each step
+    coefficients : function of (settings, rates `(steps,)`, number of the first step, from 0) that
+        returns float64 `(steps, 2, n)`: for each step a row for the weights and one for the biases.
+        KEEP is 0 for a general optimiser; its own coefficients begin at OWN
     step : function of (w, g, state, row of coefficients) that updates w and the state; it may
         overwrite g
     fused : whether the step is w = keep w - rate g
@@ -51,7 +56,7 @@ class Optimizer:
     formula: str
     slots: tuple[str, ...]
     settings: Mapping[str, Setting]
-    coefficients: Callable[[Mapping[str, Any], Array], Array]
+    coefficients: Callable[[Mapping[str, Any], Array, int], Array]
     step: Callable[[Array, Array, list[Array], Array], None]
     fused: bool = False
 
@@ -59,8 +64,17 @@ class Optimizer:
         """Return the settings, with the defaults for those that are missing."""
         return {name: row.default for name, row in self.settings.items()} | dict(settings or {})
 
+    def trials(self) -> dict[str, dict[str, float]]:
+        """Return settings to test, by a description: the defaults, each other value, and all."""
+        tried = {name: row.tried for name, row in self.settings.items() if row.tried is not None}
+        trials: dict[str, dict[str, float]] = {self.name: {}}
+        trials |= {f"{self.name}, {n}": {n: v} for n, v in tried.items()}
+        if len(tried) > 1:
+            trials[", ".join([self.name, *tried])] = dict(tried)
+        return trials
 
-def _sgd_coefficients(settings: Mapping[str, Any], rates: Array) -> Array:
+
+def _sgd_coefficients(settings: Mapping[str, Any], rates: Array, _: int) -> Array:
     kept = np.ones((len(rates), 2, 2))
     kept[:, WEIGHTS, KEEP] = 1 - rates * settings["weight_decay"]
     kept[:, :, OWN] = rates[:, None]
@@ -76,7 +90,7 @@ def _sgd(w: Array, g: Array, _: list[Array], row: Array) -> None:
     w -= g
 
 
-def _momentum_coefficients(settings: Mapping[str, Any], rates: Array) -> Array:
+def _momentum_coefficients(settings: Mapping[str, Any], rates: Array, _: int) -> Array:
     momentum, nesterov = settings["momentum"], bool(settings["nesterov"])
     row = np.zeros((len(rates), 2, 6))
     row[:, :, OWN] = rates[:, None]
@@ -96,7 +110,8 @@ def _momentum(w: Array, g: Array, state: list[Array], row: Array) -> None:
     w -= rate * (of_g * g + of_v * v)
 
 
-_DECAY, _MOMENTUM = {"weight_decay": Setting(0.0)}, {"momentum": Setting(0.9, 0.0, 1.0)}
+_DECAY = {"weight_decay": Setting(0.0, tried=0.01)}
+_MOMENTUM = {"momentum": Setting(0.9, 0.0, 1.0), "nesterov": Setting(0, 0, 2, tried=1)}
 OPTIMIZERS = {
     row.name: row
     for row in (
@@ -109,7 +124,7 @@ OPTIMIZERS = {
             1,
             "g += decay w;  v = momentum v + g;  w -= rate v, or by Nesterov rate (g + momentum v)",
             ("velocity",),
-            {**_DECAY, **_MOMENTUM, "nesterov": Setting(0.0, 0.0, 2.0)},
+            {**_DECAY, **_MOMENTUM},
             _momentum_coefficients,
             _momentum,
         ),

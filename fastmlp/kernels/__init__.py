@@ -1,4 +1,34 @@
-"""The network in compiled code: the twin of `fastmlp.reference`."""
+"""The network in compiled code: the twin of `fastmlp.reference`. README.md here is the way in.
+
+One minibatch, from bytes to updated weights (`step.step.train`; `wait` is a barrier):
+
+    prepare_images(job, inputs, step, ...)          which pixels are not zero; or x = scale images.
+    wait                                            For all but the first, a step ahead
+    forward_first(job, layers[0], step, ...)        a = f(x w + b), without the zeros of x
+    wait
+    forward(layers[l], x, ...)                      a = f(x w + b), for each further hidden layer
+    wait
+    output(job, layers[-1], ...)                    a = f(z), the costs, dz = factor dC/dz
+    wait
+    delta(layers[l], layers[l - 1], ...)            dz below = (dz w^T) f'(z), from the top down
+    wait
+    update_first, update(job, layers[l], ...)       w = keep w + x^T dz, or an optimiser's formula
+    update_biases(job, layers[l], ...)              the same for biases
+
+Words that are ours:
+
+    job, layer      records of sizes and addresses that Python fills (`memory.records`)
+    member, team    a thread of those that share one job
+    unit, share     a small piece of a phase's work; the units of one member
+    panel           adjacent columns of w, 1, 2 or 4 vectors wide; in training packed row by row
+    tile            rows x vectors of sums that stay in registers
+    part            64 samples of a minibatch
+    pair            the pixels 2k and 2k + 1 of an image
+    word            64 bits: which of 64 neighbours (pairs, outputs or samples) are not zero
+    list            the pairs of one image that are not zero, with their pixels
+    fused, general  a step without an array of gradients; one with (`functions.optimizers`)
+    like            a number that carries the precision, and is not used otherwise
+"""
 
 from fastmlp.system.cores import check_thread_setting
 

@@ -7,31 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import ACTIVATIONS, COSTS, Array, Trace, quiet
+from fastmlp.arrays import Array, check_indices, density, quiet
+from fastmlp.errors import refuse
+from fastmlp.functions import ACTIVATIONS, COSTS, Trace
 from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS
-from fastmlp.kernels.checks import check_indices, refuse_batch
 from fastmlp.kernels.launch import run, team_size
+from fastmlp.kernels.loops.bits import words_bytes
 from fastmlp.kernels.loops.elementwise import RELU
-from fastmlp.kernels.memory.panels import (
-    aligned_zeros,
-    pack_panels,
-    round_up,
-    row_stride,
-    unpack_panels,
-    vector_size,
-)
-from fastmlp.kernels.memory.records import (
-    BY_IMAGE,
-    BY_PAIR,
-    DENSE,
-    IMAGE_KINDS,
-    JOB,
-    network_layers,
-    point,
-    private_memory,
-)
-from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART
-from fastmlp.kernels.step.images import density, is_sparse, table_of, word_bytes
+from fastmlp.kernels.memory import panels, records
+from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART, SAMPLED
+from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.step import scratch_bytes
 
 
@@ -58,43 +43,50 @@ class Engine:
         self._settings = self._optimizer.complete(settings)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
-        self.layers, self.buffers = network_layers(weights, biases, activations, self.threads)
+        self.layers, self.buffers = records.network_layers(
+            weights, biases, activations, self.threads
+        )
         for number in range(len(weights)):
             self._add_buffers(number, ACTIVATIONS[activations[number]].keeps)
         if batch_size >= BY_PAIR_FROM:
             self._mark_outputs()
-        self.job, row = np.zeros(1, JOB), row_stride(len(weights[0]), self._dtype)
+        self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
         self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
         self.job["batch_size"], self.job["x_row"] = batch_size, row
+        self._lists = self._takes_lists(len(weights[0]))
+        own = words_bytes(len(weights[0]), self._lists)
+        samples, self.job["words_bytes"] = 2 * panels.round_up(batch_size, PART), own
         self._images = {
-            "words": aligned_zeros((word_bytes(batch_size, len(weights[0])),), np.dtype(np.uint8)),
-            "x": aligned_zeros((2, batch_size, row), self._dtype),
+            "words": panels.aligned_zeros((samples, own), np.dtype(np.uint8)),
+            "x": panels.aligned_zeros((2, batch_size, row), self._dtype),
         }
-        point(self.job, **self._images)
-        size = scratch_bytes(self.layers, self._dtype, batch_size)
-        self._scratch = private_memory(self.job, self.threads, size)
+        records.point(self.job, **self._images)
+        size = scratch_bytes(self.layers, self._dtype)
+        self._scratch = records.private_memory(self.job, self.threads, size)
         self._source: tuple[Any, bool] = (None, False)
 
     def _add_buffers(self, number: int, keeps: str) -> None:
         """Give a layer its outputs, deltas, kept sums and the state of its parameters."""
         layer, arrays = self.layers[number], self.buffers[number]
-        panels, width = int(layer["panels"]), int(layer["width"])
-        # whole squares of vectors, as transpositions write and read
-        rows = round_up(self.batch_size, vector_size(self._dtype))
+        count, width = int(layer["panels"]), int(layer["width"])
+        # rounded up, as transpositions read and write squares of vectors
+        rows = panels.round_up(self.batch_size, panels.vector_size(self._dtype))
         if number == 0 and len(self.layers) > 1:
             # panel by panel: each is the memory of the member that writes it
-            shape: tuple[int, ...] = (panels, rows, width)
+            shape: tuple[int, ...] = (count, rows, width)
             layer["a_row"], layer["a_panel"] = width, rows * width
         else:
-            shape = (rows, row_stride(panels * width, self._dtype))
+            shape = (rows, panels.row_stride(count * width, self._dtype))
             layer["a_row"], layer["a_panel"] = shape[1], width
         names = ("a", "dz", "z") if keeps == "z" and number < len(self.layers) - 1 else ("a", "dz")
         for name in names:
-            arrays[name] = aligned_zeros(shape, self._dtype)
-        point(layer, **{name: arrays[name] for name in names})
+            arrays[name] = panels.aligned_zeros(shape, self._dtype)
+        records.point(layer, **{name: arrays[name] for name in names})
         for k, slot in enumerate(self.slots):
             for name in ("w", "b"):
-                arrays[f"{name} {slot}"] = state = aligned_zeros(arrays[name].shape, self._dtype)
+                arrays[f"{name} {slot}"] = state = panels.aligned_zeros(
+                    arrays[name].shape, self._dtype
+                )
                 layer[f"{name}_state"][k] = state.ctypes.data
 
     def _mark_outputs(self) -> None:
@@ -102,18 +94,24 @@ class Engine:
 
         Forward and update of the layer above leave out the others; delta leaves out their deltas.
         """
-        widest = PANEL_VECTORS * vector_size(self._dtype)
+        widest = PANEL_VECTORS * panels.vector_size(self._dtype)
         is_wide = [False, *(self.layers["width"] == widest), False]
-        rows = round_up(self.batch_size, PART)
+        rows = panels.round_up(self.batch_size, PART)
         for l, layer in enumerate(self.layers[:-1]):
             if layer["activation"] == RELU and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
-                words = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
-                point(layer, nonzeros=words)
+                words = panels.aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
+                records.point(layer, nonzeros=words)
                 layer["nonzeros_panel"], self.buffers[l]["nonzeros"] = rows, words
 
     @quiet
     def train(
-        self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        learning_rates: Array,
+        scale: float = 1.0,
+        first_step: int = 0,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         rates = np.asarray(learning_rates, np.float64)
@@ -121,16 +119,17 @@ class Engine:
         if len(rates):
             sizes[-1] = min(len(order), len(rates) * self.batch_size) - sizes[:-1].sum()
         factors = (-rates if self._optimizer.fused else np.ones(len(rates))) / sizes
-        own = self._optimizer.coefficients(self._settings, rates)
+        own = self._optimizer.coefficients(self._settings, rates, first_step)
         return self._steps(images, y, order[: sizes.sum()], np.repeat(factors, sizes), own, scale)
 
     @quiet
     def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
         """Return what one step computes for these samples, at most a minibatch; nothing changes."""
         if not 0 < len(order) <= self.batch_size:
-            raise refuse_batch(len(order), self.batch_size)
+            rule, remedy = f"must have 1 to {self.batch_size} samples", "Make a larger engine."
+            raise refuse("order", rule, len(order), remedy)
         kept = [(arrays["w"].copy(), arrays["b"].copy()) for arrays in self.buffers]
-        # a fused step that keeps nothing of the old weights leaves the gradients in their place
+        # a fused step that keeps nothing of the old weights leaves the gradients there
         self.job["optimizer"] = OPTIMIZERS["sgd"].code
         try:
             factors, keep = np.full(len(order), 1 / len(order)), np.zeros((1, 2, COEFFICIENTS))
@@ -149,21 +148,11 @@ class Engine:
         return Trace(float(costs[0]), correct, a, dz, dw, db)
 
     def rows(self, number: int, name: str) -> Array:
-        """Return a layer's outputs a or deltas dz, of a whole minibatch: a view `(B, O)`."""
+        """Return a layer's outputs a or deltas dz, of a whole minibatch `(B, O)`."""
         buffer, outputs = self.buffers[number][name], int(self.layers["outputs"][number])
         if buffer.ndim == 3:
-            return buffer.transpose(1, 0, 2).reshape(buffer.shape[1], -1)[:, :outputs]
-        return buffer[:, :outputs]
-
-    def put_rows(self, number: int, name: str, values: Array) -> None:
-        """Write a layer's outputs a or deltas dz `(B, O)`."""
-        buffer, outputs = self.buffers[number][name], values.shape[1]
-        if buffer.ndim == 3:  # panel by panel
-            wide = np.pad(values, ((0, 0), (0, len(buffer) * buffer.shape[2] - outputs)))
-            panels = wide.reshape(len(values), len(buffer), -1)
-            buffer[:, : len(values)] = panels.transpose(1, 0, 2)
-        else:
-            buffer[: len(values), :outputs] = values
+            buffer = buffer.transpose(1, 0, 2).reshape(buffer.shape[1], -1)
+        return buffer[: self.batch_size, :outputs]
 
     def _steps(
         self, images: Array, y: Array, order: Array, factors: Array, own: Array, scale: float
@@ -173,7 +162,7 @@ class Engine:
         check_indices("order", order, len(images))
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
-        images, y, order = self._take(np.ascontiguousarray(images), y, order, own, scale)
+        images, y, order = self._take(np.ascontiguousarray(images), y, order, scale)
         coefficients = np.zeros((len(own), 2, COEFFICIENTS))
         coefficients[:, :, : own.shape[2]] = own
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
@@ -181,33 +170,39 @@ class Engine:
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
         self.job["labels"] = self.job["targets"] = 0
         self.job["steps"], self.job["samples"] = len(own), len(order)
-        arrays = {"images": images, "order": order, "costs": costs, "hits": hits}
+        more = 2 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
+        arrays = {"addresses": addresses_of(images, order, more), "order": order}
+        arrays |= {"costs": costs, "hits": hits}
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": coefficients}
         arrays |= {"factors": factors.astype(self._dtype), "table": table_of(scale, self._dtype)}
-        point(self.job, **arrays)
+        records.point(self.job, **arrays)
         run("train", self.job, self.layers, self.threads, self._dtype)
         first_samples = np.arange(len(own)) * self.batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 
-    def _take(self, images: Array, y: Array, order: Array, own: Array, scale: float) -> Any:
+    def _take(self, images: Array, y: Array, order: Array, scale: float) -> Any:
         """Choose how the first layer takes images; return images, y and order as it reads them."""
         if self._source[0] is not images:
             sparse = len(self.layers) > 1 and is_sparse(images)
             self._source = images, sparse
             found = "sparse" if sparse else "dense"
-            self.inputs = f"{found}, {density(images):.1%} of the values are not zero"
+            self.inputs = f"{found}, {density(images, SAMPLED):.1%} of the values are not zero"
         sparse = self._source[1]
         if sparse and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
             images, y = np.pad(images[order], ((0, 0), (0, 1))), y[order]
             order = np.arange(len(order))
-        # steps on all weights, and large minibatches, go by pairs
-        is_plain = self.job["optimizer"] == 0 and not self._settings.get("weight_decay")
-        is_small = self.batch_size < BY_PAIR_FROM and images.shape[1] <= 2 * MOST_LISTED
-        kind = BY_IMAGE if is_small and is_plain else BY_PAIR
-        self.job["images_as"] = kind if sparse else DENSE
-        self.job["image_kind"], self.job["scale"] = IMAGE_KINDS[images.dtype.name], scale
-        self.job["image_row"] = images.strides[0]
+        kind = records.BY_IMAGE if self._lists else records.BY_PAIR
+        self.job["images_as"] = kind if sparse else records.DENSE
+        self.job["image_kind"], self.job["scale"] = records.IMAGE_KINDS[images.dtype.name], scale
         return images, y, order
+
+    def _takes_lists(self, inputs: int) -> bool:
+        """Return whether sparse images are taken one by one, as lists, and not by pairs.
+
+        They are in small minibatches of plain SGD: decay and momentum change every weight.
+        """
+        is_small = self.batch_size < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
+        return is_small and self._optimizer.fused and not self._settings["weight_decay"]
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""
@@ -227,12 +222,12 @@ class Engine:
 
     def _read(self, w_name: str, b_name: str, weights: Sequence[Array], biases: Any) -> None:
         for arrays, w, b in zip(self.buffers, weights, biases, strict=True):
-            unpack_panels(arrays[w_name], w)
+            panels.unpack_panels(arrays[w_name], w)
             np.copyto(b, arrays[b_name][: len(b)])
 
     def _write(self, w_name: str, b_name: str, weights: Sequence[Array], biases: Any) -> None:
         for arrays, w, b in zip(self.buffers, weights, biases, strict=True):
-            arrays[w_name][...] = pack_panels(w, arrays[w_name].shape[2])
+            arrays[w_name][...] = panels.pack_panels(w, arrays[w_name].shape[2])
             arrays[b_name][: len(b)] = b
 
 

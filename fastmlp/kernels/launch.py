@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -26,8 +28,8 @@ from fastmlp.kernels.team.barrier import (
     START_NAP_NANOSECONDS,
     join,
 )
-from fastmlp.kernels.team.threads import Threads, check_can_compile
 from fastmlp.system.cores import usable_cores
+from fastmlp.system.threads import Threads, check_can_compile
 
 _prepared: set[np.dtype] = set()
 _threads = Threads()
@@ -40,9 +42,8 @@ set_thread_count = types.ExternalFunction("set_num_threads", types.void(types.in
 
 @emitted
 def call_member(
-    emit: Emitter, function: Any, job: Any, layers: Any, count: Any, barrier: Any, scratch: Any,
-    member: Any, members: Any, like: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, function, job, layers, count, barrier, scratch, member, members, like
+) -> None:
     """Call the function at an address for one member of a team."""
     args = [job, layers, count, barrier, scratch, member, members, like]
     kind = ir.FunctionType(ir.VoidType(), [value.type for value in args])
@@ -51,7 +52,7 @@ def call_member(
 
 
 @entry(parallel=True)
-def _run_team(function, job, layers, count, scratch, scratch_bytes, board, members, like):
+def _run_team(function, job, layers, count, scratch, scratch_bytes, board, members, like: float):
     # set and restored in compiled code, which no signal handler interrupts
     before = thread_count()
     set_thread_count(members)
@@ -69,9 +70,9 @@ def available_threads() -> int:
 
 
 def team_size(work: int, threads: int | None = None) -> int:
-    """Return how many threads some multiplications between two barriers are worth.
+    """Return how many threads so many multiplications of a step are worth.
 
-    As many as asked for; without a wish, no more than have WORTHWHILE to do.
+    `threads` if that is given; otherwise no more than have WORTHWHILE to do.
     """
     return threads or max(1, min(available_threads(), work // WORTHWHILE))
 
@@ -118,19 +119,25 @@ def symbol(function: str, dtype: np.dtype) -> Any:
     return kernel.compiled[dtype.name]
 
 
+def alone(function: str, job: Array, layers: Array, dtype: np.dtype) -> Callable[[], object]:
+    """Return a call of `run` for one member, ready to be made while its records are kept alive."""
+    where = job.ctypes.data, layers.ctypes.data, len(layers)
+    scratch = int(job["scratch"][0])
+    return partial(symbol(function, dtype).ctypes, *where, 0, scratch, 0, 1, 0.0)
+
+
 def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
     """Let a team of at most so many members do a job; return how many took part.
 
     function : the name of a shared function (job, layers, count, barrier, scratch, member,
         members, like), which each member calls; job : a JOB record, layers : LAYER records
     """
-    compiled = symbol(function, dtype)
+    compiled, members = symbol(function, dtype), _threads.expected(members)
+    if members == 1:
+        alone(function, job, layers, dtype)()
+        return 1
     where = job.ctypes.data, layers.ctypes.data, len(layers)
     scratch, size = int(job["scratch"][0]), int(job["scratch_bytes"][0])
-    members = _threads.expected(members)
-    if members == 1:
-        compiled.ctypes(*where, 0, scratch, 0, 1, 0.0)
-        return 1
     board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
     board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
     with _threads.launching:

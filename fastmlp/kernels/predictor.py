@@ -1,4 +1,4 @@
-"""Inference with one network: weights stay where they are; few images find all prepared."""
+"""Inference with one network: weights are read in place if possible, and buffers are kept."""
 
 from __future__ import annotations
 
@@ -9,28 +9,12 @@ from weakref import ref
 
 import numpy as np
 
-from fastmlp.functions import Array, quiet
-from fastmlp.kernels.checks import check_array, check_output
-from fastmlp.kernels.launch import prepare, run, team_size
-from fastmlp.kernels.memory.panels import (
-    aligned_zeros,
-    panel_views,
-    round_up,
-    row_stride,
-    vector_size,
-)
-from fastmlp.kernels.memory.records import (
-    BY_IMAGE,
-    BY_PAIR,
-    DENSE,
-    IMAGE_KINDS,
-    JOB,
-    network_layers,
-    point,
-    private_memory,
-)
+from fastmlp.arrays import Array, check_out, quiet
+from fastmlp.kernels.launch import alone, prepare, run, team_size
+from fastmlp.kernels.loops.bits import words_bytes
+from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.tuning import MOST_LISTED, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
-from fastmlp.kernels.step.images import is_sparse, table_of
+from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.inference import scratch_bytes
 
 # The predictors that nobody is using: the last one used is the last
@@ -53,8 +37,7 @@ def infer(
     order than more of them, so their last bits may differ.
     """
     if len(images) > TILE_ROWS:
-        check_array("a", a, (len(images), len(biases[-1])), weights[0].dtype)
-        check_output("a", a, {"images": images})
+        check_out("a", a, (len(images), len(biases[-1])), weights[0].dtype, images)
     _predict(weights, biases, activations, scale, images, "outputs", a, threads)
 
 
@@ -69,30 +52,22 @@ def classify(
 ) -> None:
     """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
     if len(images) > TILE_ROWS:
-        check_array("classes", classes, (len(images),), np.dtype(np.int64))
-        check_output("classes", classes, {"images": images})
+        check_out("classes", classes, (len(images),), np.dtype(np.int64), images)
     _predict(weights, biases, activations, scale, images, "classes", classes, threads)
 
 
 def _predict(
-    weights: Sequence[Array],
-    biases: Sequence[Array],
-    activations: Sequence[str],
-    scale: float,
-    images: Array,
-    what: str,
-    out: Array,
-    threads: int | None,
+    weights: Any, biases: Any, activations: Any, scale: float, images: Array, *how: Any
 ) -> None:
-    """out = "outputs" `(N, O)` or "classes" `(N,)` for images `(N, I)` times scale.
+    """Let a predictor infer images: see `Predictor.__call__` for `how`.
 
-    Whoever computes has a predictor alone: other threads, and a signal handler in the midst of it,
-    take or make another. So no lock is held, neither at a fork. MOST_IDLE are kept, so networks
-    that take turns cost what one costs.
+    Each running call owns a predictor; other threads, and signal handlers, take or make another. So
+    no lock is needed, also where the process forks. MOST_IDLE are kept, so networks that take turns
+    cost what one costs.
     """
-    network = tuple(weights), tuple(biases), tuple(activations), scale  # lives until this ends
+    network = tuple(weights), tuple(biases), tuple(activations), scale  # kept alive until this ends
     predictor = _take(*network) or Predictor(*network)
-    predictor(images, what, out, threads)
+    predictor(images, *how)
     # not reached after an exception, which may have left its buffers half written
     _idle.append(predictor)
     del _idle[:-MOST_IDLE]
@@ -146,7 +121,9 @@ class Predictor:
         self._dtype, self._size = weights[0].dtype, sum(w.size for w in weights)
         dtype, inputs, outputs = self._dtype, len(weights[0]), len(biases[-1])
         prepare(dtype)
-        self._layers, self._arrays = layers, arrays = network_layers(weights, biases, activations)
+        self._layers, self._arrays = layers, arrays = records.network_layers(
+            weights, biases, activations
+        )
         # the first layer reads weights in pairs of rows
         most = [PANEL_VECTORS if inputs % 2 == 0 else 0] + [TILE_VECTORS] * (len(weights) - 1)
         # what has to be copied at each call: (where to, from where), views of arrays all of them
@@ -154,23 +131,29 @@ class Predictor:
         for layer, own, w, b, vectors in zip(layers, arrays, weights, biases, most, strict=True):
             if not _read_in_place(layer, w, b, vectors):
                 w, b = np.asarray(_Memory(w)), np.asarray(_Memory(b))
-                self._copies += [*panel_views(own["w"], w), (own["b"][: len(b)], b)]
+                self._copies += [*panels.panel_views(own["w"], w), (own["b"][: len(b)], b)]
         layers["a_panel"] = layers["width"]
-        layers["a_row"] = [row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
+        layers["a_row"] = [panels.row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
         self._table = table_of(scale, dtype)
         self._found = {
-            "outputs": aligned_zeros((TILE_ROWS, outputs), dtype),
-            "classes": aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
+            "outputs": panels.aligned_zeros((TILE_ROWS, outputs), dtype),
+            "classes": panels.aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
         }
-        # an image with an odd number of pixels has a zero behind its last
-        self._images = {
-            name: aligned_zeros((TILE_ROWS, round_up(inputs, 2)), np.dtype(name))
-            for name in IMAGE_KINDS
-        }
+        self._images: dict[np.dtype, tuple[Array, Array]] = {}
+        for kind in map(np.dtype, records.IMAGE_KINDS):
+            # an image with an odd number of pixels has a zero behind its last
+            images = panels.aligned_zeros((TILE_ROWS, panels.round_up(inputs, 2)), kind)
+            self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array]] = {}
         self._job = self._job_of(1)
-        self._few = np.array(self._job)
-        point(self._few, **self._found)
+        self._few, self._kind = np.array(self._job), np.dtype(object)
+        self._record = self._few[0]
+        records.point(self._few, **self._found)
+        is_listed = inputs <= 2 * MOST_LISTED
+        self._sparse_few = records.BY_IMAGE if is_listed else records.BY_PAIR
+        self._few["words_bytes"] = words_bytes(inputs, is_listed)
+        self._classes = self._found["classes"].ctypes.data
+        self._infer = alone("infer", self._few, layers, dtype)
 
     def serves(
         self,
@@ -189,7 +172,7 @@ class Predictor:
         )
 
     def __call__(self, images: Array, what: str, out: Array, threads: int | None = None) -> None:
-        """As `_predict`."""
+        """out = "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
         for target, source in self._copies:
             target[...] = source
         sparse = len(self._layers) > 1 and is_sparse(images)
@@ -200,12 +183,16 @@ class Predictor:
 
     def _infer_few(self, images: Array, sparse: bool, what: str, out: Array) -> None:
         """Infer up to TILE_ROWS images in buffers that are always there."""
-        record, own = self._few[0], self._images[images.dtype.name]
+        record, kind = self._record, images.dtype
+        own, addresses = self._images[kind]
         own[: len(images), : images.shape[1]] = images
-        kind = BY_IMAGE if images.shape[1] <= 2 * MOST_LISTED else BY_PAIR
-        self._take(self._few, own, len(images), kind if sparse else DENSE)
-        record["classes"] = self._found["classes"].ctypes.data if what == "classes" else 0
-        run("infer", self._few, self._layers, 1, self._dtype)
+        if kind != self._kind:
+            self._kind, record["addresses"] = kind, addresses.ctypes.data
+            record["image_kind"] = records.IMAGE_KINDS[kind.name]
+        record["samples"] = len(images)
+        record["images_as"] = self._sparse_few if sparse else records.DENSE
+        record["classes"] = self._classes if what == "classes" else 0
+        self._infer()
         out[...] = self._found[what][: len(images)]
 
     def _infer_many(
@@ -217,33 +204,28 @@ class Predictor:
         images, job = np.ascontiguousarray(images), self._job_of(members)
         if sparse and images.shape[1] % 2:
             images = np.pad(images, ((0, 0), (0, 1)))
-        self._take(job, images, len(images), BY_PAIR if sparse else DENSE)
-        job["classes"] = 0
-        point(job, **{what: out})
+        job["samples"], job["classes"], addresses = len(images), 0, addresses_of(images)
+        job["images_as"] = records.BY_PAIR if sparse else records.DENSE
+        job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
+        records.point(job, addresses=addresses, **{what: out})
         run("infer", job, self._layers, members, self._dtype)
-
-    def _take(self, job: Array, images: Array, count: int, kind: int) -> None:
-        """Let a job infer so many images."""
-        record = job[0]
-        record["images"], record["samples"] = images.ctypes.data, count
-        record["image_kind"], record["images_as"] = IMAGE_KINDS[images.dtype.name], kind
-        record["image_row"] = images.strides[0]
 
     def _job_of(self, members: int) -> Array:
         """Return the job of a team of so many members."""
         if members not in self._jobs:
-            job = np.zeros(1, JOB)
+            job = np.zeros(1, records.JOB)
             job["scale"] = self.scale
-            job["x_row"] = row_stride(int(self._layers["inputs"][0]), self._dtype)
-            point(job, table=self._table)
-            memory = private_memory(job, members, scratch_bytes(self._layers, self._dtype))
+            job["x_row"] = panels.row_stride(int(self._layers["inputs"][0]), self._dtype)
+            records.point(job, table=self._table)
+            job["words_bytes"] = words_bytes(int(self._layers["inputs"][0]), False)
+            memory = records.private_memory(job, members, scratch_bytes(self._layers, self._dtype))
             self._jobs[members] = job, memory
         return self._jobs[members][0]
 
 
 def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:
     """Let a layer's record point to w and b themselves, where their rows are whole vectors."""
-    vector = vector_size(w.dtype)
+    vector = panels.vector_size(w.dtype)
     widths = (PANEL_VECTORS, PANEL_VECTORS // 2, 1)
     fits = [n for n in widths if n <= most and w.shape[1] % (n * vector) == 0]
     if not (fits and w.flags.c_contiguous and b.flags.c_contiguous):
@@ -251,5 +233,5 @@ def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:
     width = fits[0] * vector
     layer["width"], layer["panels"] = width, w.shape[1] // width
     layer["w_row"], layer["w_panel"] = w.shape[1], width
-    point(layer, w=w, b=b)
+    records.point(layer, w=w, b=b)
     return True

@@ -52,11 +52,18 @@ class Engine:
         self._dw, self._db = [np.empty_like(w) for w in weights], [np.empty_like(b) for b in biases]
 
     def train(
-        self, images: Array, y: Array, order: Array, learning_rates: Array, scale: float = 1.0
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        learning_rates: Array,
+        scale: float = 1.0,
+        first_step: int = 0,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         costs, correct = np.empty(len(learning_rates)), 0
-        rows = self._optimizer.coefficients(self._settings, np.asarray(learning_rates, np.float64))
+        rates = np.asarray(learning_rates, np.float64)
+        rows = self._optimizer.coefficients(self._settings, rates, first_step)
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for step, row in enumerate(rows):
@@ -96,11 +103,11 @@ class Engine:
 
     def _take_step(self, row: Array) -> None:
         """Change the parameters by their gradients, given the coefficients of a step."""
-        for kind, parameters, slopes in (
+        for kind, parameters, gradients in (
             (WEIGHTS, self._w, self._dw),
             (BIASES, self._b, self._db),
         ):
-            for l, (parameter, g) in enumerate(zip(parameters, slopes, strict=True)):
+            for l, (parameter, g) in enumerate(zip(parameters, gradients, strict=True)):
                 state = [self._state[slot][kind][l] for slot in self.slots]
                 self._optimizer.step(parameter, g, state, row[kind])
 

@@ -117,7 +117,12 @@ class Run:
             samples = order[done * self.batch_size : (done + self.chunk) * self.batch_size]
             began = perf_counter()
             costs[part], right = self.engine.train(
-                self.images, self.y, samples, rates[part], self.network.scale_of(self.images)
+                self.images,
+                self.y,
+                samples,
+                rates[part],
+                self.network.scale_of(self.images),
+                epoch * self.steps + done,
             )
             took = max(perf_counter() - began, 1e-9)
             self.seconds, self.samples = self.seconds + took, self.samples + len(samples)

@@ -60,7 +60,7 @@ class Drawn:
         return x, close
 
     def terms(self, x: Array, y: Array) -> list[float]:
-        """Return, for each gradient, the largest sum of the magnitudes of its terms."""
+        """Return the largest sum of the magnitudes of the terms, for each gradient and the cost."""
         a, z, weights = [x], [x], list(zip(self.weights, self.biases, strict=True))
         for (w, b), f in zip(weights, self.activations, strict=True):
             a.append(np.empty((len(x), len(b))))
@@ -79,7 +79,11 @@ class Drawn:
                 kept = z[layer] if ACTIVATIONS[f].keeps == "z" else a[layer]
                 exact.delta(dz, np.abs(self.weights[layer]), kept, f, below)
                 dz = np.abs(below)
-        return [*sizes_w, *sizes_b]
+        integral = ACTIVATIONS[self.activations[-1]].integral
+        summed = np.abs(targets * z[-1]).sum(axis=1)
+        if integral is not None:
+            summed += np.abs(integral(z[-1], out)).sum(axis=1)
+        return [*sizes_w, *sizes_b, float(summed.mean())]
 
     def inputs(self) -> Array:
         """Return the inputs of the first layer in float64."""

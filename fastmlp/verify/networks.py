@@ -47,7 +47,7 @@ def gradients(draw: Draw) -> Case:
         network.weights, network.biases = drawn.parameters(kind, off)
         cost, dw, db = gradients_of(network, x, y, backend)
         results.append([*dw, *db, np.array([cost], kind)])
-    terms = [*drawn.terms(drawn.inputs(), y), 0.0]
+    terms = drawn.terms(drawn.inputs(), y)
     checks = [
         carried(f"gradient {number}", *four)
         for number, four in enumerate(zip(*results, terms, strict=True))
@@ -108,8 +108,10 @@ def step(draw: Draw) -> Case:
     got, right = plan.of(kernels, drawn, y, np.float32)
     exact, _ = plan.of(reference, drawn, y, np.float64)
     twin, _ = plan.of(reference, drawn, y, np.float32, float(np.finfo(np.float32).eps))
-    learnt = rates[0] * np.array(drawn.terms(drawn.inputs()[order], y[order]))
-    terms = [*[*learnt, *learnt][: len(got) - 1], 0.0]
+    sizes = drawn.terms(drawn.inputs()[order], y[order])
+    learnt = rates[0] * np.array(sizes[:-1])
+    # the parameters, then each state array, then the costs
+    terms = [*list(learnt) * ((len(got) - 1) // len(learnt)), 0.0]
     checks = [
         carried(f"parameter {number}", *four)
         for number, four in enumerate(zip(got, exact, twin, terms, strict=True))
@@ -128,7 +130,7 @@ def _check_right(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
 
 
 def steps(draw: Draw) -> Case:
-    """Draw a case of three to six steps in float64, in one or two calls."""
+    """Draw a case of three to six steps in float64, in one call or two, some with a short batch."""
     rng, batch, taken = draw.rng, draw.row("batch"), int(draw.rng.integers(3, 7))
     last = int(rng.integers(1, batch + 1)) if draw.row("last batch") else batch
     samples, count = batch * (taken - 1) + last, min(batch * taken, 200)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import HIDDEN, PAIRS, Array
+from fastmlp.functions import HIDDEN, OPTIMIZERS, PAIRS, Array
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import (
     BY_PAIR_FROM,
@@ -28,7 +28,7 @@ def _both_sides(*boundaries: int) -> dict[str, int]:
 
 
 def _widths() -> dict[str, tuple[int, int]]:
-    """Return rows of (vectors, further numbers); the length of a vector depends on the dtype."""
+    """Return rows of (vectors, further numbers); a vector's length depends on the dtype."""
     edges = {
         "vector": 1,
         "tile": TILE_VECTORS,
@@ -39,7 +39,6 @@ def _widths() -> dict[str, tuple[int, int]]:
     return {name + side: (n, more) for name, n in edges.items() for side, more in sides.items()}
 
 
-MOMENTUM = {"momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
 # The value of a row is what a case uses
 TABLES: dict[str, dict[str, Any]] = {
     "precision": {"float32": np.float32, "float64": np.float64},
@@ -47,12 +46,9 @@ TABLES: dict[str, dict[str, Any]] = {
     "output": {f"{output}, {cost}": (output, cost) for output, cost in PAIRS},
     # optimiser and settings
     "step": {
-        "sgd": ("sgd", {"weight_decay": 0.0}),
-        "sgd, decay": ("sgd", {"weight_decay": 0.01}),
-        "momentum": ("momentum", MOMENTUM),
-        "momentum, decay": ("momentum", MOMENTUM | {"weight_decay": 0.01}),
-        "Nesterov": ("momentum", MOMENTUM | {"nesterov": True}),
-        "Nesterov, decay": ("momentum", MOMENTUM | {"nesterov": True, "weight_decay": 0.01}),
+        trial: (row.name, settings)
+        for row in OPTIMIZERS.values()
+        for trial, settings in row.trials().items()
     },
     "batch": _both_sides(1, 8, TILE_ROWS, BY_PAIR_FROM, PART, UPDATE_DEPTH),
     "width": {"1": (0, 1), **_widths()},

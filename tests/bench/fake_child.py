@@ -58,8 +58,8 @@ def measure_side(task):
     return {"rows": [[seconds, 1.0]] * len(task["kernels"])}
 
 
-child.epochs, child.to_target = epochs, to_target
-child.blas = lambda: [
+child.time_epochs, child.train_to_target = epochs, to_target
+child.describe_blas = lambda: [
     {"internal_api": "someblas", "version": "1.2", "architecture": "Abacus", "threading_layer": "x"}
 ]
 sys.modules["fastmlp.bench.kernel_child"] = SimpleNamespace(measure_side=measure_side)

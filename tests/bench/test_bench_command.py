@@ -63,8 +63,8 @@ def test_quick_measures_what_is_named_with_it(fake):
 @pytest.mark.parametrize("command", ["epochs", "kernels", "accuracy"])
 def test_the_exit_status_is_in_the_help(fake, command):
     said = " ".join(fake.run(command, "--help").output.split())
-    assert "0 when every comparison" in " ".join(fake.run("--help").output.split())
-    assert "Exit status: 0 when every comparison" in said
+    assert "0 if every comparison" in " ".join(fake.run("--help").output.split())
+    assert "Exit status: 0 if every comparison" in said
     assert "130 after Ctrl-C and 143 after SIGTERM" in said
 
 

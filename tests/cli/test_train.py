@@ -142,7 +142,7 @@ def test_usage_errors_have_status_2(data: Path) -> None:
     small = ("train", "--backend", "numpy", "--dataset", data)
     assert "--validation" in error(*small, "--early-stopping", "2", status=2)
     assert "784,x" in error(*small, "--sizes", "784,x", status=2)
-    assert "leaky_relu" in error(*small, "--activation", "gelu", status=2)
+    assert "leaky_relu" in error(*small, "--activation", "swish", status=2)
     assert "halving" in error(*small, "--schedule", "sometimes", status=2)
     assert "0" in error(*small, "--epochs", "0", status=2)
     both = error(*small, "--sizes", "784-9-10", "--hidden-layers", "9", status=2)

@@ -90,7 +90,7 @@ def test_another_blas_and_other_loops_give_the_same_bytes() -> None:
 
 
 def test_the_one_sum_that_a_blas_orders_is_exact() -> None:
-    warps, basis = module._warps(np.random.default_rng(5), 2_000), module._basis()
+    warps, basis = module._draw_warps(np.random.default_rng(5), 2_000), module._make_basis()
     exact = warps.astype(np.float64) @ basis.astype(np.float64)
     np.testing.assert_array_equal(warps @ basis, exact)
     bound = np.abs(warps).astype(np.float64) @ np.abs(basis) * 2**16

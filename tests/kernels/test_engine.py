@@ -1,188 +1,137 @@
-"""The engine: the same bits for any team, sparse or dense, and one program for every network."""
+"""The engine: the same bits for any team, images as they are now, one program for all networks."""
 
-import hashlib
 import itertools
 
 import numpy as np
 import pytest
-from fastmlp.kernels.codes import MOST_INPUTS
-from fastmlp.kernels.elementwise import exp
-from fastmlp.kernels.encoding import MASKS_PAY
-from fastmlp.kernels.job import layer_records
-from fastmlp.kernels.masks import PART
-from fastmlp.kernels.options import entry
-from fastmlp.kernels.tiles import TILE_ROWS
+from networks import TWINS, fingerprint, parameters, pixels, read
 
 import fastmlp
 from fastmlp import kernels, reference
-from fastmlp.kernels import encoding, launch, options, share, step
+from fastmlp.functions import OPTIMIZERS
+from fastmlp.kernels import launch
+from fastmlp.kernels.llvm.compile import Shared
+from fastmlp.kernels.memory.records import BY_IMAGE, BY_PAIR, DENSE
+from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PART
+from fastmlp.kernels.step import images as images_phase
+from fastmlp.verify.tables import TABLES
 
 NETWORKS = [
     ((784, 128, 10), 64),
     ((784, 16, 16, 10), 10),
     ((784, 200, 70, 10), 96),
     ((784, 40, 3), 1),
-    ((785, 33, 2), MASKS_PAY),
+    ((785, 33, 2), BY_PAIR_FROM),
     ((9, 5, 2), 3),
 ]
-SETTINGS = [{}, {"momentum": 0.9, "nesterov": True}, {"weight_decay": 0.01}]
+STEPS = TABLES["step"]
 
 
-def pixels(rng, count, inputs, density=0.2):
-    images = rng.integers(1, 256, (count, inputs), np.uint8)
-    images[rng.random(images.shape) > density] = 0
-    return images
+def engine_of(module, network, batch_size, threads=None, step=("sgd", {})):
+    what = network.weights, network.biases, network.activations, network.cost
+    return module.Engine(*what, batch_size, *step, threads)
 
 
-def trained(
-    network, images, labels, batch_size, threads, backend=kernels, scale=1 / 255, **settings
-):
-    engine = backend.Engine(
-        network.weights,
-        network.biases,
-        network.activations,
-        network.cost,
-        batch_size,
-        threads=threads,
-        **settings,
-    )
+def trained(network, images, labels, batch_size, threads, module=kernels, scale=1 / 255, step=None):
+    engine = engine_of(module, network, batch_size, threads, step or ("sgd", {}))
     order = np.random.default_rng(1).permutation(len(images))
     steps = -(-len(images) // batch_size)
     costs, correct = engine.train(images, labels, order, np.full(steps, 0.05), scale)
-    parameters = [np.empty_like(p) for p in (*network.weights, *network.biases)]
-    layers = len(network.weights)
-    engine.read(parameters[:layers], parameters[layers:])
-    return parameters, costs, correct
+    return read(engine, network.weights, network.biases), costs, correct
 
 
-def fingerprint(run):
-    parameters, costs, correct = run
-    return hashlib.sha256(b"".join(p.tobytes() for p in (*parameters, costs))).hexdigest(), correct
-
-
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(("sizes", "batch_size"), NETWORKS, ids=str)
-def test_any_number_of_threads_gives_the_same_bits(sizes, batch_size, settings):
-    rng = np.random.default_rng(0)
-    images, labels = (
-        pixels(rng, 3 * batch_size + 5, sizes[0]),
-        rng.integers(0, 2, 3 * batch_size + 5),
-    )
+def test_any_number_of_threads_gives_the_same_bits(sizes, batch_size, step):
+    rng, count = np.random.default_rng(0), 3 * batch_size + 5
+    images, labels = pixels(rng, count, sizes[0]), rng.integers(0, 2, count)
     network = fastmlp.Network(sizes)
     for data in (images, images / np.float32(255)):  # sparse, dense
-        prints = {
-            fingerprint(trained(network, data, labels, batch_size, threads, **settings))
-            for threads in (1, 2, 3, 4, 8, 2)
-        }
+        prints = set()
+        for threads in (1, 2, 3, 4, 8, 2):
+            found, costs, correct = trained(
+                network, data, labels, batch_size, threads, step=STEPS[step]
+            )
+            prints.add((fingerprint(*found, costs), correct))
         assert len(prints) == 1
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize(("sizes", "batch_size"), NETWORKS, ids=str)
-def test_sparse_images_train_as_the_reference_says(sizes, batch_size, settings):
-    rng = np.random.default_rng(0)
-    count = 5 * batch_size + 3
+def test_sparse_images_train_as_the_reference_says(sizes, batch_size, step):
+    rng, count = np.random.default_rng(0), 5 * batch_size + 3
     images, labels = pixels(rng, count, sizes[0]), rng.integers(0, 2, count)
-    assert encoding.is_sparse(images)
-    network = fastmlp.Network(sizes)
-    exact = fastmlp.Network(sizes, dtype="float64")
+    assert images_phase.is_sparse(images)
+    network, exact = fastmlp.Network(sizes), fastmlp.Network(sizes, dtype="float64")
     for mine, theirs in zip(network.weights, exact.weights, strict=True):
         theirs[...] = mine
-    got = trained(network, images, labels, batch_size, 2, **settings)
-    wanted = trained(exact, images, labels, batch_size, None, reference, **settings)
+    got = trained(network, images, labels, batch_size, 2, step=STEPS[step])
+    wanted = trained(exact, images, labels, batch_size, None, reference, step=STEPS[step])
     eps = np.finfo(np.float32).eps
     for mine, theirs in zip(got[0], wanted[0], strict=True):
         assert np.abs(mine - theirs).max() <= 16 * eps * 6 * np.sqrt(sizes[0])
     np.testing.assert_allclose(got[1], wanted[1], rtol=2000 * eps)
 
 
-def test_codes_hold_every_pixel_that_is_not_zero(monkeypatch):
-    monkeypatch.setattr(encoding, "SPARSE_BELOW", 2.0)
-    rng = np.random.default_rng(2)
-    for inputs, density in itertools.product((1, 2, 3, 7, 64, 130, 784, 785), (0.0, 0.05, 0.35)):
-        images = pixels(rng, 20, inputs, density)
-        taken = encoding.Inputs(images, True, False, 2)
-        for image, begin in zip(images, taken.offsets, strict=False):
-            count = int(taken.codes[begin : begin + 4].view(np.uint32)[0])
-            entries = taken.codes[begin + 4 : begin + 4 + 4 * count].view(np.uint32)
-            back = np.zeros(inputs + inputs % 2, np.uint8)
-            pair = entries & 0xFFFF
-            assert (np.diff(pair.astype(int)) > 0).all()
-            back[2 * pair], back[2 * pair + 1] = entries >> 16 & 255, entries >> 24
-            np.testing.assert_array_equal(back[:inputs], image)
-
-
-def test_dense_pixels_are_not_encoded():
+def test_dense_pixels_are_not_taken_as_sparse():
     rng = np.random.default_rng(3)
-    assert not encoding.is_sparse(pixels(rng, 300, 50, 0.9))
-    assert not encoding.is_sparse(np.zeros((300, 50), np.float32))
+    assert not images_phase.is_sparse(pixels(rng, 300, 50, 0.9))
+    assert not images_phase.is_sparse(np.zeros((300, 50), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "step", "kind"),
+    [
+        (1, "sgd", BY_IMAGE),
+        (BY_PAIR_FROM - 1, "sgd", BY_IMAGE),
+        (BY_PAIR_FROM, "sgd", BY_PAIR),
+        (1, "momentum", BY_PAIR),
+        (1, "sgd, weight_decay", BY_PAIR),
+    ],
+)
+def test_small_minibatches_of_sparse_images_are_taken_image_by_image(batch_size, step, kind):
+    network, rng = fastmlp.Network((20, 16, 2)), np.random.default_rng(0)
+    images, y, order = pixels(rng, 40, 20), np.zeros(40, int), np.arange(batch_size)
+    engine = engine_of(kernels, network, batch_size, 1, STEPS[step])
+    engine.train(images, y, order, np.full(1, 0.1))
+    assert engine.job["images_as"] == kind
+    assert engine.inputs.startswith("sparse, 1")
+    engine.train(pixels(rng, 40, 20, 1.0), y, order, np.full(1, 0.1))
+    assert engine.job["images_as"] == DENSE
+    assert engine.inputs == "dense, 100.0% of the values are not zero"
+    single = engine_of(kernels, fastmlp.Network((20, 2)), batch_size, 1)
+    single.train(images, y, order, np.full(1, 0.1))
+    assert single.job["images_as"] == DENSE  # what sparse images save is too little there
 
 
 def test_another_network_compiles_nothing():
     rng = np.random.default_rng(4)
     launch.prepare(np.dtype("float32"))
-    before = {n: dict(k.compiled) for n, k in options.Shared.by_name.items()}
+    before = {n: dict(k.compiled) for n, k in Shared.by_name.items()}
     programs = len(launch._run_team.signatures)
     for sizes, hidden, output, cost in (
         ((30, 20, 4), "tanh", "sigmoid", "squared_error"),
         ((11, 50, 60, 3), "leaky_relu", "softmax", "cross_entropy"),
         ((7, 1), "relu", "step", "perceptron"),
+        ((9, 70, 80, 3), "gelu", "softplus", "squared_error"),
     ):
         network = fastmlp.Network(sizes, hidden, output, cost)
         for images in (pixels(rng, 50, sizes[0]), rng.random((50, sizes[0]), np.float32)):
             labels = rng.integers(0, 2, (50, sizes[-1])).astype(np.float32)
-            trained(network, images, labels, 8, 2)
+            for step in STEPS.values():
+                trained(network, images, labels, 8, 2, step=step)
             network.predict(images)
-    assert {n: dict(k.compiled) for n, k in options.Shared.by_name.items()} == before
+    assert {n: dict(k.compiled) for n, k in Shared.by_name.items()} == before
     assert len(launch._run_team.signatures) == programs
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", ["exp", "sigmoid", "tanh"])
-def test_functions_of_our_own_are_as_exact_as_they_say(name, dtype):
-    rng = np.random.default_rng(5)
-    x = np.concatenate([rng.uniform(-s, s, 20_000) for s in (1e-3, 1, 20, 80)]).astype(dtype)
-    exact = {
-        "exp": np.exp,
-        "sigmoid": lambda z: 1 / (1 + np.exp(-z)),
-        "tanh": np.tanh,
-    }[name](x.astype(np.longdouble))
-    got = evaluate(name, x)
-    assert np.all(np.abs(got / exact - 1) <= 2e-7 * np.finfo(dtype).eps / np.finfo(np.float32).eps)
-    special = np.array([0.0, -0.0, np.nan, np.inf, -np.inf, 1e4, -1e4, 1e-40], dtype)
-    ends = {
-        "exp": [1, 1, np.nan, np.inf, 0, np.inf, 0, 1],
-        "sigmoid": [0.5, 0.5, np.nan, 1, 0, 1, 0, 0.5],
-        "tanh": [0, 0, np.nan, 1, -1, 1, -1, special[-1]],
-    }[name]
-    np.testing.assert_array_equal(evaluate(name, special), np.array(ends, dtype))
-
-
-@entry(parallel=False)
-def exp_of_each(x, y):
-    for i in range(len(x)):
-        y[i] = exp(x[i])
-
-
-def evaluate(name, x):
-    """f(x) by the compiled code: sigmoid and tanh as a layer's activation, exp by itself."""
-    y = np.empty_like(x)
-    if name == "exp":
-        exp_of_each(x, y)
-        return y
-    one = kernels.pack_weights(np.ones((1, 1), x.dtype))
-    y = np.empty((len(x), 1), x.dtype)
-    kernels.forward(x.reshape(-1, 1), one, np.zeros(1, x.dtype), name, y)
-    return y[:, 0]
-
-
-def test_masks_with_every_bit_set(monkeypatch):
+def test_words_with_every_bit_set(monkeypatch):
     """A batch in which every pixel is in every sample; and part of another in most."""
     images = np.full((3 * PART, 6), 7, np.uint8)
     images[:, 3:] = 0
     images[::2, 3:] = 1
     labels, network = np.arange(3 * PART) % 2, fastmlp.Network((6, 20, 2))
-    monkeypatch.setattr(encoding, "SPARSE_BELOW", 2.0)
+    monkeypatch.setattr(images_phase, "SPARSE_BELOW", 2.0)
     sparse = trained(network, images, labels, 2 * PART + 2, 1)
     dense = trained(network, images / np.float32(255), labels, 2 * PART + 2, 1, scale=1.0)
     for mine, theirs in zip(sparse[0], dense[0], strict=True):
@@ -201,30 +150,94 @@ def test_what_lies_in_the_padding_never_reaches_a_result():
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_images_too_wide_for_the_code_are_taken_as_dense():
-    images = np.zeros((2, MOST_INPUTS + 1), np.uint8)
-    images[:, -1] = 255
-    network = fastmlp.Network((MOST_INPUTS + 1, 2, 2), seed=1)
-    assert not encoding.is_sparse(images)
-    np.testing.assert_allclose(
-        network.predict_proba(images), network.predict_proba(images, "numpy"), atol=1e-6
+@pytest.mark.parametrize("inputs", [2 * MOST_LISTED + n for n in (-1, 0, 1, 2, 131)])
+def test_images_with_more_pairs_than_a_list_has_numbers(inputs):
+    rng = np.random.default_rng(0)
+    images, y = np.zeros((5, inputs), np.uint8), np.array([0, 1, 1, 0, 1])
+    images[:, rng.integers(0, inputs, 300)] = rng.integers(1, 256, (5, 300))
+    images[:, [0, -3, -2, -1]] = 200  # what a number of 16 bits would take for others
+    network = fastmlp.Network((inputs, 2, 2), "tanh", seed=1)
+    network.weights[0][...] *= 20
+    for data in (images, images[:2]):
+        outputs = network.predict_proba(data)
+        np.testing.assert_allclose(outputs, network.predict_proba(data, "numpy"), atol=1e-6)
+    got, wanted = (
+        engine_of(module, network, 5).trace(images, y, np.arange(5), 1 / 255) for module in TWINS
     )
+    assert np.abs(wanted.dw[0]).max() > 1e-3
+    np.testing.assert_allclose(got.dw[0], wanted.dw[0], atol=1e-6)
+    np.testing.assert_allclose(got.a[0], wanted.a[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("members", [1, 2, 3, 4, 8])
-@pytest.mark.parametrize("hidden", [16, 33, 64, 100, 128, 200, 256])
-def test_members_that_do_not_wait_for_each_other_touch_other_weights(hidden, members):
-    network = fastmlp.Network((30, hidden, 10))
-    layers, _ = layer_records(network.weights, network.biases, network.activations, members)
-    first, batch = layers[0], 64
-    if not step.is_apart.py_func(layers.view(np.recarray), batch, members):
-        return
-    panels, width = int(first["panels"]), int(first["width"])
-    row_tiles, tiles = -(-batch // TILE_ROWS), -(-hidden // TILE_ROWS)
-    shared = share.share.py_func
-    for member in range(members):
-        begin, end = shared(panels * row_tiles, member, members)
-        read = {unit // row_tiles * width + k for unit in range(begin, end) for k in range(width)}
-        begin, end = shared(tiles, member, members)
-        written = {tile * TILE_ROWS + k for tile in range(begin, end) for k in range(TILE_ROWS)}
-        assert read == written
+@pytest.mark.parametrize("inputs", [20, 21])
+@pytest.mark.parametrize("density", [0.2, 1.0])
+@pytest.mark.parametrize("batch_size", [1, 2, 15, 16, 17, 63, 64, 65, 100])
+def test_images_that_are_changed_between_two_calls_count(batch_size, density, inputs):
+    rng = np.random.default_rng(batch_size)
+    network, count = fastmlp.Network((inputs, 40, 3), seed=1), batch_size + 3
+    first, second = (pixels(rng, count, inputs, density) for _ in range(2))
+    y, order, rates = rng.integers(0, 3, count), rng.permutation(count), np.full(2, 0.1)
+    one, other = engine_of(kernels, network, batch_size), engine_of(kernels, network, batch_size)
+    images, costs = first.copy(), []
+    for engine, data in ((one, images), (other, first.copy())):
+        engine.train(data, y, order, rates, 1 / 255)
+    images[...] = second
+    for engine, data in ((one, images), (other, second)):
+        costs.append(engine.train(data, y, order, rates, 1 / 255)[0])
+    np.testing.assert_array_equal(*costs)
+    own = [read(engine, network.weights, network.biases) for engine in (one, other)]
+    assert fingerprint(*own[0]) == fingerprint(*own[1])
+    # a change of density, too: the engine goes on as it began, and is as right
+    images[...] = pixels(rng, count, inputs, 1.2 - density)
+    exact = engine_of(reference, network, batch_size)
+    for engine in (one, exact):
+        engine.write(network.weights, network.biases)
+        engine.train(images, y, order, rates, 1 / 255)
+    found = [read(engine, network.weights, network.biases) for engine in (one, exact)]
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("module", TWINS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("batch_size", [4, 40])
+@pytest.mark.parametrize("density", [0.2, 1.0])
+def test_a_trace_changes_nothing(module, optimizer, batch_size, density):
+    rng = np.random.default_rng(0)
+    weights, biases = parameters(rng, (21, 64, 128, 3), np.float32)
+    images, y = pixels(rng, 50, 21, density), rng.integers(0, 3, 50)
+    order, rates = rng.permutation(2 * batch_size) % 50, np.full(2, 0.1)
+    prints = set()
+    for traces in (False, True):
+        names = ("relu", "gelu", "softmax")
+        engine = module.Engine(weights, biases, names, "cross_entropy", batch_size, optimizer)
+        found = []
+        for _ in range(3):
+            costs, correct = engine.train(images, y, order, rates, 1 / 255)
+            before = read(engine, weights, biases)
+            found += [costs, np.array(correct), *before]
+            for few in (batch_size, 1, batch_size - 1) if traces else ():
+                engine.trace(images, y, order[:few], 1 / 255)
+            after = read(engine, weights, biases)
+            assert fingerprint(*before) == fingerprint(*after)
+        prints.add(fingerprint(*found))
+    assert len(prints) == 1
+    with pytest.raises(ValueError, match="order"):
+        kernels.Engine(weights, biases, names, "cross_entropy", 4).trace(images, y, np.arange(5))
+
+
+def test_state_and_parameters_come_back_as_they_were_written():
+    rng = np.random.default_rng(0)
+    for module, optimizer in itertools.product(TWINS, OPTIMIZERS):
+        weights, biases = parameters(rng, (9, 70, 3), np.float64)
+        engine = module.Engine(weights, biases, ("elu", "softmax"), "cross_entropy", 5, optimizer)
+        assert engine.slots == OPTIMIZERS[optimizer].slots
+        wanted = parameters(rng, (9, 70, 3), np.float64)
+        engine.write(*wanted)
+        flat = [*wanted[0], *wanted[1]]
+        for slot in engine.slots:
+            state = parameters(rng, (9, 70, 3), np.float64)
+            engine.write_state(slot, *state)
+            flat += [*state[0], *state[1]]
+        for mine, theirs in zip(read(engine, weights, biases), flat, strict=True):
+            np.testing.assert_array_equal(mine, theirs)

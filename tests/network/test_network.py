@@ -38,7 +38,7 @@ def test_the_seed_decides_the_weights():
         ({"hidden": "softmax"}, "hidden must act on each neuron alone"),
         ({"output": "none"}, "output must name an activation"),
         ({"cost": "hinge"}, "cost must name a cost"),
-        ({"output": "relu"}, "cost 'cross_entropy' needs an output that is a probability"),
+        ({"output": "relu"}, "cost 'cross_entropy' needs one of these outputs: softmax, sigmoid"),
         ({"dtype": "float16"}, "dtype must be float32 or float64"),
         ({"dtype": "nonsense"}, "dtype must be float32 or float64"),
     ],

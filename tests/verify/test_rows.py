@@ -4,16 +4,16 @@ import io
 
 import numpy as np
 import pytest
-from fastmlp.kernels.elementwise import RELU
-from fastmlp.kernels.layout import aligned_zeros, round_up, row_panel_width
-from fastmlp.kernels.masks import PART
-from fastmlp.kernels.rows import ROW_VECTORS
 from rich.console import Console
 
 from fastmlp import kernels
-from fastmlp.functions import ACTIVATIONS, HIDDEN, PAIRS
+from fastmlp.functions import ACTIVATIONS, COSTS, HIDDEN, OPTIMIZERS, PAIRS
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
+from fastmlp.kernels.loops.elementwise import RELU
+from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up
+from fastmlp.kernels.memory.records import point
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
 from fastmlp.report import rows_table
 from fastmlp.verify import run, verify
 from fastmlp.verify.cases import CASES, DRAWN_FROM, Draw
@@ -33,13 +33,13 @@ def test_whole_trainings_are_right_and_draw_every_row():
 def test_a_new_row_of_a_table_is_drawn_or_missed(monkeypatch):
     monkeypatch.setattr(run, "ENOUGH", 20)
     monkeypatch.setitem(TABLES["hidden"], "another", "relu")
-    assert "hidden: another" in verify(cases=40, only=["delta"]).rows["delta"]
+    assert "hidden: another" in verify(cases=40, only=["gradients"]).rows["gradients"]
     monkeypatch.setattr(
         Draw, "row", lambda self, table, first=0: next(iter(TABLES[table].values()))
     )
-    outcome = verify(cases=20, only=["delta"])
-    assert "delta: no case had the row 'hidden: another'" in outcome.failures
-    assert verify(cases=19, only=["delta"]).passed
+    outcome = verify(cases=20, only=["gradients"])
+    assert "gradients: no case had the row 'hidden: another'" in outcome.failures
+    assert verify(cases=19, only=["gradients"]).passed
 
 
 def test_each_kind_says_what_it_is_drawn_from():
@@ -59,7 +59,7 @@ def test_widths_lie_on_both_sides_of_each_boundary():
             widths.add(draw.width(dtype))
         # (panels, their width): each that there is, just begun and just full
         shapes = {
-            width: (-(-width // p), p) for width in widths if (p := row_panel_width(width, dtype))
+            width: (-(-width // p), p) for width in widths if (p := panel_width(width, dtype))
         }
         assert {1, 2, 3} <= {panels for panels, _ in shapes.values()}
         assert (
@@ -67,22 +67,22 @@ def test_widths_lie_on_both_sides_of_each_boundary():
         )
 
 
-def frozen(self, batch_size):
+def frozen(self):
     """Give a wide ReLU output layer, too, a table of nonzero bits, which no phase fills."""
-    note(self, batch_size)
-    layer, wide = self._layers[-1], ROW_VECTORS * VECTOR_BYTES // self._dtype.itemsize
-    if layer["activation"] == RELU and (self._layers["width"][-2:] == wide).sum() == 2:
-        rows = round_up(batch_size, PART)
-        noted = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
-        layer["nonzeros"], layer["nonzeros_panel"] = noted.ctypes.data, 8 * rows
-        self._arrays[-1]["nonzeros"] = noted
+    mark(self)
+    layer, wide = self.layers[-1], PANEL_VECTORS * VECTOR_BYTES // self._dtype.itemsize
+    if layer["activation"] == RELU and (self.layers["width"][-2:] == wide).sum() == 2:
+        rows = round_up(self.batch_size, PART)
+        marked = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
+        point(layer, nonzeros=marked)
+        layer["nonzeros_panel"], self.buffers[-1]["nonzeros"] = rows, marked
 
 
-note = Engine._note_nonzeros
+mark = Engine._mark_outputs
 
 
 def test_a_network_that_stands_still_is_found(monkeypatch):
-    monkeypatch.setattr(Engine, "_note_nonzeros", frozen)
+    monkeypatch.setattr(Engine, "_mark_outputs", frozen)
     # the rows in which it stands still, so that a few cases draw it at any vector width
     relu = {name: pair for name, pair in TABLES["output"].items() if pair[0] == "relu"}
     wide = {name: row for name, row in TABLES["width"].items() if "panel" in name}
@@ -93,38 +93,75 @@ def test_a_network_that_stands_still_is_found(monkeypatch):
     assert all("relu" in failure for failure in failures)
 
 
+def another(name, names):
+    """Return the next name of a table."""
+    names = [*names]
+    return names[(names.index(name) + 1) % len(names)]
+
+
+# How an engine computes a row otherwise than it says, by the row: of the activations of hidden
+# layers, of the costs, of the settings of a step
 PLANTED = {
-    # what an engine is given instead: activations, cost, momentum, Nesterov, weight decay
-    "tanh": lambda f, *rest: (["sigmoid" if name == "tanh" else name for name in f], *rest),
-    "step": lambda f, *rest: (["relu" if name == "step" else name for name in f], *rest),
-    "softmax": lambda f, cost, *rest: (
-        f,
-        "perceptron" if (f[-1], cost) == ("softmax", "cross_entropy") else cost,
-        *rest,
-    ),
-    "Nesterov": lambda f, cost, batch, momentum, _, *rest: (f, cost, batch, momentum, False, *rest),
-    "decay": lambda f, cost, batch, *rest: (f, cost, batch, *rest[:2], 0.0, *rest[3:]),
+    **{f"hidden: {name}": name for name in HIDDEN},
+    **{f"cost: {name}": name for name in COSTS},
+    **{
+        f"{optimizer}: {setting}": (optimizer, setting)
+        for optimizer, row in OPTIMIZERS.items()
+        for setting in row.settings
+    },
 }
+# so many seeds draw each row that is planted
+ENOUGH = 60
+
+
+def planted(row):
+    """Return what replaces the activations, cost, optimiser and settings of an engine."""
+    kind, what = row.split(": ")[0], PLANTED[row]
+
+    def arguments(activations, cost, batch, optimizer="sgd", settings=None, *rest):
+        activations, settings = list(activations), dict(settings or {})
+        if kind == "hidden":
+            for place, f in enumerate(activations[:-1]):
+                activations[place] = another(f, HIDDEN) if f == what else f
+        elif kind == "cost":
+            fitting = [c for f, c in PAIRS if f == activations[-1]]
+            cost = another(cost, fitting) if cost == what else cost
+        elif optimizer == what[0] and what[1] in settings:
+            setting = OPTIMIZERS[optimizer].settings[what[1]]
+            settings[what[1]] = 0.5 if settings[what[1]] == setting.least else setting.least
+        return activations, cost, batch, optimizer, settings, *rest
+
+    return arguments
 
 
 @pytest.mark.parametrize("row", PLANTED)
 def test_a_row_that_the_kernels_compute_otherwise_is_found(monkeypatch, row):
+    otherwise = planted(row)
+
     class Planted(Engine):
         def __init__(self, weights, biases, *settings):
-            super().__init__(weights, biases, *PLANTED[row](*settings))
+            super().__init__(weights, biases, *otherwise(*settings))
 
     monkeypatch.setattr(kernels, "Engine", Planted)
-    failures = verify(cases=30, only=["steps"]).failures
-    assert 0 < len({line.split("--seed ")[1] for line in failures}) < 30
+    failures = verify(cases=ENOUGH, only=["steps"]).failures
+    assert 0 < len({line.split("--seed ")[1] for line in failures}) < ENOUGH
 
 
 def test_a_gradient_that_lacks_a_term_is_found(monkeypatch):
-    delta = kernels.delta
+    class Planted(Engine):
+        def __init__(self, weights, biases, activations, *rest):
+            super().__init__(weights, biases, activations, *rest)
+            self.activations = activations
 
-    def planted(dz, w, a, f, dx):
-        delta(dz, w, a, "identity" if f == "leaky_relu" else f, dx)
+        def trace(self, *arguments):
+            found = super().trace(*arguments)
+            dw = [
+                w / 2 if f == "leaky_relu" else w
+                for f, w in zip(self.activations, found.dw, strict=True)
+            ]
+            return found._replace(dw=dw)
 
-    monkeypatch.setattr(kernels, "delta", planted)
+    monkeypatch.setattr(kernels, "Engine", Planted)
     failures = verify(cases=60, only=["gradients"]).failures
     assert failures
     assert all("leaky_relu" in failure for failure in failures)

@@ -21,32 +21,93 @@ def test_every_kernel_is_right():
     assert outcome.mistrusted < 0.2 * outcome.cases
 
 
-@pytest.mark.parametrize(
-    ("name", "place"), [("forward", 4), ("delta", 4), ("gradient", 2), ("output", 4), ("infer", 3)]
-)
-def test_a_planted_error_is_found(monkeypatch, name, place):
+class Planted(kernels.Engine):
+    """An engine whose trace is wrong in one of its fields."""
+
+    field = "cost"
+
+    def trace(self, *arguments):
+        found = super().trace(*arguments)
+        value = getattr(found, self.field)
+        if isinstance(value, list):
+            value = [array * array.dtype.type(PLANTED) for array in value]
+        else:
+            value *= PLANTED
+        return found._replace(**{self.field: value})
+
+
+@pytest.mark.parametrize("field", ["cost", "a", "dz", "dw", "db"])
+def test_a_planted_error_is_found(monkeypatch, field):
+    monkeypatch.setattr(Planted, "field", field)
+    monkeypatch.setattr(kernels, "Engine", Planted)
+    outcome = verify(cases=60, only=["trace"])
+    assert not outcome.passed
+    assert "fastmlp verify --kernel trace --cases 1 --seed" in outcome.failures[0]
+
+
+@pytest.mark.parametrize("field", ["cost", "dw", "db"])
+def test_a_planted_error_in_the_gradients_is_found(monkeypatch, field):
+    monkeypatch.setattr(Planted, "field", field)
+    monkeypatch.setattr(kernels, "Engine", Planted)
+    assert not verify(cases=60, only=["gradients"]).passed
+
+
+@pytest.mark.parametrize("name", ["infer", "classify"])
+def test_a_planted_error_in_inference_is_found(monkeypatch, name):
     door = getattr(kernels, name)
 
     def planted(*arguments):
-        result = door(*arguments)
-        arguments[place + (name == "infer")][...] *= PLANTED
-        return result
+        door(*arguments)
+        out = arguments[4]
+        if name == "infer":
+            out *= out.dtype.type(PLANTED)
+        else:
+            out[0] = (out[0] + 1) % max(2, arguments[1][-1].size)
 
     monkeypatch.setattr(kernels, name, planted)
-    outcome = verify(cases=60, only=[name])
-    assert not outcome.passed
-    assert f"fastmlp verify --kernel {name} --cases 1 --seed" in outcome.failures[0]
+    assert not verify(cases=60, only=["infer"]).passed
 
 
-def test_a_planted_error_in_a_step_is_found(monkeypatch):
-    def planted(*arguments):
-        before = arguments[2].copy()
-        update(*arguments)
-        arguments[2][...] = before + (arguments[2] - before) * PLANTED
+def learns_otherwise(factor):
+    """Return an engine that learns so many times what it should from each call."""
 
-    update = kernels.update
-    monkeypatch.setattr(kernels, "update", planted)
-    assert not verify(cases=60, only=["update"]).passed
+    class Otherwise(kernels.Engine):
+        def copies(self):
+            shapes = [(int(l["inputs"]), int(l["outputs"])) for l in self.layers]
+            weights = [np.empty(shape, self._dtype) for shape in shapes]
+            return weights, [np.empty(w.shape[1], w.dtype) for w in weights]
+
+        def train(self, *arguments):
+            old, new = (self.copies() for _ in range(2))
+            self.read(*old)
+            result = super().train(*arguments)
+            self.read(*new)
+            pairs = [list(zip(*kind, strict=True)) for kind in zip(old, new, strict=True)]
+            moved = [[a + (b - a) * a.dtype.type(factor) for a, b in kind] for kind in pairs]
+            self.write(*moved)
+            return result
+
+    return Otherwise
+
+
+def test_a_planted_error_in_the_steps_is_found(monkeypatch):
+    monkeypatch.setattr(kernels, "Engine", learns_otherwise(PLANTED))
+    assert not verify(cases=60, only=["steps"]).passed
+    monkeypatch.setattr(kernels, "Engine", learns_otherwise(1.01))
+    assert not verify(cases=60, only=["step"]).passed
+
+
+def test_a_planted_error_in_the_state_is_found(monkeypatch):
+    read = kernels.Engine.read_state
+
+    def planted(self, slot, weights, biases):
+        read(self, slot, weights, biases)
+        weights[0] *= weights[0].dtype.type(PLANTED)
+
+    monkeypatch.setattr(kernels.Engine, "read_state", planted)
+    failures = verify(cases=60, only=["steps"]).failures
+    assert failures
+    assert all("'momentum'" in failure for failure in failures)
 
 
 def test_a_planted_error_in_the_engine_is_found(monkeypatch):
@@ -61,27 +122,27 @@ def test_a_planted_error_in_the_engine_is_found(monkeypatch):
 
 
 def test_a_failure_is_reproduced_by_its_line(monkeypatch):
-    forward = kernels.forward
+    class Seventeen(kernels.Engine):
+        def trace(self, images, y, order, scale=1.0):
+            found = super().trace(images, y, order, scale)
+            return found._replace(a=[a + np.float32(len(order) == 17) for a in found.a])
 
-    def planted(x, w, b, f, a):
-        forward(x, w, b, f, a)
-        a += np.float32(x.shape[0] == 17)
-
-    monkeypatch.setattr(kernels, "forward", planted)
-    outcome = verify(cases=200, only=["forward"])
+    monkeypatch.setattr(kernels, "Engine", Seventeen)
+    outcome = verify(cases=200, only=["trace"])
     assert outcome.failures
     words = outcome.failures[0].split("fastmlp ")[1].split()
     again = CliRunner().invoke(main, words)
     assert again.exit_code == 1
-    assert "B=17" in again.output
+    assert "17 " in again.output
+    assert all(", 17 " in failure for failure in outcome.failures)
 
 
 def test_the_line_of_a_failure_names_a_width_that_is_not_the_machines(monkeypatch):
     monkeypatch.setattr(run, "VECTOR_BYTES", 32)
     monkeypatch.setattr(run, "WIDEST", 64)
-    monkeypatch.setattr(kernels, "forward", lambda x, w, b, f, a: None)
-    failure = verify(cases=1, only=["forward"]).failures[0]
-    assert "; FASTMLP_VECTOR_BYTES=32 fastmlp verify --kernel forward" in failure
+    monkeypatch.setattr(kernels, "infer", lambda *arguments: None)
+    failure = verify(cases=1, only=["infer"]).failures[0]
+    assert "; FASTMLP_VECTOR_BYTES=32 fastmlp verify --kernel infer" in failure
 
 
 def test_nothing_written_is_a_failure():

@@ -10,28 +10,12 @@ from hypothesis import strategies as st
 
 import fastmlp
 from fastmlp import kernels, reference
-from fastmlp.errors import FastMLPError
+from fastmlp.errors import ArgumentError, FastMLPError
 
 B, I, O = 5, 12, 4
 RNG = np.random.default_rng(0)
-
-
-def doors():
-    """Return for each door its good arguments, by name, and which of them it writes."""
-    x, w = RNG.normal(size=(B, I)).astype(np.float32), RNG.normal(size=(I, O)).astype(np.float32)
-    b, dz = np.zeros(O, np.float32), RNG.normal(size=(B, O)).astype(np.float32)
-    a, dx, db = np.zeros_like(dz), np.zeros_like(x), np.zeros_like(b)
-    packed = kernels.pack_weights(w)
-    y = np.arange(B) % O
-    return {
-        "forward": {"x": x, "w": packed, "b": b, "activation": "relu", "a": a},
-        "output": {"z": dz, "y": y, "activation": "softmax", "cost": "cross_entropy"}
-        | {"a": a, "dz": np.zeros_like(dz)},
-        "delta": {"dz": dz, "w": packed, "a": x, "activation": "relu", "dx": dx},
-        "gradient": {"x": x, "dz": dz, "dw": np.zeros_like(packed), "db": db},
-        "update": {"x": x, "dz": dz, "w": packed.copy(), "b": b.copy(), "vw": np.zeros_like(packed)}
-        | {"vb": np.zeros_like(b), "learning_rate": 0.1},
-    }
+NETWORK = fastmlp.Network((I, 6, O))
+IMAGES, LABELS = RNG.integers(0, 256, (B, I), np.uint8), np.arange(B) % O
 
 
 def odd(array):
@@ -52,38 +36,84 @@ def odd(array):
     yield np.full(array.shape, 10**6).astype(array.dtype)
 
 
-CASES = [
-    (door, name, number)
-    for door, arguments in doors().items()
-    for name, value in arguments.items()
-    for number, _ in enumerate(odd(value))
-]
+BACKENDS = pytest.mark.parametrize("backend", ["compiled", "numpy"])
+DOORS = {
+    "evaluate": lambda images, labels, backend: NETWORK.evaluate(images, labels, backend),
+    "accuracy": lambda images, labels, backend: NETWORK.accuracy(images, labels, backend),
+    "gradients": lambda *given: fastmlp.gradients(NETWORK, *given),
+    "find": lambda images, labels, backend: fastmlp.find_learning_rate(
+        NETWORK, (images, labels), batch_size=2, backend=backend
+    ),
+}
 
 
-@pytest.mark.parametrize("door", doors())
-def test_doors_take_an_argument_or_refuse_it(door):
-    for _, name, number in (case for case in CASES if case[0] == door):
-        arguments = doors()[door]
-        arguments[name] = list(odd(arguments[name]))[number]
-        with contextlib.suppress(FastMLPError), np.errstate(all="ignore"):
-            getattr(kernels, door)(**arguments)
+@BACKENDS
+@pytest.mark.parametrize("door", DOORS)
+def test_doors_take_an_argument_or_refuse_it(door, backend):
+    before = [p.copy() for p in (*NETWORK.weights, *NETWORK.biases)]
+    refused = 0
+    cases = [(images, LABELS) for images in odd(IMAGES)] + [(IMAGES, y) for y in odd(LABELS)]
+    for images, labels in cases:
+        try:
+            with np.errstate(all="ignore"):
+                DOORS[door](images, labels, backend)
+        except FastMLPError:
+            refused += 1
+    assert 10 < refused < len(cases)
+    for old, new in zip(before, (*NETWORK.weights, *NETWORK.biases), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
-@pytest.mark.parametrize("door", doors())
-def test_doors_refuse_overlapping_arrays(door):
-    arguments = doors()[door]
-    written = {"forward": "a", "output": "dz", "delta": "dx", "gradient": "dw", "update": "w"}[door]
-    source = {"forward": "x", "output": "z", "delta": "dz", "gradient": "x", "update": "dz"}[door]
-    room = np.zeros(10_000, np.float32)
-    for name, start in ((written, 0), (source, 7)):
-        array = arguments[name]
-        arguments[name] = room[start : start + array.size].reshape(array.shape)
-    with pytest.raises(FastMLPError, match=f"must not overlap {source}"):
-        getattr(kernels, door)(**arguments)
+def engine_of(module, batch_size=B):
+    """Return an engine of one backend."""
+    what = NETWORK.weights, NETWORK.biases, NETWORK.activations, NETWORK.cost
+    return module.Engine(*what, batch_size, threads=1)
 
 
-NETWORK = fastmlp.Network((I, 6, O))
-IMAGES, LABELS = RNG.integers(0, 256, (B, I), np.uint8), np.arange(B) % O
+@pytest.mark.parametrize("sparse", [True, False])
+def test_an_engine_refuses_to_go_outside_its_arrays(sparse):
+    engine, images = engine_of(kernels), IMAGES * (RNG.random(IMAGES.shape) < 0.2)
+    images, rate = images if sparse else IMAGES, np.full(1, 0.1)
+    order = np.arange(B)
+    for bad in ([0, 1, B], [-1, 0], [10**12]):
+        for call in (engine.trace, lambda *a: engine.train(*a, rate)):
+            with pytest.raises(ArgumentError, match="order must lie in 0 … 4"):
+                call(images, LABELS, np.array(bad))
+    for bad in (np.full(B, O), np.full(B, -1)):
+        for call in (engine.trace, lambda *a: engine.train(*a, rate)):
+            with pytest.raises(ArgumentError, match="y must lie in 0 … 3"):
+                call(images, bad, order)
+    for count in (0, B + 1):
+        with pytest.raises(ArgumentError, match="order must have 1 to 5 samples"):
+            engine.trace(images, LABELS, np.zeros(count, int))
+
+
+@pytest.mark.parametrize("name", ["infer", "classify"])
+def test_doors_refuse_results_that_do_not_fit(name):
+    door, count = getattr(kernels, name), 40
+    images = np.zeros((count, I), np.uint8)
+    out, said = np.empty((count, O), np.float32), "a"
+    if name == "classify":
+        out, said = np.empty(count, np.int64), "classes"
+    what = NETWORK.weights, NETWORK.biases, NETWORK.activations
+    door(*what, images, out)
+    fixed = out.copy()
+    fixed.flags.writeable = False
+    room = np.zeros(count * I + out.nbytes, np.uint8)
+    overlapping = room[: count * I].reshape(count, I), room[: out.nbytes].view(out.dtype)
+    for bad, message in (
+        (out[:-1], "must have shape"),
+        (out.astype(np.float16), "must be "),
+        (np.repeat(out, 2, 0)[::2], "must be C-contiguous"),
+        (None, "must be a NumPy array"),
+        (fixed, "must be writable"),
+    ):
+        with pytest.raises(ArgumentError, match=f"{said} {message}"):
+            door(*what, images, bad)
+    with pytest.raises(ArgumentError, match=f"{said} must not overlap images"):
+        door(*what, overlapping[0], overlapping[1].reshape(out.shape))
+
+
 ODD = [*odd(IMAGES), *odd(LABELS), *odd(1.0)]
 ODD += [np.nan, -1, 0, 10**30, True, np.float32(2), object(), {}, (1, 2), (I, O), [[1], [2, 3]]]
 MANY = settings(
@@ -135,16 +165,15 @@ def test_train_takes_an_argument_or_refuses_it(name, number):
         fastmlp.train(network, (data["images"], data["labels"]), **given_)
 
 
-def test_the_reference_gives_what_the_doors_give():
-    for door, arguments in doors().items():
-        wanted = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in arguments.items()}
-        getattr(kernels, door)(**arguments)
-        for name in ("w", "dw", "vw"):
-            if name in wanted:
-                plain = np.empty((I, O), np.float32)
-                kernels.unpack_weights(wanted[name], plain)
-                wanted[name] = plain
-        getattr(reference, door)(**wanted)
-        for name in ("a", "dx", "db", "b"):
-            if name in wanted and not (door == "delta" and name == "a"):
-                np.testing.assert_allclose(arguments[name], wanted[name], rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("images", [IMAGES, IMAGES.astype(np.float32)], ids=["bytes", "floats"])
+def test_the_reference_gives_what_the_doors_give(images):
+    found = [
+        engine_of(module).trace(images, LABELS, np.arange(B), 1 / 255)
+        for module in (kernels, reference)
+    ]
+    for name in found[0]._fields:
+        mine, theirs = (getattr(trace, name) for trace in found)
+        if not isinstance(mine, list):
+            mine, theirs = [mine], [theirs]
+        for one, other in zip(mine, theirs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5, err_msg=name)

@@ -10,11 +10,12 @@ import sys
 
 import numpy as np
 import pytest
-from fastmlp.kernels.cache import KernelCache
-from fastmlp.kernels.options import Shared, argument_types
 from numba.core import types
 
-from fastmlp.kernels import folder, launch
+from fastmlp.kernels import launch
+from fastmlp.kernels.llvm.compile import Shared, argument_types
+from fastmlp.system import code_folder as folder
+from fastmlp.system.code_cache import KernelCache
 from fastmlp.system.paths import make_folder
 
 SECONDS = 180
@@ -152,9 +153,10 @@ def test_a_cache_that_others_can_write_costs_one_warning(ready, tmp_path):
     (copy / "kernels").chmod(0o777)
     code = """
 try:
-    from fastmlp.kernels.options import Shared, is_kept
+    from fastmlp.kernels.llvm.compile import Shared, is_kept
     from numba.core import types
-    print(is_kept(Shared.by_name["work"].function, types.float32), is_compiled(np.dtype("float32")))
+    train = Shared.by_name["train"].function
+    print(is_kept(train, types.float32), is_compiled(np.dtype("float32")))
 except RuntimeWarning:
     print("raised")
 """

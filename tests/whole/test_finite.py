@@ -11,6 +11,7 @@ from fastmlp.datasets import generate_digits
 from fastmlp.errors import ArgumentError
 from fastmlp.functions import HIDDEN, PAIRS
 from fastmlp.verify import verify
+from fastmlp.verify.tables import TABLES
 
 BACKENDS = pytest.mark.parametrize("backend", ["compiled", "numpy"])
 SETTINGS = {"epochs": 1, "batch_size": 4, "learning_rate": 0.1}
@@ -115,27 +116,28 @@ def test_an_infinite_weight_of_a_pixel_that_is_always_zero(backend):
         np.testing.assert_allclose(answer, network.predict_proba(images[:3], backend), rtol=1e-5)
 
 
+def steps(backend):
+    """Yield a step of a network for each row of each table, on numbers that under- and overflow."""
+    module, order = backend_named(backend), np.arange(4)
+    z = np.array([[-1e4, 1e-30, 90], [80, -100, 1e-38], [0, 0, 3e4], [1, 2, 3]], np.float32)
+    ws, bs = [z[:3].copy(), z[1:].copy()], [np.full(3, 1e-38, np.float32)] * 2
+    targets = (np.abs(z) > 50).astype(np.float32)
+    for f in HIDDEN:
+        engine = module.Engine(ws, bs, (f, "softmax"), "cross_entropy", 4)
+        yield f, lambda engine=engine: engine.trace(z, targets, order)
+    for f, cost in PAIRS:
+        engine = module.Engine(ws, bs, ("relu", f), cost, 4)
+        for y in (targets, np.arange(4) % 3):
+            yield f"{f} {cost}", lambda engine=engine, y=y: engine.trace(z, y, order)
+    for name, step in TABLES["step"].items():
+        engine = module.Engine(ws, bs, ("tanh", "sigmoid"), "squared_error", 2, *step)
+        yield name, lambda engine=engine: engine.train(z, targets, order, np.full(2, 1e-20))
+
+
 def calls(backend):
     """Yield a call of each function of a backend, and of the doors above it, on every row."""
-    kernels, rng = backend_named(backend), np.random.default_rng(0)
-    # numbers whose exponentials, squares and products underflow and overflow
-    z = np.array([[-1e4, 1e-30, 90], [80, -100, 1e-38], [0, 0, 3e4], [1, 2, 3]], np.float32)
-    w, b = kernels.pack_weights(z[:3].copy()), np.full(3, 1e-38, np.float32)
-    a, dz, y = np.empty_like(z), np.empty_like(z), np.abs(z) > 50
-    small = np.where(z == 0, z, np.float32(1e-38))
-    for f in (*HIDDEN, "softmax"):
-        yield f, lambda f=f: kernels.forward(z, w, b, f, a)
-    for f in HIDDEN:
-        yield f, lambda f=f: kernels.delta(z, w, small, f, dz)
-    for f, cost in PAIRS:
-        yield f"{f} {cost}", lambda f=f, cost=cost: kernels.output(z, y, f, cost, a, dz)
-    yield "gradient", lambda: kernels.gradient(z, small, w.copy(), b.copy())
-    for step in ((0.0, False, 0.1), (0.9, False, 0.1), (0.9, True, 0.1)):
-        arrays = [array.copy() for array in (w, b, w, b)]
-        yield (
-            f"{step}",
-            lambda arrays=arrays, step=step: kernels.update(z, small, *arrays, 1e-20, *step),
-        )
+    yield from steps(backend)
+    rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 6), np.uint8)
     images[rng.random(images.shape) < 0.8] = 0
     for number, (f, cost) in enumerate(PAIRS):

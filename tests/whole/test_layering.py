@@ -147,7 +147,53 @@ def test_a_circle_is_found(planted, back):
     assert set(found) == {"fastmlp.network.file", "fastmlp.network.other"}
 
 
-def test_compile_options_stand_in_one_file():
-    for path in (ROOT / "kernels").glob("*.py"):
-        if path.name != "options.py":
-            assert "njit" not in path.read_text(), path
+KERNELS = ROOT / "kernels"
+# The floors of the kernels' folder, from the lowest up; the doors are its files outside the folders
+FLOORS = ("llvm", "memory", "team", "loops", "step", "doors")
+DOORS = {"__init__", "engine", "launch", "predictor"}
+# `launch` is given the step's function by its name, so that no circle arises
+LAUNCH = ("llvm", "memory", "team")
+MOST_FILES, MOST_LINES = 30, 3800
+
+
+def floor_of(name, root):
+    """Return the floor of a module, given by its dotted name; None outside the kernels."""
+    parts = name.split(".")
+    if parts[:2] != [root.name, "kernels"]:
+        return None
+    return parts[2] if parts[2:] and parts[2] in FLOORS else "doors"
+
+
+def wrong_floors(root):
+    """Return what each module of the kernels imports from a floor above its own."""
+    known, wrong = modules(root), {}
+    for name, path in known.items():
+        floor = floor_of(name, root)
+        if floor is None:
+            continue
+        # that a module's import runs its package first is no dependency
+        found = imported(path, set(known) - {f"{root.name}.kernels"})
+        below = {floor_of(other, root) for other in found} - {None}
+        allowed = set(FLOORS[: FLOORS.index(floor) + 1])
+        if name == f"{root.name}.kernels.launch":
+            allowed = {*LAUNCH}
+        if below - allowed:
+            wrong[name] = sorted(below - allowed)
+    return wrong
+
+
+def test_each_floor_of_the_kernels_stands_on_those_below_it():
+    assert wrong_floors(ROOT) == {}
+
+
+def test_the_kernels_are_floors_and_doors_and_nothing_else():
+    inside = [path for path in KERNELS.iterdir() if path.name != "__pycache__"]
+    assert {path.name for path in inside if path.is_dir()} == set(FLOORS[:-1])
+    assert {path.stem for path in inside if path.suffix == ".py"} == DOORS
+
+
+def test_the_kernels_stay_small():
+    files = [path for path in KERNELS.rglob("*.py") if path.name != "__init__.py"]
+    assert len(files) <= MOST_FILES
+    lines = sum(len(path.read_text().splitlines()) for path in KERNELS.rglob("*.py"))
+    assert lines <= MOST_LINES

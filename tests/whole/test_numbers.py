@@ -4,10 +4,12 @@ import contextlib
 
 import numpy as np
 import pytest
+from one_layer import step_on
 
 import fastmlp
 from fastmlp.backends import backend_named
 from fastmlp.errors import DivergedError
+from fastmlp.functions import ACTIVATIONS, HIDDEN
 
 BACKENDS = pytest.mark.parametrize("backend", ["compiled", "numpy"])
 
@@ -85,27 +87,40 @@ def test_a_rate_that_blows_up_is_told_and_the_last_good_parameters_stay(rate, ba
 @BACKENDS
 @pytest.mark.parametrize("size", [88.0, 104.0, 1e4, 3e38])
 def test_saturated_softmax_has_no_nan(size, backend):
-    kernels = backend_named(backend)
     z = np.array([[size, -size, 0], [-size, -size, -size], [0, size, size]], np.float32)
-    a, dz = np.full_like(z, np.nan), np.full_like(z, np.nan)
-    y = np.array([1, 0, 0])
     with np.errstate(over="ignore"):
-        cost = kernels.output(z, y, "softmax", "cross_entropy", a, dz)
-    assert np.isfinite(a).all()
-    assert np.isfinite(dz).all()
-    assert not np.isnan(cost)
-    np.testing.assert_allclose(a.sum(axis=1), 1, rtol=1e-6)
-    np.testing.assert_allclose(a[1], 1 / 3, rtol=1e-6)
+        found = step_on(backend_named(backend), z, np.array([1, 0, 0]), "softmax", "cross_entropy")
+    assert np.isfinite(found.a[0]).all()
+    assert np.isfinite(found.dz[0]).all()
+    assert not np.isnan(found.cost)
+    np.testing.assert_allclose(found.a[0].sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(found.a[0][1], 1 / 3, rtol=1e-6)
+
+
+def limits(f):
+    """Return where f leads to, from -infinity and from infinity, by the table's formula."""
+    a = np.empty((1, 2))
+    with np.errstate(all="ignore"):
+        ACTIVATIONS[f].f(np.array([[-1e4, 1e4]]), a)
+    return a[0]
 
 
 @BACKENDS
-@pytest.mark.parametrize("f", ["sigmoid", "tanh"])
+@pytest.mark.parametrize("f", [f for f in HIDDEN if abs(limits(f)[1]) <= 1])
 def test_saturated_activations_stay_within_their_range(f, backend):
-    kernels = backend_named(backend)
-    x = np.array([[-1e4], [-100], [100], [1e4], [3e38]], np.float32)
-    a = np.full((5, 1), np.nan, np.float32)
-    one, zero = np.ones((1, 1), np.float32), np.zeros(1, np.float32)
+    z = np.array([[-1e4], [-100], [100], [1e4], [3e38]], np.float32)
+    y, (low, high) = np.zeros((5, 1), np.float32), limits(f)
     with np.errstate(over="ignore"):
-        kernels.forward(x, kernels.pack_weights(one), zero, f, a)
-    low = 0 if f == "sigmoid" else -1
-    np.testing.assert_allclose(a.ravel(), [low, low, 1, 1, 1], atol=1e-7)
+        a = step_on(backend_named(backend), z, y, f, "squared_error").a[0]
+    np.testing.assert_allclose(a.ravel(), [low, low, high, high, high], atol=1e-7)
+
+
+@BACKENDS
+@pytest.mark.parametrize("f", HIDDEN)
+def test_no_activation_makes_nan_of_large_numbers(f, backend):
+    z = np.array([[-1e4], [-100], [-1], [0], [1], [100], [1e4]], np.float32)
+    with np.errstate(over="ignore"):
+        found = step_on(backend_named(backend), z, z * 0, f, "squared_error")
+    for array in (found.a[0], found.dz[0], found.dw[0]):
+        assert np.isfinite(array).all()
+    np.testing.assert_allclose(found.a[0][-1] / limits(f)[1], 1, rtol=1e-6)

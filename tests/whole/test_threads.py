@@ -82,7 +82,7 @@ def test_a_threading_layer_that_is_not_installed_is_one_error(monkeypatch):
 
 def test_members_that_were_missing_are_asked_for_again_after_a_while(monkeypatch):
     now = 100.0
-    monkeypatch.setattr("fastmlp.kernels.threads.monotonic", lambda: now)
+    monkeypatch.setattr("fastmlp.system.threads.monotonic", lambda: now)
     monkeypatch.setattr("numba.config.NUMBA_NUM_THREADS", 4)
     threads = launch.Threads()
     assert [threads.expected(n) for n in (1, 2, 4, 9)] == [1, 2, 4, 4]
@@ -101,12 +101,14 @@ def test_a_team_that_never_comes_is_waited_for_by_the_clock():
     import os, subprocess, sys
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import numpy as np
-    from fastmlp.kernels import launch, threads
-    from fastmlp.kernels.records import JOB, LAYER, MEET
+    from fastmlp.bench.phases import BARRIERS
+    from fastmlp.kernels import launch
+    from fastmlp.kernels.memory.records import JOB, LAYER
+    from fastmlp.system import threads
     def meet(members):
         job = np.zeros(1, JOB)
-        job["kind"] = MEET
-        return launch.run(job, np.zeros(0, LAYER), members, np.dtype(np.float32))
+        job["steps"] = 1
+        return launch.run(BARRIERS, job, np.zeros(0, LAYER), members, np.dtype(np.float32))
     meet(1)
     threads.RETRY_SECONDS = 0.0
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])

@@ -13,8 +13,8 @@ from numba.core import cgutils, config, types
 from numba.core.ccallback import CFunc
 from numba.extending import intrinsic
 
-from fastmlp.kernels.llvm.cache import KernelCache
 from fastmlp.kernels.llvm.intrinsics import named_parameters
+from fastmlp.system.code_cache import KernelCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy", "nogil
 
 
 def jit(function: Function) -> Function:
-    """Compile a function of the compiled room; it becomes part of every function that calls it."""
+    """Compile a function that becomes part of every compiled function that calls it."""
     inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return numba.njit(**SETTINGS, **inner)(function)  # type: ignore[no-any-return]
 
@@ -99,15 +99,24 @@ def shared(function: Callable[..., Any]) -> Any:
 
     def call(typingctx: Any, *args: Any) -> Any:
         precision = next(kind for kind in args if isinstance(kind, types.Float))
+        # a record is handed on as its address
+        wanted = [
+            given if isinstance(given, types.Record) else kind
+            for given, kind in zip(args, argument_types(function, precision), strict=True)
+        ]
 
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            kinds = [context.get_value_type(kind) for kind in signature.args]
-            callee = ir.FunctionType(ir.VoidType(), kinds)
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            address = context.get_value_type(types.int64)
+            values = [
+                builder.ptrtoint(value, address) if isinstance(kind, types.Record) else value
+                for value, kind in zip(values, wanted, strict=True)
+            ]
+            callee = ir.FunctionType(ir.VoidType(), [value.type for value in values])
             symbol = kernel.symbol(precision)
-            builder.call(cgutils.get_or_insert_function(builder.module, callee, symbol), args)
+            builder.call(cgutils.get_or_insert_function(builder.module, callee, symbol), values)
             return context.get_dummy_value()
 
-        return types.void(*argument_types(function, precision)), generate
+        return types.void(*wanted), generate
 
     call.__signature__ = named_parameters(function)  # type: ignore[attr-defined]
     return intrinsic(call)

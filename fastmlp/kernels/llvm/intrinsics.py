@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastmlp.kernels.llvm.emitter import INT64, Emitter, lanes
+from fastmlp.kernels.llvm.emitter import INT64, Emitter
 
 RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
 
@@ -59,30 +59,20 @@ def pointer(typingctx: Any, address: Any, like: Any) -> Any:
     return kind(types.int64, like), generate
 
 
-@intrinsic
-def address_of(typingctx: Any, record: Any) -> Any:
-    """Return the address of a record."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(args[0], INT64)
-
-    return types.int64(record), generate
-
-
 @emitted
-def item_bytes(emit: Emitter, like: Any) -> int:
+def item_bytes(emit: Emitter, like) -> int:
     """Return how many bytes one number of this precision takes."""
-    return emit.whole(emit.bits // 8)  # type: ignore[no-any-return]
+    return emit.whole(emit.bits // 8)
 
 
 @emitted
-def vector_lanes(emit: Emitter, like: Any) -> int:
+def vector_lanes(emit: Emitter, like) -> int:
     """Return how many numbers of this precision one vector holds."""
-    return emit.whole(emit.count)  # type: ignore[no-any-return]
+    return emit.whole(emit.count)
 
 
 @emitted
-def prefetch(emit: Emitter, address: Any) -> None:
+def prefetch(emit: Emitter, address) -> None:
     """Prefetch the cache line at an address."""
     emit.prefetch(emit.pointer(address))
 
@@ -168,19 +158,3 @@ def accumulate(emit: Emitter, positions: list[Any], sums: list[Any], beta: Any) 
         with overwrite:
             for position, total in zip(positions, sums, strict=True):
                 emit.store(total, position)
-
-
-__all__ = [
-    "accumulate",
-    "address_of",
-    "by_code",
-    "counted_loop",
-    "emitted",
-    "item_bytes",
-    "lanes",
-    "named_parameters",
-    "pointer",
-    "prefetch",
-    "sum_loop",
-    "vector_lanes",
-]

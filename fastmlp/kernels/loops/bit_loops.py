@@ -110,9 +110,7 @@ def _zeros(rows: Rows) -> Row:
 
 
 @emitted
-def gather_pixels(
-    emit: Emitter, columns: Any, c: Any, q: Any, q_row: Any, pair_list: Any, table: Any, beta: Any
-) -> None:
+def gather_pixels(emit: Emitter, columns, c, q, q_row, pair_list, table, beta) -> None:
     """c = beta c + sum over the pairs k of an image's list of t[v] q[2k] + t[v'] q[2k + 1]."""
     source = emit.pointer(q)
 
@@ -121,7 +119,7 @@ def gather_pixels(
             terms = zip(factors, numbers, sums, strict=True)
             return [rows.fma(t, rows.load(rows.at(source, n, q_row)), s) for t, n, s in terms]
 
-        # the sums of even and of odd pixels are apart: additions wait for half as many others
+        # two sums, of even and of odd pixels: each addition waits for half as many others
         zeros = [_zeros(rows), _zeros(rows)]
         even, odd = over_list(rows, pair_list, emit.pointer(table), zeros, body)
         total = [emit.builder.fadd(a, b) for a, b in zip(even, odd, strict=True)]
@@ -131,9 +129,7 @@ def gather_pixels(
 
 
 @emitted
-def scatter_pixels(
-    emit: Emitter, columns: Any, c: Any, c_row: Any, q: Any, pair_list: Any, table: Any, like: Any
-) -> None:
+def scatter_pixels(emit: Emitter, columns, c, c_row, q, pair_list, table, like) -> None:
     """c[2k] += t[v] q and c[2k + 1] += t[v'] q for each pair k of an image's list."""
     target = emit.pointer(c)
 
@@ -163,9 +159,8 @@ def _sample_pixels(rows: Rows, images: Any, pixels: Any, table: Any, k: Any) -> 
 
 @emitted
 def gather_samples(
-    emit: Emitter, columns: Any, c: Any, c_row: Any, q: Any, q_row: Any, word: Any, images: Any,
-    pixels: Any, table: Any, beta: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, columns, c, c_row, q, q_row, word, images, pixels, table, beta
+) -> None:
     """c[0] = beta c[0] + sum of t[v] q[k], c[1] = beta c[1] + sum of t[v'] q[k].
 
     word : of the samples k; images : address of the addresses of their images; pixels : bytes from
@@ -188,13 +183,12 @@ def gather_samples(
 
 @emitted
 def scatter_samples(
-    emit: Emitter, columns: Any, c: Any, c_row: Any, q: Any, q_next: Any, q_row: Any, word: Any,
-    word_next: Any, images: Any, pixels: Any, table: Any, like: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, columns, c, c_row, q, q_next, q_row, word, word_next, images, pixels, table, like
+) -> None:
     """c[k] += t[v] q[0] + t[v'] q[1] for each sample k, and with PAIRS = 2 the next pair likewise.
 
-    Samples in both pairs come first, then those in one: each takes its pairs in order. q_next can
-    be read even where word_next is 0. Other arguments as in `gather_samples`.
+    Samples in both pairs come first, then those in one; each sample adds the first pair before the
+    next. q_next is a valid address even where word_next is 0; the rest is as in `gather_samples`.
     """
     builder, target = emit.builder, emit.pointer(c)
     pixels_next = builder.add(pixels, INT64(2))
@@ -230,9 +224,7 @@ def scatter_samples(
 
 
 @emitted
-def sum_rows(
-    emit: Emitter, columns: Any, c: Any, q: Any, q_row: Any, count: Any, beta: Any
-) -> None:
+def sum_rows(emit: Emitter, columns, c, q, q_row, count, beta) -> None:
     """c = beta c + sum over k = 0, …, count - 1 of q[k]: a product in which every factor is 1."""
 
     def instructions(rows: Rows) -> None:
@@ -248,10 +240,7 @@ def sum_rows(
 
 
 @emitted
-def gather_outputs(
-    emit: Emitter, c: Any, goes_on: Any, p: Any, word: Any, word_next: Any, q: Any, q_k: Any,
-    beta: Any,
-) -> None:  # fmt: skip
+def gather_outputs(emit: Emitter, c, goes_on, p, word, word_next, q, q_k, beta) -> None:
     """c = beta c + sum over the outputs k of two words of p[k] q[k], in PANEL_VECTORS vectors.
 
     Where `goes_on` is not 0, the sums begin with c. p[k] lies k elements behind p.

@@ -22,15 +22,10 @@ from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
 WORD_BYTES = 8
 
 
-def words_of(inputs: int) -> int:
-    """Return how many words the pairs of an image of so many pixels have."""
-    return -(-inputs // (2 * PART))
-
-
 @emitted
-def count_bits(emit: Emitter, word: Any) -> int:
+def count_bits(emit: Emitter, word) -> int:
     """Return how many bits of a word are set."""
-    return emit.builder.ctpop(word)  # type: ignore[no-any-return]
+    return emit.builder.ctpop(word)
 
 
 def _nonzero_pairs(emit: Emitter, address: Any, count: int) -> Any:
@@ -42,19 +37,17 @@ def _nonzero_pairs(emit: Emitter, address: Any, count: int) -> Any:
 
 
 @emitted
-def word_of_64(emit: Emitter, pixels: Any) -> int:
+def word_of_64(emit: Emitter, pixels) -> int:
     """Return the word of the 64 pairs at an address."""
     builder, half = emit.builder, PART // 2
     high = _nonzero_pairs(emit, builder.add(pixels, INT64(2 * half)), half)
-    return builder.or_(  # type: ignore[no-any-return]
-        _nonzero_pairs(emit, pixels, half), builder.shl(high, INT64(half))
-    )
+    return builder.or_(_nonzero_pairs(emit, pixels, half), builder.shl(high, INT64(half)))
 
 
 @emitted
-def word_of_8(emit: Emitter, pixels: Any) -> int:
+def word_of_8(emit: Emitter, pixels) -> int:
     """Return the word of the 8 pairs at an address."""
-    return _nonzero_pairs(emit, pixels, 8)  # type: ignore[no-any-return]
+    return _nonzero_pairs(emit, pixels, 8)
 
 
 @jit
@@ -72,9 +65,10 @@ def image_word(pixels, pairs):
     return word
 
 
-def list_bytes(pairs: int) -> int:
-    """Return how many bytes the list of an image of so many pairs takes: see `list_pairs`."""
-    return 64 + 4 * pairs
+def words_bytes(inputs: int, by_image: bool) -> int:
+    """Return how many bytes the words of an image take, or by image its list (`list_pairs`)."""
+    pairs = (inputs + 1) // 2
+    return 64 + 4 * pairs if by_image else -(-pairs // PART) * WORD_BYTES
 
 
 def _compress(emit: Emitter, pixels: Any, first: Any, target: Any, count: int) -> Any:
@@ -100,15 +94,15 @@ def _compress(emit: Emitter, pixels: Any, first: Any, target: Any, count: int) -
 
 
 @emitted
-def compress_16(emit: Emitter, pixels: Any, first: Any, target: Any) -> int:
+def compress_16(emit: Emitter, pixels, first, target) -> int:
     """Write the entries of 16 pairs that are not zero; return how many there were."""
-    return _compress(emit, pixels, first, target, 16)  # type: ignore[no-any-return]
+    return _compress(emit, pixels, first, target, 16)
 
 
 @emitted
-def compress_8(emit: Emitter, pixels: Any, first: Any, target: Any) -> int:
+def compress_8(emit: Emitter, pixels, first, target) -> int:
     """Write the entries of 8 pairs that are not zero; return how many there were."""
-    return _compress(emit, pixels, first, target, 8)  # type: ignore[no-any-return]
+    return _compress(emit, pixels, first, target, 8)
 
 
 @jit
@@ -136,7 +130,7 @@ def list_pairs(pixels, pairs, target):
 
 @jit
 def mark_samples(images, rows, first, last, pairs, words):
-    """Write, for the pairs of the runs first, …, last - 1, in which samples of a part they are.
+    """Write the words of the pairs of runs first, …, last - 1: in which samples each is not zero.
 
     A run is PART pairs; the word of pair k is the k-th. images : address of the addresses of the
     part's images, `rows` of them.
@@ -159,18 +153,18 @@ def mark_samples(images, rows, first, last, pairs, words):
 
 
 @emitted
-def nonzero_outputs(emit: Emitter, address: Any, like: Any) -> int:
+def nonzero_outputs(emit: Emitter, address, like) -> int:
     """Return the word of the numbers of PANEL_VECTORS adjacent vectors: at most 64."""
     builder, word, source = emit.builder, INT64(0), emit.pointer(address)
     for j in range(0, PANEL_VECTORS * emit.count, emit.count):
         numbers = emit.number(emit.load(emit.at(source, 0, 0, j)))
         found = builder.bitcast(numbers.compare("!=", 0), ir.IntType(emit.count))
         word = builder.or_(word, builder.shl(builder.zext(found, INT64), INT64(j)))
-    return word  # type: ignore[no-any-return]
+    return word
 
 
 @emitted
-def transpose_bits(emit: Emitter, target: Any, source: Any) -> None:
+def transpose_bits(emit: Emitter, target, source) -> None:
     """target[j] bit i = source[i] bit j, for 64 words (Warren, Hacker's Delight, 7-3).
 
     For j = 32, 16, …, 1: the bits that lie j positions up in row i and those in row i + j change

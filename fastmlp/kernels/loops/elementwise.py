@@ -1,4 +1,4 @@
-"""Formulas over tiles and rows: one switch over each table, so that no row is named by hand."""
+"""Formulas over tiles and rows, each with one switch over its table."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any
 
 from numba.core import cgutils, types
 
-from fastmlp.functions import ACTIVATIONS
+from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS, OWN
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter, Number
 from fastmlp.kernels.llvm.intrinsics import by_code, emitted
-from fastmlp.kernels.loops import formulas
 from fastmlp.kernels.memory.records import MOST_SLOTS
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
-# Vectors of a block that a pass takes, as the loads of one would wait for the stores of the other
+# Vectors of a block in one pass of the loop: the loads of one do not wait for the stores before
 UNROLL = 4
 KEEPS_Z = sum(1 << row.code for row in ACTIVATIONS.values() if row.keeps == "z")
 
@@ -46,10 +45,10 @@ def _over_block(emit: Emitter, count: Any, addresses: list[Any], body: Callable[
     builder, zero = emit.builder, emit.whole(0)
     pointers, wide = [emit.pointer(address) for address in addresses], UNROLL * emit.count
     whole = builder.and_(count, emit.whole(-wide))
-    for begin, end, vectors in ((zero, whole, UNROLL), (whole, count, 1)):
-        step = emit.whole(vectors * emit.count)
+    for begin, end, unrolled in ((zero, whole, UNROLL), (whole, count, 1)):
+        step = emit.whole(unrolled * emit.count)
         with cgutils.for_range_slice(builder, begin, end, step) as (j, _):
-            for k in range(0, vectors * emit.count, emit.count):
+            for k in range(0, unrolled * emit.count, emit.count):
                 column = builder.add(j, emit.whole(k))
                 _pass(emit, [emit.at(p, 0, 0, column) for p in pointers], body)
 
@@ -60,9 +59,8 @@ def _pass(emit: Emitter, positions: list[Any], body: Callable[..., Any]) -> None
 
 @emitted
 def activation_tile(
-    emit: Emitter, activation: Any, a: Any, a_row: Any, kept: Any, z: Any, z_row: Any, b: Any,
-    rows: Any, columns: Any, like: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, activation, a, a_row, kept, z, z_row, b, rows, columns, like
+) -> None:
     """`activate`, emitted."""
     operands = [(a, a_row), (kept, a_row), (z, z_row), (b, emit.whole(0))]
 
@@ -71,7 +69,7 @@ def activation_tile(
             weighted = load(2) + load(3)
             if ACTIVATIONS[name].keeps == "z":
                 emit.store(weighted.value, positions[1])
-            emit.store(formulas.ACTIVATIONS[name].f(weighted).value, positions[0])
+            emit.store(vectors.ACTIVATIONS[name].f(weighted).value, positions[0])
 
         return lambda: _over_tile(emit, rows, columns, operands, body)
 
@@ -83,22 +81,19 @@ def activate(activation, a, a_row, kept, z, z_row, b, rows, columns, like: float
     """a = f(z + b) on a tile; softmax, which needs whole rows, is left at z + b.
 
     All are addresses; rows of a and kept are a_row elements apart, those of z z_row, and have
-    space for whole vectors. Where f keeps z, kept = z + b, which may be z; it may be a, where
+    space for whole vectors. Where f keeps z, kept = z + b: kept may be z, and is a where
     nobody reads it. a may be z.
     """
     activation_tile(activation, a, a_row, kept, z, z_row, b, rows, columns, like)
 
 
 @emitted
-def slope_tile(
-    emit: Emitter, activation: Any, dz: Any, dz_row: Any, kept: Any, kept_row: Any, rows: Any,
-    columns: Any, like: Any,
-) -> None:  # fmt: skip
+def slope_tile(emit: Emitter, activation, dz, dz_row, kept, kept_row, rows, columns, like) -> None:
     """`times_slope`, emitted."""
 
     def tile_of(name: str) -> Callable[[], None]:
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
-            emit.store(formulas.ACTIVATIONS[name].slope(load(0), load(1)).value, positions[0])
+            emit.store(vectors.ACTIVATIONS[name].slope(load(0), load(1)).value, positions[0])
 
         return lambda: _over_tile(emit, rows, columns, [(dz, dz_row), (kept, kept_row)], body)
 
@@ -114,33 +109,32 @@ def times_slope(activation, dz, dz_row, kept, kept_row, rows, columns, like: flo
 
 @jit
 def keeps_z(activation):
-    """Return whether slopes are computed from z, and not from a."""
+    """Return whether derivatives are computed from z, and not from a."""
     return (KEEPS_Z >> activation) & 1 == 1
 
 
 @emitted
-def integral(emit: Emitter, activation: Any, z: Any, a: Any) -> float:
+def integral(emit: Emitter, activation, z, a) -> float:
     """F(z), with F' = f, for one output; 0 where the table has none. Softmax has its own."""
     one = Emitter(emit.context, emit.builder, emit.element, 1)
     result = cgutils.alloca_once_value(emit.builder, one.constant(0.0))
 
     def value_of(name: str) -> Callable[[], None]:
         def store() -> None:
-            formula = formulas.ACTIVATIONS[name].integral
+            formula = vectors.ACTIVATIONS[name].integral
             if formula is not None:
                 emit.builder.store(formula(one.number(z), one.number(a)).value, result)
 
         return store
 
     by_code(emit, activation, {row.code: value_of(name) for name, row in ACTIVATIONS.items()})
-    return emit.builder.load(result, typ=one.scalar)  # type: ignore[no-any-return]
+    return emit.builder.load(result, typ=one.scalar)
 
 
 @emitted
 def optimizer_row(
-    emit: Emitter, optimizer: Any, w: Any, state_0: Any, state_1: Any, g: Any, count: Any,
-    coefficients: Any, like: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, optimizer, w, state_0, state_1, g, count, coefficients, like
+) -> None:
     """`optimizer_step`, emitted."""
     double = emit.context.get_value_type(types.float64)
     numbers = []
@@ -159,7 +153,7 @@ def optimizer_row(
 
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
             old = [load(number) for number in range(len(addresses))]
-            new = formulas.OPTIMIZERS[name](old[0], load(len(addresses)), old[1:], numbers)
+            new = vectors.OPTIMIZERS[name](old[0], load(len(addresses)), old[1:], numbers)
             for number, position in zip(new, positions, strict=False):
                 emit.store(number.value, position)
 
@@ -182,7 +176,7 @@ def _over_row(formula: Callable[[Number, Number], Number]) -> Any:
     """Return compiled a[j] = formula(c[j], s) for one row of whole vectors and a number s."""
 
     @emitted
-    def over_row(emit: Emitter, a: Any, c: Any, columns: Any, s: Any) -> None:
+    def over_row(emit: Emitter, a, c, columns, s) -> None:
         zero, factor = emit.whole(0), Number(emit, emit.broadcast(s))
 
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
@@ -193,7 +187,7 @@ def _over_row(formula: Callable[[Number, Number], Number]) -> Any:
     return over_row
 
 
-exp_of_difference = _over_row(lambda z, peak: formulas.exp(z - peak))
+exp_of_difference = _over_row(lambda z, peak: vectors.exp(z - peak))
 divide = _over_row(lambda a, total: a / total)
 times = _over_row(lambda a, factor: a * factor)
 
@@ -202,9 +196,7 @@ def _copied(source: Callable[[Emitter, Callable[[int], Number]], Any]) -> Any:
     """Return compiled a[i, j] = c[i, j], or what else `source` makes of it, on a tile."""
 
     @emitted
-    def copied(
-        emit: Emitter, a: Any, a_row: Any, c: Any, c_row: Any, rows: Any, columns: Any, like: Any
-    ) -> None:
+    def copied(emit: Emitter, a, a_row, c, c_row, rows, columns, like) -> None:
         def body(positions: list[Any], load: Callable[[int], Number]) -> None:
             emit.store(source(emit, load), positions[0])
 

@@ -44,7 +44,7 @@ def _folded(combine: Callable[[Number, Number], Number], neutral: float) -> Any:
     """Return a compiled function (address, columns, like) that combines the numbers of a row."""
 
     @emitted
-    def folded(emit: Emitter, address: Any, columns: Any, like: Any) -> float:
+    def folded(emit: Emitter, address, columns, like) -> float:
         none = emit.constant(neutral)
 
         def body(_: Any, vector: Number, counts: Any, so_far: Any) -> Any:
@@ -52,64 +52,43 @@ def _folded(combine: Callable[[Number, Number], Number], neutral: float) -> Any:
             return combine(emit.number(so_far), emit.number(value)).value
 
         found = _over_vectors(emit, address, columns, none, body)
-        return emit.fold(found, combine)  # type: ignore[no-any-return]
+        return emit.fold(found, combine)
 
     return folded
 
 
-# NaN is passed over here: it shows in the sum
+# a NaN is not found here; it shows in the sum
 largest = _folded(lambda one, other: one.where(one.compare(">", other), other), -math.inf)
 total = _folded(operator.add, 0.0)
 
 
 @emitted
-def is_beaten(emit: Emitter, address: Any, columns: Any, wanted: Any, best: Any) -> bool:
+def is_beaten(emit: Emitter, address, columns, wanted, best) -> bool:
     """Return whether a number of a row is larger than best, or equal and before `wanted`."""
     builder, bar = emit.builder, emit.broadcast(best)
     flags = ir.VectorType(ir.IntType(1), emit.count)
 
     def body(j: Any, value: Number, counts: Any, so_far: Any) -> Any:
         ties = builder.and_(value.compare("==", bar), emit.before(builder.sub(wanted, j)))
-        beats = builder.or_(value.compare(">", bar), ties)
+        # not "<=", so that NaN beats all, as it names no class
+        beats = builder.or_(builder.not_(value.compare("<=", bar)), ties)
         return builder.or_(so_far, builder.and_(counts, beats))
 
     found = _over_vectors(emit, address, columns, ir.Constant(flags, None), body)
     bits = builder.bitcast(found, ir.IntType(emit.count))
-    return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))  # type: ignore[no-any-return]
-
-
-def _first(holds: Callable[[Number, Any], Any]) -> Any:
-    """Return a compiled function of the first number of a row for which that holds; or columns."""
-
-    @emitted
-    def first(emit: Emitter, address: Any, columns: Any, bar: Any) -> int:
-        builder, bars, lane = emit.builder, emit.broadcast(bar), ir.IntType(emit.count)
-
-        def body(j: Any, value: Number, counts: Any, so_far: Any) -> Any:
-            bits = builder.bitcast(builder.and_(counts, holds(value, bars)), lane)
-            none = builder.icmp_unsigned("==", bits, lane(0))
-            number = builder.zext(builder.cttz(bits, ir.IntType(1)(0)), columns.type)
-            is_open = builder.icmp_signed("==", so_far, columns)
-            here = builder.and_(is_open, builder.not_(none))
-            return builder.select(here, builder.add(j, number), so_far)
-
-        return _over_vectors(emit, address, columns, columns, body)  # type: ignore[no-any-return]
-
-    return first
-
-
-_first_equal = _first(lambda value, bar: value.compare("==", bar))
-_first_nan = _first(lambda value, bar: value.compare("!=", value))
+    return builder.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
 
 
 @jit
 def class_of(address, columns, like):
     """Return the class that a row of outputs names, as `functions.classes_of` does."""
-    if _first_nan(address, columns, like) != columns:
+    a, best, is_nan = numbers_at(address, columns, like), 0, False
+    for j in range(columns):
+        is_nan |= a[j] != a[j]
+        best = j if a[j] > a[best] else best
+    if is_nan:
         return NO_CLASS
-    if columns == 1:
-        return int(numbers_at(address, 1, like)[0] >= type(like)(0.5))
-    return _first_equal(address, columns, largest(address, columns, like))
+    return best if columns > 1 else int(a[0] >= type(like)(0.5))
 
 
 @jit

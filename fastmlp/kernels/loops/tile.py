@@ -59,9 +59,8 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
 
 @emitted
 def multiply_tile(
-    emit: Emitter, height: Any, is_slim: Any, c: Any, c_row: Any, p: Any, p_row: Any, p_k: Any,
-    p_run: Any, p_jump: Any, q: Any, q_k: Any, length: Any, beta: Any,
-) -> None:  # fmt: skip
+    emit: Emitter, height, is_slim, c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta
+) -> None:
     """`multiply` for one tile, of a height in HEIGHTS, of TILE_VECTORS vectors or, slim, of one."""
     args = (c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta)
     builder = emit.builder
@@ -113,9 +112,7 @@ def multiply(c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, rows, columns, leng
 
 
 @emitted
-def dot_rows(
-    emit: Emitter, c: Any, w: Any, w_row: Any, q: Any, rows: Any, columns: Any, like: Any
-) -> None:
+def dot_rows(emit: Emitter, c, w, w_row, q, rows, columns, like) -> None:
     """c[i] = sum over j of w[i, j] q[j], for rows of one vector of which `columns` count."""
     target, source, counts = emit.pointer(c), emit.pointer(w), emit.before(columns)
     factors = emit.load(emit.pointer(q))

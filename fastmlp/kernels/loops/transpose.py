@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
 
 from fastmlp.kernels.llvm.compile import shared
@@ -12,9 +10,7 @@ from fastmlp.kernels.llvm.intrinsics import emitted, item_bytes, vector_lanes
 
 
 @emitted
-def transpose_square(
-    emit: Emitter, target: Any, target_row: Any, source: Any, source_row: Any, like: Any
-) -> None:
+def transpose_square(emit: Emitter, target, target_row, source, source_row, like) -> None:
     """target[j, i] = source[i, j] for a square as wide as one vector; rows are strided."""
     # A vector is made of lanes of 128 bits, between which data move slowly. So lane q of the
     # vector (m, c) is loaded from row q part + m, columns c part, …; what is left is the

@@ -45,8 +45,8 @@ LAYER = np.dtype(
         ("b", "i8"),  # -> (panels * width,)
         ("w_state", "i8", MOST_SLOTS),  # -> the optimiser's state of w, laid out like w; train
         ("b_state", "i8", MOST_SLOTS),  # -> and of b; train
-        ("z", "i8"),  # -> weighted sums, laid out like a, if slopes need them; or 0; train
-        ("a", "i8"),  # -> outputs (B, O) with room for whole panels; train
+        ("z", "i8"),  # -> weighted sums, laid out like a, if derivatives need them; or 0; train
+        ("a", "i8"),  # -> outputs (B, O) with space for whole panels; train
         ("dz", "i8"),  # -> deltas (B, O), laid out like a; train
         ("a_row", "i8"),  # between two rows of a panel of a
         ("a_panel", "i8"),  # between two panels of a
@@ -57,17 +57,19 @@ LAYER = np.dtype(
 # Read by both kinds of job, unless "train" or "infer" stands behind the field
 JOB = np.dtype(
     [
-        ("images", "i8"),  # -> (N, I)
+        ("addresses", "i8"),  # -> int64 (samples,): of the images in their order, and more
         ("image_kind", "i8"),  # UINT8, FLOAT32 or FLOAT64
-        ("image_row", "i8"),  # between two images
         ("images_as", "i8"),  # DENSE, BY_IMAGE or BY_PAIR
         ("scale", "f8"),  # factor on the images
         ("table", "i8"),  # -> (256,): scale times each value of a byte
-        ("samples", "i8"),  # images of the order, or to infer
+        ("samples", "i8"),  # how many images
         ("scratch", "i8"),  # -> private memory for each member
         ("scratch_bytes", "i8"),  # of one member
         ("outputs", "i8"),  # -> (samples, O): what is inferred; infer
         ("classes", "i8"),  # -> int64 (samples,): what is inferred instead; or 0; infer
+        ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of two steps
+        ("words_bytes", "i8"),  # of one sample
+        ("x_row", "i8"),  # between two rows of dense images
         ("cost", "i8"),  # code; train, as all that follows
         ("optimizer", "i8"),  # code
         ("batch_size", "i8"),
@@ -79,9 +81,7 @@ JOB = np.dtype(
         ("factors", "i8"),  # -> (samples,): what each sample's delta is multiplied by
         ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
-        ("words", "i8"),  # -> int64, two minibatches: which pairs of pixels are not zero
         ("x", "i8"),  # -> two minibatches (2, B, I) of dense images
-        ("x_row", "i8"),  # between two rows of them
     ]
 )
 

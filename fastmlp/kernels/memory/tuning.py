@@ -1,7 +1,7 @@
 """What another processor would change: the sizes of tiles and panels, and thresholds.
 
-No result depends on them: every sum keeps its order. Figures were measured on two cores of an AMD
-Zen 4 with vectors of 64 bytes.
+Figures without a name are of two cores of an AMD Zen 4, with vectors of 64 bytes. The order of
+sums, and with it the last bits of results, depends on BY_PAIR_FROM, PART and UPDATE_DEPTH.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 
 # The dense tile: rows x vectors of sums, plus their operands, fill the registers (32 or 16).
-# 96 % of the FMA peak; 12 rows of 32 registers gained nothing
+# 96 % of the FMA peak; 12 rows of 32 registers gained nothing. TILE_ROWS is free; the loops are
+# written for TILE_VECTORS = 2
 TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
 TILE_VECTORS = 2
 # Vectors of a panel at most: a pair's two rows of sums, or of weights, in registers. Narrower
-# panels were slower in the sparse loops
+# panels were slower in the sparse loops. Panels are 1, 2 or 4 vectors wide, and a word has a bit
+# for each of at most 64 columns
 PANEL_VECTORS = 4
 # Neighbouring pairs of pixels that the first layer's forward takes at once, where their weights fit
 # in the registers: a sample in both then costs one round of stores. It saves 5 % of an epoch of
@@ -38,7 +40,7 @@ DENSE_FROM = 0.75
 PANELS_BYTES = 2**18
 # Rows whose product is multiplied by the slope while both are still in the L1 cache
 SLOPE_ROWS = 4 * TILE_ROWS
-# Samples that an update takes at once: so many rows of dz stay in the L1 cache
+# Samples that an update takes at once, two parts: so many rows of dz stay in the L1 cache
 UPDATE_DEPTH = 2 * PART
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_PAIRS = 64

@@ -27,9 +27,8 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 def delta(layer, below, batch, scratch, member, members, like):
     """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
 
-    A unit is a panel of the layer below and a tile of samples. w^T is made for each panel. Where
-    the outputs of the layer above are zero often enough, their deltas, which are zero, too, are
-    left out.
+    A unit is a panel of the layer below and a tile of samples. w^T is made for each panel. If
+    enough outputs of `layer` are zero, so are their deltas, and they are skipped.
     """
     if batch == 1 and layer.panels == 1 and layer.width == vector_lanes(like):
         if member == 0:

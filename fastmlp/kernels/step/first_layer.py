@@ -14,7 +14,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.functions.optimizers import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import address_of, item_bytes, prefetch
+from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
 from fastmlp.kernels.loops.bit_loops import (
     gather_pixels,
     gather_samples,
@@ -35,11 +35,7 @@ from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import (
     LINE_BYTES,
     batch_at,
-    image_addresses,
-    list_at,
-    list_distance,
     pairs_of,
-    parts_of,
     prefetch_image,
     prefetch_pixels,
     words_at,
@@ -53,9 +49,9 @@ from fastmlp.kernels.step.update import (
 from fastmlp.kernels.team.units import panels_of, share, units_of
 
 
-def scratch_bytes(layers: Array, item: int) -> int:
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch these phases use: a part's z; gradients of UPDATE_PAIRS pairs."""
-    return max(PART, 2 * UPDATE_PAIRS) * int(layers["width"][0]) * item
+    return max(PART, 2 * UPDATE_PAIRS) * int(layers["width"][0]) * dtype.itemsize
 
 
 @shared
@@ -65,7 +61,7 @@ def forward_pairs(
     """z = x w for one panel and one part, of so many rows, pair by pair; z is packed.
 
     images : address of the addresses of this part's images
-    following : address of the next part's images, one behind the other, to be prefetched; or 0
+    following : address of the next part's pixels, whose images are adjacent, to prefetch; or 0
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     width, w_row, pairs = layer.width, layer.w_row, pairs_of(layer.inputs)
@@ -73,7 +69,7 @@ def forward_pairs(
     clear(z, width, rows, width, like)
     for pair in range(0, pairs, PAIRS):
         if following != 0:
-            # as many bytes as a pair of PART samples has: of all images by the last pair
+            # 2 PART bytes at each pair: after the last pair, all of them
             begin = following + pair * (2 * PART)
             for line in range(begin, begin + PAIRS * (2 * PART), LINE_BYTES):
                 prefetch(line)
@@ -88,32 +84,23 @@ def forward_pairs(
 
 
 @shared
-def update_pairs(
-    job_address, layer_address, step, panel, first, last, addresses, scratch, like: float
-):
+def update_pairs(job_address, layer_address, step, panel, first, last, scratch, like: float):
     """w = keep w + x^T dz for one panel and the pairs first, …, last - 1, pair by pair.
 
-    For a general optimiser, the sums are gradients, which go to the scratch. addresses : where
-    the addresses of the images begin
+    For a general optimiser, the sums are gradients, which go to the scratch.
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     width, one, fused = layer.width, type(like)(1), is_fused(job.optimizer)
     coefficients = coefficients_at(job, step, WEIGHTS)
     keep = kept_share(coefficients, like)
-    offset, batch = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)[1]
+    offset, (position, batch) = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)
     target = layer.w + offset if fused else scratch
-    for part in range(parts_of(batch)):
-        dz, beta = (
-            layer.dz + row_offset(layer, panel, part * PART, like),
-            keep if part == 0 else one,
-        )
-        words = words_at(job, step, layer.inputs, part * PART)
-        word, images = (
-            numbers_at(words, last, np.int64(0)),
-            image_addresses(job, step, addresses) + part * PART * 8,
-        )
-        # the words of these are made next: prefetched any earlier, half are gone again by then
-        following = image_addresses(job, step + 1, addresses) + part * PART * 8
+    for i in range(0, batch, PART):
+        dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else one
+        word = numbers_at(words_at(job, step, i), last, np.int64(0))
+        images = job.addresses + (position + i) * 8
+        # their words are made next; prefetched earlier, half of them would be evicted before
+        following = images + job.batch_size * 8
         for pair in range(first, last):
             prefetch_pixels(following, pair)
             if word[pair] != 0 or beta != one:
@@ -130,14 +117,13 @@ def update_pairs(
 def forward_lists(job_address, layer_address, panel, rows, lists, following, z, z_row, like: float):
     """z = x w for one panel, image by image; lists : address of the first one's list.
 
-    following : position of as many images that are prefetched, one behind the other, as all at
-        once would wait for each other; or -1
+    following : position in the order of the first of `rows` images to prefetch, one at each image,
+        as all at once would wait for each other; or -1
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
-    distance = list_distance(layer.inputs)
     for i in range(rows):
-        z_i, own = z + i * z_row * size, lists + i * distance
+        z_i, own = z + i * z_row * size, lists + i * job.words_bytes
         if following >= 0:
             prefetch_image(job, layer.inputs, following + i)
         gather_pixels(layer.width, z_i, w, layer.w_row, own, job.table, zero)
@@ -147,67 +133,58 @@ def forward_lists(job_address, layer_address, panel, rows, lists, following, z, 
 def update_lists(job_address, layer_address, panel, rows, lists, like: float):
     """w += x^T dz for one panel, image by image; arguments as in `forward_lists`."""
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w, distance = layer.w + weight_offset(layer, panel, 0, like), list_distance(layer.inputs)
+    w = layer.w + weight_offset(layer, panel, 0, like)
     dz = layer.dz + row_offset(layer, panel, 0, like)
     for i in range(rows):
-        dz_i, own = dz + i * layer.a_row * size, lists + i * distance
+        dz_i, own = dz + i * layer.a_row * size, lists + i * job.words_bytes
         # packed rows are `width` apart, which is a constant where a loop is that wide
         scatter_pixels(layer.width, w, layer.width, dz_i, own, job.table, like)
 
 
 @jit
-def forward_first(job, layer, step, addresses, scratch, member, members, like):
+def forward_first(job, layer, step, scratch, member, members, like):
     """a = f(x w + b) of the first layer. A unit is a panel and a part, or a panel and an image."""
-    images, batch = image_addresses(job, step, addresses), batch_at(job, step)[1]
+    (position, batch), width = batch_at(job, step), layer.width
     rows = PART if job.images_as == BY_PAIR else 1
-    units, width = (batch + rows - 1) // rows, layer.width
+    units = (batch + rows - 1) // rows
     first, last = share(layer.panels * units, member, members)
     begin, end = panels_of(first, last, units)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, units)
         if job.images_as != BY_PAIR:
-            z = layer.a + row_offset(layer, panel, low, like)
-            lists, following = list_at(job, step, layer.inputs, low), batch_at(job, step + 1)[0]
-            forward_lists(
-                address_of(job), address_of(layer), panel, high - low, lists, following + low, z,
-                layer.a_row, like,
-            )  # fmt: skip
-            finish_tile(layer, panel, low, high - low, z, layer.a_row, width, like)
+            count, z = high - low, layer.a + row_offset(layer, panel, low, like)
+            lists, following = words_at(job, step, low), position + job.batch_size + low
+            forward_lists(job, layer, panel, count, lists, following, z, layer.a_row, like)
+            finish_tile(layer, panel, low, count, z, layer.a_row, width, like)
             continue
-        for part in range(low, high):
-            i = part * PART
-            count, words = min(PART, batch - i), words_at(job, step, layer.inputs, i)
-            forward_pairs(
-                address_of(job), address_of(layer), panel, count, words, images + i * 8, 0, scratch,
-                like,
-            )  # fmt: skip
+        for i in range(low * PART, min(high * PART, batch), PART):
+            count, words, images = (
+                min(PART, batch - i),
+                words_at(job, step, i),
+                job.addresses + (position + i) * 8,
+            )
+            forward_pairs(job, layer, panel, count, words, images, 0, scratch, like)
             finish_tile(layer, panel, i, count, scratch, width, width, like)
 
 
 @jit
-def update_first(job, layer, step, addresses, scratch, member, members, like):
+def update_first(job, layer, step, scratch, member, members, like):
     """w = keep w + x^T dz of the first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel.
 
-    addresses : as `forward_first` has had them
+    By images, `keep` is 1, as all other steps go by pairs; or 0, for a trace.
     """
-    pairs = pairs_of(layer.inputs)
+    pairs, batch = pairs_of(layer.inputs), batch_at(job, step)[1]
     if job.images_as == BY_PAIR:
         runs = (pairs + UPDATE_PAIRS - 1) // UPDATE_PAIRS
         first, last = share(layer.panels * runs, member, members)
         for unit in range(first, last):
             panel, begin = unit // runs, unit % runs * UPDATE_PAIRS
             stop = min(begin + UPDATE_PAIRS, pairs)
-            update_pairs(
-                address_of(job), address_of(layer), step, panel, begin, stop, addresses, scratch,
-                like,
-            )  # fmt: skip
+            update_pairs(job, layer, step, panel, begin, stop, scratch, like)
         return
-    batch = batch_at(job, step)[1]
-    keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
     first, last = share(layer.panels, member, members)
     for panel in range(first, last):
-        if keep == 0:  # otherwise it is 1: other steps go by pairs
+        if kept_share(coefficients_at(job, step, WEIGHTS), like) == 0:
             w = layer.w + weight_offset(layer, panel, 0, like)
             clear(w, layer.w_row, layer.inputs, layer.width, like)
-        lists = list_at(job, step, layer.inputs, 0)
-        update_lists(address_of(job), address_of(layer), panel, batch, lists, like)
+        update_lists(job, layer, panel, batch, words_at(job, step, 0), like)

@@ -62,7 +62,7 @@ def output_words(layer, panel, first):
 def leaves_out(source, target, batch):
     """Return whether a product of a layer's outputs, or deltas, leaves out the zeros among them.
 
-    source : the layer, target : the one whose panels the sums are in
+    source : the layer whose zeros are skipped; target : the layer that the product is for
     """
     if source.nonzeros == 0 or target.width != source.width:
         return False
@@ -78,9 +78,9 @@ def leaves_out(source, target, batch):
 def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
     """c = p q for `rows` rows of p, from `first` on: outputs or deltas of the layer `source`.
 
-    c : address of the first of these rows, p : of row 0. Of half the outputs, in no pattern, 0 q
-    adds nothing, and is left out; the order is that of `multiply`, and so are the bits, as long as
-    the weights are finite. The rows of q for a panel of p stay in the L1 cache.
+    c : address of the first of these rows; p : of row 0. About half the outputs are zero, without a
+    pattern: their terms are skipped. The order is that of `multiply`, and so are the bits, as long
+    as the weights are finite. The rows of q for a panel of p stay in the L1 cache.
     """
     size, p_row, zero = item_bytes(like), source.a_row, like - like
     for panel in range(source.panels):
@@ -111,7 +111,7 @@ def forward(layer, x, x_row, run, jump, batch, member, members, like):
     """a = f(x w + b) of a hidden layer. A unit is a panel and a tile of rows.
 
     x `(B, I)` has rows x_row apart, in runs of `run` columns, `jump` more apart (0: one run).
-    Rows go by once for several panels, which stay in the L2 cache.
+    For each tile of rows several panels are computed, which stay in the L2 cache.
     """
     size, tiles = item_bytes(like), (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last = share(layer.panels * tiles, member, members)

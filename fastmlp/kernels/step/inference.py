@@ -6,8 +6,8 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import address_of, item_bytes
-from fastmlp.kernels.loops.bits import list_bytes, list_pairs, mark_samples
+from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.loops.bits import list_pairs, mark_samples, words_bytes
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate
 from fastmlp.kernels.loops.reduce import class_of, softmax_rows
 from fastmlp.kernels.memory.panels import row_stride
@@ -21,19 +21,19 @@ from fastmlp.kernels.memory.records import (
 from fastmlp.kernels.memory.tuning import PART, TILE_ROWS
 from fastmlp.kernels.step.first_layer import forward_lists, forward_pairs
 from fastmlp.kernels.step.forward import multiply_panel
-from fastmlp.kernels.step.images import list_distance, load_image, pairs_of, words_per_image
+from fastmlp.kernels.step.images import load_image, pairs_of, parts_of
 from fastmlp.kernels.team.units import share
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch inference uses: two halves, from one to the other by each layer.
 
-    A half has rows of outputs, or of dense images; or the addresses and words of a part, and z.
+    A half has rows of outputs, or of dense images; or the words or lists of a part, and z.
     """
     inputs, width = int(layers["inputs"][0]), int(layers["width"][0])
     widest = max(inputs, int((layers["panels"] * layers["width"]).max()))
     rows = PART * row_stride(widest, dtype) * dtype.itemsize
-    sparse = PART * (8 + list_bytes((inputs + 1) // 2) + width * dtype.itemsize)
+    sparse = PART * (words_bytes(inputs, True) + width * dtype.itemsize)
     return 2 * _half(max(rows, sparse))
 
 
@@ -55,9 +55,9 @@ def infer(job_address, layers_address, count, barrier, scratch, member, members,
                 infer_sparse(job, layers[0], i, rows, x, a, like)
             else:
                 if l == 0:
+                    images = numbers_at(job.addresses + i * 8, rows, np.int64(0))
                     for r in range(rows):
-                        image = x + r * x_row * size
-                        load_image(job, i + r, layers[0].inputs, image, like)
+                        load_image(job, images[r], layers[0].inputs, x + r * x_row * size, like)
                 infer_layer(layers[l], x, x_row, a, rows, like)
             x, a, x_row = a, x, layers[l].a_row
         if top.activation == SOFTMAX:
@@ -95,25 +95,18 @@ def write_answers(job, top, a, first, rows, like):
 def infer_sparse(job, layer, first, rows, scratch, a, like):
     """a = f(x w + b) of the first layer, for images first, first + 1, …, without their zeros."""
     size, width, f, pairs = item_bytes(like), layer.width, layer.activation, pairs_of(layer.inputs)
-    images, words = scratch, scratch + PART * 8
-    runs, distance = words_per_image(layer.inputs), list_distance(layer.inputs)
-    z, address = words + PART * distance, numbers_at(images, PART, np.int64(0))
-    for r in range(PART):
-        address[r] = job.images + min(first + r, job.samples - 1) * job.image_row
+    images, words, z = job.addresses + first * 8, scratch, scratch + PART * job.words_bytes
+    address = numbers_at(images, rows + 1, np.int64(0))
     if job.images_as == BY_IMAGE:
         for r in range(rows):
-            list_pairs(address[r], pairs, words + r * distance)
+            list_pairs(address[r], pairs, words + r * job.words_bytes)
     else:
-        mark_samples(images, rows, 0, runs, pairs, words)
-    following = job.images + (first + rows) * job.image_row
+        mark_samples(images, rows, 0, parts_of(pairs), pairs, words)
+    following = address[rows]
     for panel in range(layer.panels):
         target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
         if job.images_as == BY_IMAGE:
-            forward_lists(
-                address_of(job), address_of(layer), panel, rows, words, -1, z, width, like
-            )
+            forward_lists(job, layer, panel, rows, words, -1, z, width, like)
         else:
-            forward_pairs(
-                address_of(job), address_of(layer), panel, rows, words, images, following, z, like
-            )
+            forward_pairs(job, layer, panel, rows, words, images, following, z, like)
         activate(f, target, layer.a_row, target, z, width, b, rows, width, like)

@@ -26,9 +26,9 @@ from fastmlp.kernels.team.units import share
 SQUARED_ERROR, CROSS_ENTROPY = COSTS["squared_error"].code, COSTS["cross_entropy"].code
 
 
-def scratch_bytes(layers: Array, item: int) -> int:
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses: z of two tiles' rows, and a row of zeros."""
-    return (2 * TILE_ROWS + 1) * int(layers["panels"][-1] * layers["width"][-1]) * item
+    return (2 * TILE_ROWS + 1) * int(layers["panels"][-1] * layers["width"][-1]) * dtype.itemsize
 
 
 @jit
@@ -96,7 +96,7 @@ def target_of(targets, label, j, like):
 
 @jit
 def judge_row(z, a, dz, columns, label, targets, activation, cost, factor, log_sum):
-    """dz = factor dC/dz for one sample, but for f'(z); return its cost C.
+    """dz = factor dC/da of one sample, or dC/dz where f'(z) is no separate factor; return C.
 
     log_sum : for softmax, log sum e^z
     """
@@ -165,8 +165,8 @@ def is_hit(a, columns, label, targets, like):
     """Return whether the largest output is the target's; a single output says yes from 1/2 up."""
     if columns == 1:
         half = type(like)(0.5)
-        says = numbers_at(a, 1, like)[0] >= half
-        return says == (target_of(targets, label, 0, half) >= half)
+        says = numbers_at(a, 1, like)[0]
+        return says == says and (says >= half) == (target_of(targets, label, 0, half) >= half)
     wanted = max(label, 0)
     if label < 0:
         for j in range(columns):

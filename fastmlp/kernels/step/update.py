@@ -72,8 +72,8 @@ def step_weights(job, layer, offset, gradient, count, coefficients, like):
 def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like):
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
 
-    x as in `forward`. A unit is a panel and a tile of inputs. The batch goes by in parts, each for
-    all panels, so that a part of x stays in the cache; for a general step at once.
+    x as in `forward`. A unit is a panel and a tile of inputs. A fused step takes UPDATE_DEPTH
+    samples at a time, for all panels, so that their x stays in the cache; a general one all.
     """
     size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
     coefficients = coefficients_at(job, step, WEIGHTS)
@@ -107,7 +107,7 @@ def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, member
 
 @jit
 def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficients, like):
-    """Take a general step on some rows of a panel, tile by tile, w bytes behind the first."""
+    """Take a general step on some rows of a panel, tile by tile; w : bytes from layer.w to them."""
     size, width, zero = item_bytes(like), layer.width, like - like
     for i in range(0, rows, TILE_ROWS):
         count, x_i = min(TILE_ROWS, rows - i), x + i * size
@@ -120,8 +120,8 @@ def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficient
 def update_nonzeros(job, layer, below, step, batch, scratch, member, members, like):
     """A fused `update` where x are the outputs of the layer below that are not zero; same units.
 
-    A row of w takes the rows of dz of the samples in which that input is not zero. The inputs are
-    transposed, as a row reads those of one column, in no pattern.
+    A row of w sums the rows of dz of the samples in which that input is not zero. x is transposed
+    first, as each row of w reads one column of x, at irregular samples.
     """
     size, width = item_bytes(like), layer.width
     keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
@@ -165,13 +165,13 @@ def _words_by_output(below, first, rows, target):
     of the first PART samples, one for each output, then those of the next.
     """
     for p in range(below.panels):
-        noted = numbers_at(output_words(below, p, first), rows, np.int64(0))
+        marked = numbers_at(output_words(below, p, first), rows, np.int64(0))
         for part in range(WORDS):
             address = target + (p * WORDS + part) * PART * WORD_BYTES
             word = numbers_at(address, PART, np.int64(0))
             count = min(max(rows - part * PART, 0), PART)
             for i in range(PART):
-                word[i] = noted[part * PART + i] if i < count else 0
+                word[i] = marked[part * PART + i] if i < count else 0
             if count > 0:
                 transpose_bits(address, address)
 

@@ -1,4 +1,4 @@
-"""A team of threads that does a whole job: its start, and its barrier.
+"""A team of threads for a whole job: its start, and its barrier.
 
 Not all members may run at once: a thread limit, a busy machine or a scheduler that runs them one
 after another can prevent it. So the team is the threads that join within a millisecond; one that
@@ -22,10 +22,10 @@ from fastmlp.kernels.llvm.intrinsics import emitted
 # The team's board: int64 counters, each on a cache line of its own (8 to a line)
 PRESENT, SIZE, ARRIVED, ASLEEP, IN_VAIN, NAP, START_NAP, BOARD_SIZE = 0, 8, 16, 24, 32, 40, 48, 56
 CLOSED = 1 << 32
-# How often to look before giving the core away: about 100 microseconds
+# How often to look before the core is given to another thread: about 100 microseconds
 SPINS = 8000
-# A member waits so long for the others to join: in all, and before it sleeps, or gives its core
-# away, between looks. With the last nap, and what waking takes, it is less than a millisecond.
+# How long a member waits for the others to join: in all, and before it sleeps between looks. With
+# the last sleep, and the time to wake, it is less than a millisecond.
 START_NANOSECONDS, START_SPIN_NANOSECONDS, START_NAP_NANOSECONDS = 800_000, 100_000, 50_000
 START_LOOKS = 64  # so many between two readings of the clock
 # Members that share a core look in vain for each other until one sleeps. So each wait that ends
@@ -37,35 +37,35 @@ yield_core = types.ExternalFunction(
     "SwitchToThread" if sys.platform == "win32" else "sched_yield", types.int32()
 )
 
-# Linux lets a thread sleep until another wakes it. That beats giving the core away: who slept has
-# not used up its share of the core, and comes first when it wakes.
+# Linux lets a thread sleep until another wakes it. That is better than to yield the core: a thread
+# that slept has not used up its share of the core, and runs first when it wakes.
 CAN_SLEEP = sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64")
 FUTEX = 202 if platform.machine() == "x86_64" else 98
 WAIT, WAKE, ALL = 128, 129, 2**31 - 1
-# How long to sleep at most: what a lost call to wake would cost
+# How long to sleep at most: so long a lost wake-up would take
 NAP_NANOSECONDS = 1_000_000
 system_call: Any = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
 
 
 @emitted
-def atomic_add(emit: Emitter, address: Any, value: Any) -> int:
+def atomic_add(emit: Emitter, address, value) -> int:
     """Add to the int64 at an address, in one order for all threads; return what was there."""
     position = emit.pointer(address)
-    return emit.builder.atomic_rmw("add", position, value, "seq_cst")  # type: ignore[no-any-return]
+    return emit.builder.atomic_rmw("add", position, value, "seq_cst")
 
 
 @emitted
-def atomic_or(emit: Emitter, address: Any, value: Any) -> int:
+def atomic_or(emit: Emitter, address, value) -> int:
     """Set bits of the int64 at an address, in one order for all threads; return what was there."""
     position = emit.pointer(address)
-    return emit.builder.atomic_rmw("or", position, value, "seq_cst")  # type: ignore[no-any-return]
+    return emit.builder.atomic_rmw("or", position, value, "seq_cst")
 
 
 @emitted
-def atomic_load(emit: Emitter, address: Any) -> int:
+def atomic_load(emit: Emitter, address) -> int:
     """Return the int64 at an address as it is now; nothing that follows is read before it."""
     position = emit.pointer(address)
-    return emit.builder.load_atomic(position, "acquire", 8, typ=INT64)  # type: ignore[no-any-return]
+    return emit.builder.load_atomic(position, "acquire", 8, typ=INT64)
 
 
 @emitted
@@ -96,14 +96,14 @@ def nanoseconds(emit: Emitter) -> int:
         rest = builder.sdiv(builder.mul(rest, INT64(10**9)), rate)
     else:
         whole, rest = read("clock_gettime", INT32(time.CLOCK_MONOTONIC))
-    return builder.add(builder.mul(whole, INT64(10**9)), rest)  # type: ignore[no-any-return]
+    return builder.add(builder.mul(whole, INT64(10**9)), rest)
 
 
 @jit
 def wait_for(address, value, most_spins, yields):
     """Wait until the int64 at an address is at least value; False after so many looks and yields.
 
-    A negative number of yields waits for as long as it takes.
+    With a negative number of yields, wait without end.
     """
     spins, given = 0, 0
     while atomic_load(address) < value:

@@ -1,4 +1,4 @@
-"""How the work of a phase is shared: units, which are parts of panels, in runs of them.
+"""How the work of a phase is shared: it is cut into units, and each member has adjacent ones.
 
 Which member computes a unit changes nothing in it, and every element is summed in one unit in one
 order. So the bits do not depend on the number of members.

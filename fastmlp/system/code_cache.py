@@ -2,7 +2,7 @@
 
 A file is the SHA-256 of its key and its content, then the content: what Numba pickled. Nothing is
 unpickled before the digest is found right. The digest protects from damage, not from people: see
-`folder`.
+`code_folder`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from numba.core import serialize, sigutils
 from numba.core.compiler import CompileResult
 
-from fastmlp.kernels.llvm.folder import (
+from fastmlp.system.code_folder import (
     fault_of,
     kernel_folder,
     prune,

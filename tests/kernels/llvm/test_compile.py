@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 import fastmlp
-from fastmlp.kernels import folder
+from fastmlp.kernels.llvm import folder
 
 CALLEE = """
-from fastmlp.kernels.options import jit
+from fastmlp.kernels.llvm.compile import jit
 
 @jit
 def answer(x):
     return x + {number}
 """
 CALLER = """
-from fastmlp.kernels.options import entry
+from fastmlp.kernels.llvm.compile import entry
 from fastmlp.kernels.probe_callee import answer
 
 @entry(parallel=False)
@@ -85,7 +85,7 @@ def test_the_salt_knows_every_source_of_the_kernels(monkeypatch):
     before = folder._salt()
     assert before == folder._salt()
     read = Path.read_bytes
-    for name in ("simd.py", "forward.py", "activations.py"):
+    for name in ("emitter.py", "forward.py", "activations.py"):
         monkeypatch.setattr(
             Path, "read_bytes", lambda self, name=name: read(self) + b"#" * (self.name == name)
         )

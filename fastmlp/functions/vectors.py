@@ -1,7 +1,8 @@
-"""The vector formulas: exp and the like from plain arithmetic, activations, steps of optimisers.
+"""The vector formulas of the tables, for compiled code: activations, steps of optimisers.
 
-Each is written once, for single numbers and for vectors. ACTIVATIONS and OPTIMIZERS have the names
-of the tables in `fastmlp.functions`, whose NumPy formulas are independent of these.
+They are plain arithmetic on a `fastmlp.kernels.llvm.emitter.Number`, which stands for one number or
+for a vector of them. The NumPy formulas of the same rows are independent of these; a test demands
+that the tables have the same names.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.functions import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
-from fastmlp.kernels.llvm.emitter import Number
+from fastmlp.functions.activations import LEAKY_SLOPE, SELU_ALPHA, SELU_SCALE
+
+Number = Any
 
 # log(2) in two parts, of which the first has so few bits that n times it is exact (Cody, Waite)
 LOG2_HIGH, LOG2_LOW = 0.693145751953125, 1.42860682030941723212e-6
@@ -51,7 +53,7 @@ def exp(x: Number) -> Number:
 
 
 def expm1(x: Number) -> Number:
-    """e^x - 1 = 2^n (e^r - 1) + (2^n - 1) for abs(x) <= 40; beyond, as there."""
+    """e^x - 1 = 2^n (e^r - 1) + (2^n - 1); for abs(x) > 40 as at the nearer of 40 and -40."""
     limit = x.emitter.number(40)
     x = limit.where(x.compare(">", limit), x)
     n, r = _split((-limit).where(x.compare("<", -limit), x))
@@ -89,14 +91,16 @@ def _erfc_series(degree: int) -> list[float]:
 def erfc(x: Number) -> Number:
     """1 - erf(x) for x >= 0: t e^(p(t) - x^2) (Press et al., 2007, 6.2.2), to an eps of 1."""
     end = x.emitter.number(ERFC_END)
-    x = end.where(x.compare(">", end), x)
+    is_beyond = x.compare(">", end)
+    x = end.where(is_beyond, x)
     t = 1 / (x * 0.5 + 1)
     u = (t - ERFC_T) * (2 / (1 - ERFC_T)) - 1
     first, second = x.emitter.number(0), x.emitter.number(0)
     coefficients = _erfc_series(10 if x.emitter.bits == 32 else 20)
     for c in reversed(coefficients[1:]):  # Clenshaw's recurrence
         first, second = 2 * u * first - second + c, first
-    return t * exp(u * first - second + coefficients[0] - x * x)
+    tail = t * exp(u * first - second + coefficients[0] - x * x)
+    return x.emitter.number(0).where(is_beyond, tail)
 
 
 def sigmoid(x: Number) -> Number:
@@ -135,20 +139,21 @@ def _silu_slope(c: Number, z: Number) -> Number:
     return c * (s * (z * (1 - s) + 1))
 
 
-def _mish_parts(z: Number) -> tuple[Number, Number]:
-    """Return e^z and w = e^z (e^z + 2), so that tanh(softplus z) = w / (w + 2)."""
+def _mish_parts(z: Number) -> tuple[Number, Number, Number]:
+    """Return z, at most 20, e^z and w = e^z (e^z + 2), so that tanh(softplus z) = w / (w + 2)."""
     limit = z.emitter.number(20)  # from where on that is 1
-    e = exp(limit.where(z.compare(">", limit), z))
-    return e, e * (e + 2)
+    z = limit.where(z.compare(">", limit), z)
+    e = exp(z)
+    return z, e, e * (e + 2)
 
 
 def _mish(z: Number) -> Number:
-    _, w = _mish_parts(z)
+    _, _, w = _mish_parts(z)
     return z * (w / (w + 2))
 
 
 def _mish_slope(c: Number, z: Number) -> Number:
-    e, w = _mish_parts(z)
+    z, e, w = _mish_parts(z)
     return c * (w / (w + 2) + 4 * z * (e / (w + 2)) * ((e + 1) / (w + 2)))
 
 
@@ -163,9 +168,10 @@ def _exponential(scale: float, alpha: float) -> ActivationFormula:
 
 
 class ActivationFormula(NamedTuple):
-    """Of one activation: f(z); c f'(z), by what the layer keeps, a or z; F(z), given z and a.
+    """The formulas of one activation.
 
-    No integral: the cost that needs one is refused.
+    f(z) is the output; slope(c, kept) is c f'(z), where kept is a or z; integral(z, a) is F(z), or
+    None where the NumPy row has none; softmax, which needs whole rows, has code of its own.
     """
 
     f: Callable[[Number], Number]
@@ -217,9 +223,9 @@ def _momentum(w: Number, g: Number, state: list[Number], row: list[Number]) -> l
     (v,), (rate, momentum, decay, of_g, of_v, *_) = state, row
     g = g + decay * w
     v = momentum * v + g
-    # what is too small to be a normal number is 0: it changes no parameter, and takes a processor
-    # 100 times as long to compute with. A velocity without gradients gets there: the epochs of
-    # 784-128-10/64 from the third on took twice as long (Xeon of 2023)
+    # A velocity that is too small for a normal number becomes 0: it changes no parameter, and takes
+    # 100 times as long to compute with. Those of weights without gradients decay to there: epochs
+    # of 784-128-10/64 took twice as long from the third on (Xeon of 2023)
     v = v.emitter.number(0).where(v.call("fabs").compare("<", v.emitter.smallest), v)
     return [w - rate * of_v.call("fmuladd", v, of_g * g), v]
 

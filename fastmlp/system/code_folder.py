@@ -73,7 +73,7 @@ def _folder() -> Path | None:
 
 def _salt() -> str:
     digest = hashlib.sha256()
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[1]
     for source in sorted(
         p for part in ("kernels", "functions") for p in (root / part).rglob("*.py")
     ):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from fastmlp.kernels.rows import ROW_VECTORS
 
 import fastmlp
 from fastmlp.functions import PAIRS
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS
 
 
 def learnt(backend, output, cost, width, dtype, images, y, **settings):
@@ -21,7 +21,7 @@ def learnt(backend, output, cost, width, dtype, images, y, **settings):
 @pytest.mark.parametrize(("output", "cost"), PAIRS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_all_layers_learn_below_a_wide_output(output, cost, dtype):
-    panel = ROW_VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
+    panel = PANEL_VECTORS * VECTOR_BYTES // np.dtype(dtype).itemsize
     rng = np.random.default_rng(0)
     for density, width in ((1.0, panel), (0.2, panel), (1.0, panel // 2 + 1)):
         images = rng.integers(1, 256, (64, 20), np.uint8)

@@ -8,7 +8,9 @@ import pytest
 from kept import FLOAT, caught, compiled, fresh_process, hit, only_file, plus_one, plus_two
 from numba.core import types
 
-from fastmlp.kernels import cache, folder, options
+from fastmlp.kernels.llvm import compile
+from fastmlp.system import code_cache as cache
+from fastmlp.system import code_folder as folder
 from fastmlp.system import paths
 
 
@@ -31,7 +33,7 @@ def test_a_folder_that_others_can_write_is_refused(home, level, mode):
     place = (home, *home.parents)[level]
     place.chmod(mode)
     shutil.copytree(home, home.parent / "before")
-    (loaded, kept), messages = caught(lambda: (hit(), options.is_kept(plus_one, types.float64)))
+    (loaded, kept), messages = caught(lambda: (hit(), compile.is_kept(plus_one, types.float64)))
     assert (loaded, kept) == (False, False)
     (message,) = messages
     for said in ("are code", f"{place} can be written by others", f"{mode:04o}", "FASTMLP_CACHE"):
@@ -100,7 +102,7 @@ def test_a_ready_cache_on_a_disk_that_is_only_read_is_used(home, monkeypatch):
     monkeypatch.setattr(cache.tempfile, "mkstemp", refuses)
     fresh_process(monkeypatch)
     assert caught(hit) == (True, [])
-    assert options.is_kept(plus_one, types.float64)
+    assert compile.is_kept(plus_one, types.float64)
     loaded, messages = caught(lambda: [hit(plus_two), hit(plus_one, FLOAT)])
     assert loaded == [False, False]
     (message,) = messages

@@ -1,26 +1,30 @@
 """Two small functions whose machine code is kept, and how to look at what became of it."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np
 from numba.core import types
 
-from fastmlp.kernels import cache, folder, options
+from fastmlp.kernels.llvm import compile
+from fastmlp.system import code_cache as cache
+from fastmlp.system import code_folder as folder
 
 FLOAT, DOUBLE = (types.float32,), (types.float64,)
 
 
-def plus_one(x):
+def plus_one(x: float):
     return x + 1
 
 
-def plus_two(x):
+def plus_two(x: float):
     return x + 2
 
 
 def compiled(function=plus_one, signature=DOUBLE):
     """Compile a function, or load it; return what Numba made of it and whether it was loaded."""
-    made = options.entry(parallel=False)(function)
+    made = compile.entry(parallel=False)(function)
     made._cache = cache.KernelCache(function)
     made.compile(signature)
     zero = np.dtype(signature[0].name).type(0)

@@ -3,7 +3,7 @@
 import pytest
 from kept import fresh_process
 
-from fastmlp.kernels import folder
+from fastmlp.system import code_folder as folder
 
 
 @pytest.fixture

@@ -75,3 +75,31 @@ def test_classes_of_another_kind_are_refused(out):
     network, images = drawn(10, 60, dense=False)
     with pytest.raises(ArgumentError, match="classes"):
         kernels.classify(network.weights, network.biases, network.activations, images, out)
+
+
+@pytest.mark.parametrize("inputs", [40, 41, 784])
+def test_what_is_inferred_depends_neither_on_threads_nor_on_the_company(inputs):
+    rng = np.random.default_rng(0)
+    images = rng.integers(1, 256, (150, inputs), np.uint8)
+    images[rng.random(images.shape) < 0.8] = 0
+    network = fastmlp.Network((inputs, 70, 10))
+
+    def inferred(some, threads):
+        a = np.empty((len(some), 10), np.float32)
+        what = network.weights, network.biases, network.activations
+        kernels.infer(*what, some, a, 1 / 255, threads)
+        return a
+
+    alone = inferred(images, 1)
+    np.testing.assert_allclose(alone, network.predict_proba(images, "numpy"), rtol=2e-5, atol=1e-7)
+    for threads in (2, 3, 8):
+        np.testing.assert_array_equal(inferred(images, threads), alone)
+    np.testing.assert_array_equal(inferred(images[31:60], 1), alone[31:60])
+
+
+def test_answers_are_not_written_where_nothing_may_be_written():
+    network, images = fastmlp.Network((40, 10)), np.zeros((20, 40), np.uint8)
+    a = np.zeros((20, 10), np.float32)
+    a.flags.writeable = False
+    with pytest.raises(ValueError, match="a must be writable"):
+        kernels.infer(network.weights, network.biases, network.activations, images, a)

@@ -12,7 +12,9 @@ import pytest
 from kept import DOUBLE, FLOAT, caught, compiled, fresh_process, hit, only_file, plus_one, plus_two
 from numba.core import serialize, types
 
-from fastmlp.kernels import cache, launch, options
+from fastmlp.kernels import launch
+from fastmlp.kernels.llvm import compile
+from fastmlp.system import code_cache as cache
 
 
 def test_a_second_time_it_is_loaded_without_a_warning(home):
@@ -88,7 +90,7 @@ def test_what_is_not_as_written_is_replaced_whole(home, monkeypatch, damage):
     compiled()
     path = only_file(home)
     DAMAGES[damage](path)
-    (kept, loaded), messages = caught(lambda: (options.is_kept(plus_one, types.float64), hit()))
+    (kept, loaded), messages = caught(lambda: (compile.is_kept(plus_one, types.float64), hit()))
     assert (kept, loaded) == (False, False)
     assert len(messages) <= 1
     assert stat.S_IMODE(path.lstat().st_mode) == 0o600
@@ -122,7 +124,7 @@ def test_code_that_holds_addresses_of_this_process_is_not_kept(home, monkeypatch
 
 
 def test_a_function_from_elsewhere_is_not_kept_as_the_folder_does_not_know_its_source(home):
-    made = options.entry(parallel=False)(plus_one)
+    made = compile.entry(parallel=False)(plus_one)
     made.compile(DOUBLE)
     assert not home.exists()
 
@@ -155,7 +157,7 @@ def test_two_precisions_compiled_at_once_keep_their_own_code(home, monkeypatch):
 
 
 def test_threads_that_start_together_compile_once(monkeypatch):
-    compiling, ran = [], []
+    compiling = []
     gate = Lock()
     gate.acquire()
 
@@ -164,23 +166,22 @@ def test_threads_that_start_together_compile_once(monkeypatch):
         gate.acquire(timeout=0.2)  # time for the others to arrive
 
     monkeypatch.setattr(launch, "_prepared", set())
-    monkeypatch.setattr(options.Shared, "compile", compile_slowly)
-    monkeypatch.setattr(options.Shared, "by_name", {"one": options.Shared.by_name["work"]})
-    monkeypatch.setattr(launch, "run", lambda *arguments: ran.append(arguments))
+    monkeypatch.setattr(compile.Shared, "compile", compile_slowly)
+    monkeypatch.setattr(compile.Shared, "by_name", {"one": compile.Shared.by_name["train"]})
+    monkeypatch.setattr(launch._threads, "most", lambda: 1)
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(launch.prepare, [np.dtype("float32")] * 3))
     assert len(compiling) == 1
-    assert ran
 
 
 def test_it_is_said_to_be_compiled_if_all_files_are_as_written(home, monkeypatch):
     monkeypatch.setattr(launch, "_prepared", set())
-    functions = [kernel.function for kernel in options.Shared.by_name.values()]
+    functions = [kernel.function for kernel in compile.Shared.by_name.values()]
     precision = types.float32
     for function in (*functions, launch._run_team.py_func):
         assert not launch.is_compiled(np.dtype("float32"))
         reader = cache.KernelCache(function)
-        key, path = reader._place(home, options.argument_types(function, precision))
+        key, path = reader._place(home, compile.argument_types(function, precision))
         cache._replace(path, cache._digest(key, b"code") + b"code")
     assert launch.is_compiled(np.dtype("float32"))
     assert not launch.is_compiled(np.dtype("float64"))

@@ -1,0 +1,142 @@
+"""Words and lists against NumPy, at the end of memory that may be read and written."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from direct import DTYPES, compiled, lanes_of
+from fences import fenced
+from networks import pixels
+
+from fastmlp.kernels.loops.bits import (
+    WORD_BYTES,
+    list_bytes,
+    list_pairs,
+    mark_samples,
+    nonzero_outputs,
+    words_of,
+)
+from fastmlp.kernels.memory.records import numbers_at
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
+from fastmlp.kernels.step import images as images_phase
+
+INPUTS = (1, 2, 3, 14, 15, 16, 17, 18, 31, 32, 33, 34, 48, 127, 128, 129, 130, 255, 256, 784, 785)
+DENSITIES = (0.0, 0.02, 0.2, 0.6, 1.0)
+ROWS = (1, 2, 7, 63, 64)
+
+
+@compiled
+def lists(images, pairs, target):
+    list_pairs(images, pairs, target)
+
+
+@compiled
+def marks(images, rows, first, last, pairs, words):
+    mark_samples(images, rows, first, last, pairs, words)
+
+
+@compiled
+def outputs_word(address, word, like):
+    numbers_at(word, 1, np.int64(0))[0] = nonzero_outputs(address, like)
+
+
+def even(images):
+    """Return images with a zero behind the last pixel of an odd number."""
+    return np.pad(images, ((0, 0), (0, images.shape[1] % 2)))
+
+
+def check_lists(inputs, fence=np.array):
+    rng = np.random.default_rng(inputs)
+    for density in DENSITIES:
+        for image in even(pixels(rng, 4, inputs, density)):
+            pairs = len(image) // 2
+            target = fence(np.full(list_bytes(pairs), 0xEE, np.uint8))
+            lists(fence(image), pairs, target)
+            count = int(target[:WORD_BYTES].view(np.int64)[0])
+            entries = target[WORD_BYTES : WORD_BYTES + 4 * count].view(np.uint32)
+            found = image.view(np.uint16)
+            wanted = np.flatnonzero(found)
+            np.testing.assert_array_equal(entries & 0xFFFF, wanted)
+            np.testing.assert_array_equal(entries >> 16, found[wanted])
+
+
+def check_words(inputs, fence=np.array):
+    rng = np.random.default_rng(inputs)
+    for rows, density in itertools.product(ROWS, DENSITIES):
+        images = even(pixels(rng, rows, inputs, density))
+        places = [fence(image) for image in images]  # scattered, as the order has them
+        addresses = fence(np.array([image.ctypes.data for image in places]))
+        runs, pairs = words_of(inputs), images.shape[1] // 2
+        words = fence(np.full(runs * PART, -1))
+        assert words.nbytes == runs * PART * WORD_BYTES
+        for first, last in ((0, runs // 2), (runs // 2, runs)):  # in two goes
+            marks(addresses, rows, first, last, pairs, words)
+        wanted = (images.reshape(rows, -1, 2) != 0).any(axis=2)
+        found = words.view(np.uint64)[None, :] >> np.arange(PART, dtype=np.uint64)[:, None]
+        bits = found & np.uint64(1)
+        np.testing.assert_array_equal(bits[:rows, :pairs], wanted)
+        assert not bits[rows:].any()
+        assert not bits[:, pairs:].any()
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_a_list_has_every_pair_of_pixels_that_is_not_zero_in_order(inputs):
+    check_lists(inputs)
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+def test_a_word_has_a_bit_for_each_sample_that_the_pair_is_in(inputs):
+    check_words(inputs)
+
+
+def in_fences():
+    """Check lists and words whose images, addresses and results end at an unreadable page."""
+    for inputs in INPUTS:
+        for before in (False, True):
+            check_lists(inputs, lambda array, before=before: fenced(array, before))
+            check_words(inputs, lambda array, before=before: fenced(array, before))
+    sys.stdout.write("inside\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect is called through libc")
+def test_nothing_is_read_or_written_outside():
+    folders = [str(Path(__file__).parent), *(p for p in sys.path if Path(p).parent.name == "tests")]
+    code = f"import sys; sys.path[:0] = {folders}; import test_bits; test_bits.in_fences()"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == "inside\n"
+
+
+@compiled
+def sizes_of(inputs, found):
+    sizes = numbers_at(found, 3, np.int64(0))
+    sizes[0], sizes[1] = images_phase.pairs_of(inputs), images_phase.list_distance(inputs)
+    sizes[2] = images_phase.words_per_image(inputs)
+
+
+def test_compiled_code_finds_lists_and_words_where_python_makes_room_for_them():
+    for inputs in INPUTS:
+        found = np.zeros(3, np.int64)
+        sizes_of(inputs, found)
+        pairs = -(-inputs // 2)
+        assert found.tolist() == [pairs, list_bytes(pairs), words_of(inputs)]
+        assert words_of(inputs) * PART >= pairs
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_word_of_outputs_has_a_bit_for_each_that_is_not_zero(dtype):
+    rng, count = np.random.default_rng(0), PANEL_VECTORS * lanes_of(dtype)
+    for share in (0.0, 0.3, 1.0):
+        numbers = rng.normal(size=count).astype(dtype)
+        numbers[rng.random(count) >= share] = rng.choice([0.0, -0.0])
+        if share == 1:
+            numbers[:2] = np.nan, 1e-45
+        word = np.zeros(1, np.uint64)
+        outputs_word(numbers, word, numbers.dtype.type(0))
+        bits = word >> np.arange(64, dtype=np.uint64) & np.uint64(1)
+        np.testing.assert_array_equal(bits[:count], numbers != 0)
+        assert not bits[count:].any()

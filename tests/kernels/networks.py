@@ -1,0 +1,44 @@
+"""Networks, images and runs that the tests of the engine share."""
+
+import hashlib
+import itertools
+
+import numpy as np
+
+from fastmlp import kernels, reference
+
+TWINS = (kernels, reference)
+
+
+def pixels(rng, count, inputs, density=0.2):
+    """Random bytes, of which so many are not zero."""
+    images = rng.integers(1, 256, (count, inputs), np.uint8)
+    images[rng.random(images.shape) > density] = 0
+    return images
+
+
+def parameters(rng, sizes, dtype):
+    """Random weights, of sums of about 1, and biases."""
+    shapes = list(itertools.pairwise(sizes))
+    weights = [(rng.normal(size=s) / np.sqrt(s[0])).astype(dtype) for s in shapes]
+    return weights, [rng.normal(0, 0.1, s[1]).astype(dtype) for s in shapes]
+
+
+def wide(arrays):
+    """The same numbers in double precision."""
+    return [array.astype(np.float64) for array in arrays]
+
+
+def read(engine, weights, biases):
+    """Return an engine's parameters, and its optimiser's state, as one list."""
+    found = []
+    for call in (engine.read, *(lambda *a, s=s: engine.read_state(s, *a) for s in engine.slots)):
+        into = [np.full_like(p, np.nan) for p in (*weights, *biases)]
+        call(into[: len(weights)], into[len(weights) :])
+        found += into
+    return found
+
+
+def fingerprint(*arrays):
+    """Return a digest of the bits of some arrays."""
+    return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()

@@ -1,0 +1,141 @@
+"""General steps on blocks of parameters: the formulas of the table, and numbers at the limits."""
+
+import itertools
+
+import numpy as np
+import pytest
+from direct import DTYPES, lanes_of, shared
+from networks import TWINS
+
+from fastmlp import kernels
+from fastmlp.functions import OPTIMIZERS
+from fastmlp.functions.optimizers import COEFFICIENTS, WEIGHTS
+from fastmlp.kernels.loops.elementwise import UNROLL
+from fastmlp.verify.tables import TABLES
+
+GENERAL = {name: step for name, step in TABLES["step"].items() if not OPTIMIZERS[step[0]].fused}
+
+
+def coefficients_of(step, rates):
+    """Return rows of coefficients for weights, as the engine passes them."""
+    optimizer, settings = step
+    row = OPTIMIZERS[optimizer]
+    own = row.coefficients(row.complete(settings), np.asarray(rates))[:, WEIGHTS]
+    padded = np.zeros((len(rates), COEFFICIENTS))
+    padded[:, : own.shape[1]] = own
+    return padded
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("step", GENERAL)
+def test_blocks_take_the_step_of_the_table(step, dtype):
+    rng, row = np.random.default_rng(0), OPTIMIZERS[GENERAL[step][0]]
+    # blocks of whole vectors that are taken several at once, and of what is left of them
+    for vectors in (1, 2, UNROLL - 1, UNROLL, UNROLL + 1, 3 * UNROLL + 2):
+        count = vectors * lanes_of(dtype)
+        w, *state, g = rng.normal(size=(2 + len(row.slots), count + 1)).astype(dtype)
+        exact = [array[:count].astype(np.float64) for array in (w, *state)]
+        ends = [array[count] for array in (w, *state)]
+        slots = [*state, *[np.zeros(1, dtype)] * 2][:2]
+        for coefficients in coefficients_of(GENERAL[step], (0.1, 0.05, 2.0)):
+            own = shared("optimizer_step", dtype)
+            own(row.code, w, *slots, g, count, coefficients, 0.0)
+            row.step(exact[0], g[:count].astype(np.float64), exact[1:], coefficients)
+        for mine, theirs in zip((w, *state), exact, strict=True):
+            np.testing.assert_allclose(mine[:count], theirs, rtol=0, atol=50 * np.finfo(dtype).eps)
+        assert [array[count] for array in (w, *state)] == ends
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_fused_optimiser_has_no_general_step(dtype):
+    for row in OPTIMIZERS.values():
+        if row.fused:
+            w, g = np.ones((2, lanes_of(dtype)), dtype)
+            shared("optimizer_step", dtype)(row.code, w, w, w, g, len(w), np.ones(8), 0.0)
+            assert (w == 1).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("step", GENERAL)
+def test_a_velocity_too_small_for_a_normal_number_is_0_and_nan_stays(step, dtype):
+    if GENERAL[step][0] != "momentum":
+        return
+    tiny, lanes = np.finfo(dtype).tiny, lanes_of(dtype)
+    start = [tiny * 1.05, -tiny * 1.05, tiny * 1.2, -tiny * 1.2, tiny / 4, np.nan, np.inf, 0.0]
+    velocity = np.resize(np.array(start, dtype), max(lanes, 8))
+    before, w, g = velocity.copy(), np.zeros(len(velocity), dtype), np.zeros(len(velocity), dtype)
+    (coefficients,) = coefficients_of(GENERAL[step], (0.1,))
+    code = OPTIMIZERS["momentum"].code
+    shared("optimizer_step", dtype)(code, w, velocity, w, g, len(w), coefficients, 0.0)
+    # momentum 0.9: 1.05 and 0.25 of the smallest normal number fall below it, 1.2 stays above
+    wanted = np.where(np.abs(before) < tiny * 1.1, 0, before * np.dtype(dtype).type(0.9))
+    np.testing.assert_array_equal(velocity, wanted)
+    assert np.isnan(velocity[5])
+    assert np.isnan(w[5])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", [1, 16])
+@pytest.mark.parametrize("sparse", [True, False])
+def test_velocities_without_gradients_reach_0_in_training(sparse, batch, dtype):
+    shapes = ((40, 70), (70, 3))
+    weights, biases = [np.zeros(s, dtype) for s in shapes], [np.zeros(s[1], dtype) for s in shapes]
+    images = np.zeros((batch, 40), np.uint8)
+    if not sparse:
+        images = images.astype(np.float32)
+    names, small = ("relu", "identity"), np.finfo(dtype).tiny * 4
+    settings = {"momentum": 0.5}
+    engine = kernels.Engine(weights, biases, names, "squared_error", batch, "momentum", settings)
+    state = [np.full_like(p, small) for p in (*weights, *biases)]
+    engine.write_state("velocity", state[:2], state[2:])
+    targets, order = np.zeros((batch, 3)), np.arange(batch)
+    for step, factor in enumerate((0.5, 0.25, 0.0)):
+        engine.train(images, targets, order, np.zeros(1))
+        engine.read_state("velocity", state[:2], state[2:])
+        for velocity in (*state[:2], *state[2:]):
+            assert (velocity == np.dtype(dtype).type(small) * factor).all(), step
+
+
+def test_the_coefficients_of_a_step_fit_their_record():
+    for optimizer, settings in TABLES["step"].values():
+        row = OPTIMIZERS[optimizer]
+        own = row.coefficients(row.complete(settings), np.array([0.1, 0.2]))
+        assert own.shape[:2] == (2, 2)
+        assert own.shape[2] <= COEFFICIENTS
+
+
+@pytest.mark.parametrize("module", TWINS)
+def test_weights_decay_and_biases_do_not(module):
+    for optimizer, row in OPTIMIZERS.items():
+        if "weight_decay" not in row.settings:
+            continue
+        w, b = [np.ones((9, 5)), np.ones((5, 2))], [np.ones(5), np.ones(2)]
+        settings = {"weight_decay": 0.5}
+        engine = module.Engine(w, b, ("step", "step"), "squared_error", 4, optimizer, settings)
+        # nothing is learnt through a step: what changes is what decays
+        for images in (np.zeros((4, 9), np.uint8), np.ones((4, 9))):
+            engine.write(w, b)
+            engine.train(images, np.zeros((4, 2)), np.arange(4), np.full(1, 0.1))
+            found = [np.empty_like(p) for p in (*w, *b)]
+            engine.read(found[:2], found[2:])
+            for p in found[:2]:
+                np.testing.assert_allclose(p, found[0][0, 0])
+                assert p.max() < 1
+            for p in found[2:]:
+                assert (p == 1).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_part_of_a_minibatch_that_goes_by_changes_no_result(dtype):
+    """A general step takes the whole minibatch at once; a fused one part by part."""
+    rng = np.random.default_rng(0)
+    for batch, outputs in itertools.product((127, 128, 129, 300), (3, 70)):
+        w, b = [rng.normal(size=(50, outputs)).astype(dtype)], [np.zeros(outputs, dtype)]
+        x, y = rng.normal(size=(batch, 50)).astype(dtype), np.zeros((batch, outputs), dtype)
+        found = []
+        for step in (("sgd", {}), ("momentum", {"momentum": 0.0})):
+            engine = kernels.Engine(w, b, ("tanh",), "squared_error", batch, *step)
+            engine.train(x, y, np.arange(batch), np.full(1, 0.5))
+            found.append(np.empty_like(w[0]))
+            engine.read(found[-1:], [np.empty_like(b[0])])
+        np.testing.assert_allclose(*found, rtol=0, atol=100 * np.finfo(dtype).eps)

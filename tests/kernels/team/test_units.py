@@ -1,0 +1,60 @@
+"""Shares of the work: every unit is one member's, whatever the number of members."""
+
+import itertools
+
+import numpy as np
+import pytest
+from direct import compiled
+
+from fastmlp.kernels.memory.records import numbers_at
+from fastmlp.kernels.team.units import panels_of, share, units_of
+
+
+@compiled
+def shared_out(units, members, ends):
+    found = numbers_at(ends, 2 * members, np.int64(0))
+    for member in range(members):
+        found[2 * member], found[2 * member + 1] = share(units, member, members)
+
+
+@compiled
+def panels_and_units(first, last, per_panel, found):
+    out = numbers_at(found, 1000, np.int64(0))
+    begin, end = panels_of(first, last, per_panel)
+    out[0], out[1] = begin, end
+    for panel in range(begin, end):
+        low, high = units_of(panel, first, last, per_panel)
+        out[2 + 2 * (panel - begin)], out[3 + 2 * (panel - begin)] = low, high
+
+
+@pytest.mark.parametrize("members", range(1, 17))
+def test_shares_are_runs_that_cover_all_units_once_and_differ_by_one(members):
+    for units in (*range(70), 1000, 10**12 + 7):
+        ends = np.full(2 * members, -1)
+        shared_out(units, members, ends)
+        first, last = ends[::2], ends[1::2]
+        assert first[0] == 0
+        assert last[-1] == units
+        np.testing.assert_array_equal(first[1:], last[:-1])
+        sizes = last - first
+        assert sizes.min() >= 0
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_units_of_a_share_lie_in_its_panels_and_nowhere_else():
+    for per_panel, panels in itertools.product((1, 2, 3, 8), (1, 2, 5)):
+        units = per_panel * panels
+        for first, last in itertools.combinations_with_replacement(range(units + 1), 2):
+            found = np.full(1000, -1)
+            panels_and_units(first, last, per_panel, found)
+            begin, end = found[:2]
+            parts = found[2:].reshape(-1, 2)
+            if first == last:
+                continue  # some panel, of which nothing
+            covered = [
+                panel * per_panel + unit
+                for panel in range(begin, end)
+                for unit in range(*parts[panel - begin])
+            ]
+            assert covered == [*range(first, last)]
+            assert all(low < high for low, high in parts[: end - begin])
