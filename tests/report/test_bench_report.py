@@ -117,7 +117,7 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
     assert "| **0.400 s** |  | 10.0 x |" in table
     text = readme.with_results(f"a\n{readme.BEGIN}old\n{readme.END}b\n", table)
     assert text == f"a\n{readme.BEGIN}{table}{readme.END}b\n"
-    with pytest.raises(ArgumentError, match="readme must hold the lines"):
+    with pytest.raises(ArgumentError, match="readme must contain the lines"):
         readme.with_results("nothing", table)
 
 

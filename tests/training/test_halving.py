@@ -158,7 +158,7 @@ def test_the_cost_of_guessing_is_that_of_the_best_constant_answer(backend):
 def test_the_search_passes_by_rates_that_lower_the_cost_by_chance():
     costs = [2.38, 2.36, np.inf, 2.37, 2.1, 0.9, 0.5, 0.6]
     found = search.Search(before=2.39, guessing=2.3)
-    assert [found.goes_on(cost) for cost in costs] == [True] * 7 + [False]
+    assert [found.continues(cost) for cost in costs] == [True] * 7 + [False]
     assert (found.lowest, found.found) == (0.5, True)
 
 
