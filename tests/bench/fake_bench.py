@@ -1,6 +1,6 @@
-"""`fastmlp bench`, whose processes run fake_child.py: nothing is compiled, nothing measured.
+"""`fastmlp bench` with processes that run fake_child.py: nothing is compiled or measured.
 
-python fake_bench.py ARGUMENTS does it in a process of its own, and `install` in this one.
+`python fake_bench.py ARGUMENTS` runs it in a new process; `install` replaces it in this one.
 """
 
 import sys

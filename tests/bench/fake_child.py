@@ -1,6 +1,6 @@
-"""The process of a bench with made-up results, which does what the file named by FAKE tells it.
+"""The process of a bench with invented results; the file in the variable FAKE sets its behaviour.
 
-That file is JSON: how each implementation (or side) behaves, by name; "ok" where it is not named.
+That file is JSON: the behaviour of each implementation (or side) by name, by default "ok".
 A line is added to the file FAKE_LOG for each task: the task, the environment, the process ids.
 """
 

@@ -1,4 +1,4 @@
-"""Real runs in processes of their own, on little data."""
+"""Real measurements in separate processes, on little data."""
 
 import importlib
 import sys

@@ -1,4 +1,4 @@
-"""The generated digits: the same for a seed, as sparse as MNIST, and neither easy nor hopeless."""
+"""The generated digits: equal for equal seeds, sparse as MNIST, neither too easy nor too hard."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_no_two_images_are_equal(digits: Dataset) -> None:
 
 
 def test_a_seed_gives_the_bytes_it_always_gave() -> None:
-    """On every machine: a change here changes what everybody's figures mean."""
+    """The bytes are fixed: with other digits, earlier results are no longer comparable."""
     assert digest(generate_digits(300, 250)) == GOLDEN
     assert digest(generate_digits(300, 250, seed=1)) != GOLDEN
 

@@ -1,4 +1,4 @@
-"""Where MNIST and its likes are looked for, and what is refused there."""
+"""The folders that are searched for MNIST and similar sets, and the files that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be written over: nothing is lost."""
+"""Which files may be replaced; an older file is never lost."""
 
 import errno
 import os

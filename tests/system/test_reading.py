@@ -1,4 +1,4 @@
-"""What may be read: no reader waits for ever, and each reads a pipe once."""
+"""Which files may be read; no reader waits forever, and each reads a pipe once."""
 
 import io
 import os

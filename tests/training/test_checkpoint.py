@@ -1,4 +1,4 @@
-"""No run is lost: stopped anywhere, it goes on to the same bits."""
+"""A run that was stopped anywhere and resumed ends with the same bits."""
 
 import errno
 import hashlib
@@ -243,7 +243,7 @@ TOTAL = (EPOCHS + 1) * KILLS
 
 
 def test_killed_many_times_it_ends_with_the_same_bits(tmp_path):
-    """SIGKILL at random moments; most fall into a write, since that is what it mostly does."""
+    """SIGKILL at random moments, mostly during a write, as the run mostly writes."""
     wanted, _ = trained(epochs=TOTAL, data=made(count=60))
     code = KILLED.format(here=str(Path(__file__).parent), total=TOTAL)
     rng, killed = random.Random(0), 0

@@ -1,4 +1,4 @@
-"""A run that goes on: equal settings are equal, and what cannot be compared is refused at once."""
+"""A resumed run: equal settings compare equal; what cannot be compared is refused at once."""
 
 import functools
 import itertools

@@ -1,4 +1,4 @@
-"""Whatever ends a run leaves the same state: the best parameters where that was asked for."""
+"""The state after a run does not depend on its end: with early stopping, the best parameters."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def breaks(network):
 
 STOPPING = EarlyStopping(20)
 ENDS = {
-    "a callback asked for it": (lambda network: True, None, {}),
+    "a callback ended it": (lambda network: True, None, {}),
     "interrupted": (raises(KeyboardInterrupt()), KeyboardInterrupt, {}),
     "terminated": (signals(signal.SIGTERM), interrupts.Terminated, {}),
     "an exception in a callback: Planted": (raises(Planted()), Planted, {}),

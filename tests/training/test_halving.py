@@ -1,4 +1,4 @@
-"""Start high and halve: whatever rate it begins with, training learns, and a resumed run too."""
+"""The schedule halving: training works from any initial rate, also in a resumed run."""
 
 import numpy as np
 import pytest
