@@ -1,4 +1,4 @@
-"""What the benchmarks share: the two sides, and peace between them."""
+"""Shared by the benchmarks: the two sides, and a pause before each measurement."""
 
 import os
 from time import sleep

@@ -2,9 +2,10 @@
 
 python benchmarks/gate.py [--epoch-floor 2.2] [--kernels-floor 1.1] [--dataset mnist]
 
-Compares the median ratio of an epoch of 784-128-10, batch 64, and the geometric mean of the
-kernels' ratios over a small grid, with floors that noise does not reach and that kernels without
-their vectors fall below. Exit status 1 when one is below its floor, or could not be measured.
+Two ratios are compared with their floors: the median ratio of an epoch of 784-128-10 with batch 64,
+and the geometric mean of the kernels' ratios over a small grid. Noise does not reach the floors,
+but kernels without vector instructions fall below them. The exit status is 1 if a ratio is below
+its floor, or could not be measured.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SIDES, PRODUCTS = ("fastmlp", "numpy"), ("forward", "delta", "update")
 
 @dataclass(frozen=True)
 class Judged:
-    """A ratio of NumPy's time to fastmlp's, and the least that it may be."""
+    """A ratio of NumPy's time to fastmlp's, and its lowest allowed value."""
 
     name: str
     ratio: float
@@ -35,7 +36,7 @@ class Judged:
 
     @property
     def passes(self) -> bool:
-        """Whether the ratio reaches its floor, which NaN does not."""
+        """Whether the ratio is at least its floor; NaN is not."""
         return self.ratio >= self.floor
 
     def __str__(self) -> str:
@@ -49,10 +50,10 @@ def judged(
     epoch_floor: float,
     kernels_floor: float,
 ) -> list[Judged]:
-    """Judge the documents of a run of epochs and of some runs of the kernels' grid.
+    """Return the ratios and their floors, from a run of epochs and some runs of the kernels' grid.
 
-    An epoch's ratio is the median over pairs; the kernels' is the geometric mean over the grid,
-    the median over the runs. Raises ClickException when a measurement failed.
+    The ratio of an epoch is the median over pairs. That of the kernels is the geometric mean over
+    the grid, and then the median over the runs. Raises ClickException if a measurement failed.
     """
     for document in (epochs, *kernels):
         for failure in failures(document):
@@ -71,7 +72,7 @@ def judged(
 @click.option("--dataset", default="mnist", show_default=True)
 @click.option("--rounds", default=3, show_default=True)
 def main(epoch_floor: float, kernels_floor: float, dataset: str, rounds: int) -> None:
-    """Measure, print, and judge."""
+    """Measure, print the ratios, and exit."""
     epochs = measure_epochs([WORKLOAD], SIDES, rounds=rounds, epochs=2, dataset=dataset)
     kernels = [measure_kernels(PRODUCTS, BATCHES, WIDTHS, rounds=1) for _ in range(rounds)]
     results = judged(epochs, kernels, epoch_floor, kernels_floor)

@@ -1,10 +1,10 @@
-"""Print the speed of one layer's three products on one core, beside NumPy's and the FMA peak.
+"""Print the speed of a layer's three products on one core, with NumPy's and the FMA peak.
 
-python benchmarks/microkernel.py
+python benchmarks/microkernel.py [--rounds 41]
 
-All figures come from one run, the sides in turn: medians over the rounds, and shares of the peak
-measured in the same round. useful GFLOP/s = 2 B I O / seconds; the peak is the same tile loop on
-operands that never leave the first-level cache. The phases are those of training, on its panels.
+The sides run in turn. The figures are medians over the rounds; shares of the peak use the peak of
+the same round. GFLOP/s = 2e-9 B I O / seconds. The peak is that of the tile loop on operands in the
+L1 cache. The phases are those of training, on its panels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ROUNDS = 41
 
 
 def seconds(run: Callable[[int], object]) -> float:
-    """Return what one call takes, of so many that the clock's own time does not count."""
+    """Return the seconds of one call, from so many calls that the clock's time is negligible."""
     began = perf_counter()
     run(1)
     times = max(1, int(2e-3 / (perf_counter() - began)))
@@ -40,9 +40,10 @@ def seconds(run: Callable[[int], object]) -> float:
 
 
 @click.command(help=__doc__)
-def main() -> None:
+@click.option("--rounds", default=ROUNDS, show_default=True)
+def main(rounds: int) -> None:
     """Measure and print."""
-    if chosen := kernel_choices():  # NumPy has read them: begin again without
+    if chosen := kernel_choices():  # NumPy has read them already: start again without them
         click.echo(f"without {', '.join(chosen)}")
         os.execve(sys.executable, [sys.executable, *sys.argv], without_kernel_choices())
     prepare(np.dtype(np.float32))
@@ -54,7 +55,7 @@ def main() -> None:
                 ours, numpys = (CASES[name](rng, *shape, side, threads=1).run for side in (1, 0))
                 work = 2e-9 * np.prod(shape)
                 speeds: list[list[float]] = []
-                for _ in range(ROUNDS):
+                for _ in range(rounds):
                     top = measure_flops(1) * 1e-9
                     speeds.append([top, work / seconds(ours), work / seconds(numpys)])
                 shares = [[v / top for v in (mine, other)] for top, mine, other in speeds]

@@ -20,7 +20,7 @@ README = Path(__file__).parents[1] / "README.md"
 @click.argument("epochs", type=click.Path(path_type=Path))
 @click.argument("accuracy", type=click.Path(path_type=Path))
 def main(epochs: Path, accuracy: Path) -> None:
-    """Read, and rewrite what is between the markers."""
+    """Read the runs, and replace the table between the markers."""
     run, target = read_run(epochs), read_run(accuracy)
     peak = run["limits"]["peak_flops"]["all"]
     rows = [(each["name"], summarise(each, peak)) for each in run["workloads"]]

@@ -1,6 +1,6 @@
-"""Every kernel at the shapes of the seven networks, compiled and NumPy in the same group.
+"""Each kernel at the shapes of the seven workloads, compiled and NumPy in the same group.
 
-A round is CALLS calls: the compiled ones are made from compiled code, as in training.
+A round is CALLS calls. Those of compiled kernels are repeated in compiled code, as in training.
 """
 
 from time import sleep
@@ -12,7 +12,7 @@ from fastmlp.bench.kernel_child import CASES
 from fastmlp.bench.kernel_grid import work_of
 
 CALLS = 20
-# The exact result is NumPy's, whose threads keep the cores busy for a while
+# NumPy computes the exact result, and its threads keep the cores busy for a while
 SETTLE_SECONDS = 0.3
 PRODUCTS = [(64, 784, 128), (10, 784, 16), (128, 512, 512), (512, 1024, 1024), (64, 128, 10)]
 SHAPES = [(kernel, *shape) for kernel in ("forward", "delta", "update") for shape in PRODUCTS]

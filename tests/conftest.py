@@ -1,4 +1,4 @@
-"""What all tests share: the real MNIST, where the environment says that it is there."""
+"""Shared by all tests: the real MNIST, if FASTMLP_DATA is set."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def ctrl_c():
 
 @pytest.fixture(scope="session")
 def mnist():
-    """The real data set. Skipped only where FASTMLP_DATA is not set: then there is none."""
+    """The real data set. The test is skipped if FASTMLP_DATA is not set."""
     if not os.environ.get("FASTMLP_DATA"):
         pytest.skip("FASTMLP_DATA does not say where MNIST is")
     return fastmlp.load_dataset("mnist", download=False)

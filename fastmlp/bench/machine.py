@@ -111,7 +111,7 @@ def _threading_layer() -> str:
     from numba.np.ufunc import parallel
 
     try:
-        # Numba knows the name of its layer only after the threads have started
+        # Numba chooses its layer when the threads start
         parallel._launch_threads()
         return str(numba.threading_layer())
     except Exception as error:

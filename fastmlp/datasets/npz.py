@@ -44,7 +44,7 @@ def load_npz(path: Path) -> Dataset:
     _check_images(path, train_images)
     _check_images(path, test_images)
     if train_images.shape[1:] != test_images.shape[1:]:
-        rule = f"test images of shape {train_images.shape[1:]}, as in training"
+        rule = f"test images of {train_images.shape[1:]}, as in training"
         raise file_error(path, rule, str(test_images.shape[1:]), "Take both from one data set.")
     train = pair(train_images, _labels(path, train_labels), path, path)
     test = pair(test_images, _labels(path, test_labels), path, path)

@@ -73,7 +73,7 @@ def _softplus(z: Array, _: Array) -> Array:
     return np.asarray(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))))
 
 
-def _leaky_slope(a: Array) -> Array:
+def _leaky_derivative(a: Array) -> Array:
     return np.where(a > 0, 1, LEAKY_SLOPE).astype(a.dtype)
 
 
@@ -147,7 +147,7 @@ ACTIVATIONS = {
             3,
             f"z if z > 0 else {LEAKY_SLOPE} z",
             _leaky_relu,
-            _leaky_slope,
+            _leaky_derivative,
             lambda z, a: a * z / 2,
             "he",
         ),
@@ -200,8 +200,7 @@ ACTIVATIONS = {
             "he",
             keeps="z",
         ),
-        # Misra (2020)
-        Activation(
+        Activation(  # Misra (2020)
             "mish",
             11,
             "z tanh(log(1 + e^z))",

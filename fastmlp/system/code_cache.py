@@ -1,8 +1,8 @@
-"""Machine code on disk: a file for each function and signature, read only if it is as written.
+"""Machine code on disk: a file for each function and signature, with a digest of its content.
 
-A file is the SHA-256 of its key and its content, then the content: what Numba pickled. Nothing is
-unpickled before the digest is found right. The digest protects from damage, not from people: see
-`code_folder`.
+A file is the SHA-256 of its key and its content, then the content, which Numba pickled. Nothing is
+unpickled before the digest is checked. The digest protects against damage, not against attacks;
+`code_folder` does that.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ MOST_BYTES = 1 << 28  # of a file
 
 
 class KernelCache:
-    """The cache of one function: what Numba's dispatchers and C functions ask of theirs."""
+    """The cache of one function, with the methods that Numba's dispatchers and C functions call."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
     @property
     def cache_path(self) -> str | None:
-        """The folder, or None if there is none: Numba shows it in its statistics."""
+        """The folder, or None; Numba shows it in its statistics."""
         folder = kernel_folder()
         return None if folder is None else str(folder)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled function for a signature; None if it is to be compiled."""
-        target_context.refresh()  # Numba has it ready only after this
+        """Return the compiled function for a signature; None if it must be compiled."""
+        target_context.refresh()  # Numba needs this before it can load code
         content = self.content(sig)
         if content is None:
             return None
@@ -58,14 +58,14 @@ class KernelCache:
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep a compiled function, or warn once that it cannot be kept."""
+        """Save a compiled function, or warn once that it cannot be saved."""
         folder = kernel_folder()
         if folder is None:
             return
-        if data.lifted or data.library.has_dynamic_globals:  # some do without optimisation
+        if data.lifted or data.library.has_dynamic_globals:  # possible without optimisation
             warn_not_kept(
-                f"{self.function.__name__} holds addresses that are valid in this process alone",
-                "unset the NUMBA_ variables that change how code is made, such as NUMBA_OPT",
+                f"{self.function.__name__} contains addresses that are valid only in this process",
+                "unset the NUMBA_ variables that change the compiler, such as NUMBA_OPT",
             )
             return
         key, path = self._place(folder, sig)
@@ -75,20 +75,20 @@ class KernelCache:
         except OSError as error:
             warn_not_kept(
                 f"cannot write to {folder} ({error.strerror or error})",
-                "make room there, or set FASTMLP_CACHE to a folder that can be written",
+                "free some space there, or set FASTMLP_CACHE to a folder that can be written",
             )
         else:
             prune(folder)
 
     def flush(self) -> None:
-        """Remove what is kept of this function."""
+        """Delete the files of this function."""
         if (folder := kernel_folder()) is not None:
             for path in folder.glob(f"{self.function.__name__}.*.code"):
                 with suppress(OSError):
                     path.unlink()
 
     def content(self, sig: Any) -> bytes | None:
-        """Return the pickled function for a signature if its file is as it was written."""
+        """Return the pickled function for a signature, or None if its file is not valid."""
         folder = kernel_folder()
         if folder is None:
             return None
@@ -99,7 +99,7 @@ class KernelCache:
                 fault = fault_of(status)
                 is_plain = stat.S_ISREG(status.st_mode) and status.st_size <= MOST_BYTES
                 data = file.read() if fault is None and is_plain else b""
-        except OSError:  # if it cannot be replaced either, that is warned of
+        except OSError:  # if saving the new code fails too, that gives a warning
             return None
         content = data[DIGEST_BYTES:]
         if data[:DIGEST_BYTES] != _digest(key, content):
@@ -109,7 +109,7 @@ class KernelCache:
         return content
 
     def _place(self, folder: Path, sig: Any) -> tuple[bytes, Path]:
-        """Return what tells this code from all other, and its file."""
+        """Return the key of a signature's code, and its file."""
         function, (arguments, _) = self.function, sigutils.normalize_signature(sig)
         names = (folder.name, function.__module__, function.__qualname__, *map(str, arguments))
         key = "\n".join(names).encode()
@@ -118,7 +118,7 @@ class KernelCache:
 
 
 def _digest(key: bytes, content: bytes) -> bytes:
-    """Return the SHA-256 of a key and a content: one file cannot stand in for another."""
+    """Return the SHA-256 of a key and a content; the key prevents that files are exchanged."""
     digest = hashlib.sha256(key + b"\0")
     digest.update(content)
     return digest.digest()
@@ -130,9 +130,9 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file, readable by this user alone, that has its name only when it is whole.
+    """Write a file, readable by this user only, that gets its name only when it is complete.
 
-    It is not synchronised with the disk: what a loss of power damages is compiled again.
+    It is not synchronised with the disk: after damage by a loss of power it is compiled again.
     """
     make_folder(path.parent)
     handle, part = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}.", suffix=".part")
@@ -149,6 +149,6 @@ def _replace(path: Path, data: bytes) -> None:
 def _warn_of_damage(what: str) -> None:
     warn_once(
         "damaged",
-        f"a compiled kernel is compiled again, and its file replaced: {what}. If this comes back, "
-        "check the disk.",
+        f"a compiled kernel is compiled again, and its file replaced: {what}. If this happens "
+        "again, check the disk.",
     )

@@ -1,6 +1,6 @@
-"""The folder of machine code: what it depends on, who may have written it, how many there are.
+"""The folder of machine code: its name, the check of its owner and mode, and its deletion.
 
-Files of it are code that runs in this process, so it counts only where nobody but this user, or
+Its files are code that runs in this process, so the folder is used only if no other user, except
 root, could have written them.
 """
 
@@ -29,7 +29,7 @@ RUN_TIME_SETTINGS = {
     *("THREADING_LAYER", "THREADING_LAYER_PRIORITY"),
     *("CACHE_DIR", "CACHE_LOCATOR_CLASSES", "DEBUG_CACHE"),
 }
-OTHERS_KEPT = 4  # folders of other versions
+OTHERS_KEPT = 4  # the number of folders of other versions to keep
 FOLDER_NAME = re.compile(r"[0-9a-f]{16}")
 NUMBAS = re.compile(r".+\.nb[ic](\.tmp\.\w+)?")  # files without a digest, of earlier versions
 FILE_NAME = re.compile(rf"{NUMBAS.pattern}|.+\.(code|part|done)")
@@ -37,22 +37,22 @@ _warned: set[str] = set()
 
 
 def kernel_folder() -> Path | None:
-    """Return the folder of machine code for exactly this source, set-up and processor.
+    """Return the folder of machine code for this source, these settings and this processor.
 
-    The folder's name is a hash of everything that the code depends on, because Numba itself
-    notices neither a change in another file nor other compile settings. None, after one warning,
-    where there can be none, or where others than this user and root could have written code.
+    Its name is a hash of everything on which the code depends, because Numba detects neither
+    changes in other files nor other compile settings. The result is None, after one warning, if
+    there is no such folder, or if other users could have written to it.
     """
     folder = _folder()
     if folder is None:
         warn_not_kept(
-            "there is no home folder, and FASTMLP_CACHE leads to no other",
+            "there is no home folder, and FASTMLP_CACHE names no other one",
             "set FASTMLP_CACHE to a folder that can be written",
         )
         return None
     for level in (folder.parents[1], folder.parent, folder):
-        with suppress(OSError):  # where it is missing, there is nothing to be read
-            # A link could be changed by its owner; what it leads to is the folder
+        with suppress(OSError):  # a missing folder contains nothing to read
+            # both a link and its target: the owner of a link could change it
             fault = fault_of(os.lstat(level)) or fault_of(os.stat(level))
             if fault:
                 warn_not_kept(
@@ -66,7 +66,7 @@ def kernel_folder() -> Path | None:
 
 @cache
 def _folder() -> Path | None:
-    """Return where the code of this process belongs: one place, whatever changes meanwhile."""
+    """Return the folder of this process; it stays the same, even if variables change later."""
     root = cache_folder()
     return None if root is None else root / "kernels" / _salt()
 
@@ -95,8 +95,8 @@ def _salt() -> str:
 
 
 def fault_of(status: os.stat_result) -> str | None:
-    """Return why code from a file or folder must not be run; None if it may."""
-    if not hasattr(os, "geteuid"):  # a system of other permissions
+    """Return why code from a file or folder must not run, or None if it may."""
+    if not hasattr(os, "geteuid"):  # a system with other permissions
         return None
     if status.st_uid not in (0, os.geteuid()):
         return f"belongs to user {status.st_uid}"
@@ -108,16 +108,16 @@ def fault_of(status: os.stat_result) -> str | None:
 
 @cache
 def touch(folder: Path) -> None:
-    """Say, once in a process, that a folder is in use: see `prune`."""
-    with suppress(OSError):  # a disk that is only read is not pruned either
+    """Set the time of last use of a folder, once in a process; `prune` reads it."""
+    with suppress(OSError):  # `prune` deletes nothing on a read-only disk either
         os.utime(folder)
 
 
 @cache
 def prune(folder: Path) -> None:
-    """Remove the folders of other versions, but for the OTHERS_KEPT used last; once a process.
+    """Delete the folders of other versions, except the OTHERS_KEPT used last; once in a process.
 
-    All go whose files Numba read unchecked.
+    Folders of early versions, whose files have no digest, are all deleted.
     """
     used = []
     with suppress(OSError):
@@ -132,9 +132,9 @@ def prune(folder: Path) -> None:
 
 
 def _last_use(other: Path, folder: Path) -> float | None:
-    """Return when a folder beside `folder` was used, in seconds: 0 for one that Numba wrote.
+    """Return the time of last use of a folder beside `folder`, in seconds; 0 for an early version.
 
-    None for anything that is not another folder of machine code and nothing else, of this user.
+    None for anything that is not a folder with only machine code that belongs to this user.
     """
     try:
         status, owner = other.lstat(), folder.stat().st_uid
@@ -155,12 +155,12 @@ def warn_not_kept(reason: str, remedy: str) -> None:
     """Warn that machine code is neither read nor written, why, and what to do."""
     warn_once(
         "not kept",
-        f"compiled kernels are not kept: {reason}. Every process compiles anew; {remedy}.",
+        f"compiled kernels are not kept: {reason}. Each process compiles them again; {remedy}.",
     )
 
 
 def warn_once(kind: str, message: str) -> None:
-    """Warn of each kind of trouble once in a process."""
+    """Warn once in a process for each kind of problem."""
     if kind not in _warned:
         _warned.add(kind)
         warnings.warn(message, RuntimeWarning, stacklevel=2)

@@ -14,8 +14,8 @@ from fastmlp.errors import UnwritableError
 from fastmlp.system.reading import kind_of
 
 REMEDIES = {
-    errno.ENOSPC: "Make room, or name a file on another disk.",
-    errno.EDQUOT: "Make room, or name a file on another disk.",
+    errno.ENOSPC: "Free some space, or name a file on another disk.",
+    errno.EDQUOT: "Free some space, or name a file on another disk.",
     errno.EFBIG: "Raise the limit on the size of files (ulimit -f).",
 }
 

@@ -1,4 +1,4 @@
-"""Numba's threads in this process: starting them, forking beside them, and how many come."""
+"""Numba's threads in this process: start them, handle forks, and choose the size of a team."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from fastmlp.system.forks import wait_for_locks
 
 PROCESS_STATUS = Path("/proc/self/stat")
 FORKED_WITHOUT_EXEC = 0x40  # PF_FORKNOEXEC, one of Linux's flags of a process
-# How long a team stays as small as its last one was before all members are tried again
+# After an incomplete team, teams have its size for this time; then all members are tried again
 RETRY_SECONDS = 0.1
 
 
 class Threads:
-    """The threads that Numba starts once in a process, and what is known of them.
+    """The threads that Numba starts once in a process, and their state.
 
-    launching : held by whoever compiles the kernels or uses the threads, because one of Numba's
-        layers aborts if two Python threads do so at once. Re-entrant: a signal handler, or a
-        destructor, runs in the thread that it interrupts.
+    launching : lock, held while kernels are compiled or run, because one of Numba's layers aborts
+        if two Python threads do so at once. Re-entrant, because a signal handler or a destructor
+        runs in the thread that it interrupts.
 
-    Threads do not come along in a fork, and most layers abort or hang when they are used in the
-    child; there every job is done by its caller alone, which changes no bit of the result.
+    A forked child has no threads, and most layers abort or hang if they are used there. In a child
+    each job is done by the calling thread alone, with the same bits as result.
     """
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Threads:
             os.register_at_fork(after_in_child=self._restart)
 
     def start(self) -> None:
-        """Start the threads, if nobody has; ArgumentError where Numba cannot."""
+        """Start the threads if they are not running. Raises ArgumentError if Numba cannot."""
         if parallel._is_initialized:
             return
         try:
@@ -61,43 +61,43 @@ class Threads:
             layer, order = numba.config.THREADING_LAYER, numba.config.THREADING_LAYER_PRIORITY
             if layer != "default":
                 name, got = "NUMBA_THREADING_LAYER", repr(layer)
-            else:  # the last layer in any right order is part of Numba
+            else:  # the last layer of a correct order is part of Numba
                 name, got = "NUMBA_THREADING_LAYER_PRIORITY", repr(" ".join(order))
             raise refuse(
                 name,
                 "must name what Numba can load here",
                 f"{got} ({reason})",
-                "Unset it, or install what it names: pip install tbb, for example.",
+                "Unset it, or install what it names, for example: pip install tbb.",
             ) from None
 
     def most(self) -> int:
-        """Return how many members a team may have: as many as there are threads.
+        """Return how many members a team can have: the number of threads.
 
-        1 where the threads are lost, and where this call interrupts Numba's compiler, which may
-        not be entered again to compile a team.
+        It is 1 in a forked child, and if this call interrupts Numba's compiler, which cannot be
+        entered again to compile the start of a team.
         """
-        if os.getpid() != self._process:  # a fork that Python was not told of
+        if os.getpid() != self._process:  # a fork without Python's hooks
             self._restart()
         if self._are_lost or global_compiler_lock.is_locked():
             return 1
         return int(numba.config.NUMBA_NUM_THREADS)
 
     def expected(self, members: int) -> int:
-        """Return how many of so many members to ask for.
+        """Return how many of `members` members to start.
 
-        After a team that was not complete, as many as it had, until RETRY_SECONDS have passed.
+        For RETRY_SECONDS after an incomplete team, this is at most the size of that team.
         """
         if monotonic() < self._retry_at:
             members = min(members, self._came)
         return min(members, self.most()) if members > 1 else 1
 
-    def record(self, came: int, asked: int) -> None:
-        """Remember that so many of the members asked for came in time."""
-        if came < asked:
+    def record(self, came: int, wanted: int) -> None:
+        """Store that `came` of the `wanted` members arrived in time."""
+        if came < wanted:
             self._came, self._retry_at = came, monotonic() + RETRY_SECONDS
 
     def _restart(self) -> None:
-        """In the child of a fork: only the calling thread is left."""
+        """Reset the state in the child of a fork, where only the calling thread exists."""
         self._process = os.getpid()
         self._are_lost = self._are_lost or _were_started()
         self._retry_at = 0.0
@@ -123,7 +123,7 @@ def _were_started() -> bool:
 
 
 def _is_forked() -> bool:
-    """Return whether this process is a fork that has not begun a program of its own."""
+    """Return whether this process is a fork that has not executed another program."""
     try:
         fields = PROCESS_STATUS.read_text(errors="replace").rpartition(")")[2].split()
         return bool(int(fields[6]) & FORKED_WITHOUT_EXEC)

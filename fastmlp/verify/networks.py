@@ -130,7 +130,7 @@ def _check_right(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
 
 
 def steps(draw: Draw) -> Case:
-    """Draw three to six steps in float64, in one call or two, some with a short batch."""
+    """Draw a case of three to six steps in float64, in one call or two, some with a short batch."""
     rng, batch, taken = draw.rng, draw.row("batch"), int(draw.rng.integers(3, 7))
     last = int(rng.integers(1, batch + 1)) if draw.row("last batch") else batch
     samples, count = batch * (taken - 1) + last, min(batch * taken, 200)

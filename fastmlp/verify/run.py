@@ -57,7 +57,7 @@ def verify(
     unknown = [name for name in only if name not in CASES]
     if unknown:
         known = ", ".join(CASES)
-        raise refuse("kernel", "must be a known one", unknown[0], f"Choose from {known}.")
+        raise refuse("kernel", "must be one that is checked", unknown[0], f"Choose from {known}.")
     for dtype in (np.float32, np.float64):
         prepare(np.dtype(dtype))
     names, outcome, began = tuple(only) or tuple(CASES), Outcome(), perf_counter()

@@ -1,4 +1,4 @@
-"""A bench whose processes measure nothing: what they do is in a file, what they did in another."""
+"""A bench with fake processes: one file tells them what to do, another has a log of their tasks."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from fastmlp.cli import main
 
 
 class Fake:
-    """A folder with data of 16 pixels and 3 classes, and what the fake processes do and did."""
+    """A folder with data of 16 pixels and 3 classes, and the files of the fake processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.log, self.behaviour = folder, folder / "log", folder / "behaviour"
@@ -31,7 +31,7 @@ class Fake:
         self.behave()
 
     def behave(self, **how):
-        """Let implementations fail, hang, ...; and forget what was done."""
+        """Set which implementations fail or hang, and clear the log."""
         self.behaviour.write_text(json.dumps(how))
         self.log.write_text("")
 
@@ -41,7 +41,7 @@ class Fake:
         return [*self.names, *self.data, *short, *map(str, more)]
 
     def done(self):
-        """The tasks of the processes that were started, but for the one that looks for BLAS."""
+        """The tasks of the processes that were started, except the one that describes the BLAS."""
         tasks = map(json.loads, self.log.read_text().splitlines())
         return [task for task in tasks if "blas" not in task]
 

@@ -1,6 +1,6 @@
-"""`fastmlp bench`, whose processes run fake_child.py: nothing is compiled, nothing measured.
+"""`fastmlp bench` with processes that run fake_child.py: nothing is compiled or measured.
 
-python fake_bench.py ARGUMENTS does it in a process of its own, and `install` in this one.
+`python fake_bench.py ARGUMENTS` runs it in a new process; `install` replaces it in this one.
 """
 
 import sys
@@ -22,7 +22,7 @@ CHILD = Path(__file__).with_name("fake_child.py")
 def install(replace=setattr):
     replace(processes, "COMMAND", (sys.executable, "-W", "ignore", str(CHILD)))
     replace(record, "measure_limits", lambda threads: LIMITS)
-    replace(steps, "prepared", lambda *_: 0.0)
+    replace(steps, "prepare_kernels", lambda *_: 0.0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The process of a bench with made-up results, which does what the file named by FAKE tells it.
+"""The process of a bench with invented results; the file in the variable FAKE sets its behaviour.
 
-That file is JSON: how each implementation (or side) behaves, by name; "ok" where it is not named.
+That file is JSON: the behaviour of each implementation (or side) by name, by default "ok".
 A line is added to the file FAKE_LOG for each task: the task, the environment, the process ids.
 """
 
@@ -58,8 +58,8 @@ def measure_side(task):
     return {"rows": [[seconds, 1.0]] * len(task["kernels"])}
 
 
-child.epochs, child.to_target = epochs, to_target
-child.blas = lambda: [
+child.time_epochs, child.train_to_target = epochs, to_target
+child.describe_blas = lambda: [
     {"internal_api": "someblas", "version": "1.2", "architecture": "Abacus", "threading_layer": "x"}
 ]
 sys.modules["fastmlp.bench.kernel_child"] = SimpleNamespace(measure_side=measure_side)

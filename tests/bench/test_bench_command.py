@@ -63,8 +63,8 @@ def test_quick_measures_what_is_named_with_it(fake):
 @pytest.mark.parametrize("command", ["epochs", "kernels", "accuracy"])
 def test_the_exit_status_is_in_the_help(fake, command):
     said = " ".join(fake.run(command, "--help").output.split())
-    assert "0 when every comparison" in " ".join(fake.run("--help").output.split())
-    assert "Exit status: 0 when every comparison" in said
+    assert "0 if every comparison" in " ".join(fake.run("--help").output.split())
+    assert "Exit status: 0 if every comparison" in said
     assert "130 after Ctrl-C and 143 after SIGTERM" in said
 
 
@@ -110,7 +110,9 @@ def test_variables_that_choose_kernels_reach_no_process_and_are_named(fake, monk
     assert fake.document()["environment"]["removed_variables"] == dict.fromkeys(VARIABLES, "x1")
     page = (fake.folder / "run.html").read_text()
     for text in (out, page):
-        assert "not passed on to the processes, as it chooses kernels: OPENBLAS_CORETYPE=x1" in text
+        assert (
+            "not passed to the processes, because it selects kernels: OPENBLAS_CORETYPE=x1" in text
+        )
         assert "NumPy multiplies with someblas 1.2, kernels for Abacus" in text
     said = fake.run(*fake.epochs("--save", fake.saved, "--resume", "--threads", "1")).output
     assert "OPENBLAS_CORETYPE" in said

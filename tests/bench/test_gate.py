@@ -1,4 +1,4 @@
-"""What the gate decides, on measurements made up so that the answers are known."""
+"""The decisions of the gate, on invented measurements with known results."""
 
 import importlib
 from pathlib import Path

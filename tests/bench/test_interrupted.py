@@ -1,4 +1,4 @@
-"""A bench that is killed, interrupted or cannot be written keeps what was finished."""
+"""A bench that is killed or interrupted, or cannot be saved, keeps its finished results."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Real runs in processes of their own, on little data."""
+"""Real measurements in separate processes, on little data."""
 
 import importlib
 import sys
@@ -109,9 +109,9 @@ def test_limits_count_what_all_threads_do(monkeypatch):
         calls.append(threads)
         return 2.0
 
-    monkeypatch.setattr(limits_of, "seconds_together", two_seconds)
+    monkeypatch.setattr(limits_of, "time_together", two_seconds)
     prepare(np.dtype(np.float32))
-    assert limits_of.flops(3) == 3 * limits_of.PEAK_WORK / 2
+    assert limits_of.measure_flops(3) == 3 * limits_of.PEAK_WORK / 2
     # 64 MiB of a and b once: two reads and a write of four bytes for eight bytes of both
-    assert limits_of.bandwidth(1 << 20, 2) == 2 * 64 * (12 / 8) * (1 << 20) / 2
+    assert limits_of.measure_bandwidth(1 << 20, 2) == 2 * 64 * (12 / 8) * (1 << 20) / 2
     assert calls == [3, 2]

@@ -58,7 +58,7 @@ def test_other_settings_are_refused_and_the_difference_is_named(
     (fake.folder / "other.npz").write_bytes((fake.folder / "some.npz").read_bytes())
     arguments = fake.epochs("--save", fake.saved, "--resume", *change)
     said = fake.run(*arguments, status=1).output
-    assert "resume must go on with a run of the same bench" in said
+    assert "resume must continue a run of the same bench" in said
     assert named in said
     assert "--save another file" in said
     assert not fake.done()

@@ -1,4 +1,4 @@
-"""Medians, pairs, shares and doubts, on runs made up so that the answers are known."""
+"""Medians, pairs, shares and doubts, on invented runs with known results."""
 
 import numpy as np
 import pytest

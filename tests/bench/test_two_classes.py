@@ -1,4 +1,4 @@
-"""Every implementation learns two classes as the NumPy row does, step by step."""
+"""With two classes, the steps of each implementation are those of NumPy."""
 
 import numpy as np
 import pytest

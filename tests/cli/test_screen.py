@@ -1,4 +1,4 @@
-"""What is drawn on a terminal, and not elsewhere."""
+"""The progress line is drawn on a terminal, and not elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mirror may answer: the file, or any of the ways in which it is not the file."""
+"""A local mirror: it serves the right file, or fails in one of many ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decompressed copies: believed only when true, and never in the way."""
+"""The decompressed copies: used only if their digest is right; no error of theirs matters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generated digits: the same for a seed, as sparse as MNIST, and neither easy nor hopeless."""
+"""The generated digits: equal for equal seeds, sparse as MNIST, neither too easy nor too hard."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_no_two_images_are_equal(digits: Dataset) -> None:
 
 
 def test_a_seed_gives_the_bytes_it_always_gave() -> None:
-    """On every machine: a change here changes what everybody's figures mean."""
+    """The bytes are fixed: with other digits, earlier results are no longer comparable."""
     assert digest(generate_digits(300, 250)) == GOLDEN
     assert digest(generate_digits(300, 250, seed=1)) != GOLDEN
 
@@ -90,7 +90,7 @@ def test_another_blas_and_other_loops_give_the_same_bytes() -> None:
 
 
 def test_the_one_sum_that_a_blas_orders_is_exact() -> None:
-    warps, basis = module._warps(np.random.default_rng(5), 2_000), module._basis()
+    warps, basis = module._draw_warps(np.random.default_rng(5), 2_000), module._make_basis()
     exact = warps.astype(np.float64) @ basis.astype(np.float64)
     np.testing.assert_array_equal(warps @ basis, exact)
     bound = np.abs(warps).astype(np.float64) @ np.abs(basis) * 2**16

@@ -1,4 +1,4 @@
-"""Where MNIST and its likes are looked for, and what is refused there."""
+"""The folders that are searched for MNIST and similar sets, and the files that are refused."""
 
 from __future__ import annotations
 
@@ -149,9 +149,9 @@ def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
 
 
 def test_arguments_of_downloads_go_with_downloads_only(tiny_folder: Path) -> None:
-    with pytest.raises(ArgumentError, match="folder goes with mnist"):
+    with pytest.raises(ArgumentError, match="folder is allowed for mnist"):
         load_dataset("digits", folder=tiny_folder)
-    with pytest.raises(ArgumentError, match="mirrors goes with mnist"):
+    with pytest.raises(ArgumentError, match="mirrors is allowed for mnist"):
         load_dataset(tiny_folder, mirrors=["https://example.org/"])
 
 

@@ -107,9 +107,9 @@ def test_a_gzip_with_a_flipped_bit_is_refused(tmp_path: Path) -> None:
 
 def test_missing_folder_and_unreadable_paths_are_refused(tmp_path: Path) -> None:
     assert "No such file" in refusal(tmp_path / "nowhere")
-    assert "no regular file" in refusal(tmp_path)
+    assert "not a regular file" in refusal(tmp_path)
     os.mkfifo(tmp_path / "pipe")
-    assert "no regular file" in refusal(tmp_path / "pipe")
+    assert "not a regular file" in refusal(tmp_path / "pipe")
 
 
 def test_a_lying_header_and_a_bomb_cost_next_to_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An .npz is read without pickle, and only as far as its sizes agree."""
+"""An .npz file is read without pickle, and refused if its declared sizes are wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images handed in to be recognised, in every format and every state of disorder."""
+"""Images for prediction, in all formats, also damaged ones."""
 
 from __future__ import annotations
 

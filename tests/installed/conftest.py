@@ -15,7 +15,7 @@ CHECKERS = ("ruff", "mypy", "fastmlp")
 
 
 class Environment:
-    """A virtual environment and an empty folder to work in, with a cache of its own."""
+    """A virtual environment, an empty working folder, and a cache."""
 
     def __init__(self, folder):
         self.bin, self.work = folder / "venv" / "bin", folder / "work"

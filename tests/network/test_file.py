@@ -1,4 +1,4 @@
-"""A network's file: what is saved comes back, and anything else is refused."""
+"""The file of a network: loading returns what was saved, and any other file is refused."""
 
 import json
 import struct

@@ -1,4 +1,4 @@
-"""The network: what it is built from, and what it answers."""
+"""The network: its arguments, predictions and evaluation."""
 
 import numpy as np
 import pytest

@@ -117,7 +117,7 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
     assert "| **0.400 s** |  | 10.0 x |" in table
     text = readme.with_results(f"a\n{readme.BEGIN}old\n{readme.END}b\n", table)
     assert text == f"a\n{readme.BEGIN}{table}{readme.END}b\n"
-    with pytest.raises(ArgumentError, match="readme must hold the lines"):
+    with pytest.raises(ArgumentError, match="readme must contain the lines"):
         readme.with_results("nothing", table)
 
 
@@ -133,7 +133,7 @@ def test_two_saved_runs_are_compared_on_the_command_line(epochs, tmp_path):
     paths[1].write_text("{}")
     done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
     assert done.exit_code == 1
-    assert "is no run that fastmlp bench saved" in done.output
+    assert "is not a run that fastmlp bench saved" in done.output
 
 
 def test_differences_of_the_same_run_are_noise(kernels):

@@ -61,7 +61,7 @@ def test_the_summary_says_what_was_unusual_and_keeps_compilation_apart() -> None
     lines = training_summary(run, None, 29.1)
     assert lines == [
         "stopped after 4 epochs: validation cost has not fallen since epoch 1",
-        "back to the network of epoch 1",
+        "the parameters of epoch 1 were restored",
         "2.00 s of training",
         "kernels ready in 29.1 s, which is not counted above",
     ]

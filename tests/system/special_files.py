@@ -1,11 +1,11 @@
-"""Pipes, sockets, links and folders: what is no regular file."""
+"""Pipes, sockets, links and folders: files that are not regular."""
 
 import os
 import socket
 
 
 def special_files():
-    """Make what is no regular file, and return their names."""
+    """Make files that are not regular, and return their names."""
     os.mkfifo("pipe")
     os.mkdir("folder")
     os.symlink("pipe", "to-pipe")

@@ -1,4 +1,4 @@
-"""What may be written over: nothing is lost."""
+"""Which files may be replaced; an older file is never lost."""
 
 import errno
 import os
@@ -146,7 +146,7 @@ def test_a_read_only_file_is_refused_and_so_is_what_the_program_prints_to(monkey
         with pytest.raises(UnwritableError, match="it is read-only"):
             write_whole(Path("x"), b"new")
     monkeypatch.setattr(files, "_outputs", lambda: [os.stat("x")])
-    with pytest.raises(UnwritableError, match="what this program prints goes there"):
+    with pytest.raises(UnwritableError, match="this program prints to it"):
         write_whole(Path("x"), b"new")
     with open("gone", "wb") as file:
         os.unlink("gone")

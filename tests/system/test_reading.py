@@ -1,4 +1,4 @@
-"""What may be read: no reader waits for ever, and each reads a pipe once."""
+"""Which files may be read; no reader waits forever, and each reads a pipe once."""
 
 import io
 import os
@@ -65,7 +65,7 @@ def test_every_reader_reads_a_pipe_once(tmp_path_factory):
         from_file = read(Path("file.npz"))
         from_pipe = read(fed(data))
         assert type(from_pipe) is type(from_file)
-        with pytest.raises(error, match=r"(?=.*p\.npz).*nobody wrote"):
+        with pytest.raises(error, match=r"(?=.*p\.npz).*got no data"):
             read(Path("p.npz"))
         os.unlink("p.npz")
 
@@ -89,10 +89,10 @@ def link(target, name):
 def test_a_writer_that_does_not_write_and_one_that_does_not_stop(monkeypatch):
     os.mkfifo("held")
     with open("held", "r+b", buffering=0) as writer:
-        with pytest.raises(OSError, match=r"nobody wrote for 0\.3 s"):
+        with pytest.raises(OSError, match=r"got no data for 0\.3 s"):
             open_file(Path("held"))
         writer.write(b"start")
-        with pytest.raises(OSError, match=r"nobody wrote for 0\.3 s"):
+        with pytest.raises(OSError, match=r"got no data for 0\.3 s"):
             open_file(Path("held"))
     monkeypatch.setattr(reading, "MOST_PIPED", 1 << 20)
     with pytest.raises(OSError, match="more than 1,048,576 bytes"):

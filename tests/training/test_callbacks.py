@@ -1,4 +1,4 @@
-"""What a callback returns, and what it changes, has one effect: everywhere the documented one."""
+"""A callback, by its result and its changes to the network, has the documented effects."""
 
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ def trained(network, backend, callbacks=(), data=None, **changes):
 @pytest.mark.parametrize("answer", [True, np.bool_(True), np.float64(1) > 0])
 def test_true_ends_the_run(backend, answer):
     history = trained(new(), backend, [lambda p: None, lambda p: p.epoch_ended and answer])
-    assert (len(history), history.stopped) == (1, "a callback asked for it")
+    assert (len(history), history.stopped) == (1, "a callback ended it")
 
 
 @pytest.mark.parametrize("answer", [None, False, np.bool_(False), 0])

@@ -1,4 +1,4 @@
-"""No run is lost: stopped anywhere, it goes on to the same bits."""
+"""A run that was stopped anywhere and resumed ends with the same bits."""
 
 import errno
 import hashlib
@@ -168,7 +168,7 @@ def test_where_all_are_damaged_nothing_is_begun(tmp_path):
 )
 def test_another_run_is_refused_and_the_difference_named(tmp_path, change, name):
     trained(tmp_path)
-    with pytest.raises(ArgumentError, match=f"resume must go on with the same {name}, .*; got"):
+    with pytest.raises(ArgumentError, match=f"resume needs the same {name} as before, .*; got"):
         trained(tmp_path, resume=True, **change)
 
 
@@ -192,7 +192,7 @@ def test_a_full_disk_is_told_and_the_old_checkpoint_stays(tmp_path, monkeypatch)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(CheckpointError, match=r"No space left on device.*make room"):
+    with pytest.raises(CheckpointError, match=r"No space left on device.*free some space"):
         trained(tmp_path, resume=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -243,7 +243,7 @@ TOTAL = (EPOCHS + 1) * KILLS
 
 
 def test_killed_many_times_it_ends_with_the_same_bits(tmp_path):
-    """SIGKILL at random moments; most fall into a write, since that is what it mostly does."""
+    """SIGKILL at random moments, mostly during a write, as the run mostly writes."""
     wanted, _ = trained(epochs=TOTAL, data=made(count=60))
     code = KILLED.format(here=str(Path(__file__).parent), total=TOTAL)
     rng, killed = random.Random(0), 0

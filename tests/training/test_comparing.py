@@ -1,4 +1,4 @@
-"""A run that goes on: equal settings are equal, and what cannot be compared is refused at once."""
+"""A resumed run: equal settings compare equal; what cannot be compared is refused at once."""
 
 import functools
 import itertools
@@ -37,7 +37,7 @@ def goes_on(folder, first, second):
     except ArgumentError as error:
         refused = str(error)
     if refused is not None:
-        assert "resume must go on with the same" in refused
+        assert "resume needs the same" in refused
         return False
     assert (got, history.resumed_epoch) == (wanted, 2)
     return True

@@ -1,4 +1,4 @@
-"""Whatever ends a run leaves the same state: the best parameters where that was asked for."""
+"""The state after a run does not depend on its end: with early stopping, the best parameters."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def breaks(network):
 
 STOPPING = EarlyStopping(20)
 ENDS = {
-    "a callback asked for it": (lambda network: True, None, {}),
+    "a callback ended it": (lambda network: True, None, {}),
     "interrupted": (raises(KeyboardInterrupt()), KeyboardInterrupt, {}),
     "terminated": (signals(signal.SIGTERM), interrupts.Terminated, {}),
     "an exception in a callback: Planted": (raises(Planted()), Planted, {}),
@@ -100,7 +100,7 @@ def test_the_best_parameters_come_back_whatever_ends_the_run(backend, reason):
     assert best < 8
     assert same(network, after[best])
     if expected is DivergedError:
-        assert f"holds the parameters of epoch {best + 1}, the best" in str(error)
+        assert f"has the parameters of epoch {best + 1}, the best" in str(error)
 
 
 def test_patience_leaves_the_best_too_and_says_so(backend):
@@ -131,7 +131,7 @@ def test_after_a_divergence_they_are_those_of_the_last_good_epoch(backend):
         [],
         [],
     )
-    with pytest.raises(DivergedError, match=r"at learning rate 1e\+30\. .* epoch 3, its last good"):
+    with pytest.raises(DivergedError, match=r"at learning rate 1e\+30\. .* epoch 3, the last good"):
         fastmlp.train(
             network,
             made(),
@@ -148,7 +148,7 @@ def test_after_a_divergence_they_are_those_of_the_last_good_epoch(backend):
 def test_a_network_that_never_got_through_an_epoch_is_as_it_began(backend):
     network = fastmlp.Network((6, 20, 3), output="identity", cost="squared_error")
     wanted = arrays(network)
-    with pytest.raises(DivergedError, match=r"epoch 1: .* parameters that it began with"):
+    with pytest.raises(DivergedError, match=r"epoch 1: .* has its initial parameters"):
         fastmlp.train(
             network,
             made(),
@@ -267,7 +267,7 @@ def test_the_command_saves_what_was_good_before_a_divergence(tmp_path, monkeypat
     held = int(np.argmin(history["validation_cost"])) + 1 if extra else good
     assert history["restored_epoch"] == (held if extra else None)
     assert f"Error: training diverged in epoch {good + 1}" in done.stderr
-    assert f"holds the parameters of epoch {held}" in done.stderr
+    assert f"has the parameters of epoch {held}" in done.stderr
     assert "model saved to data.safetensors" in done.stderr
     order = np.random.default_rng(0).permutation(600)
     rows = np.sort(order[:120])

@@ -1,4 +1,4 @@
-"""Start high and halve: whatever rate it begins with, training learns, and a resumed run too."""
+"""The schedule halving: training works from any initial rate, also in a resumed run."""
 
 import numpy as np
 import pytest
@@ -158,7 +158,7 @@ def test_the_cost_of_guessing_is_that_of_the_best_constant_answer(backend):
 def test_the_search_passes_by_rates_that_lower_the_cost_by_chance():
     costs = [2.38, 2.36, np.inf, 2.37, 2.1, 0.9, 0.5, 0.6]
     found = search.Search(before=2.39, guessing=2.3)
-    assert [found.goes_on(cost) for cost in costs] == [True] * 7 + [False]
+    assert [found.continues(cost) for cost in costs] == [True] * 7 + [False]
     assert (found.lowest, found.found) == (0.5, True)
 
 
@@ -193,5 +193,5 @@ def test_the_command_trains_from_8_and_keeps_the_older_model_where_nothing_is_le
         done = CliRunner().invoke(main, [*command, "huge.npz", *extra])
         assert done.exit_code == 1
         assert "images reach 1e+19" in done.stderr
-        assert "holds the parameters that it began with" in done.stderr
+        assert "has its initial parameters" in done.stderr
         assert (tmp_path / "m.safetensors").read_bytes() == older

@@ -1,4 +1,4 @@
-"""The training loop: what it records, when it ends, and what it refuses."""
+"""The training loop: its history, its end, and the arguments that it refuses."""
 
 import json
 

@@ -58,7 +58,7 @@ def after_training(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object
         happens()
         return history
 
-    monkeypatch.setattr(steps, "trained", trained)
+    monkeypatch.setattr(steps, "train_network", trained)
 
 
 def full(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
