@@ -122,7 +122,8 @@ def test_where_a_file_is_in_the_way_no_folder_is_made(tmp_path):
 
 
 def test_what_the_machine_offers_is_told_without_a_home(homeless, monkeypatch, recwarn):
-    from fastmlp.kernels import folder, launch
+    from fastmlp.kernels import launch
+    from fastmlp.kernels.llvm import folder
 
     monkeypatch.setattr(folder, "_warned", set())
     monkeypatch.setattr(launch, "_prepared", set())
