@@ -149,12 +149,12 @@ def kernels_tables(document: dict[str, Any], every: bool = False) -> list[Table]
     ]
     whole = geometric_mean(row["ratio"] for row in document["rows"])
     means.append(("all", f"{whole:.2f}", "", "", ""))
-    columns = ("kernel", "x NumPy", "NumPy wins", "error", "NumPy's")
+    columns = ("kernel", "x NumPy", "NumPy faster", "error", "NumPy's")
     title = "geometric means; errors in eps times the sum of the terms"
     detail = [row for row in document["rows"] if every or row["ratio"] < 1]
     detail.sort(key=lambda row: row["ratio"])
     shapes = ("kernel", "B", "I", "O", "GFLOP/s", "NumPy's", "x NumPy", "error", "NumPy's")
-    heading = "every shape" if every else "every shape where NumPy wins"
+    heading = "all shapes" if every else "shapes where NumPy is faster"
     return [table(title, columns, means), table(heading, shapes, map(_shape, detail))]
 
 
