@@ -27,7 +27,12 @@ def test_the_kernels_are_right_with_the_lowest_versions(lowest):
 def test_the_kernels_are_right_with_narrow_vectors(lowest, vector_bytes):
     done = lowest.run(
         *("python", "-P", "-m", "pytest", "-p", "no:cacheprovider"),
-        *("tests/kernels/test_twins.py", "tests/kernels/loops", "tests/kernels/step"),
+        *(
+            "tests/kernels/test_twins.py",
+            "tests/kernels/loops",
+            "tests/kernels/step",
+            "tests/functions",
+        ),
         folder=ROOT,
         seconds=900,
         FASTMLP_VECTOR_BYTES=str(vector_bytes),

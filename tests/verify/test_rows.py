@@ -119,7 +119,8 @@ def planted(row):
     kind, what = row.split(": ")[0], PLANTED[row]
 
     def arguments(activations, cost, batch, optimizer="sgd", settings=None, *rest):
-        activations, settings = list(activations), dict(settings or {})
+        activations = list(activations)
+        settings = OPTIMIZERS[optimizer].complete(settings)
         if kind == "hidden":
             for place, f in enumerate(activations[:-1]):
                 activations[place] = another(f, HIDDEN) if f == what else f

@@ -32,7 +32,7 @@ def test_no_module_unpickles_or_listens(path):
 
 def test_numbas_pickles_are_read_in_one_place_which_checks_them_first():
     reads = [path for path in ROOT.rglob("*.py") if "serialize.loads(" in path.read_text()]
-    assert reads == [ROOT / "kernels" / "llvm" / "cache.py"]
+    assert reads == [ROOT / "system" / "code_cache.py"]
     assert not [path for path in ROOT.rglob("*.py") if "cloudpickle" in path.read_text()]
 
 

@@ -20,7 +20,7 @@ def coefficients_of(step, rates):
     """Return rows of coefficients for weights, as the engine passes them."""
     optimizer, settings = step
     row = OPTIMIZERS[optimizer]
-    own = row.coefficients(row.complete(settings), np.asarray(rates))[:, WEIGHTS]
+    own = row.coefficients(row.complete(settings), np.asarray(rates), 0)[:, WEIGHTS]
     padded = np.zeros((len(rates), COEFFICIENTS))
     padded[:, : own.shape[1]] = own
     return padded
@@ -99,7 +99,7 @@ def test_velocities_without_gradients_reach_0_in_training(sparse, batch, dtype):
 def test_the_coefficients_of_a_step_fit_their_record():
     for optimizer, settings in TABLES["step"].values():
         row = OPTIMIZERS[optimizer]
-        own = row.coefficients(row.complete(settings), np.array([0.1, 0.2]))
+        own = row.coefficients(row.complete(settings), np.array([0.1, 0.2]), 0)
         assert own.shape[:2] == (2, 2)
         assert own.shape[2] <= COEFFICIENTS
 
