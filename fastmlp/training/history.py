@@ -29,7 +29,7 @@ class History:
     compile_seconds : the time to compile or load the kernels before the first epoch
     inputs : how the first layer read the images: "sparse, 19.1% of the values are not zero"
     stopped : why training ended: "all 6 epochs done", "target accuracy 0.98 reached", "validation
-        cost has not fallen since epoch 4", "a callback ended it", "interrupted" (Ctrl-C),
+        cost has not fallen since epoch 4", "a callback asked for it", "interrupted" (Ctrl-C),
         "terminated" (SIGTERM), "diverged in epoch 2", "an exception in a callback: KeyError"
     restored_epoch : the epoch, from 1, whose parameters early stopping restored
     resumed_epoch : the number of epochs in the checkpoint from which the run was resumed

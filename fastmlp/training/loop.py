@@ -156,7 +156,7 @@ def _train_epochs(
                     run.parameters.keep()
                     save(epoch, ends)
         if stop:
-            history.stopped = history.stopped or "a callback ended it"
+            history.stopped = history.stopped or "a callback asked for it"
             return
     history.stopped = history.stopped or f"all {run.epochs} epochs done"
 

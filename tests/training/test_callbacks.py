@@ -38,7 +38,7 @@ def trained(network, backend, callbacks=(), data=None, **changes):
 @pytest.mark.parametrize("answer", [True, np.bool_(True), np.float64(1) > 0])
 def test_true_ends_the_run(backend, answer):
     history = trained(new(), backend, [lambda p: None, lambda p: p.epoch_ended and answer])
-    assert (len(history), history.stopped) == (1, "a callback ended it")
+    assert (len(history), history.stopped) == (1, "a callback asked for it")
 
 
 @pytest.mark.parametrize("answer", [None, False, np.bool_(False), 0])

@@ -76,7 +76,7 @@ def breaks(network):
 
 STOPPING = EarlyStopping(20)
 ENDS = {
-    "a callback ended it": (lambda network: True, None, {}),
+    "a callback asked for it": (lambda network: True, None, {}),
     "interrupted": (raises(KeyboardInterrupt()), KeyboardInterrupt, {}),
     "terminated": (signals(signal.SIGTERM), interrupts.Terminated, {}),
     "an exception in a callback: Planted": (raises(Planted()), Planted, {}),
