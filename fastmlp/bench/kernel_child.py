@@ -184,6 +184,7 @@ def update(
 
     # all coefficients are 0, so that keep is 0 and the result is x^T dz
     coefficients = np.zeros((1, 2, COEFFICIENTS))
+    engine.job["coefficient_count"] = COEFFICIENTS
     return Case(
         time_phase("update", engine, x=wide, coefficients=coefficients), result, exact, terms
     )

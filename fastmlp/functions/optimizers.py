@@ -45,7 +45,7 @@ class Optimizer:
     settings : by name
     coefficients : function of (settings, rates `(steps,)`, number of the first step, from 0) that
         returns float64 `(steps, 2, n)`: for each step a row for the weights and one for the biases.
-        KEEP is 0 for a general optimiser; its own coefficients begin at OWN
+        KEEP is 0 for a general optimiser, whose n is COEFFICIENTS and whose own begin at OWN
     step : function of (w, g, state, row of coefficients) that updates w and the state; it may
         overwrite g
     fused : whether the step is w = keep w - rate g
@@ -92,11 +92,11 @@ def _sgd(w: Array, g: Array, _: list[Array], row: Array) -> None:
 
 def _momentum_coefficients(settings: Mapping[str, Any], rates: Array, _: int) -> Array:
     momentum, nesterov = settings["momentum"], bool(settings["nesterov"])
-    row = np.zeros((len(rates), 2, 6))
+    row = np.zeros((len(rates), 2, COEFFICIENTS))
     row[:, :, OWN] = rates[:, None]
     row[:, :, OWN + 1] = momentum
     row[:, WEIGHTS, OWN + 2] = settings["weight_decay"]
-    row[:, :, OWN + 3 :] = (1, momentum) if nesterov else (0, 1)
+    row[:, :, OWN + 3 : OWN + 5] = (1, momentum) if nesterov else (0, 1)
     return row
 
 

@@ -55,9 +55,10 @@ class Engine:
         self.job["batch_size"], self.job["x_row"] = batch_size, row
         self._lists = self._takes_lists(len(weights[0]))
         own = words_bytes(len(weights[0]), self._lists)
-        samples, self.job["words_bytes"] = 2 * panels.round_up(batch_size, PART), own
+        samples = batch_size if self._lists else panels.round_up(batch_size, PART)
+        self.job["words_bytes"], self.job["step_bytes"] = own, samples * own
         self._images = {
-            "words": panels.aligned_zeros((samples, own), np.dtype(np.uint8)),
+            "words": panels.aligned_zeros((2, samples, own), np.dtype(np.uint8)),
             "x": panels.aligned_zeros((2, batch_size, row), self._dtype),
         }
         records.point(self.job, **self._images)
@@ -114,13 +115,17 @@ class Engine:
         first_step: int = 0,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
-        rates = np.asarray(learning_rates, np.float64)
+        rates, order = (
+            np.asarray(learning_rates, np.float64),
+            order[: len(learning_rates) * self.batch_size],
+        )
+        steps = -rates if self._optimizer.fused else np.ones(len(rates))
+        last = len(order) - (len(rates) - 1) * self.batch_size  # the last minibatch may be short
         sizes = np.full(len(rates), self.batch_size)
-        if len(rates):
-            sizes[-1] = min(len(order), len(rates) * self.batch_size) - sizes[:-1].sum()
-        factors = (-rates if self._optimizer.fused else np.ones(len(rates))) / sizes
+        sizes[-1:] = last
+        factors = np.repeat((steps / sizes).astype(self._dtype), self.batch_size)[: len(order)]
         own = self._optimizer.coefficients(self._settings, rates, first_step)
-        return self._steps(images, y, order[: sizes.sum()], np.repeat(factors, sizes), own, scale)
+        return self._steps(images, y, order, factors, own, scale)
 
     @quiet
     def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
@@ -132,7 +137,8 @@ class Engine:
         # a fused step that keeps nothing of the old weights leaves the gradients there
         self.job["optimizer"] = OPTIMIZERS["sgd"].code
         try:
-            factors, keep = np.full(len(order), 1 / len(order)), np.zeros((1, 2, COEFFICIENTS))
+            factors = np.full(len(order), 1 / len(order), self._dtype)
+            keep = np.zeros((1, 2, COEFFICIENTS))
             costs, correct = self._steps(images, y, order, factors, keep, scale)
             dw = [np.empty((int(l["inputs"]), int(l["outputs"])), self._dtype) for l in self.layers]
             db = [np.empty(w.shape[1], self._dtype) for w in dw]
@@ -163,8 +169,8 @@ class Engine:
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
         images, y, order = self._take(np.ascontiguousarray(images), y, order, scale)
-        coefficients = np.zeros((len(own), 2, COEFFICIENTS))
-        coefficients[:, :, : own.shape[2]] = own
+        own = np.ascontiguousarray(own)
+        self.job["coefficient_count"] = own.shape[2]
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
         # labels in the order: looked up one by one in the step, each would miss the cache
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
@@ -173,8 +179,8 @@ class Engine:
         more = 2 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
         arrays = {"addresses": addresses_of(images, order, more), "order": order}
         arrays |= {"costs": costs, "hits": hits}
-        arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": coefficients}
-        arrays |= {"factors": factors.astype(self._dtype), "table": table_of(scale, self._dtype)}
+        arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
+        arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
         records.point(self.job, **arrays)
         run("train", self.job, self.layers, self.threads, self._dtype)
         first_samples = np.arange(len(own)) * self.batch_size

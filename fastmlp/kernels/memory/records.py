@@ -69,12 +69,14 @@ JOB = np.dtype(
         ("classes", "i8"),  # -> int64 (samples,): what is inferred instead; or 0; infer
         ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of two steps
         ("words_bytes", "i8"),  # of one sample
+        ("step_bytes", "i8"),  # between the words of two steps
         ("x_row", "i8"),  # between two rows of dense images
         ("cost", "i8"),  # code; train, as all that follows
         ("optimizer", "i8"),  # code
         ("batch_size", "i8"),
         ("steps", "i8"),
-        ("coefficients", "i8"),  # -> float64 (steps, 2, COEFFICIENTS): of weights, of biases
+        ("coefficients", "i8"),  # -> float64 (steps, 2, coefficient_count): of weights, of biases
+        ("coefficient_count", "i8"),  # COEFFICIENTS for general optimisers
         ("order", "i8"),  # -> int64 (samples,)
         ("labels", "i8"),  # -> int64 (samples,), in that order; or 0
         ("targets", "i8"),  # -> (N, O); or 0

@@ -42,8 +42,10 @@ def addresses_of(images: Array, order: Array | None = None, more: int = PART) ->
     samples are left.
     """
     order = np.arange(len(images)) if order is None else order
-    addresses = np.full(len(order) + more, images.ctypes.data, np.int64)
-    addresses[: len(order)] += order * images.strides[0]
+    first, addresses = images.ctypes.data, np.empty(len(order) + more, np.int64)
+    np.multiply(order, images.strides[0], out=addresses[: len(order)])
+    addresses[: len(order)] += first
+    addresses[len(order) :] = first
     return addresses
 
 
@@ -75,7 +77,7 @@ def dense_images(job, step, like):
 @jit
 def words_at(job, step, first):
     """Return the address of the list of sample `first` of a step, or of the words of its part."""
-    return job.words + (step % 2 * parts_of(job.batch_size) * PART + first) * job.words_bytes
+    return job.words + step % 2 * job.step_bytes + first * job.words_bytes
 
 
 @jit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.functions.optimizers import BIASES, COEFFICIENTS, KEEP, OPTIMIZERS, WEIGHTS
+from fastmlp.functions.optimizers import BIASES, KEEP, OPTIMIZERS, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
@@ -51,13 +51,13 @@ def is_fused(optimizer):
 @jit
 def coefficients_at(job, step, kind):
     """Return the address of a step's coefficients, of WEIGHTS or BIASES."""
-    return job.coefficients + (2 * step + kind) * COEFFICIENTS * 8
+    return job.coefficients + (2 * step + kind) * job.coefficient_count * 8
 
 
 @jit
 def kept_share(coefficients, like):
     """Return how much of a parameter a fused step keeps; 0 for a general one."""
-    return type(like)(numbers_at(coefficients, COEFFICIENTS, np.float64(0))[KEEP])
+    return type(like)(numbers_at(coefficients, 1, np.float64(0))[KEEP])
 
 
 @jit
