@@ -68,7 +68,7 @@ def image_word(pixels, pairs):
 def words_bytes(inputs: int, by_image: bool) -> int:
     """Return how many bytes the words of an image take, or by image its list (`list_pairs`)."""
     pairs = (inputs + 1) // 2
-    return 64 + 4 * pairs if by_image else -(-pairs // PART) * WORD_BYTES
+    return -(-(WORD_BYTES + 4 * pairs) // 64) * 64 if by_image else -(-pairs // PART) * WORD_BYTES
 
 
 def _compress(emit: Emitter, pixels: Any, first: Any, target: Any, count: int) -> Any:

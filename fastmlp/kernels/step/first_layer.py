@@ -126,7 +126,10 @@ def forward_lists(job_address, layer_address, panel, rows, lists, following, z, 
         z_i, own = z + i * z_row * size, lists + i * job.words_bytes
         if following >= 0:
             prefetch_image(job, layer.inputs, following + i)
-        gather_pixels(layer.width, z_i, w, layer.w_row, own, job.table, zero)
+        if layer.w_row == layer.width:  # packed: a constant where a loop is that wide
+            gather_pixels(layer.width, z_i, w, layer.width, own, job.table, zero)
+        else:
+            gather_pixels(layer.width, z_i, w, layer.w_row, own, job.table, zero)
 
 
 @shared
