@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.kernels.llvm.compile import jit
-from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
 from fastmlp.kernels.loops.bits import WORD_BYTES, count_bits, nonzero_outputs
 from fastmlp.kernels.loops.elementwise import activate
@@ -113,14 +113,16 @@ def forward(layer, x, x_row, run, jump, batch, member, members, like):
     x `(B, I)` has rows x_row apart, in runs of `run` columns, `jump` more apart (0: one run).
     For each tile of rows several panels are computed, which stay in the L2 cache.
     """
-    size, tiles = item_bytes(like), (batch + TILE_ROWS - 1) // TILE_ROWS
+    size, slim = item_bytes(like), layer.width == vector_lanes(like)
+    height = 2 * TILE_ROWS if slim else TILE_ROWS
+    tiles = (batch + height - 1) // height
     first, last = share(layer.panels * tiles, member, members)
     several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
     begin, end = panels_of(first, last, tiles)
     for group in range(begin, end, several):
         for tile in range(tiles):
-            i = tile * TILE_ROWS
-            rows, x_i = min(TILE_ROWS, batch - i), x + i * x_row * size
+            i = tile * height
+            rows, x_i = min(height, batch - i), x + i * x_row * size
             for panel in range(group, min(group + several, layer.panels)):
                 if first <= panel * tiles + tile < last:
                     z = layer.a + row_offset(layer, panel, i, like)

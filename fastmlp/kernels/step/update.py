@@ -89,14 +89,15 @@ def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, member
             low, high = low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)
             dz = layer.dz + row_offset(layer, panel, k, like)
             columns = panel_columns(layer, panel, like)
-            if fused:
+            q = dz if layer.a_row == width else scratch
+            if fused and q == scratch:
                 copy(scratch, width, dz, layer.a_row, length, columns, like)
             for number in range(low // run, (high + run - 1) // run):
                 i, stop = max(low, number * run), min(high, (number + 1) * run)
                 x_i, w = x_k + (i + number * jump) * size, weight_offset(layer, panel, i, like)
                 if fused:
                     multiply(
-                        layer.w + w, width, x_i, 1, x_row, 0, 0, scratch, width, stop - i, columns,
+                        layer.w + w, width, x_i, 1, x_row, 0, 0, q, width, stop - i, columns,
                         length, beta,
                     )  # fmt: skip
                 else:
