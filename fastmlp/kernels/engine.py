@@ -115,10 +115,8 @@ class Engine:
         first_step: int = 0,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
-        rates, order = (
-            np.asarray(learning_rates, np.float64),
-            order[: len(learning_rates) * self.batch_size],
-        )
+        rates = np.asarray(learning_rates, np.float64)
+        order = order[: len(learning_rates) * self.batch_size]
         steps = -rates if self._optimizer.fused else np.ones(len(rates))
         last = len(order) - (len(rates) - 1) * self.batch_size  # the last minibatch may be short
         sizes = np.full(len(rates), self.batch_size)

@@ -74,10 +74,8 @@ def words_bytes(inputs: int, by_image: bool) -> int:
 def _compress(emit: Emitter, pixels: Any, first: Any, target: Any, count: int) -> Any:
     """Write the entries of so many pairs that are not zero; return how many there were."""
     builder, kind = emit.builder, ir.VectorType(INT32, count)
-    half, name = (
-        ir.VectorType(ir.IntType(16), count),
-        f"llvm.experimental.vector.compress.v{count}i32",
-    )
+    half = ir.VectorType(ir.IntType(16), count)
+    name = f"llvm.experimental.vector.compress.v{count}i32"
     empty = ir.Constant(kind, ir.Undefined)
     pairs = builder.load(emit.pointer(pixels), typ=half, align=1)
     wanted = builder.icmp_unsigned("!=", pairs, ir.Constant(half, [0] * count))
@@ -135,10 +133,8 @@ def mark_samples(images, rows, first, last, pairs, words):
     A run is PART pairs; the word of pair k is the k-th. images : address of the addresses of the
     part's images, `rows` of them.
     """
-    image, word = (
-        numbers_at(images, rows, np.int64(0)),
-        numbers_at(words, last * PART, np.int64(0)),
-    )
+    image = numbers_at(images, rows, np.int64(0))
+    word = numbers_at(words, last * PART, np.int64(0))
     if pairs < last * PART:  # the last cache line may be one that update has not prefetched
         for i in range(rows):
             prefetch(image[i] + 2 * pairs - 1)

@@ -47,10 +47,8 @@ def delta(layer, below, batch, scratch, member, members, like):
             transpose(target, width, w, layer.w_row, columns, layer.width, like)
         for i in range(low * TILE_ROWS, min(high * TILE_ROWS, batch), SLOPE_ROWS):
             rows = min(SLOPE_ROWS, min(high * TILE_ROWS, batch) - i)
-            offset, dz = (
-                row_offset(below, panel, i, like),
-                layer.dz + i * layer.a_row * size,
-            )
+            offset = row_offset(below, panel, i, like)
+            dz = layer.dz + i * layer.a_row * size
             dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
             if sparse:
                 multiply_nonzeros(dx, below.a_row, layer, layer.dz, i, rows, w_t, width, like)

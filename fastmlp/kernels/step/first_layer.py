@@ -161,11 +161,9 @@ def forward_first(job, layer, step, scratch, member, members, like):
             finish_tile(layer, panel, low, count, z, layer.a_row, width, like)
             continue
         for i in range(low * PART, min(high * PART, batch), PART):
-            count, words, images = (
-                min(PART, batch - i),
-                words_at(job, step, i),
-                job.addresses + (position + i) * 8,
-            )
+            count = min(PART, batch - i)
+            words = words_at(job, step, i)
+            images = job.addresses + (position + i) * 8
             forward_pairs(job, layer, panel, count, words, images, 0, scratch, like)
             finish_tile(layer, panel, i, count, scratch, width, width, like)
 

@@ -84,10 +84,8 @@ def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
     """
     size, p_row, zero = item_bytes(like), source.a_row, like - like
     for panel in range(source.panels):
-        q_0, p_0 = (
-            q + panel * source.width * q_k * size,
-            p + row_offset(source, panel, first, like),
-        )
+        q_0 = q + panel * source.width * q_k * size
+        p_0 = p + row_offset(source, panel, first, like)
         word = numbers_at(output_words(source, panel, first), rows, np.int64(0))
         for i in range(rows):
             c_i, p_i = c + i * c_row * size, p_0 + i * p_row * size
@@ -97,10 +95,8 @@ def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
 @jit
 def multiply_panel(layer, panel, x, x_row, run, jump, z, z_row, rows, like):
     """z = x w for some rows of x and one panel; return its columns, in whole vectors."""
-    columns, w = (
-        panel_columns(layer, panel, like),
-        layer.w + weight_offset(layer, panel, 0, like),
-    )
+    columns = panel_columns(layer, panel, like)
+    w = layer.w + weight_offset(layer, panel, 0, like)
     zero = like - like
     multiply(z, z_row, x, x_row, 1, run, jump, w, layer.w_row, rows, columns, layer.inputs, zero)
     return columns
@@ -141,9 +137,7 @@ def forward_nonzeros(layer, below, batch, member, members, like):
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, tiles)
         i, stop = low * TILE_ROWS, min(high * TILE_ROWS, batch)
-        z, w = (
-            layer.a + row_offset(layer, panel, i, like),
-            layer.w + weight_offset(layer, panel, 0, like),
-        )
+        z = layer.a + row_offset(layer, panel, i, like)
+        w = layer.w + weight_offset(layer, panel, 0, like)
         multiply_nonzeros(z, layer.a_row, below, below.a, i, stop - i, w, layer.w_row, like)
         finish_tile(layer, panel, i, stop - i, z, layer.a_row, layer.width, like)

@@ -100,12 +100,10 @@ def judge_row(z, a, dz, columns, label, targets, activation, cost, factor, log_s
 
     log_sum : for softmax, log sum e^z
     """
-    number, z_j, a_j, dz_j = (
-        type(factor),
-        numbers_at(z, columns, factor),
-        numbers_at(a, columns, factor),
-        numbers_at(dz, columns, factor),
-    )
+    number = type(factor)
+    z_j = numbers_at(z, columns, factor)
+    a_j = numbers_at(a, columns, factor)
+    dz_j = numbers_at(dz, columns, factor)
     total = number(0)
     if cost == SQUARED_ERROR:
         # C = sum (a - y)^2, dC/da = 2 (a - y)
