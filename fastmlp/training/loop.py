@@ -67,7 +67,9 @@ def train(
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
         the same bits as that of a run that was never stopped. Data and settings must be the same
 
-    Labels and targets are copied at the start: later changes to them have no effect.
+    Labels and targets are copied at the start: later changes to them have no effect. Images are
+    read in each step: what a callback writes to them counts from the next step on, unless they
+    were converted at the start (to C-contiguous uint8, float32 or float64).
 
     At the end, `history.stopped` says why the run ended. The network has the parameters of the
     last step. If early stopping restores, it has the best ones, and after DivergedError those of
