@@ -64,7 +64,7 @@ def delta(layer, below, batch, scratch, member, members, like):
 def _delta_of_one(layer, below, like):
     """`delta` of a single sample, below a layer one vector wide, without a transposition.
 
-    It saves 7 % of an epoch of 784-16-16-10/1 (Xeon of 2023).
+    It saves 5 % of an epoch of 784-16-16-10/1 with one thread (Xeon of 2023).
     """
     dz, kept = below.dz, below.z if below.z != 0 else below.a
     for panel in range(below.panels):

@@ -1,7 +1,7 @@
 """The first layer of images that are mostly zeros, by lists and by words, against NumPy.
 
-forward_lists, forward_pairs, update_lists and update_pairs are looked at through the step that
-calls them, which is told by the minibatch and the optimiser which of them to take.
+forward_lists, forward_pairs, update_lists and update_pairs are tested through the step that calls
+them. The size of the minibatch and the optimiser decide which of them it calls.
 """
 
 import itertools
