@@ -6,8 +6,8 @@ They are compiled when they are first used. The field `steps` of a job is the nu
 from __future__ import annotations
 
 from fastmlp.kernels.llvm.compile import shared
+from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.memory.records import job_at, layers_at
-from fastmlp.kernels.memory.tuning import TILE_ROWS
 from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.forward import forward
 from fastmlp.kernels.step.output import judge_rows
@@ -58,9 +58,11 @@ def repeat_update(job, layers, count, barrier, scratch, member, members, like: f
 def repeat_output(job, layers, count, barrier, scratch, member, members, like: float):
     """a = f(z), costs, hits and dz of the only layer; z is the array of dense images of a step."""
     record, layer = job_at(job), layers_at(layers, count)[0]
-    first, last = share((record.batch_size + TILE_ROWS - 1) // TILE_ROWS, member, members)
-    begin, end = first * TILE_ROWS, min(last * TILE_ROWS, record.batch_size)
-    z = record.x + begin * record.x_row * 4
+    lanes = vector_lanes(like)
+    first, last = share((record.batch_size + lanes - 1) // lanes, member, members)
     for _ in range(record.steps):
-        judge_rows(record, layer, z, record.x_row, scratch, begin, end - begin, begin, like)
+        for i in range(first * lanes, min(last * lanes, record.batch_size), lanes):
+            z = record.x + i * record.x_row * item_bytes(like)
+            rows = min(lanes, record.batch_size - i)
+            judge_rows(record, layer, z, record.x_row, scratch, i, rows, i, like)
         wait(barrier, members)

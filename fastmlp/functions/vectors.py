@@ -71,6 +71,13 @@ def log1p(u: Number) -> Number:
     return 2 * (s * square * total + s)
 
 
+def log(x: Number) -> Number:
+    """log x = n log 2 + log m with x = 2^n m, 1 <= m < 2, for normal x >= 1; NaN and inf stay."""
+    n, m = x.exponent_and_mantissa()
+    found = n * math.log(2) + log1p(m - 1)
+    return found.where(x.compare("<", math.inf), x)
+
+
 # From here on the complementary error function is less than half an eps of 1: 4e-23
 ERFC_END = 7.0
 ERFC_T = 1 / (1 + ERFC_END / 2)
@@ -203,7 +210,7 @@ ACTIVATIONS = {
         lambda c, a: c.emitter.number(0),
         lambda z, a: a * z,
     ),
-    # needs whole rows: see `reduce.softmax`
+    # needs whole rows: see `costs.softmax`
     "softmax": ActivationFormula(lambda z: z, lambda c, a: c),
     "elu": _exponential(1.0, 1.0),
     "selu": _exponential(SELU_SCALE, SELU_ALPHA),

@@ -12,7 +12,7 @@ from fastmlp.errors import refuse
 from fastmlp.functions import ACTIVATIONS, COSTS, Trace
 from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS
 from fastmlp.kernels.launch import run, team_size
-from fastmlp.kernels.loops.bits import words_bytes
+from fastmlp.kernels.loops.bits import list_bytes, words_bytes
 from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART, SAMPLED
@@ -54,7 +54,8 @@ class Engine:
         self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
         self.job["batch_size"], self.job["x_row"] = batch_size, row
         self._lists = self._takes_lists(len(weights[0]))
-        own = words_bytes(len(weights[0]), self._lists)
+        inputs = len(weights[0])
+        own = list_bytes(inputs, self._dtype) if self._lists else words_bytes(inputs)
         samples = batch_size if self._lists else panels.round_up(batch_size, PART)
         self.job["words_bytes"], self.job["step_bytes"] = own, samples * own
         self._images = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.arrays import Array, check_out, quiet
 from fastmlp.kernels.launch import alone, prepare, run, team_size
-from fastmlp.kernels.loops.bits import words_bytes
+from fastmlp.kernels.loops.bits import list_bytes, words_bytes
 from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.tuning import MOST_LISTED, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
 from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
@@ -151,7 +151,7 @@ class Predictor:
         records.point(self._few, **self._found)
         is_listed = inputs <= 2 * MOST_LISTED
         self._sparse_few = records.BY_IMAGE if is_listed else records.BY_PAIR
-        self._few["words_bytes"] = words_bytes(inputs, is_listed)
+        self._few["words_bytes"] = list_bytes(inputs, dtype) if is_listed else words_bytes(inputs)
         self._classes = self._found["classes"].ctypes.data
         self._infer = alone("infer", self._few, layers, dtype)
 
@@ -217,7 +217,7 @@ class Predictor:
             job["scale"] = self.scale
             job["x_row"] = panels.row_stride(int(self._layers["inputs"][0]), self._dtype)
             records.point(job, table=self._table)
-            job["words_bytes"] = words_bytes(int(self._layers["inputs"][0]), False)
+            job["words_bytes"] = words_bytes(int(self._layers["inputs"][0]))
             memory = records.private_memory(job, members, scratch_bytes(self._layers, self._dtype))
             self._jobs[members] = job, memory
         return self._jobs[members][0]

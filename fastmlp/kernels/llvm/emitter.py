@@ -189,11 +189,27 @@ class Number:
         values = (self.value, *(other.value for other in others))
         return Number(self.emitter, self.emitter.call(name, *values))
 
+    def _format(self) -> tuple[Any, int, int]:
+        """Return an integer as wide as a number, the bits of its mantissa, and its bias."""
+        bits, mantissa, bias = (32, 23, 127) if self.emitter.bits == 32 else (64, 52, 1023)
+        return ir.IntType(bits), mantissa, bias
+
+    def exponent_and_mantissa(self) -> tuple[Number, Number]:
+        """Return (n, m) with self = 2^n m, 1 <= m < 2, for a normal positive number."""
+        emitter, builder = self.emitter, self.emitter.builder
+        integer, mantissa, bias = self._format()
+        bits = builder.bitcast(self.value, emitter.vector_of(integer))
+        exponent = builder.lshr(bits, emitter.constant(mantissa, integer))
+        exponent = builder.sub(exponent, emitter.constant(bias, integer))
+        rest = builder.and_(bits, emitter.constant((1 << mantissa) - 1, integer))
+        rest = builder.or_(rest, emitter.constant(bias << mantissa, integer))
+        values = builder.sitofp(exponent, emitter.kind), builder.bitcast(rest, emitter.kind)
+        return Number(emitter, values[0]), Number(emitter, values[1])
+
     def power_of_two(self) -> Number:
         """Return 2^self for a whole number in the exponents of normal numbers."""
         emitter, builder = self.emitter, self.emitter.builder
-        bits, mantissa, bias = (32, 23, 127) if emitter.bits == 32 else (64, 52, 1023)
-        integer = ir.IntType(bits)
+        integer, mantissa, bias = self._format()
         exponent = builder.fptosi(self.value, emitter.vector_of(integer))
         exponent = builder.add(exponent, emitter.constant(bias, integer))
         shifted = builder.shl(exponent, emitter.constant(mantissa, integer))

@@ -76,25 +76,30 @@ def over_bits(rows: Rows, word: Any, sums: list[Row], body: Callable[..., Any]) 
 
 
 def over_list(
-    rows: Rows, pair_list: Any, table: Any, sums: list[Row], body: Callable[..., Any]
+    rows: Rows, pair_list: Any, capacity: Any, sums: list[Row], body: Callable[..., Any]
 ) -> list[Row]:
-    """Emit the loop over the entries of an image's list (see `bits.list_pairs`).
+    """Emit the loop over the entries of an image's list, two at once (see `bits.list_pairs`).
 
-    body(the numbers of two pixels, their factors, sums) returns the new sums.
+    body(numbers of four pixels, their factors, sums) returns the new sums.
     """
     emit, builder = rows.emit, rows.emit.builder
     count = builder.load(emit.pointer(pair_list), typ=INT64)
-    entries, half = emit.pointer(builder.add(pair_list, INT64(WORD_BYTES))), ir.IntType(16)
+    numbers = emit.pointer(builder.add(pair_list, INT64(WORD_BYTES)))
+    even = builder.gep(numbers, [capacity], source_etype=INT32)
+    odd = emit.at(even, 0, 0, capacity)
 
     def passing(_: Any, now: list[Any], totals: list[Any]) -> list[Any]:
-        number = builder.zext(builder.load(now[0], typ=half), INT64)
-        even = builder.shl(number, INT64(1))
-        pixels = builder.gep(now[0], [INT64(1)], source_etype=half)
-        numbers = (even, builder.add(even, INT64(1)))
-        return _flat(body(numbers, rows.bytes(table, pixels), _split(rows, totals)))
+        pixels, factors = [], []
+        for k in (0, 1):
+            position = builder.gep(now[0], [INT64(k)], source_etype=INT32)
+            number = builder.zext(builder.load(position, typ=INT32), INT64)
+            pixels += [number, builder.add(number, INT64(1))]
+            factors += [emit.broadcast_from(emit.at(now[j], 0, 0, k)) for j in (1, 2)]
+        return _flat(body(pixels, factors, _split(rows, totals)))
 
-    found = counted_loop(emit, count, [(entries, 1, INT32)], _flat(sums), passing)
-    return _split(rows, found)
+    pointers = [(numbers, 2, INT32), (even, 2, emit.scalar), (odd, 2, emit.scalar)]
+    passes = builder.lshr(count, INT64(1))
+    return _split(rows, counted_loop(emit, passes, pointers, _flat(sums), passing))
 
 
 def at_each_width(emit: Emitter, columns: Any, instructions: Callable[[Rows], None]) -> None:
@@ -110,7 +115,7 @@ def _zeros(rows: Rows) -> Row:
 
 
 @emitted
-def gather_pixels(emit: Emitter, columns, c, q, q_row, pair_list, table, beta) -> None:
+def gather_pixels(emit: Emitter, columns, c, q, q_row, pair_list, capacity, beta) -> None:
     """c = beta c + sum over the pairs k of an image's list of t[v] q[2k] + t[v'] q[2k + 1]."""
     source = emit.pointer(q)
 
@@ -119,17 +124,20 @@ def gather_pixels(emit: Emitter, columns, c, q, q_row, pair_list, table, beta) -
             terms = zip(factors, numbers, sums, strict=True)
             return [rows.fma(t, rows.load(rows.at(source, n, q_row)), s) for t, n, s in terms]
 
-        # two sums, of even and of odd pixels: each addition waits for half as many others
-        zeros = [_zeros(rows), _zeros(rows)]
-        even, odd = over_list(rows, pair_list, emit.pointer(table), zeros, body)
-        total = [emit.builder.fadd(a, b) for a, b in zip(even, odd, strict=True)]
+        # four sums: each addition waits for a quarter of the others
+        zeros = [_zeros(rows) for _ in range(4)]
+        one, two, three, four = over_list(rows, pair_list, capacity, zeros, body)
+        add = emit.builder.fadd
+        total = [
+            add(add(a, b), add(c, d)) for a, b, c, d in zip(one, two, three, four, strict=True)
+        ]
         accumulate(emit, rows.at(emit.pointer(c), 0, 0), total, beta)
 
     at_each_width(emit, columns, instructions)
 
 
 @emitted
-def scatter_pixels(emit: Emitter, columns, c, c_row, q, pair_list, table, like) -> None:
+def scatter_pixels(emit: Emitter, columns, c, c_row, q, pair_list, capacity, like) -> None:
     """c[2k] += t[v] q and c[2k + 1] += t[v'] q for each pair k of an image's list."""
     target = emit.pointer(c)
 
@@ -144,7 +152,7 @@ def scatter_pixels(emit: Emitter, columns, c, c_row, q, pair_list, table, like) 
                     emit.store(value, position)
             return []
 
-        over_list(rows, pair_list, emit.pointer(table), [], body)
+        over_list(rows, pair_list, capacity, [], body)
 
     at_each_width(emit, columns, instructions)
 

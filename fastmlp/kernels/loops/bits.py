@@ -7,19 +7,26 @@ neighbour in which samples it is not zero.
 
 from __future__ import annotations
 
+import platform
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils
+from numba.extending import register_jitable
 
 from fastmlp.kernels.llvm.compile import jit
-from fastmlp.kernels.llvm.emitter import INT32, INT64, POINTER, VECTOR_BYTES, Emitter
+from fastmlp.kernels.llvm.emitter import FEATURES, INT32, INT64, POINTER, VECTOR_BYTES, Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
 from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
 
 WORD_BYTES = 8
+LISTED = 16 if VECTOR_BYTES == 64 else 8  # pairs whose entries are made at once
+# Bytes of a vector of 16 in an order that another one has
+SHUFFLE = "llvm.x86.ssse3.pshuf.b.128" if FEATURES.get("ssse3") else None
+if platform.machine().lower() in ("aarch64", "arm64"):
+    SHUFFLE = "llvm.aarch64.neon.tbl1.v16i8"
 
 
 @emitted
@@ -65,104 +72,132 @@ def image_word(pixels, pairs):
     return word
 
 
-def words_bytes(inputs: int, by_image: bool) -> int:
-    """Return how many bytes the words of an image take, or by image its list (`list_pairs`)."""
-    pairs = (inputs + 1) // 2
-    # an entry for each pair, and what is overwritten behind the last
-    listed = WORD_BYTES + 4 * pairs + (0 if VECTOR_BYTES == 64 else 32)
-    return -(-listed // 64) * 64 if by_image else -(-pairs // PART) * WORD_BYTES
+def words_bytes(inputs: int) -> int:
+    """Return how many bytes the words of an image take."""
+    return -(-inputs // (2 * PART)) * WORD_BYTES
 
 
-def _compress(emit: Emitter, pixels: Any, first: Any, target: Any, count: int) -> Any:
-    """Write the entries of so many pairs that are not zero; return how many there were."""
-    builder, kind = emit.builder, ir.VectorType(INT32, count)
-    half = ir.VectorType(ir.IntType(16), count)
-    name = f"llvm.experimental.vector.compress.v{count}i32"
-    empty = ir.Constant(kind, ir.Undefined)
-    pairs = builder.load(emit.pointer(pixels), typ=half, align=1)
-    wanted = builder.icmp_unsigned("!=", pairs, ir.Constant(half, [0] * count))
-    start = builder.insert_element(empty, builder.trunc(first, INT32), INT32(0))
-    numbers = builder.add(
-        emit.shuffle(start, empty, [0] * count), ir.Constant(kind, list(range(count)))
-    )
-    high = builder.shl(builder.zext(pairs, kind), ir.Constant(kind, [16] * count))
-    entries = builder.or_(high, numbers)
+def list_bytes(inputs: int, dtype: np.dtype) -> int:
+    """Return how many bytes the list of an image takes: see `list_pairs`."""
+    return -(-(WORD_BYTES + list_capacity(inputs) * (4 + 2 * dtype.itemsize)) // 64) * 64
+
+
+@register_jitable
+def list_capacity(inputs):
+    """Return how many entries there is space for: each pair, and what is overwritten behind it."""
+    return (inputs + 1) // 2 + LISTED
+
+
+def _compress(emit: Emitter, entries: Any, wanted: Any) -> Any:
+    """Return the LISTED numbers of 32 bits that are wanted, side by side; the rest is anything."""
+    kind = entries.type
+    name = f"llvm.experimental.vector.compress.v{LISTED}i32"
     callee = ir.FunctionType(kind, [kind, wanted.type, kind])
-    function = cgutils.get_or_insert_function(builder.module, callee, name)
-    builder.store(builder.call(function, [entries, wanted, empty]), emit.pointer(target), align=4)
-    return builder.zext(builder.ctpop(builder.bitcast(wanted, ir.IntType(count))), INT64)
+    function = cgutils.get_or_insert_function(emit.builder.module, callee, name)
+    return emit.builder.call(function, [entries, wanted, ir.Constant(kind, ir.Undefined)])
 
 
-@emitted
-def compress_16(emit: Emitter, pixels, first, target) -> int:
-    """Write the entries of 16 pairs that are not zero; return how many there were."""
-    return _compress(emit, pixels, first, target, 16)
+def _compress_by_table(emit: Emitter, halves: list[Any], bits: Any) -> Any:
+    """Return 8 entries of two halves of 16 bits, those whose bits are set side by side.
 
-
-@emitted
-def compress_8(emit: Emitter, pixels, first, target) -> int:
-    """Write the entries of 8 pairs that are not zero; return how many there were."""
-    return _compress(emit, pixels, first, target, 8)
-
-
-@emitted
-def list_bits(emit: Emitter, word, first, target) -> int:
-    """Write the numbers, int32, of the bits set in a word, from `first` on; return how many.
-
-    Up to 8 numbers behind the last are overwritten. A table has the bits of each byte.
+    A table has the order of bytes for each byte of bits.
     """
-    builder, small, wide = emit.builder, ir.VectorType(ir.IntType(8), 8), ir.VectorType(INT32, 8)
-    rows = [([k for k in range(8) if byte >> k & 1] + [0] * 8)[:8] for byte in range(256)]
-    table = ir.Constant(ir.ArrayType(small, 256), [ir.Constant(small, row) for row in rows])
-    bits_of = cgutils.global_constant(builder, "bits_of_bytes", table)
-    position, count, empty = emit.pointer(target), INT64(0), ir.Constant(wide, ir.Undefined)
-    for number in range(8):
-        byte = builder.and_(builder.lshr(word, INT64(8 * number)), INT64(255))
-        row = builder.load(builder.gep(bits_of, [byte], source_etype=small), typ=small, align=8)
-        start = builder.trunc(builder.add(first, INT64(8 * number)), INT32)
-        starts = emit.shuffle(builder.insert_element(empty, start, INT32(0)), empty, [0] * 8)
-        numbers = builder.add(builder.zext(row, wide), starts)
-        builder.store(numbers, builder.gep(position, [count], source_etype=INT32), align=4)
-        count = builder.add(count, builder.ctpop(byte))
-    return count
+    builder, bytes_of = emit.builder, ir.VectorType(ir.IntType(8), 16)
+    rows = []
+    for byte in range(256):
+        lanes = [k for k in range(8) if byte >> k & 1]
+        rows.append(([2 * k + half for k in lanes for half in (0, 1)] + [0] * 16)[:16])
+    table = ir.Constant(ir.ArrayType(bytes_of, 256), [ir.Constant(bytes_of, row) for row in rows])
+    orders = cgutils.global_constant(builder, "orders_of_bytes", table)
+    position = builder.gep(orders, [builder.zext(bits, INT64)], source_etype=bytes_of)
+    order = builder.load(position, typ=bytes_of, align=16)
+    callee = ir.FunctionType(bytes_of, [bytes_of, bytes_of])
+    function = cgutils.get_or_insert_function(builder.module, callee, SHUFFLE)
+    numbers, pixels = (
+        builder.bitcast(builder.call(function, [builder.bitcast(half, bytes_of), order]), half.type)
+        for half in halves
+    )
+    pairs = emit.shuffle(numbers, pixels, [k // 2 + k % 2 * 8 for k in range(16)])
+    return builder.bitcast(pairs, ir.VectorType(INT32, 8))
+
+
+@emitted
+def compress_pairs(emit: Emitter, pixels, first, skipped, target) -> int:
+    """Write the entries of those of LISTED pairs that are not zero; return how many there were.
+
+    An entry of 32 bits is the number of the pair (from `first` on), and its pixels, 8 bits each.
+    Up to LISTED entries behind the last are overwritten. The first `skipped` pairs do not count.
+    """
+    builder, half = emit.builder, ir.VectorType(ir.IntType(16), LISTED)
+
+    def copies(number: Any) -> Any:
+        empty = ir.Constant(half, ir.Undefined)
+        one = builder.insert_element(empty, builder.trunc(number, ir.IntType(16)), INT32(0))
+        return emit.shuffle(one, empty, [0] * LISTED)
+
+    lanes = ir.Constant(half, list(range(LISTED)))
+    pairs = builder.load(emit.pointer(pixels), typ=half, align=1)
+    wanted = builder.icmp_unsigned("!=", pairs, ir.Constant(half, [0] * LISTED))
+    wanted = builder.and_(wanted, builder.icmp_unsigned(">=", lanes, copies(skipped)))
+    bits, numbers = builder.bitcast(wanted, ir.IntType(LISTED)), builder.add(copies(first), lanes)
+    if LISTED == 8 and SHUFFLE is not None:  # LLVM compresses these one by one
+        found = _compress_by_table(emit, [numbers, pairs], bits)
+    else:
+        wide = ir.VectorType(INT32, LISTED)
+        high = builder.shl(builder.zext(pairs, wide), ir.Constant(wide, [16] * LISTED))
+        found = _compress(emit, builder.or_(high, builder.zext(numbers, wide)), wanted)
+    builder.store(found, emit.pointer(target), align=4)
+    return builder.zext(builder.ctpop(bits), INT64)
 
 
 @jit
-def list_pairs(pixels, pairs, target):
-    """Write the list of the pairs of an image that are not zero.
+def list_pairs(pixels, inputs, scale, target, like):
+    """Write the list of the pairs of an image that are not zero, and their factors scale v.
 
-    It is their count, int64, and for each an entry of 32 bits: its number (16 bits), its pixels
-    (8 bits each).
+    It is how many there are, int64; for each, twice its number, int32; the factors of their first
+    pixels, and those of their second ones. An odd number of pairs is followed by an entry whose
+    factors are 0: the loops take two at once.
     """
-    entries = target + WORD_BYTES
-    if VECTOR_BYTES == 64:
-        end = _compress_pairs(pixels, pairs, entries)
-    else:  # LLVM compresses narrower vectors one by one: 25 % of an epoch of 784-16-16-10/10
-        end = entries
-        for first in range(0, pairs, PART):
-            end += 4 * list_bits(image_word(pixels + 2 * first, pairs - first), first, end)
-        entry = numbers_at(entries, (end - entries) // 4, np.uint32(0))
-        words = numbers_at(pixels, pairs, np.uint16(0))
-        for i in range(len(entry)):
-            entry[i] |= np.uint32(words[entry[i]]) << 16
-    numbers_at(target, 1, np.int64(0))[0] = (end - entries) // 4
+    pairs, space, begin = (inputs + 1) // 2, list_capacity(inputs), target + WORD_BYTES
+    end, words = begin, numbers_at(pixels, pairs, np.uint16(0))
+    k = 0
+    while k + LISTED <= pairs:
+        end += 4 * compress_pairs(pixels + 2 * k, k, 0, end)
+        k += LISTED
+    if pairs >= LISTED:
+        if k < pairs:  # the last ones, of which some are in the list
+            first = pairs - LISTED
+            end += 4 * compress_pairs(pixels + 2 * first, first, k - first, end)
+    else:
+        for k in range(pairs):
+            numbers_at(end, 1, np.uint32(0))[0] = np.uint32(k) | np.uint32(words[k]) << 16
+            end += 4 * int(words[k] != 0)
+    numbers_at(end, 1, np.uint32(0))[0] = 0
+    count = (end - begin) // 4
+    count += count & 1
+    split_entries(begin, space, count, type(like)(scale))
+    numbers_at(target, 1, np.int64(0))[0] = count
 
 
-@jit
-def _compress_pairs(pixels, pairs, end):
-    """Write the entries of an image; return where they end."""
-    k, words = 0, numbers_at(pixels, pairs, np.uint16(0))
-    while k + 16 <= pairs:
-        end += 4 * compress_16(pixels + 2 * k, k, end)
-        k += 16
-    if k + 8 <= pairs:
-        end += 4 * compress_8(pixels + 2 * k, k, end)
-        k += 8
-    while k < pairs:
-        numbers_at(end, 1, np.uint32(0))[0] = np.uint32(k) | np.uint32(words[k]) << 16
-        end += 4 * int(words[k] != 0)
-        k += 1
-    return end
+@emitted
+def split_entries(emit: Emitter, entries, space, count, scale) -> None:
+    """Write the factors of entries, `space` numbers apart, and replace each by twice its number."""
+    builder, kind = emit.builder, ir.VectorType(INT32, emit.count)
+    start, factor = emit.pointer(entries), emit.broadcast(scale)
+    factors = builder.gep(start, [space], source_etype=INT32)
+
+    def copies(value: int) -> Any:
+        return ir.Constant(kind, [value] * emit.count)
+
+    with cgutils.for_range_slice(builder, INT64(0), count, INT64(emit.count)) as (i, _):
+        position = builder.gep(start, [i], source_etype=INT32)
+        entry = builder.load(position, typ=kind, align=4)
+        for row, bits in ((0, 16), (1, 24)):
+            pixel = builder.and_(builder.lshr(entry, copies(bits)), copies(255))
+            value = builder.fmul(builder.sitofp(pixel, emit.kind), factor)
+            emit.store(value, emit.at(factors, row, space, i))
+        number = builder.shl(builder.and_(entry, copies(2**16 - 1)), copies(1))
+        builder.store(number, position, align=4)
 
 
 @jit

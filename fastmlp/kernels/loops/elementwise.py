@@ -114,24 +114,6 @@ def keeps_z(activation):
 
 
 @emitted
-def integral(emit: Emitter, activation, z, a) -> float:
-    """F(z), with F' = f, for one output; 0 where the table has none. Softmax has its own."""
-    one = Emitter(emit.context, emit.builder, emit.element, 1)
-    result = cgutils.alloca_once_value(emit.builder, one.constant(0.0))
-
-    def value_of(name: str) -> Callable[[], None]:
-        def store() -> None:
-            formula = vectors.ACTIVATIONS[name].integral
-            if formula is not None:
-                emit.builder.store(formula(one.number(z), one.number(a)).value, result)
-
-        return store
-
-    by_code(emit, activation, {row.code: value_of(name) for name, row in ACTIVATIONS.items()})
-    return emit.builder.load(result, typ=one.scalar)
-
-
-@emitted
 def optimizer_row(
     emit: Emitter, optimizer, w, state_0, state_1, g, count, coefficients, like
 ) -> None:
@@ -170,26 +152,6 @@ def optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like:
     coefficients : address of a step's row of float64; the formulas are those of the table.
     """
     optimizer_row(optimizer, w, state_0, state_1, g, count, coefficients, like)
-
-
-def _over_row(formula: Callable[[Number, Number], Number]) -> Any:
-    """Return compiled a[j] = formula(c[j], s) for one row of whole vectors and a number s."""
-
-    @emitted
-    def over_row(emit: Emitter, a, c, columns, s) -> None:
-        zero, factor = emit.whole(0), Number(emit, emit.broadcast(s))
-
-        def body(positions: list[Any], load: Callable[[int], Number]) -> None:
-            emit.store(formula(load(1), factor).value, positions[0])
-
-        _over_tile(emit, emit.whole(1), columns, [(a, zero), (c, zero)], body)
-
-    return over_row
-
-
-exp_of_difference = _over_row(lambda z, peak: vectors.exp(z - peak))
-divide = _over_row(lambda a, total: a / total)
-times = _over_row(lambda a, factor: a * factor)
 
 
 def _copied(source: Callable[[Emitter, Callable[[int], Number]], Any]) -> Any:

@@ -13,7 +13,7 @@ from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import panel_columns, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import SLOPE_ROWS, TILE_ROWS
 from fastmlp.kernels.step.forward import leaves_out, multiply_nonzeros
-from fastmlp.kernels.team.units import panels_of, share, units_of
+from fastmlp.kernels.team.units import share_panels, units_of
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -36,8 +36,7 @@ def delta(layer, below, batch, scratch, member, members, like):
         return
     size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
     sparse, tiles = leaves_out(layer, below, batch), (batch + TILE_ROWS - 1) // TILE_ROWS
-    first, last = share(below.panels * tiles, member, members)
-    begin, end = panels_of(first, last, tiles)
+    first, last, begin, end = share_panels(below.panels, tiles, member, members)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, tiles)
         columns = panel_columns(below, panel, like)

@@ -21,6 +21,7 @@ from fastmlp.kernels.loops.bit_loops import (
     scatter_pixels,
     scatter_samples,
 )
+from fastmlp.kernels.loops.bits import list_capacity
 from fastmlp.kernels.loops.elementwise import clear
 from fastmlp.kernels.memory.records import (
     BY_PAIR,
@@ -46,7 +47,7 @@ from fastmlp.kernels.step.update import (
     kept_share,
     step_weights,
 )
-from fastmlp.kernels.team.units import panels_of, share, units_of
+from fastmlp.kernels.team.units import share, share_panels, units_of
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -122,14 +123,15 @@ def forward_lists(job_address, layer_address, panel, rows, lists, following, z, 
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
+    capacity = list_capacity(layer.inputs)
     for i in range(rows):
         z_i, own = z + i * z_row * size, lists + i * job.words_bytes
         if following >= 0:
             prefetch_image(job, layer.inputs, following + i)
         if layer.w_row == layer.width:  # packed: a constant where a loop is that wide
-            gather_pixels(layer.width, z_i, w, layer.width, own, job.table, zero)
+            gather_pixels(layer.width, z_i, w, layer.width, own, capacity, zero)
         else:
-            gather_pixels(layer.width, z_i, w, layer.w_row, own, job.table, zero)
+            gather_pixels(layer.width, z_i, w, layer.w_row, own, capacity, zero)
 
 
 @shared
@@ -138,10 +140,11 @@ def update_lists(job_address, layer_address, panel, rows, lists, like: float):
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     w = layer.w + weight_offset(layer, panel, 0, like)
     dz = layer.dz + row_offset(layer, panel, 0, like)
+    capacity = list_capacity(layer.inputs)
     for i in range(rows):
         dz_i, own = dz + i * layer.a_row * size, lists + i * job.words_bytes
         # packed rows are `width` apart, which is a constant where a loop is that wide
-        scatter_pixels(layer.width, w, layer.width, dz_i, own, job.table, like)
+        scatter_pixels(layer.width, w, layer.width, dz_i, own, capacity, like)
 
 
 @jit
@@ -150,8 +153,7 @@ def forward_first(job, layer, step, scratch, member, members, like):
     (position, batch), width = batch_at(job, step), layer.width
     rows = PART if job.images_as == BY_PAIR else 1
     units = (batch + rows - 1) // rows
-    first, last = share(layer.panels * units, member, members)
-    begin, end = panels_of(first, last, units)
+    first, last, begin, end = share_panels(layer.panels, units, member, members)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, units)
         if job.images_as != BY_PAIR:

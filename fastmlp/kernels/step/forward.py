@@ -17,7 +17,7 @@ from fastmlp.kernels.memory.records import (
     weight_offset,
 )
 from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS
-from fastmlp.kernels.team.units import panels_of, share, units_of
+from fastmlp.kernels.team.units import share_panels, units_of
 
 
 @jit
@@ -112,9 +112,8 @@ def forward(layer, x, x_row, run, jump, batch, member, members, like):
     size, slim = item_bytes(like), layer.width == vector_lanes(like)
     height = 2 * TILE_ROWS if slim else TILE_ROWS
     tiles = (batch + height - 1) // height
-    first, last = share(layer.panels * tiles, member, members)
+    first, last, begin, end = share_panels(layer.panels, tiles, member, members)
     several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
-    begin, end = panels_of(first, last, tiles)
     for group in range(begin, end, several):
         for tile in range(tiles):
             i = tile * height
@@ -132,8 +131,7 @@ def forward(layer, x, x_row, run, jump, batch, member, members, like):
 def forward_nonzeros(layer, below, batch, member, members, like):
     """`forward` where x are the outputs of the layer below that are not zero; the same units."""
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
-    first, last = share(layer.panels * tiles, member, members)
-    begin, end = panels_of(first, last, tiles)
+    first, last, begin, end = share_panels(layer.panels, tiles, member, members)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, tiles)
         i, stop = low * TILE_ROWS, min(high * TILE_ROWS, batch)

@@ -20,7 +20,7 @@ from fastmlp.kernels.memory.records import (
     numbers_at,
 )
 from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, SPARSE_BELOW
-from fastmlp.kernels.team.units import panels_of, share, units_of
+from fastmlp.kernels.team.units import share, share_panels, units_of
 
 LINE_BYTES = 64
 
@@ -95,7 +95,7 @@ def prepare_images(job, inputs, step, member, members, like):
             x = dense_images(job, step, like) + i * job.x_row * item_bytes(like)
             load_image(job, image, inputs, x, like)
         else:
-            list_pairs(image, pairs_of(inputs), words_at(job, step, i))
+            list_pairs(image, inputs, job.scale, words_at(job, step, i), like)
 
 
 @jit
@@ -106,8 +106,8 @@ def _mark_pairs(job, inputs, step, position, batch, member, members):
     """
     pairs, images = pairs_of(inputs), job.addresses + position * 8
     runs = parts_of(pairs)
-    first, last = share(parts_of(batch) * runs, members - 1 - member, members)
-    begin, end = panels_of(first, last, runs)
+    order = members - 1 - member, members
+    first, last, begin, end = share_panels(parts_of(batch), runs, *order)
     for part in range(begin, end):
         (low, high), i = units_of(part, first, last, runs), part * PART
         rows = min(PART, batch - i)

@@ -6,10 +6,11 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes
-from fastmlp.kernels.loops.bits import list_pairs, mark_samples, words_bytes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
+from fastmlp.kernels.loops import costs
+from fastmlp.kernels.loops.bits import list_bytes, list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate
-from fastmlp.kernels.loops.reduce import class_of, softmax_rows
+from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
     BY_IMAGE,
@@ -24,6 +25,8 @@ from fastmlp.kernels.step.forward import multiply_panel
 from fastmlp.kernels.step.images import load_image, pairs_of, parts_of
 from fastmlp.kernels.team.units import share
 
+NO_CLASS = -1
+
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch inference uses: two halves, from one to the other by each layer.
@@ -32,8 +35,9 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """
     inputs, width = int(layers["inputs"][0]), int(layers["width"][0])
     widest = max(inputs, int((layers["panels"] * layers["width"]).max()))
-    rows = PART * row_stride(widest, dtype) * dtype.itemsize
-    sparse = PART * (words_bytes(inputs, True) + width * dtype.itemsize)
+    # a row more for softmax
+    rows = (PART + 1) * row_stride(widest, dtype) * dtype.itemsize
+    sparse = PART * (list_bytes(inputs, dtype) + width * dtype.itemsize)
     return 2 * _half(max(rows, sparse))
 
 
@@ -61,7 +65,7 @@ def infer(job_address, layers_address, count, barrier, scratch, member, members,
                 infer_layer(layers[l], x, x_row, a, rows, like)
             x, a, x_row = a, x, layers[l].a_row
         if top.activation == SOFTMAX:
-            softmax_rows(x, top.a_row, rows, top.outputs, like)
+            softmax_rows(top, x, rows, a, like)
         write_answers(job, top, x, i, rows, like)
 
 
@@ -73,6 +77,33 @@ def infer_layer(layer, x, x_row, a, rows, like):
         z, b = a + panel * layer.a_panel * size, layer.b + panel * layer.width * size
         columns = multiply_panel(layer, panel, x, x_row, 0, 0, z, layer.a_row, rows, like)
         activate(layer.activation, z, layer.a_row, z, z, layer.a_row, b, rows, columns, like)
+
+
+@jit
+def softmax_rows(layer, a, rows, scratch, like):
+    """a = softmax(a) for some rows of outputs, as many at a time as a vector has lanes."""
+    lanes, size = vector_lanes(like), item_bytes(like)
+    used, block = (layer.outputs + lanes - 1) // lanes * lanes, scratch + lanes * size
+    for i in range(0, rows, lanes):
+        a_i = a + i * layer.a_row * size
+        if rows - i == 1:
+            costs.softmax(layer.outputs, 1, a_i, a_i, scratch, like)
+            continue
+        transpose(block, lanes, a_i, layer.a_row, lanes, used, like)
+        costs.softmax(layer.outputs, 0, block, block, scratch, like)
+        transpose(a_i, layer.a_row, block, lanes, used, lanes, like)
+
+
+@jit
+def class_of(address, columns, like):
+    """Return the class that a row of outputs names, as `functions.classes_of` does."""
+    a, best, is_nan = numbers_at(address, columns, like), 0, False
+    for j in range(columns):
+        is_nan |= a[j] != a[j]
+        best = j if a[j] > a[best] else best
+    if is_nan:
+        return NO_CLASS
+    return best if columns > 1 else int(a[0] >= type(like)(0.5))
 
 
 @jit
@@ -99,7 +130,7 @@ def infer_sparse(job, layer, first, rows, scratch, a, like):
     address = numbers_at(images, rows + 1, np.int64(0))
     if job.images_as == BY_IMAGE:
         for r in range(rows):
-            list_pairs(address[r], pairs, words + r * job.words_bytes)
+            list_pairs(address[r], layer.inputs, job.scale, words + r * job.words_bytes, like)
     else:
         mark_samples(images, rows, 0, parts_of(pairs), pairs, words)
     following = address[rows]

@@ -5,21 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import COSTS, Array
-from fastmlp.kernels.llvm.compile import jit
-from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch, vector_lanes
+from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import (
     IDENTITY,
     SOFTMAX,
     activate,
     clear,
-    integral,
     keeps_z,
-    times,
     times_slope,
 )
-from fastmlp.kernels.loops.reduce import is_beaten, softmax
-from fastmlp.kernels.memory.records import numbers_at
-from fastmlp.kernels.memory.tuning import TILE_ROWS
+from fastmlp.kernels.loops.transpose import transpose
+from fastmlp.kernels.memory.panels import vector_size
+from fastmlp.kernels.memory.records import job_at, layer_at, numbers_at
 from fastmlp.kernels.step.forward import multiply_panel
 from fastmlp.kernels.team.units import share
 
@@ -27,8 +26,13 @@ SQUARED_ERROR, CROSS_ENTROPY = COSTS["squared_error"].code, COSTS["cross_entropy
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch this phase uses: z of two tiles' rows, and a row of zeros."""
-    return (2 * TILE_ROWS + 1) * int(layers["panels"][-1] * layers["width"][-1]) * dtype.itemsize
+    """Return how much scratch this phase uses.
+
+    z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; a vector each of
+    factors, costs and hits; and zeros as a row of biases.
+    """
+    wide = int(layers["panels"][-1] * layers["width"][-1])
+    return ((5 * vector_size(dtype) + 1) * wide + 3 * vector_size(dtype)) * dtype.itemsize
 
 
 @jit
@@ -41,135 +45,73 @@ def prefetch_row(x, inputs, run, jump, like):
         x += (columns + jump) * size
 
 
-@jit
-def judge_rows(job, layer, z, z_row, zeros, i, rows, position, like):
+@shared
+def judge_rows(job_address, layer_address, z, z_row, scratch, i, rows, position, like: float):
     """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
 
-    z : address of the first of these rows, whose samples begin at `position` of the order
+    z : address of the first of these rows, at most as many as a vector has lanes, whose samples
+        begin at `position` of the order; squares of vectors are read
     """
-    size, columns, a_row, f = item_bytes(like), layer.outputs, layer.a_row, layer.activation
-    a, dz = layer.a + i * a_row * size, layer.dz + i * a_row * size
-    wide = layer.panels * layer.width
-    if f != SOFTMAX:
-        activate(f, a, a_row, a, z, z_row, zeros, rows, wide, like)
-    costs = numbers_at(job.costs, job.samples, np.float64(0))
-    hits = numbers_at(job.hits, job.samples, np.uint8(0))
-    factors = numbers_at(job.factors, job.samples, like)
-    # one loop for each quantity: the rows of each are independent, so the core overlaps them
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
+    is_row = int(rows == 1)
+    used, lanes = (columns + wide - 1) // wide * wide, wide if rows > 1 else 1
+    block = used * lanes * size
+    y, factor = scratch, scratch + block
+    cost, hits, zeros = factor + wide * size, factor + 2 * wide * size, factor + 3 * wide * size
+    a_rows, dz_rows = layer.a + i * layer.a_row * size, layer.dz + i * layer.a_row * size
+    z_t, a, dz, tile, tile_columns = z, a_rows, dz_rows, 1, used
+    if lanes > 1:
+        z_t = zeros + used * size
+        a, dz, tile, tile_columns = z_t + block, z_t + 2 * block, columns, lanes
+        transpose(z_t, lanes, z, z_row, lanes, used, like)
+    gather_targets(job, y, columns, rows, lanes, position, like)
+    factors, own = numbers_at(job.factors, job.samples, like), numbers_at(factor, wide, like)
+    for r in range(wide):  # of a row, one factor in all lanes
+        own[r] = factors[position + min(r, rows - 1)]
     if f == SOFTMAX:
+        costs.softmax(columns, is_row, a, z_t, cost, like)
+    else:
+        clear(zeros, 0, 1, used, like)
+        activate(f, a, lanes, a, z_t, lanes, zeros, tile, tile_columns, like)
+    if job.cost == SQUARED_ERROR:
+        costs.squared_errors(columns, is_row, a, y, dz, factor, cost, int(f == SOFTMAX), like)
+        if f != SOFTMAX:  # dC/dz = dC/da f'(z)
+            kept = z_t if keeps_z(f) else a
+            times_slope(f, dz, lanes, kept, lanes, tile, tile_columns, like)
+    else:
+        if f != SOFTMAX:
+            costs.integrals(columns, is_row, f, cost, z_t, a, like)
+        sums = f == SOFTMAX and job.cost == CROSS_ENTROPY
+        costs.matching_costs(columns, is_row, z_t, a, y, dz, factor, cost, int(sums), like)
+    costs.mark_hits(columns, is_row, a, y, hits, like)
+    cost_of, is_hit = numbers_at(cost, rows, like), numbers_at(hits, rows, like)
+    found = numbers_at(job.costs, job.samples, np.float64(0))
+    right = numbers_at(job.hits, job.samples, np.uint8(0))
+    for r in range(rows):
+        found[position + r], right[position + r] = cost_of[r], is_hit[r]
+    numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
+    if lanes > 1:
+        transpose(a_rows, layer.a_row, a, lanes, used, lanes, like)
+        transpose(dz_rows, layer.a_row, dz, lanes, used, lanes, like)
+
+
+@jit
+def gather_targets(job, block, columns, rows, lanes, position, like):
+    """Write the block of targets: a label's is 1 in its column, and 0 elsewhere."""
+    y = numbers_at(block, columns * lanes, like)
+    if job.targets == 0:
+        labels = numbers_at(job.labels, job.samples, np.int64(0))
+        y[:] = 0
         for r in range(rows):
-            z_r, a_r = z + r * z_row * size, a + r * a_row * size
-            costs[position + r] = softmax(z_r, a_r, columns, like)
+            y[labels[position + r] * lanes + r] = 1
+        return
+    order = numbers_at(job.order, job.samples, np.int64(0))
     for r in range(rows):
-        label, targets = answer(job, position + r, columns, like)
-        z_r, offset = z + r * z_row * size, r * a_row * size
-        log_sum, factor = type(like)(costs[position + r]), factors[position + r]
-        costs[position + r] = judge_row(
-            z_r, a + offset, dz + offset, columns, label, targets, f, job.cost, factor, log_sum
-        )
-    for r in range(rows):
-        label, targets = answer(job, position + r, columns, like)
-        hits[position + r] = is_hit(a + r * a_row * size, columns, label, targets, like)
-    if job.cost == SQUARED_ERROR and f != SOFTMAX:
-        # dC/dz = dC/da f'(z)
-        if keeps_z(f):
-            times_slope(f, dz, a_row, z, z_row, rows, wide, like)
-        else:
-            times_slope(f, dz, a_row, a, a_row, rows, wide, like)
-
-
-@jit
-def answer(job, position, columns, like):
-    """Return (label, targets) of the sample at a position: a label, or -1 and targets."""
-    label = numbers_at(job.labels, job.samples, np.int64(0))[position] if job.targets == 0 else -1
-    sample = numbers_at(job.order, job.samples, np.int64(0))[position]
-    return label, numbers_at(job.targets + sample * columns * item_bytes(like), columns, like)
-
-
-@jit
-def target_of(targets, label, j, like):
-    """Return y[j]: a label's is 1 in its column and 0 elsewhere; without label, the target."""
-    if label < 0:
-        return targets[j]
-    return type(like)(1) if j == label else type(like)(0)
-
-
-@jit
-def judge_row(z, a, dz, columns, label, targets, activation, cost, factor, log_sum):
-    """dz = factor dC/da of one sample, or dC/dz where f'(z) is no separate factor; return C.
-
-    log_sum : for softmax, log sum e^z
-    """
-    number = type(factor)
-    z_j = numbers_at(z, columns, factor)
-    a_j = numbers_at(a, columns, factor)
-    dz_j = numbers_at(dz, columns, factor)
-    total = number(0)
-    if cost == SQUARED_ERROR:
-        # C = sum (a - y)^2, dC/da = 2 (a - y)
+        target = job.targets + order[position + r] * columns * item_bytes(like)
+        own = numbers_at(target, columns, like)
         for j in range(columns):
-            error = a_j[j] - target_of(targets, label, j, factor)
-            total += error * error
-            dz_j[j] = number(2) * factor * error
-        if activation == SOFTMAX:
-            # da_j/dz_i = a_j (delta_ij - a_i)
-            mean = number(0)
-            for j in range(columns):
-                mean += dz_j[j] * a_j[j]
-            for j in range(columns):
-                dz_j[j] = (dz_j[j] - mean) * a_j[j]
-        return total
-    # C = F(z) - y z, dC/dz = a - y
-    if label >= 0:
-        times(dz, a, columns, factor)
-        dz_j[label] = factor * (a_j[label] - number(1))
-        if activation == SOFTMAX:
-            return log_sum - z_j[label]
-    elif activation == SOFTMAX:
-        return softmax_targets(z_j, a_j, dz_j, columns, targets, cost, factor, log_sum)
-    else:
-        for j in range(columns):
-            dz_j[j] = factor * (a_j[j] - targets[j])
-    for j in range(columns):
-        y = target_of(targets, label, j, factor)
-        total += integral(activation, z_j[j], a_j[j]) - y * z_j[j]
-    return total
-
-
-@jit
-def softmax_targets(z, a, dz, columns, targets, cost, factor, log_sum):
-    """`judge_row` for softmax and targets: C = S F(z) - y z, dC/dz = S a - y.
-
-    S is sum(y) for the cross entropy, and 1 for the matching cost.
-    """
-    number = type(factor)
-    total, whole = number(0), number(1)
-    if cost == CROSS_ENTROPY:
-        whole = number(0)
-        for j in range(columns):
-            whole += targets[j]
-            total += targets[j] * (log_sum - z[j])
-    else:
-        total = log_sum
-        for j in range(columns):
-            total -= targets[j] * z[j]
-    for j in range(columns):
-        dz[j] = factor * (whole * a[j] - targets[j])
-    return total
-
-
-@jit
-def is_hit(a, columns, label, targets, like):
-    """Return whether the largest output is the target's; a single output says yes from 1/2 up."""
-    if columns == 1:
-        half = type(like)(0.5)
-        says = numbers_at(a, 1, like)[0]
-        return says == says and (says >= half) == (target_of(targets, label, 0, half) >= half)
-    wanted = max(label, 0)
-    if label < 0:
-        for j in range(columns):
-            wanted = j if targets[j] > targets[wanted] else wanted
-    return not is_beaten(a, columns, wanted, numbers_at(a, columns, like)[wanted])
+            y[j * lanes + r] = own[j]
 
 
 @jit
@@ -180,20 +122,20 @@ def output(job, layer, position, x, x_row, run, jump, batch, scratch, member, me
     whether it is right.
     """
     size, z, z_row = item_bytes(like), scratch, layer.panels * layer.width
-    zeros = z + 2 * TILE_ROWS * z_row * size
-    clear(zeros, 0, 1, z_row, like)
-    first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, member, members)
-    begin, end = first * TILE_ROWS, min(last * TILE_ROWS, batch)
+    lanes = vector_lanes(like)
+    blocks = scratch + lanes * z_row * size
+    first, last = share((batch + lanes - 1) // lanes, member, members)
+    begin, end = first * lanes, min(last * lanes, batch)
     for i in range(begin, end):
         prefetch_row(x + i * x_row * size, layer.inputs, run, jump, like)
     for i in range(begin, end):
         # Others have read this row. The first store to it invalidates their copies, which takes
         # about as long as the products that follow: it is made before them.
         numbers_at(layer.dz + i * layer.a_row * size, 1, like)[0] = type(like)(0)
-    for i in range(begin, end, 2 * TILE_ROWS):
-        rows, x_i = min(2 * TILE_ROWS, end - i), x + i * x_row * size
+    for i in range(begin, end, lanes):
+        rows, x_i = min(lanes, end - i), x + i * x_row * size
         for panel in range(layer.panels):
             z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
             columns = multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
             activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
-        judge_rows(job, layer, z, z_row, zeros, i, rows, position + i, like)
+        judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, like)

@@ -22,7 +22,7 @@ from fastmlp.kernels.memory.records import (
 )
 from fastmlp.kernels.memory.tuning import PART, TILE_ROWS, UPDATE_DEPTH
 from fastmlp.kernels.step.forward import output_words
-from fastmlp.kernels.team.units import panels_of, share, units_of
+from fastmlp.kernels.team.units import share, share_panels, units_of
 
 FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
 WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update takes at once
@@ -77,10 +77,10 @@ def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, member
     """
     size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
     coefficients = coefficients_at(job, step, WEIGHTS)
-    depth, run = UPDATE_DEPTH if fused else batch, run if run != 0 else layer.inputs
+    depth, is_one_run = UPDATE_DEPTH if fused else batch, run == 0
+    run = layer.inputs if is_one_run else run
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
-    first, last = share(layer.panels * tiles, member, members)
-    begin, end = panels_of(first, last, tiles)
+    first, last, begin, end = share_panels(layer.panels, tiles, member, members)
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = x + k * x_row * size, min(depth, batch - k)
@@ -92,7 +92,8 @@ def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, member
             q = dz if layer.a_row == width else scratch
             if fused and q == scratch:
                 copy(scratch, width, dz, layer.a_row, length, columns, like)
-            for number in range(low // run, (high + run - 1) // run):
+            begin_run, end_run = (0, 1) if is_one_run else (low // run, (high + run - 1) // run)
+            for number in range(begin_run, end_run):
                 i, stop = max(low, number * run), min(high, (number + 1) * run)
                 x_i, w = x_k + (i + number * jump) * size, weight_offset(layer, panel, i, like)
                 if fused:
@@ -127,8 +128,7 @@ def update_nonzeros(job, layer, below, step, batch, scratch, member, members, li
     size, width = item_bytes(like), layer.width
     keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
-    first, last = share(layer.panels * tiles, member, members)
-    begin, end = panels_of(first, last, tiles)
+    first, last, begin, end = share_panels(layer.panels, tiles, member, members)
     if first == last:
         return
     q, words = scratch, scratch + UPDATE_DEPTH * width * size

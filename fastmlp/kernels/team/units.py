@@ -18,9 +18,15 @@ def share(units, member, members):
 
 
 @jit
-def panels_of(first, last, per_panel):
-    """Return the first panel that units first, …, last - 1 are in, and the one behind the last."""
-    return first // per_panel, (last + per_panel - 1) // per_panel
+def share_panels(panels, per_panel, member, members):
+    """Return a member's share of panels of so many units: first, behind the last, and the panels.
+
+    They are the first panel that these units are in, and the one behind the last.
+    """
+    if members == 1:
+        return 0, panels * per_panel, 0, panels
+    first, last = share(panels * per_panel, member, members)
+    return first, last, first // per_panel, (last + per_panel - 1) // per_panel
 
 
 @jit

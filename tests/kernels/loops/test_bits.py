@@ -12,7 +12,9 @@ from fences import fenced
 from networks import pixels
 
 from fastmlp.kernels.loops.bits import (
+    LISTED,
     WORD_BYTES,
+    list_bytes,
     list_pairs,
     mark_samples,
     nonzero_outputs,
@@ -27,8 +29,8 @@ ROWS = (1, 2, 7, 63, 64)
 
 
 @compiled
-def lists(images, pairs, target):
-    list_pairs(images, pairs, target)
+def lists(image, inputs, scale, target, like):
+    list_pairs(image, inputs, scale, target, like)
 
 
 @compiled
@@ -51,14 +53,24 @@ def check_lists(inputs, fence=np.array):
     for density in DENSITIES:
         for image in even(pixels(rng, 4, inputs, density)):
             pairs = len(image) // 2
-            target = fence(np.full(words_bytes(2 * pairs, True), 0xEE, np.uint8))
-            lists(fence(image), pairs, target)
-            count = int(target[:WORD_BYTES].view(np.int64)[0])
-            entries = target[WORD_BYTES : WORD_BYTES + 4 * count].view(np.uint32)
-            found = image.view(np.uint16)
-            wanted = np.flatnonzero(found)
-            np.testing.assert_array_equal(entries & 0xFFFF, wanted)
-            np.testing.assert_array_equal(entries >> 16, found[wanted])
+            for dtype in DTYPES:
+                check_list(image, pairs, np.dtype(dtype), fence)
+
+
+def check_list(image, pairs, dtype, fence):
+    target = fence(np.full(list_bytes(2 * pairs, dtype), 0xEE, np.uint8))
+    lists(fence(image), 2 * pairs, 0.25, target, dtype.type(0))
+    wanted = np.flatnonzero(image.view(np.uint16))
+    count, begin, space = int(target[:WORD_BYTES].view(np.int64)[0]), WORD_BYTES, pairs + LISTED
+    assert count == len(wanted) + len(wanted) % 2
+    numbers = target[begin : begin + 4 * count].view(np.int32)[: len(wanted)]
+    np.testing.assert_array_equal(numbers, 2 * wanted)
+    begin += 4 * space
+    factors = target[begin : begin + 2 * space * dtype.itemsize].view(dtype).reshape(2, space)
+    for pixel in (0, 1):
+        exact = 0.25 * image[2 * wanted + pixel].astype(dtype)
+        np.testing.assert_array_equal(factors[pixel][: len(wanted)], exact)
+        assert not factors[pixel][len(wanted) : count].any()
 
 
 def check_words(inputs, fence=np.array):
@@ -67,7 +79,7 @@ def check_words(inputs, fence=np.array):
         images = even(pixels(rng, rows, inputs, density))
         places = [fence(image) for image in images]  # scattered, as the order has them
         addresses = fence(np.array([image.ctypes.data for image in places]))
-        runs, pairs = words_bytes(inputs, False) // WORD_BYTES, images.shape[1] // 2
+        runs, pairs = words_bytes(inputs) // WORD_BYTES, images.shape[1] // 2
         words = fence(np.full(runs * PART, -1))
         assert words.nbytes == runs * PART * WORD_BYTES
         for first, last in ((0, runs // 2), (runs // 2, runs)):  # in two goes

@@ -7,7 +7,7 @@ import pytest
 from direct import compiled
 
 from fastmlp.kernels.memory.records import numbers_at
-from fastmlp.kernels.team.units import panels_of, share, units_of
+from fastmlp.kernels.team.units import share, share_panels, units_of
 
 
 @compiled
@@ -18,13 +18,13 @@ def shared_out(units, members, ends):
 
 
 @compiled
-def panels_and_units(first, last, per_panel, found):
+def panels_and_units(panels, per_panel, member, members, found):
     out = numbers_at(found, 1000, np.int64(0))
-    begin, end = panels_of(first, last, per_panel)
-    out[0], out[1] = begin, end
+    first, last, begin, end = share_panels(panels, per_panel, member, members)
+    out[0], out[1], out[2], out[3] = first, last, begin, end
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, per_panel)
-        out[2 + 2 * (panel - begin)], out[3 + 2 * (panel - begin)] = low, high
+        out[4 + 2 * (panel - begin)], out[5 + 2 * (panel - begin)] = low, high
 
 
 @pytest.mark.parametrize("members", range(1, 17))
@@ -42,13 +42,15 @@ def test_shares_are_runs_that_cover_all_units_once_and_differ_by_one(members):
 
 
 def test_units_of_a_share_lie_in_its_panels_and_nowhere_else():
-    for per_panel, panels in itertools.product((1, 2, 3, 8), (1, 2, 5)):
-        units = per_panel * panels
-        for first, last in itertools.combinations_with_replacement(range(units + 1), 2):
+    for per_panel, panels, members in itertools.product((1, 2, 3, 8), (1, 2, 5), (1, 2, 3, 7, 16)):
+        for member in range(members):
             found = np.full(1000, -1)
-            panels_and_units(first, last, per_panel, found)
-            begin, end = found[:2]
-            parts = found[2:].reshape(-1, 2)
+            panels_and_units(panels, per_panel, member, members, found)
+            first, last, begin, end = found[:4]
+            ends = np.full(2 * members, -1)
+            shared_out(panels * per_panel, members, ends)
+            assert [first, last] == [*ends[2 * member : 2 * member + 2]]
+            parts = found[4:].reshape(-1, 2)
             if first == last:
                 continue  # some panel, of which nothing
             covered = [

@@ -1,0 +1,196 @@
+"""Softmax, costs, deltas and hits of a block of samples, or of a single one.
+
+A block holds the outputs, targets or deltas of as many samples as a vector has lanes, transposed:
+one vector for each output j, with a sample in each lane. A single sample is a row, whose vectors
+have an output in each lane. Both run the same formulas. What has one number for each sample is a
+single vector: of a row, that number in every lane.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from fastmlp.functions import ACTIVATIONS, vectors
+from fastmlp.kernels.llvm.emitter import INT64, Emitter, Number
+from fastmlp.kernels.llvm.intrinsics import by_code, counted_loop, emitted
+
+# A total over the outputs: what it begins with, and how two are combined
+Total = tuple[float, Callable[[Number, Number], Number]]
+SUM: Total = (0.0, operator.add)
+LARGEST: Total = (-math.inf, lambda one, other: one.where(one.compare(">", other), other))
+SMALLEST: Total = (math.inf, lambda one, other: one.where(one.compare("<", other), other))
+
+
+class Outputs:
+    """Emits loops over the outputs of a block, or of a row."""
+
+    def __init__(self, emit: Emitter, columns: Any, is_row: bool) -> None:
+        self.emit, self.columns, self.is_row = emit, columns, is_row
+
+    def over(
+        self, blocks: Sequence[Any], totals: Sequence[Total], body: Callable[..., Any]
+    ) -> list[Number]:
+        """Emit a loop over the vectors of blocks; return the totals.
+
+        body(numbers of the outputs, *vectors) returns the terms of the totals, and may return
+        more: each further vector replaces that of a block, from the first one on.
+        """
+        emit, builder, lanes = self.emit, self.emit.builder, INT64(self.emit.count)
+        passes, starts = self.columns, [emit.constant(start) for start, _ in totals]
+        if self.is_row:
+            passes = builder.sdiv(builder.add(passes, INT64(emit.count - 1)), lanes)
+
+        def passing(k: Any, positions: list[Any], so_far: list[Any]) -> list[Any]:
+            j = emit.number(emit.broadcast(builder.sitofp(k, emit.scalar)))
+            if self.is_row:
+                own = ir.Constant(emit.kind, [float(lane) for lane in range(emit.count)])
+                j = j * emit.count + emit.number(own)
+            found = body(j, *(emit.number(emit.load(position)) for position in positions))
+            for number, position in zip(found[len(totals) :], positions, strict=False):
+                emit.store(number.value, position)
+            new = [
+                combine(emit.number(old), term).value
+                for (_, combine), old, term in zip(totals, so_far, found, strict=False)
+            ]
+            if self.is_row:
+                counts = emit.before(builder.sub(self.columns, builder.mul(k, lanes)))
+                new = [builder.select(counts, n, o) for n, o in zip(new, so_far, strict=True)]
+            return new
+
+        pointers = [(emit.pointer(block), emit.count, emit.scalar) for block in blocks]
+        sums = counted_loop(emit, passes, pointers, starts, passing)
+        if self.is_row:
+            ops = [combine for _, combine in totals]
+            sums = [emit.broadcast(emit.fold(s, op)) for s, op in zip(sums, ops, strict=True)]
+        return [emit.number(total) for total in sums]
+
+    def load(self, address: Any) -> Number:
+        """Load what has one number for each sample."""
+        return self.emit.number(self.emit.load(self.emit.pointer(address)))
+
+    def store(self, number: Number, address: Any) -> None:
+        """Store what has one number for each sample."""
+        self.emit.store(number.value, self.emit.pointer(address))
+
+    def choose(self, flag: Any, one: Any, other: Number) -> Number:
+        """Return one where an int64 is not 0, and other where it is."""
+        condition = self.emit.builder.icmp_signed("!=", flag, INT64(0))
+        return Number(
+            self.emit,
+            self.emit.builder.select(condition, self.emit.number(one).value, other.value),
+        )
+
+
+def on_outputs(function: Callable[..., None]) -> Any:
+    """Make an intrinsic (columns, is_row, *arguments, like) of a function (outputs, *arguments)."""
+
+    def both(emit: Emitter, columns: Any, is_row: Any, *arguments: Any) -> None:
+        row = emit.builder.icmp_signed("!=", is_row, INT64(0))
+        with emit.builder.if_else(row) as (of_row, of_block):
+            for branch, kind in ((of_row, True), (of_block, False)):
+                with branch:
+                    function(Outputs(emit, columns, kind), *arguments[:-1])
+
+    own = list(inspect.signature(function).parameters)[1:]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    names = ["emit", "columns", "is_row", *own, "like"]
+    parameters = [inspect.Parameter(name, kind) for name in names]
+    both.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    both.__name__, both.__doc__ = function.__name__, function.__doc__
+    return emitted(both)
+
+
+@on_outputs
+def softmax(outputs: Outputs, a, z, log_sum) -> None:
+    """a = e^(z - max z) / sum of that; log_sum = log sum e^z. a may be z."""
+    # a NaN is not found here; it shows in the sum
+    (peak,) = outputs.over([z], [LARGEST], lambda _, z: [z])
+
+    def power(_: Number, __: Number, z: Number) -> list[Number]:
+        e = vectors.exp(z - peak)
+        return [e, e]
+
+    (total,) = outputs.over([a, z], [SUM], power)
+    outputs.over([a], [], lambda _, e: [e / total])
+    outputs.store(peak + vectors.log(total), log_sum)
+
+
+@on_outputs
+def integrals(outputs: Outputs, activation, total, z, a) -> None:
+    """total = sum of F(z), with F' = f; 0 where the table has none. Softmax has its own."""
+
+    def total_of(name: str) -> Callable[[], None]:
+        formula = vectors.ACTIVATIONS[name].integral
+
+        def instructions() -> None:
+            if formula is None:
+                outputs.store(outputs.emit.number(0), total)
+                return
+            (found,) = outputs.over([z, a], [SUM], lambda _, z, a: [formula(z, a)])
+            outputs.store(found, total)
+
+        return instructions
+
+    cases = {row.code: total_of(name) for name, row in ACTIVATIONS.items()}
+    by_code(outputs.emit, activation, cases)
+
+
+@on_outputs
+def squared_errors(outputs: Outputs, a, y, dz, factor, cost, is_softmax) -> None:
+    """cost = sum (a - y)^2, dz = factor dC/da = 2 factor (a - y); for softmax dz = factor dC/dz."""
+    factor, builder = outputs.load(factor), outputs.emit.builder
+
+    def error(_: Number, __: Number, a: Number, y: Number) -> list[Number]:
+        delta = 2 * factor * (a - y)
+        return [(a - y) * (a - y), delta * a, delta]
+
+    total, mean = outputs.over([dz, a, y], [SUM, SUM], error)
+    outputs.store(total, cost)
+    with builder.if_then(builder.icmp_signed("!=", is_softmax, INT64(0))):
+        # da_j/dz_i = a_j (delta_ij - a_i)
+        outputs.over([dz, a], [], lambda _, delta, a: [(delta - mean) * a])
+
+
+@on_outputs
+def matching_costs(outputs: Outputs, z, a, y, dz, factor, cost, sums_targets) -> None:
+    """cost = S cost - sum y z, dz = factor (S a - y), with S = sum y if `sums_targets`, else 1.
+
+    cost : on entry sum F(z), with F' = f, or for softmax log sum e^z
+    """
+    factor = outputs.load(factor)
+    total, yz = outputs.over([y, z], [SUM, SUM], lambda _, y, z: [y, y * z])
+    whole = outputs.choose(sums_targets, total, outputs.emit.number(1))
+    outputs.store(whole * outputs.load(cost) - yz, cost)
+    outputs.over([dz, a, y], [], lambda _, __, a, y: [factor * (whole * a - y)])
+
+
+@on_outputs
+def mark_hits(outputs: Outputs, a, y, hits) -> None:
+    """hits = 1 where the first largest output is that of the targets, else 0; never for NaN.
+
+    A single output says yes from 1/2 up.
+    """
+    emit = outputs.emit
+    one, zero = emit.number(1), emit.number(0)
+
+    def largest(_: Number, a: Number, y: Number) -> list[Number]:
+        return [one.where(a.compare("!=", a), zero), a, y]
+
+    def first(j: Number, a: Number, y: Number) -> list[Number]:
+        late = emit.number(math.inf)
+        return [j.where(a.compare("==", best), late), j.where(y.compare("==", most), late)]
+
+    is_nan, best, most = outputs.over([a, y], [LARGEST] * 3, largest)
+    found, wanted = outputs.over([a, y], [SMALLEST] * 2, first)
+    single = emit.builder.icmp_signed("==", outputs.columns, INT64(1))
+    single = emit.builder.zext(single, INT64)
+    found = outputs.choose(single, one.where(best.compare(">=", 0.5), zero), found)
+    wanted = outputs.choose(single, one.where(most.compare(">=", 0.5), zero), wanted)
+    hit = one.where(found.compare("==", wanted), zero)
+    outputs.store(zero.where(is_nan.compare("==", 1), hit), hits)
