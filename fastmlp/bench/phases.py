@@ -64,5 +64,5 @@ def repeat_output(job, layers, count, barrier, scratch, member, members, like: f
         for i in range(first * lanes, min(last * lanes, record.batch_size), lanes):
             z = record.x + i * record.x_row * item_bytes(like)
             rows = min(lanes, record.batch_size - i)
-            judge_rows(record, layer, z, record.x_row, scratch, i, rows, i, like)
+            judge_rows(record, layer, z, record.x_row, scratch, i, rows, i, 1, like)
         wait(barrier, members)

@@ -20,6 +20,19 @@ from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.step import scratch_bytes
 
 
+def can_be_cut(shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> bool:
+    """Return whether z of the last layer is summed by panels of the layer below.
+
+    It is for a single hidden layer of more than one vector, below outputs that are one panel. Sizes
+    alone decide, as the sums depend on it.
+    """
+    if len(shapes) != 2:
+        return False
+    (_, hidden), (_, outputs) = shapes
+    vector = panels.vector_size(dtype)
+    return hidden > vector and outputs <= PANEL_VECTORS * vector
+
+
 class Engine:
     """Trains one network: see `fastmlp.backends.Engine`, which is the contract.
 
@@ -43,12 +56,12 @@ class Engine:
         self._settings = self._optimizer.complete(settings)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
-        self.layers, self.buffers = records.network_layers(
-            weights, biases, activations, self.threads
-        )
+        cut = can_be_cut([w.shape for w in weights], self._dtype)
+        owners = [2, 1] if cut else [self.threads] * len(weights)
+        self.layers, self.buffers = records.network_layers(weights, biases, activations, owners)
         for number in range(len(weights)):
             self._add_buffers(number, ACTIVATIONS[activations[number]].keeps)
-        if batch_size >= BY_PAIR_FROM:
+        if batch_size >= BY_PAIR_FROM and not cut:
             self._mark_outputs()
         self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
         self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
@@ -59,10 +72,12 @@ class Engine:
         samples = batch_size if self._lists else panels.round_up(batch_size, PART)
         self.job["words_bytes"], self.job["step_bytes"] = own, samples * own
         self._images = {
-            "words": panels.aligned_zeros((2, samples, own), np.dtype(np.uint8)),
-            "x": panels.aligned_zeros((2, batch_size, row), self._dtype),
+            "words": panels.aligned_zeros((3, samples, own), np.dtype(np.uint8)),
+            "x": panels.zeros_apart(self.threads, (2, batch_size, row), self._dtype),
         }
         records.point(self.job, **self._images)
+        self.job["x_bytes"] = self._images["x"].strides[0]
+        self._records = self._cut_layers() if cut else self.layers
         size = scratch_bytes(self.layers, self._dtype)
         self._scratch = records.private_memory(self.job, self.threads, size)
         self._source: tuple[Any, bool] = (None, False)
@@ -104,6 +119,24 @@ class Engine:
                 words = panels.aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
                 records.point(layer, nonzeros=words)
                 layer["nonzeros_panel"], self.buffers[l]["nonzeros"] = rows, words
+
+    def _cut_layers(self) -> Array:
+        """Return the records as they are, and those of each member if it owns panels.
+
+        The first layer is cut by columns, the last by the same rows. Each member has outputs and
+        deltas of the last layer for itself.
+        """
+        below, top = self.layers
+        shape = (2, int(below["panels"]), self.batch_size, int(top["width"]))
+        self._partials = panels.zeros_apart(1, shape, self._dtype)
+        records.point(self.job, partials=self._partials)
+        own = np.tile(self.layers, (1 + self.threads, 1))
+        own["cut"][1:] = records.COLUMNS, records.ROWS
+        shape = (2, *self.buffers[-1]["a"].shape)
+        self._outputs = panels.zeros_apart(self.threads, shape, self._dtype)
+        for record, (a, dz) in zip(own[2:], self._outputs[1:], strict=True):
+            records.point(record[1], a=a, dz=dz)
+        return own
 
     @quiet
     def train(
@@ -181,7 +214,7 @@ class Engine:
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
         records.point(self.job, **arrays)
-        run("train", self.job, self.layers, self.threads, self._dtype)
+        run("train", self.job, self._records, self.threads, self._dtype)
         first_samples = np.arange(len(own)) * self.batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 

@@ -121,7 +121,7 @@ def symbol(function: str, dtype: np.dtype) -> Any:
 
 def alone(function: str, job: Array, layers: Array, dtype: np.dtype) -> Callable[[], object]:
     """Return a call of `run` for one member, ready to be made while its records are kept alive."""
-    where = job.ctypes.data, layers.ctypes.data, len(layers)
+    where = job.ctypes.data, layers.ctypes.data, layers.shape[-1]
     scratch = int(job["scratch"][0])
     return partial(symbol(function, dtype).ctypes, *where, 0, scratch, 0, 1, 0.0)
 
@@ -136,7 +136,7 @@ def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype)
     if members == 1:
         alone(function, job, layers, dtype)()
         return 1
-    where = job.ctypes.data, layers.ctypes.data, len(layers)
+    where = job.ctypes.data, layers.ctypes.data, layers.shape[-1]
     scratch, size = int(job["scratch"][0]), int(job["scratch_bytes"][0])
     board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
     board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS

@@ -168,6 +168,7 @@ def _copied(source: Callable[[Emitter, Callable[[int], Number]], Any]) -> Any:
 
 
 copy = _copied(lambda emit, load: load(1).value)
+add = _copied(lambda emit, load: (load(0) + load(1)).value)
 _zero = _copied(lambda emit, load: emit.constant(0.0))
 
 

@@ -8,6 +8,8 @@ from fastmlp.functions import Array
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS
 
+MEMORY_APART = 2**21  # bytes
+
 
 def vector_size(dtype: np.dtype) -> int:
     """Return how many numbers one vector holds."""
@@ -44,6 +46,18 @@ def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     memory = np.zeros(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def zeros_apart(members: int, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """Return zeros for each of so many members, `(members, *shape)`, MEMORY_APART from the next.
+
+    What the prefetcher of one core reads beyond its memory is then nobody's: it would take the
+    lines from the other core.
+    """
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    apart = round_up(size, 64 if members == 1 else MEMORY_APART)
+    memory = aligned_zeros((members, apart), np.dtype(np.uint8))[:, :size]
+    return memory.view(dtype).reshape(members, *shape)
 
 
 def pack_panels(w: Array, width: int) -> Array:

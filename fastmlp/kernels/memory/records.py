@@ -20,7 +20,7 @@ from numba.np.numpy_support import from_dtype
 from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes, pointer, vector_lanes
-from fastmlp.kernels.memory.panels import aligned_zeros, pack_panels, panel_width
+from fastmlp.kernels.memory.panels import aligned_zeros, pack_panels, panel_width, zeros_apart
 
 # How images are stored
 UINT8, FLOAT32, FLOAT64 = range(3)
@@ -28,6 +28,9 @@ IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 # How the first layer takes images: multiplied; or without their zeros, image by image, or by the
 # samples that a pair of pixels is in
 DENSE, BY_IMAGE, BY_PAIR = range(3)
+# How members share a layer: unit by unit, after each barrier anew; or each owns whole panels, or
+# the rows of w that belong to its panels of the layer below
+NONE, COLUMNS, ROWS = range(3)
 # Arrays of state, as velocities, that an optimiser may keep for each parameter
 MOST_SLOTS = 2
 
@@ -39,6 +42,7 @@ LAYER = np.dtype(
         ("activation", "i8"),  # code
         ("width", "i8"),  # columns of a panel
         ("panels", "i8"),
+        ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
         ("w", "i8"),  # -> panels (panels, I in whole vectors, width)
         ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
         ("w_panel", "i8"),  # between two panels
@@ -67,7 +71,7 @@ JOB = np.dtype(
         ("scratch_bytes", "i8"),  # of one member
         ("outputs", "i8"),  # -> (samples, O): what is inferred; infer
         ("classes", "i8"),  # -> int64 (samples,): what is inferred instead; or 0; infer
-        ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of two steps
+        ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of three steps
         ("words_bytes", "i8"),  # of one sample
         ("step_bytes", "i8"),  # between the words of two steps
         ("x_row", "i8"),  # between two rows of dense images
@@ -83,7 +87,9 @@ JOB = np.dtype(
         ("factors", "i8"),  # -> (samples,): what each sample's delta is multiplied by
         ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
-        ("x", "i8"),  # -> two minibatches (2, B, I) of dense images
+        ("x", "i8"),  # -> two minibatches (2, B, I) of dense images, or two for each member
+        ("x_bytes", "i8"),  # between those of two members
+        ("partials", "i8"),  # -> sums of z (2, panels, B, O) of the top layer by panels below; or 0
     ]
 )
 
@@ -96,22 +102,26 @@ def point(record: Any, **arrays: Array) -> None:
 
 def private_memory(record: Array, members: int, size: int) -> Array:
     """Let a JOB record point to scratch of at least so many bytes a member, and return it."""
-    size = -(-size // 512) * 512
-    memory = aligned_zeros((members, size), np.dtype(np.uint8))
-    record["scratch"], record["scratch_bytes"] = memory.ctypes.data, size
+    memory = zeros_apart(members, (size,), np.dtype(np.uint8))
+    record["scratch"], record["scratch_bytes"] = memory.ctypes.data, memory.strides[0]
     return memory
 
 
 def network_layers(
-    weights: Sequence[Array], biases: Sequence[Array], activations: Sequence[str], members: int = 1
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    activations: Sequence[str],
+    owners: Sequence[int] | None = None,
 ) -> tuple[Array, list[dict[str, Array]]]:
     """Return LAYER records for a network's parameters, packed, and the arrays they point to.
 
-    A team of so many members will share a layer by panels.
+    owners : for each layer, how many members shall have a panel of it, if it is wide enough
     """
+    owners = [1] * len(weights) if owners is None else owners
     layers = np.zeros(len(weights), LAYER)
     arrays: list[dict[str, Array]] = []
-    for layer, w, b, activation in zip(layers, weights, biases, activations, strict=True):
+    rows = zip(layers, weights, biases, activations, owners, strict=True)
+    for layer, w, b, activation, members in rows:
         packed = pack_panels(w, panel_width(len(b), w.dtype, members))
         panels, rows, width = packed.shape
         own_b = aligned_zeros((panels * width,), w.dtype)

@@ -153,7 +153,7 @@ def forward_first(job, layer, step, scratch, member, members, like):
     (position, batch), width = batch_at(job, step), layer.width
     rows = PART if job.images_as == BY_PAIR else 1
     units = (batch + rows - 1) // rows
-    first, last, begin, end = share_panels(layer.panels, units, member, members)
+    first, last, begin, end = share_panels(layer.panels, units, layer.cut, member, members)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, units)
         if job.images_as != BY_PAIR:
@@ -179,7 +179,7 @@ def update_first(job, layer, step, scratch, member, members, like):
     pairs, batch = pairs_of(layer.inputs), batch_at(job, step)[1]
     if job.images_as == BY_PAIR:
         runs = (pairs + UPDATE_PAIRS - 1) // UPDATE_PAIRS
-        first, last = share(layer.panels * runs, member, members)
+        first, last, _, _ = share_panels(layer.panels, runs, layer.cut, member, members)
         for unit in range(first, last):
             panel, begin = unit // runs, unit % runs * UPDATE_PAIRS
             stop = min(begin + UPDATE_PAIRS, pairs)

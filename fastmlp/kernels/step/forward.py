@@ -112,7 +112,7 @@ def forward(layer, x, x_row, run, jump, batch, member, members, like):
     size, slim = item_bytes(like), layer.width == vector_lanes(like)
     height = 2 * TILE_ROWS if slim else TILE_ROWS
     tiles = (batch + height - 1) // height
-    first, last, begin, end = share_panels(layer.panels, tiles, member, members)
+    first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
     several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
     for group in range(begin, end, several):
         for tile in range(tiles):
@@ -131,7 +131,7 @@ def forward(layer, x, x_row, run, jump, batch, member, members, like):
 def forward_nonzeros(layer, below, batch, member, members, like):
     """`forward` where x are the outputs of the layer below that are not zero; the same units."""
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
-    first, last, begin, end = share_panels(layer.panels, tiles, member, members)
+    first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, tiles)
         i, stop = low * TILE_ROWS, min(high * TILE_ROWS, batch)

@@ -1,7 +1,8 @@
 """The images of a minibatch: found by the order, marked (what is not zero), prefetched.
 
-The next minibatch is prepared while this one is updated, so two are in memory: step k has
-half k % 2 of each buffer.
+The next minibatch is prepared during this one, so two are in memory: step k has half k % 2 of x.
+Where a step has one barrier, a member may be one step ahead of another: words of step k are in
+third k % 3.
 """
 
 from __future__ import annotations
@@ -69,30 +70,36 @@ def batch_at(job, step):
 
 
 @jit
-def dense_images(job, step, like):
-    """Return the address of a step's dense images x `(B, I)`, scaled."""
-    return job.x + step % 2 * job.batch_size * job.x_row * item_bytes(like)
+def dense_images(job, step, own, like):
+    """Return the address of a step's dense images x `(B, I)`, scaled; of the member `own` - 1."""
+    half = job.batch_size * job.x_row * item_bytes(like)
+    return job.x + max(own - 1, 0) * job.x_bytes + step % 2 * half
 
 
 @jit
 def words_at(job, step, first):
     """Return the address of the list of sample `first` of a step, or of the words of its part."""
-    return job.words + step % 2 * job.step_bytes + first * job.words_bytes
+    return job.words + step % 3 * job.step_bytes + first * job.words_bytes
 
 
 @jit
-def prepare_images(job, inputs, step, member, members, like):
-    """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images."""
+def prepare_images(job, inputs, step, own, member, members, like):
+    """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images.
+
+    Where `own` is not 0, the member `own` - 1 has all dense images for itself.
+    """
     position, batch = batch_at(job, step)
     if job.images_as == BY_PAIR:
         _mark_pairs(job, inputs, step, position, batch, member, members)
         return
+    if job.images_as == DENSE and own != 0:
+        member, members = 0, 1
     first, last = share(batch, member, members)
     addresses = numbers_at(job.addresses, job.samples, np.int64(0))
     for i in range(first, last):
         image = addresses[position + i]
         if job.images_as == DENSE:
-            x = dense_images(job, step, like) + i * job.x_row * item_bytes(like)
+            x = dense_images(job, step, own, like) + i * job.x_row * item_bytes(like)
             load_image(job, image, inputs, x, like)
         else:
             list_pairs(image, inputs, job.scale, words_at(job, step, i), like)
@@ -107,7 +114,7 @@ def _mark_pairs(job, inputs, step, position, batch, member, members):
     pairs, images = pairs_of(inputs), job.addresses + position * 8
     runs = parts_of(pairs)
     order = members - 1 - member, members
-    first, last, begin, end = share_panels(parts_of(batch), runs, *order)
+    first, last, begin, end = share_panels(parts_of(batch), runs, 0, *order)
     for part in range(begin, end):
         (low, high), i = units_of(part, first, last, runs), part * PART
         rows = min(PART, batch - i)

@@ -12,13 +12,23 @@ from fastmlp.kernels.loops.elementwise import (
     IDENTITY,
     SOFTMAX,
     activate,
+    add,
     clear,
+    copy,
     keeps_z,
     times_slope,
 )
+from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import vector_size
-from fastmlp.kernels.memory.records import job_at, layer_at, numbers_at
+from fastmlp.kernels.memory.records import (
+    job_at,
+    layer_at,
+    numbers_at,
+    panel_columns,
+    row_offset,
+    weight_offset,
+)
 from fastmlp.kernels.step.forward import multiply_panel
 from fastmlp.kernels.team.units import share
 
@@ -46,9 +56,12 @@ def prefetch_row(x, inputs, run, jump, like):
 
 
 @shared
-def judge_rows(job_address, layer_address, z, z_row, scratch, i, rows, position, like: float):
+def judge_rows(
+    job_address, layer_address, z, z_row, scratch, i, rows, position, is_mine, like: float
+):
     """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
 
+    is_mine : not 0 if this member writes costs and hits
     z : address of the first of these rows, at most as many as a vector has lanes, whose samples
         begin at `position` of the order; squares of vectors are read
     """
@@ -84,12 +97,13 @@ def judge_rows(job_address, layer_address, z, z_row, scratch, i, rows, position,
             costs.integrals(columns, is_row, f, cost, z_t, a, like)
         sums = f == SOFTMAX and job.cost == CROSS_ENTROPY
         costs.matching_costs(columns, is_row, z_t, a, y, dz, factor, cost, int(sums), like)
-    costs.mark_hits(columns, is_row, a, y, hits, like)
-    cost_of, is_hit = numbers_at(cost, rows, like), numbers_at(hits, rows, like)
-    found = numbers_at(job.costs, job.samples, np.float64(0))
-    right = numbers_at(job.hits, job.samples, np.uint8(0))
-    for r in range(rows):
-        found[position + r], right[position + r] = cost_of[r], is_hit[r]
+    if is_mine != 0:
+        costs.mark_hits(columns, is_row, a, y, hits, like)
+        cost_of, is_hit = numbers_at(cost, rows, like), numbers_at(hits, rows, like)
+        found = numbers_at(job.costs, job.samples, np.float64(0))
+        right = numbers_at(job.hits, job.samples, np.uint8(0))
+        for r in range(rows):
+            found[position + r], right[position + r] = cost_of[r], is_hit[r]
     numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
     if lanes > 1:
         transpose(a_rows, layer.a_row, a, lanes, used, lanes, like)
@@ -115,11 +129,62 @@ def gather_targets(job, block, columns, rows, lanes, position, like):
 
 
 @jit
-def output(job, layer, position, x, x_row, run, jump, batch, scratch, member, members, like):
+def partial_at(job, layer, below, step, panel, like):
+    """Return the address of what a panel of the layer below adds to z in a step, `(B, O)`."""
+    size = job.batch_size * layer.width * item_bytes(like)
+    return job.partials + (step % 2 * below.panels + panel) * size
+
+
+@jit
+def add_panel(layer, below, panel, i, rows, z, like):
+    """z += a w of some rows and a panel of the layer below, or z = a w + b of its first panel."""
+    columns, width = panel_columns(layer, 0, like), below.width
+    a, w = below.a + row_offset(below, panel, i, like), weight_offset(layer, 0, panel * width, like)
+    length, beta = min(width, below.outputs - panel * width), type(like)(panel > 0)
+    multiply(
+        z, layer.width, a, below.a_row, 1, 0, 0, layer.w + w, layer.w_row, rows, columns, length,
+        beta,
+    )  # fmt: skip
+    if panel == 0:
+        activate(IDENTITY, z, layer.width, z, z, layer.width, layer.b, rows, columns, like)
+
+
+@jit
+def partial_outputs(job, layer, below, step, batch, member, members, like):
+    """Write what each of a member's panels of the layer below adds to z of the last layer."""
+    first, last = share(below.panels, member, members)
+    for panel in range(first, last):
+        z, columns = partial_at(job, layer, below, step, panel, like), panel_columns(layer, 0, like)
+        clear(z, layer.width, batch, columns, like)
+        add_panel(layer, below, panel, 0, batch, z, like)
+
+
+@jit
+def output_of_partials(job, layer, below, step, batch, scratch, member, members, like):
+    """a = f(z), dz = factor dC/dz of the last layer, with z the sum of partials, in their order.
+
+    Each member computes them for all rows, and writes the costs and hits of some.
+    """
+    size, lanes, columns = item_bytes(like), vector_lanes(like), panel_columns(layer, 0, like)
+    position, z, z_row = step * job.batch_size, scratch, layer.width
+    for i in range(0, batch, lanes):
+        rows, offset = min(lanes, batch - i), i * layer.width * size
+        for panel in range(below.panels):
+            p = partial_at(job, layer, below, step, panel, like) + offset
+            if panel == 0:
+                copy(z, z_row, p, z_row, rows, columns, like)
+            else:
+                add(z, z_row, p, z_row, rows, columns, like)
+        blocks, is_mine = scratch + lanes * z_row * size, int(i // lanes % members == member)
+        judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, is_mine, like)
+
+
+@jit
+def output(job, layer, below, position, x, x_row, run, jump, batch, scratch, member, members, like):
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows.
 
     x as in `forward`. The batch begins at `position` of the order. Writes each sample's cost, and
-    whether it is right.
+    whether it is right. Where there are partials, z is summed as they are.
     """
     size, z, z_row = item_bytes(like), scratch, layer.panels * layer.width
     lanes = vector_lanes(like)
@@ -134,8 +199,10 @@ def output(job, layer, position, x, x_row, run, jump, batch, scratch, member, me
         numbers_at(layer.dz + i * layer.a_row * size, 1, like)[0] = type(like)(0)
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), x + i * x_row * size
-        for panel in range(layer.panels):
+        for panel in range(below.panels if job.partials != 0 else 0):
+            add_panel(layer, below, panel, i, rows, z, like)
+        for panel in range(layer.panels if job.partials == 0 else 0):
             z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
             columns = multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
             activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
-        judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, like)
+        judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, 1, like)

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.memory.records import DENSE, job_at, layers_at
+from fastmlp.kernels.memory.records import DENSE, LAYER, job_at, layers_at
 from fastmlp.kernels.step import delta as delta_phase
 from fastmlp.kernels.step import first_layer
 from fastmlp.kernels.step import output as output_phase
@@ -15,9 +15,11 @@ from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import forward, forward_nonzeros, leaves_out, runs_of
 from fastmlp.kernels.step.images import batch_at, dense_images, prepare_images
-from fastmlp.kernels.step.output import output
+from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs
 from fastmlp.kernels.step.update import is_fused, update, update_biases, update_nonzeros
 from fastmlp.kernels.team.barrier import wait
+
+LAYER_BYTES = LAYER.itemsize
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -28,10 +30,18 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 @shared
 def train(job_address, layers_address, count, barrier, scratch, member, members, like: float):
-    """One step for each row of coefficients. Between two barriers, members write apart."""
-    job, layers = job_at(job_address), layers_at(layers_address, count)
-    inputs, last = layers[0].inputs, count - 1
-    prepare_images(job, inputs, 0, member, members, like)
+    """One step for each row of coefficients. Between two barriers, members write apart.
+
+    Where z of the last layer has partial sums, each member owns whole panels of the layer below,
+    and a step has one barrier; otherwise one behind each phase.
+    """
+    job, last = job_at(job_address), count - 1
+    layers = layers_at(layers_address, count)
+    apart = job.partials != 0 and members <= layers[0].panels
+    own = member + 1 if apart else 0
+    layers = layers_at(layers_address + own * count * LAYER_BYTES, count)
+    inputs, top, below = layers[0].inputs, layers[last], layers[max(last - 1, 0)]
+    prepare_images(job, inputs, 0, own, member, members, like)
     wait(barrier, members)
     for step in range(job.steps):
         position, batch = batch_at(job, step)
@@ -41,38 +51,50 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
             elif l > 0 and leaves_out(layers[l - 1], layers[l], batch):
                 forward_nonzeros(layers[l], layers[l - 1], batch, member, members, like)
             else:
-                x, x_row, run, jump = layer_input(job, layers, l, step, like)
+                x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
                 forward(layers[l], x, x_row, run, jump, batch, member, members, like)
-            wait(barrier, members)
+            if not apart:
+                wait(barrier, members)
 
-        x, x_row, run, jump = layer_input(job, layers, last, step, like)
-        top = layers[last]
-        output(job, top, position, x, x_row, run, jump, batch, scratch, member, members, like)
-        wait(barrier, members)
+        if apart:
+            partial_outputs(job, top, below, step, batch, member, members, like)
+            prepare_images(job, inputs, step + 1, own, member, members, like)
+            wait(barrier, members)
+            output_of_partials(job, top, below, step, batch, scratch, member, members, like)
+        else:
+            x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
+            output(
+                job, top, below, position, x, x_row, run, jump, batch, scratch, member, members,
+                like,
+            )  # fmt: skip
+            wait(barrier, members)
 
         for l in range(last, 0, -1):
             delta(layers[l], layers[l - 1], batch, scratch, member, members, like)
-            wait(barrier, members)
+            if not apart:
+                wait(barrier, members)
 
         for l in range(last, -1, -1):
             layer = layers[l]
             if l == 0 and job.images_as != DENSE:
                 update_first(job, layer, step, scratch, member, members, like)
             elif l > 0 and is_fused(job.optimizer) and leaves_out(layers[l - 1], layer, batch):
-                below = layers[l - 1]
-                update_nonzeros(job, layer, below, step, batch, scratch, member, members, like)
+                update_nonzeros(
+                    job, layer, layers[l - 1], step, batch, scratch, member, members, like
+                )
             else:
-                x, x_row, run, jump = layer_input(job, layers, l, step, like)
+                x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
                 update(job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like)
             update_biases(job, layer, step, batch, scratch, member, members, like)
-        prepare_images(job, inputs, step + 1, member, members, like)
-        wait(barrier, members)
+        if not apart:
+            prepare_images(job, inputs, step + 1, own, member, members, like)
+            wait(barrier, members)
 
 
 @jit
-def layer_input(job, layers, l, step, like):
+def layer_input(job, layers, l, step, own, like):
     """Return what layer l reads: address, elements between rows, and its runs (see `forward`)."""
     if l == 0:
-        return dense_images(job, step, like), job.x_row, 0, 0
+        return dense_images(job, step, own, like), job.x_row, 0, 0
     run, jump = runs_of(layers[l - 1])
     return layers[l - 1].a, layers[l - 1].a_row, run, jump

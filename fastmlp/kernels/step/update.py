@@ -15,6 +15,7 @@ from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
+    ROWS,
     numbers_at,
     panel_columns,
     row_offset,
@@ -80,13 +81,20 @@ def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, member
     depth, is_one_run = UPDATE_DEPTH if fused else batch, run == 0
     run = layer.inputs if is_one_run else run
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
-    first, last, begin, end = share_panels(layer.panels, tiles, member, members)
+    if layer.cut == ROWS:
+        first, last = share((layer.inputs + run - 1) // run, member, members)
+        lowest, highest, begin, end = first * run, min(last * run, layer.inputs), 0, layer.panels
+    else:
+        first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
+        lowest, highest = 0, layer.inputs
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = x + k * x_row * size, min(depth, batch - k)
         for panel in range(begin, end):
-            low, high = units_of(panel, first, last, tiles)
-            low, high = low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)
+            low, high = lowest, highest
+            if layer.cut != ROWS:
+                low, high = units_of(panel, first, last, tiles)
+                low, high = low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)
             dz = layer.dz + row_offset(layer, panel, k, like)
             columns = panel_columns(layer, panel, like)
             q = dz if layer.a_row == width else scratch
@@ -128,7 +136,7 @@ def update_nonzeros(job, layer, below, step, batch, scratch, member, members, li
     size, width = item_bytes(like), layer.width
     keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
-    first, last, begin, end = share_panels(layer.panels, tiles, member, members)
+    first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
     if first == last:
         return
     q, words = scratch, scratch + UPDATE_DEPTH * width * size
@@ -184,6 +192,8 @@ def update_biases(job, layer, step, batch, scratch, member, members, like):
     coefficients = coefficients_at(job, step, BIASES)
     keep = kept_share(coefficients, like)
     first, last = share(layer.panels, member, members)
+    if layer.cut == ROWS:  # they belong to the owner of the first rows
+        first, last = 0, layer.panels if member == 0 else 0
     for panel in range(first, last):
         offset, dz = panel * width * size, layer.dz + row_offset(layer, panel, 0, like)
         target = layer.b + offset if fused else scratch

@@ -7,6 +7,7 @@ order. So the bits do not depend on the number of members.
 from __future__ import annotations
 
 from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.memory.records import COLUMNS
 
 
 @jit
@@ -18,13 +19,15 @@ def share(units, member, members):
 
 
 @jit
-def share_panels(panels, per_panel, member, members):
+def share_panels(panels, per_panel, cut, member, members):
     """Return a member's share of panels of so many units: first, behind the last, and the panels.
 
-    They are the first panel that these units are in, and the one behind the last.
+    They are the first panel that these units are in, and the one behind the last. Where `cut` is
+    COLUMNS, no panel is divided.
     """
-    if members == 1:
-        return 0, panels * per_panel, 0, panels
+    if members == 1 or cut == COLUMNS:
+        begin, end = share(panels, member, members)
+        return begin * per_panel, end * per_panel, begin, end
     first, last = share(panels * per_panel, member, members)
     return first, last, first // per_panel, (last + per_panel - 1) // per_panel
 
