@@ -15,22 +15,12 @@ from fastmlp.kernels.launch import run, team_size
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
 from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory import panels, records
+from fastmlp.kernels.memory.members import exchanged, private_records
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART, SAMPLED
+from fastmlp.kernels.plan import plan_of
+from fastmlp.kernels.step import samples as _by_samples  # noqa: F401
 from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.step import scratch_bytes
-
-
-def can_be_cut(shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> bool:
-    """Return whether z of the last layer is summed by panels of the layer below.
-
-    It is for a single hidden layer of more than one vector, below outputs that are one panel. Sizes
-    alone decide, as the sums depend on it.
-    """
-    if len(shapes) != 2:
-        return False
-    (_, hidden), (_, outputs) = shapes
-    vector = panels.vector_size(dtype)
-    return hidden > vector and outputs <= PANEL_VECTORS * vector
 
 
 class Engine:
@@ -56,12 +46,16 @@ class Engine:
         self._settings = self._optimizer.complete(settings)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
-        cut = can_be_cut([w.shape for w in weights], self._dtype)
-        owners = [2, 1] if cut else [self.threads] * len(weights)
+        sizes = [len(weights[0]), *(len(b) for b in biases)]
+        self.plan = plan_of(sizes, batch_size, self._dtype)
+        by_columns = self.plan.kind == records.BY_COLUMNS
+        owners = [self.threads if by_columns else 1] * len(weights)
+        if self.plan.kind == records.COLUMNS_THEN_ROWS:
+            owners = [2, 1]  # whatever the members, as sums depend on it
         self.layers, self.buffers = records.network_layers(weights, biases, activations, owners)
         for number in range(len(weights)):
             self._add_buffers(number, ACTIVATIONS[activations[number]].keeps)
-        if batch_size >= BY_PAIR_FROM and not cut:
+        if batch_size >= BY_PAIR_FROM and by_columns:
             self._mark_outputs()
         self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
         self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
@@ -77,7 +71,13 @@ class Engine:
         }
         records.point(self.job, **self._images)
         self.job["x_bytes"] = self._images["x"].strides[0]
-        self._records = self._cut_layers() if cut else self.layers
+        self.job["plan"], self.job["slices"] = self.plan.kind, self.plan.slices
+        self._records = self.layers
+        if not by_columns:
+            self._exchanged = exchanged(self.job, self.layers, self.buffers, self._dtype)
+            self._records, self._private = private_records(
+                self.plan.kind, self.layers, self.buffers, self.slots, self.threads
+            )
         size = scratch_bytes(self.layers, self._dtype)
         self._scratch = records.private_memory(self.job, self.threads, size)
         self._source: tuple[Any, bool] = (None, False)
@@ -120,24 +120,6 @@ class Engine:
                 records.point(layer, nonzeros=words)
                 layer["nonzeros_panel"], self.buffers[l]["nonzeros"] = rows, words
 
-    def _cut_layers(self) -> Array:
-        """Return the records as they are, and those of each member if it owns panels.
-
-        The first layer is cut by columns, the last by the same rows. Each member has outputs and
-        deltas of the last layer for itself.
-        """
-        below, top = self.layers
-        shape = (2, int(below["panels"]), self.batch_size, int(top["width"]))
-        self._partials = panels.zeros_apart(1, shape, self._dtype)
-        records.point(self.job, partials=self._partials)
-        own = np.tile(self.layers, (1 + self.threads, 1))
-        own["cut"][1:] = records.COLUMNS, records.ROWS
-        shape = (2, *self.buffers[-1]["a"].shape)
-        self._outputs = panels.zeros_apart(self.threads, shape, self._dtype)
-        for record, (a, dz) in zip(own[2:], self._outputs[1:], strict=True):
-            records.point(record[1], a=a, dz=dz)
-        return own
-
     @quiet
     def train(
         self,
@@ -171,7 +153,7 @@ class Engine:
         try:
             factors = np.full(len(order), 1 / len(order), self._dtype)
             keep = np.zeros((1, 2, COEFFICIENTS))
-            costs, correct = self._steps(images, y, order, factors, keep, scale)
+            costs, correct = self._steps(images, y, order, factors, keep, scale, is_trace=True)
             dw = [np.empty((int(l["inputs"]), int(l["outputs"])), self._dtype) for l in self.layers]
             db = [np.empty(w.shape[1], self._dtype) for w in dw]
             self.read(dw, db)
@@ -193,7 +175,14 @@ class Engine:
         return buffer[: self.batch_size, :outputs]
 
     def _steps(
-        self, images: Array, y: Array, order: Array, factors: Array, own: Array, scale: float
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        factors: Array,
+        own: Array,
+        scale: float,
+        is_trace: bool = False,
     ) -> tuple[Array, int]:
         """Take a step for each row of coefficients, with a factor on the delta of each sample."""
         order = np.ascontiguousarray(order, np.int64)
@@ -214,7 +203,10 @@ class Engine:
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
         records.point(self.job, **arrays)
-        run("train", self.job, self._records, self.threads, self._dtype)
+        by_samples = self.plan.kind == records.BY_SAMPLES and not self._source[1]
+        function = "train_by_samples" if by_samples else "train"
+        threads = 1 if is_trace and by_samples else self.threads  # one has all samples
+        run(function, self.job, self._records, threads, self._dtype)
         first_samples = np.arange(len(own)) * self.batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 

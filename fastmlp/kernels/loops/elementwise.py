@@ -172,6 +172,17 @@ add = _copied(lambda emit, load: (load(0) + load(1)).value)
 _zero = _copied(lambda emit, load: emit.constant(0.0))
 
 
+@emitted
+def keep_and_add(emit: Emitter, w, g, count, keep) -> None:
+    """w = keep w + g for `count` adjacent numbers, whole vectors."""
+    factor = Number(emit, emit.broadcast(keep))
+
+    def body(positions: list[Any], load: Callable[[int], Number]) -> None:
+        emit.store(load(0).call("fmuladd", factor, load(1)).value, positions[0])
+
+    _over_block(emit, count, [w, g], body)
+
+
 @jit
 def clear(a, a_row, rows, columns, like):
     """a = 0 on a tile."""

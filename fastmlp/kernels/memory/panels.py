@@ -8,7 +8,8 @@ from fastmlp.functions import Array
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS
 
-MEMORY_APART = 2**21  # bytes
+# Bytes: more than a large page, and no power of two, so that caches hold several members' lines
+MEMORY_APART = 2**21 + 2**12 + 64
 
 
 def vector_size(dtype: np.dtype) -> int:

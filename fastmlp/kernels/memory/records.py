@@ -28,6 +28,8 @@ IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 # How the first layer takes images: multiplied; or without their zeros, image by image, or by the
 # samples that a pair of pixels is in
 DENSE, BY_IMAGE, BY_PAIR = range(3)
+# How a team shares a step: see `fastmlp.kernels.plan`
+BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES = range(3)
 # How members share a layer: unit by unit, after each barrier anew; or each owns whole panels, or
 # the rows of w that belong to its panels of the layer below
 NONE, COLUMNS, ROWS = range(3)
@@ -54,6 +56,7 @@ LAYER = np.dtype(
         ("dz", "i8"),  # -> deltas (B, O), laid out like a; train
         ("a_row", "i8"),  # between two rows of a panel of a
         ("a_panel", "i8"),  # between two panels of a
+        ("gradient", "i8"),  # bytes before its gradients in those of a slice; by samples
         ("nonzeros", "i8"),  # -> int64 (panels, B): which outputs are not zero, by bits; or 0
         ("nonzeros_panel", "i8"),  # between two panels of them; train
     ]
@@ -89,7 +92,12 @@ JOB = np.dtype(
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
         ("x", "i8"),  # -> two minibatches (2, B, I) of dense images, or two for each member
         ("x_bytes", "i8"),  # between those of two members
-        ("partials", "i8"),  # -> sums of z (2, panels, B, O) of the top layer by panels below; or 0
+        ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS or BY_SAMPLES
+        # -> columns, then rows: terms of z of the last layer (2, panels below, B, O); by samples:
+        # gradients of all parameters (2, slices, ...)
+        ("partials", "i8"),
+        ("slices", "i8"),  # of a minibatch, by samples
+        ("partial_bytes", "i8"),  # between the gradients of two slices
     ]
 )
 

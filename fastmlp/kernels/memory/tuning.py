@@ -44,6 +44,10 @@ SLOPE_ROWS = 4 * TILE_ROWS
 UPDATE_DEPTH = 2 * PART
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_PAIRS = 64
+# By samples: how many samples a slice has at least, and how many slices a minibatch at most
+SLICE, MOST_SLICES = 64, 16
+# Parameters whose gradients are summed before they take a step: the sums stay in the L1 cache
+SUMMED = 1024
 # Dense multiplications of a step that make a second thread pay: below, the members wait for each
 # other's memory
 WORTHWHILE = 250_000

@@ -17,6 +17,7 @@ from fastmlp.kernels.memory.records import (
     weight_offset,
 )
 from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS
+from fastmlp.kernels.step.images import dense_images
 from fastmlp.kernels.team.units import share_panels, units_of
 
 
@@ -29,6 +30,15 @@ def runs_of(below):
     if below.a_panel == below.width:
         return 0, 0
     return below.width, below.a_panel - below.width
+
+
+@jit
+def layer_input(job, layers, l, step, own, like):
+    """Return what layer l reads: address, elements between rows, and its runs (see `forward`)."""
+    if l == 0:
+        return dense_images(job, step, own, like), job.x_row, 0, 0
+    run, jump = runs_of(layers[l - 1])
+    return layers[l - 1].a, layers[l - 1].a_row, run, jump
 
 
 @jit

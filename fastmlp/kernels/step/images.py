@@ -95,14 +95,13 @@ def prepare_images(job, inputs, step, own, member, members, like):
     if job.images_as == DENSE and own != 0:
         member, members = 0, 1
     first, last = share(batch, member, members)
+    if job.images_as == DENSE:
+        x = dense_images(job, step, own, like) + first * job.x_row * item_bytes(like)
+        load_images(job, inputs, position + first, last - first, x, like)
+        return
     addresses = numbers_at(job.addresses, job.samples, np.int64(0))
     for i in range(first, last):
-        image = addresses[position + i]
-        if job.images_as == DENSE:
-            x = dense_images(job, step, own, like) + i * job.x_row * item_bytes(like)
-            load_image(job, image, inputs, x, like)
-        else:
-            list_pairs(image, inputs, job.scale, words_at(job, step, i), like)
+        list_pairs(addresses[position + i], inputs, job.scale, words_at(job, step, i), like)
 
 
 @jit
@@ -135,6 +134,15 @@ def prefetch_pixels(images, pair):
     address = numbers_at(images, PART, np.int64(0))
     for i in range(pair % 32 * 2, pair % 32 * 2 + 2):
         prefetch(address[i] + pair // 32 * LINE_BYTES)
+
+
+@jit
+def load_images(job, inputs, position, rows, x, like):
+    """x = scale * some images, from a position of the order on."""
+    addresses = numbers_at(job.addresses, job.samples, np.int64(0))
+    for i in range(rows):
+        image, x_i = addresses[position + i], x + i * job.x_row * item_bytes(like)
+        load_image(job, image, inputs, x_i, like)
 
 
 @jit

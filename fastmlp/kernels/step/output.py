@@ -22,6 +22,7 @@ from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import vector_size
 from fastmlp.kernels.memory.records import (
+    COLUMNS_THEN_ROWS,
     job_at,
     layer_at,
     numbers_at,
@@ -43,6 +44,13 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """
     wide = int(layers["panels"][-1] * layers["width"][-1])
     return ((5 * vector_size(dtype) + 1) * wide + 3 * vector_size(dtype)) * dtype.itemsize
+
+
+@jit
+def prefetch_lines(address, size):
+    """Prefetch so many bytes."""
+    for line in range(address, address + size, 64):
+        prefetch(line)
 
 
 @jit
@@ -167,6 +175,11 @@ def output_of_partials(job, layer, below, step, batch, scratch, member, members,
     """
     size, lanes, columns = item_bytes(like), vector_lanes(like), panel_columns(layer, 0, like)
     position, z, z_row = step * job.batch_size, scratch, layer.width
+    first, last = share(below.panels, member, members)
+    for panel in range(below.panels):
+        if not first <= panel < last:
+            p = partial_at(job, layer, below, step, panel, like)
+            prefetch_lines(p, batch * z_row * size)
     for i in range(0, batch, lanes):
         rows, offset = min(lanes, batch - i), i * layer.width * size
         for panel in range(below.panels):
@@ -199,9 +212,9 @@ def output(job, layer, below, position, x, x_row, run, jump, batch, scratch, mem
         numbers_at(layer.dz + i * layer.a_row * size, 1, like)[0] = type(like)(0)
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), x + i * x_row * size
-        for panel in range(below.panels if job.partials != 0 else 0):
+        for panel in range(below.panels if job.plan == COLUMNS_THEN_ROWS else 0):
             add_panel(layer, below, panel, i, rows, z, like)
-        for panel in range(layer.panels if job.partials == 0 else 0):
+        for panel in range(layer.panels if job.plan != COLUMNS_THEN_ROWS else 0):
             z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
             columns = multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
             activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)

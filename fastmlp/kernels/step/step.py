@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.memory.records import DENSE, LAYER, job_at, layers_at
+from fastmlp.kernels.llvm.compile import shared
+from fastmlp.kernels.memory.records import COLUMNS_THEN_ROWS, DENSE, LAYER, job_at, layers_at
+from fastmlp.kernels.memory.tuning import SUMMED
 from fastmlp.kernels.step import delta as delta_phase
 from fastmlp.kernels.step import first_layer
 from fastmlp.kernels.step import output as output_phase
 from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.first_layer import forward_first, update_first
-from fastmlp.kernels.step.forward import forward, forward_nonzeros, leaves_out, runs_of
-from fastmlp.kernels.step.images import batch_at, dense_images, prepare_images
-from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs
+from fastmlp.kernels.step.forward import forward, forward_nonzeros, layer_input, leaves_out
+from fastmlp.kernels.step.images import batch_at, prepare_images, words_at
+from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs, prefetch_lines
 from fastmlp.kernels.step.update import is_fused, update, update_biases, update_nonzeros
 from fastmlp.kernels.team.barrier import wait
 
@@ -25,7 +26,7 @@ LAYER_BYTES = LAYER.itemsize
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch a member uses in training: one phase after the other has it."""
     phases = (first_layer, output_phase, delta_phase, update_phase)
-    return max(int(phase.scratch_bytes(layers, dtype)) for phase in phases)
+    return max(SUMMED * dtype.itemsize, *(int(p.scratch_bytes(layers, dtype)) for p in phases))
 
 
 @shared
@@ -37,7 +38,7 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
     """
     job, last = job_at(job_address), count - 1
     layers = layers_at(layers_address, count)
-    apart = job.partials != 0 and members <= layers[0].panels
+    apart = job.plan == COLUMNS_THEN_ROWS and members <= layers[0].panels
     own = member + 1 if apart else 0
     layers = layers_at(layers_address + own * count * LAYER_BYTES, count)
     inputs, top, below = layers[0].inputs, layers[last], layers[max(last - 1, 0)]
@@ -61,6 +62,8 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
             prepare_images(job, inputs, step + 1, own, member, members, like)
             wait(barrier, members)
             output_of_partials(job, top, below, step, batch, scratch, member, members, like)
+            if job.images_as != DENSE and members > 1:
+                prefetch_lines(words_at(job, step + 1, 0), job.step_bytes)
         else:
             x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
             output(
@@ -89,12 +92,3 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
         if not apart:
             prepare_images(job, inputs, step + 1, own, member, members, like)
             wait(barrier, members)
-
-
-@jit
-def layer_input(job, layers, l, step, own, like):
-    """Return what layer l reads: address, elements between rows, and its runs (see `forward`)."""
-    if l == 0:
-        return dense_images(job, step, own, like), job.x_row, 0, 0
-    run, jump = runs_of(layers[l - 1])
-    return layers[l - 1].a, layers[l - 1].a_row, run, jump

@@ -73,46 +73,59 @@ def step_weights(job, layer, offset, gradient, count, coefficients, like):
 def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like):
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
 
-    x as in `forward`. A unit is a panel and a tile of inputs. A fused step takes UPDATE_DEPTH
-    samples at a time, for all panels, so that their x stays in the cache; a general one all.
+    x as in `forward`. A unit is a panel and a tile of inputs, or the rows of a panel below. A fused
+    step takes UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache;
+    a general one all.
     """
-    size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
+    size, fused = item_bytes(like), is_fused(job.optimizer)
     coefficients = coefficients_at(job, step, WEIGHTS)
-    depth, is_one_run = UPDATE_DEPTH if fused else batch, run == 0
-    run = layer.inputs if is_one_run else run
-    tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
-    if layer.cut == ROWS:
-        first, last = share((layer.inputs + run - 1) // run, member, members)
-        lowest, highest, begin, end = first * run, min(last * run, layer.inputs), 0, layer.panels
+    depth = UPDATE_DEPTH if fused else batch
+    height = run if layer.cut == ROWS else TILE_ROWS
+    tiles = (layer.inputs + height - 1) // height
+    if layer.cut == ROWS:  # such a layer has one panel
+        (first, last), begin, end = share(tiles, member, members), 0, layer.panels
     else:
         first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
-        lowest, highest = 0, layer.inputs
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = x + k * x_row * size, min(depth, batch - k)
         for panel in range(begin, end):
-            low, high = lowest, highest
-            if layer.cut != ROWS:
-                low, high = units_of(panel, first, last, tiles)
-                low, high = low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)
-            dz = layer.dz + row_offset(layer, panel, k, like)
-            columns = panel_columns(layer, panel, like)
-            q = dz if layer.a_row == width else scratch
-            if fused and q == scratch:
-                copy(scratch, width, dz, layer.a_row, length, columns, like)
-            begin_run, end_run = (0, 1) if is_one_run else (low // run, (high + run - 1) // run)
-            for number in range(begin_run, end_run):
-                i, stop = max(low, number * run), min(high, (number + 1) * run)
-                x_i, w = x_k + (i + number * jump) * size, weight_offset(layer, panel, i, like)
-                if fused:
-                    multiply(
-                        layer.w + w, width, x_i, 1, x_row, 0, 0, q, width, stop - i, columns,
-                        length, beta,
-                    )  # fmt: skip
-                else:
-                    _general_rows(
-                        job, layer, w, x_i, x_row, dz, stop - i, length, scratch, coefficients, like
-                    )
+            low, high = units_of(panel, first, last, tiles)
+            low, high = low * height, min(high * height, layer.inputs)
+            x_times_dz(
+                job, layer, layer.w if fused else 0, panel, low, high, x_k, x_row, run, jump, k,
+                length, beta, coefficients, scratch, like,
+            )  # fmt: skip
+
+
+@jit
+def x_times_dz(
+    job, layer, target, panel, low, high, x, x_row, run, jump, k, length, beta, coefficients,
+    scratch, like,
+):  # fmt: skip
+    """target = beta target + x^T dz for the rows low, …, high - 1 of a panel of weights.
+
+    target : address of what is laid out like w; 0 to take a general step with x^T dz instead
+    x : address of the first of `length` samples, the sample k of the minibatch
+    """
+    size, width = item_bytes(like), layer.width
+    dz, columns = layer.dz + row_offset(layer, panel, k, like), panel_columns(layer, panel, like)
+    q = dz if layer.a_row == width else scratch
+    if target != 0 and q == scratch:
+        copy(scratch, width, dz, layer.a_row, length, columns, like)
+    first, last = (0, 1) if run == 0 else (low // run, (high + run - 1) // run)
+    run = layer.inputs if run == 0 else run
+    for number in range(first, last):
+        i, stop = max(low, number * run), min(high, (number + 1) * run)
+        x_i, w = x + (i + number * jump) * size, weight_offset(layer, panel, i, like)
+        if target != 0:
+            multiply(
+                target + w, width, x_i, 1, x_row, 0, 0, q, width, stop - i, columns, length, beta
+            )
+        else:
+            _general_rows(
+                job, layer, w, x_i, x_row, dz, stop - i, length, scratch, coefficients, like
+            )
 
 
 @jit

@@ -1,0 +1,142 @@
+"""A step by samples: each member has all parameters for itself, and takes slices of a minibatch."""
+
+from __future__ import annotations
+
+from fastmlp.functions.optimizers import BIASES, WEIGHTS
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.loops.bit_loops import sum_rows
+from fastmlp.kernels.loops.elementwise import add, clear, copy, keep_and_add, optimizer_step
+from fastmlp.kernels.memory.records import LAYER, MOST_SLOTS, job_at, layers_at, row_offset
+from fastmlp.kernels.memory.tuning import SUMMED, TILE_ROWS
+from fastmlp.kernels.step.delta import delta
+from fastmlp.kernels.step.forward import forward, layer_input
+from fastmlp.kernels.step.images import batch_at, dense_images, load_images
+from fastmlp.kernels.step.output import output
+from fastmlp.kernels.step.update import coefficients_at, is_fused, kept_share, x_times_dz
+from fastmlp.kernels.team.barrier import wait
+from fastmlp.kernels.team.units import share
+
+LAYER_BYTES = LAYER.itemsize
+
+
+@jit
+def slice_at(batch, number, slices):
+    """Return the first sample of a slice, and the one behind its last: whole tiles, but at the end."""
+    first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, number, slices)
+    return min(first * TILE_ROWS, batch), min(last * TILE_ROWS, batch)
+
+
+@jit
+def gradients_at(job, layer, step, number, like):
+    """Return the addresses of the gradients of a layer's weights and biases, of one slice."""
+    g = job.partials + (step % 2 * job.slices + number) * job.partial_bytes + layer.gradient
+    return g, g + layer.panels * layer.w_panel * item_bytes(like)
+
+
+@jit
+def slice_gradient(job, layer, step, number, x, x_row, run, jump, i, rows, scratch, like):
+    """Write x^T dz, and the sums of dz, of a slice: rows i, i + 1, … of a member's samples."""
+    size, zero = item_bytes(like), like - like
+    g, b = gradients_at(job, layer, step, number, like)
+    for panel in range(layer.panels):
+        x_times_dz(
+            job, layer, g, panel, 0, layer.inputs, x + i * x_row * size, x_row, run, jump, i, rows,
+            zero, 0, scratch, like,
+        )  # fmt: skip
+        dz = layer.dz + row_offset(layer, panel, i, like)
+        sum_rows(layer.width, b + panel * layer.width * size, dz, layer.a_row, rows, zero)
+
+
+@jit
+def take_step(job, step, batch, w, states, first, count, kind, scratch, like):
+    """Take a step on `count` adjacent parameters w by the sum of their gradients of all slices.
+
+    first : address of the gradients of slice 0
+    """
+    size, coefficients = item_bytes(like), coefficients_at(job, step, kind)
+    for j in range(0, count, SUMMED):
+        length, offset = min(SUMMED, count - j), j * size
+        clear(scratch, 0, 1, length, like)
+        for number in range(job.slices):
+            begin, end = slice_at(batch, number, job.slices)
+            if begin < end:
+                add(scratch, 0, first + number * job.partial_bytes + offset, 0, 1, length, like)
+        if is_fused(job.optimizer):
+            keep_and_add(w + offset, scratch, length, kept_share(coefficients, like))
+        else:
+            optimizer_step(
+                job.optimizer, w + offset, states[0] + offset, states[1] + offset, scratch, length,
+                coefficients, like,
+            )  # fmt: skip
+
+
+@jit
+def copy_parameters(layer, other, like):
+    """Copy the parameters of a layer, and their state, from another record of it."""
+    weights, biases = layer.panels * layer.w_panel, layer.panels * layer.width
+    copy(layer.w, 0, other.w, 0, 1, weights, like)
+    copy(layer.b, 0, other.b, 0, 1, biases, like)
+    for slot in range(MOST_SLOTS):
+        if layer.w_state[slot] != 0:
+            copy(layer.w_state[slot], 0, other.w_state[slot], 0, 1, weights, like)
+            copy(layer.b_state[slot], 0, other.b_state[slot], 0, 1, biases, like)
+
+
+@shared
+def train_by_samples(
+    job_address, layers_address, count, barrier, scratch, member, members, like: float
+):
+    """One step for each row of coefficients, with one barrier."""
+    job, base, own = job_at(job_address), layers_at(layers_address, count), member + 1
+    layers, last = layers_at(layers_address + own * count * LAYER_BYTES, count), count - 1
+    for l in range(count if member > 0 else 0):
+        copy_parameters(layers[l], base[l], like)
+    first, end = share(job.slices, member, members)
+    load_slices(job, layers[0].inputs, 0, own, first, end, like)
+    wait(barrier, members)
+    for step in range(job.steps):
+        position, batch = batch_at(job, step)
+        begin, rows = samples_of(job, batch, first, end)
+        for l in range(last):
+            x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
+            forward(layers[l], x, x_row, run, jump, rows, 0, 1, like)
+        x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
+        output(
+            job, layers[last], layers[last - 1], position + begin, x, x_row, run, jump, rows,
+            scratch, 0, 1, like,
+        )  # fmt: skip
+        for l in range(last, 0, -1):
+            delta(layers[l], layers[l - 1], rows, scratch, 0, 1, like)
+        for l in range(count):
+            x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
+            for number in range(first, end):
+                low, high = slice_at(batch, number, job.slices)
+                if low < high:
+                    slice_gradient(
+                        job, layers[l], step, number, x, x_row, run, jump, low - begin, high - low,
+                        scratch, like,
+                    )  # fmt: skip
+        load_slices(job, layers[0].inputs, step + 1, own, first, end, like)
+        wait(barrier, members)
+        for l in range(count):
+            layer = layers[l]
+            weights, biases = layer.panels * layer.w_panel, layer.panels * layer.width
+            g, b = gradients_at(job, layer, step, 0, like)
+            take_step(job, step, batch, layer.w, layer.w_state, g, weights, WEIGHTS, scratch, like)
+            take_step(job, step, batch, layer.b, layer.b_state, b, biases, BIASES, scratch, like)
+
+
+@jit
+def samples_of(job, batch, first, end):
+    """Return the first sample of the slices first, …, end - 1 of a minibatch, and how many."""
+    begin = slice_at(batch, first, job.slices)[0]
+    return begin, slice_at(batch, end - 1, job.slices)[1] - begin if first < end else 0
+
+
+@jit
+def load_slices(job, inputs, step, own, first, end, like):
+    """x = scale images of a member's slices of a step's minibatch."""
+    position, batch = batch_at(job, step)
+    begin, rows = samples_of(job, batch, first, end)
+    load_images(job, inputs, position + begin, rows, dense_images(job, step, own, like), like)
