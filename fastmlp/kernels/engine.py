@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from fastmlp.arrays import Array, check_indices, density, quiet
 from fastmlp.errors import refuse
 from fastmlp.functions import ACTIVATIONS, COSTS, Trace
 from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS
-from fastmlp.kernels.launch import run, team_size
+from fastmlp.kernels.launch import available_threads, run, team_size
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
 from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory import panels, records
@@ -21,6 +22,7 @@ from fastmlp.kernels.plan import plan_of
 from fastmlp.kernels.step import samples as _by_samples  # noqa: F401
 from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.step import scratch_bytes
+from fastmlp.system.team_size import TeamSize
 
 
 class Engine:
@@ -40,7 +42,9 @@ class Engine:
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
     ) -> None:
-        self.threads = team_size(batch_size * sum(w.size for w in weights), threads)
+        work = batch_size * sum(w.size for w in weights)
+        self.threads = threads or available_threads()
+        self.team = TeamSize(self.threads, team_size(work, threads))
         self.inputs, self.batch_size = "dense", batch_size
         self._optimizer = OPTIMIZERS[optimizer]
         self._settings = self._optimizer.complete(settings)
@@ -196,17 +200,31 @@ class Engine:
         # labels in the order: looked up one by one in the step, each would miss the cache
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
         self.job["labels"] = self.job["targets"] = 0
-        self.job["steps"], self.job["samples"] = len(own), len(order)
         more = 2 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
-        arrays = {"addresses": addresses_of(images, order, more), "order": order}
-        arrays |= {"costs": costs, "hits": hits}
-        arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
-        arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
-        records.point(self.job, **arrays)
+        self.job["table"] = (table := table_of(scale, self._dtype)).ctypes.data
+        by_sample = {"addresses": addresses_of(images, order, more), "order": order}
+        by_sample |= {"factors": factors, "costs": costs, "hits": hits}
+        if y.ndim == 1:
+            by_sample["labels"] = y
+        else:
+            self.job["targets"] = y.ctypes.data
         by_samples = self.plan.kind == records.BY_SAMPLES and not self._source[1]
-        function = "train_by_samples" if by_samples else "train"
-        threads = 1 if is_trace and by_samples else self.threads  # one has all samples
-        run(function, self.job, self._records, threads, self._dtype)
+        function, done = "train_by_samples" if by_samples else "train", 0
+        while done < len(own):
+            size, steps = self.team.next(len(own) - done)
+            if is_trace:  # by samples, one member has all of them
+                size, steps = 1 if by_samples else self.threads, len(own)
+            began, first = perf_counter(), done * self.batch_size
+            for name, array in by_sample.items():
+                self.job[name] = array.ctypes.data + first * array.itemsize
+            self.job["coefficients"] = own[done:].ctypes.data
+            self.job["steps"] = steps
+            self.job["samples"] = min(steps * self.batch_size, len(order) - first)
+            run(function, self.job, self._records, size, self._dtype)
+            if not is_trace:
+                self.team.record(size, steps, perf_counter() - began)
+            done += steps
+        del table
         first_samples = np.arange(len(own)) * self.batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 

@@ -22,7 +22,7 @@ LAYER_BYTES = LAYER.itemsize
 
 @jit
 def slice_at(batch, number, slices):
-    """Return the first sample of a slice, and the one behind its last: whole tiles, but at the end."""
+    """Return the first sample of a slice, and the one behind its last. Most are whole tiles."""
     first, last = share((batch + TILE_ROWS - 1) // TILE_ROWS, number, slices)
     return min(first * TILE_ROWS, batch), min(last * TILE_ROWS, batch)
 
