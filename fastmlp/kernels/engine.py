@@ -18,15 +18,17 @@ from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.members import exchanged, private_records
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART, SAMPLED
-from fastmlp.kernels.plan import plan_of
 from fastmlp.kernels.step import samples as _by_samples  # noqa: F401
 from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.step import scratch_bytes
+from fastmlp.kernels.team.plan import Plan, plan_of
 from fastmlp.system.team_size import TeamSize
 
 
 class Engine:
     """Trains one network: see `fastmlp.backends.Engine`, which is the contract.
+
+    plan : how a team shares a step; without one, what `plan_of` chooses
 
     job, layers : the records that the phases read; buffers : the arrays of each layer by name
     """
@@ -41,6 +43,7 @@ class Engine:
         optimizer: str = "sgd",
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
+        plan: Plan | None = None,
     ) -> None:
         work = batch_size * sum(w.size for w in weights)
         self.threads = threads or available_threads()
@@ -51,7 +54,7 @@ class Engine:
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
-        self.plan = plan_of(sizes, batch_size, self._dtype)
+        self.plan = plan or plan_of(sizes, batch_size, self._dtype)
         by_columns = self.plan.kind == records.BY_COLUMNS
         owners = [self.threads if by_columns else 1] * len(weights)
         if self.plan.kind == records.COLUMNS_THEN_ROWS:

@@ -28,7 +28,7 @@ IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 # How the first layer takes images: multiplied; or without their zeros, image by image, or by the
 # samples that a pair of pixels is in
 DENSE, BY_IMAGE, BY_PAIR = range(3)
-# How a team shares a step: see `fastmlp.kernels.plan`
+# How a team shares a step: see `fastmlp.kernels.team.plan`
 BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES = range(3)
 # How members share a layer: unit by unit, after each barrier anew; or each owns whole panels, or
 # the rows of w that belong to its panels of the layer below

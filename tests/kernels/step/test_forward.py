@@ -9,8 +9,10 @@ import pytest
 
 import fastmlp
 from fastmlp.kernels.engine import Engine
+from fastmlp.kernels.memory.records import BY_COLUMNS
 from fastmlp.kernels.memory.tuning import DENSE_FROM, PART
 from fastmlp.kernels.step.forward import leaves_out
+from fastmlp.kernels.team.plan import Plan
 from fastmlp.verify.tables import TABLES
 
 # sizes, batch size, activations: whole panels and others, parts of a batch and others
@@ -27,9 +29,8 @@ def engine_for(sizes, batch_size, activations, dtype="float32", step=("sgd", {})
     network = fastmlp.Network(sizes, dtype=dtype, seed=2)
     for b in network.biases:
         b[...] = np.random.default_rng(3).normal(0, 0.1, len(b))
-    return Engine(
-        network.weights, network.biases, activations, "squared_error", batch_size, *step, threads
-    )
+    own = network.weights, network.biases, activations, "squared_error", batch_size
+    return Engine(*own, *step, threads, Plan(BY_COLUMNS))
 
 
 def trained(engine, sizes, batch_size, images, dtype):

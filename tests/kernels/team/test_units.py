@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from direct import compiled
 
-from fastmlp.kernels.memory.records import numbers_at
+from fastmlp.kernels.memory.records import COLUMNS, NONE, numbers_at
 from fastmlp.kernels.team.units import share, share_panels, units_of
 
 
@@ -18,9 +18,9 @@ def shared_out(units, members, ends):
 
 
 @compiled
-def panels_and_units(panels, per_panel, member, members, found):
+def panels_and_units(panels, per_panel, cut, member, members, found):
     out = numbers_at(found, 1000, np.int64(0))
-    first, last, begin, end = share_panels(panels, per_panel, member, members)
+    first, last, begin, end = share_panels(panels, per_panel, cut, member, members)
     out[0], out[1], out[2], out[3] = first, last, begin, end
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, per_panel)
@@ -45,7 +45,7 @@ def test_units_of_a_share_lie_in_its_panels_and_nowhere_else():
     for per_panel, panels, members in itertools.product((1, 2, 3, 8), (1, 2, 5), (1, 2, 3, 7, 16)):
         for member in range(members):
             found = np.full(1000, -1)
-            panels_and_units(panels, per_panel, member, members, found)
+            panels_and_units(panels, per_panel, NONE, member, members, found)
             first, last, begin, end = found[:4]
             ends = np.full(2 * members, -1)
             shared_out(panels * per_panel, members, ends)
@@ -60,3 +60,18 @@ def test_units_of_a_share_lie_in_its_panels_and_nowhere_else():
             ]
             assert covered == [*range(first, last)]
             assert all(low < high for low, high in parts[: end - begin])
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 7])
+def test_a_panel_that_has_an_owner_is_not_divided(members):
+    for per_panel, panels in itertools.product((1, 3, 8), (1, 2, 5)):
+        begins = []
+        for member in range(members):
+            found = np.full(1000, -1)
+            panels_and_units(panels, per_panel, COLUMNS, member, members, found)
+            first, last, begin, end = found[:4]
+            assert (first, last) == (begin * per_panel, end * per_panel)
+            begins += [begin, end]
+        assert begins[0] == 0
+        assert begins[-1] == panels
+        assert begins[1:-1:2] == begins[2::2]
