@@ -9,11 +9,11 @@ from typing import Any, ClassVar, TypeVar
 import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
-from numba.core import cgutils, config, types
+from numba.core import config, types
 from numba.core.ccallback import CFunc
-from numba.extending import intrinsic
 
-from fastmlp.kernels.llvm.intrinsics import named_parameters
+from fastmlp.kernels.llvm.emitter import INT64, Emitter
+from fastmlp.kernels.llvm.intrinsics import intrinsic_of, names_of
 from fastmlp.system.code_cache import KernelCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -106,17 +106,14 @@ def shared(function: Callable[..., Any]) -> Any:
         ]
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            address = context.get_value_type(types.int64)
-            values = [
-                builder.ptrtoint(value, address) if isinstance(kind, types.Record) else value
-                for value, kind in zip(values, wanted, strict=True)
+            emit = Emitter(context, builder, precision)
+            numbers = [
+                builder.ptrtoint(value, INT64) if isinstance(value.type, ir.PointerType) else value
+                for value in values
             ]
-            callee = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-            symbol = kernel.symbol(precision)
-            builder.call(cgutils.get_or_insert_function(builder.module, callee, symbol), values)
+            emit.function(kernel.symbol(precision), ir.VoidType(), *numbers)
             return context.get_dummy_value()
 
         return types.void(*wanted), generate
 
-    call.__signature__ = named_parameters(function)  # type: ignore[attr-defined]
-    return intrinsic(call)
+    return intrinsic_of(names_of(function), call)

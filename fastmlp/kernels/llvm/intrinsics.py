@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -15,26 +15,34 @@ from fastmlp.kernels.llvm.emitter import INT64, Emitter
 RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
 
 
-def named_parameters(function: Callable[..., Any], skipped: int = 0) -> inspect.Signature:
-    """Return the signature that Numba wants of an intrinsic: `typingctx`, then each parameter."""
-    names = ["typingctx", *list(inspect.signature(function).parameters)[skipped:]]
+def names_of(function: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's parameters."""
+    return list(inspect.signature(function).parameters)
+
+
+def intrinsic_of(names: Sequence[str], typed: Callable[..., Any]) -> Any:
+    """Make an intrinsic of a function (typingctx, *arguments): Numba wants a name for each."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Signature([inspect.Parameter(name, kind) for name in names])
+    parameters = [inspect.Parameter(name, kind) for name in ("typingctx", *names)]
+    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return intrinsic(typed)
 
 
-def emitted(function: Callable[..., Any]) -> Any:
+def emitted(function: Callable[..., Any], names: Sequence[str] | None = None) -> Any:
     """Make an intrinsic of a function (emitter, *arguments) that emits instructions.
 
     Compiled code calls it without the emitter. Floats keep their type, which is the emitter's
     precision (float32 if there is none); all other arguments are int64. The annotation of the
     result is "None", "int", "bool", or "float" for a number of that precision.
+
+    names : of the arguments, where the function itself has none for them
     """
     result = str(function.__annotations__["return"])
 
     def typed(typingctx: Any, *arguments: Any) -> Any:
-        kinds = [kind if isinstance(kind, types.Float) else types.int64 for kind in arguments]
-        floats = [kind for kind in kinds if isinstance(kind, types.Float)]
+        floats = [kind for kind in arguments if isinstance(kind, types.Float)]
         precision = floats[-1] if floats else types.float32
+        kinds = [kind if kind in floats else types.int64 for kind in arguments]
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
             found = function(Emitter(context, builder, precision), *values)
@@ -44,8 +52,7 @@ def emitted(function: Callable[..., Any]) -> Any:
 
     typed.__name__ = typed.__qualname__ = function.__name__
     typed.__doc__ = function.__doc__
-    typed.__signature__ = named_parameters(function, 1)  # type: ignore[attr-defined]
-    return intrinsic(typed)
+    return intrinsic_of(names_of(function)[1:] if names is None else names, typed)
 
 
 @intrinsic
@@ -99,8 +106,7 @@ def sum_loop(
     body(state, sums) emits one pass, and returns the next state, the new sums and whether another
     pass follows. Return the sums after the loop.
     """
-    builder = emit.builder
-    before = builder.block
+    builder, before = emit.builder, emit.builder.block
     loop, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
     builder.cbranch(enters, loop, after)
 
