@@ -12,8 +12,8 @@ from llvmlite import ir
 from numba.core import config, types
 from numba.core.ccallback import CFunc
 
-from fastmlp.kernels.llvm.emitter import INT64, Emitter
-from fastmlp.kernels.llvm.intrinsics import intrinsic_of, names_of
+from fastmlp.kernels.llvm.emitter import Emitter
+from fastmlp.kernels.llvm.intrinsics import emitted, names_of
 from fastmlp.system.code_cache import KernelCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -97,23 +97,7 @@ def shared(function: Callable[..., Any]) -> Any:
     """Compile a function once, whoever calls it: see `Shared`."""
     kernel = Shared(function)
 
-    def call(typingctx: Any, *args: Any) -> Any:
-        precision = next(kind for kind in args if isinstance(kind, types.Float))
-        # a record is handed on as its address
-        wanted = [
-            given if isinstance(given, types.Record) else kind
-            for given, kind in zip(args, argument_types(function, precision), strict=True)
-        ]
+    def call(emit: Emitter, *arguments: Any) -> None:
+        emit.function(kernel.symbol(emit.element), ir.VoidType(), *arguments)
 
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            emit = Emitter(context, builder, precision)
-            numbers = [
-                builder.ptrtoint(value, INT64) if isinstance(value.type, ir.PointerType) else value
-                for value in values
-            ]
-            emit.function(kernel.symbol(precision), ir.VoidType(), *numbers)
-            return context.get_dummy_value()
-
-        return types.void(*wanted), generate
-
-    return intrinsic_of(names_of(function), call)
+    return emitted(call, names_of(function))

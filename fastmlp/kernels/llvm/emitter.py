@@ -34,9 +34,10 @@ class Emitter:
     """Emits instructions on vectors of `count` numbers of a Numba float type."""
 
     def __init__(self, context: Any, builder: Any, element: Any) -> None:
-        self.context, self.builder = context, builder
+        self.context, self.builder, self.element = context, builder, element
         self.bits = int(element.bitwidth)
-        self.smallest = 2.0**-126 if self.bits == 32 else 2.0**-1022  # of normal numbers
+        self.mantissa, self.bias = (23, 127) if self.bits == 32 else (52, 1023)
+        self.smallest = 2.0 ** (1 - self.bias)  # of normal numbers
         self.count = VECTOR_BYTES * 8 // self.bits
         self.scalar, self.align = context.get_value_type(element), self.bits // 8
         self.kind = self.vector_of(self.scalar)
@@ -45,9 +46,9 @@ class Emitter:
         """Return the type of `count` values of an LLVM type."""
         return ir.VectorType(scalar, self.count)
 
-    def constant(self, value: float, scalar: Any = None) -> Any:
-        """Return copies of a constant, of this float type or another LLVM type."""
-        return copies(value, self.vector_of(scalar or self.scalar))
+    def constant(self, value: float) -> Any:
+        """Return copies of a constant."""
+        return copies(value, self.kind)
 
     def number(self, value: Any) -> Number:
         """Return a Number: of an LLVM value, or of a Python number."""
@@ -174,28 +175,23 @@ class Number:
         values = [number.value for number in (self, *others)]
         return Number(self.emitter, self.emitter.call(name, *values))
 
-    def _format(self) -> tuple[Any, int, int]:
-        """Return an integer as wide as a number, the bits of its mantissa, and its bias."""
-        bits, mantissa, bias = (32, 23, 127) if self.emitter.bits == 32 else (64, 52, 1023)
-        return ir.IntType(bits), mantissa, bias
-
     def exponent_and_mantissa(self) -> tuple[Number, Number]:
         """Return (n, m) with self = 2^n m, 1 <= m < 2, for a normal positive number."""
-        emitter, builder = self.emitter, self.emitter.builder
-        integer, mantissa, bias = self._format()
-        bits = builder.bitcast(self.value, emitter.vector_of(integer))
-        exponent = builder.lshr(bits, emitter.constant(mantissa, integer))
-        exponent = builder.sub(exponent, emitter.constant(bias, integer))
-        rest = builder.and_(bits, emitter.constant((1 << mantissa) - 1, integer))
-        rest = builder.or_(rest, emitter.constant(bias << mantissa, integer))
+        emitter, builder, mantissa = self.emitter, self.emitter.builder, self.emitter.mantissa
+        integer = emitter.vector_of(ir.IntType(emitter.bits))
+        bits = builder.bitcast(self.value, integer)
+        exponent = builder.lshr(bits, copies(mantissa, integer))
+        exponent = builder.sub(exponent, copies(emitter.bias, integer))
+        rest = builder.and_(bits, copies((1 << mantissa) - 1, integer))
+        rest = builder.or_(rest, copies(emitter.bias << mantissa, integer))
         values = builder.sitofp(exponent, emitter.kind), builder.bitcast(rest, emitter.kind)
         return Number(emitter, values[0]), Number(emitter, values[1])
 
     def power_of_two(self) -> Number:
         """Return 2^self for a whole number in the exponents of normal numbers."""
         emitter, builder = self.emitter, self.emitter.builder
-        integer, mantissa, bias = self._format()
-        exponent = builder.fptosi(self.value, emitter.vector_of(integer))
-        exponent = builder.add(exponent, emitter.constant(bias, integer))
-        shifted = builder.shl(exponent, emitter.constant(mantissa, integer))
+        integer = emitter.vector_of(ir.IntType(emitter.bits))
+        exponent = builder.fptosi(self.value, integer)
+        exponent = builder.add(exponent, copies(emitter.bias, integer))
+        shifted = builder.shl(exponent, copies(emitter.mantissa, integer))
         return Number(emitter, builder.bitcast(shifted, emitter.kind))

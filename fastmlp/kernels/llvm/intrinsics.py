@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -20,39 +21,39 @@ def names_of(function: Callable[..., Any]) -> list[str]:
     return list(inspect.signature(function).parameters)
 
 
-def intrinsic_of(names: Sequence[str], typed: Callable[..., Any]) -> Any:
-    """Make an intrinsic of a function (typingctx, *arguments): Numba wants a name for each."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    parameters = [inspect.Parameter(name, kind) for name in ("typingctx", *names)]
-    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return intrinsic(typed)
-
-
 def emitted(function: Callable[..., Any], names: Sequence[str] | None = None) -> Any:
     """Make an intrinsic of a function (emitter, *arguments) that emits instructions.
 
     Compiled code calls it without the emitter. Floats keep their type, which is the emitter's
-    precision (float32 if there is none); all other arguments are int64. The annotation of the
-    result is "None", "int", "bool", or "float" for a number of that precision.
-
-    names : of the arguments, where the function itself has none for them
+    precision (float32 if there is none); a record is handed on as its address; all others are
+    int64. The annotation of the result is "None", "int", "bool", or "float" for a number of that
+    precision. `names` are those of the arguments, where the function itself has none for them.
     """
     result = str(function.__annotations__["return"])
 
     def typed(typingctx: Any, *arguments: Any) -> Any:
         floats = [kind for kind in arguments if isinstance(kind, types.Float)]
         precision = floats[-1] if floats else types.float32
-        kinds = [kind if kind in floats else types.int64 for kind in arguments]
+        own = (types.Float, types.Record)
+        kinds = [kind if isinstance(kind, own) else types.int64 for kind in arguments]
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            found = function(Emitter(context, builder, precision), *values)
+            plain = [
+                builder.ptrtoint(value, INT64) if isinstance(value.type, ir.PointerType) else value
+                for value in values
+            ]
+            found = function(Emitter(context, builder, precision), *plain)
             return context.get_dummy_value() if result == "None" else found
 
         return RESULTS.get(result, precision)(*kinds), generate
 
     typed.__name__ = typed.__qualname__ = function.__name__
     typed.__doc__ = function.__doc__
-    return intrinsic_of(names_of(function)[1:] if names is None else names, typed)
+    names = names_of(function)[1:] if names is None else names
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kind) for name in ("typingctx", *names)]
+    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return intrinsic(typed)
 
 
 @intrinsic
@@ -96,6 +97,13 @@ def by_code(emit: Emitter, code: Any, cases: Mapping[int, Callable[..., None]]) 
         instructions()
         builder.branch(after)
     builder.position_at_end(after)
+
+
+def by_name(
+    emit: Emitter, code: Any, table: Mapping[str, Any], instructions: Callable[[str], None]
+) -> None:
+    """Emit one switch: for the code of each row of a table, the instructions for its name."""
+    by_code(emit, code, {row.code: partial(instructions, name) for name, row in table.items()})
 
 
 def sum_loop(

@@ -18,7 +18,7 @@ from llvmlite import ir
 
 from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.kernels.llvm.emitter import INT64, Emitter, Number
-from fastmlp.kernels.llvm.intrinsics import by_code, counted_loop, emitted, names_of
+from fastmlp.kernels.llvm.intrinsics import by_name, counted_loop, emitted, names_of
 
 # A total over the outputs: what it begins with, and how two are combined
 Total = tuple[float, Callable[[Number, Number], Number]]
@@ -111,20 +111,13 @@ def softmax(outputs: Outputs, a, z, log_sum) -> None:
 def integrals(outputs: Outputs, activation, total, z, a) -> None:
     """total = sum of F(z), with F' = f; 0 where the table has none. Softmax has its own."""
 
-    def total_of(name: str) -> Callable[[], None]:
-        formula = vectors.ACTIVATIONS[name].integral
+    def total_of(name: str) -> None:
+        formula, sums = vectors.ACTIVATIONS[name].integral, [outputs.emit.number(0)]
+        if formula is not None:
+            sums = outputs.over([z, a], [SUM], lambda _, z, a: [formula(z, a)])
+        outputs.store(sums[0], total)
 
-        def instructions() -> None:
-            if formula is None:
-                outputs.store(outputs.emit.number(0), total)
-            else:
-                (found,) = outputs.over([z, a], [SUM], lambda _, z, a: [formula(z, a)])
-                outputs.store(found, total)
-
-        return instructions
-
-    cases = {row.code: total_of(name) for name, row in ACTIVATIONS.items()}
-    by_code(outputs.emit, activation, cases)
+    by_name(outputs.emit, activation, ACTIVATIONS, total_of)
 
 
 @on_outputs

@@ -11,7 +11,7 @@ from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS, OWN
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter, Number
-from fastmlp.kernels.llvm.intrinsics import by_code, emitted
+from fastmlp.kernels.llvm.intrinsics import by_name, emitted
 from fastmlp.kernels.memory.records import MOST_SLOTS
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
@@ -60,15 +60,15 @@ def _activate(emit: Emitter, activation, a, a_row, kept, z, z_row, b, rows, colu
     # a is written last, as kept may be a
     operands = [(kept, a_row), (a, a_row), (z, z_row), (b, 0)]
 
-    def tile_of(name: str) -> Callable[[], None]:
+    def tile_of(name: str) -> None:
         def formula(_: Number, __: Number, z: Number, b: Number) -> Iterator[Any]:
             weighted = z + b
             yield weighted if ACTIVATIONS[name].keeps == "z" else None
             yield vectors.ACTIVATIONS[name].f(weighted)
 
-        return lambda: _over_tile(emit, rows, columns, operands, formula)
+        _over_tile(emit, rows, columns, operands, formula)
 
-    by_code(emit, activation, {row.code: tile_of(name) for name, row in ACTIVATIONS.items()})
+    by_name(emit, activation, ACTIVATIONS, tile_of)
 
 
 @shared
@@ -84,12 +84,12 @@ def activate(activation, a, a_row, kept, z, z_row, b, rows, columns, like: float
 
 @emitted
 def _slope(emit: Emitter, activation, dz, dz_row, kept, kept_row, rows, columns, like) -> None:
-    def tile_of(name: str) -> Callable[[], None]:
+    def tile_of(name: str) -> None:
         slope, operands = vectors.ACTIVATIONS[name].slope, [(dz, dz_row), (kept, kept_row)]
-        return lambda: _over_tile(emit, rows, columns, operands, lambda *o: [slope(*o)])
+        _over_tile(emit, rows, columns, operands, lambda dz, kept: [slope(dz, kept)])
 
     curved = {n: row for n, row in ACTIVATIONS.items() if row.code not in (IDENTITY, SOFTMAX)}
-    by_code(emit, activation, {row.code: tile_of(name) for name, row in curved.items()})
+    by_name(emit, activation, curved, tile_of)
 
 
 @shared
@@ -115,17 +115,17 @@ def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coeffici
             value = emit.builder.fptrunc(value, emit.scalar)
         numbers.append(emit.number(emit.broadcast(value)))
 
-    def step_of(name: str) -> Callable[[], None]:
+    def step_of(name: str) -> None:
         states = (state_0, state_1)[: len(OPTIMIZERS[name].slots)]
 
         def formula(w: Number, *others: Number) -> list[Number]:
             *state, g = others
             return vectors.OPTIMIZERS[name](w, g, state, numbers)
 
-        return lambda: _over_block(emit, count, [w, *states, g], formula)
+        _over_block(emit, count, [w, *states, g], formula)
 
-    general = {row.code: step_of(name) for name, row in OPTIMIZERS.items() if not row.fused}
-    by_code(emit, optimizer, general)
+    general = {name: row for name, row in OPTIMIZERS.items() if not row.fused}
+    by_name(emit, optimizer, general, step_of)
 
 
 @shared
