@@ -17,6 +17,8 @@ from fastmlp.kernels.memory.tuning import MOST_LISTED, PANEL_VECTORS, TILE_ROWS,
 from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.inference import scratch_bytes
 
+Arrays = tuple[Array, ...]
+Names = tuple[str, ...]
 # The predictors that nobody is using: the last one used is the last
 _idle: list[Predictor] = []
 MOST_IDLE = 8
@@ -109,21 +111,14 @@ class Predictor:
     """
 
     @quiet
-    def __init__(
-        self,
-        weights: tuple[Array, ...],
-        biases: tuple[Array, ...],
-        activations: tuple[str, ...],
-        scale: float,
-    ) -> None:
+    def __init__(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> None:
         self.parameters = [ref(array, _drop_collected) for array in (*weights, *biases)]
         self.activations, self.scale = activations, scale
         self._dtype, self._size = weights[0].dtype, sum(w.size for w in weights)
         dtype, inputs, outputs = self._dtype, len(weights[0]), len(biases[-1])
         prepare(dtype)
-        self._layers, self._arrays = layers, arrays = records.network_layers(
-            weights, biases, activations
-        )
+        layers, arrays = records.network_layers(weights, biases, activations)
+        self._layers, self._arrays = layers, arrays
         # the first layer reads weights in pairs of rows
         most = [PANEL_VECTORS if inputs % 2 == 0 else 0] + [TILE_VECTORS] * (len(weights) - 1)
         # what has to be copied at each call: (where to, from where), views of arrays all of them
@@ -145,8 +140,7 @@ class Predictor:
             images = panels.aligned_zeros((TILE_ROWS, panels.round_up(inputs, 2)), kind)
             self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array]] = {}
-        self._job = self._job_of(1)
-        self._few, self._kind = np.array(self._job), np.dtype(object)
+        self._few, self._kind = np.array(self._job_of(1)), np.dtype(object)
         self._record = self._few[0]
         records.point(self._few, **self._found)
         is_listed = inputs <= 2 * MOST_LISTED
@@ -155,13 +149,7 @@ class Predictor:
         self._classes = self._found["classes"].ctypes.data
         self._infer = alone("infer", self._few, layers, dtype)
 
-    def serves(
-        self,
-        weights: tuple[Array, ...],
-        biases: tuple[Array, ...],
-        activations: tuple[str, ...],
-        scale: float,
-    ) -> bool:
+    def serves(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> bool:
         """Return whether these very arrays are this predictor's."""
         arrays = (*weights, *biases)
         return (
@@ -199,8 +187,8 @@ class Predictor:
         self, images: Array, sparse: bool, what: str, out: Array, threads: int | None
     ) -> None:
         """Infer by a team, whose buffers are kept for the next call."""
-        wanted = team_size(len(images) * self._size, threads)
-        members = min(wanted, -(-len(images) // TILE_ROWS))
+        tiles = -(-len(images) // TILE_ROWS)
+        members = min(team_size(len(images) * self._size, threads), tiles)
         images, job = np.ascontiguousarray(images), self._job_of(members)
         if sparse and images.shape[1] % 2:
             images = np.pad(images, ((0, 0), (0, 1)))
@@ -213,11 +201,10 @@ class Predictor:
     def _job_of(self, members: int) -> Array:
         """Return the job of a team of so many members."""
         if members not in self._jobs:
-            job = np.zeros(1, records.JOB)
-            job["scale"] = self.scale
-            job["x_row"] = panels.row_stride(int(self._layers["inputs"][0]), self._dtype)
+            job, inputs = np.zeros(1, records.JOB), int(self._layers["inputs"][0])
+            job["scale"], job["words_bytes"] = self.scale, words_bytes(inputs)
+            job["x_row"] = panels.row_stride(inputs, self._dtype)
             records.point(job, table=self._table)
-            job["words_bytes"] = words_bytes(int(self._layers["inputs"][0]))
             memory = records.private_memory(job, members, scratch_bytes(self._layers, self._dtype))
             self._jobs[members] = job, memory
         return self._jobs[members][0]

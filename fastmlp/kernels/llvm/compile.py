@@ -9,11 +9,11 @@ from typing import Any, ClassVar, TypeVar
 import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
-from numba.core import cgutils, config, types
+from numba.core import config, types
 from numba.core.ccallback import CFunc
-from numba.extending import intrinsic
 
-from fastmlp.kernels.llvm.intrinsics import named_parameters
+from fastmlp.kernels.llvm.emitter import Emitter
+from fastmlp.kernels.llvm.intrinsics import emitted, names_of
 from fastmlp.system.code_cache import KernelCache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -97,26 +97,7 @@ def shared(function: Callable[..., Any]) -> Any:
     """Compile a function once, whoever calls it: see `Shared`."""
     kernel = Shared(function)
 
-    def call(typingctx: Any, *args: Any) -> Any:
-        precision = next(kind for kind in args if isinstance(kind, types.Float))
-        # a record is handed on as its address
-        wanted = [
-            given if isinstance(given, types.Record) else kind
-            for given, kind in zip(args, argument_types(function, precision), strict=True)
-        ]
+    def call(emit: Emitter, *arguments: Any) -> None:
+        emit.function(kernel.symbol(emit.element), ir.VoidType(), *arguments)
 
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            address = context.get_value_type(types.int64)
-            values = [
-                builder.ptrtoint(value, address) if isinstance(kind, types.Record) else value
-                for value, kind in zip(values, wanted, strict=True)
-            ]
-            callee = ir.FunctionType(ir.VoidType(), [value.type for value in values])
-            symbol = kernel.symbol(precision)
-            builder.call(cgutils.get_or_insert_function(builder.module, callee, symbol), values)
-            return context.get_dummy_value()
-
-        return types.void(*wanted), generate
-
-    call.__signature__ = named_parameters(function)  # type: ignore[attr-defined]
-    return intrinsic(call)
+    return emitted(call, names_of(function))

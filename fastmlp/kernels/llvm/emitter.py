@@ -25,47 +25,47 @@ POINTER = ir.PointerType()
 CONTRACT = ("contract",)
 
 
-def lanes(kind: Any) -> int:
-    """Return how many elements of a Numba scalar type one vector holds."""
-    return VECTOR_BYTES * 8 // int(kind.bitwidth)
+def copies(value: float, kind: Any) -> Any:
+    """Return a constant of an LLVM vector type whose elements are all the same."""
+    return ir.Constant(kind, [value] * kind.count)
 
 
 class Emitter:
-    """Emits instructions on vectors of `count` numbers of a Numba float type; 1 is no vector."""
+    """Emits instructions on vectors of `count` numbers of a Numba float type."""
 
-    def __init__(self, context: Any, builder: Any, element: Any, count: int | None = None) -> None:
+    def __init__(self, context: Any, builder: Any, element: Any) -> None:
         self.context, self.builder, self.element = context, builder, element
         self.bits = int(element.bitwidth)
-        self.smallest = 2.0**-126 if self.bits == 32 else 2.0**-1022  # of normal numbers
-        self.count = lanes(element) if count is None else count
+        self.mantissa, self.bias = (23, 127) if self.bits == 32 else (52, 1023)
+        self.smallest = 2.0 ** (1 - self.bias)  # of normal numbers
+        self.count = VECTOR_BYTES * 8 // self.bits
         self.scalar, self.align = context.get_value_type(element), self.bits // 8
         self.kind = self.vector_of(self.scalar)
-        suffix = f"v{self.count}f{self.bits}" if self.count > 1 else f"f{self.bits}"
-        self._intrinsic = "llvm.{}." + suffix
 
     def vector_of(self, scalar: Any) -> Any:
         """Return the type of `count` values of an LLVM type."""
-        return ir.VectorType(scalar, self.count) if self.count > 1 else scalar
+        return ir.VectorType(scalar, self.count)
 
-    def constant(self, value: float, scalar: Any = None) -> Any:
-        """Return copies of a constant, of this float type or another LLVM type."""
-        kind = self.vector_of(scalar or self.scalar)
-        return ir.Constant(kind, [value] * self.count if self.count > 1 else value)
+    def constant(self, value: float) -> Any:
+        """Return copies of a constant."""
+        return copies(value, self.kind)
 
     def number(self, value: Any) -> Number:
         """Return a Number: of an LLVM value, or of a Python number."""
         if isinstance(value, Number):
             return value
-        if isinstance(value, (int, float)):
-            return Number(self, self.constant(float(value)))
-        return Number(self, value)
+        is_plain = isinstance(value, (int, float))
+        return Number(self, self.constant(float(value)) if is_plain else value)
+
+    def function(self, name: str, result: Any, *values: Any) -> Any:
+        """Call a function by the name that LLVM or the process knows it by."""
+        kind = ir.FunctionType(result, [value.type for value in values])
+        callee = cgutils.get_or_insert_function(self.builder.module, kind, name)
+        return self.builder.call(callee, values)
 
     def call(self, name: str, *values: Any) -> Any:
         """Call one of LLVM's intrinsics on floats, `fmuladd` for example."""
-        kind = ir.FunctionType(self.kind, [self.kind] * len(values))
-        module = self.builder.module
-        function = cgutils.get_or_insert_function(module, kind, self._intrinsic.format(name))
-        return self.builder.call(function, values)
+        return self.function(f"llvm.{name}.v{self.count}f{self.bits}", self.kind, *values)
 
     def whole(self, number: Any) -> Any:
         """Return a Python int as an int64 constant, anything else as it is."""
@@ -81,12 +81,6 @@ class Emitter:
         offset = self.builder.add(offset, self.whole(column))
         return self.builder.gep(base, [offset], source_etype=self.scalar)
 
-    def byte_at(self, base: Any, offset: int) -> Any:
-        """Load the byte at base + offset, as an int64."""
-        byte = ir.IntType(8)
-        position = self.builder.gep(base, [self.whole(offset)], source_etype=byte)
-        return self.builder.zext(self.builder.load(position, typ=byte), INT64)
-
     def load(self, position: Any) -> Any:
         """Load adjacent numbers."""
         return self.builder.load(position, typ=self.kind, align=self.align)
@@ -97,23 +91,20 @@ class Emitter:
 
     def prefetch(self, position: Any) -> None:
         """Prefetch the cache line at a pointer, for all levels of the cache."""
-        hint = ir.FunctionType(ir.VoidType(), [POINTER, INT32, INT32, INT32])
-        callee = cgutils.get_or_insert_function(self.builder.module, hint, "llvm.prefetch.p0")
         reading, everywhere, data = INT32(0), INT32(3), INT32(1)
-        self.builder.call(callee, [position, reading, everywhere, data])
+        self.function("llvm.prefetch.p0", ir.VoidType(), position, reading, everywhere, data)
 
     def shuffle(self, one: Any, other: Any, order: list[int]) -> Any:
         """Return the lanes `order` of two vectors, those of the second numbered on."""
         mask = ir.Constant(ir.VectorType(INT32, len(order)), order)
         return self.builder.shuffle_vector(one, other, mask)
 
-    def broadcast(self, value: Any) -> Any:
-        """Return copies of one number."""
-        if self.count == 1:
-            return value
-        empty = ir.Constant(self.kind, ir.Undefined)
+    def broadcast(self, value: Any, count: int | None = None) -> Any:
+        """Return copies of one number of any LLVM type: `count`, or as many as a vector has."""
+        count = count or self.count
+        empty = ir.Constant(ir.VectorType(value.type, count), ir.Undefined)
         first = self.builder.insert_element(empty, value, INT32(0))
-        return self.shuffle(first, empty, [0] * self.count)
+        return self.shuffle(first, empty, [0] * count)
 
     def broadcast_from(self, position: Any) -> Any:
         """Return copies of the number in memory."""
@@ -121,11 +112,18 @@ class Emitter:
 
     def before(self, limit: Any) -> Any:
         """Return which lanes have a number less than limit, an int64."""
-        numbers = ir.Constant(ir.VectorType(INT32, self.count), list(range(self.count)))
-        empty = ir.Constant(numbers.type, ir.Undefined)
-        first = self.builder.insert_element(empty, self.builder.trunc(limit, INT32), INT32(0))
-        limits = self.shuffle(first, empty, [0] * self.count)
+        numbers = ir.Constant(self.vector_of(INT32), list(range(self.count)))
+        limits = self.broadcast(self.builder.trunc(limit, INT32))
         return self.builder.icmp_signed("<", numbers, limits)
+
+    def nonzero(self, value: Any) -> Any:
+        """Return whether an int64 is not 0."""
+        return self.builder.icmp_signed("!=", value, INT64(0))
+
+    def word(self, conditions: Any) -> Any:
+        """Return a vector of fewer than 64 conditions as the bits of an int64."""
+        bits = self.builder.bitcast(conditions, ir.IntType(conditions.type.count))
+        return self.builder.zext(bits, INT64)
 
     def fold(self, vector: Any, combine: Callable[[Number, Number], Number]) -> Any:
         """Return what all lanes combined are: the upper half with the lower, until one is left."""
@@ -137,46 +135,34 @@ class Emitter:
         return self.builder.extract_element(total.value, INT32(0))
 
 
+def _operator(name: str, swapped: bool = False) -> Callable[[Number, Any], Number]:
+    def emit(one: Number, other: Any) -> Number:
+        values = [one.value, one.emitter.number(other).value]
+        if swapped:
+            values.reverse()
+        return Number(one.emitter, getattr(one.emitter.builder, name)(*values, flags=CONTRACT))
+
+    return emit
+
+
 class Number:
     """A float, or a vector of them, with Python's operators; comparisons are for `where`."""
+
+    __add__ = __radd__ = _operator("fadd")
+    __sub__, __rsub__ = _operator("fsub"), _operator("fsub", swapped=True)
+    __mul__ = __rmul__ = _operator("fmul")
+    __truediv__, __rtruediv__ = _operator("fdiv"), _operator("fdiv", swapped=True)
 
     def __init__(self, emitter: Emitter, value: Any) -> None:
         self.emitter, self.value = emitter, value
 
-    def _binary(self, operation: str, other: Any, swapped: bool = False) -> Number:
-        values = [self.value, self.emitter.number(other).value]
-        one, two = reversed(values) if swapped else values
-        emit = getattr(self.emitter.builder, operation)
-        return Number(self.emitter, emit(one, two, flags=CONTRACT))
-
-    def __add__(self, other: Any) -> Number:
-        return self._binary("fadd", other)
-
-    def __sub__(self, other: Any) -> Number:
-        return self._binary("fsub", other)
-
-    def __mul__(self, other: Any) -> Number:
-        return self._binary("fmul", other)
-
-    def __truediv__(self, other: Any) -> Number:
-        return self._binary("fdiv", other)
-
-    def __rsub__(self, other: Any) -> Number:
-        return self._binary("fsub", other, swapped=True)
-
-    def __rtruediv__(self, other: Any) -> Number:
-        return self._binary("fdiv", other, swapped=True)
-
     def __neg__(self) -> Number:
         return Number(self.emitter, self.emitter.builder.fneg(self.value))
 
-    __radd__, __rmul__ = __add__, __mul__
-
     def compare(self, relation: str, other: Any) -> Any:
         """Return whether `self relation other`; false where one is NaN, but for "!="."""
-        compare = self.emitter.builder.fcmp_ordered
-        if relation == "!=":
-            compare = self.emitter.builder.fcmp_unordered
+        builder = self.emitter.builder
+        compare = builder.fcmp_unordered if relation == "!=" else builder.fcmp_ordered
         return compare(relation, self.value, self.emitter.number(other).value)
 
     def where(self, condition: Any, other: Any) -> Number:
@@ -186,31 +172,26 @@ class Number:
 
     def call(self, name: str, *others: Number) -> Number:
         """Return one of LLVM's intrinsics of this number, "floor" for example."""
-        values = (self.value, *(other.value for other in others))
+        values = [number.value for number in (self, *others)]
         return Number(self.emitter, self.emitter.call(name, *values))
-
-    def _format(self) -> tuple[Any, int, int]:
-        """Return an integer as wide as a number, the bits of its mantissa, and its bias."""
-        bits, mantissa, bias = (32, 23, 127) if self.emitter.bits == 32 else (64, 52, 1023)
-        return ir.IntType(bits), mantissa, bias
 
     def exponent_and_mantissa(self) -> tuple[Number, Number]:
         """Return (n, m) with self = 2^n m, 1 <= m < 2, for a normal positive number."""
-        emitter, builder = self.emitter, self.emitter.builder
-        integer, mantissa, bias = self._format()
-        bits = builder.bitcast(self.value, emitter.vector_of(integer))
-        exponent = builder.lshr(bits, emitter.constant(mantissa, integer))
-        exponent = builder.sub(exponent, emitter.constant(bias, integer))
-        rest = builder.and_(bits, emitter.constant((1 << mantissa) - 1, integer))
-        rest = builder.or_(rest, emitter.constant(bias << mantissa, integer))
+        emitter, builder, mantissa = self.emitter, self.emitter.builder, self.emitter.mantissa
+        integer = emitter.vector_of(ir.IntType(emitter.bits))
+        bits = builder.bitcast(self.value, integer)
+        exponent = builder.lshr(bits, copies(mantissa, integer))
+        exponent = builder.sub(exponent, copies(emitter.bias, integer))
+        rest = builder.and_(bits, copies((1 << mantissa) - 1, integer))
+        rest = builder.or_(rest, copies(emitter.bias << mantissa, integer))
         values = builder.sitofp(exponent, emitter.kind), builder.bitcast(rest, emitter.kind)
         return Number(emitter, values[0]), Number(emitter, values[1])
 
     def power_of_two(self) -> Number:
         """Return 2^self for a whole number in the exponents of normal numbers."""
         emitter, builder = self.emitter, self.emitter.builder
-        integer, mantissa, bias = self._format()
-        exponent = builder.fptosi(self.value, emitter.vector_of(integer))
-        exponent = builder.add(exponent, emitter.constant(bias, integer))
-        shifted = builder.shl(exponent, emitter.constant(mantissa, integer))
+        integer = emitter.vector_of(ir.IntType(emitter.bits))
+        exponent = builder.fptosi(self.value, integer)
+        exponent = builder.add(exponent, copies(emitter.bias, integer))
+        shifted = builder.shl(exponent, copies(emitter.mantissa, integer))
         return Number(emitter, builder.bitcast(shifted, emitter.kind))

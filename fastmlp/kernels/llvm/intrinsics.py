@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -15,36 +16,43 @@ from fastmlp.kernels.llvm.emitter import INT64, Emitter
 RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
 
 
-def named_parameters(function: Callable[..., Any], skipped: int = 0) -> inspect.Signature:
-    """Return the signature that Numba wants of an intrinsic: `typingctx`, then each parameter."""
-    names = ["typingctx", *list(inspect.signature(function).parameters)[skipped:]]
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    return inspect.Signature([inspect.Parameter(name, kind) for name in names])
+def names_of(function: Callable[..., Any]) -> list[str]:
+    """Return the names of a function's parameters."""
+    return list(inspect.signature(function).parameters)
 
 
-def emitted(function: Callable[..., Any]) -> Any:
+def emitted(function: Callable[..., Any], names: Sequence[str] | None = None) -> Any:
     """Make an intrinsic of a function (emitter, *arguments) that emits instructions.
 
     Compiled code calls it without the emitter. Floats keep their type, which is the emitter's
-    precision (float32 if there is none); all other arguments are int64. The annotation of the
-    result is "None", "int", "bool", or "float" for a number of that precision.
+    precision (float32 if there is none); a record is handed on as its address; all others are
+    int64. The annotation of the result is "None", "int", "bool", or "float" for a number of that
+    precision. `names` are those of the arguments, where the function itself has none for them.
     """
     result = str(function.__annotations__["return"])
 
     def typed(typingctx: Any, *arguments: Any) -> Any:
-        kinds = [kind if isinstance(kind, types.Float) else types.int64 for kind in arguments]
-        floats = [kind for kind in kinds if isinstance(kind, types.Float)]
+        floats = [kind for kind in arguments if isinstance(kind, types.Float)]
         precision = floats[-1] if floats else types.float32
+        own = (types.Float, types.Record)
+        kinds = [kind if isinstance(kind, own) else types.int64 for kind in arguments]
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            found = function(Emitter(context, builder, precision), *values)
+            plain = [
+                builder.ptrtoint(value, INT64) if isinstance(value.type, ir.PointerType) else value
+                for value in values
+            ]
+            found = function(Emitter(context, builder, precision), *plain)
             return context.get_dummy_value() if result == "None" else found
 
         return RESULTS.get(result, precision)(*kinds), generate
 
     typed.__name__ = typed.__qualname__ = function.__name__
     typed.__doc__ = function.__doc__
-    typed.__signature__ = named_parameters(function, 1)  # type: ignore[attr-defined]
+    names = names_of(function)[1:] if names is None else names
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(name, kind) for name in ("typingctx", *names)]
+    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return intrinsic(typed)
 
 
@@ -91,6 +99,13 @@ def by_code(emit: Emitter, code: Any, cases: Mapping[int, Callable[..., None]]) 
     builder.position_at_end(after)
 
 
+def by_name(
+    emit: Emitter, code: Any, table: Mapping[str, Any], instructions: Callable[[str], None]
+) -> None:
+    """Emit one switch: for the code of each row of a table, the instructions for its name."""
+    by_code(emit, code, {row.code: partial(instructions, name) for name, row in table.items()})
+
+
 def sum_loop(
     emit: Emitter, enters: Any, state: list[Any], sums: list[Any], body: Callable[..., Any]
 ) -> list[Any]:
@@ -99,8 +114,7 @@ def sum_loop(
     body(state, sums) emits one pass, and returns the next state, the new sums and whether another
     pass follows. Return the sums after the loop.
     """
-    builder = emit.builder
-    before = builder.block
+    builder, before = emit.builder, emit.builder.block
     loop, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
     builder.cbranch(enters, loop, after)
 

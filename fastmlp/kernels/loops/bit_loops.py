@@ -15,12 +15,13 @@ vectors wide, half of that, or one vector.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial, wraps
 from typing import Any
 
 from llvmlite import ir
 
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter
-from fastmlp.kernels.llvm.intrinsics import accumulate, counted_loop, emitted, sum_loop
+from fastmlp.kernels.llvm.intrinsics import accumulate, counted_loop, emitted, names_of, sum_loop
 from fastmlp.kernels.loops.bits import WORD_BYTES
 from fastmlp.kernels.memory.tuning import PAIRS, PANEL_VECTORS, PART
 
@@ -28,7 +29,7 @@ Row = list[Any]  # vectors, or their positions
 
 
 class Rows:
-    """Emits what each pass needs: rows of so many vectors, and factors."""
+    """Emits what each pass needs of rows of `width` vectors; sums are vectors of several rows."""
 
     def __init__(self, emit: Emitter, width: int) -> None:
         self.emit, self.width = emit, width
@@ -41,210 +42,184 @@ class Rows:
         """Load a row."""
         return [self.emit.load(position) for position in positions]
 
+    def store(self, row: Row, positions: Row) -> None:
+        """Store a row."""
+        for value, position in zip(row, positions, strict=True):
+            self.emit.store(value, position)
+
+    def zeros(self, rows: int = 1) -> Row:
+        """Return so many rows of zeros."""
+        return [self.emit.constant(0.0)] * (rows * self.width)
+
     def fma(self, factor: Any, row: Row, total: Row) -> Row:
         """factor row + total."""
         pairs = zip(row, total, strict=True)
         return [self.emit.call("fmuladd", factor, value, so_far) for value, so_far in pairs]
 
-    def bytes(self, table: Any, pixels: Any) -> list[Any]:
-        """Return the factors that two adjacent bytes stand for."""
-        values = [self.emit.byte_at(pixels, number) for number in (0, 1)]
-        return [self.emit.broadcast_from(self.emit.at(table, value, 1)) for value in values]
+    def pixels(self, images: Any, pixels: Any, table: Any, k: Any) -> list[Any]:
+        """Return the factors of a pair of pixels, so many bytes behind the image of sample k."""
+        emit, builder, byte = self.emit, self.emit.builder, ir.IntType(8)
+        position = builder.gep(emit.pointer(images), [k], source_etype=INT64)
+        address = builder.add(builder.load(position, typ=INT64), pixels)
+        first = emit.pointer(address)
+        places = [builder.gep(first, [INT64(i)], source_etype=byte) for i in (0, 1)]
+        values = [builder.zext(builder.load(place, typ=byte), INT64) for place in places]
+        return [emit.broadcast_from(emit.at(emit.pointer(table), value, 1)) for value in values]
+
+    def over_bits(self, word: Any, sums: Row, body: Callable[..., Row]) -> Row:
+        """Emit the loop over the bits k set in a word; body(k, sums) returns the new sums."""
+        builder = self.emit.builder
+
+        def passing(state: list[Any], totals: Row) -> Any:
+            left = state[0]
+            k = builder.cttz(left, ir.Constant(ir.IntType(1), 1))
+            following = builder.and_(left, builder.sub(left, INT64(1)))
+            return [following], body(k, totals), self.emit.nonzero(following)
+
+        return sum_loop(self.emit, self.emit.nonzero(word), [word], sums, passing)
+
+    def over_list(self, pairs: Any, capacity: Any, sums: Row, body: Callable[..., Row]) -> Row:
+        """Emit the loop over the entries of an image's list, two at once (see `bits.list_pairs`).
+
+        body(numbers of four pixels, their factors, sums) returns the new sums.
+        """
+        emit, builder = self.emit, self.emit.builder
+        count = builder.load(emit.pointer(pairs), typ=INT64)
+        numbers = emit.pointer(builder.add(pairs, INT64(WORD_BYTES)))
+        even = builder.gep(numbers, [capacity], source_etype=INT32)
+        odd = emit.at(even, 0, 0, capacity)
+
+        def passing(_: Any, now: list[Any], totals: Row) -> Row:
+            pixels, factors = [], []
+            for k in (0, 1):
+                position = builder.gep(now[0], [INT64(k)], source_etype=INT32)
+                number = builder.zext(builder.load(position, typ=INT32), INT64)
+                pixels += [number, builder.add(number, INT64(1))]
+                factors += [emit.broadcast_from(emit.at(now[j], 0, 0, k)) for j in (1, 2)]
+            return body(pixels, factors, totals)
+
+        pointers = [(numbers, 2, INT32), (even, 2, emit.scalar), (odd, 2, emit.scalar)]
+        return counted_loop(emit, builder.lshr(count, INT64(1)), pointers, sums, passing)
 
 
-def _split(rows: Rows, flat: list[Any]) -> list[Row]:
-    return [flat[i : i + rows.width] for i in range(0, len(flat), rows.width)]
+def at_each_width(function: Callable[..., None]) -> Any:
+    """Make an intrinsic (columns, *arguments) of a function (rows, *arguments).
 
-
-def _flat(rows_of_sums: list[Row]) -> list[Any]:
-    return [vector for row in rows_of_sums for vector in row]
-
-
-def over_bits(rows: Rows, word: Any, sums: list[Row], body: Callable[..., Any]) -> list[Row]:
-    """Emit the loop over the bits k set in a word; body(k, sums) returns the new sums."""
-    emit, builder = rows.emit, rows.emit.builder
-
-    def passing(state: list[Any], totals: list[Any]) -> Any:
-        left = state[0]
-        k = builder.cttz(left, ir.Constant(ir.IntType(1), 1))
-        following = builder.and_(left, builder.sub(left, INT64(1)))
-        new = _flat(body(k, _split(rows, totals)))
-        return [following], new, builder.icmp_unsigned("!=", following, INT64(0))
-
-    enters = builder.icmp_unsigned("!=", word, INT64(0))
-    return _split(rows, sum_loop(emit, enters, [word], _flat(sums), passing))
-
-
-def over_list(
-    rows: Rows, pair_list: Any, capacity: Any, sums: list[Row], body: Callable[..., Any]
-) -> list[Row]:
-    """Emit the loop over the entries of an image's list, two at once (see `bits.list_pairs`).
-
-    body(numbers of four pixels, their factors, sums) returns the new sums.
+    Its instructions are there for each width, and those run that are for so many columns.
     """
-    emit, builder = rows.emit, rows.emit.builder
-    count = builder.load(emit.pointer(pair_list), typ=INT64)
-    numbers = emit.pointer(builder.add(pair_list, INT64(WORD_BYTES)))
-    even = builder.gep(numbers, [capacity], source_etype=INT32)
-    odd = emit.at(even, 0, 0, capacity)
 
-    def passing(_: Any, now: list[Any], totals: list[Any]) -> list[Any]:
-        pixels, factors = [], []
-        for k in (0, 1):
-            position = builder.gep(now[0], [INT64(k)], source_etype=INT32)
-            number = builder.zext(builder.load(position, typ=INT32), INT64)
-            pixels += [number, builder.add(number, INT64(1))]
-            factors += [emit.broadcast_from(emit.at(now[j], 0, 0, k)) for j in (1, 2)]
-        return _flat(body(pixels, factors, _split(rows, totals)))
+    @wraps(function)
+    def widths(emit: Emitter, columns: Any, *arguments: Any) -> None:
+        for vectors in (1, PANEL_VECTORS // 2, PANEL_VECTORS):
+            fits = emit.builder.icmp_signed("==", columns, emit.whole(vectors * emit.count))
+            with emit.builder.if_then(fits):
+                function(Rows(emit, vectors), *arguments)
 
-    pointers = [(numbers, 2, INT32), (even, 2, emit.scalar), (odd, 2, emit.scalar)]
-    passes = builder.lshr(count, INT64(1))
-    return _split(rows, counted_loop(emit, passes, pointers, _flat(sums), passing))
+    return emitted(widths, ["columns", *names_of(function)[1:]])
 
 
-def at_each_width(emit: Emitter, columns: Any, instructions: Callable[[Rows], None]) -> None:
-    """Emit instructions for each width, to be run where `columns` has that width."""
-    for vectors in (1, PANEL_VECTORS // 2, PANEL_VECTORS):
-        fits = emit.builder.icmp_signed("==", columns, emit.whole(vectors * emit.count))
-        with emit.builder.if_then(fits):
-            instructions(Rows(emit, vectors))
-
-
-def _zeros(rows: Rows) -> Row:
-    return [rows.emit.constant(0.0)] * rows.width
-
-
-@emitted
-def gather_pixels(emit: Emitter, columns, c, q, q_row, pair_list, capacity, beta) -> None:
+@at_each_width
+def gather_pixels(rows: Rows, c, q, q_row, pair_list, capacity, beta) -> None:
     """c = beta c + sum over the pairs k of an image's list of t[v] q[2k] + t[v'] q[2k + 1]."""
-    source = emit.pointer(q)
+    emit, width, add = rows.emit, rows.width, rows.emit.builder.fadd
 
-    def instructions(rows: Rows) -> None:
-        def body(numbers: Any, factors: list[Any], sums: list[Row]) -> list[Row]:
-            terms = zip(factors, numbers, sums, strict=True)
-            return [rows.fma(t, rows.load(rows.at(source, n, q_row)), s) for t, n, s in terms]
+    def body(numbers: list[Any], factors: list[Any], sums: Row) -> Row:
+        new = []
+        for i, (number, factor) in enumerate(zip(numbers, factors, strict=True)):
+            row = rows.load(rows.at(emit.pointer(q), number, q_row))
+            new += rows.fma(factor, row, sums[i * width : (i + 1) * width])
+        return new
 
-        # four sums: each addition waits for a quarter of the others
-        zeros = [_zeros(rows) for _ in range(4)]
-        one, two, three, four = over_list(rows, pair_list, capacity, zeros, body)
-        add = emit.builder.fadd
-        total = [
-            add(add(a, b), add(c, d)) for a, b, c, d in zip(one, two, three, four, strict=True)
-        ]
-        accumulate(emit, rows.at(emit.pointer(c), 0, 0), total, beta)
-
-    at_each_width(emit, columns, instructions)
+    # four sums: each addition waits for a quarter of the others
+    sums = rows.over_list(pair_list, capacity, rows.zeros(4), body)
+    four = [sums[j::width] for j in range(width)]
+    total = [add(add(one, two), add(three, last)) for one, two, three, last in four]
+    accumulate(emit, rows.at(emit.pointer(c), 0, 0), total, beta)
 
 
-@emitted
-def scatter_pixels(emit: Emitter, columns, c, c_row, q, pair_list, capacity, like) -> None:
+@at_each_width
+def scatter_pixels(rows: Rows, c, c_row, q, pair_list, capacity, like) -> None:
     """c[2k] += t[v] q and c[2k + 1] += t[v'] q for each pair k of an image's list."""
-    target = emit.pointer(c)
+    source = rows.load(rows.at(rows.emit.pointer(q), 0, 0))
 
-    def instructions(rows: Rows) -> None:
-        source = rows.load(rows.at(emit.pointer(q), 0, 0))
+    def body(numbers: list[Any], factors: list[Any], _: Row) -> Row:
+        for number, factor in zip(numbers, factors, strict=True):
+            positions = rows.at(rows.emit.pointer(c), number, c_row)
+            rows.store(rows.fma(factor, source, rows.load(positions)), positions)
+        return []
 
-        def body(numbers: Any, factors: list[Any], _: list[Row]) -> list[Row]:
-            for number, factor in zip(numbers, factors, strict=True):
-                positions = rows.at(target, number, c_row)
-                new = rows.fma(factor, source, rows.load(positions))
-                for value, position in zip(new, positions, strict=True):
-                    emit.store(value, position)
-            return []
-
-        over_list(rows, pair_list, capacity, [], body)
-
-    at_each_width(emit, columns, instructions)
+    rows.over_list(pair_list, capacity, [], body)
 
 
-def _sample_pixels(rows: Rows, images: Any, pixels: Any, table: Any, k: Any) -> list[Any]:
-    """Return the factors of a pair of pixels, so many bytes behind the image of sample k."""
-    emit, builder = rows.emit, rows.emit.builder
-    position = builder.gep(emit.pointer(images), [k], source_etype=INT64)
-    address = builder.add(builder.load(position, typ=INT64), pixels)
-    return rows.bytes(emit.pointer(table), emit.pointer(address))
-
-
-@emitted
-def gather_samples(
-    emit: Emitter, columns, c, c_row, q, q_row, word, images, pixels, table, beta
-) -> None:
+@at_each_width
+def gather_samples(rows: Rows, c, c_row, q, q_row, word, images, pixels, table, beta) -> None:
     """c[0] = beta c[0] + sum of t[v] q[k], c[1] = beta c[1] + sum of t[v'] q[k].
 
     word : of the samples k; images : address of the addresses of their images; pixels : bytes from
     there to the pair
     """
-    source, target = emit.pointer(q), emit.pointer(c)
+    emit, width = rows.emit, rows.width
 
-    def instructions(rows: Rows) -> None:
-        def body(k: Any, sums: list[Row]) -> list[Row]:
-            row = rows.load(rows.at(source, k, q_row))
-            factors = _sample_pixels(rows, images, pixels, table, k)
-            return [rows.fma(t, row, s) for t, s in zip(factors, sums, strict=True)]
+    def body(k: Any, sums: Row) -> Row:
+        row = rows.load(rows.at(emit.pointer(q), k, q_row))
+        first, second = rows.pixels(images, pixels, table, k)
+        return rows.fma(first, row, sums[:width]) + rows.fma(second, row, sums[width:])
 
-        totals = over_bits(rows, word, [_zeros(rows), _zeros(rows)], body)
-        positions = [*rows.at(target, 0, c_row), *rows.at(target, 1, c_row)]
-        accumulate(emit, positions, [*totals[0], *totals[1]], beta)
-
-    at_each_width(emit, columns, instructions)
+    totals = rows.over_bits(word, rows.zeros(2), body)
+    positions = [position for i in (0, 1) for position in rows.at(emit.pointer(c), i, c_row)]
+    accumulate(emit, positions, totals, beta)
 
 
-@emitted
+@at_each_width
 def scatter_samples(
-    emit: Emitter, columns, c, c_row, q, q_next, q_row, word, word_next, images, pixels, table, like
+    rows: Rows, c, c_row, q, q_next, q_row, word, word_next, images, pixels, table, like
 ) -> None:
     """c[k] += t[v] q[0] + t[v'] q[1] for each sample k, and with PAIRS = 2 the next pair likewise.
 
     Samples in both pairs come first, then those in one; each sample adds the first pair before the
     next. q_next is a valid address even where word_next is 0; the rest is as in `gather_samples`.
     """
-    builder, target = emit.builder, emit.pointer(c)
-    pixels_next = builder.add(pixels, INT64(2))
+    emit, builder = rows.emit, rows.emit.builder
 
-    def instructions(rows: Rows) -> None:
-        def pair_at(address: Any) -> list[Row]:
-            return [rows.load(rows.at(emit.pointer(address), n, q_row)) for n in (0, 1)]
+    def pair_at(address: Any) -> list[Row]:
+        return [rows.load(rows.at(emit.pointer(address), n, q_row)) for n in (0, 1)]
 
-        def over(word: Any, pairs: list[tuple[Any, list[Row]]]) -> None:
-            def body(k: Any, _: list[Row]) -> list[Row]:
-                positions = rows.at(target, k, c_row)
-                total = rows.load(positions)
-                for pixels, pair in pairs:
-                    factors = _sample_pixels(rows, images, pixels, table, k)
-                    for factor, row in zip(factors, pair, strict=True):
-                        total = rows.fma(factor, row, total)
-                for value, position in zip(total, positions, strict=True):
-                    emit.store(value, position)
-                return []
+    def over(word: Any, *pairs: tuple[Any, list[Row]]) -> None:
+        def body(k: Any, _: Row) -> Row:
+            positions = rows.at(emit.pointer(c), k, c_row)
+            total = rows.load(positions)
+            for place, pair in pairs:
+                factors = rows.pixels(images, place, table, k)
+                for factor, row in zip(factors, pair, strict=True):
+                    total = rows.fma(factor, row, total)
+            rows.store(total, positions)
+            return []
 
-            over_bits(rows, word, [], body)
+        rows.over_bits(word, [], body)
 
-        pair = (pixels, pair_at(q))
-        if PAIRS == 1:
-            over(word, [pair])
-            return
-        following, both = (pixels_next, pair_at(q_next)), builder.and_(word, word_next)
-        over(both, [pair, following])
-        over(builder.xor(word, both), [pair])
-        over(builder.xor(word_next, both), [following])
-
-    at_each_width(emit, columns, instructions)
+    pair = pixels, pair_at(q)
+    if PAIRS == 1:
+        over(word, pair)
+        return
+    following = builder.add(pixels, INT64(2)), pair_at(q_next)
+    both = builder.and_(word, word_next)
+    over(both, pair, following)
+    over(builder.xor(word, both), pair)
+    over(builder.xor(word_next, both), following)
 
 
-@emitted
-def sum_rows(emit: Emitter, columns, c, q, q_row, count, beta) -> None:
+@at_each_width
+def sum_rows(rows: Rows, c, q, q_row, count, beta) -> None:
     """c = beta c + sum over k = 0, …, count - 1 of q[k]: a product in which every factor is 1."""
+    emit = rows.emit
 
-    def instructions(rows: Rows) -> None:
-        def body(_: Any, now: list[Any], sums: list[Any]) -> list[Any]:
-            row = rows.load(rows.at(now[0], 0, 0))
-            return [emit.builder.fadd(total, value) for total, value in zip(sums, row, strict=True)]
+    def body(_: Any, now: list[Any], sums: Row) -> Row:
+        row = rows.load(rows.at(now[0], 0, 0))
+        return [emit.builder.fadd(total, value) for total, value in zip(sums, row, strict=True)]
 
-        pointers = [(emit.pointer(q), q_row, emit.scalar)]
-        sums = counted_loop(emit, count, pointers, _zeros(rows), body)
-        accumulate(emit, rows.at(emit.pointer(c), 0, 0), sums, beta)
-
-    at_each_width(emit, columns, instructions)
+    pointers = [(emit.pointer(q), q_row, emit.scalar)]
+    sums = counted_loop(emit, count, pointers, rows.zeros(), body)
+    accumulate(emit, rows.at(emit.pointer(c), 0, 0), sums, beta)
 
 
 @emitted
@@ -254,18 +229,15 @@ def gather_outputs(emit: Emitter, c, goes_on, p, word, word_next, q, q_k, beta) 
     Where `goes_on` is not 0, the sums begin with c. p[k] lies k elements behind p.
     """
     rows, builder = Rows(emit, PANEL_VECTORS), emit.builder
-    positions, factors, source = rows.at(emit.pointer(c), 0, 0), emit.pointer(p), emit.pointer(q)
+    positions, zero = rows.at(emit.pointer(c), 0, 0), emit.constant(0.0)
     starts = builder.icmp_unsigned("==", goes_on, INT64(0))
-    zero = emit.constant(0.0)
     sums = [builder.select(starts, zero, value) for value in rows.load(positions)]
 
-    totals = [sums]
-    for number, bits in enumerate((word, word_next)):
+    def body(first: int, k: Any, so_far: Row) -> Row:
+        k = builder.add(k, INT64(first))
+        factor = emit.broadcast_from(emit.at(emit.pointer(p), k, 1))
+        return rows.fma(factor, rows.load(rows.at(emit.pointer(q), k, q_k)), so_far)
 
-        def body(k: Any, so_far: list[Row], first: int = number * PART) -> list[Row]:
-            k = builder.add(k, INT64(first))
-            factor = emit.broadcast_from(emit.at(factors, k, 1))
-            return [rows.fma(factor, rows.load(rows.at(source, k, q_k)), so_far[0])]
-
-        totals = over_bits(rows, bits, totals, body)
-    accumulate(emit, positions, totals[0], beta)
+    for first, bits in ((0, word), (PART, word_next)):
+        sums = rows.over_bits(bits, sums, partial(body, first))
+    accumulate(emit, positions, sums, beta)

@@ -16,15 +16,15 @@ from numba.core import cgutils
 from numba.extending import register_jitable
 
 from fastmlp.kernels.llvm.compile import jit
-from fastmlp.kernels.llvm.emitter import FEATURES, INT32, INT64, POINTER, VECTOR_BYTES, Emitter
+from fastmlp.kernels.llvm.emitter import FEATURES, INT32, INT64, VECTOR_BYTES, Emitter, copies
 from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
 from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
 
-WORD_BYTES = 8
+WORD_BYTES, INT16 = 8, ir.IntType(16)
 LISTED = 16 if VECTOR_BYTES == 64 else 8  # pairs whose entries are made at once
 # Bytes of a vector of 16 in an order that another one has
-SHUFFLE = "llvm.x86.ssse3.pshuf.b.128" if FEATURES.get("ssse3") else None
+SHUFFLE: Any = "llvm.x86.ssse3.pshuf.b.128" if FEATURES.get("ssse3") else None
 if platform.machine().lower() in ("aarch64", "arm64"):
     SHUFFLE = "llvm.aarch64.neon.tbl1.v16i8"
 
@@ -35,36 +35,35 @@ def count_bits(emit: Emitter, word) -> int:
     return emit.builder.ctpop(word)
 
 
-def _nonzero_pairs(emit: Emitter, address: Any, count: int) -> Any:
-    """Return a bit for each of so many adjacent pairs of bytes: whether it is not zero."""
-    builder, kind = emit.builder, ir.VectorType(ir.IntType(16), count)
-    pairs = builder.load(emit.pointer(address), typ=kind, align=1)
-    found = builder.icmp_unsigned("!=", pairs, ir.Constant(kind, [0] * count))
-    return builder.zext(builder.bitcast(found, ir.IntType(count)), INT64)
+def _word_of(count: int) -> Any:
+    """Return compiled: the word of so many adjacent pairs of bytes at an address."""
+    width = min(count, 32)  # 64 bytes, the widest vector
+    kind = ir.VectorType(INT16, width)
+
+    @emitted
+    def word(emit: Emitter, pixels) -> int:
+        builder, found = emit.builder, INT64(0)
+        for k in range(0, count, width):
+            position = emit.pointer(builder.add(pixels, INT64(2 * k)))
+            pairs = builder.load(position, typ=kind, align=1)
+            bits = emit.word(builder.icmp_unsigned("!=", pairs, copies(0, kind)))
+            found = builder.or_(found, builder.shl(bits, INT64(k)))
+        return found
+
+    return word
 
 
-@emitted
-def word_of_64(emit: Emitter, pixels) -> int:
-    """Return the word of the 64 pairs at an address."""
-    builder, half = emit.builder, PART // 2
-    high = _nonzero_pairs(emit, builder.add(pixels, INT64(2 * half)), half)
-    return builder.or_(_nonzero_pairs(emit, pixels, half), builder.shl(high, INT64(half)))
-
-
-@emitted
-def word_of_8(emit: Emitter, pixels) -> int:
-    """Return the word of the 8 pairs at an address."""
-    return _nonzero_pairs(emit, pixels, 8)
+_word_of_64, _word_of_8 = _word_of(64), _word_of(8)
 
 
 @jit
 def image_word(pixels, pairs):
     """Return the word of the next pairs of an image: 64 of them, or all if there are fewer."""
     if pairs >= PART:
-        return word_of_64(pixels)
+        return _word_of_64(pixels)
     word, k, words = 0, 0, numbers_at(pixels, pairs, np.uint16(0))
     while k + 8 <= pairs:
-        word |= word_of_8(pixels + 2 * k) << k
+        word |= _word_of_8(pixels + 2 * k) << k
         k += 8
     while k < pairs:
         word |= int(words[k] != 0) << k
@@ -88,22 +87,12 @@ def list_capacity(inputs):
     return (inputs + 1) // 2 + LISTED
 
 
-def _compress(emit: Emitter, entries: Any, wanted: Any) -> Any:
-    """Return the LISTED numbers of 32 bits that are wanted, side by side; the rest is anything."""
-    kind = entries.type
-    name = f"llvm.experimental.vector.compress.v{LISTED}i32"
-    callee = ir.FunctionType(kind, [kind, wanted.type, kind])
-    function = cgutils.get_or_insert_function(emit.builder.module, callee, name)
-    return emit.builder.call(function, [entries, wanted, ir.Constant(kind, ir.Undefined)])
-
-
 def _compress_by_table(emit: Emitter, halves: list[Any], bits: Any) -> Any:
     """Return 8 entries of two halves of 16 bits, those whose bits are set side by side.
 
     A table has the order of bytes for each byte of bits.
     """
-    builder, bytes_of = emit.builder, ir.VectorType(ir.IntType(8), 16)
-    rows = []
+    builder, bytes_of, rows = emit.builder, ir.VectorType(ir.IntType(8), 16), []
     for byte in range(256):
         lanes = [k for k in range(8) if byte >> k & 1]
         rows.append(([2 * k + half for k in lanes for half in (0, 1)] + [0] * 16)[:16])
@@ -111,12 +100,8 @@ def _compress_by_table(emit: Emitter, halves: list[Any], bits: Any) -> Any:
     orders = cgutils.global_constant(builder, "orders_of_bytes", table)
     position = builder.gep(orders, [builder.zext(bits, INT64)], source_etype=bytes_of)
     order = builder.load(position, typ=bytes_of, align=16)
-    callee = ir.FunctionType(bytes_of, [bytes_of, bytes_of])
-    function = cgutils.get_or_insert_function(builder.module, callee, SHUFFLE)
-    numbers, pixels = (
-        builder.bitcast(builder.call(function, [builder.bitcast(half, bytes_of), order]), half.type)
-        for half in halves
-    )
+    parts = [emit.function(SHUFFLE, bytes_of, builder.bitcast(h, bytes_of), order) for h in halves]
+    numbers, pixels = (builder.bitcast(part, halves[0].type) for part in parts)
     pairs = emit.shuffle(numbers, pixels, [k // 2 + k % 2 * 8 for k in range(16)])
     return builder.bitcast(pairs, ir.VectorType(INT32, 8))
 
@@ -128,24 +113,24 @@ def compress_pairs(emit: Emitter, pixels, first, skipped, target) -> int:
     An entry of 32 bits is the number of the pair (from `first` on), and its pixels, 8 bits each.
     Up to LISTED entries behind the last are overwritten. The first `skipped` pairs do not count.
     """
-    builder, half = emit.builder, ir.VectorType(ir.IntType(16), LISTED)
-
-    def copies(number: Any) -> Any:
-        empty = ir.Constant(half, ir.Undefined)
-        one = builder.insert_element(empty, builder.trunc(number, ir.IntType(16)), INT32(0))
-        return emit.shuffle(one, empty, [0] * LISTED)
-
+    builder, half, wide = emit.builder, ir.VectorType(INT16, LISTED), ir.VectorType(INT32, LISTED)
     lanes = ir.Constant(half, list(range(LISTED)))
     pairs = builder.load(emit.pointer(pixels), typ=half, align=1)
-    wanted = builder.icmp_unsigned("!=", pairs, ir.Constant(half, [0] * LISTED))
-    wanted = builder.and_(wanted, builder.icmp_unsigned(">=", lanes, copies(skipped)))
-    bits, numbers = builder.bitcast(wanted, ir.IntType(LISTED)), builder.add(copies(first), lanes)
+    wanted = builder.icmp_unsigned("!=", pairs, copies(0, half))
+    begin = emit.broadcast(builder.trunc(skipped, INT16), LISTED)
+    wanted = builder.and_(wanted, builder.icmp_unsigned(">=", lanes, begin))
+    bits = builder.bitcast(wanted, ir.IntType(LISTED))
+    numbers = builder.add(emit.broadcast(builder.trunc(first, INT16), LISTED), lanes)
     if LISTED == 8 and SHUFFLE is not None:  # LLVM compresses these one by one
         found = _compress_by_table(emit, [numbers, pairs], bits)
     else:
-        wide = ir.VectorType(INT32, LISTED)
-        high = builder.shl(builder.zext(pairs, wide), ir.Constant(wide, [16] * LISTED))
-        found = _compress(emit, builder.or_(high, builder.zext(numbers, wide)), wanted)
+        high = builder.shl(builder.zext(pairs, wide), copies(16, wide))
+        entries = builder.or_(high, builder.zext(numbers, wide))
+        name, rest = (
+            f"llvm.experimental.vector.compress.v{LISTED}i32",
+            ir.Constant(wide, ir.Undefined),
+        )
+        found = emit.function(name, wide, entries, wanted, rest)
     builder.store(found, emit.pointer(target), align=4)
     return builder.zext(builder.ctpop(bits), INT64)
 
@@ -182,21 +167,17 @@ def list_pairs(pixels, inputs, scale, target, like):
 @emitted
 def split_entries(emit: Emitter, entries, space, count, scale) -> None:
     """Write the factors of entries, `space` numbers apart, and replace each by twice its number."""
-    builder, kind = emit.builder, ir.VectorType(INT32, emit.count)
+    builder, kind = emit.builder, emit.vector_of(INT32)
     start, factor = emit.pointer(entries), emit.broadcast(scale)
     factors = builder.gep(start, [space], source_etype=INT32)
-
-    def copies(value: int) -> Any:
-        return ir.Constant(kind, [value] * emit.count)
-
     with cgutils.for_range_slice(builder, INT64(0), count, INT64(emit.count)) as (i, _):
         position = builder.gep(start, [i], source_etype=INT32)
         entry = builder.load(position, typ=kind, align=4)
         for row, bits in ((0, 16), (1, 24)):
-            pixel = builder.and_(builder.lshr(entry, copies(bits)), copies(255))
+            pixel = builder.and_(builder.lshr(entry, copies(bits, kind)), copies(255, kind))
             value = builder.fmul(builder.sitofp(pixel, emit.kind), factor)
             emit.store(value, emit.at(factors, row, space, i))
-        number = builder.shl(builder.and_(entry, copies(2**16 - 1)), copies(1))
+        number = builder.shl(builder.and_(entry, copies(2**16 - 1, kind)), copies(1, kind))
         builder.store(number, position, align=4)
 
 
@@ -228,8 +209,7 @@ def nonzero_outputs(emit: Emitter, address, like) -> int:
     builder, word, source = emit.builder, INT64(0), emit.pointer(address)
     for j in range(0, PANEL_VECTORS * emit.count, emit.count):
         numbers = emit.number(emit.load(emit.at(source, 0, 0, j)))
-        found = builder.bitcast(numbers.compare("!=", 0), ir.IntType(emit.count))
-        word = builder.or_(word, builder.shl(builder.zext(found, INT64), INT64(j)))
+        word = builder.or_(word, builder.shl(emit.word(numbers.compare("!=", 0)), INT64(j)))
     return word
 
 
@@ -241,36 +221,32 @@ def transpose_bits(emit: Emitter, target, source) -> None:
     positions.
     """
     builder, lanes = emit.builder, VECTOR_BYTES // WORD_BYTES
-    kind, size = ir.VectorType(INT64, lanes), range(0, 64, lanes)
-
-    def copies(value: int) -> Any:
-        return ir.Constant(kind, [value] * lanes)
+    kind = ir.VectorType(INT64, lanes)
 
     def swap(low: Any, high: Any, j: int) -> tuple[Any, Any]:
-        kept = copies(sum(1 << bit for bit in range(64) if not bit & j))
-        moved = builder.and_(builder.xor(builder.lshr(low, copies(j)), high), kept)
-        return builder.xor(low, builder.shl(moved, copies(j))), builder.xor(high, moved)
+        distance = copies(j, kind)
+        kept = copies(sum(1 << bit for bit in range(64) if not bit & j), kind)
+        moved = builder.and_(builder.xor(builder.lshr(low, distance), high), kept)
+        return builder.xor(low, builder.shl(moved, distance)), builder.xor(high, moved)
 
     def positions(address: Any) -> list[Any]:
-        base = builder.inttoptr(address, POINTER)
-        return [builder.gep(base, [INT64(i)], source_etype=INT64) for i in size]
+        base = emit.pointer(address)
+        return [builder.gep(base, [INT64(i)], source_etype=INT64) for i in range(0, 64, lanes)]
 
     rows = [builder.load(position, typ=kind, align=8) for position in positions(source)]
     for j in (32, 16, 8, 4, 2, 1):
         apart = max(1, j // lanes)
+        # rows that change bits lie in one vector: bring the upper ones of two together
+        low = [lane for lane in range(2 * lanes) if not lane & j]
+        high = [lane + j for lane in low]
+        back = np.argsort(low + high).tolist()
         for v in [v for v in range(len(rows)) if not v & apart]:
-            one, other = rows[v], rows[v + apart]
+            pair = rows[v], rows[v + apart]
             if j >= lanes:
-                rows[v], rows[v + apart] = swap(one, other, j)
+                rows[v], rows[v + apart] = swap(*pair, j)
                 continue
-            # rows that change bits lie in one vector: bring the upper ones of two together
-            low = [lane for lane in range(2 * lanes) if not lane & j]
-            high = [lane + j for lane in low]
-            back = np.argsort(low + high).tolist()
-            pair = swap(emit.shuffle(one, other, low), emit.shuffle(one, other, high), j)
-            rows[v], rows[v + 1] = (
-                emit.shuffle(*pair, back[:lanes]),
-                emit.shuffle(*pair, back[lanes:]),
-            )
+            pair = swap(emit.shuffle(*pair, low), emit.shuffle(*pair, high), j)
+            halves = back[:lanes], back[lanes:]
+            rows[v], rows[v + 1] = (emit.shuffle(*pair, half) for half in halves)
     for value, position in zip(rows, positions(target), strict=True):
         builder.store(value, position, align=8)

@@ -8,17 +8,17 @@ single vector: of a row, that number in every lane.
 
 from __future__ import annotations
 
-import inspect
 import math
 import operator
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 from llvmlite import ir
 
 from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.kernels.llvm.emitter import INT64, Emitter, Number
-from fastmlp.kernels.llvm.intrinsics import by_code, counted_loop, emitted
+from fastmlp.kernels.llvm.intrinsics import by_name, counted_loop, emitted, names_of
 
 # A total over the outputs: what it begins with, and how two are combined
 Total = tuple[float, Callable[[Number, Number], Number]]
@@ -66,8 +66,8 @@ class Outputs:
         pointers = [(emit.pointer(block), emit.count, emit.scalar) for block in blocks]
         sums = counted_loop(emit, passes, pointers, starts, passing)
         if self.is_row:
-            ops = [combine for _, combine in totals]
-            sums = [emit.broadcast(emit.fold(s, op)) for s, op in zip(sums, ops, strict=True)]
+            folded = zip(sums, totals, strict=True)
+            sums = [emit.broadcast(emit.fold(total, op)) for total, (_, op) in folded]
         return [emit.number(total) for total in sums]
 
     def load(self, address: Any) -> Number:
@@ -78,32 +78,18 @@ class Outputs:
         """Store what has one number for each sample."""
         self.emit.store(number.value, self.emit.pointer(address))
 
-    def choose(self, flag: Any, one: Any, other: Number) -> Number:
-        """Return one where an int64 is not 0, and other where it is."""
-        condition = self.emit.builder.icmp_signed("!=", flag, INT64(0))
-        return Number(
-            self.emit,
-            self.emit.builder.select(condition, self.emit.number(one).value, other.value),
-        )
-
 
 def on_outputs(function: Callable[..., None]) -> Any:
     """Make an intrinsic (columns, is_row, *arguments, like) of a function (outputs, *arguments)."""
 
+    @wraps(function)
     def both(emit: Emitter, columns: Any, is_row: Any, *arguments: Any) -> None:
-        row = emit.builder.icmp_signed("!=", is_row, INT64(0))
-        with emit.builder.if_else(row) as (of_row, of_block):
+        with emit.builder.if_else(emit.nonzero(is_row)) as (of_row, of_block):
             for branch, kind in ((of_row, True), (of_block, False)):
                 with branch:
                     function(Outputs(emit, columns, kind), *arguments[:-1])
 
-    own = list(inspect.signature(function).parameters)[1:]
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    names = ["emit", "columns", "is_row", *own, "like"]
-    parameters = [inspect.Parameter(name, kind) for name in names]
-    both.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    both.__name__, both.__doc__ = function.__name__, function.__doc__
-    return emitted(both)
+    return emitted(both, ["columns", "is_row", *names_of(function)[1:], "like"])
 
 
 @on_outputs
@@ -125,26 +111,19 @@ def softmax(outputs: Outputs, a, z, log_sum) -> None:
 def integrals(outputs: Outputs, activation, total, z, a) -> None:
     """total = sum of F(z), with F' = f; 0 where the table has none. Softmax has its own."""
 
-    def total_of(name: str) -> Callable[[], None]:
-        formula = vectors.ACTIVATIONS[name].integral
+    def total_of(name: str) -> None:
+        formula, sums = vectors.ACTIVATIONS[name].integral, [outputs.emit.number(0)]
+        if formula is not None:
+            sums = outputs.over([z, a], [SUM], lambda _, z, a: [formula(z, a)])
+        outputs.store(sums[0], total)
 
-        def instructions() -> None:
-            if formula is None:
-                outputs.store(outputs.emit.number(0), total)
-                return
-            (found,) = outputs.over([z, a], [SUM], lambda _, z, a: [formula(z, a)])
-            outputs.store(found, total)
-
-        return instructions
-
-    cases = {row.code: total_of(name) for name, row in ACTIVATIONS.items()}
-    by_code(outputs.emit, activation, cases)
+    by_name(outputs.emit, activation, ACTIVATIONS, total_of)
 
 
 @on_outputs
 def squared_errors(outputs: Outputs, a, y, dz, factor, cost, is_softmax) -> None:
     """cost = sum (a - y)^2, dz = factor dC/da = 2 factor (a - y); for softmax dz = factor dC/dz."""
-    factor, builder = outputs.load(factor), outputs.emit.builder
+    factor, emit = outputs.load(factor), outputs.emit
 
     def error(_: Number, __: Number, a: Number, y: Number) -> list[Number]:
         delta = 2 * factor * (a - y)
@@ -152,7 +131,7 @@ def squared_errors(outputs: Outputs, a, y, dz, factor, cost, is_softmax) -> None
 
     total, mean = outputs.over([dz, a, y], [SUM, SUM], error)
     outputs.store(total, cost)
-    with builder.if_then(builder.icmp_signed("!=", is_softmax, INT64(0))):
+    with emit.builder.if_then(emit.nonzero(is_softmax)):
         # da_j/dz_i = a_j (delta_ij - a_i)
         outputs.over([dz, a], [], lambda _, delta, a: [(delta - mean) * a])
 
@@ -163,9 +142,9 @@ def matching_costs(outputs: Outputs, z, a, y, dz, factor, cost, sums_targets) ->
 
     cost : on entry sum F(z), with F' = f, or for softmax log sum e^z
     """
-    factor = outputs.load(factor)
+    factor, emit = outputs.load(factor), outputs.emit
     total, yz = outputs.over([y, z], [SUM, SUM], lambda _, y, z: [y, y * z])
-    whole = outputs.choose(sums_targets, total, outputs.emit.number(1))
+    whole = total.where(emit.nonzero(sums_targets), emit.number(1))
     outputs.store(whole * outputs.load(cost) - yz, cost)
     outputs.over([dz, a, y], [], lambda _, __, a, y: [factor * (whole * a - y)])
 
@@ -177,20 +156,18 @@ def mark_hits(outputs: Outputs, a, y, hits) -> None:
     A single output says yes from 1/2 up.
     """
     emit = outputs.emit
-    one, zero = emit.number(1), emit.number(0)
+    one, zero, late = emit.number(1), emit.number(0), emit.number(math.inf)
 
     def largest(_: Number, a: Number, y: Number) -> list[Number]:
         return [one.where(a.compare("!=", a), zero), a, y]
 
     def first(j: Number, a: Number, y: Number) -> list[Number]:
-        late = emit.number(math.inf)
         return [j.where(a.compare("==", best), late), j.where(y.compare("==", most), late)]
 
     is_nan, best, most = outputs.over([a, y], [LARGEST] * 3, largest)
     found, wanted = outputs.over([a, y], [SMALLEST] * 2, first)
     single = emit.builder.icmp_signed("==", outputs.columns, INT64(1))
-    single = emit.builder.zext(single, INT64)
-    found = outputs.choose(single, one.where(best.compare(">=", 0.5), zero), found)
-    wanted = outputs.choose(single, one.where(most.compare(">=", 0.5), zero), wanted)
+    found = one.where(best.compare(">=", 0.5), zero).where(single, found)
+    wanted = one.where(most.compare(">=", 0.5), zero).where(single, wanted)
     hit = one.where(found.compare("==", wanted), zero)
     outputs.store(zero.where(is_nan.compare("==", 1), hit), hits)

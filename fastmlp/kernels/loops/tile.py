@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import Any
 
-from llvmlite import ir
 from numba.core import cgutils
 
+from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter
-from fastmlp.kernels.llvm.intrinsics import (
-    accumulate,
-    by_code,
-    counted_loop,
-    emitted,
-    item_bytes,
-    vector_lanes,
-)
+from fastmlp.kernels.llvm.intrinsics import emitted, item_bytes, vector_lanes
 from fastmlp.kernels.memory.tuning import TILE_ROWS, TILE_VECTORS
 
 # Heights of tiles by their width in vectors; rows that are left over take lower ones
@@ -33,7 +27,7 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
         p_now, q_now = now
         if width > 1:  # a slim tile has no load to spare
             emit.prefetch(emit.at(p_now, height, p_row))
-        q_row = [emit.load(emit.at(q_now, 0, q_k, j * emit.count)) for j in range(width)]
+        q_row = [emit.load(emit.at(q_now, 0, q_k, j)) for j in columns]
         totals = []
         for i in range(height):
             p_value = emit.broadcast_from(emit.at(p_now, i, p_row))
@@ -46,15 +40,14 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
         ends = builder.icmp_signed("==", into_run, emit.whole(0))
         return builder.add(p_k, builder.select(ends, p_jump, emit.whole(0)))
 
-    start = emit.pointer(c)
-    positions = [
-        emit.at(start, i, c_row, j * emit.count) for i in range(height) for j in range(width)
-    ]
+    start, columns = emit.pointer(c), range(0, width * emit.count, emit.count)
+    positions = [emit.at(start, i, c_row, j) for i in range(height) for j in columns]
     for position in positions:
         emit.prefetch(position)
     pointers = [(emit.pointer(p), p_advance, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
     zeros = [emit.constant(0.0)] * (height * width)
-    accumulate(emit, positions, counted_loop(emit, length, pointers, zeros, body), beta)
+    sums = intrinsics.counted_loop(emit, length, pointers, zeros, body)
+    intrinsics.accumulate(emit, positions, sums, beta)
 
 
 @emitted
@@ -63,18 +56,11 @@ def multiply_tile(
 ) -> None:
     """`multiply` for one tile, of a height in HEIGHTS, of TILE_VECTORS vectors or, slim, of one."""
     args = (c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta)
-    builder = emit.builder
-
-    def of_width(width: int) -> None:
-        heights = {n: lambda n=n: _emit_tile(emit, n, width, args) for n in HEIGHTS[width]}
-        by_code(emit, height, heights)
-
-    slim = builder.icmp_signed("!=", is_slim, ir.Constant(is_slim.type, 0))
-    with builder.if_else(slim) as (narrow, wide):
-        with narrow:
-            of_width(1)
-        with wide:
-            of_width(TILE_VECTORS)
+    with emit.builder.if_else(emit.nonzero(is_slim)) as (narrow, wide):
+        for branch, width in ((narrow, 1), (wide, TILE_VECTORS)):
+            heights = {n: partial(_emit_tile, emit, n, width, args) for n in HEIGHTS[width]}
+            with branch:
+                intrinsics.by_code(emit, height, heights)
 
 
 @jit

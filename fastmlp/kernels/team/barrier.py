@@ -50,32 +50,26 @@ system_call: Any = types.ExternalFunction("syscall", types.int64(*[types.int64] 
 @emitted
 def atomic_add(emit: Emitter, address, value) -> int:
     """Add to the int64 at an address, in one order for all threads; return what was there."""
-    position = emit.pointer(address)
-    return emit.builder.atomic_rmw("add", position, value, "seq_cst")
+    return emit.builder.atomic_rmw("add", emit.pointer(address), value, "seq_cst")
 
 
 @emitted
 def atomic_or(emit: Emitter, address, value) -> int:
     """Set bits of the int64 at an address, in one order for all threads; return what was there."""
-    position = emit.pointer(address)
-    return emit.builder.atomic_rmw("or", position, value, "seq_cst")
+    return emit.builder.atomic_rmw("or", emit.pointer(address), value, "seq_cst")
 
 
 @emitted
 def atomic_load(emit: Emitter, address) -> int:
     """Return the int64 at an address as it is now; nothing that follows is read before it."""
-    position = emit.pointer(address)
-    return emit.builder.load_atomic(position, "acquire", 8, typ=INT64)
+    return emit.builder.load_atomic(emit.pointer(address), "acquire", 8, typ=INT64)
 
 
 @emitted
 def pause(emit: Emitter) -> None:
     """Tell the processor that this thread is only waiting."""
     if IS_X86:
-        hint = ir.FunctionType(ir.VoidType(), [])
-        module = emit.builder.module
-        callee = cgutils.get_or_insert_function(module, hint, "llvm.x86.sse2.pause")
-        emit.builder.call(callee, [])
+        emit.function("llvm.x86.sse2.pause", ir.VoidType())
 
 
 @emitted
@@ -85,9 +79,7 @@ def nanoseconds(emit: Emitter) -> int:
     found = cgutils.alloca_once(builder, INT64, size=2)
 
     def read(name: str, *arguments: Any) -> tuple[Any, Any]:
-        kind = ir.FunctionType(INT32, [*(a.type for a in arguments), found.type])
-        function = cgutils.get_or_insert_function(builder.module, kind, name)
-        builder.call(function, [*arguments, found])
+        emit.function(name, INT32, *arguments, found)
         return builder.load(found), builder.load(builder.gep(found, [INT64(1)]))
 
     if sys.platform == "win32":
