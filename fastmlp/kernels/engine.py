@@ -204,30 +204,24 @@ class Engine:
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
         self.job["labels"] = self.job["targets"] = 0
         more = 2 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
-        self.job["table"] = (table := table_of(scale, self._dtype)).ctypes.data
-        by_sample = {"addresses": addresses_of(images, order, more), "order": order}
-        by_sample |= {"factors": factors, "costs": costs, "hits": hits}
-        if y.ndim == 1:
-            by_sample["labels"] = y
-        else:
-            self.job["targets"] = y.ctypes.data
+        self.job["samples"], self.job["ready"] = len(order), 0
+        arrays = {"addresses": addresses_of(images, order, more), "order": order}
+        arrays |= {"costs": costs, "hits": hits}
+        arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
+        arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
+        records.point(self.job, **arrays)
         by_samples = self.plan.kind == records.BY_SAMPLES and not self._source[1]
         function, done = "train_by_samples" if by_samples else "train", 0
         while done < len(own):
             size, steps = self.team.next(len(own) - done)
             if is_trace:  # by samples, one member has all of them
                 size, steps = 1 if by_samples else self.threads, len(own)
-            began, first = perf_counter(), done * self.batch_size
-            for name, array in by_sample.items():
-                self.job[name] = array.ctypes.data + first * array.itemsize
-            self.job["coefficients"] = own[done:].ctypes.data
-            self.job["steps"] = steps
-            self.job["samples"] = min(steps * self.batch_size, len(order) - first)
+            began = perf_counter()
+            self.job["first_step"], self.job["steps"] = done, steps
             run(function, self.job, self._records, size, self._dtype)
             if not is_trace:
                 self.team.record(size, steps, perf_counter() - began)
             done += steps
-        del table
         first_samples = np.arange(len(own)) * self.batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 

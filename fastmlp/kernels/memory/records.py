@@ -81,7 +81,9 @@ JOB = np.dtype(
         ("cost", "i8"),  # code; train, as all that follows
         ("optimizer", "i8"),  # code
         ("batch_size", "i8"),
-        ("steps", "i8"),
+        ("first_step", "i8"),  # of those that are taken now, counted from the start of the order
+        ("steps", "i8"),  # how many are taken now
+        ("ready", "i8"),  # members for which the first step is prepared; written by a team, too
         ("coefficients", "i8"),  # -> float64 (steps, 2, coefficient_count): of weights, of biases
         ("coefficient_count", "i8"),  # COEFFICIENTS for general optimisers
         ("order", "i8"),  # -> int64 (samples,)

@@ -90,12 +90,14 @@ def train_by_samples(
     """One step for each row of coefficients, with one barrier."""
     job, base, own = job_at(job_address), layers_at(layers_address, count), member + 1
     layers, last = layers_at(layers_address + own * count * LAYER_BYTES, count), count - 1
-    for l in range(count if member > 0 else 0):
-        copy_parameters(layers[l], base[l], like)
     first, end = share(job.slices, member, members)
-    load_slices(job, layers[0].inputs, 0, own, first, end, like)
-    wait(barrier, members)
-    for step in range(job.steps):
+    first_step, last_step = job.first_step, job.first_step + job.steps
+    if job.ready != members:
+        for l in range(count if member > 0 else 0):
+            copy_parameters(layers[l], base[l], like)
+        load_slices(job, layers[0].inputs, first_step, own, first, end, like)
+        wait(barrier, members)
+    for step in range(first_step, last_step):
         position, batch = batch_at(job, step)
         begin, rows = samples_of(job, batch, first, end)
         for l in range(last):
@@ -125,6 +127,8 @@ def train_by_samples(
             g, b = gradients_at(job, layer, step, 0, like)
             take_step(job, step, batch, layer.w, layer.w_state, g, weights, WEIGHTS, scratch, like)
             take_step(job, step, batch, layer.b, layer.b_state, b, biases, BIASES, scratch, like)
+    if member == 0:
+        job.ready = members
 
 
 @jit

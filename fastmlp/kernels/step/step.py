@@ -42,9 +42,11 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
     own = member + 1 if apart else 0
     layers = layers_at(layers_address + own * count * LAYER_BYTES, count)
     inputs, top, below = layers[0].inputs, layers[last], layers[max(last - 1, 0)]
-    prepare_images(job, inputs, 0, own, member, members, like)
-    wait(barrier, members)
-    for step in range(job.steps):
+    first_step, end = job.first_step, job.first_step + job.steps
+    if job.ready != members:
+        prepare_images(job, inputs, first_step, own, member, members, like)
+        wait(barrier, members)
+    for step in range(first_step, end):
         position, batch = batch_at(job, step)
         for l in range(last):
             if l == 0 and job.images_as != DENSE:
@@ -92,3 +94,5 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
         if not apart:
             prepare_images(job, inputs, step + 1, own, member, members, like)
             wait(barrier, members)
+    if member == 0:
+        job.ready = members
