@@ -203,7 +203,7 @@ class Engine:
         # labels in the order: looked up one by one in the step, each would miss the cache
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
         self.job["labels"] = self.job["targets"] = 0
-        more = 2 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
+        more = 3 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
         self.job["samples"], self.job["ready"] = len(order), 0
         arrays = {"addresses": addresses_of(images, order, more), "order": order}
         arrays |= {"costs": costs, "hits": hits}

@@ -7,16 +7,20 @@ two chunks of steps.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from time import perf_counter
 
-# Seconds of the steps between two choices, and of those that try another size
+# Seconds of a chunk of steps, and of the two that try another size: the first of them brings its
+# memory to other cores, and is not judged
 CHUNK, TRIAL = 5e-3, 1e-3
-# Seconds from one trial to the next: at first, and at most; twice as long after each in vain
-SHORTEST, LONGEST = 0.02, 0.5
+# Seconds from one trial to the next: at first, and at most. Each in vain makes it twice as long, or
+# 8 times where the size that was tried is far worse
+SHORTEST, LONGEST = 0.02, 1.0
+FAR_WORSE = 1.5
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
 # much less: closer ones differ by chance
-WORSE, BETTER = 1.2, 0.95
+WORSE, BETTER = 1.2, 0.97
 
 
 class TeamSize:
@@ -39,41 +43,49 @@ class TeamSize:
             most = most // 2
             sizes.add(most)
         self._sizes = [first] if fixed else sorted(sizes)
-        self._seconds: dict[int, float] = {}  # of a step, by size, when it was last measured
-        self._lowest = float("inf")  # of the present size since it was chosen
+        self._step = 0.0  # seconds of a step of the present size, in its last chunk
+        self._lowest = math.inf  # since it was chosen
+        self._unjudged = 2  # chunks that follow a change of size, or the start
         self._trials: list[int] = []
-        self._wait, self._next_trial = SHORTEST, 0.0
+        self._wait, self._next_trial = SHORTEST, clock() + SHORTEST
         self._members = self._steps = 0
 
     def next(self, left: int) -> tuple[int, int]:
         """Return (members, steps) of the next chunk, of the steps that are left."""
-        size = self._trials[0] if self._trials else self.size
-        wanted = TRIAL if self._trials else CHUNK
-        step = self._seconds.get(size) or self._seconds.get(self.size)
-        # a first chunk of one step says how long one takes
-        return size, min(left, 1 if step is None else max(1, int(wanted / step)))
+        size, seconds = (self._trials[0], TRIAL) if self._trials else (self.size, CHUNK)
+        # the first chunk has one step, which shows how long one takes
+        wanted = int(seconds / self._step) if self._step else 1
+        return size, min(left, max(1, wanted))
 
     def record(self, size: int, steps: int, seconds: float) -> None:
         """Store how long a chunk took, and choose from what is known."""
-        now, step = self._clock(), seconds / steps
-        is_first = size not in self._seconds
-        self._seconds[size] = step
+        step = seconds / steps
         self._members, self._steps = self._members + size * steps, self._steps + steps
-        if self._trials:
-            self._trials.remove(size)
-            if step < BETTER * self._seconds[self.size]:
-                self.size, self._lowest, self._wait = size, step, SHORTEST
-                self._trials = []
-            elif not self._trials:
-                self._wait, self._lowest = min(2 * self._wait, LONGEST), self._seconds[self.size]
-            self._next_trial = now + self._wait
-            return
-        is_worse = step > WORSE * self._lowest
-        self._lowest = min(self._lowest, step)
-        if not is_first and len(self._sizes) > 1 and (is_worse or now >= self._next_trial):
-            number = self._sizes.index(self.size)
-            self._trials = self._sizes[max(number - 1, 0) : number + 2]
-            self._trials.remove(self.size)
+        self._unjudged -= 1
+        if self._unjudged >= 0:
+            self._step = step if size == self.size else self._step
+        elif self._trials:
+            self._judge_trial(step)
+        else:
+            is_worse = step > WORSE * self._lowest
+            self._step, self._lowest = step, min(self._lowest, step)
+            if len(self._sizes) > 1 and (is_worse or self._clock() >= self._next_trial):
+                number = self._sizes.index(self.size)
+                self._trials = self._sizes[max(number - 1, 0) : number + 2]
+                self._trials.remove(self.size)
+                self._unjudged = 1
+
+    def _judge_trial(self, step: float) -> None:
+        """Change to the size that was tried if it is better, or try the next."""
+        tried = self._trials.pop(0)
+        self._unjudged = 1
+        if step < BETTER * self._step:
+            self.size, self._step, self._lowest = tried, step, math.inf
+            self._trials, self._wait, self._unjudged = [], SHORTEST, 0
+        elif not self._trials:
+            longer = 8 if step > FAR_WORSE * self._step else 2
+            self._wait, self._lowest = min(longer * self._wait, LONGEST), math.inf
+        self._next_trial = self._clock() + self._wait
 
     def mean(self) -> float:
         """Return the mean size over the steps since the last call of this function."""

@@ -25,6 +25,7 @@ from fastmlp.kernels.loops.bits import list_capacity
 from fastmlp.kernels.loops.elementwise import clear
 from fastmlp.kernels.memory.records import (
     BY_PAIR,
+    COLUMNS,
     job_at,
     layer_at,
     numbers_at,
@@ -100,8 +101,9 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
         dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else one
         word = numbers_at(words_at(job, step, i), last, np.int64(0))
         images = job.addresses + (position + i) * 8
-        # their words are made next; prefetched earlier, half of them would be evicted before
-        following = images + job.batch_size * 8
+        # their words are made next: before the next barrier, which is one step later with one
+        # barrier a step. Prefetched earlier, half of them would be evicted before
+        following = images + (2 if layer.cut == COLUMNS else 1) * job.batch_size * 8
         for pair in range(first, last):
             prefetch_pixels(following, pair)
             if word[pair] != 0 or beta != one:
