@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.memory import records
-from fastmlp.kernels.memory.panels import round_up, zeros_apart
+from fastmlp.kernels.memory.panels import round_up, vector_size, zeros_apart
 
 BYTES = np.dtype(np.uint8)
 
@@ -52,12 +52,12 @@ def exchanged(
     """Return the memory through which members exchange sums in two steps, the job's `partials`."""
     if job["plan"] == records.COLUMNS_THEN_ROWS:
         below, top = layers
-        shape = (2, int(below["panels"]), int(job["batch_size"][0]), int(top["width"]))
-        memory = zeros_apart(1, shape, dtype)
+        blocks = round_up(int(job["batch_size"][0]), vector_size(dtype)) * int(top["outputs"])
+        memory = zeros_apart(2 * int(below["panels"]), (blocks * dtype.itemsize,), BYTES)
     else:
         sizes = [round_up(arrays["w"].nbytes + arrays["b"].nbytes, 64) for arrays in buffers]
         layers["gradient"] = np.cumsum([0, *sizes[:-1]])
         memory = zeros_apart(2 * int(job["slices"][0]), (sum(sizes),), BYTES)
-        job["partial_bytes"] = memory.strides[0]
+    job["partial_bytes"] = memory.strides[0]
     records.point(job, partials=memory)
     return memory

@@ -95,11 +95,11 @@ JOB = np.dtype(
         ("x", "i8"),  # -> two minibatches (2, B, I) of dense images, or two for each member
         ("x_bytes", "i8"),  # between those of two members
         ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS or BY_SAMPLES
-        # -> columns, then rows: terms of z of the last layer (2, panels below, B, O); by samples:
+        # -> columns, then rows: terms of z of the last layer (2, panels below, blocks); by samples:
         # gradients of all parameters (2, slices, ...)
         ("partials", "i8"),
         ("slices", "i8"),  # of a minibatch, by samples
-        ("partial_bytes", "i8"),  # between the gradients of two slices
+        ("partial_bytes", "i8"),  # between those of two panels, or of two slices
     ]
 )
 

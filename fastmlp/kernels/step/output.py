@@ -63,15 +63,22 @@ def prefetch_row(x, inputs, run, jump, like):
         x += (columns + jump) * size
 
 
+@jit
+def block_of(block, z, z_row, columns, rows, like):
+    """Return the address of z as a block (see `loops.costs`): of some rows, or of a single one."""
+    lanes = vector_lanes(like)
+    if rows == 1:
+        return z
+    transpose(block, lanes, z, z_row, lanes, (columns + lanes - 1) // lanes * lanes, like)
+    return block
+
+
 @shared
-def judge_rows(
-    job_address, layer_address, z, z_row, scratch, i, rows, position, is_mine, like: float
-):
+def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, like: float):
     """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
 
     is_mine : not 0 if this member writes costs and hits
-    z : address of the first of these rows, at most as many as a vector has lanes, whose samples
-        begin at `position` of the order; squares of vectors are read
+    z : address of the block of these rows, whose samples begin at `position` of the order
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
@@ -81,30 +88,29 @@ def judge_rows(
     y, factor = scratch, scratch + block
     cost, hits, zeros = factor + wide * size, factor + 2 * wide * size, factor + 3 * wide * size
     a_rows, dz_rows = layer.a + i * layer.a_row * size, layer.dz + i * layer.a_row * size
-    z_t, a, dz, tile, tile_columns = z, a_rows, dz_rows, 1, used
+    a, dz, tile, tile_columns = a_rows, dz_rows, 1, used
     if lanes > 1:
-        z_t = zeros + used * size
-        a, dz, tile, tile_columns = z_t + block, z_t + 2 * block, columns, lanes
-        transpose(z_t, lanes, z, z_row, lanes, used, like)
+        a, dz = zeros + used * size, zeros + used * size + block
+        tile, tile_columns = columns, lanes
     gather_targets(job, y, columns, rows, lanes, position, like)
     factors, own = numbers_at(job.factors, job.samples, like), numbers_at(factor, wide, like)
     for r in range(wide):  # of a row, one factor in all lanes
         own[r] = factors[position + min(r, rows - 1)]
     if f == SOFTMAX:
-        costs.softmax(columns, is_row, a, z_t, cost, like)
+        costs.softmax(columns, is_row, a, z, cost, like)
     else:
         clear(zeros, 0, 1, used, like)
-        activate(f, a, lanes, a, z_t, lanes, zeros, tile, tile_columns, like)
+        activate(f, a, lanes, a, z, lanes, zeros, tile, tile_columns, like)
     if job.cost == SQUARED_ERROR:
         costs.squared_errors(columns, is_row, a, y, dz, factor, cost, int(f == SOFTMAX), like)
         if f != SOFTMAX:  # dC/dz = dC/da f'(z)
-            kept = z_t if keeps_z(f) else a
+            kept = z if keeps_z(f) else a
             times_slope(f, dz, lanes, kept, lanes, tile, tile_columns, like)
     else:
         if f != SOFTMAX:
-            costs.integrals(columns, is_row, f, cost, z_t, a, like)
+            costs.integrals(columns, is_row, f, cost, z, a, like)
         sums = f == SOFTMAX and job.cost == CROSS_ENTROPY
-        costs.matching_costs(columns, is_row, z_t, a, y, dz, factor, cost, int(sums), like)
+        costs.matching_costs(columns, is_row, z, a, y, dz, factor, cost, int(sums), like)
     if is_mine != 0:
         costs.mark_hits(columns, is_row, a, y, hits, like)
         cost_of, is_hit = numbers_at(cost, rows, like), numbers_at(hits, rows, like)
@@ -137,34 +143,40 @@ def gather_targets(job, block, columns, rows, lanes, position, like):
 
 
 @jit
-def partial_at(job, layer, below, step, panel, like):
-    """Return the address of what a panel of the layer below adds to z in a step, `(B, O)`."""
-    size = job.batch_size * layer.width * item_bytes(like)
-    return job.partials + (step % 2 * below.panels + panel) * size
+def partial_at(job, layer, below, step, panel, i, like):
+    """Return the address of what a panel of the layer below adds to the block of rows i, …."""
+    offset = i * layer.outputs * item_bytes(like)
+    return job.partials + (step % 2 * below.panels + panel) * job.partial_bytes + offset
 
 
 @jit
-def add_panel(layer, below, panel, i, rows, z, like):
-    """z += a w of some rows and a panel of the layer below, or z = a w + b of its first panel."""
+def add_panel(layer, below, panel, i, rows, z, beta, like):
+    """z = beta z + a w of some rows and a panel of the layer below; + b with its first panel."""
     columns, width = panel_columns(layer, 0, like), below.width
     a, w = below.a + row_offset(below, panel, i, like), weight_offset(layer, 0, panel * width, like)
-    length, beta = min(width, below.outputs - panel * width), type(like)(panel > 0)
     multiply(
-        z, layer.width, a, below.a_row, 1, 0, 0, layer.w + w, layer.w_row, rows, columns, length,
-        beta,
+        z, layer.width, a, below.a_row, 1, 0, 0, layer.w + w, layer.w_row, rows, columns,
+        min(width, below.outputs - panel * width), beta,
     )  # fmt: skip
     if panel == 0:
         activate(IDENTITY, z, layer.width, z, z, layer.width, layer.b, rows, columns, like)
 
 
 @jit
-def partial_outputs(job, layer, below, step, batch, member, members, like):
+def partial_outputs(job, layer, below, step, batch, scratch, member, members, like):
     """Write what each of a member's panels of the layer below adds to z of the last layer."""
+    size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
     first, last = share(below.panels, member, members)
+    z, block = scratch, scratch + lanes * layer.width * size
     for panel in range(first, last):
-        z, columns = partial_at(job, layer, below, step, panel, like), panel_columns(layer, 0, like)
-        clear(z, layer.width, batch, columns, like)
-        add_panel(layer, below, panel, 0, batch, z, like)
+        for i in range(0, batch, lanes):
+            rows = min(lanes, batch - i)
+            add_panel(layer, below, panel, i, rows, z, zero, like)
+            found = block_of(block, z, layer.width, layer.outputs, rows, like)
+            target, count = partial_at(job, layer, below, step, panel, i, like), layer.outputs
+            # a row takes whole vectors, which are no more than its block
+            copy(target, lanes, found, lanes, count if rows > 1 else (count + lanes - 1) // lanes,
+                 lanes, like)  # fmt: skip
 
 
 @jit
@@ -173,23 +185,24 @@ def output_of_partials(job, layer, below, step, batch, scratch, member, members,
 
     Each member computes them for all rows, and writes the costs and hits of some.
     """
-    size, lanes, columns = item_bytes(like), vector_lanes(like), panel_columns(layer, 0, like)
-    position, z, z_row = step * job.batch_size, scratch, layer.width
+    size, lanes, columns = item_bytes(like), vector_lanes(like), layer.outputs
+    position, z = step * job.batch_size, scratch
     first, last = share(below.panels, member, members)
     for panel in range(below.panels):
         if not first <= panel < last:
-            p = partial_at(job, layer, below, step, panel, like)
-            prefetch_lines(p, batch * z_row * size)
+            p = partial_at(job, layer, below, step, panel, 0, like)
+            prefetch_lines(p, batch * columns * size)
     for i in range(0, batch, lanes):
-        rows, offset = min(lanes, batch - i), i * layer.width * size
+        rows = min(lanes, batch - i)
+        vectors = columns if rows > 1 else (columns + lanes - 1) // lanes
         for panel in range(below.panels):
-            p = partial_at(job, layer, below, step, panel, like) + offset
+            p = partial_at(job, layer, below, step, panel, i, like)
             if panel == 0:
-                copy(z, z_row, p, z_row, rows, columns, like)
+                copy(z, lanes, p, lanes, vectors, lanes, like)
             else:
-                add(z, z_row, p, z_row, rows, columns, like)
-        blocks, is_mine = scratch + lanes * z_row * size, int(i // lanes % members == member)
-        judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, is_mine, like)
+                add(z, lanes, p, lanes, vectors, lanes, like)
+        blocks, is_mine = scratch + lanes * layer.width * size, int(i // lanes % members == member)
+        judge(job, layer, z, blocks, i, rows, position + i, is_mine, like)
 
 
 @jit
@@ -213,9 +226,11 @@ def output(job, layer, below, position, x, x_row, run, jump, batch, scratch, mem
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), x + i * x_row * size
         for panel in range(below.panels if job.plan == COLUMNS_THEN_ROWS else 0):
-            add_panel(layer, below, panel, i, rows, z, like)
+            add_panel(layer, below, panel, i, rows, z, type(like)(panel > 0), like)
         for panel in range(layer.panels if job.plan != COLUMNS_THEN_ROWS else 0):
             z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
             columns = multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
             activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
-        judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, 1, like)
+        block = block_of(blocks, z, z_row, layer.outputs, rows, like)
+        own = blocks + lanes * z_row * size
+        judge(job, layer, block, own, i, rows, position + i, 1, like)

@@ -60,7 +60,7 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
                 wait(barrier, members)
 
         if apart:
-            partial_outputs(job, top, below, step, batch, member, members, like)
+            partial_outputs(job, top, below, step, batch, scratch, member, members, like)
             prepare_images(job, inputs, step + 1, own, member, members, like)
             wait(barrier, members)
             output_of_partials(job, top, below, step, batch, scratch, member, members, like)
