@@ -31,12 +31,14 @@ class Engine(Protocol):
     optimizer : its name; settings : those that differ from its defaults
     threads : the largest number of threads to use; None lets the backend choose
 
-    After training, `inputs` says how the first layer read the images. `slots` are the names of the
-    state arrays that the optimiser has for each parameter.
+    After training, `inputs` says how the first layer read the images. `plan_name` says how threads
+    share a step; "" if the backend has no plan. `slots` are the names of the state arrays that the
+    optimiser has for each parameter.
     """
 
     threads: int | None
     inputs: str
+    plan_name: str
     slots: tuple[str, ...]
 
     def __init__(
@@ -72,6 +74,10 @@ class Engine(Protocol):
         with the parameters before each step.
         first_step : how many steps the run has taken before, for optimisers that depend on it
         """
+        ...
+
+    def members(self) -> float | None:
+        """Return how many threads shared a step, on average since the last call, if it is known."""
         ...
 
     def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:

@@ -138,6 +138,7 @@ _TRAINING = (
 )
 
 _THREADS = (_option("--threads", None, "Of each implementation.", _COUNT),)
+_PLANS = (click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/dense]]..."),)
 _WORKLOADS = (
     click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/dense]]..."),
     _option("--rounds", None, "Processes of each, in turn. [3; 2 with --quick]", _COUNT),
@@ -176,7 +177,7 @@ TRAIN = _options(_DATA, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
 EVALUATE = _options(_MODEL, _DATA, _backend("compiled"), _JSON)
 PREDICT = _options(_MODEL, _IMAGES, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
-INFO = _options((_option("--measure", False, "Also measure its limits."),), _JSON)
+INFO = _options(_PLANS, (_option("--measure", False, "Also measure its limits."),), _JSON)
 WARMUP = _options((_DTYPE,), _JSON)
 VERIFY = _options(_CASES, _JSON)
 BENCH_EPOCHS = _options(_WORKLOADS, _AGAINST, _THREADS, _SAVED, _JSON)

@@ -160,13 +160,19 @@ def info(**given: Any) -> None:
     """Show the facts of this machine.
 
     These are processor, vectors, threads and their limits, versions, and the path of the cache;
-    with --measure also the speed of arithmetic and memory, and the time of a barrier.
+    with --measure also the speed of arithmetic and memory, and the time of a barrier. For a
+    network and its batch size, 784-128-10/64 for example, also how threads share a step.
     """
     from fastmlp import report
     from fastmlp.bench.machine import describe_machine
+    from fastmlp.bench.plans import describe_plan
 
     machine, screen = describe_machine(), Screen(given["json"])
     document, tables = asdict(machine), [report.machine_table(machine)]
+    if given["workloads"]:
+        plans = [describe_plan(name, machine.threads) for name in given["workloads"]]
+        document["plans"] = [asdict(plan) for plan in plans]
+        tables += [report.plans_table(plans)]
     if given["measure"]:
         from fastmlp.bench.limits import measure_limits
 

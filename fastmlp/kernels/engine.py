@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -47,7 +48,8 @@ class Engine:
     ) -> None:
         work = batch_size * sum(w.size for w in weights)
         self.threads = threads or available_threads()
-        self.team = TeamSize(self.threads, team_size(work, threads))
+        fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
+        self.team = TeamSize(self.threads, team_size(work, threads), fixed)
         self.inputs, self.batch_size = "dense", batch_size
         self._optimizer = OPTIMIZERS[optimizer]
         self._settings = self._optimizer.complete(settings)
@@ -55,6 +57,7 @@ class Engine:
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
         self.plan = plan or plan_of(sizes, batch_size, self._dtype)
+        self.plan_name = self.plan.name
         by_columns = self.plan.kind == records.BY_COLUMNS
         owners = [self.threads if by_columns else 1] * len(weights)
         if self.plan.kind == records.COLUMNS_THEN_ROWS:
@@ -147,6 +150,10 @@ class Engine:
         factors = np.repeat((steps / sizes).astype(self._dtype), self.batch_size)[: len(order)]
         own = self._optimizer.coefficients(self._settings, rates, first_step)
         return self._steps(images, y, order, factors, own, scale)
+
+    def members(self) -> float:
+        """Return how many members the team had, on average, since the last call."""
+        return self.team.mean()
 
     @quiet
     def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:

@@ -33,6 +33,7 @@ class Engine:
         self._optimizer = OPTIMIZERS[optimizer]
         self._settings = self._optimizer.complete(settings)
         self.threads, self.inputs, self.slots = threads, "dense", self._optimizer.slots
+        self.plan_name = ""
         self._w, self._b = [w.copy() for w in weights], [b.copy() for b in biases]
         self._state = {
             slot: ([np.zeros_like(w) for w in weights], [np.zeros_like(b) for b in biases])
@@ -72,6 +73,9 @@ class Engine:
                 correct += right
                 self._take_step(row)
         return costs, correct
+
+    def members(self) -> None:
+        """Return None: NumPy's BLAS does not tell how many threads it uses."""
 
     def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
         """Return what one step computes for these samples, at most a minibatch; nothing changes."""

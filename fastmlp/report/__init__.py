@@ -25,7 +25,7 @@ from fastmlp.report.documents import (
     to_json,
     training_document,
 )
-from fastmlp.report.machine import machine_table
+from fastmlp.report.machine import machine_table, plans_table
 from fastmlp.report.page import page
 from fastmlp.report.prediction import Prediction, prediction_view, predictions
 from fastmlp.report.text import class_names, duration, percent, reason
@@ -61,6 +61,7 @@ __all__ = [
     "kernels_tables",
     "limits_table",
     "machine_table",
+    "plans_table",
     "network_line",
     "page",
     "pass_line",

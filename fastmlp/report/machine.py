@@ -10,7 +10,10 @@ from rich.text import Text
 from fastmlp.report.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fastmlp.bench.machine import Machine
+    from fastmlp.bench.plans import SharedStep
 
 # The features that determine the width and the speed of vectors
 VECTOR_FEATURES = (
@@ -40,6 +43,18 @@ def machine_table(machine: Machine) -> Table:
         ("float32 kernels", kernels),
     ):
         table.add_row(name, Text(printable(value)))
+    return table
+
+
+def plans_table(plans: Sequence[SharedStep]) -> Table:
+    """Return a table of how threads share a step of each workload."""
+    table = Table(title=f"a step of a team of {plans[0].members}", title_justify="left")
+    for title in ("network / batch", "plan", "barriers", "cache lines that change cores"):
+        table.add_column(title, overflow="fold")
+    for plan in plans:
+        lines = ", ".join(f"{count:,} of {what}" for what, count in plan.lines.items() if count)
+        slices = f", {plan.slices} slices" if plan.slices > 1 else ""
+        table.add_row(plan.workload, plan.plan + slices, str(plan.barriers), lines or "none")
     return table
 
 

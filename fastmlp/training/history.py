@@ -26,7 +26,10 @@ class History:
     learning_rate : of the last step of the epoch
     epoch_seconds : of training only, without compilation and evaluation
     samples_per_second : in training
+    members : how many threads shared the steps, on average; None if it is not known. Their number
+        follows what pays: it falls beside a busy process
     compile_seconds : the time to compile or load the kernels before the first epoch
+    plan : how threads share a step: "by columns", "columns, then rows" or "by samples"
     inputs : how the first layer read the images: "sparse, 19.1% of the values are not zero"
     stopped : why training ended: "all 6 epochs done", "target accuracy 0.98 reached", "validation
         cost has not fallen since epoch 4", "a callback asked for it", "interrupted" (Ctrl-C),
@@ -42,9 +45,11 @@ class History:
     learning_rate: list[float] = field(default_factory=list)
     epoch_seconds: list[float] = field(default_factory=list)
     samples_per_second: list[float] = field(default_factory=list)
+    members: list[float | None] = field(default_factory=list)
     compile_seconds: float = 0.0
     backend: str = ""
     threads: int | None = None
+    plan: str = ""
     inputs: str = ""
     stopped: str = ""
     restored_epoch: int | None = None

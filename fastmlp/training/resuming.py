@@ -80,6 +80,9 @@ def restore_rest(
         for name, value in facts["history"].items():
             if name not in ("compile_seconds", "threads"):
                 setattr(run.history, name, value)
+        # earlier versions did not count them
+        unknown = len(run.history) - len(run.history.members)
+        run.history.members = [*run.history.members, *[None] * unknown]
         generator.bit_generator.state = facts["generator"]
         if isinstance(plan, Halving):
             plan.factor = float(facts["halving"]["factor"])

@@ -194,7 +194,8 @@ class Run:
     def record(self, done: Done, judged: Evaluation | None) -> None:
         """Add an epoch to the history, and keep its parameters as good ones."""
         history = self.history
-        history.inputs = self.engine.inputs
+        history.inputs, history.plan = self.engine.inputs, self.engine.plan_name
+        history.members.append(self.engine.members())
         history.train_cost.append(done.cost)
         history.train_accuracy.append(done.accuracy)
         history.learning_rate.append(done.rate)

@@ -24,10 +24,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastmlp.kernels.memory.panels import vector_size
+from fastmlp.kernels.memory.panels import panel_width, round_up, vector_size
 from fastmlp.kernels.memory.records import BY_COLUMNS, BY_SAMPLES, COLUMNS_THEN_ROWS
-from fastmlp.kernels.memory.tuning import MOST_SLICES, PANEL_VECTORS, SLICE
+from fastmlp.kernels.memory.tuning import MOST_SLICES, PANEL_VECTORS, PART, SLICE
 
+WORD_BYTES = 8
 NAMES = {
     BY_COLUMNS: "by columns",
     COLUMNS_THEN_ROWS: "columns, then rows",
@@ -42,6 +43,44 @@ class Plan:
     kind: int
     slices: int = 1
 
+    @property
+    def name(self) -> str:
+        """What the kind is called."""
+        return NAMES[self.kind]
+
+    def barriers(self, layers: int) -> int:
+        """Return the barriers of a step: one, or behind each forward, delta and the update."""
+        return 2 * layers if self.kind == BY_COLUMNS else 1
+
+    def lines(
+        self, sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool, members: int
+    ) -> dict[str, int]:
+        """Return how many cache lines a member reads in a step that others wrote, by contents.
+
+        A model: shares are equal, and a line that was read stays in the cache during a step.
+        sparse : whether the first layer leaves out the zeros of its images, by pairs of pixels
+        """
+        item, vector = dtype.itemsize, vector_size(dtype)
+        words = -(-sizes[0] // 2) * -(-batch_size // PART) * WORD_BYTES
+        wide = [round_up(size, vector) * item for size in sizes]
+        if self.kind == BY_SAMPLES:
+            parameters = sum(
+                round_up(i + 1, vector) * o for i, o in zip(sizes, wide[1:], strict=False)
+            )
+            found = {"gradients": self.slices * parameters}
+        elif self.kind == COLUMNS_THEN_ROWS:
+            blocks = round_up(batch_size, vector) * sizes[-1] * item
+            terms = -(-sizes[1] // panel_width(sizes[1], dtype, 2)) * blocks
+            found = {"terms of z": terms, "words": words if sparse else 0}
+        else:
+            found = {
+                "images": words if sparse else batch_size * wide[0],
+                "outputs": batch_size * sum(wide[1:-1]),
+                "deltas": batch_size * sum(wide[2:]),
+                "weights": sum(i * o for i, o in zip(sizes[1:], wide[2:], strict=False)),
+            }
+        return {what: size * (members - 1) // members // 64 for what, size in found.items()}
+
 
 def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype) -> Plan:
     """Return the plan for a network of such layer sizes; by samples is for dense images only."""
@@ -50,7 +89,7 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype) -> Plan:
         return Plan(COLUMNS_THEN_ROWS)
     parameters = sum(i * o + o for i, o in pairwise(sizes))
     slices = min(MOST_SLICES, batch_size // SLICE)
-    # each member reads the gradients of all slices: 2 parameters for each of two
+    # twice the parameters are read, and outputs and deltas are not
     pays = 2 * parameters < 2.5 * batch_size * sum(hidden)
     if len(hidden) > 1 and slices > 1 and pays:
         return Plan(BY_SAMPLES, slices)

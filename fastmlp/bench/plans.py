@@ -1,0 +1,40 @@
+"""How threads share a training step of a workload, for `fastmlp info NETWORK/BATCH`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastmlp.bench.workload import parse
+from fastmlp.kernels.team.plan import plan_of
+
+
+@dataclass(frozen=True)
+class SharedStep:
+    """The plan of a workload in float32, with its costs in a team of so many members.
+
+    barriers : of a step; slices : of a minibatch, by samples
+    lines : cache lines that a member reads in a step and others wrote, by what they hold
+    """
+
+    workload: str
+    plan: str
+    members: int
+    barriers: int
+    slices: int
+    lines: dict[str, int]
+
+
+def describe_plan(name: str, threads: int) -> SharedStep:
+    """Return the plan of the workload of a name. Raises ArgumentError for other names.
+
+    Its input is taken as dense, or, of a workload on images (784 inputs), as sparse. A single
+    thread is shown as a team of two, as one shares nothing.
+    """
+    work, dtype, members = parse(name), np.dtype(np.float32), max(2, threads)
+    plan = plan_of(work.sizes, work.batch_size, dtype)
+    sparse = work.sizes[0] == 784 and not work.dense and len(work.sizes) > 2
+    lines = plan.lines(work.sizes, work.batch_size, dtype, sparse, members)
+    barriers = plan.barriers(len(work.sizes) - 1)
+    return SharedStep(work.name, plan.name, members, barriers, plan.slices, lines)

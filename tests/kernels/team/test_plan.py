@@ -1,0 +1,168 @@
+"""How a team shares a step: which plan, its barriers, and the same bits for every assignment."""
+
+import hashlib
+import itertools
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.functions import ACTIVATIONS
+from fastmlp.kernels import launch
+from fastmlp.kernels.engine import Engine
+from fastmlp.kernels.memory.panels import vector_size
+from fastmlp.kernels.memory.records import BY_COLUMNS, BY_SAMPLES, COLUMNS_THEN_ROWS
+from fastmlp.kernels.team.barrier import ARRIVED
+from fastmlp.kernels.team.plan import NAMES, Plan, plan_of
+
+SINGLE = np.dtype(np.float32)
+ROWS = {
+    ((784, 128, 10), 64): COLUMNS_THEN_ROWS,
+    ((784, 128, 10), 32): COLUMNS_THEN_ROWS,
+    ((784, 16, 16, 10), 10): BY_COLUMNS,
+    ((784, 16, 16, 10), 1): BY_COLUMNS,
+    ((784, 512, 512, 10), 128): BY_COLUMNS,
+    ((784, 1024, 1024, 10), 512): BY_COLUMNS,
+    ((28, 64, 64, 2), 256): BY_SAMPLES,
+    ((54, 100, 7), 200): COLUMNS_THEN_ROWS,
+    ((30, 100, 2), 32): COLUMNS_THEN_ROWS,
+}
+# sizes, batch size: of each plan, with whole panels and others, and slices of different sizes
+NETWORKS = [
+    ((40, 10), 7),
+    ((40, 16, 16, 10), 10),
+    ((40, 130, 70, 10), 33),
+    ((40, 33, 1), 1),
+    ((40, 128, 10), 17),
+    ((40, 200, 3), 65),
+    ((40, 100, 7), 1),
+    ((40, 30, 20, 3), 130),
+    ((40, 64, 17, 20, 5), 200),
+    ((40, 20, 20, 2), 1000),
+]
+
+
+@pytest.mark.parametrize(("network", "kind"), ROWS.items(), ids=str)
+def test_sizes_and_batch_choose_the_plan(network, kind):
+    sizes, batch_size = network
+    assert plan_of(sizes, batch_size, SINGLE).kind == kind
+
+
+def test_small_changes_of_a_network_keep_what_the_plan_demands():
+    for hidden, outputs, batch in itertools.product((1, 8, 16, 17, 64), (1, 10, 64, 65), (1, 64)):
+        plan = plan_of((20, hidden, outputs), batch, SINGLE)
+        vector = vector_size(SINGLE)
+        assert (plan.kind == COLUMNS_THEN_ROWS) == (hidden > vector and outputs <= 4 * vector)
+    assert plan_of((28, 64, 64, 2), 127, SINGLE).kind == BY_COLUMNS  # one slice
+    assert plan_of((28, 64, 64, 2), 100_000, SINGLE).slices == 16
+
+
+def engine_for(sizes, batch_size, dtype, threads, step=("sgd", {}), plan=None):
+    activations = [*list(itertools.islice(itertools.cycle(("relu", "gelu")), len(sizes) - 2))]
+    outputs = "softmax" if sizes[-1] > 1 else "sigmoid"
+    network = fastmlp.Network(sizes, "relu", outputs, "cross_entropy", dtype=dtype, seed=1)
+    names = [*activations, outputs]
+    assert all(name in ACTIVATIONS for name in names)
+    parameters = network.weights, network.biases, names, "cross_entropy"
+    return Engine(*parameters, batch_size, *step, threads, plan)
+
+
+def trained(engine, images, sizes):
+    """Train for a few steps, the last on fewer samples; return the fingerprint of all results."""
+    batch_size = engine.batch_size
+    samples = 3 * batch_size + max(1, batch_size // 3)
+    y = np.random.default_rng(1).integers(0, max(2, sizes[-1]), samples)
+    costs, hits = engine.train(images[:samples], y, np.arange(samples), np.full(4, 0.05), 1 / 255)
+    shapes = list(itertools.pairwise(sizes))
+    dtype = engine.buffers[0]["w"].dtype
+    weights, biases = [np.empty(s, dtype) for s in shapes], [np.empty(s[1], dtype) for s in shapes]
+    engine.read(weights, biases)
+    assert all(np.isfinite(w).all() for w in weights)
+    numbers = b"".join(n.tobytes() for n in (*weights, *biases, costs))
+    return hashlib.sha256(numbers).hexdigest(), hits
+
+
+@pytest.fixture
+def fixed(monkeypatch):
+    monkeypatch.setenv("FASTMLP_FIXED_TEAM", "1")
+
+
+@pytest.mark.parametrize("step", [("sgd", {}), ("momentum", {"weight_decay": 0.01})], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+@pytest.mark.usefixtures("fixed")
+def test_every_team_gives_the_same_bits(network, dtype, step):
+    sizes, batch_size = network
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4 * batch_size, sizes[0]), np.uint8)
+    for sparse in (False, True):
+        if sparse:
+            images[rng.random(images.shape) > 0.2] = 0
+        found = {
+            trained(engine_for(sizes, batch_size, dtype, threads, step), images, sizes)
+            for threads in (1, 2, 3, 16)
+        }
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+@pytest.mark.usefixtures("fixed")
+def test_every_plan_computes_the_same_to_rounding(network):
+    sizes, batch_size = network
+    rng = np.random.default_rng(0)
+    x, y = rng.random((batch_size, sizes[0])), rng.integers(0, max(2, sizes[-1]), batch_size)
+    kinds = [Plan(BY_COLUMNS)]
+    if len(sizes) > 2:
+        kinds.append(Plan(BY_SAMPLES, 3))
+    if len(sizes) == 3 and sizes[1] > vector_size(np.dtype(np.float64)):
+        kinds.append(Plan(COLUMNS_THEN_ROWS))
+    traces = []
+    for plan in kinds:
+        engine = engine_for(sizes, batch_size, "float64", 2, plan=plan)
+        traces.append(engine.trace(x, y, np.arange(batch_size)))
+    for trace in traces[1:]:
+        for name in ("a", "dz", "dw", "db"):
+            for one, other in zip(getattr(traces[0], name), getattr(trace, name), strict=True):
+                np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+@pytest.mark.usefixtures("fixed")
+def test_a_step_has_the_barriers_of_its_plan(network, monkeypatch):
+    sizes, batch_size = network
+    boards, zeros = [], launch.aligned_zeros
+
+    def kept(*arguments):
+        boards.append(zeros(*arguments))
+        return boards[-1]
+
+    monkeypatch.setattr(launch, "aligned_zeros", kept)
+    engine = engine_for(sizes, batch_size, "float32", 2)
+    images = np.random.default_rng(0).random((4 * batch_size, sizes[0]), np.float32)
+    trained(engine, images, sizes)
+    members = engine.members()
+    assert members == 2
+    # one more before the first step: until its images are prepared
+    barriers = sum(int(board[ARRIVED]) for board in boards) / members
+    assert barriers == 1 + 4 * engine.plan.barriers(len(sizes) - 1)
+
+
+def test_lines_that_change_cores():
+    found = {}
+    for sizes, batch_size in ROWS:
+        plan, sparse = plan_of(sizes, batch_size, SINGLE), sizes[0] == 784
+        one, two = (plan.lines(sizes, batch_size, SINGLE, sparse, m) for m in (1, 2))
+        assert sum(one.values()) == 0
+        found[sizes, batch_size] = sum(two.values())
+    if vector_size(SINGLE) == 16:
+        assert found[(784, 128, 10), 64] == 40 + 24
+        assert found[(30, 100, 2), 32] == 4
+        assert found[(28, 64, 64, 2), 256] < 1100
+    today = Plan(BY_COLUMNS)
+    for sizes, batch_size in ROWS:
+        before = sum(today.lines(sizes, batch_size, SINGLE, sizes[0] == 784, 2).values())
+        assert found[sizes, batch_size] <= before
+
+
+def test_plans_have_names():
+    assert [Plan(kind).name for kind in NAMES] == [*NAMES.values()]

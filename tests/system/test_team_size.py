@@ -1,0 +1,102 @@
+"""The size of a team follows what pays: simulated, with a clock that the steps advance."""
+
+import pytest
+
+from fastmlp.system.team_size import CHUNK, TeamSize
+
+STEP = 50e-6  # seconds of a step with one member
+
+
+class Machine:
+    """Runs chunks of steps: a step takes as long as `seconds` says for a size at a time."""
+
+    def __init__(self, most, first, seconds, fixed=False):
+        self.now, self.seconds = 0.0, seconds
+        self.team = TeamSize(most, first, fixed, lambda: self.now)
+        self.chunks = []  # (when it began, size, seconds)
+
+    def run(self, until):
+        while self.now < until:
+            size, steps = self.team.next(10**9)
+            took = steps * self.seconds(size, self.now)
+            self.chunks.append((self.now, size, took))
+            self.now += took
+            self.team.record(size, steps, took)
+
+    def share(self, size, begin, end):
+        """Return which share of a time a size had."""
+        inside = [(s, took) for now, s, took in self.chunks if begin <= now < end]
+        return sum(took for s, took in inside if s == size) / sum(took for _, took in inside)
+
+
+def halves(size, now):
+    return STEP / size
+
+
+def worsens(size, now):
+    return STEP * (1 + 0.5 * (size - 1))
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_two_members_that_pay_are_soon_there_and_stay(first):
+    machine = Machine(2, first, halves)
+    machine.run(2)
+    assert machine.share(2, 0.1, 2) > 0.95
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_two_members_that_do_not_pay_are_soon_left(first):
+    machine = Machine(2, first, worsens)
+    machine.run(2)
+    assert machine.share(1, 0.05, 2) > 0.97
+    # no longer than 20 ms at a time
+    slow = [took for _, size, took in machine.chunks[2:] if size == 2]
+    assert sum(slow[:4]) < 0.02
+
+
+def test_a_neighbour_comes_and_goes():
+    def busy(size, now):
+        return STEP * 2 if 1 <= now < 2 and size == 2 else halves(size, now)
+
+    machine = Machine(2, 2, busy)
+    machine.run(5)
+    assert machine.share(2, 0.1, 1) > 0.95
+    assert machine.share(1, 1 + 0.02, 2) > 0.9
+    assert machine.share(2, 3.2, 5) > 0.95
+
+
+def test_many_members_find_the_best_of_their_sizes():
+    def best_at_eight(size, now):
+        return STEP / size if size <= 8 else STEP * size / 64
+
+    for first in (1, 64):
+        machine = Machine(64, first, best_at_eight)
+        machine.run(5)
+        assert machine.share(8, 2, 5) > 0.9
+
+
+def test_a_fixed_team_stays():
+    machine = Machine(2, 2, worsens, fixed=True)
+    machine.run(1)
+    assert machine.share(2, 0, 1) == 1
+
+
+def test_a_single_member_tries_nothing():
+    machine = Machine(1, 1, halves)
+    machine.run(1)
+    assert {size for _, size, _ in machine.chunks} == {1}
+    assert len(machine.chunks) < 1.1 / CHUNK
+
+
+def test_the_mean_counts_steps():
+    team = TeamSize(2, 2)
+    team.record(2, 10, 1e-3)
+    team.record(1, 30, 1e-3)
+    assert team.mean() == 50 / 40
+    assert team.mean() == 2
+
+
+def test_chunks_end_where_the_steps_end():
+    machine = Machine(2, 2, halves)
+    machine.run(0.1)
+    assert machine.team.next(3) == (2, 3)
