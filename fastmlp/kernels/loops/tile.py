@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from functools import partial
 from typing import Any
 
+from llvmlite import ir
 from numba.core import cgutils
 
 from fastmlp.kernels.llvm import intrinsics
@@ -97,14 +97,52 @@ def multiply(c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, rows, columns, leng
             left -= height
 
 
+def _sum_each(emit: Emitter, vectors: list[Any]) -> Any:
+    """Return the vector of the sums over the lanes of each of as many vectors as it has lanes."""
+    while len(vectors) > 1:
+        even = [emit.shuffle(*pair, list(range(0, 2 * emit.count, 2))) for pair in _pairs(vectors)]
+        odd = [emit.shuffle(*pair, list(range(1, 2 * emit.count, 2))) for pair in _pairs(vectors)]
+        vectors = [emit.builder.fadd(one, other) for one, other in zip(even, odd, strict=True)]
+    return vectors[0]
+
+
+def _pairs(vectors: list[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(vectors[::2], vectors[1::2], strict=True))
+
+
 @emitted
-def dot_rows(emit: Emitter, c, w, w_row, q, rows, columns, like) -> None:
-    """c[i] = sum over j of w[i, j] q[j], for rows of one vector of which `columns` count."""
-    target, source, counts = emit.pointer(c), emit.pointer(w), emit.before(columns)
-    factors = emit.load(emit.pointer(q))
-    with cgutils.for_range(emit.builder, rows) as loop:
-        products = emit.builder.fmul(factors, emit.load(emit.at(source, loop.index, w_row)))
+def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like) -> None:
+    """c[i] = sum over j of w[i, j] q[j], for whole vectors of rows of w.
+
+    w lies in panels of `width` columns, of which `columns` count in all; q[j] lies j behind q.
+    """
+    builder, height = emit.builder, emit.count
+    source, target, factors = emit.pointer(w), emit.pointer(c), emit.pointer(q)
+    lanes, zeros = emit.whole(height), [emit.constant(0.0)] * height
+    shift = builder.cttz(builder.sdiv(width, lanes), ir.Constant(ir.IntType(1), 1))
+    in_panel = builder.sub(builder.sdiv(width, lanes), emit.whole(1))
+    last = builder.sdiv(builder.sub(columns, emit.whole(1)), lanes)
+
+    def products(i: Any, v: Any, factor: Any, sums: list[Any]) -> list[Any]:
+        column = builder.mul(builder.lshr(v, shift), w_panel)
+        column = builder.add(column, builder.mul(builder.and_(v, in_panel), lanes))
+        rows_of = [
+            emit.at(source, builder.add(i, emit.whole(r)), w_row, column) for r in range(height)
+        ]
+        return [
+            emit.call("fmuladd", factor, emit.load(position), total)
+            for position, total in zip(rows_of, sums, strict=True)
+        ]
+
+    with cgutils.for_range_slice(builder, emit.whole(0), rows, lanes) as (i, _):
+
+        def body(v: Any, now: list[Any], sums: list[Any]) -> list[Any]:
+            return products(i, v, emit.load(now[0]), sums)
+
+        sums = intrinsics.counted_loop(emit, last, [(factors, height, emit.scalar)], zeros, body)
         # what lies in the padding may be infinite, or not a number
-        products = emit.builder.select(counts, products, emit.constant(0.0))
-        total = emit.fold(products, operator.add)
-        emit.builder.store(total, emit.at(target, loop.index, 1), align=emit.align)
+        position = builder.mul(last, lanes)
+        counts = emit.before(builder.sub(columns, position))
+        found = products(i, last, emit.load(emit.at(factors, 0, 0, position)), sums)
+        found = [builder.select(counts, new, old) for new, old in zip(found, sums, strict=True)]
+        emit.store(_sum_each(emit, found), emit.at(target, 0, 0, i))

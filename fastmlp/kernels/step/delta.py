@@ -6,12 +6,12 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit
-from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.elementwise import times_slope
 from fastmlp.kernels.loops.tile import dot_rows, multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import panel_columns, row_offset, weight_offset
-from fastmlp.kernels.memory.tuning import SLOPE_ROWS, TILE_ROWS
+from fastmlp.kernels.memory.tuning import FEW_SAMPLES, SLOPE_ROWS, TILE_ROWS
 from fastmlp.kernels.step.forward import leaves_out, multiply_nonzeros
 from fastmlp.kernels.team.units import share, share_panels, units_of
 
@@ -30,9 +30,9 @@ def delta(layer, below, batch, scratch, member, members, like):
     A unit is a panel of the layer below and a tile of samples. w^T is made for each panel. If
     enough outputs of `layer` are zero, so are their deltas, and they are skipped.
     """
-    if batch == 1 and layer.panels == 1 and layer.width == vector_lanes(like):
+    if batch <= FEW_SAMPLES:
         first, last = share(below.panels, member, members)
-        _delta_of_one(layer, below, first, last, like)
+        _delta_of_few(layer, below, batch, first, last, like)
         return
     size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
     sparse, tiles = leaves_out(layer, below, batch), (batch + TILE_ROWS - 1) // TILE_ROWS
@@ -60,15 +60,17 @@ def delta(layer, below, batch, scratch, member, members, like):
 
 
 @jit
-def _delta_of_one(layer, below, first, last, like):
-    """`delta` of a single sample, below a layer one vector wide, without a transposition.
-
-    It saves 5 % of an epoch of 784-16-16-10/1 with one thread (Xeon of 2023).
-    """
-    dz, kept = below.dz, below.z if below.z != 0 else below.a
+def _delta_of_few(layer, below, batch, first, last, like):
+    """`delta` of few samples for the panels first, …, last - 1, without a transposition of w."""
+    size = item_bytes(like)
     for panel in range(first, last):
-        columns, offset = panel_columns(below, panel, like), row_offset(below, panel, 0, like)
-        w = layer.w + weight_offset(layer, 0, panel * below.width, like)
-        rows = min(below.width, layer.inputs - panel * below.width)
-        dot_rows(dz + offset, w, layer.w_row, layer.dz, rows, layer.outputs, like)
-        times_slope(below.activation, dz + offset, 0, kept + offset, 0, 1, columns, like)
+        columns, width = panel_columns(below, panel, like), below.width
+        w = layer.w + weight_offset(layer, 0, panel * width, like)
+        for i in range(batch):
+            offset = row_offset(below, panel, i, like)
+            dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
+            dot_rows(
+                dx, w, layer.w_row, layer.w_panel, layer.width, layer.dz + i * layer.a_row * size,
+                columns, layer.outputs, like,
+            )  # fmt: skip
+            times_slope(below.activation, dx, 0, kept, 0, 1, columns, like)

@@ -124,18 +124,25 @@ def test_a_tile_is_the_highest_that_the_rows_fill():
 
 
 @compiled
-def dots(c, w, w_row, q, rows, columns, like):
-    dot_rows(c, w, w_row, q, rows, columns, like)
+def dots(c, w, w_row, w_panel, width, q, rows, columns, like):
+    dot_rows(c, w, w_row, w_panel, width, q, rows, columns, like)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dots_of_one_vector_leave_out_the_padding(dtype):
+@pytest.mark.parametrize("vectors", [1, 2, 4])
+def test_dots_of_rows_leave_out_the_padding(dtype, vectors):
     rng, lanes = np.random.default_rng(0), lanes_of(dtype)
-    for rows, columns in itertools.product((1, 2, 9, 64), range(1, lanes + 1)):
-        w, q = (rng.normal(size=s).astype(dtype) for s in ((rows, lanes + 3), lanes))
-        w[:, columns:], q[columns:] = np.inf, np.nan
-        c = np.full(rows + 1, 7, dtype)
-        dots(c, w, w.shape[1], q, rows, columns, w.dtype.type(0))
-        exact = w[:, :columns].astype(float) @ q[:columns].astype(float)
-        np.testing.assert_allclose(c[:rows], exact, atol=20 * np.finfo(dtype).eps)
-        assert c[rows] == 7
+    width = vectors * lanes
+    for rows, columns in itertools.product((1, 3), (1, lanes - 1, width, width + 1, 3 * width - 1)):
+        panels = -(-columns // width)
+        w = rng.normal(size=(panels, rows * lanes, width)).astype(dtype)
+        q = rng.normal(size=panels * width).astype(dtype)
+        flat = w.transpose(1, 0, 2).reshape(rows * lanes, -1)
+        exact = flat[:, :columns].astype(float) @ q[:columns].astype(float)
+        for column in range(columns, panels * width):
+            w[column // width, :, column % width] = np.inf
+        q[columns:] = np.nan
+        c = np.full((rows + 1) * lanes, 7, dtype)
+        dots(c, w, width, w[0].size, width, q, rows * lanes, columns, w.dtype.type(0))
+        np.testing.assert_allclose(c[: rows * lanes], exact, atol=100 * np.finfo(dtype).eps)
+        assert (c[rows * lanes :] == 7).all()
