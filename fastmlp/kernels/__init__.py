@@ -1,6 +1,7 @@
 """The network in compiled code: the twin of `fastmlp.reference`. README.md here is the way in.
 
-One minibatch, from bytes to updated weights (`step.step.train`; `wait` is a barrier):
+One minibatch, from bytes to updated weights, shared by columns (`step.step.train`; `wait` is a
+barrier; other plans have one a step, see `team.plan`):
 
     prepare_images(job, inputs, step, ...)          which pixels are not zero; or x = scale images.
     wait                                            For all but the first, a step ahead
@@ -25,7 +26,10 @@ Words that are ours:
     part            64 samples of a minibatch
     pair            the pixels 2k and 2k + 1 of an image
     word            64 bits: which of 64 neighbours (pairs, outputs or samples) are not zero
-    list            the pairs of one image that are not zero, with their pixels
+    list            the pairs of one image that are not zero, with their factors
+    block           outputs of as many samples as a vector has lanes, one sample in each lane
+    plan            how a team shares a step (`team.plan`)
+    slice           samples of a minibatch whose gradients are summed apart, by samples
     fused, general  a step without an array of gradients; one with (`functions.optimizers`)
     like            a number that carries the precision, and is not used otherwise
 """
