@@ -22,14 +22,12 @@ from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTO
 from fastmlp.kernels.step import samples as _by_samples  # noqa: F401
 from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
 from fastmlp.kernels.step.step import scratch_bytes
-from fastmlp.kernels.team.plan import Plan, plan_of
+from fastmlp.kernels.team.plan import plan_of
 from fastmlp.system.team_size import TeamSize
 
 
 class Engine:
     """Trains one network: see `fastmlp.backends.Engine`, which is the contract.
-
-    plan : how a team shares a step; without one, what `plan_of` chooses
 
     job, layers : the records that the phases read; buffers : the arrays of each layer by name
     """
@@ -44,7 +42,6 @@ class Engine:
         optimizer: str = "sgd",
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
-        plan: Plan | None = None,
     ) -> None:
         work = batch_size * sum(w.size for w in weights)
         self.threads = threads or available_threads()
@@ -56,7 +53,7 @@ class Engine:
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
-        self.plan = plan or plan_of(sizes, batch_size, self._dtype)
+        self.plan = plan_of(sizes, batch_size, self._dtype)
         self.plan_name = self.plan.name
         by_columns = self.plan.kind == records.BY_COLUMNS
         owners = [self.threads if by_columns else 1] * len(weights)

@@ -46,6 +46,8 @@ SLOPE_ROWS = 4 * TILE_ROWS
 UPDATE_DEPTH = 2 * PART
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_PAIRS = 64
+# Images that are prefetched ahead of the one that is loaded as dense
+PREFETCHED = 8
 # By samples: how many samples a slice has at least, and how many slices a minibatch at most
 SLICE, MOST_SLICES = 64, 16
 # Parameters whose gradients are summed before they take a step: the sums stay in the L1 cache

@@ -20,7 +20,7 @@ from fastmlp.kernels.memory.records import (
     UINT8,
     numbers_at,
 )
-from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, SPARSE_BELOW
+from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, PREFETCHED, SPARSE_BELOW
 from fastmlp.kernels.team.units import share, share_panels, units_of
 
 LINE_BYTES = 64
@@ -139,10 +139,12 @@ def prefetch_pixels(images, pair):
 @jit
 def load_images(job, inputs, position, rows, x, like):
     """x = scale * some images, from a position of the order on."""
-    addresses = numbers_at(job.addresses, job.samples, np.int64(0))
+    addresses = numbers_at(job.addresses + position * 8, rows + PREFETCHED, np.int64(0))
+    image_bytes = inputs * (4 * job.image_kind + int(job.image_kind == UINT8))
     for i in range(rows):
-        image, x_i = addresses[position + i], x + i * job.x_row * item_bytes(like)
-        load_image(job, image, inputs, x_i, like)
+        for line in range(0, image_bytes, LINE_BYTES):
+            prefetch(addresses[i + PREFETCHED] + line)
+        load_image(job, addresses[i], inputs, x + i * job.x_row * item_bytes(like), like)
 
 
 @jit

@@ -30,7 +30,13 @@ def engine_for(sizes, batch_size, activations, dtype="float32", step=("sgd", {})
     for b in network.biases:
         b[...] = np.random.default_rng(3).normal(0, 0.1, len(b))
     own = network.weights, network.biases, activations, "squared_error", batch_size
-    return Engine(*own, *step, threads, Plan(BY_COLUMNS))
+    return Engine(*own, *step, threads)
+
+
+@pytest.fixture(autouse=True)
+def by_columns(monkeypatch):
+    """Share steps by columns, as only these mark outputs."""
+    monkeypatch.setattr("fastmlp.kernels.engine.plan_of", lambda *_: Plan(BY_COLUMNS))
 
 
 def trained(engine, sizes, batch_size, images, dtype):
