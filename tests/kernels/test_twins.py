@@ -186,10 +186,8 @@ def test_delta_has_the_same_bits_for_many_samples_as_for_a_few(dtype, inputs, ou
     x, y = draw(rng, dtype, 16, 9), draw(rng, dtype, 16, outputs)
     engine = kernels.Engine(w, b, ("sigmoid", "identity"), "perceptron", 16)
     many = engine.trace(x, y, np.arange(16))
-    for few in (
-        4,
-        8,
-    ):  # more than FEW_SAMPLES; a mean over these is divided by a power of two, which changes no bit
+    # more than FEW_SAMPLES; a mean over a power of two is divided by it, which changes no bit
+    for few in (4, 8):
         for part in np.arange(16).reshape(-1, few):
             found = engine.trace(x, y, part)
             np.testing.assert_array_equal(found.dz[0] * few, many.dz[0][part] * 16)
