@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 from threading import Thread
 
 import numpy as np
@@ -41,6 +42,21 @@ NETWORKS = [
     ((40, 64, 17, 20, 5), 200),
     ((40, 20, 20, 2), 1000),
 ]
+
+# scripts/soak draws so many more, and takes every team up to 16
+DRAWN = int(os.environ.get("FASTMLP_DRAWN_TEAMS", "0"))
+TEAMS = range(1, 17) if DRAWN else (1, 2, 3, 16)
+
+
+def drawn(count):
+    """Draw networks of every number of layers, with minibatches of 1 to 1,000 samples."""
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        hidden = rng.integers(1, 200, rng.integers(0, 4))
+        yield (40, *map(int, hidden), int(rng.integers(1, 80))), int(10 ** rng.uniform(0, 3))
+
+
+NETWORKS += drawn(DRAWN)
 
 
 @pytest.mark.parametrize(("network", "kind"), ROWS.items(), ids=str)
@@ -122,7 +138,7 @@ def test_every_team_gives_the_same_bits(network, dtype, step):
             images[rng.random(images.shape) > 0.2] = 0
         found = {
             trained(engine_for(sizes, batch_size, dtype, threads, step), images, sizes)
-            for threads in (1, 2, 3, 16)
+            for threads in TEAMS
         }
         assert len(found) == 1
 
