@@ -36,15 +36,16 @@ def bench() -> None:
 def epochs(**given: Any) -> None:
     """Time epochs of plain SGD.
 
-    Each implementation runs in its own process, in turn. Without names, seven workloads from
-    784-16-16-10/1 to 784-1024-1024-10/512 are measured.
+    Each implementation runs in its own process, in turn. Without names, the standard workloads
+    are measured: seven networks on images, from 784-16-16-10/1 to 784-1024-1024-10/512, and three
+    on tables of numbers, such as 28-64-64-2/256/dense.
     """
     from fastmlp import report
     from fastmlp.bench import summary, workload
     from fastmlp.bench.epochs import QUICK, measure_epochs
 
     quick, output = given["quick"], Output(given, Screen(given["json"]))
-    names = given["workloads"] or (QUICK if quick else workload.SEVEN)
+    names = given["workloads"] or (QUICK if quick else workload.STANDARD)
     measure = partial(
         measure_epochs,
         [workload.parse(name).name for name in names],
