@@ -22,7 +22,7 @@ SHAPES += [(kernel, batch, 0, 10) for kernel in ("output", "exp") for batch in (
 
 
 def clock():
-    """Return the time in seconds of a clock that is CALLS times as slow, to time one of the calls."""
+    """Return the seconds of a clock that is CALLS times as slow, to time one of the calls."""
     return perf_counter() / CALLS
 
 

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+from math import isnan
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -71,19 +72,23 @@ def time_epochs(task: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     peer, data, work = make_peer(task)
-    set_up, samples, seconds = perf_counter() - BEGAN, len(data.train), []
+    set_up, samples = perf_counter() - BEGAN, len(data.train)
     rates = np.full(-(-samples // work.batch_size), work.learning_rate)
     rng = np.random.default_rng(task["seed"])
-    for _ in range(1 + task["epochs"]):
+
+    def run_epoch() -> float:
         order = rng.permutation(samples)
         began = perf_counter()
         peer.epoch(order, rates)
-        seconds.append(perf_counter() - began)
-    first, *rest = seconds
+        return perf_counter() - began
+
+    first, before = run_epoch(), measure_barrier(task)
+    seconds = [run_epoch() for _ in range(task["epochs"])]
     return {
         "setup_seconds": set_up,
         "first_epoch_seconds": first,
-        "epoch_seconds": rest,
+        "epoch_seconds": seconds,
+        "barrier_seconds": before + measure_barrier(task),
         "accuracy": measure_accuracy(peer, data),
     }
 
@@ -99,7 +104,7 @@ def train_to_target(task: dict[str, Any]) -> dict[str, Any]:
     steps = -(-len(data.train) // work.batch_size)
     began = perf_counter()
     peer.epoch(np.arange(len(data.train)), np.zeros(steps))  # compiles and encodes; rates of 0
-    warm_up = perf_counter() - began
+    warm_up, before = perf_counter() - began, measure_barrier(task)
     for epoch in range(task["epochs"]):
         order = rng.permutation(len(data.train))
         rates = step_rates(linear, task["learning_rate"], epoch, task["epochs"], steps)
@@ -112,6 +117,7 @@ def train_to_target(task: dict[str, Any]) -> dict[str, Any]:
     return {
         "warm_up_seconds": warm_up,
         "epoch_seconds": seconds,
+        "barrier_seconds": before + measure_barrier(task),
         "accuracy": reached,
         "reached": reached >= task["target"],
     }
@@ -120,6 +126,21 @@ def train_to_target(task: dict[str, Any]) -> dict[str, Any]:
 def measure_accuracy(peer: Any, data: Any) -> float:
     """Return the share of the test images whose class is predicted right."""
     return float((peer.predict(data.test.images) == data.test.labels).mean())
+
+
+def measure_barrier(task: dict[str, Any]) -> list[float]:
+    """Return the seconds of a barrier of fastmlp's threads at this moment, as a list.
+
+    It is empty for other implementations, for one thread, and if the threads never ran all at once.
+    """
+    from fastmlp.bench.peers import OWN
+
+    if task["implementation"] != OWN or task["threads"] == 1:
+        return []
+    from fastmlp.bench import limits
+
+    seconds = limits.measure_barrier(task["threads"])
+    return [] if isnan(seconds) else [seconds]
 
 
 def make_peer(task: dict[str, Any]) -> tuple[Any, Any, Any]:

@@ -60,9 +60,11 @@ def epochs(**given: Any) -> None:
 
     def view(document: dict[str, Any]) -> View:
         peak = document["limits"]["peak_flops"]["all"]
-        rows = [(each["name"], summary.summarise(each, peak)) for each in document["workloads"]]
+        works = document["workloads"]
+        rows = [(each["name"], summary.summarise(each, peak)) for each in works]
         tables = [report.limits_table(document["limits"])]
-        tables += [table for name, of in rows for table in report.epochs_tables(name, of)]
+        for (name, of), work in zip(rows, works, strict=True):
+            tables += [*report.epochs_tables(name, of), *report.barriers_tables(work)]
         return View(tables, rows)
 
     def line(work: dict[str, Any]) -> str:

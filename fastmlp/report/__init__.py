@@ -1,5 +1,6 @@
 """Convert results to text, tables, charts and pages: pure functions that print nothing."""
 
+from fastmlp.report.barriers import barriers_tables
 from fastmlp.report.bench import (
     accuracy_line,
     accuracy_table,
@@ -44,6 +45,7 @@ __all__ = [
     "Prediction",
     "accuracy_line",
     "accuracy_table",
+    "barriers_tables",
     "bench_notes",
     "class_accuracies",
     "class_names",
