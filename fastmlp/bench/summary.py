@@ -127,7 +127,7 @@ def doubts(document: dict[str, Any]) -> list[str]:
                 )
             if row.high > BUSY_SPREAD * row.low:
                 found.append(
-                    f"{workload['name']}: {row.name}'s processes took {row.low:.3g} to "
+                    f"{workload['name']}: processes of {row.name} took {row.low:.3g} to "
                     f"{row.high:.3g} s, so another program may have been running"
                 )
     return found

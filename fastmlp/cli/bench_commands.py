@@ -1,4 +1,4 @@
-"""The commands of `fastmlp bench`: epochs, kernels, accuracy, compare."""
+"""The commands of `fastmlp bench`: epochs, kernels, accuracy, scaling, compare."""
 
 from __future__ import annotations
 
@@ -127,6 +127,41 @@ def accuracy(**given: Any) -> None:
         return View([report.accuracy_table(document, to_target(document))])
 
     output.measure(measure, report.accuracy_line, view)
+
+
+@bench.command(epilog=STATUS)
+@arguments.BENCH_SCALING
+def scaling(**given: Any) -> None:
+    """Time epochs of fastmlp alone, on 1, 2, 4, ... threads.
+
+    Each team runs in its own process, in turn, and keeps its size. Without names, three workloads
+    are measured.
+    """
+    from fastmlp import report
+    from fastmlp.bench import workload
+    from fastmlp.bench.epochs import QUICK
+    from fastmlp.bench.scaling import measure_scaling, summarise_teams
+
+    output = Output(given, Screen(given["json"]))
+    measure = partial(
+        measure_scaling,
+        [workload.parse(name).name for name in given["workloads"] or QUICK],
+        rounds=given["rounds"],
+        epochs=given["epochs"],
+        threads=given["threads"],
+        dataset=given["dataset"],
+        folder=given["data_folder"],
+        limit=given["limit"],
+    )
+
+    def view(document: dict[str, Any]) -> View:
+        works = document["workloads"]
+        return View([report.scaling_table(work["name"], summarise_teams(work)) for work in works])
+
+    def line(work: dict[str, Any]) -> str:
+        return report.scaling_line(work["name"], summarise_teams(work))
+
+    output.measure(measure, line, view)
 
 
 @bench.command()

@@ -29,6 +29,7 @@ from fastmlp.report.documents import (
 from fastmlp.report.machine import machine_table, plans_table
 from fastmlp.report.page import page
 from fastmlp.report.prediction import Prediction, prediction_view, predictions
+from fastmlp.report.scaling import scaling_line, scaling_table
 from fastmlp.report.text import class_names, duration, percent, reason
 from fastmlp.report.training import (
     dataset_lines,
@@ -74,6 +75,8 @@ __all__ = [
     "probe_line",
     "progress_line",
     "reason",
+    "scaling_line",
+    "scaling_table",
     "search_document",
     "to_json",
     "training_document",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fastmlp.bench import barriers
 from fastmlp.bench.summary import SIDES, run_name
 from fastmlp.report.text import duration, percent, with_barrier
 
@@ -183,7 +182,6 @@ def accuracy_table(document: dict[str, Any], rows: Sequence[dict[str, Any]]) -> 
     """Return the times of the implementations to the target as a table."""
     columns = ("", "reached", "accuracy", "training s", "x fastmlp", "whole process s")
     title = f"to {document['settings']['target']:.1%} test accuracy, mean and deviation over seeds"
-    title = with_barrier(title, barriers.figures(document["runs"]))
     lines = [
         (row["name"], row["failure"])
         if row["failure"]

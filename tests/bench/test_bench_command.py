@@ -60,7 +60,7 @@ def test_quick_measures_what_is_named_with_it(fake):
     assert [task["epochs"] for task in fake.done()] == [2] * 4
 
 
-@pytest.mark.parametrize("command", ["epochs", "kernels", "accuracy"])
+@pytest.mark.parametrize("command", ["epochs", "kernels", "accuracy", "scaling"])
 def test_the_exit_status_is_in_the_help(fake, command):
     said = " ".join(fake.run(command, "--help").output.split())
     assert "0 if every comparison" in " ".join(fake.run("--help").output.split())
