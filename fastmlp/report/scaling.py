@@ -20,7 +20,9 @@ COLUMNS = ("threads", "s an\nepoch", "speed-\nup", "effi-\nciency", "barrier\nus
 
 def scaling_table(name: str, teams: Sequence[Team]) -> Table:
     """Return the results of all teams on a workload as a table."""
-    return table(name, COLUMNS, map(_cells, teams))
+    shown = table(name, COLUMNS, map(_cells, teams))
+    shown.columns[-1].no_wrap = False  # the only one that may become narrower
+    return shown
 
 
 def scaling_line(name: str, teams: Sequence[Team]) -> str:

@@ -118,6 +118,12 @@ def test_variables_that_choose_kernels_reach_no_process_and_are_named(fake, monk
     assert "OPENBLAS_CORETYPE" in said
 
 
+def test_variables_that_old_programs_need_are_removed():
+    old = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "ATEN_CPU_CAPABILITY"}
+    old |= {"XLA_FLAGS", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"}
+    assert old <= set(VARIABLES)
+
+
 def test_the_kernels_of_blas_are_those_that_it_chooses_itself(monkeypatch):
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
