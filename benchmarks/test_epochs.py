@@ -8,11 +8,11 @@ from fastmlp.bench import workload
 from fastmlp.bench.peers import peer_class
 from fastmlp.errors import DataUnavailableError
 
-NAMES = ["784-128-10/64", "784-16-16-10/10", "784-512-512-10/128"]
+NAMES = ["784-128-10/64", "784-16-16-10/10", "784-512-512-10/128", *workload.TABLES]
 
 
 @pytest.fixture(scope="module")
-def data():
+def images():
     try:
         return fastmlp.load_dataset("mnist", download=False)
     except DataUnavailableError:
@@ -20,9 +20,11 @@ def data():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_epoch(benchmark, side, data, name):
+def test_epoch(benchmark, side, images, name):
     benchmark.group = f"epoch {name}"
-    work, samples = workload.parse(name), len(data.train)
+    work = workload.parse(name)
+    data = workload.load(work, "", None) if work.dense else images
+    samples = len(data.train)
     own = peer_class("numpy")
     peer = own(fastmlp.Network(work.sizes), data.train, work.batch_size, None, side)
     order = np.random.default_rng(0).permutation(samples)

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+from math import isnan
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -71,19 +72,23 @@ def time_epochs(task: dict[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     peer, data, work = make_peer(task)
-    set_up, samples, seconds = perf_counter() - BEGAN, len(data.train), []
+    set_up, samples = perf_counter() - BEGAN, len(data.train)
     rates = np.full(-(-samples // work.batch_size), work.learning_rate)
     rng = np.random.default_rng(task["seed"])
-    for _ in range(1 + task["epochs"]):
+
+    def run_epoch() -> float:
         order = rng.permutation(samples)
         began = perf_counter()
         peer.epoch(order, rates)
-        seconds.append(perf_counter() - began)
-    first, *rest = seconds
+        return perf_counter() - began
+
+    first, before = run_epoch(), measure_barrier(task)
+    seconds = [run_epoch() for _ in range(task["epochs"])]
     return {
         "setup_seconds": set_up,
         "first_epoch_seconds": first,
-        "epoch_seconds": rest,
+        "epoch_seconds": seconds,
+        "barrier_seconds": before + measure_barrier(task),
         "accuracy": measure_accuracy(peer, data),
     }
 
@@ -122,6 +127,21 @@ def measure_accuracy(peer: Any, data: Any) -> float:
     return float((peer.predict(data.test.images) == data.test.labels).mean())
 
 
+def measure_barrier(task: dict[str, Any]) -> list[float]:
+    """Return the seconds of a barrier of fastmlp's threads at this moment, as a list.
+
+    It is empty for other implementations, for one thread, and if the threads never ran all at once.
+    """
+    from fastmlp.bench.peers import OWN
+
+    if task["implementation"] != OWN or task["threads"] == 1:
+        return []
+    from fastmlp.bench import limits
+
+    seconds = limits.measure_barrier(task["threads"])
+    return [] if isnan(seconds) else [seconds]
+
+
 def make_peer(task: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Return the peer of a task before its first step, its data and its workload."""
     from fastmlp.bench import peers, workload
@@ -131,6 +151,8 @@ def make_peer(task: dict[str, Any]) -> tuple[Any, Any, Any]:
     data = workload.load(work, task["dataset"], task["folder"] and Path(task["folder"]))
     network, kind = Network(work.sizes, seed=task["seed"]), peers.implementation(name).kind
     peer = peers.peer_class(name)(network, data.train, work.batch_size, task["threads"], kind)
+    if task.get("fixed_team"):  # otherwise fastmlp begins with as many threads as the work is worth
+        peer.engine.team.size = min(task["threads"], peer.engine.threads)
     return peer, data, work
 
 

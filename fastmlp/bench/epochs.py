@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,25 @@ def measure_epochs(
     names: Sequence[str],
     implementations: Sequence[str],
     *,
+    threads: int | None = None,
+    **options: Any,
+) -> Document:
+    """Return the document of a run: environment, limits of the machine, settings, all samples.
+
+    names : of workloads; implementations : those not installed are listed as absent
+    options : as for measure_contenders
+    """
+    here, absent = split_installed(implementations)
+    contenders = {name: {"implementation": name} for name in here}
+    return measure_contenders("epochs", names, contenders, absent, threads=threads, **options)
+
+
+def measure_contenders(
+    kind: str,
+    names: Sequence[str],
+    contenders: Mapping[str, Document],
+    absent: Sequence[str] = (),
+    *,
     rounds: int = 3,
     epochs: int = 3,
     threads: int | None = None,
@@ -30,20 +49,20 @@ def measure_epochs(
     folder: Path | None = None,
     limit: float = 300.0,
     seed: int = 0,
+    with_limits: bool = True,
     say: Say = ignore,
     keep: Keep = ignore,
     show: Keep = ignore,
     earlier: Document | None = None,
 ) -> Document:
-    """Return the document of a run: environment, limits of the machine, settings, all samples.
+    """Return the document of a run that times the epochs of some contenders in turn.
 
-    names : of workloads; implementations : those not installed are listed as absent
-    rounds : processes of each implementation; epochs : timed in each, after one to warm up
+    names : of workloads; contenders : the part of the task that is a contender's own, by its name
+    rounds : processes of each contender; epochs : timed in each, after one to warm up
     limit : seconds after which a process is killed, and reported as too slow
     keep : called with the document after each process; show : with each finished workload
     earlier : the document of an interrupted run; its results without failure are kept
     """
-    here, absent = split_installed(implementations)
     threads = threads or available_threads()
     works = {work.name: work for work in map(workload.parse, names)}
     data = {  # loaded first, so that errors come before the first measurement
@@ -53,22 +72,24 @@ def measure_epochs(
     task = {"epochs": epochs, "threads": threads, "seed": seed, "cores": affinity()[:threads]}
     task |= {"dataset": dataset, "folder": folder and str(folder)}
     settings = {**task, "rounds": rounds, "limit_seconds": limit, "workloads": data}
-    settings |= {"implementations": here, "absent": absent}
-    document = begin_document("epochs", settings, earlier)
+    settings |= {"implementations": list(contenders), "absent": list(absent)}
+    document = begin_document(kind, settings, earlier, with_limits=with_limits)
     known = {
         each["name"]: drop_failed(each["runs"]) for each in (earlier or {}).get("workloads", [])
     }
     entries = [{**of, "runs": known.get(name, [])} for name, of in data.items()]
-    document |= {"absent": absent, "workloads": [entry for entry in entries if entry["runs"]]}
+    document |= {"absent": list(absent)}
+    document |= {"workloads": [entry for entry in entries if entry["runs"]]}
 
     def add(entry: Document, run: Document) -> None:
         entry["runs"].append(run)
-        entry["runs"].sort(key=lambda run: (run["round"], here.index(run["implementation"])))
+        turns = list(contenders)
+        entry["runs"].sort(key=lambda run: (run["round"], turns.index(run["implementation"])))
         document["workloads"] = [entry for entry in entries if entry["runs"]]
         keep(document)
 
     for entry in entries:
-        if measure_missing(entry, here, rounds, task, limit, say, partial(add, entry)):
+        if measure_missing(entry, contenders, rounds, task, limit, say, partial(add, entry)):
             show(entry)
     document["environment"]["load_average_after"] = load_average()
     document["complete"] = True
@@ -77,7 +98,7 @@ def measure_epochs(
 
 def measure_missing(
     entry: Document,
-    implementations: Sequence[str],
+    contenders: Mapping[str, Document],
     rounds: int,
     task: Document,
     limit: float,
@@ -86,19 +107,20 @@ def measure_missing(
 ) -> int:
     """Measure the missing results of a workload; return the number of processes.
 
-    After a failure, an implementation has no further rounds.
+    After a failure, a contender has no further rounds.
     """
     done = {(run["round"], run["implementation"]) for run in entry["runs"]}
     failed, count = set(), 0
-    for turn in itertools.product(range(rounds), implementations):
-        number, own = turn
-        if turn in done or own in failed:
+    for turn in itertools.product(range(rounds), contenders):
+        number, name = turn
+        if turn in done or name in failed:
             continue
-        say(f"{entry['name']}: {own}, round {number + 1} of {rounds}")
-        run = run_in_process({**task, "implementation": own, "workload": entry["name"]}, limit)
+        say(f"{entry['name']}: {name}, round {number + 1} of {rounds}")
+        own = contenders[name]
+        run = run_in_process({**task, **own, "workload": entry["name"]}, limit)
         if run.get("failure"):
-            failed.add(own)
-        add({"implementation": own, "round": number, **run})
+            failed.add(name)
+        add({**own, "implementation": name, "round": number, **run})
         count += 1
     return count
 

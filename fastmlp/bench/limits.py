@@ -91,14 +91,25 @@ def time_together(call: Callable[[], None], threads: int) -> float:
     return min(samples)
 
 
+def measure_barrier(threads: int) -> float:
+    """Return the median seconds of a barrier; NaN if the threads never ran all at once."""
+    complete = [seconds for came, seconds in time_team(BARRIER_COUNT, threads) if came == threads]
+    return statistics.median(complete) / BARRIER_COUNT if complete else float("nan")
+
+
 def measure_team(barriers: int, threads: int) -> float:
     """Return the median seconds of a job that consists only of so many barriers."""
     if threads == 1:
         return 0.0
+    return statistics.median(seconds for _, seconds in time_team(barriers, threads))
+
+
+def time_team(barriers: int, threads: int) -> list[tuple[int, float]]:
+    """Return, for some jobs of so many barriers, how many members came, and the seconds it took."""
     job, samples = np.zeros(1, JOB), []
     job["steps"] = barriers
     for _ in range(ROUNDS if barriers else REGION_COUNT):
         began = perf_counter()
-        run(BARRIERS, job, np.zeros(0, LAYER), threads, FLOAT32)
-        samples.append(perf_counter() - began)
-    return statistics.median(samples)
+        came = run(BARRIERS, job, np.zeros(0, LAYER), threads, FLOAT32)
+        samples.append((came, perf_counter() - began))
+    return samples

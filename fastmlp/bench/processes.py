@@ -89,6 +89,8 @@ def _make_environment(task: dict[str, Any]) -> dict[str, str]:
     threads = {name: str(task["threads"]) for name in THREAD_VARIABLES}
     if task.get("side") == "fastmlp":  # NumPy computes the exact results: its threads would spin
         threads = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    if task.get("fixed_team"):
+        threads["FASTMLP_FIXED_TEAM"] = "1"
     return without_kernel_choices() | threads
 
 

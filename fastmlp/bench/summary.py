@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from fastmlp.bench import barriers
 from fastmlp.bench.peers import OWN
 
 BASELINE = "numpy"
@@ -27,6 +28,7 @@ class Row:
         ratio_low, ratio_high : lowest and highest
     peak_share : share of the measured FMA peak, counting the operations of a dense network
     nonzero_share : the same, without those of zero pixels
+    barriers : seconds of a barrier, before and after the epochs of each process of fastmlp
     """
 
     name: str
@@ -44,6 +46,7 @@ class Row:
     ratio: float = float("nan")
     ratio_low: float = float("nan")
     ratio_high: float = float("nan")
+    barriers: tuple[float, ...] = ()
     comparable: bool = True
     failure: str = ""
 
@@ -101,6 +104,7 @@ def _row(
         ratio,
         low,
         high,
+        barriers=tuple(barriers.figures(runs)),
         comparable=abs(accuracy - wanted) <= COMPARABLE,
     )
 
@@ -123,7 +127,7 @@ def doubts(document: dict[str, Any]) -> list[str]:
                 )
             if row.high > BUSY_SPREAD * row.low:
                 found.append(
-                    f"{workload['name']}: {row.name}'s processes took {row.low:.3g} to "
+                    f"{workload['name']}: processes of {row.name} took {row.low:.3g} to "
                     f"{row.high:.3g} s, so another program may have been running"
                 )
     return found

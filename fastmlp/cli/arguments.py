@@ -146,8 +146,8 @@ _WORKLOADS = (
     _option("--limit", 300.0, "Seconds after which a process is too slow.", float),
     _option("--quick", False, "Three workloads against NumPy, in under a minute."),
 )
-_AGAINST = (
-    _option("--against", None, f"Some of {','.join(PEERS)}; by default all."),
+_AGAINST = (_option("--against", None, f"Some of {','.join(PEERS)}; by default all."),)
+_BENCH_DATA = (
     _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz file."),
     _option("--data-folder", None, "The folder of the data set's files.", _FILE),
 )
@@ -155,6 +155,13 @@ _GRID = (
     _option("--every", False, "Show all shapes, not only those where NumPy is faster."),
     _option("--rounds", 2, "Passes of each side through all shapes.", _COUNT),
     _option("--roofline", None, "Draw the roofline to this .png; needs fastmlp[plot].", _FILE),
+)
+_TEAMS = (
+    *_PLANS,
+    _option("--rounds", 3, "Processes of each team, in turn.", _COUNT),
+    _option("--epochs", 3, "Timed in each, after one to warm up.", _COUNT),
+    _option("--limit", 300.0, "Seconds after which a process is too slow.", float),
+    _option("--threads", None, "Of the largest team; by default one for each core.", _COUNT),
 )
 _TARGET = (
     _option("--target", 0.98, "Test accuracy to reach.", click.FloatRange(0, 1)),
@@ -180,9 +187,10 @@ FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _J
 INFO = _options(_PLANS, (_option("--measure", False, "Also measure its limits."),), _JSON)
 WARMUP = _options((_DTYPE,), _JSON)
 VERIFY = _options(_CASES, _JSON)
-BENCH_EPOCHS = _options(_WORKLOADS, _AGAINST, _THREADS, _SAVED, _JSON)
+BENCH_EPOCHS = _options(_WORKLOADS, _AGAINST, _BENCH_DATA, _THREADS, _SAVED, _JSON)
 BENCH_KERNELS = _options(_GRID, _THREADS, _SAVED, _JSON)
-BENCH_ACCURACY = _options(_TARGET, _AGAINST, _THREADS, _SAVED, _JSON)
+BENCH_ACCURACY = _options(_TARGET, _AGAINST, _BENCH_DATA, _THREADS, _SAVED, _JSON)
+BENCH_SCALING = _options(_TEAMS, _BENCH_DATA, _SAVED, _JSON)
 BENCH_COMPARE = _options(_RUNS, _JSON)
 
 

@@ -1,4 +1,4 @@
-"""The commands of `fastmlp bench`: epochs, kernels, accuracy, compare."""
+"""The commands of `fastmlp bench`: epochs, kernels, accuracy, scaling, compare."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ def bench() -> None:
 def epochs(**given: Any) -> None:
     """Time epochs of plain SGD.
 
-    Each implementation runs in its own process, in turn. Without names, seven workloads from
-    784-16-16-10/1 to 784-1024-1024-10/512 are measured.
+    Each implementation runs in its own process, in turn. Without names, the standard workloads
+    are measured: seven networks on images, from 784-16-16-10/1 to 784-1024-1024-10/512, and three
+    on tables of numbers, such as 28-64-64-2/256/dense.
     """
     from fastmlp import report
     from fastmlp.bench import summary, workload
     from fastmlp.bench.epochs import QUICK, measure_epochs
 
     quick, output = given["quick"], Output(given, Screen(given["json"]))
-    names = given["workloads"] or (QUICK if quick else workload.SEVEN)
+    names = given["workloads"] or (QUICK if quick else workload.STANDARD)
     measure = partial(
         measure_epochs,
         [workload.parse(name).name for name in names],
@@ -59,9 +60,11 @@ def epochs(**given: Any) -> None:
 
     def view(document: dict[str, Any]) -> View:
         peak = document["limits"]["peak_flops"]["all"]
-        rows = [(each["name"], summary.summarise(each, peak)) for each in document["workloads"]]
+        works = document["workloads"]
+        rows = [(each["name"], summary.summarise(each, peak)) for each in works]
         tables = [report.limits_table(document["limits"])]
-        tables += [table for name, of in rows for table in report.epochs_tables(name, of)]
+        for (name, of), work in zip(rows, works, strict=True):
+            tables += [*report.epochs_tables(name, of), *report.barriers_tables(work)]
         return View(tables, rows)
 
     def line(work: dict[str, Any]) -> str:
@@ -124,6 +127,41 @@ def accuracy(**given: Any) -> None:
         return View([report.accuracy_table(document, to_target(document))])
 
     output.measure(measure, report.accuracy_line, view)
+
+
+@bench.command(epilog=STATUS)
+@arguments.BENCH_SCALING
+def scaling(**given: Any) -> None:
+    """Time epochs of fastmlp alone, on 1, 2, 4, ... threads.
+
+    Each team runs in its own process, in turn, and keeps its size. Without names, three workloads
+    are measured.
+    """
+    from fastmlp import report
+    from fastmlp.bench import workload
+    from fastmlp.bench.epochs import QUICK
+    from fastmlp.bench.scaling import measure_scaling, summarise_teams
+
+    output = Output(given, Screen(given["json"]))
+    measure = partial(
+        measure_scaling,
+        [workload.parse(name).name for name in given["workloads"] or QUICK],
+        rounds=given["rounds"],
+        epochs=given["epochs"],
+        threads=given["threads"],
+        dataset=given["dataset"],
+        folder=given["data_folder"],
+        limit=given["limit"],
+    )
+
+    def view(document: dict[str, Any]) -> View:
+        works = document["workloads"]
+        return View([report.scaling_table(work["name"], summarise_teams(work)) for work in works])
+
+    def line(work: dict[str, Any]) -> str:
+        return report.scaling_line(work["name"], summarise_teams(work))
+
+    output.measure(measure, line, view)
 
 
 @bench.command()

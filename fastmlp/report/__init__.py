@@ -1,5 +1,6 @@
 """Convert results to text, tables, charts and pages: pure functions that print nothing."""
 
+from fastmlp.report.barriers import barriers_tables
 from fastmlp.report.bench import (
     accuracy_line,
     accuracy_table,
@@ -28,6 +29,7 @@ from fastmlp.report.documents import (
 from fastmlp.report.machine import machine_table, plans_table
 from fastmlp.report.page import page
 from fastmlp.report.prediction import Prediction, prediction_view, predictions
+from fastmlp.report.scaling import scaling_line, scaling_table
 from fastmlp.report.text import class_names, duration, percent, reason
 from fastmlp.report.training import (
     dataset_lines,
@@ -44,6 +46,7 @@ __all__ = [
     "Prediction",
     "accuracy_line",
     "accuracy_table",
+    "barriers_tables",
     "bench_notes",
     "class_accuracies",
     "class_names",
@@ -72,6 +75,8 @@ __all__ = [
     "probe_line",
     "progress_line",
     "reason",
+    "scaling_line",
+    "scaling_table",
     "search_document",
     "to_json",
     "training_document",

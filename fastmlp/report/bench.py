@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from fastmlp.bench.summary import SIDES, run_name
-from fastmlp.report.text import duration, percent
+from fastmlp.report.text import duration, percent, with_barrier
 
 if TYPE_CHECKING:
     from fastmlp.bench.compare import Difference
@@ -37,18 +37,24 @@ def epochs_tables(name: str, rows: Sequence[Row]) -> list[Table]:
     """Return two tables of a workload: its times, and its use of the machine."""
     times = ("", "s an epoch", "low to high", "x fastmlp", "low to high", "accuracy")
     costs = ("", "samples/s", "GFLOP/s", "of peak", "nonzero", "MiB", "first s", "set-up s")
+    title = with_barrier(name, barriers_of(rows))
     good = [row for row in rows if not row.failure]
     failed = [(row.name, "failed") for row in rows if row.failure]
     return [
-        table(name, times, [*map(_times, good), *failed]),
+        table(title, times, [*map(_times, good), *failed]),
         table("", costs, map(_costs, good)),
     ]
+
+
+def barriers_of(rows: Iterable[Row]) -> list[float]:
+    """Return the seconds of the barriers that the processes of some rows measured."""
+    return [seconds for row in rows for seconds in row.barriers]
 
 
 def epochs_line(name: str, rows: Sequence[Row]) -> str:
     """Return the result of one workload in a line."""
     parts = [f"{row.name} {_result(row)}" for row in rows]
-    return f"{name}: {', '.join(parts)}"
+    return with_barrier(f"{name}: {', '.join(parts)}", barriers_of(rows))
 
 
 def _result(row: Row) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastmlp.bench.peers import OWN, TITLES
 from fastmlp.errors import refuse
-from fastmlp.report.bench import seconds
+from fastmlp.report.bench import barriers_of, seconds
+from fastmlp.report.text import microseconds
 
 if TYPE_CHECKING:
     from fastmlp.bench.summary import Row
@@ -25,15 +26,16 @@ def results_table(
     """Return the table as Markdown, with a note on the machine, the trials and the command."""
     names = " | ".join(TITLES.values())
     lines = [
-        f"| one epoch of MNIST (60,000 samples), plain SGD | fastmlp | {names} |",
-        "|---|---|" + "---|" * len(TITLES),
+        f"| one epoch of MNIST (60,000 samples), plain SGD | fastmlp | {names} | barrier, us |",
+        "|---|---|" + "---|" * (len(TITLES) + 1),
     ]
     for name, rows in workloads:
         by_name = {row.name: row for row in rows}
         sizes, batch, *dense = name.split("/")
         label = f"{sizes}, batch {batch}" + ", dense random input" * bool(dense)
         own = f"**{seconds(by_name[OWN].seconds)} s**"
-        lines.append(f"| {label} | {own} | {' | '.join(_cell(by_name.get(k)) for k in TITLES)} |")
+        cells = [own, *(_cell(by_name.get(k)) for k in TITLES), microseconds(barriers_of(rows))]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
     target = accuracy["settings"]["target"]
     by_target = {row["name"]: row for row in to_target}
     ours = by_target[OWN]
@@ -42,7 +44,7 @@ def results_table(
         for k in TITLES
     ]
     label = f"{target:.0%} test accuracy: 784-128-10, batch 32, mean of {ours['seeds']} seeds"
-    lines.append(f"| {label} | **{seconds(mean(ours['training']))} s** | {' | '.join(cells)} |")
+    lines.append(f"| {label} | **{seconds(mean(ours['training']))} s** | {' | '.join(cells)} | |")
     settings, environment = epochs["settings"], epochs["environment"]
     machine, versions = environment["machine"], environment["versions"]
     named = ("numpy", "torch", "jax", "scikit-learn", "numba", "python")
@@ -52,6 +54,7 @@ def results_table(
         "How many times as long the others take, and in brackets the lowest and highest of "
         f"{_pairs(epochs)} pairs of runs; each run is a process of its own, the sides in turn, "
         f"{settings['epochs']} epochs timed after one that warms up. "
+        "The last column is the time of a barrier, right before and after fastmlp's epochs. "
         f"{machine['processor']}, {settings['threads']} cores, "
         f"{machine['vector_bits']}-bit vectors; {software}. "
         "`scripts/bench --readme` measures it all again and writes this table.",

@@ -21,6 +21,20 @@ def duration(seconds: float) -> str:
     return f"{seconds:.{digits}f} s"
 
 
+def with_barrier(name: str, seconds: Sequence[float]) -> str:
+    """Return a name with the lowest and highest of some barriers: "name, barrier 0.05 to 0.18 us".
+
+    Without barriers, the name is returned unchanged.
+    """
+    return f"{name}, barrier {microseconds(seconds)} us" if seconds else name
+
+
+def microseconds(seconds: Sequence[float]) -> str:
+    """Return seconds as one figure in microseconds, or the lowest and highest: "0.05 to 0.18"."""
+    ends = (f"{end(seconds) * 1e6:.2f}" for end in (min, max)) if seconds else ()
+    return " to ".join(dict.fromkeys(ends))
+
+
 def layer_sizes(sizes: Sequence[int]) -> str:
     """Return (784, 128, 10) as "784-128-10"."""
     return "-".join(map(str, sizes))

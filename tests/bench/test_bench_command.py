@@ -60,7 +60,7 @@ def test_quick_measures_what_is_named_with_it(fake):
     assert [task["epochs"] for task in fake.done()] == [2] * 4
 
 
-@pytest.mark.parametrize("command", ["epochs", "kernels", "accuracy"])
+@pytest.mark.parametrize("command", ["epochs", "kernels", "accuracy", "scaling"])
 def test_the_exit_status_is_in_the_help(fake, command):
     said = " ".join(fake.run(command, "--help").output.split())
     assert "0 if every comparison" in " ".join(fake.run("--help").output.split())
@@ -116,6 +116,12 @@ def test_variables_that_choose_kernels_reach_no_process_and_are_named(fake, monk
         assert "NumPy multiplies with someblas 1.2, kernels for Abacus" in text
     said = fake.run(*fake.epochs("--save", fake.saved, "--resume", "--threads", "1")).output
     assert "OPENBLAS_CORETYPE" in said
+
+
+def test_variables_that_old_programs_need_are_removed():
+    old = {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_DEBUG_CPU_TYPE", "ATEN_CPU_CAPABILITY"}
+    old |= {"XLA_FLAGS", "DNNL_MAX_CPU_ISA", "ONEDNN_MAX_CPU_ISA", "TF_ENABLE_ONEDNN_OPTS"}
+    assert old <= set(VARIABLES)
 
 
 def test_the_kernels_of_blas_are_those_that_it_chooses_itself(monkeypatch):

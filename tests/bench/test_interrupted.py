@@ -68,7 +68,7 @@ def test_what_was_finished_is_shown_and_saved_and_the_rest_is_measured_later(fak
             out, err = process.communicate(timeout=SECONDS)
         finally:
             process.kill()
-    assert "16-4-3/8: fastmlp 0.100 s an epoch, numpy 4.00 x\n" in lines
+    assert "16-4-3/8: fastmlp 0.100 s an epoch, numpy 4.00 x, barrier 0.10 us\n" in lines
     assert process.returncode == status, err
     assert "Traceback" not in err
     own, others = fake.done()[-1]["ids"]

@@ -37,6 +37,9 @@ def test_all_that_are_installed_learn_the_same_and_the_others_are_named(data, on
     assert run["absent"] == absent
     order = [(each["implementation"], each["round"]) for each in run["workloads"][0]["runs"]]
     assert order == [(name, number) for number in (0, 1) for name in here]
+    measured = [each.get("barrier_seconds") for each in run["workloads"][0]["runs"]]
+    assert all(seconds > 0 for each in measured for seconds in each)
+    assert not any(measured[number] for number, (name, _) in enumerate(order) if name != "fastmlp")
     rows = summarise(run["workloads"][0], run["limits"]["peak_flops"]["all"])
     assert [row.name for row in rows] == here
     assert all(row.comparable and row.accuracy > 0.5 and not row.failure for row in rows)
@@ -99,6 +102,18 @@ def test_limits_are_positive():
     values += [speed[k] for speed in limits["bytes_per_second"].values() for k in ("one", "all")]
     assert len(values) == 4 + 2 * len(limits_of.LEVELS)
     assert all(0 < value < np.inf for value in values)
+
+
+def test_a_barrier_is_that_of_all_threads_or_none(monkeypatch):
+    came = iter([1, 2, 2, 1])
+    assert limits_of.measure_barrier(2) > 0 or np.isnan(limits_of.measure_barrier(2))
+    monkeypatch.setattr(limits_of, "ROUNDS", 2)
+    monkeypatch.setattr(limits_of, "run", lambda *_: next(came))
+    times = iter([0.0, 5.0, 10.0, 12.0])
+    monkeypatch.setattr(limits_of, "perf_counter", lambda: next(times))
+    assert limits_of.measure_barrier(2) == 2.0 / limits_of.BARRIER_COUNT
+    times = iter([0.0, 5.0, 10.0, 12.0])
+    assert np.isnan(limits_of.measure_barrier(3))
 
 
 def test_limits_count_what_all_threads_do(monkeypatch):

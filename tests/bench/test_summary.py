@@ -66,7 +66,7 @@ def test_a_busy_machine_is_told():
     assert doubts(document(steady)) == []
     assert "a load of 1.50 on 2 cores" in doubts(document(steady, load=1.5))[0]
     shaken = workload(run("numpy", 0, 1.0), run("numpy", 1, 1.5))
-    assert "numpy's processes took 1 to 1.5 s" in doubts(document(shaken))[0]
+    assert "processes of numpy took 1 to 1.5 s" in doubts(document(shaken))[0]
 
 
 def test_only_changes_larger_than_the_noise_are_real():

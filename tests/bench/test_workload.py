@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp.bench import workload
 from fastmlp.bench.epochs import describe_workload
+from fastmlp.bench.peers import peer_class
 from fastmlp.datasets import Dataset, Split
 from fastmlp.errors import ArgumentError
 
@@ -12,7 +14,7 @@ from fastmlp.errors import ArgumentError
 def test_a_name_says_sizes_batch_and_density():
     work = workload.parse("784-512-10/128/dense")
     assert (work.sizes, work.batch_size, work.dense) == ((784, 512, 10), 128, True)
-    assert all(workload.parse(name).name == name for name in workload.SEVEN)
+    assert all(workload.parse(name).name == name for name in workload.STANDARD)
 
 
 @pytest.mark.parametrize("name", ["784-128-10", "784/64", "784-0-10/64", "a-b/1", "784-10/64/x"])
@@ -46,6 +48,23 @@ def test_dense_data_is_dense_and_can_be_learnt(monkeypatch):
     means = np.stack([data.train.images[data.train.labels == k].mean(0) for k in range(3)])
     nearest = ((data.test.images[:, None] - means) ** 2).sum(2).argmin(1)
     assert 0.4 < (nearest == data.test.labels).mean() < 0.99
+
+
+@pytest.mark.parametrize("name", workload.TABLES)
+def test_networks_on_tables_learn_with_their_rate(name):
+    """Two epochs come close to the class of the nearest mean, which is the best possible."""
+    work = workload.parse(name)
+    data = workload.load(work, "", None)
+    network, samples = fastmlp.Network(work.sizes), len(data.train)
+    peer = peer_class("fastmlp")(network, data.train, work.batch_size, 1, "compiled")
+    rates = np.full(-(-samples // work.batch_size), work.learning_rate)
+    for _ in range(2):
+        peer.epoch(np.arange(samples), rates)
+    right = float((peer.predict(data.test.images) == data.test.labels).mean())
+    means = [data.train.images[data.train.labels == k].mean(0) for k in range(work.sizes[-1])]
+    nearest = ((data.test.images[:, None] - np.stack(means)) ** 2).sum(2).argmin(1)
+    best, chance = float((nearest == data.test.labels).mean()), 1 / work.sizes[-1]
+    assert right - chance > 0.7 * (best - chance)
 
 
 def test_a_network_that_does_not_fit_the_data_is_refused(tmp_path):

@@ -10,7 +10,7 @@ from fastmlp.bench.compare import compare
 from fastmlp.bench.summary import doubts, summarise, to_target
 from fastmlp.cli import main
 from fastmlp.errors import ArgumentError
-from fastmlp.report import bench, page, readme
+from fastmlp.report import barriers_tables, bench, page, readme
 from fastmlp.report.charts import epochs_chart, roofline_chart, to_png, to_svg
 from fastmlp.report.page import plain
 
@@ -72,6 +72,28 @@ def test_a_workloads_tables_name_all_and_fit_80_columns(epochs):
     assert "torch is not comparable" in " ".join(doubts(epochs))
 
 
+def test_barriers_stand_beside_the_times_and_near_rounds_apart_from_far_ones(epochs):
+    workload = epochs["workloads"][0]
+    runs = []
+    for number, (barrier, own) in enumerate([(5e-8, 0.06), (6e-8, 0.05), (1.8e-7, 0.1)]):
+        runs.append(run("fastmlp", number, own, barrier_seconds=[barrier, 1.1 * barrier]))
+        runs.append(run("numpy", number, 0.3, barrier_seconds=[]))
+    workload["runs"] = runs[:4]
+    times = plain(bench.epochs_tables("w", rows_of(epochs)[0][1])[0])
+    assert times.startswith("w, barrier 0.05 to 0.07 us")
+    assert not barriers_tables(workload)
+    workload["runs"] = [*runs, run("numpy", 3, 9.0)]  # fastmlp failed in that round
+    (text,) = map(plain, barriers_tables(workload))
+    assert "barrier changed, 0.05 to 0.20 us: 2 near (below 0.12 us), 1 far" in text
+    assert re.search(r"numpy +0\.300 +5\.50 +0\.300 +3\.00", text)
+    workload["runs"] = [*runs[4:], run("fastmlp", 3, 0.2, barrier_seconds=[4e-7])]
+    (text,) = map(plain, barriers_tables(workload))
+    assert "barrier changed, 0.18 to 0.40 us: 2 far" in text
+    assert "near" not in text
+    line = bench.epochs_line("w", rows_of(epochs)[0][1])
+    assert line == "w: fastmlp 0.150 s an epoch, numpy 3.00 x, barrier 0.18 to 0.40 us"
+
+
 def test_the_kernels_tables_tell_where_numpy_wins(kernels):
     means, wins = (plain(t) for t in bench.kernels_tables(kernels))
     assert re.search(r"all +1\.59", means)
@@ -109,11 +131,14 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
         | {"reached": True, "process_seconds": 2.0}
         for name, seconds in (("fastmlp", 0.4), ("torch", 4.0))
     ]
+    epochs["workloads"][0]["runs"][0]["barrier_seconds"] = [7e-8, 8e-8]
     accuracy = {"settings": {"target": 0.98}, "runs": runs}
     table = readme.results_table(epochs, rows_of(epochs), accuracy, to_target(accuracy))
     assert "| 784-128-10, batch 64 | **0.0600 s** | 5.00 x (5.00 to 5.00)" in table
     assert "8.33 x (8.33 to 8.33), not comparable" in table
     assert "over 9 s" in table
+    assert "over 9 s | 0.07 to 0.08 |" in table
+    assert "| 10.0 x |  |  | |" in table
     assert "| **0.400 s** |  | 10.0 x |" in table
     text = readme.with_results(f"a\n{readme.BEGIN}old\n{readme.END}b\n", table)
     assert text == f"a\n{readme.BEGIN}{table}{readme.END}b\n"

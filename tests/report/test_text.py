@@ -7,10 +7,12 @@ from fastmlp.report.text import (
     class_names,
     duration,
     layer_sizes,
+    microseconds,
     number,
     percent,
     printable,
     reason,
+    with_barrier,
 )
 
 
@@ -18,6 +20,9 @@ def test_numbers() -> None:
     assert percent(0.98123) == "98.12 %"
     assert number(0.06123) == "0.0612"
     assert number(1.4247e28) == "1.42e+28"
+    assert microseconds([5e-8, 1.8e-7, 6e-8]) == "0.05 to 0.18"
+    assert microseconds([7.1e-8, 6.9e-8]) == "0.07"
+    assert with_barrier("w", []) == "w"
     assert layer_sizes((784, 128, 10)) == "784-128-10"
 
 
