@@ -32,6 +32,7 @@ class Implementation:
 IMPLEMENTATIONS = {
     "fastmlp": Implementation("own", "compiled", "fastmlp", "fastmlp"),
     "numpy": Implementation("own", "numpy", "numpy", "NumPy"),
+    "lean": Implementation("numpy_lean", "lean", "numpy", "NumPy, lean"),
     "torch": Implementation("pytorch", "eager", "torch", "PyTorch"),
     "torch-compile": Implementation("pytorch", "compile", "torch"),
     "torch-dataloader": Implementation("pytorch", "dataloader", "torch"),

@@ -1,0 +1,38 @@
+"""The peers whose parameters can be read take the steps of NumPy, to rounding."""
+
+import numpy as np
+import pytest
+
+from fastmlp.bench import peers
+from fastmlp.datasets import Split
+from fastmlp.network import Network
+
+
+def trained(name, sizes, train, batch, threads=1, epochs=3):
+    """The parameters of a peer after some epochs, the last minibatch of each short."""
+    network = Network(sizes, seed=3)
+    own = peers.peer_class(name)
+    peer = own(network, train, batch, threads, peers.implementation(name).kind)
+    samples = len(train)
+    for seed in range(epochs):
+        order = np.random.default_rng(seed).permutation(samples)
+        peer.epoch(order, np.linspace(0.1, 0.3, -(-samples // batch)))
+    if name == "numpy":
+        peer.engine.read(network.weights, network.biases)
+        return [*network.weights, *network.biases], peer
+    return [*peer.w, *peer.b], peer
+
+
+@pytest.fixture
+def train():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (203, 37), np.uint8) * rng.integers(0, 2, (203, 37), np.uint8)
+    return Split(images, (images[:, 0] > 0) + (images[:, 1] > 99).astype(np.int64))
+
+
+@pytest.mark.parametrize("batch", [1, 10, 64])
+@pytest.mark.parametrize("sizes", [(37, 3), (37, 20, 3), (37, 70, 18, 3)], ids=str)
+def test_lean_numpy_takes_the_steps_of_the_reference(train, sizes, batch):
+    expected, _ = trained("numpy", sizes, train, batch)
+    for own, other in zip(trained("lean", sizes, train, batch)[0], expected, strict=True):
+        assert np.abs(own - other).max() < 2e-5
