@@ -1,4 +1,4 @@
-"""NumPy, written for speed: buffers made once, operations in place, no cost and no count of hits."""
+"""NumPy, written for speed: arrays made once, operations in place, no cost and no count of hits."""
 
 from __future__ import annotations
 
