@@ -30,9 +30,25 @@ def train():
     return Split(images, (images[:, 0] > 0) + (images[:, 1] > 99).astype(np.int64))
 
 
+OWN_PARAMETERS = [name for name in ("lean", "cpp") if peers.is_installed(name)]
+
+
+@pytest.mark.parametrize("name", OWN_PARAMETERS)
 @pytest.mark.parametrize("batch", [1, 10, 64])
 @pytest.mark.parametrize("sizes", [(37, 3), (37, 20, 3), (37, 70, 18, 3)], ids=str)
-def test_lean_numpy_takes_the_steps_of_the_reference(train, sizes, batch):
+def test_the_parameters_of_the_reference(train, name, sizes, batch):
     expected, _ = trained("numpy", sizes, train, batch)
-    for own, other in zip(trained("lean", sizes, train, batch)[0], expected, strict=True):
+    for own, other in zip(trained(name, sizes, train, batch)[0], expected, strict=True):
+        assert np.abs(own - other).max() < 2e-5
+
+
+@pytest.mark.skipif(not peers.is_installed("cpp"), reason="there is no compiler")
+@pytest.mark.parametrize("is_dense", [False, True], ids=["bytes", "float"])
+@pytest.mark.parametrize("sizes", [(37, 33, 3), (37, 200, 130, 70, 3)], ids=str)
+def test_cplusplus_by_a_team_on_bytes_and_on_floats(train, sizes, is_dense):
+    if is_dense:
+        images = np.random.default_rng(1).random((203, 37), np.float32) - np.float32(0.5)
+        train = Split(images, train.labels)
+    expected, _ = trained("numpy", sizes, train, 48)
+    for own, other in zip(trained("cpp", sizes, train, 48, threads=3)[0], expected, strict=True):
         assert np.abs(own - other).max() < 2e-5
