@@ -35,7 +35,6 @@ constexpr int W = 8, MOST = 2;
 constexpr int W = 4, MOST = 2;
 #endif
 typedef float vec __attribute__((vector_size(4 * W)));
-typedef float four __attribute__((vector_size(16)));
 
 constexpr int N[] = {SIZES}, L = sizeof(N) / sizeof(int) - 1, FIRST = SPARSE ? 2 : 1;
 constexpr int G = BATCH < 4 ? BATCH : 4, GROUPS = (BATCH + G - 1) / G, B = GROUPS * G;
@@ -116,8 +115,8 @@ struct Layer {
 };
 
 struct Lists {  // of each group: its pixels that are not all zero, and their values
-  int count[GROUPS], pixel[GROUPS][N[0]];
-  alignas(16) float value[GROUPS][N[0]][4];
+  int count[GROUPS], pixel[GROUPS][N[0] + W];
+  float value[GROUPS][G][N[0] + W];
 };
 
 template <class>
@@ -169,6 +168,9 @@ struct Share {
 static void make_lists(Net& net, const Data& d, int64_t first, int m, Share groups, int which) {
   static const uint8_t blank[N[0]] = {};
   static const uint64_t none[WORDS] = {};
+#if defined(__AVX512F__)
+  const __m512i iota = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+#endif
   Lists& lists = net.lists[which];
   for (int g = groups.begin; g < groups.end; g++) {
     const uint8_t* x[4] = {blank, blank, blank, blank};
@@ -178,15 +180,28 @@ static void make_lists(Net& net, const Data& d, int64_t first, int m, Share grou
       x[s] = (const uint8_t*)d.images + row * N[0];
       mask[s] = d.masks + row * WORDS;
     }
-    int n = 0;
-    for (int word = 0; word < WORDS; word++)
-      for (uint64_t bits = mask[0][word] | mask[1][word] | mask[2][word] | mask[3][word]; bits;
-           bits &= bits - 1, n++) {
-        const int p = 64 * word + __builtin_ctzll(bits);
-        const four values = {float(x[0][p]), float(x[1][p]), float(x[2][p]), float(x[3][p])};
-        *(four*)lists.value[g][n] = values * (1.0f / 255.0f);
-        lists.pixel[g][n] = p;
+    int n = 0, *pixel = lists.pixel[g];
+    for (int word = 0; word < WORDS; word++) {
+      uint64_t bits = mask[0][word] | mask[1][word] | mask[2][word] | mask[3][word];
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+      for (int p = 64 * word; bits; p += 16, bits >>= 16) {
+        const __mmask16 some = bits & 0xffff;
+        const __m512i number = _mm512_add_epi32(_mm512_set1_epi32(p), iota);
+        _mm512_storeu_si512(pixel + n, _mm512_maskz_compress_epi32(some, number));
+        for (int s = 0; s < G; s++) {
+          const __m512i bytes = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(some, x[s] + p));
+          const __m512 value = _mm512_cvtepi32_ps(bytes) * (1.0f / 255.0f);
+          _mm512_storeu_ps(lists.value[g][s] + n, _mm512_maskz_compress_ps(some, value));
+        }
+        n += __builtin_popcount(some);
       }
+    }
+#else
+      for (; bits; bits &= bits - 1) pixel[n++] = 64 * word + __builtin_ctzll(bits);
+    }
+    for (int s = 0; s < G; s++)
+      for (int k = 0; k < n; k++) lists.value[g][s][k] = x[s][pixel[k]] * (1.0f / 255.0f);
+#endif
     lists.count[g] = n;
   }
 }
@@ -216,9 +231,11 @@ static void first_layer(Net& net, Share tiles, int past, int groups, int which) 
         }
       for (int k = 0; k < old.count[g]; k++) {
         float* row = w + old.pixel[g][k] * V * W;
+        vec x[G];
+        for (int s = 0; s < G; s++) x[s] = old.value[g][s][k] + vec{};
         for (int v = 0; v < V; v++) {
           vec sum = load(row + v * W);
-          for (int s = 0; s < G; s++) sum += old.value[g][k][s] * dz[s][v];
+          for (int s = 0; s < G; s++) sum += x[s] * dz[s][v];
           store(row + v * W, sum);
         }
       }
@@ -229,7 +246,7 @@ static void first_layer(Net& net, Share tiles, int past, int groups, int which) 
         for (int v = 0; v < V; v++) z[s][v] = load(own.b + c + v * W);
       accumulate(
           z, now.count[g], [&](int k) { return w + now.pixel[g][k] * V * W; },
-          [&](int k, int s) { return now.value[g][k][s]; });
+          [&](int k, int s) { return now.value[g][s][k]; });
       finish<1>(z, own.a + g * G * own.O + c);
     }
   }
