@@ -32,7 +32,7 @@ class Implementation:
     programs: tuple[str, ...] = ()
 
 
-COMPILERS = ("clang++", "g++")
+COMPILERS = ("g++", "clang++")
 IMPLEMENTATIONS = {
     "fastmlp": Implementation("own", "compiled", "fastmlp", "fastmlp"),
     "numpy": Implementation("own", "numpy", "numpy", "NumPy"),
