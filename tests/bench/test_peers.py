@@ -20,6 +20,8 @@ def trained(name, sizes, train, batch, threads=1, epochs=3):
     if name == "numpy":
         peer.engine.read(network.weights, network.biases)
         return [*network.weights, *network.biases]
+    if name == "tensorflow":
+        return [array.numpy() for part in zip(*peer.parameters, strict=True) for array in part]
     peer.predict(train.images[:1])  # the C++ copies its parameters then
     return [*peer.w, *peer.b]
 
@@ -31,9 +33,10 @@ def train():
     return Split(images, (images[:, 0] > 0) + (images[:, 1] > 99).astype(np.int64))
 
 
-OWN_PARAMETERS = [name for name in ("lean", "cpp") if peers.is_installed(name)]
+OWN_PARAMETERS = [name for name in ("lean", "cpp", "tensorflow") if peers.is_installed(name)]
 
 
+@pytest.mark.filterwarnings("ignore")  # the libraries' own
 @pytest.mark.parametrize("name", OWN_PARAMETERS)
 @pytest.mark.parametrize("batch", [1, 10, 64])
 @pytest.mark.parametrize("sizes", [(37, 3), (37, 20, 3), (37, 70, 18, 3)], ids=str)

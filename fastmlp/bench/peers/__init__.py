@@ -42,6 +42,7 @@ IMPLEMENTATIONS = {
     "torch-compile": Implementation("pytorch", "compile", "torch"),
     "torch-dataloader": Implementation("pytorch", "dataloader", "torch"),
     "jax": Implementation("jax_scan", "scan", "jax", "JAX"),
+    "tensorflow": Implementation("tensor_flow", "while", "tensorflow", "TensorFlow"),
     "sklearn": Implementation("scikit_learn", "sgd", "sklearn", "scikit-learn"),
 }
 OWN = "fastmlp"
