@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastmlp.bench import peers
+from fastmlp.bench.peers import cplusplus
 from fastmlp.datasets import Split
 from fastmlp.network import Network
 
@@ -46,7 +47,10 @@ def test_the_parameters_of_the_reference(train, name, sizes, batch):
         assert np.abs(own - other).max() < 2e-5
 
 
-@pytest.mark.skipif(not peers.is_installed("cpp"), reason="there is no compiler")
+compiled = pytest.mark.skipif(not peers.is_installed("cpp"), reason="there is no compiler")
+
+
+@compiled
 @pytest.mark.parametrize("is_dense", [False, True], ids=["bytes", "float"])
 @pytest.mark.parametrize("sizes", [(37, 33, 3), (37, 200, 130, 70, 3)], ids=str)
 def test_cplusplus_by_a_team_on_bytes_and_on_floats(train, sizes, is_dense):
@@ -56,3 +60,34 @@ def test_cplusplus_by_a_team_on_bytes_and_on_floats(train, sizes, is_dense):
     expected = trained("numpy", sizes, train, 48)
     for own, other in zip(trained("cpp", sizes, train, 48, threads=3), expected, strict=True):
         assert np.abs(own - other).max() < 2e-5
+
+
+@compiled
+def test_without_openblas_wide_layers_are_plain_loops(train, monkeypatch):
+    monkeypatch.setattr(cplusplus, "find_sgemm", lambda libraries: (None, 0))
+    sizes = (37, 200, 130, 3)
+    expected = trained("numpy", sizes, train, 48)
+    for own, other in zip(trained("cpp", sizes, train, 48, threads=2), expected, strict=True):
+        assert np.abs(own - other).max() < 2e-5
+
+
+@compiled
+def test_what_the_compiler_says_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTMLP_CACHE", str(tmp_path))
+    with pytest.raises(RuntimeError, match="SIZES"):
+        cplusplus.build(["-DBATCH=1"])
+    assert not list((tmp_path / "peers").iterdir())
+
+
+def test_libraries_are_not_read_where_others_can_write(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTMLP_CACHE", str(tmp_path))
+    tmp_path.chmod(0o700)
+    assert cplusplus.library_folder() == tmp_path / "peers"
+    tmp_path.chmod(0o777)
+    assert not cplusplus.library_folder().is_relative_to(tmp_path)
+
+
+def test_cplusplus_needs_a_compiler(monkeypatch):
+    monkeypatch.setattr(peers, "which", lambda name: None)
+    assert not peers.is_installed("cpp")
+    assert peers.is_installed("lean")
