@@ -193,7 +193,13 @@ void copy_layer(Net* net, int l, float* w, float* b, int out) { copy<1>(*net, l,
 void train(Net* net, Sgemm blas, const void* images, const uint64_t* masks, const int64_t* labels,
            const int64_t* order, const float* rates, int64_t samples, int threads) {
   sgemm = blas;
-  const Data data{images, masks, labels, order, rates, samples};
+  // images of one class have more pixels in common, so their groups have shorter lists
+  std::vector<int64_t> sorted(order, order + samples);
+  const auto before = [&](int64_t i, int64_t j) { return labels[i] < labels[j]; };
+  if (SPARSE && G > 1)
+    for (int64_t at = 0; at < samples; at += BATCH)
+      std::sort(&sorted[at], &sorted[at] + std::min<int64_t>(BATCH, samples - at), before);
+  const Data data{images, masks, labels, sorted.data(), rates, samples};
   std::vector<std::thread> team;
   for (int t = 1; t < threads; t++)
     team.emplace_back(work, std::ref(*net), std::ref(data), t, threads);
