@@ -15,7 +15,7 @@ from fastmlp.bench.processes import kernel_choices, run_in_process
 from fastmlp.system.cores import affinity
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-PACKAGES = ("torch", "jax", "scikit-learn", "scipy")
+PACKAGES = ("torch", "jax", "tensorflow", "tensorflow-cpu", "scikit-learn", "scipy")
 BLAS_SECONDS = 60.0
 
 

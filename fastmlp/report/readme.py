@@ -47,7 +47,7 @@ def results_table(
     lines.append(f"| {label} | **{seconds(mean(ours['training']))} s** | {' | '.join(cells)} | |")
     settings, environment = epochs["settings"], epochs["environment"]
     machine, versions = environment["machine"], environment["versions"]
-    named = ("numpy", "torch", "jax", "scikit-learn", "numba", "python")
+    named = (*("numpy", "torch", "jax", "tensorflow", "scikit-learn"), "numba", "python")
     software = ", ".join(f"{name} {versions[name]}" for name in named if name in versions)
     lines += [
         "",

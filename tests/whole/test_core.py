@@ -24,6 +24,7 @@ EXTRAS = {
     "datasets/picture.py": {"PIL"},
     "bench/peers/pytorch.py": {"torch"},
     "bench/peers/jax_scan.py": {"jax"},
+    "bench/peers/tensor_flow.py": {"tensorflow"},
     "bench/peers/scikit_learn.py": {"sklearn"},
 }
 BROUGHT_BY_CORE = {"llvmlite"}  # by numba
@@ -58,7 +59,7 @@ def test_everything_but_the_peers_imports_without_extras() -> None:
     ]
     code = (
         "import sys, importlib\n"
-        "for name in 'matplotlib PIL torch jax sklearn scipy pandas'.split():\n"
+        "for name in 'matplotlib PIL torch jax tensorflow sklearn scipy pandas'.split():\n"
         "    sys.modules[name] = None\n"
         f"for name in {modules!r}:\n"
         "    importlib.import_module(name)"

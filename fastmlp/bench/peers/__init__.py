@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from shutil import which
 from typing import Any
 
 from fastmlp.errors import refuse
@@ -21,21 +22,27 @@ class Implementation:
 
     module : in this folder; kind : a variant of its class; package : the package it needs
     title : its name as a heading; empty for a second variant of the implementation before it
+    programs : it needs one of them, if any are named
     """
 
     module: str
     kind: str
     package: str
     title: str = ""
+    programs: tuple[str, ...] = ()
 
 
+COMPILERS = ("g++", "clang++")
 IMPLEMENTATIONS = {
     "fastmlp": Implementation("own", "compiled", "fastmlp", "fastmlp"),
     "numpy": Implementation("own", "numpy", "numpy", "NumPy"),
+    "lean": Implementation("numpy_lean", "lean", "numpy", "NumPy, lean"),
+    "cpp": Implementation("cplusplus", "plain", "numpy", "C++", COMPILERS),
     "torch": Implementation("pytorch", "eager", "torch", "PyTorch"),
     "torch-compile": Implementation("pytorch", "compile", "torch"),
     "torch-dataloader": Implementation("pytorch", "dataloader", "torch"),
     "jax": Implementation("jax_scan", "scan", "jax", "JAX"),
+    "tensorflow": Implementation("tensor_flow", "while", "tensorflow", "TensorFlow"),
     "sklearn": Implementation("scikit_learn", "sgd", "sklearn", "scikit-learn"),
 }
 OWN = "fastmlp"
@@ -54,8 +61,11 @@ def implementation(name: str) -> Implementation:
 
 
 def is_installed(name: str) -> bool:
-    """Return whether the package of an implementation is installed; imports nothing."""
-    return find_spec(implementation(name).package) is not None
+    """Return whether what an implementation needs is installed; imports nothing."""
+    own = implementation(name)
+    if own.programs and not any(map(which, own.programs)):
+        return False
+    return find_spec(own.package) is not None
 
 
 def peer_class(name: str) -> Any:

@@ -15,7 +15,8 @@ from fastmlp.bench.workload import scale_pixels
 from fastmlp.datasets import Split
 from fastmlp.network import Network
 
-TRIAL = 50  # steps to time each number of threads
+TRIAL, WARM_UP = 50, 5  # steps to time each number of threads and each form of SGD
+FORMS: tuple[dict[str, bool], ...] = ({}, {"foreach": True}, {"fused": True})
 
 
 class Peer:
@@ -65,17 +66,29 @@ class Peer:
             self.step(x, y)
 
     def tune(self, order: Array) -> None:
-        """Choose the faster number of threads, all or one, by timing a few steps."""
-        self.is_tuned, seconds, some = True, {}, order[: TRIAL * self.batch_size]
-        self.optimiser.param_groups[0]["lr"] = 0.0
-        for threads in (self.threads, 1):
-            torch.set_num_threads(threads)
-            for _ in range(2):  # the first compiles, or warms up
-                began = perf_counter()
-                for x, y in self.batches(some):
-                    self.step(x, y)
-                seconds[threads] = perf_counter() - began
-        torch.set_num_threads(min(seconds, key=lambda threads: seconds[threads]))
+        """Choose the faster number of threads, all or one, and the fastest form of SGD."""
+        self.is_tuned = True
+        seconds = {threads: self.time_steps(order, threads, {}) for threads in (self.threads, 1)}
+        best = min(seconds, key=lambda threads: seconds[threads])
+        others = [self.time_steps(order, best, form) for form in FORMS[1:]]
+        times = [seconds[best], *others]
+        torch.set_num_threads(best)
+        self.optimiser = torch.optim.SGD(
+            self.model.parameters(), lr=0.1, **FORMS[times.index(min(times))]
+        )
+
+    def time_steps(self, order: Array, threads: int, form: dict[str, bool]) -> float:
+        """Return the seconds of some steps with a rate of 0; infinity if torch lacks the form."""
+        torch.set_num_threads(threads)
+        try:
+            self.optimiser = torch.optim.SGD(self.model.parameters(), lr=0.0, **form)
+        except (RuntimeError, TypeError):
+            return float("inf")
+        for steps in (WARM_UP, TRIAL):
+            began = perf_counter()
+            for x, y in self.batches(order[: steps * self.batch_size]):
+                self.step(x, y)
+        return perf_counter() - began
 
     def predict(self, images: Array) -> Array:
         """Return the class of each image."""
