@@ -14,13 +14,11 @@ from time import perf_counter
 # Seconds of a chunk of steps, and of the two that try another size: the first of them brings its
 # memory to other cores, and is not judged
 CHUNK, TRIAL = 5e-3, 1e-3
-# Seconds from one trial to the next: at first, and at most. Each in vain makes it twice as long, or
-# 8 times where the size that was tried is far worse
-SHORTEST, LONGEST = 0.02, 1.0
-FAR_WORSE = 1.5
+# Seconds from one trial to the next: at first, and at most; each in vain makes it so much longer
+SHORTEST, LONGEST, LONGER = 0.02, 1.0, 6
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
 # much less: closer ones differ by chance
-WORSE, BETTER = 1.2, 0.97
+WORSE, BETTER = 1.25, 0.95
 
 
 class TeamSize:
@@ -48,19 +46,21 @@ class TeamSize:
         self._unjudged = 2  # chunks that follow a change of size, or the start
         self._trials: list[int] = []
         self._wait, self._next_trial = SHORTEST, clock() + SHORTEST
-        self._members = self._steps = 0
+        self._wanted = self._members = self._steps = 0
 
     def next(self, left: int) -> tuple[int, int]:
         """Return (members, steps) of the next chunk, of the steps that are left."""
         size, seconds = (self._trials[0], TRIAL) if self._trials else (self.size, CHUNK)
         # the first chunk has one step, which shows how long one takes
-        wanted = int(seconds / self._step) if self._step else 1
-        return size, min(left, max(1, wanted))
+        self._wanted = max(1, int(seconds / self._step)) if self._step else 1
+        return size, min(left, self._wanted)
 
     def record(self, size: int, steps: int, seconds: float) -> None:
         """Store how long a chunk took, and choose from what is known."""
-        step = seconds / steps
+        step, is_short = seconds / steps, 2 * steps < self._wanted
         self._members, self._steps = self._members + size * steps, self._steps + steps
+        if is_short:  # the last steps of an order: the start of the team weighs too much
+            return
         self._unjudged -= 1
         if self._unjudged >= 0:
             self._step = step if size == self.size else self._step
@@ -83,8 +83,7 @@ class TeamSize:
             self.size, self._step, self._lowest = tried, step, math.inf
             self._trials, self._wait, self._unjudged = [], SHORTEST, 0
         elif not self._trials:
-            longer = 8 if step > FAR_WORSE * self._step else 2
-            self._wait, self._lowest = min(longer * self._wait, LONGEST), math.inf
+            self._wait, self._lowest = min(LONGER * self._wait, LONGEST), math.inf
         self._next_trial = self._clock() + self._wait
 
     def mean(self) -> float:

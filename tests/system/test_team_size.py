@@ -100,3 +100,15 @@ def test_chunks_end_where_the_steps_end():
     machine = Machine(2, 2, halves)
     machine.run(0.1)
     assert machine.team.next(3) == (2, 3)
+
+
+def test_the_last_steps_of_an_order_are_not_judged():
+    team = TeamSize(2, 2, clock=lambda: 0.0)
+    for _ in range(6):
+        size, steps = team.next(10**6)
+        team.record(size, steps, steps * 50e-6)
+    assert steps == 100
+    for _ in range(6):  # of few steps, the start of the team takes most of the time
+        assert team.next(3) == (2, 3)
+        team.record(2, 3, 1e-3)
+    assert team.next(10**6) == (2, 100)
