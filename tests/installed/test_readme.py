@@ -42,7 +42,7 @@ class Command:
 
 CORE = {
     "fastmlp train": Command(MNIST, "model saved to", 97.5),
-    "fastmlp train --hidden-layers 256,64 --validation 0.1 --early-stopping 3 --epochs 30": Command(
+    "fastmlp train --hidden-layers 256,64 --validation 0.1 --early-stopping 5 --epochs 30": Command(
         MNIST, "val cost", 97.5
     ),
     "fastmlp train --dataset digits --learning-rate 8 --schedule halving": Command(
@@ -53,6 +53,7 @@ CORE = {
     "fastmlp warmup": Command((), "are ready"),
     "fastmlp verify": Command(("--cases", "300"), "300 cases"),
     "fastmlp info --measure": Command((), "GFLOP/s"),
+    "fastmlp info 784-128-10/64": Command((), "columns, then rows"),
     "fastmlp bench --quick": Command((*ONE_EPOCH, "--dataset", "digits"), "NumPy"),
     "fastmlp bench 784-256-10/64 --against torch,jax": Command(
         (*ONE_EPOCH, "--dataset", "digits"), 'torch, jax; pip install "fastmlp[peers]"', status=1

@@ -25,8 +25,6 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
 
     def body(_: Any, now: Any, sums: Any) -> Any:
         p_now, q_now = now
-        if width > 1:  # a slim tile has no load to spare
-            emit.prefetch(emit.at(p_now, height, p_row))
         q_row = [emit.load(emit.at(q_now, 0, q_k, j)) for j in columns]
         totals = []
         for i in range(height):

@@ -217,9 +217,9 @@ def output(job, layer, below, position, x, x_row, run, jump, batch, scratch, mem
     blocks = scratch + lanes * z_row * size
     first, last = share((batch + lanes - 1) // lanes, member, members)
     begin, end = first * lanes, min(last * lanes, batch)
-    for i in range(begin, end):
+    for i in range(begin, end if members > 1 else begin):
         prefetch_row(x + i * x_row * size, layer.inputs, run, jump, like)
-    for i in range(begin, end):
+    for i in range(begin, end if members > 1 else begin):
         # Others have read this row. The first store to it invalidates their copies, which takes
         # about as long as the products that follow: it is made before them.
         numbers_at(layer.dz + i * layer.a_row * size, 1, like)[0] = type(like)(0)
