@@ -29,12 +29,12 @@ class SharedStep:
 def describe_plan(name: str, threads: int) -> SharedStep:
     """Return the plan of the workload of a name. Raises ArgumentError for other names.
 
-    Its input is taken as dense, or, of a workload on images (784 inputs), as sparse. A single
-    thread is shown as a team of two, as one shares nothing.
+    Images of a data set are taken as sparse, random input as dense. A single thread is shown as a
+    team of two, as one shares nothing.
     """
     work, dtype, members = parse(name), np.dtype(np.float32), max(2, threads)
     plan = plan_of(work.sizes, work.batch_size, dtype)
-    sparse = work.sizes[0] == 784 and not work.dense and len(work.sizes) > 2
+    sparse = not work.dense and len(work.sizes) > 2
     lines = plan.lines(work.sizes, work.batch_size, dtype, sparse, members)
     barriers = plan.barriers(len(work.sizes) - 1)
     return SharedStep(work.name, plan.name, members, barriers, plan.slices, lines)

@@ -19,10 +19,9 @@ from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.members import exchanged, private_records
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART, SAMPLED
-from fastmlp.kernels.step import samples as _by_samples  # noqa: F401
 from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
-from fastmlp.kernels.step.step import scratch_bytes
-from fastmlp.kernels.team.plan import plan_of
+from fastmlp.kernels.step.samples import scratch_bytes
+from fastmlp.kernels.team.plan import NAMES, plan_of
 from fastmlp.system.team_size import TeamSize
 
 
@@ -214,7 +213,9 @@ class Engine:
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
         records.point(self.job, **arrays)
-        by_samples = self.plan.kind == records.BY_SAMPLES and not self._source[1]
+        by_samples = self.plan.kind == records.BY_SAMPLES
+        if by_samples and self._source[1]:  # the zeros of its images are left out by columns
+            by_samples, self.plan_name = False, NAMES[records.BY_COLUMNS]
         function, done = "train_by_samples" if by_samples else "train", 0
         while done < len(own):
             size, steps = self.team.next(len(own) - done)

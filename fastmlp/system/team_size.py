@@ -14,7 +14,8 @@ from time import perf_counter
 # Seconds of a chunk of steps, and of the two that try another size: the first of them brings its
 # memory to other cores, and is not judged
 CHUNK, TRIAL = 5e-3, 1e-3
-# Seconds from one trial to the next: at first, and at most; each in vain makes it so much longer
+# Seconds from one trial to the next: at first, and at most; LONGER multiplies them after a trial
+# without gain
 SHORTEST, LONGEST, LONGER = 0.02, 1.0, 6
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
 # much less: closer ones differ by chance
@@ -47,6 +48,7 @@ class TeamSize:
         self._trials: list[int] = []
         self._wait, self._next_trial = SHORTEST, clock() + SHORTEST
         self._wanted = self._members = self._steps = 0
+        self._taken, self._took = 0, 0.0  # steps and seconds that are not judged yet
 
     def next(self, left: int) -> tuple[int, int]:
         """Return (members, steps) of the next chunk, of the steps that are left."""
@@ -57,10 +59,13 @@ class TeamSize:
 
     def record(self, size: int, steps: int, seconds: float) -> None:
         """Store how long a chunk took, and choose from what is known."""
-        step, is_short = seconds / steps, 2 * steps < self._wanted
         self._members, self._steps = self._members + size * steps, self._steps + steps
-        if is_short:  # the last steps of an order: the start of the team weighs too much
+        # few steps, as at the end of an order, are judged with those that follow: the start of the
+        # team takes most of their time
+        self._taken, self._took = self._taken + steps, self._took + seconds
+        if 2 * self._taken < self._wanted:
             return
+        step, self._taken, self._took = self._took / self._taken, 0, 0.0
         self._unjudged -= 1
         if self._unjudged >= 0:
             self._step = step if size == self.size else self._step

@@ -102,7 +102,7 @@ def test_chunks_end_where_the_steps_end():
     assert machine.team.next(3) == (2, 3)
 
 
-def test_the_last_steps_of_an_order_are_not_judged():
+def test_the_last_steps_of_an_order_are_judged_with_those_that_follow():
     team = TeamSize(2, 2, clock=lambda: 0.0)
     for _ in range(6):
         size, steps = team.next(10**6)
@@ -112,3 +112,15 @@ def test_the_last_steps_of_an_order_are_not_judged():
         assert team.next(3) == (2, 3)
         team.record(2, 3, 1e-3)
     assert team.next(10**6) == (2, 100)
+
+
+def test_orders_of_few_steps_find_the_size_that_pays():
+    now = [0.0]
+    team, sizes = TeamSize(2, 2, clock=lambda: now[0]), []
+    while now[0] < 1:
+        size, steps = team.next(3)
+        took = 20e-6 + steps * STEP * size  # two take twice as long as one
+        now[0] += took
+        team.record(size, steps, took)
+        sizes.append(size)
+    assert sizes.count(1) > 0.9 * len(sizes)

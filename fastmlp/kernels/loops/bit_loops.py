@@ -22,8 +22,7 @@ from llvmlite import ir
 
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter
 from fastmlp.kernels.llvm.intrinsics import accumulate, counted_loop, emitted, names_of, sum_loop
-from fastmlp.kernels.loops.bits import WORD_BYTES
-from fastmlp.kernels.memory.tuning import PAIRS, PANEL_VECTORS, PART
+from fastmlp.kernels.memory.tuning import PAIRS, PANEL_VECTORS, PART, WORD_BYTES
 
 Row = list[Any]  # vectors, or their positions
 

@@ -19,9 +19,9 @@ from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.emitter import FEATURES, INT32, INT64, VECTOR_BYTES, Emitter, copies
 from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
 from fastmlp.kernels.memory.records import numbers_at
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, WORD_BYTES
 
-WORD_BYTES, INT16 = 8, ir.IntType(16)
+INT16 = ir.IntType(16)
 LISTED = 16 if VECTOR_BYTES == 64 else 8  # pairs whose entries are made at once
 # Bytes of a vector of 16 in an order that another one has
 SHUFFLE: Any = "llvm.x86.ssse3.pshuf.b.128" if FEATURES.get("ssse3") else None

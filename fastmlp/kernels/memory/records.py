@@ -61,6 +61,7 @@ LAYER = np.dtype(
         ("nonzeros_panel", "i8"),  # between two panels of them; train
     ]
 )
+LAYER_BYTES = LAYER.itemsize
 # Read by both kinds of job, unless "train" or "infer" stands behind the field
 JOB = np.dtype(
     [
@@ -173,6 +174,12 @@ def job_at(address):
 def layers_at(address, count):
     """Return the LAYER records at an address."""
     return numba.carray(_layer_pointer(address), (count,))
+
+
+@jit
+def member_layers(address, count, number):
+    """Return LAYER records at an address: number 0 those that all share, then each member's."""
+    return layers_at(address + number * count * LAYER_BYTES, count)
 
 
 @jit

@@ -23,6 +23,7 @@ PANEL_VECTORS = 4
 PAIRS = 2 if VECTOR_BYTES == 64 else 1
 # Samples of a part of a minibatch, and pairs of pixels of a run: one for each bit of a word
 PART = 64
+WORD_BYTES = PART // 8
 
 # Share of nonzero pixels below which the sparse phases of the first layer are the faster ones
 SPARSE_BELOW = 0.4

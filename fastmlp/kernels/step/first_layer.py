@@ -14,7 +14,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.functions.optimizers import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
+from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import (
     gather_pixels,
     gather_samples,
@@ -35,10 +35,10 @@ from fastmlp.kernels.memory.records import (
 from fastmlp.kernels.memory.tuning import PAIRS, PART, UPDATE_PAIRS
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import (
-    LINE_BYTES,
     batch_at,
     pairs_of,
     prefetch_image,
+    prefetch_lines,
     prefetch_pixels,
     words_at,
 )
@@ -73,8 +73,7 @@ def forward_pairs(
         if following != 0:
             # 2 PART bytes at each pair: after the last pair, all of them
             begin = following + pair * (2 * PART)
-            for line in range(begin, begin + PAIRS * (2 * PART), LINE_BYTES):
-                prefetch(line)
+            prefetch_lines(begin, PAIRS * (2 * PART))
         q, one = w + 2 * pair * w_row * size, word[pair]
         q_next, other = q, 0
         if PAIRS == 2 and pair + 1 < pairs:

@@ -7,7 +7,7 @@ import numpy as np
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
-from fastmlp.kernels.loops.bits import WORD_BYTES, count_bits, nonzero_outputs
+from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
 from fastmlp.kernels.loops.elementwise import activate
 from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.memory.records import (
@@ -16,7 +16,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS
+from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS, WORD_BYTES
 from fastmlp.kernels.step.images import dense_images
 from fastmlp.kernels.team.units import share_panels, units_of
 

@@ -121,11 +121,17 @@ def _mark_pairs(job, inputs, step, position, batch, member, members):
 
 
 @jit
+def prefetch_lines(address, size):
+    """Prefetch the cache lines of so many bytes."""
+    for line in range(address, address + size, LINE_BYTES):
+        prefetch(line)
+
+
+@jit
 def prefetch_image(job, inputs, position):
     """Prefetch the image at a position of the order."""
     image = numbers_at(job.addresses + position * 8, 1, np.int64(0))[0]
-    for line in range(image, image + inputs, LINE_BYTES):
-        prefetch(line)
+    prefetch_lines(image, inputs)
 
 
 @jit
@@ -142,8 +148,7 @@ def load_images(job, inputs, position, rows, x, like):
     addresses = numbers_at(job.addresses + position * 8, rows + PREFETCHED, np.int64(0))
     image_bytes = inputs * (4 * job.image_kind + int(job.image_kind == UINT8))
     for i in range(rows):
-        for line in range(0, image_bytes, LINE_BYTES):
-            prefetch(addresses[i + PREFETCHED] + line)
+        prefetch_lines(addresses[i + PREFETCHED], image_bytes)
         load_image(job, addresses[i], inputs, x + i * job.x_row * item_bytes(like), like)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import COSTS, Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import (
     IDENTITY,
@@ -31,6 +31,7 @@ from fastmlp.kernels.memory.records import (
     weight_offset,
 )
 from fastmlp.kernels.step.forward import multiply_panel
+from fastmlp.kernels.step.images import prefetch_lines
 from fastmlp.kernels.team.units import share
 
 SQUARED_ERROR, CROSS_ENTROPY = COSTS["squared_error"].code, COSTS["cross_entropy"].code
@@ -47,19 +48,11 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 
 @jit
-def prefetch_lines(address, size):
-    """Prefetch so many bytes."""
-    for line in range(address, address + size, 64):
-        prefetch(line)
-
-
-@jit
 def prefetch_row(x, inputs, run, jump, like):
     """Prefetch a row of a layer's input."""
     size, columns = item_bytes(like), run if run != 0 else inputs
     for _ in range(0, inputs, columns):
-        for line in range(x, x + columns * size, 64):
-            prefetch(line)
+        prefetch_lines(x, columns * size)
         x += (columns + jump) * size
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from fastmlp.functions import Array
 from fastmlp.functions.optimizers import BIASES, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import add, clear, copy, keep_and_add, optimizer_step
-from fastmlp.kernels.memory.records import LAYER, MOST_SLOTS, job_at, layers_at, row_offset
+from fastmlp.kernels.memory.records import MOST_SLOTS, job_at, member_layers, row_offset
 from fastmlp.kernels.memory.tuning import SUMMED, TILE_ROWS
 from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.forward import forward, layer_input
 from fastmlp.kernels.step.images import batch_at, dense_images, load_images
 from fastmlp.kernels.step.output import output
+from fastmlp.kernels.step.step import scratch_bytes as step_scratch
 from fastmlp.kernels.step.update import coefficients_at, is_fused, kept_share, x_times_dz
 from fastmlp.kernels.team.barrier import wait
 from fastmlp.kernels.team.units import share
 
-LAYER_BYTES = LAYER.itemsize
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch this plan uses: that of the phases of a step, or SUMMED gradients."""
+    return max(step_scratch(layers, dtype), SUMMED * dtype.itemsize)
 
 
 @jit
@@ -88,8 +95,9 @@ def train_by_samples(
     job_address, layers_address, count, barrier, scratch, member, members, like: float
 ):
     """One step for each row of coefficients, with one barrier."""
-    job, base, own = job_at(job_address), layers_at(layers_address, count), member + 1
-    layers, last = layers_at(layers_address + own * count * LAYER_BYTES, count), count - 1
+    job, own, last = job_at(job_address), member + 1, count - 1
+    base = member_layers(layers_address, count, 0)
+    layers = member_layers(layers_address, count, own)
     first, end = share(job.slices, member, members)
     first_step, last_step = job.first_step, job.first_step + job.steps
     if job.ready != members:

@@ -6,8 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import shared
-from fastmlp.kernels.memory.records import COLUMNS_THEN_ROWS, DENSE, LAYER, job_at, layers_at
-from fastmlp.kernels.memory.tuning import SUMMED
+from fastmlp.kernels.memory.records import COLUMNS_THEN_ROWS, DENSE, job_at, member_layers
 from fastmlp.kernels.step import delta as delta_phase
 from fastmlp.kernels.step import first_layer
 from fastmlp.kernels.step import output as output_phase
@@ -15,18 +14,16 @@ from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import forward, forward_nonzeros, layer_input, leaves_out
-from fastmlp.kernels.step.images import batch_at, prepare_images, words_at
-from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs, prefetch_lines
+from fastmlp.kernels.step.images import batch_at, prefetch_lines, prepare_images, words_at
+from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs
 from fastmlp.kernels.step.update import is_fused, update, update_biases, update_nonzeros
 from fastmlp.kernels.team.barrier import wait
-
-LAYER_BYTES = LAYER.itemsize
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch a member uses in training: one phase after the other has it."""
     phases = (first_layer, output_phase, delta_phase, update_phase)
-    return max(SUMMED * dtype.itemsize, *(int(p.scratch_bytes(layers, dtype)) for p in phases))
+    return max(int(phase.scratch_bytes(layers, dtype)) for phase in phases)
 
 
 @shared
@@ -37,10 +34,10 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
     and a step has one barrier; otherwise one behind each phase.
     """
     job, last = job_at(job_address), count - 1
-    layers = layers_at(layers_address, count)
+    layers = member_layers(layers_address, count, 0)
     apart = job.plan == COLUMNS_THEN_ROWS and members <= layers[0].panels
     own = member + 1 if apart else 0
-    layers = layers_at(layers_address + own * count * LAYER_BYTES, count)
+    layers = member_layers(layers_address, count, own)
     inputs, top, below = layers[0].inputs, layers[last], layers[max(last - 1, 0)]
     first_step, end = job.first_step, job.first_step + job.steps
     if job.ready != members:

@@ -9,7 +9,7 @@ from fastmlp.functions.optimizers import BIASES, KEEP, OPTIMIZERS, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
-from fastmlp.kernels.loops.bits import WORD_BYTES, transpose_bits
+from fastmlp.kernels.loops.bits import transpose_bits
 from fastmlp.kernels.loops.elementwise import copy, optimizer_step
 from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.loops.transpose import transpose
@@ -21,7 +21,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PART, TILE_ROWS, UPDATE_DEPTH
+from fastmlp.kernels.memory.tuning import PART, TILE_ROWS, UPDATE_DEPTH, WORD_BYTES
 from fastmlp.kernels.step.forward import output_words
 from fastmlp.kernels.team.units import share, share_panels, units_of
 

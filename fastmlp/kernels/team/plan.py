@@ -26,9 +26,8 @@ import numpy as np
 
 from fastmlp.kernels.memory.panels import panel_width, round_up, vector_size
 from fastmlp.kernels.memory.records import BY_COLUMNS, BY_SAMPLES, COLUMNS_THEN_ROWS
-from fastmlp.kernels.memory.tuning import MOST_SLICES, PANEL_VECTORS, PART, SLICE
+from fastmlp.kernels.memory.tuning import MOST_SLICES, PANEL_VECTORS, PART, SLICE, WORD_BYTES
 
-WORD_BYTES = 8
 NAMES = {
     BY_COLUMNS: "by columns",
     COLUMNS_THEN_ROWS: "columns, then rows",
