@@ -14,7 +14,7 @@ from fastmlp.kernels.team.plan import plan_of
 class SharedStep:
     """The plan of a workload in float32, with its costs in a team of so many members.
 
-    barriers : of a step; slices : of a minibatch, by samples
+    barriers : of a step; slices : of a minibatch, by samples, or of the inputs, by inputs
     lines : cache lines that a member reads in a step and others wrote, by what they hold
     """
 
@@ -33,8 +33,8 @@ def describe_plan(name: str, threads: int) -> SharedStep:
     team of two, as one shares nothing.
     """
     work, dtype, members = parse(name), np.dtype(np.float32), max(2, threads)
-    plan = plan_of(work.sizes, work.batch_size, dtype)
     sparse = not work.dense and len(work.sizes) > 2
+    plan = plan_of(work.sizes, work.batch_size, dtype, sparse)
     lines = plan.lines(work.sizes, work.batch_size, dtype, sparse, members)
     barriers = plan.barriers(len(work.sizes) - 1)
     return SharedStep(work.name, plan.name, members, barriers, plan.slices, lines)

@@ -29,7 +29,7 @@ Words that are ours:
     list            the pairs of one image that are not zero, with their factors
     block           outputs of as many samples as a vector has lanes, one sample in each lane
     plan            how a team shares a step (`team.plan`)
-    slice           samples of a minibatch whose gradients are summed apart, by samples
+    slice           samples of a minibatch, or inputs, whose sums are made apart: see `team.plan`
     fused, general  a step without an array of gradients; one with (`functions.optimizers`)
     like            a number that carries the precision, and is not used otherwise
 """

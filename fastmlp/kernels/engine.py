@@ -20,9 +20,27 @@ from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.members import exchanged, private_records
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART, SAMPLED
 from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
-from fastmlp.kernels.step.samples import scratch_bytes
-from fastmlp.kernels.team.plan import NAMES, plan_of
+from fastmlp.kernels.step.inputs import train_by_inputs
+from fastmlp.kernels.step.samples import scratch_bytes, train_by_samples
+from fastmlp.kernels.step.step import train
+from fastmlp.kernels.team.plan import Plan, plan_of
 from fastmlp.system.team_size import TeamSize
+
+# The function that takes steps by a plan
+ENTRIES = {
+    records.BY_COLUMNS: train.__name__,
+    records.COLUMNS_THEN_ROWS: train.__name__,
+    records.BY_SAMPLES: train_by_samples.__name__,
+    records.BY_INPUTS: train_by_inputs.__name__,
+}
+# Steps whose words are in memory, a power of two: prepared with the step that reads them; or one
+# before; or, with one barrier, where a member may be one step ahead of another, also one more
+KEPT_STEPS = {
+    records.BY_COLUMNS: 2,
+    records.COLUMNS_THEN_ROWS: 4,
+    records.BY_SAMPLES: 1,
+    records.BY_INPUTS: 1,
+}
 
 
 class Engine:
@@ -52,41 +70,49 @@ class Engine:
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
-        self.plan = plan_of(sizes, batch_size, self._dtype)
-        self.plan_name = self.plan.name
-        by_columns = self.plan.kind == records.BY_COLUMNS
-        owners = [self.threads if by_columns else 1] * len(weights)
-        if self.plan.kind == records.COLUMNS_THEN_ROWS:
+        # by whether the images are sparse
+        self._plans = [plan_of(sizes, batch_size, self._dtype, sparse) for sparse in (False, True)]
+        kinds = {plan.kind for plan in self._plans}
+        owners = [self.threads if kinds == {records.BY_COLUMNS} else 1] * len(weights)
+        if kinds == {records.COLUMNS_THEN_ROWS}:
             owners = [2, 1]  # whatever the members, as sums depend on it
         self.layers, self.buffers = records.network_layers(weights, biases, activations, owners)
         for number in range(len(weights)):
             self._add_buffers(number, ACTIVATIONS[activations[number]].keeps)
-        if batch_size >= BY_PAIR_FROM and by_columns:
+        if batch_size >= BY_PAIR_FROM and records.BY_COLUMNS in kinds:
             self._mark_outputs()
         self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
         self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
         self.job["batch_size"], self.job["x_row"] = batch_size, row
         self._lists = self._takes_lists(len(weights[0]))
-        inputs = len(weights[0])
-        own = list_bytes(inputs, self._dtype) if self._lists else words_bytes(inputs)
-        samples = batch_size if self._lists else panels.round_up(batch_size, PART)
-        self.job["words_bytes"], self.job["step_bytes"] = own, samples * own
-        self._images = {
-            "words": panels.aligned_zeros((3, samples, own), np.dtype(np.uint8)),
-            "x": panels.zeros_apart(self.threads, (2, batch_size, row), self._dtype),
-        }
-        records.point(self.job, **self._images)
-        self.job["x_bytes"] = self._images["x"].strides[0]
-        self.job["plan"], self.job["slices"] = self.plan.kind, self.plan.slices
-        self._records = self.layers
-        if not by_columns:
-            self._exchanged = exchanged(self.job, self.layers, self.buffers, self._dtype)
-            self._records, self._private = private_records(
-                self.plan.kind, self.layers, self.buffers, self.slots, self.threads
-            )
+        x = panels.zeros_apart(self.threads, (2, batch_size, row), self._dtype)
+        self._images = {"x": x}
+        self.job["x_bytes"] = x.strides[0]
+        self._use(self._plans[0])
         size = scratch_bytes(self.layers, self._dtype)
         self._scratch = records.private_memory(self.job, self.threads, size)
         self._source: tuple[Any, bool] = (None, False)
+
+    def _use(self, plan: Plan) -> None:
+        """Share steps by a plan: allocate what members exchange, and what each has for itself."""
+        self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, plan.slices
+        by_inputs = plan.kind == records.BY_INPUTS
+        inputs, samples = int(self.layers["inputs"][0]), panels.round_up(self.batch_size, PART)
+        own = words_bytes(inputs)
+        if self._lists:
+            lists = plan.slices if by_inputs else 1
+            samples, own = lists * self.batch_size, list_bytes(inputs, lists, self._dtype)
+        self.job["words_bytes"], self.job["step_bytes"] = own, samples * own
+        kept = KEPT_STEPS[plan.kind]
+        self.job["words_mask"] = kept - 1
+        self._images["words"] = panels.aligned_zeros((kept, samples, own), np.dtype(np.uint8))
+        records.point(self.job, **self._images)
+        self._records = self.layers
+        if plan.kind != records.BY_COLUMNS:
+            self._exchanged = exchanged(self.job, self.layers, self.buffers, self._dtype)
+            self._records, self._private = private_records(
+                plan.kind, self.layers, self.buffers, self.slots, self.threads
+            )
 
     def _add_buffers(self, number: int, keeps: str) -> None:
         """Give a layer its outputs, deltas, kept sums and the state of its parameters."""
@@ -146,6 +172,11 @@ class Engine:
         factors = np.repeat((steps / sizes).astype(self._dtype), self.batch_size)[: len(order)]
         own = self._optimizer.coefficients(self._settings, rates, first_step)
         return self._steps(images, y, order, factors, own, scale)
+
+    @property
+    def plan_name(self) -> str:
+        """How a team shares a step: see `fastmlp.kernels.team.plan`."""
+        return self.plan.name
 
     def members(self) -> float:
         """Return how many members the team had, on average, since the last call."""
@@ -213,14 +244,12 @@ class Engine:
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
         records.point(self.job, **arrays)
-        by_samples = self.plan.kind == records.BY_SAMPLES
-        if by_samples and self._source[1]:  # the zeros of its images are left out by columns
-            by_samples, self.plan_name = False, NAMES[records.BY_COLUMNS]
-        function, done = "train_by_samples" if by_samples else "train", 0
+        function, done = ENTRIES[self.plan.kind], 0
         while done < len(own):
             size, steps = self.team.next(len(own) - done)
             if is_trace:  # by samples, one member has all of them
-                size, steps = 1 if by_samples else self.threads, len(own)
+                size = 1 if self.plan.kind == records.BY_SAMPLES else self.threads
+                steps = len(own)
             began = perf_counter()
             self.job["first_step"], self.job["steps"] = done, steps
             run(function, self.job, self._records, size, self._dtype)
@@ -235,6 +264,8 @@ class Engine:
         if self._source[0] is not images:
             sparse = len(self.layers) > 1 and is_sparse(images)
             self._source = images, sparse
+            if self._plans[sparse] != self.plan:
+                self._use(self._plans[sparse])
             found = "sparse" if sparse else "dense"
             self.inputs = f"{found}, {density(images, SAMPLED):.1%} of the values are not zero"
         sparse = self._source[1]

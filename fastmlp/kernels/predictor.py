@@ -145,7 +145,9 @@ class Predictor:
         records.point(self._few, **self._found)
         is_listed = inputs <= 2 * MOST_LISTED
         self._sparse_few = records.BY_IMAGE if is_listed else records.BY_PAIR
-        self._few["words_bytes"] = list_bytes(inputs, dtype) if is_listed else words_bytes(inputs)
+        self._few["words_bytes"] = (
+            list_bytes(inputs, 1, dtype) if is_listed else words_bytes(inputs)
+        )
         self._classes = self._found["classes"].ctypes.data
         self._infer = alone("infer", self._few, layers, dtype)
 

@@ -98,6 +98,11 @@ def shared(function: Callable[..., Any]) -> Any:
     kernel = Shared(function)
 
     def call(emit: Emitter, *arguments: Any) -> None:
+        floats = [argument.type == emit.scalar for argument in arguments]
+        if floats != annotated:
+            raise TypeError(f"{function.__name__}: floats must be annotated as `float`")
         emit.function(kernel.symbol(emit.element), ir.VoidType(), *arguments)
 
+    annotated = [p.annotation == "float" for p in inspect.signature(function).parameters.values()]
+    call.__name__, call.__doc__ = function.__name__, function.__doc__
     return emitted(call, names_of(function))

@@ -76,8 +76,10 @@ def words_bytes(inputs: int) -> int:
     return -(-inputs // (2 * PART)) * WORD_BYTES
 
 
-def list_bytes(inputs: int, dtype: np.dtype) -> int:
-    """Return how many bytes the list of an image takes: see `list_pairs`."""
+def list_bytes(inputs: int, slices: int, dtype: np.dtype) -> int:
+    """Return how many bytes the list of a slice of an image takes: see `list_pairs`."""
+    runs = -(-inputs // (2 * PART))
+    inputs = min(inputs, -(-runs // slices) * 2 * PART)
     return -(-(WORD_BYTES + list_capacity(inputs) * (4 + 2 * dtype.itemsize)) // 64) * 64
 
 

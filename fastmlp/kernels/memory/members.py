@@ -24,13 +24,16 @@ def private_records(
 
     First come the records as they are, then those of each member. The first member has the arrays
     of the buffers. Of the others, each has outputs and deltas of the last layer for itself
-    (columns, then rows), or all arrays (by samples).
+    (columns, then rows), or all arrays (by samples), or all but weights of the first layer, and
+    their state (by inputs).
     """
     own = np.tile(layers, (1 + members, 1))
     names = [sorted(arrays) for arrays in buffers]
     if plan == records.COLUMNS_THEN_ROWS:
         names = [[], ["a", "dz"]]
         own["cut"][1:] = records.COLUMNS, records.ROWS
+    elif plan == records.BY_INPUTS:
+        names[0] = [name for name in names[0] if not name.startswith("w")]
     private = [(l, name, buffers[l][name]) for l, chosen in enumerate(names) for name in chosen]
     sizes = [round_up(array.nbytes, 64) for _, _, array in private]
     memory = zeros_apart(members, (sum(sizes),), BYTES)
@@ -54,6 +57,8 @@ def exchanged(
         below, top = layers
         blocks = round_up(int(job["batch_size"][0]), vector_size(dtype)) * int(top["outputs"])
         memory = zeros_apart(2 * int(below["panels"]), (blocks * dtype.itemsize,), BYTES)
+    elif job["plan"] == records.BY_INPUTS:
+        memory = zeros_apart(2 * int(job["slices"][0]), (buffers[0]["a"].nbytes,), BYTES)
     else:
         sizes = [round_up(arrays["w"].nbytes + arrays["b"].nbytes, 64) for arrays in buffers]
         layers["gradient"] = np.cumsum([0, *sizes[:-1]])

@@ -29,7 +29,7 @@ IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 # samples that a pair of pixels is in
 DENSE, BY_IMAGE, BY_PAIR = range(3)
 # How a team shares a step: see `fastmlp.kernels.team.plan`
-BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES = range(3)
+BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES, BY_INPUTS = range(4)
 # How members share a layer: unit by unit, after each barrier anew; or each owns whole panels, or
 # the rows of w that belong to its panels of the layer below
 NONE, COLUMNS, ROWS = range(3)
@@ -78,6 +78,7 @@ JOB = np.dtype(
         ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of three steps
         ("words_bytes", "i8"),  # of one sample
         ("step_bytes", "i8"),  # between the words of two steps
+        ("words_mask", "i8"),  # step k has the words k & words_mask
         ("x_row", "i8"),  # between two rows of dense images
         ("cost", "i8"),  # code; train, as all that follows
         ("optimizer", "i8"),  # code
@@ -95,11 +96,11 @@ JOB = np.dtype(
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
         ("x", "i8"),  # -> two minibatches (2, B, I) of dense images, or two for each member
         ("x_bytes", "i8"),  # between those of two members
-        ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS or BY_SAMPLES
+        ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES or BY_INPUTS
         # -> columns, then rows: terms of z of the last layer (2, panels below, blocks); by samples:
-        # gradients of all parameters (2, slices, ...)
+        # gradients of all parameters (2, slices, ...); by inputs: terms of z of the first layer
         ("partials", "i8"),
-        ("slices", "i8"),  # of a minibatch, by samples
+        ("slices", "i8"),  # of a minibatch, by samples; of the inputs, by inputs
         ("partial_bytes", "i8"),  # between those of two panels, or of two slices
     ]
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.elementwise import times_slope
 from fastmlp.kernels.loops.tile import dot_rows, multiply
 from fastmlp.kernels.loops.transpose import transpose
-from fastmlp.kernels.memory.records import panel_columns, row_offset, weight_offset
+from fastmlp.kernels.memory.records import layer_at, panel_columns, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import FEW_SAMPLES, SLOPE_ROWS, TILE_ROWS
 from fastmlp.kernels.step.forward import leaves_out, multiply_nonzeros
 from fastmlp.kernels.team.units import share, share_panels, units_of
@@ -23,13 +23,14 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     return max((int(width * above) for width, above in pairs), default=0) * dtype.itemsize
 
 
-@jit
-def delta(layer, below, batch, scratch, member, members, like):
+@shared
+def delta(layer_address, below_address, batch, scratch, member, members, like: float):
     """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
 
     A unit is a panel of the layer below and a tile of samples. w^T is made for each panel. If
     enough outputs of `layer` are zero, so are their deltas, and they are skipped.
     """
+    layer, below = layer_at(layer_address), layer_at(below_address)
     if batch <= FEW_SAMPLES:
         first, last = share(below.panels, member, members)
         _delta_of_few(layer, below, batch, first, last, like)

@@ -58,25 +58,27 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 @shared
 def forward_pairs(
-    job_address, layer_address, panel, rows, words, images, following, z, like: float
+    job_address, layer_address, panel, first, last, rows, words, images, following, z, like: float
 ):
-    """z = x w for one panel and one part, of so many rows, pair by pair; z is packed.
+    """z = x w for one panel and one part, of so many rows, for the pairs first, …, last - 1.
+
+    z is packed.
 
     images : address of the addresses of this part's images
     following : address of the next part's pixels, whose images are adjacent, to prefetch; or 0
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    width, w_row, pairs = layer.width, layer.w_row, pairs_of(layer.inputs)
-    w, word = layer.w + weight_offset(layer, panel, 0, like), numbers_at(words, pairs, np.int64(0))
+    width, w_row = layer.width, layer.w_row
+    w, word = layer.w + weight_offset(layer, panel, 0, like), numbers_at(words, last, np.int64(0))
     clear(z, width, rows, width, like)
-    for pair in range(0, pairs, PAIRS):
+    for pair in range(first, last, PAIRS):
         if following != 0:
             # 2 PART bytes at each pair: after the last pair, all of them
             begin = following + pair * (2 * PART)
             prefetch_lines(begin, PAIRS * (2 * PART))
         q, one = w + 2 * pair * w_row * size, word[pair]
         q_next, other = q, 0
-        if PAIRS == 2 and pair + 1 < pairs:
+        if PAIRS == 2 and pair + 1 < last:
             q_next, other = q + 2 * w_row * size, word[pair + 1]
         if one | other != 0:
             scatter_samples(
@@ -116,19 +118,22 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
 
 
 @shared
-def forward_lists(job_address, layer_address, panel, rows, lists, following, z, z_row, like: float):
-    """z = x w for one panel, image by image; lists : address of the first one's list.
+def forward_lists(
+    job_address, layer_address, panel, low, high, rows, lists, following, z, z_row, like: float
+):
+    """z = x w for one panel and the inputs low, …, high - 1, image by image.
 
+    lists : address of the first one's list of these inputs
     following : position in the order of the first of `rows` images to prefetch, one at each image,
         as all at once would wait for each other; or -1
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
-    capacity = list_capacity(layer.inputs)
+    w, zero = layer.w + weight_offset(layer, panel, low, like), like - like
+    capacity = list_capacity(high - low)
     for i in range(rows):
         z_i, own = z + i * z_row * size, lists + i * job.words_bytes
         if following >= 0:
-            prefetch_image(job, layer.inputs, following + i)
+            prefetch_image(job, low, high, following + i)
         if layer.w_row == layer.width:  # packed: a constant where a loop is that wide
             gather_pixels(layer.width, z_i, w, layer.width, own, capacity, zero)
         else:
@@ -136,12 +141,17 @@ def forward_lists(job_address, layer_address, panel, rows, lists, following, z, 
 
 
 @shared
-def update_lists(job_address, layer_address, panel, rows, lists, like: float):
-    """w += x^T dz for one panel, image by image; arguments as in `forward_lists`."""
+def update_lists(job_address, layer_address, step, panel, low, high, rows, lists, like: float):
+    """w = keep w + x^T dz for one panel, image by image; arguments as in `forward_lists`.
+
+    `keep` is 1, as all other steps go by pairs; or 0, for a trace.
+    """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w = layer.w + weight_offset(layer, panel, 0, like)
+    w = layer.w + weight_offset(layer, panel, low, like)
+    if kept_share(coefficients_at(job, step, WEIGHTS), like) == 0:
+        clear(w, layer.w_row, high - low, layer.width, like)
     dz = layer.dz + row_offset(layer, panel, 0, like)
-    capacity = list_capacity(layer.inputs)
+    capacity = list_capacity(high - low)
     for i in range(rows):
         dz_i, own = dz + i * layer.a_row * size, lists + i * job.words_bytes
         # packed rows are `width` apart, which is a constant where a loop is that wide
@@ -160,23 +170,23 @@ def forward_first(job, layer, step, scratch, member, members, like):
         if job.images_as != BY_PAIR:
             count, z = high - low, layer.a + row_offset(layer, panel, low, like)
             lists, following = words_at(job, step, low), position + job.batch_size + low
-            forward_lists(job, layer, panel, count, lists, following, z, layer.a_row, like)
+            forward_lists(
+                job, layer, panel, 0, layer.inputs, count, lists, following, z, layer.a_row, like
+            )
             finish_tile(layer, panel, low, count, z, layer.a_row, width, like)
             continue
         for i in range(low * PART, min(high * PART, batch), PART):
             count = min(PART, batch - i)
             words = words_at(job, step, i)
             images = job.addresses + (position + i) * 8
-            forward_pairs(job, layer, panel, count, words, images, 0, scratch, like)
+            pairs = pairs_of(layer.inputs)
+            forward_pairs(job, layer, panel, 0, pairs, count, words, images, 0, scratch, like)
             finish_tile(layer, panel, i, count, scratch, width, width, like)
 
 
 @jit
 def update_first(job, layer, step, scratch, member, members, like):
-    """w = keep w + x^T dz of the first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel.
-
-    By images, `keep` is 1, as all other steps go by pairs; or 0, for a trace.
-    """
+    """w = keep w + x^T dz, first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel."""
     pairs, batch = pairs_of(layer.inputs), batch_at(job, step)[1]
     if job.images_as == BY_PAIR:
         runs = (pairs + UPDATE_PAIRS - 1) // UPDATE_PAIRS
@@ -188,7 +198,5 @@ def update_first(job, layer, step, scratch, member, members, like):
         return
     first, last = share(layer.panels, member, members)
     for panel in range(first, last):
-        if kept_share(coefficients_at(job, step, WEIGHTS), like) == 0:
-            w = layer.w + weight_offset(layer, panel, 0, like)
-            clear(w, layer.w_row, layer.inputs, layer.width, like)
-        update_lists(job, layer, panel, batch, words_at(job, step, 0), like)
+        lists = words_at(job, step, 0)
+        update_lists(job, layer, step, panel, 0, layer.inputs, batch, lists, like)

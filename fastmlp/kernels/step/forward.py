@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
 from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
 from fastmlp.kernels.loops.elementwise import activate
 from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.memory.records import (
+    layer_at,
     numbers_at,
     panel_columns,
     row_offset,
@@ -112,14 +113,15 @@ def multiply_panel(layer, panel, x, x_row, run, jump, z, z_row, rows, like):
     return columns
 
 
-@jit
-def forward(layer, x, x_row, run, jump, batch, member, members, like):
+@shared
+def forward(layer_address, x, x_row, run, jump, batch, member, members, like: float):
     """a = f(x w + b) of a hidden layer. A unit is a panel and a tile of rows.
 
     x `(B, I)` has rows x_row apart, in runs of `run` columns, `jump` more apart (0: one run).
     For each tile of rows several panels are computed, which stay in the L2 cache.
     """
-    size, slim = item_bytes(like), layer.width == vector_lanes(like)
+    layer, size = layer_at(layer_address), item_bytes(like)
+    slim = layer.width == vector_lanes(like)
     height = 2 * TILE_ROWS if slim else TILE_ROWS
     tiles = (batch + height - 1) // height
     first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
@@ -137,9 +139,10 @@ def forward(layer, x, x_row, run, jump, batch, member, members, like):
                     finish_tile(layer, panel, i, rows, z, layer.a_row, columns, like)
 
 
-@jit
-def forward_nonzeros(layer, below, batch, member, members, like):
+@shared
+def forward_nonzeros(layer_address, below_address, batch, member, members, like: float):
     """`forward` where x are the outputs of the layer below that are not zero; the same units."""
+    layer, below = layer_at(layer_address), layer_at(below_address)
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
     for panel in range(begin, end):

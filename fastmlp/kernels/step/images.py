@@ -1,8 +1,7 @@
 """The images of a minibatch: found by the order, marked (what is not zero), prefetched.
 
 The next minibatch is prepared during this one, so two are in memory: step k has half k % 2 of x.
-Where a step has one barrier, a member may be one step ahead of another: words of step k are in
-third k % 3.
+Words of as many steps are in memory as the plan needs, `KEPT_STEPS`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.arrays import Array, density
-from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
 from fastmlp.kernels.loops.bits import list_pairs, mark_samples
 from fastmlp.kernels.memory.records import (
@@ -18,6 +17,7 @@ from fastmlp.kernels.memory.records import (
     DENSE,
     FLOAT32,
     UINT8,
+    job_at,
     numbers_at,
 )
 from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, PREFETCHED, SPARSE_BELOW
@@ -79,15 +79,46 @@ def dense_images(job, step, own, like):
 @jit
 def words_at(job, step, first):
     """Return the address of the list of sample `first` of a step, or of the words of its part."""
-    return job.words + step % 3 * job.step_bytes + first * job.words_bytes
+    return job.words + (step & job.words_mask) * job.step_bytes + first * job.words_bytes
 
 
 @jit
-def prepare_images(job, inputs, step, own, member, members, like):
+def load_image(job, image, inputs, x, like):
+    """x = scale * the image at an address."""
+    number, target = type(like), numbers_at(x, inputs, like)
+    scale = number(job.scale)
+    if job.image_kind == UINT8:
+        pixels = numbers_at(image, inputs, np.uint8(0))
+        for k in range(inputs):
+            target[k] = scale * number(pixels[k])
+    elif job.image_kind == FLOAT32:
+        singles = numbers_at(image, inputs, np.float32(0))
+        for k in range(inputs):
+            target[k] = scale * number(singles[k])
+    else:
+        doubles = numbers_at(image, inputs, np.float64(0))
+        for k in range(inputs):
+            target[k] = scale * number(doubles[k])
+
+
+@shared
+def load_images(job_address, inputs, position, rows, x, like: float):
+    """x = scale * some images, from a position of the order on."""
+    job = job_at(job_address)
+    addresses = numbers_at(job.addresses + position * 8, rows + PREFETCHED, np.int64(0))
+    image_bytes = inputs * (4 * job.image_kind + int(job.image_kind == UINT8))
+    for i in range(rows):
+        prefetch_lines(addresses[i + PREFETCHED], image_bytes)
+        load_image(job, addresses[i], inputs, x + i * job.x_row * item_bytes(like), like)
+
+
+@shared
+def prepare_images(job_address, inputs, step, own, member, members, like: float):
     """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images.
 
     Where `own` is not 0, the member `own` - 1 has all dense images for itself.
     """
+    job = job_at(job_address)
     position, batch = batch_at(job, step)
     if job.images_as == BY_PAIR:
         _mark_pairs(job, inputs, step, position, batch, member, members)
@@ -128,10 +159,10 @@ def prefetch_lines(address, size):
 
 
 @jit
-def prefetch_image(job, inputs, position):
-    """Prefetch the image at a position of the order."""
+def prefetch_image(job, low, high, position):
+    """Prefetch the pixels low, …, high - 1 of the image at a position of the order."""
     image = numbers_at(job.addresses + position * 8, 1, np.int64(0))[0]
-    prefetch_lines(image, inputs)
+    prefetch_lines(image + low, high - low)
 
 
 @jit
@@ -140,32 +171,3 @@ def prefetch_pixels(images, pair):
     address = numbers_at(images, PART, np.int64(0))
     for i in range(pair % 32 * 2, pair % 32 * 2 + 2):
         prefetch(address[i] + pair // 32 * LINE_BYTES)
-
-
-@jit
-def load_images(job, inputs, position, rows, x, like):
-    """x = scale * some images, from a position of the order on."""
-    addresses = numbers_at(job.addresses + position * 8, rows + PREFETCHED, np.int64(0))
-    image_bytes = inputs * (4 * job.image_kind + int(job.image_kind == UINT8))
-    for i in range(rows):
-        prefetch_lines(addresses[i + PREFETCHED], image_bytes)
-        load_image(job, addresses[i], inputs, x + i * job.x_row * item_bytes(like), like)
-
-
-@jit
-def load_image(job, image, inputs, x, like):
-    """x = scale * the image at an address."""
-    number, target = type(like), numbers_at(x, inputs, like)
-    scale = number(job.scale)
-    if job.image_kind == UINT8:
-        pixels = numbers_at(image, inputs, np.uint8(0))
-        for k in range(inputs):
-            target[k] = scale * number(pixels[k])
-    elif job.image_kind == FLOAT32:
-        singles = numbers_at(image, inputs, np.float32(0))
-        for k in range(inputs):
-            target[k] = scale * number(singles[k])
-    else:
-        doubles = numbers_at(image, inputs, np.float64(0))
-        for k in range(inputs):
-            target[k] = scale * number(doubles[k])

@@ -37,7 +37,7 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     widest = max(inputs, int((layers["panels"] * layers["width"]).max()))
     # a row more for softmax
     rows = (PART + 1) * row_stride(widest, dtype) * dtype.itemsize
-    sparse = PART * (list_bytes(inputs, dtype) + width * dtype.itemsize)
+    sparse = PART * (list_bytes(inputs, 1, dtype) + width * dtype.itemsize)
     return 2 * _half(max(rows, sparse))
 
 
@@ -137,7 +137,8 @@ def infer_sparse(job, layer, first, rows, scratch, a, like):
     for panel in range(layer.panels):
         target, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
         if job.images_as == BY_IMAGE:
-            forward_lists(job, layer, panel, rows, words, -1, z, width, like)
+            inputs = layer.inputs
+            forward_lists(job, layer, panel, 0, inputs, rows, words, -1, z, width, like)
         else:
-            forward_pairs(job, layer, panel, rows, words, images, following, z, like)
+            forward_pairs(job, layer, panel, 0, pairs, rows, words, images, following, z, like)
         activate(f, target, layer.a_row, target, z, width, b, rows, width, like)

@@ -155,9 +155,12 @@ def add_panel(layer, below, panel, i, rows, z, beta, like):
         activate(IDENTITY, z, layer.width, z, z, layer.width, layer.b, rows, columns, like)
 
 
-@jit
-def partial_outputs(job, layer, below, step, batch, scratch, member, members, like):
+@shared
+def partial_outputs(
+    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
+):
     """Write what each of a member's panels of the layer below adds to z of the last layer."""
+    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
     first, last = share(below.panels, member, members)
     z, block = scratch, scratch + lanes * layer.width * size
@@ -172,12 +175,15 @@ def partial_outputs(job, layer, below, step, batch, scratch, member, members, li
                  lanes, like)  # fmt: skip
 
 
-@jit
-def output_of_partials(job, layer, below, step, batch, scratch, member, members, like):
+@shared
+def output_of_partials(
+    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
+):
     """a = f(z), dz = factor dC/dz of the last layer, with z the sum of partials, in their order.
 
     Each member computes them for all rows, and writes the costs and hits of some.
     """
+    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, columns = item_bytes(like), vector_lanes(like), layer.outputs
     position, z = step * job.batch_size, scratch
     first, last = share(below.panels, member, members)
@@ -198,13 +204,19 @@ def output_of_partials(job, layer, below, step, batch, scratch, member, members,
         judge(job, layer, z, blocks, i, rows, position + i, is_mine, like)
 
 
-@jit
-def output(job, layer, below, position, x, x_row, run, jump, batch, scratch, member, members, like):
+@shared
+def output(
+    job_address, layer_address, below_address, position, x, x_row, run, jump, batch, scratch,
+    member, members, is_mine, like: float,
+):  # fmt: skip
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows.
 
-    x as in `forward`. The batch begins at `position` of the order. Writes each sample's cost, and
-    whether it is right. Where there are partials, z is summed as they are.
+    x as in `forward`. The batch begins at `position` of the order. Where there are partials, z is
+    summed as they are.
+
+    is_mine : not 0 to write each sample's cost, and whether it is right
     """
+    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, z, z_row = item_bytes(like), scratch, layer.panels * layer.width
     lanes = vector_lanes(like)
     blocks = scratch + lanes * z_row * size
@@ -226,4 +238,4 @@ def output(job, layer, below, position, x, x_row, run, jump, batch, scratch, mem
             activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
         block = block_of(blocks, z, z_row, layer.outputs, rows, like)
         own = blocks + lanes * z_row * size
-        judge(job, layer, block, own, i, rows, position + i, 1, like)
+        judge(job, layer, block, own, i, rows, position + i, is_mine, like)

@@ -10,12 +10,11 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import add, clear, copy, keep_and_add, optimizer_step
-from fastmlp.kernels.memory.records import MOST_SLOTS, job_at, member_layers, row_offset
+from fastmlp.kernels.memory.records import MOST_SLOTS, job_at, layer_at, member_layers, row_offset
 from fastmlp.kernels.memory.tuning import SUMMED, TILE_ROWS
-from fastmlp.kernels.step.delta import delta
-from fastmlp.kernels.step.forward import forward, layer_input
+from fastmlp.kernels.step.forward import layer_input
 from fastmlp.kernels.step.images import batch_at, dense_images, load_images
-from fastmlp.kernels.step.output import output
+from fastmlp.kernels.step.step import backpropagate
 from fastmlp.kernels.step.step import scratch_bytes as step_scratch
 from fastmlp.kernels.step.update import coefficients_at, is_fused, kept_share, x_times_dz
 from fastmlp.kernels.team.barrier import wait
@@ -41,9 +40,12 @@ def gradients_at(job, layer, step, number, like):
     return g, g + layer.panels * layer.w_panel * item_bytes(like)
 
 
-@jit
-def slice_gradient(job, layer, step, number, x, x_row, run, jump, i, rows, scratch, like):
+@shared
+def slice_gradient(
+    job_address, layer_address, step, number, x, x_row, run, jump, i, rows, scratch, like: float
+):
     """Write x^T dz, and the sums of dz, of a slice: rows i, i + 1, … of a member's samples."""
+    job, layer = job_at(job_address), layer_at(layer_address)
     size, zero = item_bytes(like), like - like
     g, b = gradients_at(job, layer, step, number, like)
     for panel in range(layer.panels):
@@ -55,13 +57,15 @@ def slice_gradient(job, layer, step, number, x, x_row, run, jump, i, rows, scrat
         sum_rows(layer.width, b + panel * layer.width * size, dz, layer.a_row, rows, zero)
 
 
-@jit
-def take_step(job, step, batch, w, states, first, count, kind, scratch, like):
-    """Take a step on `count` adjacent parameters w by the sum of their gradients of all slices.
-
-    first : address of the gradients of slice 0
-    """
+@shared
+def take_step(job_address, layer_address, step, batch, kind, scratch, like: float):
+    """Take a step on a layer's WEIGHTS or BIASES by the sum of their gradients of all slices."""
+    job, layer = job_at(job_address), layer_at(layer_address)
     size, coefficients = item_bytes(like), coefficients_at(job, step, kind)
+    g_w, g_b = gradients_at(job, layer, step, 0, like)
+    w, first, count, states = layer.w, g_w, layer.panels * layer.w_panel, layer.w_state
+    if kind == BIASES:
+        w, first, count, states = layer.b, g_b, layer.panels * layer.width, layer.b_state
     for j in range(0, count, SUMMED):
         length, offset = min(SUMMED, count - j), j * size
         clear(scratch, 0, 1, length, like)
@@ -79,15 +83,21 @@ def take_step(job, step, batch, w, states, first, count, kind, scratch, like):
 
 
 @jit
+def copy_new(target, source, count, like):
+    """Copy adjacent numbers, unless they are the same memory, or there is none."""
+    if target != source:
+        copy(target, 0, source, 0, 1, count, like)
+
+
+@jit
 def copy_parameters(layer, other, like):
     """Copy the parameters of a layer, and their state, from another record of it."""
     weights, biases = layer.panels * layer.w_panel, layer.panels * layer.width
-    copy(layer.w, 0, other.w, 0, 1, weights, like)
-    copy(layer.b, 0, other.b, 0, 1, biases, like)
+    copy_new(layer.w, other.w, weights, like)
+    copy_new(layer.b, other.b, biases, like)
     for slot in range(MOST_SLOTS):
-        if layer.w_state[slot] != 0:
-            copy(layer.w_state[slot], 0, other.w_state[slot], 0, 1, weights, like)
-            copy(layer.b_state[slot], 0, other.b_state[slot], 0, 1, biases, like)
+        copy_new(layer.w_state[slot], other.w_state[slot], weights, like)
+        copy_new(layer.b_state[slot], other.b_state[slot], biases, like)
 
 
 @shared
@@ -95,7 +105,7 @@ def train_by_samples(
     job_address, layers_address, count, barrier, scratch, member, members, like: float
 ):
     """One step for each row of coefficients, with one barrier."""
-    job, own, last = job_at(job_address), member + 1, count - 1
+    job, own = job_at(job_address), member + 1
     base = member_layers(layers_address, count, 0)
     layers = member_layers(layers_address, count, own)
     first, end = share(job.slices, member, members)
@@ -108,16 +118,8 @@ def train_by_samples(
     for step in range(first_step, last_step):
         position, batch = batch_at(job, step)
         begin, rows = samples_of(job, batch, first, end)
-        for l in range(last):
-            x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
-            forward(layers[l], x, x_row, run, jump, rows, 0, 1, like)
-        x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
-        output(
-            job, layers[last], layers[last - 1], position + begin, x, x_row, run, jump, rows,
-            scratch, 0, 1, like,
-        )  # fmt: skip
-        for l in range(last, 0, -1):
-            delta(layers[l], layers[l - 1], rows, scratch, 0, 1, like)
+        samples = position + begin
+        backpropagate(job, layers, count, 0, step, samples, rows, own, 1, scratch, like)
         for l in range(count):
             x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
             for number in range(first, end):
@@ -130,11 +132,8 @@ def train_by_samples(
         load_slices(job, layers[0].inputs, step + 1, own, first, end, like)
         wait(barrier, members)
         for l in range(count):
-            layer = layers[l]
-            weights, biases = layer.panels * layer.w_panel, layer.panels * layer.width
-            g, b = gradients_at(job, layer, step, 0, like)
-            take_step(job, step, batch, layer.w, layer.w_state, g, weights, WEIGHTS, scratch, like)
-            take_step(job, step, batch, layer.b, layer.b_state, b, biases, BIASES, scratch, like)
+            take_step(job, layers[l], step, batch, WEIGHTS, scratch, like)
+            take_step(job, layers[l], step, batch, BIASES, scratch, like)
     if member == 0:
         job.ready = members
 

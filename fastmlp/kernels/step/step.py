@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import shared
+from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.memory.records import COLUMNS_THEN_ROWS, DENSE, job_at, member_layers
 from fastmlp.kernels.step import delta as delta_phase
 from fastmlp.kernels.step import first_layer
@@ -24,6 +24,25 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch a member uses in training: one phase after the other has it."""
     phases = (first_layer, output_phase, delta_phase, update_phase)
     return max(int(phase.scratch_bytes(layers, dtype)) for phase in phases)
+
+
+@jit
+def backpropagate(job, layers, count, first, step, position, rows, own, is_mine, scratch, like):
+    """Outputs and deltas of the layers first, first + 1, … for some samples, by one member alone.
+
+    position : of the first of these samples in the order
+    """
+    last = count - 1
+    for l in range(first, last):
+        x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
+        forward(layers[l], x, x_row, run, jump, rows, 0, 1, like)
+    x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
+    output(
+        job, layers[last], layers[max(last - 1, 0)], position, x, x_row, run, jump, rows, scratch,
+        0, 1, is_mine, like,
+    )  # fmt: skip
+    for l in range(last, 0, -1):
+        delta(layers[l], layers[l - 1], rows, scratch, 0, 1, like)
 
 
 @shared
@@ -67,7 +86,7 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
             x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
             output(
                 job, top, below, position, x, x_row, run, jump, batch, scratch, member, members,
-                like,
+                1, like,
             )  # fmt: skip
             wait(barrier, members)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.functions.optimizers import BIASES, KEEP, OPTIMIZERS, WEIGHTS
-from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
 from fastmlp.kernels.loops.bits import transpose_bits
@@ -16,6 +16,8 @@ from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
     ROWS,
+    job_at,
+    layer_at,
     numbers_at,
     panel_columns,
     row_offset,
@@ -70,32 +72,14 @@ def step_weights(job, layer, offset, gradient, count, coefficients, like):
 
 
 @jit
-def update(job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like):
-    """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
-
-    x as in `forward`. A unit is a panel and a tile of inputs, or the rows of a panel below. A fused
-    step takes UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache;
-    a general one all.
-    """
-    size, fused = item_bytes(like), is_fused(job.optimizer)
-    coefficients = coefficients_at(job, step, WEIGHTS)
-    depth = UPDATE_DEPTH if fused else batch
-    height = run if layer.cut == ROWS else TILE_ROWS
-    tiles = (layer.inputs + height - 1) // height
-    if layer.cut == ROWS:  # such a layer has one panel
-        (first, last), begin, end = share(tiles, member, members), 0, layer.panels
-    else:
-        first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
-    for k in range(0, batch, depth):
-        beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
-        x_k, length = x + k * x_row * size, min(depth, batch - k)
-        for panel in range(begin, end):
-            low, high = units_of(panel, first, last, tiles)
-            low, high = low * height, min(high * height, layer.inputs)
-            x_times_dz(
-                job, layer, layer.w if fused else 0, panel, low, high, x_k, x_row, run, jump, k,
-                length, beta, coefficients, scratch, like,
-            )  # fmt: skip
+def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficients, like):
+    """Take a general step on some rows of a panel, tile by tile; w : bytes from layer.w to them."""
+    size, width, zero = item_bytes(like), layer.width, like - like
+    for i in range(0, rows, TILE_ROWS):
+        count, x_i = min(TILE_ROWS, rows - i), x + i * size
+        multiply(scratch, width, x_i, 1, x_row, 0, 0, dz, layer.a_row, count, width, batch, zero)
+        offset = w + i * width * size
+        step_weights(job, layer, offset, scratch, count * width, coefficients, like)
 
 
 @jit
@@ -128,24 +112,49 @@ def x_times_dz(
             )
 
 
-@jit
-def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficients, like):
-    """Take a general step on some rows of a panel, tile by tile; w : bytes from layer.w to them."""
-    size, width, zero = item_bytes(like), layer.width, like - like
-    for i in range(0, rows, TILE_ROWS):
-        count, x_i = min(TILE_ROWS, rows - i), x + i * size
-        multiply(scratch, width, x_i, 1, x_row, 0, 0, dz, layer.a_row, count, width, batch, zero)
-        offset = w + i * width * size
-        step_weights(job, layer, offset, scratch, count * width, coefficients, like)
+@shared
+def update(
+    job_address, layer_address, step, x, x_row, run, jump, batch, scratch, member, members,
+    like: float,
+):  # fmt: skip
+    """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
+
+    x as in `forward`. A unit is a panel and a tile of inputs, or the rows of a panel below. A fused
+    step takes UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache;
+    a general one all.
+    """
+    job, layer = job_at(job_address), layer_at(layer_address)
+    size, fused = item_bytes(like), is_fused(job.optimizer)
+    coefficients = coefficients_at(job, step, WEIGHTS)
+    depth = UPDATE_DEPTH if fused else batch
+    height = run if layer.cut == ROWS else TILE_ROWS
+    tiles = (layer.inputs + height - 1) // height
+    if layer.cut == ROWS:  # such a layer has one panel
+        (first, last), begin, end = share(tiles, member, members), 0, layer.panels
+    else:
+        first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
+    for k in range(0, batch, depth):
+        beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
+        x_k, length = x + k * x_row * size, min(depth, batch - k)
+        for panel in range(begin, end):
+            low, high = units_of(panel, first, last, tiles)
+            low, high = low * height, min(high * height, layer.inputs)
+            x_times_dz(
+                job, layer, layer.w if fused else 0, panel, low, high, x_k, x_row, run, jump, k,
+                length, beta, coefficients, scratch, like,
+            )  # fmt: skip
 
 
-@jit
-def update_nonzeros(job, layer, below, step, batch, scratch, member, members, like):
+@shared
+def update_nonzeros(
+    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
+):
     """A fused `update` where x are the outputs of the layer below that are not zero; same units.
 
     A row of w sums the rows of dz of the samples in which that input is not zero. x is transposed
     first, as each row of w reads one column of x, at irregular samples.
     """
+    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, width = item_bytes(like), layer.width
     keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS

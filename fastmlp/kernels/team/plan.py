@@ -1,6 +1,6 @@
 """How a team shares the layers of a step: chosen by the sizes of the network and its minibatches.
 
-Three plans, which differ in what changes cores, in cache lines of 64 bytes, and in barriers:
+Four plans, which differ in what changes cores, in cache lines of 64 bytes, and in barriers:
 
 by columns          Each phase is shared unit by unit, with a barrier behind it. Outputs and deltas
                     of every layer change cores.
@@ -11,6 +11,10 @@ columns, then rows  For one hidden layer. A member owns panels of it, and the ro
 by samples          For small dense networks. A member has all parameters for itself, and takes
                     slices of the minibatch through all layers. The gradients of slices change
                     cores; each member adds them all, in one order. One barrier.
+by inputs           For small networks whose images are mostly zeros. A member owns the rows of the
+                    first layer's weights that belong to its slices of the inputs, and all other
+                    layers. What a slice adds to z of the first layer changes cores; each member
+                    computes all that follows for itself. One barrier.
 
 What is summed in which order depends on the plan, and so on sizes alone: results are the same bits
 for any number of members.
@@ -25,19 +29,35 @@ from itertools import pairwise
 import numpy as np
 
 from fastmlp.kernels.memory.panels import panel_width, round_up, vector_size
-from fastmlp.kernels.memory.records import BY_COLUMNS, BY_SAMPLES, COLUMNS_THEN_ROWS
-from fastmlp.kernels.memory.tuning import MOST_SLICES, PANEL_VECTORS, PART, SLICE, WORD_BYTES
+from fastmlp.kernels.memory.records import BY_COLUMNS, BY_INPUTS, BY_SAMPLES, COLUMNS_THEN_ROWS
+from fastmlp.kernels.memory.tuning import (
+    BY_PAIR_FROM,
+    FEW_SAMPLES,
+    INPUT_SLICES,
+    MOST_SLICES,
+    PANEL_VECTORS,
+    PART,
+    SLICE,
+    WORD_BYTES,
+)
 
 NAMES = {
     BY_COLUMNS: "by columns",
     COLUMNS_THEN_ROWS: "columns, then rows",
     BY_SAMPLES: "by samples",
+    BY_INPUTS: "by inputs",
 }
+# By inputs, the weights of the first layer are at least so many times those that each member
+# multiplies with for itself
+REPEATED = 8
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a team shares a step. kind : one of NAMES; slices : of a minibatch, by samples."""
+    """How a team shares a step.
+
+    kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
+    """
 
     kind: int
     slices: int = 1
@@ -67,6 +87,8 @@ class Plan:
                 round_up(i + 1, vector) * o for i, o in zip(sizes, wide[1:], strict=False)
             )
             found = {"gradients": self.slices * parameters}
+        elif self.kind == BY_INPUTS:
+            found = {"terms of z": self.slices * batch_size * wide[1]}
         elif self.kind == COLUMNS_THEN_ROWS:
             blocks = round_up(batch_size, vector) * sizes[-1] * item
             terms = -(-sizes[1] // panel_width(sizes[1], dtype, 2)) * blocks
@@ -81,15 +103,27 @@ class Plan:
         return {what: size * (members - 1) // members // 64 for what, size in found.items()}
 
 
-def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype) -> Plan:
-    """Return the plan for a network of such layer sizes; by samples is for dense images only."""
+def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool = False) -> Plan:
+    """Return the plan for a network of such layer sizes.
+
+    sparse : whether the first layer leaves out the zeros of its images
+    """
     vector, hidden = vector_size(dtype), sizes[1:-1]
-    if len(hidden) == 1 and hidden[0] > vector and sizes[-1] <= PANEL_VECTORS * vector:
+    is_narrow = sizes[-1] <= PANEL_VECTORS * vector
+    if len(hidden) == 1 and hidden[0] > panel_width(hidden[0], dtype, 2) and is_narrow:
         return Plan(COLUMNS_THEN_ROWS)
+    if sparse:
+        slices = min(INPUT_SLICES, -(-sizes[0] // (2 * PART)))
+        # the layers that each member computes are small beside the one that is shared
+        pays = REPEATED * sum(i * o for i, o in pairwise(sizes[1:])) <= sizes[0] * sizes[1]
+        is_small = batch_size < BY_PAIR_FROM or sizes[1] <= PANEL_VECTORS * vector
+        if hidden and slices > 1 and batch_size > FEW_SAMPLES and is_small and pays:
+            return Plan(BY_INPUTS, slices)
+        return Plan(BY_COLUMNS)
     parameters = sum(i * o + o for i, o in pairwise(sizes))
     slices = min(MOST_SLICES, batch_size // SLICE)
     # twice the parameters are read, and outputs and deltas are not
     pays = 2 * parameters < 2.5 * batch_size * sum(hidden)
-    if len(hidden) > 1 and slices > 1 and pays:
+    if hidden and slices > 1 and pays:
         return Plan(BY_SAMPLES, slices)
     return Plan(BY_COLUMNS)

@@ -58,7 +58,7 @@ def check_lists(inputs, fence=np.array):
 
 
 def check_list(image, pairs, dtype, fence):
-    target = fence(np.full(list_bytes(2 * pairs, dtype), 0xEE, np.uint8))
+    target = fence(np.full(list_bytes(2 * pairs, 1, dtype), 0xEE, np.uint8))
     lists(fence(image), 2 * pairs, 0.25, target, dtype.type(0))
     wanted = np.flatnonzero(image.view(np.uint16))
     count, begin, space = int(target[:WORD_BYTES].view(np.int64)[0]), WORD_BYTES, pairs + LISTED

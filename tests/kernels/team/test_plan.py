@@ -13,7 +13,7 @@ from fastmlp.functions import ACTIVATIONS
 from fastmlp.kernels import launch
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.memory.panels import vector_size
-from fastmlp.kernels.memory.records import BY_COLUMNS, BY_SAMPLES, COLUMNS_THEN_ROWS
+from fastmlp.kernels.memory.records import BY_COLUMNS, BY_INPUTS, BY_SAMPLES, COLUMNS_THEN_ROWS
 from fastmlp.kernels.team.barrier import ARRIVED, BOARD_SIZE, NAP, NAP_NANOSECONDS
 from fastmlp.kernels.team.plan import NAMES, Plan, plan_of
 
@@ -21,7 +21,7 @@ SINGLE = np.dtype(np.float32)
 ROWS = {
     ((784, 128, 10), 64): COLUMNS_THEN_ROWS,
     ((784, 128, 10), 32): COLUMNS_THEN_ROWS,
-    ((784, 16, 16, 10), 10): BY_COLUMNS,
+    ((784, 16, 16, 10), 10): BY_INPUTS,
     ((784, 16, 16, 10), 1): BY_COLUMNS,
     ((784, 512, 512, 10), 128): BY_COLUMNS,
     ((784, 1024, 1024, 10), 512): BY_COLUMNS,
@@ -41,6 +41,10 @@ NETWORKS = [
     ((40, 30, 20, 3), 130),
     ((40, 64, 17, 20, 5), 200),
     ((40, 20, 20, 2), 1000),
+    ((300, 16, 16, 10), 10),
+    ((301, 70, 20, 3), 5),
+    ((700, 30, 5), 100),
+    ((400, 16, 10), 1),
 ]
 
 # scripts/soak draws so many more, and takes every team up to 16
@@ -62,14 +66,15 @@ NETWORKS += drawn(DRAWN)
 @pytest.mark.parametrize(("network", "kind"), ROWS.items(), ids=str)
 def test_sizes_and_batch_choose_the_plan(network, kind):
     sizes, batch_size = network
-    assert plan_of(sizes, batch_size, SINGLE).kind == kind
+    assert plan_of(sizes, batch_size, SINGLE, sizes[0] == 784).kind == kind
 
 
 def test_small_changes_of_a_network_keep_what_the_plan_demands():
     for hidden, outputs, batch in itertools.product((1, 8, 16, 17, 64), (1, 10, 64, 65), (1, 64)):
         plan = plan_of((20, hidden, outputs), batch, SINGLE)
         vector = vector_size(SINGLE)
-        assert (plan.kind == COLUMNS_THEN_ROWS) == (hidden > vector and outputs <= 4 * vector)
+        two_panels = hidden > 2 * vector and outputs <= 4 * vector
+        assert (plan.kind == COLUMNS_THEN_ROWS) == two_panels
     assert plan_of((28, 64, 64, 2), 127, SINGLE).kind == BY_COLUMNS  # one slice
     assert plan_of((28, 64, 64, 2), 100_000, SINGLE).slices == 16
 
@@ -179,7 +184,8 @@ def test_a_step_has_the_barriers_of_its_plan(network, boards):
 def test_lines_that_change_cores():
     found = {}
     for sizes, batch_size in ROWS:
-        plan, sparse = plan_of(sizes, batch_size, SINGLE), sizes[0] == 784
+        sparse = sizes[0] == 784
+        plan = plan_of(sizes, batch_size, SINGLE, sparse)
         one, two = (plan.lines(sizes, batch_size, SINGLE, sparse, m) for m in (1, 2))
         assert sum(one.values()) == 0
         found[sizes, batch_size] = sum(two.values())

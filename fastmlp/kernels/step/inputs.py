@@ -1,0 +1,163 @@
+"""A step by inputs: each member has slices of the first layer's inputs, and all other layers.
+
+For small networks whose images are mostly zeros: nearly all of their work is in the first layer.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.loops.bits import list_pairs, mark_samples
+from fastmlp.kernels.loops.elementwise import add, copy
+from fastmlp.kernels.memory.records import (
+    BY_PAIR,
+    job_at,
+    layer_at,
+    member_layers,
+    numbers_at,
+    row_offset,
+)
+from fastmlp.kernels.memory.tuning import PART, UPDATE_PAIRS
+from fastmlp.kernels.step.first_layer import (
+    forward_lists,
+    forward_pairs,
+    update_lists,
+    update_pairs,
+)
+from fastmlp.kernels.step.forward import finish_tile, layer_input
+from fastmlp.kernels.step.images import batch_at, pairs_of, parts_of, prefetch_lines, words_at
+from fastmlp.kernels.step.samples import copy_parameters
+from fastmlp.kernels.step.step import backpropagate
+from fastmlp.kernels.step.update import update, update_biases
+from fastmlp.kernels.team.barrier import wait
+from fastmlp.kernels.team.units import share
+
+
+@jit
+def slice_at(job, inputs, number):
+    """Return the first input of a slice, and the one behind its last: whole runs of pairs."""
+    first, last = share(parts_of(pairs_of(inputs)), number, job.slices)
+    return first * 2 * PART, min(last * 2 * PART, inputs)
+
+
+@jit
+def term_at(job, layer, step, number, panel, i, like):
+    """Return the address of what a slice adds to z of a panel, from row i on: laid out like a."""
+    term = job.partials + (step % 2 * job.slices + number) * job.partial_bytes
+    return term + row_offset(layer, panel, i, like)
+
+
+@jit
+def prepare_slice(job, inputs, step, number, like):
+    """Prepare a slice of a step's minibatch: the words of its pairs, or the lists of its images."""
+    (position, batch), (low, high) = batch_at(job, step), slice_at(job, inputs, number)
+    images = job.addresses + position * 8
+    if job.images_as == BY_PAIR:
+        pairs = pairs_of(inputs)
+        for i in range(0, batch, PART):
+            rows, last = min(PART, batch - i), parts_of(pairs_of(high))
+            words = words_at(job, step, i)
+            mark_samples(images + i * 8, rows, low // (2 * PART), last, pairs, words)
+        return
+    address = numbers_at(images, batch, np.int64(0))
+    for i in range(batch):
+        target = words_at(job, step, number * job.batch_size + i)
+        list_pairs(address[i] + low, high - low, job.scale, target, like)
+
+
+@shared
+def forward_slice(job_address, layer_address, step, number, like: float):
+    """Mark a slice of the images, and write what it adds to z of the first layer."""
+    job, layer = job_at(job_address), layer_at(layer_address)
+    prepare_slice(job, layer.inputs, step, number, like)
+    (position, batch), (low, high) = batch_at(job, step), slice_at(job, layer.inputs, number)
+    for panel in range(layer.panels):
+        z = term_at(job, layer, step, number, panel, 0, like)
+        if job.images_as != BY_PAIR:
+            lists = words_at(job, step, number * job.batch_size)
+            following = position + job.batch_size
+            forward_lists(
+                job, layer, panel, low, high, batch, lists, following, z, layer.a_row, like
+            )
+            continue
+        for i in range(0, batch, PART):
+            rows, z = min(PART, batch - i), term_at(job, layer, step, number, panel, i, like)
+            images, words = job.addresses + (position + i) * 8, words_at(job, step, i)
+            pairs = pairs_of(high)
+            forward_pairs(job, layer, panel, low // 2, pairs, rows, words, images, 0, z, like)
+
+
+@shared
+def sum_slices(job_address, layer_address, step, batch, first, end, like: float):
+    """a = f(z + b) of the first layer, with z the sum of the terms of all slices, in their order.
+
+    The slices first, …, end - 1 are a member's own: the others are prefetched.
+    """
+    job, layer = job_at(job_address), layer_at(layer_address)
+    for number in range(job.slices):
+        if not first <= number < end:
+            for panel in range(layer.panels):
+                term = term_at(job, layer, step, number, panel, 0, like)
+                size = term_at(job, layer, step, number, panel, batch, like) - term
+                prefetch_lines(term, size)
+    for panel in range(layer.panels):
+        z, z_row = layer.a + row_offset(layer, panel, 0, like), layer.a_row
+        for number in range(job.slices):
+            term = term_at(job, layer, step, number, panel, 0, like)
+            if number == 0:
+                copy(z, z_row, term, z_row, batch, layer.width, like)
+            else:
+                add(z, z_row, term, z_row, batch, layer.width, like)
+        finish_tile(layer, panel, 0, batch, z, z_row, layer.width, like)
+
+
+@shared
+def update_slice(job_address, layer_address, step, number, scratch, like: float):
+    """w = keep w + x^T dz, or a general step, for the rows of w of a slice of the inputs."""
+    job, layer = job_at(job_address), layer_at(layer_address)
+    batch, (low, high) = batch_at(job, step)[1], slice_at(job, layer.inputs, number)
+    for panel in range(layer.panels):
+        if job.images_as == BY_PAIR:
+            last = pairs_of(high)
+            for begin in range(low // 2, last, UPDATE_PAIRS):
+                end = min(begin + UPDATE_PAIRS, last)
+                update_pairs(job, layer, step, panel, begin, end, scratch, like)
+        else:
+            lists = words_at(job, step, number * job.batch_size)
+            update_lists(job, layer, step, panel, low, high, batch, lists, like)
+
+
+@shared
+def train_by_inputs(
+    job_address, layers_address, count, barrier, scratch, member, members, like: float
+):
+    """One step for each row of coefficients, with one barrier."""
+    job, own = job_at(job_address), member + 1
+    base = member_layers(layers_address, count, 0)
+    layers = member_layers(layers_address, count, own)
+    first_step, last_step, bottom = job.first_step, job.first_step + job.steps, layers[0]
+    first, end = share(job.slices, member, members)
+    if job.ready != members:
+        for l in range(count if member > 0 else 0):
+            copy_parameters(layers[l], base[l], like)
+        for number in range(first, end):
+            forward_slice(job, bottom, first_step, number, like)
+        wait(barrier, members)
+    for step in range(first_step, last_step):
+        position, batch = batch_at(job, step)
+        sum_slices(job, bottom, step, batch, first, end, like)
+        is_mine = int(member == 0)
+        backpropagate(job, layers, count, 1, step, position, batch, own, is_mine, scratch, like)
+        for l in range(1, count):
+            x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
+            update(job, layers[l], step, x, x_row, run, jump, batch, scratch, 0, 1, like)
+        for number in range(first, end):
+            update_slice(job, bottom, step, number, scratch, like)
+        for l in range(count):
+            update_biases(job, layers[l], step, batch, scratch, 0, 1, like)
+        for number in range(first, end):
+            forward_slice(job, bottom, step + 1, number, like)
+        wait(barrier, members)
+    if member == 0:
+        job.ready = members
