@@ -173,12 +173,17 @@ def terms(row: Row, own: float, members: int, costs: Costs, tree: bool = False) 
 
 @dataclass(frozen=True)
 class Model:
-    """The model of a run. barrier : its measured seconds, of two; end : LOW, ASSUMED or HIGH."""
+    """The model of a run.
+
+    barrier : its measured seconds, of two members; end : of the assumed costs: LOW, ASSUMED, HIGH
+    tree : as if barriers were trees; repeats : whether R is fitted, and not 0
+    """
 
     rows: tuple[Row, ...]
     barrier: float
     end: int = ASSUMED
     tree: bool = False
+    repeats: bool = True
 
     @property
     def is_near(self) -> bool:
@@ -197,6 +202,8 @@ class Model:
 
     def repeated(self, row: Row) -> float:
         """Return R of a workload."""
+        if not self.repeats:
+            return 0.0
         return repeated(row, self.costs(0.0 if self.is_near else 1.0))
 
     def step(self, row: Row, members: int, sockets: int) -> dict[str, float]:

@@ -35,7 +35,10 @@ def test_one_member_takes_what_was_measured(model, row):
     for costs in (*model.NEAR, *model.FAR):
         assert seconds(model, row, 1, costs) == pytest.approx(row.one, rel=1e-12)
     for sockets in (1, 2):
-        assert model.Model((row,), 6e-8).speed_ups(row, sockets)[0] == pytest.approx(1)
+        fitted, most = (model.Model((row,), 6e-8, repeats=on) for on in (True, False))
+        assert fitted.speed_ups(row, sockets)[0] == pytest.approx(1)
+        pairs = zip(fitted.speed_ups(row, sockets), most.speed_ups(row, sockets), strict=True)
+        assert all(one <= other * (1 + 1e-12) for one, other in pairs)
 
 
 def test_two_members_take_what_was_measured_where_that_is_possible(model, row):
@@ -102,29 +105,30 @@ def test_a_plan_limits_its_members(model, monkeypatch, name, members, by_columns
     assert part is None or model.shared_part(row, members) == part
 
 
-def document(*seconds):
-    """A run of 784-128-10/64, 640 samples in 10 steps, with teams that take so many seconds."""
+def document(name, *seconds):
+    """A run of 10 steps, with teams that take so many seconds; the first layer does a quarter."""
     runs = [
         {"implementation": f"{n} threads", "threads": n, "round": 0, "epoch_seconds": [took]}
         for n, took in enumerate(seconds, 1)
     ]
     runs[-1]["barrier_seconds"] = [6e-8, 8e-8]
-    work = {"name": "784-128-10/64", "samples": 640, "runs": runs}
-    work |= {"flops_per_sample": 4.0 * 784 * 128, "executed_flops_per_sample": 784.0 * 128}
-    return {"kind": "scaling", "environment": {}, "workloads": [work]}
+    work = parse(name)
+    done = {"flops_per_sample": work.flops(), "executed_flops_per_sample": work.flops(0.25)}
+    workload = {"name": name, "samples": 10 * work.batch_size, "runs": runs} | done
+    return {"kind": "scaling", "environment": {}, "workloads": [workload]}
 
 
 def test_the_script_reads_a_run_prints_tables_of_80_columns_and_draws(model, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     script = importlib.import_module("scaling_model")
     run, drawing = tmp_path / "run.json", tmp_path / "scaling.svg"
-    found = script.model_of(document(1e-3, 6e-4))
+    found = script.model_of(document("784-128-10/64", 1e-3, 6e-4))
     (row,) = found.rows
     assert row.work.name == "784-128-10/64"
     assert (row.one, row.two, row.nonzero) == pytest.approx((1e-4, 6e-5, 0.25))
     assert found.barrier == pytest.approx(7e-8)
     assert found.is_near
-    run.write_text(to_json(document(1e-3, 6e-4)))
+    run.write_text(to_json(document("784-512-512-10/128/dense", 0.6, 0.6)))
     done = CliRunner().invoke(script.main, ["--from", str(run), "--figure", str(drawing)])
     assert done.exit_code == 0, done.output
     assert max(map(len, done.output.splitlines())) <= 80
@@ -132,7 +136,7 @@ def test_the_script_reads_a_run_prints_tables_of_80_columns_and_draws(model, tmp
     assert "barrier took 0.07" in done.output
     text = drawing.read_text()
     assert text.startswith("<svg")
-    assert "784-128-10/64" in text
-    run.write_text(to_json(document(1e-3)))
+    assert "784-512-512-10/128/dense" in text
+    run.write_text(to_json(document("784-128-10/64", 1e-3)))
     assert CliRunner().invoke(script.main, ["--from", str(run)]).exit_code == 1
     assert CliRunner().invoke(script.main, []).exit_code == 2
