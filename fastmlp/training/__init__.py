@@ -6,12 +6,13 @@ from fastmlp.training.gradient import gradients
 from fastmlp.training.history import History
 from fastmlp.training.loop import train
 from fastmlp.training.progress import Progress
-from fastmlp.training.rate import find_learning_rate
+from fastmlp.training.rate import FoundRate, find_learning_rate
 from fastmlp.training.schedules import SCHEDULES
 
 __all__ = [
     "SCHEDULES",
     "EarlyStopping",
+    "FoundRate",
     "History",
     "Progress",
     "callbacks",

@@ -12,7 +12,6 @@ from time import monotonic
 from typing import Any
 
 from fastmlp.arrays import check_at_least
-from fastmlp.errors import refuse
 from fastmlp.system.files import append_whole, write_whole
 from fastmlp.system.plain import to_json
 from fastmlp.training.history import LISTS
@@ -119,12 +118,5 @@ class JSONLinesLog(_Log):
         return to_json(row) + "\n"
 
 
+# By the end of the file's name
 LOGS: dict[str, Callable[[Path], _Log]] = {".csv": CSVLog, ".jsonl": JSONLinesLog}
-
-
-def log_for(path: Path) -> _Log:
-    """Return the log that the end of the file's name says: .csv or .jsonl."""
-    if path.suffix not in LOGS:
-        remedy = "Name log.csv, for example."
-        raise refuse("log", f"must end with {' or '.join(LOGS)}", path, remedy)
-    return LOGS[path.suffix](path)

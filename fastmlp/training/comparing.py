@@ -72,10 +72,10 @@ def _schedule(schedule: Any, steps: int) -> Any:
     if isinstance(schedule, str):
         return str(plain(schedule))
     for name, make in SCHEDULES.items():
-        default = make()
+        default: Any = make()
         if type(default) is type(schedule) and default == schedule:
             return name
-        if is_dataclass(schedule) and isinstance(default, type(schedule)):
+        if is_dataclass(default) and type(default) is type(schedule):
             return {name: plain(asdict(schedule))}
     trial = _copied(schedule)
     count = min(steps, POINTS)
