@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def _schedule(schedule: Any, steps: int) -> Any:
         if type(default) is type(schedule) and default == schedule:
             return name
         if is_dataclass(default) and type(default) is type(schedule):
-            return {name: plain(asdict(schedule))}
+            return {name: plain(vars(schedule))}
     trial = _copied(schedule)
     count = min(steps, POINTS)
     points = [(k + 0.5) / count for k in range(count)]

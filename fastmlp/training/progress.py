@@ -43,18 +43,17 @@ class Progress:
 
 def as_callbacks(callbacks: Callback | Iterable[Callback]) -> list[Callback]:
     """Return one callback, or several, as a list."""
-    if callable(callbacks) or hooked([callbacks], *HOOKS):
-        return [callbacks]
-    if not isinstance(callbacks, Iterable):
-        raise _not_a_callback(callbacks)
-    return list(callbacks)
+    several = isinstance(callbacks, Iterable) and not hooked([callbacks], *HOOKS, FUNCTION)
+    return list(callbacks) if several else [callbacks]
 
 
 def check_callbacks(callbacks: Sequence[Callback]) -> None:
     """Refuse what is neither a function nor has a hook."""
     for callback in callbacks:
         if not hooked([callback], *HOOKS, FUNCTION):
-            raise _not_a_callback(callback)
+            rule = f"must be functions, or objects with some of {', '.join(HOOKS)}"
+            remedy = "Pass callbacks=[lambda progress: None], for example."
+            raise refuse("callbacks", rule, repr(callback), remedy)
 
 
 def hooked(callbacks: Sequence[Callback], *hooks: str) -> list[tuple[Callback, Any]]:
@@ -87,13 +86,4 @@ def _is_stop(result: object) -> bool:
         "must return True to end the run, and None or False to continue",
         f"{result!r} from one of them",
         "Return True, or nothing.",
-    )
-
-
-def _not_a_callback(got: object) -> Exception:
-    return refuse(
-        "callbacks",
-        f"must be functions, or objects with some of {', '.join(HOOKS)}",
-        repr(got),
-        "Pass callbacks=[lambda progress: None], for example.",
     )

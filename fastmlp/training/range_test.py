@@ -20,7 +20,9 @@ FEWEST, MOST = 300, 6000
 WINDOWS, OVERLAP = 20, 4
 # Costs that have fallen by 90 % of the greatest fall are as good as the lowest
 GOOD = 0.1
-# The suggestion is for this minibatch; it grows with the cube root of its size, up to 8 times this
+# The lowest cost must be below this share of the first
+LOWER = 0.999
+# Smaller minibatches than this have lower suggestions
 BATCH = 32
 
 
@@ -37,18 +39,17 @@ def range_test(
     Two sweeps train copies of the network with a rate that rises exponentially in each step. Costs
     are means over a window of steps, before each step, so also on samples that are new. The rate
     with the lowest cost of the first sweep is too high, as it is in use for a few steps only; it
-    says where the second, slower sweep ends. With c the lowest cost of that, and g the cost of its
-    first window or that of guessing, if that is lower, the suggestion is
+    says where the second, slower sweep ends. Its curve is used up to where the cost has lost
+    half of its fall. With c the lowest cost, and g the first one, or that of guessing if it lies
+    between them, the suggestion is, in three digits,
 
-        sqrt(low high) (batch_size / 32)^(1/3)
+        sqrt(low high) min(1, batch_size / 32)^(1/3)
 
-    with low and high the lowest and highest rate whose cost is at most c + (g - c) / 10. The
-    factor, with a batch_size of at most 256, is there because noise of small minibatches does
-    more harm in a long run than in a sweep. The suggestion is at most `high`, has three digits, and is
-    None if no cost is below g.
+    with low and high the lowest and highest rate whose cost is at most c + (g - c) / 10. The last
+    factor is there because the noise of small minibatches does more harm in a long run than in a
+    sweep. The suggestion is None if costs do not fall.
     """
     images, y = data
-    guessing = cost_of_guessing(network, y)
     batch = min(batch_size, len(images))
     steps = max(FEWEST, FIRST_SAMPLES // batch)
     rising = np.geomspace(start / FIRST_SPAN, start, steps)
@@ -57,12 +58,22 @@ def range_test(
     steps = int(np.clip(len(images) // batch, FEWEST, MOST))
     rising = np.geomspace(ABOVE * most / SPAN, ABOVE * most, steps)
     rates, costs = _sweep(network, data, rising, batch, generator, backend)
-    lowest, before = costs.min(), min(costs[0], guessing)
-    if not lowest < before:
-        return None, rates, costs
-    good = rates[costs <= lowest + GOOD * (before - lowest)]
-    rate = np.sqrt(good[0] * good[-1]) * np.cbrt(min(batch, 8 * BATCH) / BATCH)
-    return float(f"{min(rate, good[-1]):.3g}"), rates, costs
+    rate = suggest(rates, costs, cost_of_guessing(network, y), batch)
+    return rate, rates, costs
+
+
+def suggest(rates: Array, costs: Array, guessing: float, batch: int) -> float | None:
+    """Return the rate that the curve of the second sweep says; None if its costs do not fall."""
+    half = (costs[0] + costs.min()) / 2
+    back = (np.minimum.accumulate(costs) < half) & (costs > half)
+    end = int(np.argmax(back)) if back.any() else len(costs)
+    lowest = costs[:end].min()
+    if not lowest < LOWER * costs[0]:
+        return None
+    before = min(costs[0], guessing) if lowest < guessing else costs[0]
+    good = rates[:end][costs[:end] <= lowest + GOOD * (before - lowest)]
+    rate = np.sqrt(good[0] * good[-1]) * np.cbrt(min(batch, BATCH) / BATCH)
+    return float(f"{rate:.3g}")
 
 
 def _sweep(
