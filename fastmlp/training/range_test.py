@@ -1,4 +1,4 @@
-"""The learning rate range test (Smith, 2017): one sweep of rising rates, and what its costs say."""
+"""The learning rate range test (Smith, 2017): costs at rising rates, and the rate they suggest."""
 
 from __future__ import annotations
 

@@ -70,11 +70,6 @@ def test_true_from_a_hook_ends_the_run(hook, epochs):
 
 
 def test_the_end_is_told_whatever_it_is():
-    class Fails(Recorder):
-        def __init__(self):
-            super().__init__()
-            self.on_epoch_end = None
-
     for change, error in (({"learning_rate": 1e30}, DivergedError), ({}, ZeroDivisionError)):
         recorder = Recorder()
         fails = [] if change else [lambda progress: 1 / 0]
@@ -145,6 +140,7 @@ def test_early_stopping_may_be_a_callback(tmp_path):
         (10, [1, 1, 1, 20, 1, 1], 4),  # the limit is exceeded in the fourth
         (0, [1, 1], 1),
         (5, [1, 1, 1], 3),
+        (5, [1, 20], 2),  # after the last epoch there is nothing to end
         (np.inf, [1, 1, 1], 3),
     ],
 )
