@@ -48,6 +48,10 @@ def range_test(
     with low and high the lowest and highest rate whose cost is at most c + (g - c) / 10. The last
     factor is there because the noise of small minibatches does more harm in a long run than in a
     sweep. The suggestion is None if costs do not fall.
+
+    Of a quarter, half, one, two and four times the suggestion, with 2 epochs at a constant rate and
+    3 seeds, one was best on MNIST with 784-128-10/32 and 784-16-16-10/10, half of it on a dense
+    table with 28-64-64-2/64, and twice on MNIST with 784-128-10/256 and 784-256-256-10/128.
     """
     images, y = data
     batch = min(batch_size, len(images))
