@@ -33,8 +33,10 @@ if TYPE_CHECKING:
         EarlyStopping,
         History,
         Progress,
+        callbacks,
         find_learning_rate,
         gradients,
+        schedules,
         train,
     )
 
@@ -47,6 +49,8 @@ __all__ = [
     "History",
     "Progress",
     "EarlyStopping",
+    "schedules",
+    "callbacks",
     "gradients",
     "find_learning_rate",
     "load_dataset",
@@ -68,6 +72,8 @@ _MODULES = {
         "History",
         "Progress",
         "EarlyStopping",
+        "schedules",
+        "callbacks",
         "gradients",
         "find_learning_rate",
     ),

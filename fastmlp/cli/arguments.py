@@ -92,8 +92,9 @@ _IMAGES = (
     _option("--count", 1, "The number of images to use.", _COUNT),
 )
 _SEARCH = (
-    _option("--start", 8.0, "The first and highest rate to try.", float),
-    _option("--samples", 2048, "The number of images for each trial.", _COUNT),
+    _option("--mode", "range", "How to search.", _Row("fastmlp.training.rate", "MODES")),
+    _option("--start", 8.0, "The highest rate to try.", float),
+    _option("--samples", None, "Images to use. [all; 2048 for halving]", _COUNT),
 )
 _MODEL = (click.argument("model", type=_FILE),)
 _JSON = (_option("--json", False, "Print one JSON document and nothing else."),)
@@ -124,12 +125,15 @@ _TRAINING = (
     _option("--epochs", 6, "Passes over the training data.", _COUNT),
     _option("--learning-rate", 0.5, "The highest rate of the schedule.", float),
     _option("--schedule", "linear", "How the rate changes.", _Row("fastmlp.training", "SCHEDULES")),
+    _option("--warmup", 0.0, "Rise first: share of the run, or epochs from 1 on.", float),
     _option("--momentum", 0.0, "0 is plain gradient descent.", float),
     _option("--nesterov", False, "Use Nesterov momentum."),
     _option("--weight-decay", 0.0, "How much each step reduces the weights.", float),
     _option("--validation", None, "Share of the data for validation.", click.FloatRange(0, 1)),
     _option("--early-stopping", None, "Epochs to wait for a lower validation cost.", _COUNT),
     _option("--target-accuracy", None, "Stop at this accuracy, 0 to 1.", click.FloatRange(0, 1)),
+    _option("--max-seconds", None, "End after about this time.", float),
+    _option("--log", None, "A line for each epoch, in this .csv or .jsonl file.", _FILE),
     _option("--threads", None, "The largest number of threads.", _COUNT),
     _option("--model", None, "The file to save; by default named after the data set.", _FILE),
     _option("--checkpoint", None, "A folder to save the whole state of the run in.", _FILE),
@@ -200,5 +204,9 @@ def check_together(given: Mapping[str, Any]) -> None:
         raise click.UsageError("--sizes names the hidden layers too: leave out --hidden-layers")
     if given.get("resume") and given["checkpoint"] is None:
         raise click.UsageError("--resume needs --checkpoint, the folder to continue from")
+    if given.get("log"):
+        logs = import_module("fastmlp.training.callbacks").LOGS
+        if given["log"].suffix not in logs:
+            raise click.UsageError(f"--log needs a file that ends with {' or '.join(logs)}")
     if given.get("early_stopping") and given["validation"] is None:
         raise click.UsageError("--early-stopping needs --validation, such as --validation 0.1")

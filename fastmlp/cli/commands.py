@@ -38,7 +38,7 @@ def train(**given: Any) -> None:
     from fastmlp import report
 
     arguments.check_together(given)
-    for option in ("model", "checkpoint"):
+    for option in ("model", "checkpoint", "log"):
         if given[option]:
             steps.check_path(given[option], option)
     screen = Screen(given["json"])
@@ -57,7 +57,7 @@ def train(**given: Any) -> None:
         model = kept.path
     if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
-    settings = {name: given[name] for name in (*steps.TRAINED, "validation")}
+    settings = {name: given[name] for name in (*steps.TRAINED, "log", "validation")}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     if kept.error:
         document["model_error"] = str(kept.error)
@@ -120,9 +120,10 @@ def predict(**given: Any) -> None:
 @main.command()
 @arguments.FIND_LEARNING_RATE
 def find_learning_rate(**given: Any) -> None:
-    """Find a learning rate by halving.
+    """Find a learning rate.
 
-    A high rate is halved while that lowers the cost of a short training.
+    The mode "range" trains once with a rate that rises in each step, and shows the costs. With
+    "halving", a high rate is halved while that lowers the cost of a short training.
     """
     from fastmlp import report, training
 
@@ -135,11 +136,13 @@ def find_learning_rate(**given: Any) -> None:
 
     def show_probe(rate: float, before: float, after: float) -> None:
         probes.append((rate, before, after))
-        screen.say(report.probe_line(rate, before, after))
+        if given["mode"] == "halving":
+            screen.say(report.probe_line(rate, before, after))
 
     settings = {name: given[name] for name in steps.SEARCHED}
     rate = training.find_learning_rate(network, data.train, on_probe=show_probe, **settings)
-    screen.show(report.search_document(data, network, settings, probes, rate))
+    curves = [report.rates_table(rate)] if given["mode"] == "range" else []
+    screen.show(report.search_document(data, network, settings, probes, rate), *curves)
     screen.say(f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g} starts with it")
 
 

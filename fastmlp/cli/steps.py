@@ -31,11 +31,11 @@ Draw = Callable[[Any], object]
 
 # The arguments that functions of the library have under the same names
 BUILT = ("output", "cost", "seed", "dtype")
-SEARCHED = ("start", "batch_size", "samples", "seed", "backend")
+SEARCHED = ("mode", "start", "batch_size", "samples", "seed", "backend")
 TRAINED = (
     *("epochs", "batch_size", "learning_rate", "schedule", "momentum", "nesterov", "weight_decay"),
     *("early_stopping", "target_accuracy", "seed", "threads", "backend"),
-    *("checkpoint", "every", "resume"),
+    *("checkpoint", "every", "resume", "warmup", "max_seconds"),
 )
 
 
@@ -110,14 +110,15 @@ def train_network(
 ) -> tuple[History, FastMLPError | None]:
     """Train; return the history, and the error that ended the run after a good epoch, or None.
 
-    The error is divergence, or a checkpoint that cannot be written. After Ctrl-C and SIGTERM the
-    history is the one so far, and `history.stopped` is the reason. If no epoch was good, the
-    exception is raised, so that an older model is not replaced.
+    The error is divergence, or a checkpoint or log that cannot be written. After Ctrl-C and
+    SIGTERM the history is the one so far, and `history.stopped` is the reason. If no epoch was
+    good, the exception is raised, so that an older model is not replaced.
     """
     from fastmlp import report, training
 
     split, held_out = hold_out(data.train, given["validation"], given["seed"])
     settings = {name: given[name] for name in TRAINED}
+    logs = [training.callbacks.LOGS[path.suffix](path) for path in [given["log"]] if path]
     last: list[Progress] = []
 
     def follow(progress: Progress) -> None:
@@ -127,13 +128,13 @@ def train_network(
     try:
         with raise_on_sigterm():
             history = training.train(
-                network, split, validation=held_out, callbacks=[follow], **settings
+                network, split, validation=held_out, callbacks=[follow, *logs], **settings
             )
     except KeyboardInterrupt:
         if not last:
             raise
         return last[0].history, None
-    except (CheckpointError, DivergedError) as error:
+    except (CheckpointError, DivergedError, UnwritableError) as error:
         if not last or not len(last[0].history):
             raise
         return last[0].history, error

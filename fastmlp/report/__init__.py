@@ -37,6 +37,7 @@ from fastmlp.report.training import (
     network_line,
     probe_line,
     progress_line,
+    rates_table,
     training_summary,
     training_table,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "predictions",
     "probe_line",
     "progress_line",
+    "rates_table",
     "reason",
     "scaling_line",
     "scaling_table",

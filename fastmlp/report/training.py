@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, log
 from typing import TYPE_CHECKING
 
 from rich.progress_bar import ProgressBar
@@ -14,10 +14,12 @@ from fastmlp.report.text import duration, layer_sizes, number, percent, printabl
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
     from fastmlp.network import Evaluation, Network
-    from fastmlp.training import History, Progress
+    from fastmlp.training import FoundRate, History, Progress
 
 MOST_ROWS = 20
 NOTICED_SECONDS = 0.01
+# Each row of a curve is this many points; the longest bar has so many characters
+THINNED, LONGEST = 3, 40
 
 
 def progress_line(name: str, progress: Progress) -> Table:
@@ -113,3 +115,20 @@ def probe_line(rate: float, before: float, after: float) -> str:
     result = "diverged" if not isfinite(after) else number(after)
     verdict = "falls" if after < before else "does not fall"
     return f"rate {rate:<8.4g} cost {number(before)} -> {result:<10} {verdict}"
+
+
+def rates_table(found: FoundRate) -> Table:
+    """Return the curve of a range test: rates, costs as numbers and bars, and the suggestion."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for heading in ("rate", "cost"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    points = list(zip(found.rates.tolist(), found.costs.tolist(), strict=True))[::THINNED]
+    nearest = min(points, key=lambda point: abs(log(point[0] / found)))[0]
+    for rate, cost in points:
+        length = round(min(cost / (1.2 * points[0][1]), 1.0) * LONGEST)
+        mark = f" <- {found:.3g}" if rate == nearest else ""
+        shown = number(cost) if isfinite(cost) else "diverged"
+        style = "bold green" if mark else None
+        table.add_row(f"{rate:.3g}", shown, "#" * length + mark, style=style)
+    return table

@@ -32,6 +32,18 @@ def write_whole(target: Path, *parts: bytes | memoryview) -> None:
             file.write(part)
 
 
+def append_whole(target: Path, data: bytes) -> None:
+    """Append to a file, at once; after an error it has its former size. Raises UnwritableError."""
+    with _naming(target), open(target, "ab", buffering=0) as file:
+        size = file.tell()
+        try:
+            while data:
+                data = data[file.write(data) :]
+        except BaseException:
+            file.truncate(size)
+            raise
+
+
 @contextmanager
 def replacing(target: Path) -> Iterator[IO[bytes]]:
     """Open a new file in the folder of `target`; rename it at the end, delete it after an error.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import ArgumentError, refuse
 from fastmlp.system.plain import plain, to_json
-from fastmlp.training.schedules import SCHEDULES, Halving, Schedule
-from fastmlp.training.watcher import EarlyStopping
+from fastmlp.training.callbacks import EarlyStopping
+from fastmlp.training.schedules import SCHEDULES, Schedule
 
 # Schedules are compared at this many evenly spaced steps, or at all steps if there are fewer
 POINTS = 1000
@@ -37,8 +38,12 @@ def make_comparable(settings: Mapping[str, Any], steps: int) -> dict[str, Any]:
 
 
 def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the identity of a checkpoint, in which early stopping may be only its patience."""
-    return {**identity, "early_stopping": _stopping(identity.get("early_stopping"))}
+    """Return the identity of a checkpoint of any version.
+
+    In earlier ones early stopping may be only its patience, and there is no warm-up.
+    """
+    stopping = _stopping(identity.get("early_stopping"))
+    return {"warmup": 0.0, **identity, "early_stopping": stopping}
 
 
 def _stopping(value: Any) -> str | None:
@@ -56,19 +61,22 @@ def _seed(seed: Any) -> Any:
     return "generator " + _digest(to_json(np.random.default_rng(seed).bit_generator.state))
 
 
-def _schedule(schedule: str | Schedule, steps: int) -> str:
-    """Return the name of a schedule, or a digest of the values of a callable.
+def _schedule(schedule: Any, steps: int) -> Any:
+    """Return the name of a schedule, with its settings if they are not the defaults.
+
+    Of any other callable, a digest of its values is returned.
 
     Raises ArgumentError for a callable that is not a function of progress alone: its values differ
     in a second call, its attributes change, or it cannot be copied for this test.
     """
     if isinstance(schedule, str):
         return str(plain(schedule))
-    if isinstance(schedule, Halving):
-        return f"halving from {schedule.factor:g}" if schedule.factor != 1 else "halving"
     for name, make in SCHEDULES.items():
-        if make() is schedule:
+        default: Any = make()
+        if type(default) is type(schedule) and default == schedule:
             return name
+        if is_dataclass(default) and type(default) is type(schedule):
+            return {name: plain(vars(schedule))}
     trial = _copied(schedule)
     count = min(steps, POINTS)
     points = [(k + 0.5) / count for k in range(count)]

@@ -37,8 +37,11 @@ def finish(run: Run, watcher: Watcher, saved: Checkpoints | None) -> Iterator[No
                 raise DivergedError(f"{error} {_name_parameters(run)}") from None
             raise
     finally:
-        if saved is not None:
-            saved.flush()
+        try:
+            run.call("on_train_end", epoch=len(run.history) - 1, step=run.steps)
+        finally:
+            if saved is not None:
+                saved.flush()
 
 
 def _reason(error: BaseException, run: Run) -> str:

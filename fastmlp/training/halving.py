@@ -17,23 +17,24 @@ from fastmlp.errors import DivergedError
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.parameters import State
 from fastmlp.training.run import Done, Run
-from fastmlp.training.schedules import Halving, step_rates
+from fastmlp.training.schedules import Halving, Rates
 from fastmlp.training.search import Search
 
 
 def train_halving_epoch(
-    run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
+    run: Run, plan: Halving, rates: Rates, epoch: int, order: Array
 ) -> Done | None:
     """Train an epoch, counted from 0, with its samples in that order, and keep or undo it.
 
+    rates : gives the rates of an epoch's steps, with the factor that `plan` has then
     Returns None if no factor lowers the cost in the first epoch: `history.stopped` then says so,
     and the network is unchanged. Raises DivergedError if training diverges with all factors.
     """
     if plan.lowest == np.inf:
-        return _first_epoch(run, plan, learning_rate, epoch, order)
-    before, rate = run.parameters.state(), learning_rate * plan.factor
+        return _first_epoch(run, plan, rates, epoch, order)
+    before, rate = run.parameters.state(), float(rates(epoch)[-1])
     try:
-        done, cost = _attempt(run, plan, learning_rate, epoch, order)
+        done, cost = _attempt(run, rates, epoch, order)
     except DivergedError:
         if run.in_callback:
             raise
@@ -49,17 +50,15 @@ def train_halving_epoch(
     return done
 
 
-def _first_epoch(
-    run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
-) -> Done | None:
+def _first_epoch(run: Run, plan: Halving, rates: Rates, epoch: int, order: Array) -> Done | None:
     judged = run.validation or (run.images, run.y)
     before = run.evaluate(judged).cost
     search, start = Search(before, cost_of_guessing(run.network, judged[1])), run.parameters.state()
-    best = None
+    best, highest = None, rates(epoch).max()
     while True:
         error = None
         try:
-            done, cost = _attempt(run, plan, learning_rate, epoch, order)
+            done, cost = _attempt(run, rates, epoch, order)
         except DivergedError as why:
             if run.in_callback:
                 raise
@@ -76,8 +75,8 @@ def _first_epoch(
         run.parameters.go_back(start)
         if error is not None:
             raise error
-        rates = f"{learning_rate:g} down to {learning_rate * plan.factor:.3g}"
-        run.history.stopped = f"no learning rate from {rates} lowers the cost of {before:.4g}"
+        tried = f"{highest:g} down to {rates(epoch).max():.3g}"
+        run.history.stopped = f"no learning rate from {tried} lowers the cost of {before:.4g}"
         return None
     done, plan.factor, state = best
     plan.lowest = search.lowest
@@ -85,13 +84,9 @@ def _first_epoch(
     return done
 
 
-def _attempt(
-    run: Run, plan: Halving, learning_rate: float, epoch: int, order: Array
-) -> tuple[Done, float]:
+def _attempt(run: Run, rates: Rates, epoch: int, order: Array) -> tuple[Done, float]:
     """Train an epoch; return its result and the cost after it."""
-    done = run.train_epoch(
-        epoch, order, step_rates(plan, learning_rate, epoch, run.epochs, run.steps)
-    )
+    done = run.train_epoch(epoch, order, rates(epoch))
     if not done.whole:
         return done, np.inf
     judged = run.validate(epoch, done.rate)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from fastmlp.system.plain import to_json
 
@@ -32,8 +33,9 @@ class History:
     plan : how threads share a step: "by columns", "columns, then rows" or "by samples"
     inputs : how the first layer read the images: "sparse, 19.1% of the values are not zero"
     stopped : why training ended: "all 6 epochs done", "target accuracy 0.98 reached", "validation
-        cost has not fallen since epoch 4", "a callback asked for it", "interrupted" (Ctrl-C),
-        "terminated" (SIGTERM), "diverged in epoch 2", "an exception in a callback: KeyError"
+        cost has not fallen since epoch 4", "a callback asked for it", "time limit of 60 s",
+        "interrupted" (Ctrl-C), "terminated" (SIGTERM), "diverged in epoch 2", "an exception in a
+        callback: KeyError"
     restored_epoch : the epoch, from 1, whose parameters early stopping restored
     resumed_epoch : the number of epochs in the checkpoint from which the run was resumed
     """
@@ -63,6 +65,10 @@ class History:
     def __len__(self) -> int:
         return len(self.train_cost)
 
+    def row(self, epoch: int) -> dict[str, Any]:
+        """Return the number of an epoch, from 1, and its entries; `epoch` counts from 0."""
+        return {"epoch": epoch + 1, **{name: getattr(self, name)[epoch] for name in LISTS}}
+
     def to_json(self, indent: int | None = None) -> str:
         """Return all fields as one JSON object; a number that is not finite becomes null."""
         return to_json(asdict(self), indent)
@@ -81,3 +87,7 @@ class History:
             "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
             for row in rows
         )
+
+
+# The fields with an entry for each epoch
+LISTS = tuple(field.name for field in fields(History) if str(field.type).startswith("list"))

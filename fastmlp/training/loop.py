@@ -9,22 +9,32 @@ from pathlib import Path
 
 import numpy as np
 
-from fastmlp.arrays import check_at_least
+from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
 from fastmlp.functions.optimizers import OPTIMIZERS, Setting, optimizer_for
 from fastmlp.network import Network
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
+from fastmlp.training.callbacks import EarlyStopping, TimeLimit
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.ending import finish
 from fastmlp.training.halving import train_halving_epoch
 from fastmlp.training.history import History
-from fastmlp.training.run import Callback, Data, Run
-from fastmlp.training.schedules import Halving, Schedule, schedule_named, step_rates
-from fastmlp.training.watcher import EarlyStopping, Watcher
+from fastmlp.training.progress import FUNCTION, Callback, as_callbacks, check_callbacks
+from fastmlp.training.run import Data, Run
+from fastmlp.training.schedules import (
+    Halving,
+    Plateau,
+    Rates,
+    Schedule,
+    schedule_named,
+    step_rates,
+    warmup_share,
+)
+from fastmlp.training.watcher import Watcher
 
 # Arguments that a resumed run may change, as they do not change the result
-NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume")
+NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume", "max_seconds")
 
 
 def train(
@@ -44,24 +54,31 @@ def train(
     seed: int | np.random.Generator = 0,
     threads: int | None = None,
     backend: str = "compiled",
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
     checkpoint: str | PathLike[str] | None = None,
     every: int = 1,
     resume: bool = False,
+    warmup: float = 0.0,
+    max_seconds: float | None = None,
 ) -> History:
     """Train a network in place by minibatch SGD, and return the history.
 
     split : a Split, or (images `(N, I)`, labels `(N,)` or targets `(N, O)`)
     batch_size : 1 is pure stochastic gradient descent, N is full batch; the last may be shorter
-    schedule : a name, or a function from progress (0 to 1) to a factor of learning_rate, called
-        for each step with the progress at the middle of the step
+    schedule : a name, an object of `fastmlp.schedules`, or a function from progress (0 to 1) to a
+        factor of learning_rate, called for each step with the progress at the middle of the step
+    warmup : the first part of the run, in which the factors of the schedule are multiplied by
+        numbers that rise from 0 to 1: below 1 a share of the run, from 1 on a number of epochs
     early_stopping : EarlyStopping(...), or only its patience; needs validation data
     target_accuracy : stop when the validation accuracy reaches this, 0 to 1; without validation
         data, the training accuracy
     seed : of the order of the samples; the same seed gives the same bits
-    callbacks : each is called with a Progress, and ends the run if it returns True. It may write
+    callbacks : one or several. A function is called several times a second and after each epoch;
+        of an object, the methods that it has of on_train_begin, on_epoch_begin, on_epoch_end and
+        on_train_end. Each call gets a Progress, and ends the run if it returns True. It may write
         to network.weights and network.biases, or replace the arrays: the next step uses the new
-        values. The velocities of momentum do not change
+        values. The velocities of momentum do not change. `fastmlp.callbacks` has some of them
+    max_seconds : end the run after about this time, by the rule of `fastmlp.callbacks.TimeLimit`
     checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
         schedule must then be a name or a function of progress alone
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
@@ -80,7 +97,7 @@ def train(
     all of them are damaged, and DivergedError if the cost, the validation cost or a parameter
     becomes NaN or infinite.
     """
-    early_stopping = _check_stopping(early_stopping, validation)
+    callbacks, early_stopping = _check_stopping(as_callbacks(callbacks), early_stopping, validation)
     settings = {
         name: value
         for name, value in locals().items()
@@ -91,11 +108,19 @@ def train(
     # small integers of NumPy would overflow, and its half precision would round
     epochs, batch_size, learning_rate = int(epochs), int(batch_size), float(learning_rate)
     check_at_least("every", every, 1)
+    check_callbacks(callbacks)
+    if max_seconds is not None:
+        callbacks.append(TimeLimit(max_seconds))
     if target_accuracy is not None:
         check_at_least("target_accuracy", target_accuracy, 0, float)
     if threads is not None:
         check_at_least("threads", threads, 1)
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
+    share = warmup_share(warmup, epochs)
+
+    def rates(epoch: int) -> Array:
+        return step_rates(plan, learning_rate, epoch, epochs, run.steps, share)
+
     state, saved = None, None
     if checkpoint is not None:
         steps = epochs * -(-len(run.images) // batch_size)
@@ -113,7 +138,7 @@ def train(
         resuming.restore_rest(state, run, plan, generator, watcher)
         run.history.resumed_epoch = state.epochs
     with finish(run, watcher, saved):
-        _train_epochs(run, plan, generator, watcher, saved, learning_rate)
+        _train_epochs(run, plan, generator, watcher, saved, rates)
     return run.history
 
 
@@ -123,7 +148,7 @@ def _train_epochs(
     generator: np.random.Generator,
     watcher: Watcher,
     saved: Checkpoints | None,
-    learning_rate: float,
+    rates: Rates,
 ) -> None:
     """Train the epochs that are not in the history yet, until something ends the run."""
     history = run.history
@@ -133,52 +158,72 @@ def _train_epochs(
             state = resuming.take_state(run, epoch + 1, plan, generator, watcher)
             saved.add(state, last=ends or epoch + 1 == run.epochs)
 
+    def call(hook: str, epoch: int) -> bool:
+        """Call a hook between two epochs; return whether the run ends."""
+        stop = run.call(hook, epoch=epoch)
+        if run.rewritten:
+            run.parameters.keep()
+        history.stopped = history.stopped or run.asked
+        return stop
+
+    if call("on_train_begin", len(history) - 1):
+        return
     for epoch in range(len(history), run.epochs):
-        if history.stopped:
+        run.seconds, run.samples = 0.0, 0
+        if history.stopped or call("on_epoch_begin", epoch):
             return
         order = generator.permutation(len(run.images))
-        run.seconds, run.samples = 0.0, 0
         if isinstance(plan, Halving):
-            done = train_halving_epoch(run, plan, learning_rate, epoch, order)
+            done = train_halving_epoch(run, plan, rates, epoch, order)
             if done is None:
                 return
         else:
-            rates = step_rates(plan, learning_rate, epoch, run.epochs, run.steps)
-            done = run.train_epoch(epoch, order, rates)
+            done = run.train_epoch(epoch, order, rates(epoch))
         stop = not done.whole
         if done.whole:
             judged = run.validate(epoch, done.rate)
             with hold_interrupts():  # an epoch is recorded completely or not at all
                 run.record(done, judged)
+                if isinstance(plan, Plateau):
+                    plan.watch(history)
                 ends = watcher.ends(epoch)
                 save(epoch, ends)
-            stop = run.call_callbacks(epoch, run.steps, done, ended=True)
+            hooks = ("on_epoch_end", FUNCTION)
+            stop = run.call(*hooks, epoch=epoch, step=run.steps, result=done, ended=True)
             if run.rewritten:
                 with hold_interrupts():
                     run.parameters.keep()
                     save(epoch, ends)
         if stop:
-            history.stopped = history.stopped or "a callback asked for it"
+            history.stopped = history.stopped or run.asked
             return
     history.stopped = history.stopped or f"all {run.epochs} epochs done"
 
 
 def _check_stopping(
-    early_stopping: EarlyStopping | int | None, validation: Data | None
-) -> EarlyStopping | None:
+    callbacks: list[Callback], early_stopping: EarlyStopping | int | None, validation: Data | None
+) -> tuple[list[Callback], EarlyStopping | None]:
+    """Return the callbacks without an EarlyStopping, and the one to use."""
+    others = [callback for callback in callbacks if not isinstance(callback, EarlyStopping)]
+    for callback in callbacks:
+        if isinstance(callback, EarlyStopping):
+            if early_stopping is not None:
+                rule, remedy = "must be given once", "Leave out early_stopping or the callback."
+                raise refuse("early_stopping", rule, f"{early_stopping} and {callback}", remedy)
+            early_stopping = callback
     given: object = early_stopping
     if not isinstance(given, (EarlyStopping, int, np.integer, type(None))):
         rule, got = "must be EarlyStopping or its patience", repr(given)
         raise refuse("early_stopping", rule, got, "Pass early_stopping=3.")
     if early_stopping is None:
-        return None
+        return others, None
     if not isinstance(early_stopping, EarlyStopping):
         early_stopping = EarlyStopping(early_stopping)
     if validation is None:
         raise refuse(
             "early_stopping", "needs validation data", "validation=None", "Pass validation=."
         )
-    return early_stopping
+    return others, early_stopping
 
 
 def _check_settings(

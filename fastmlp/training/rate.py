@@ -1,4 +1,4 @@
-"""The search for a learning rate: start high, and halve it until training works."""
+"""The search for a learning rate: by a range test, or by halving a high rate until it works."""
 
 from __future__ import annotations
 
@@ -12,10 +12,25 @@ from fastmlp.errors import DivergedError, refuse
 from fastmlp.network import Network
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.loop import train
+from fastmlp.training.range_test import range_test
 from fastmlp.training.run import Data, check_data
 from fastmlp.training.search import Search
 
+# The number of samples of a trial in the mode "halving"
 PROBE_SAMPLES = 2048
+MODES = ("range", "halving")
+
+Probe = Callable[[float, float, float], object]
+
+
+class FoundRate(float):
+    """A learning rate, which is a float, with the curve of costs that shows why.
+
+    rates, costs : float64 `(n,)`; a cost is infinite where training diverged
+    """
+
+    rates: Array
+    costs: Array
 
 
 def find_learning_rate(
@@ -24,51 +39,97 @@ def find_learning_rate(
     *,
     start: float = 8.0,
     batch_size: int = 32,
-    samples: int = PROBE_SAMPLES,
+    samples: int | None = None,
     seed: int | np.random.Generator = 0,
     backend: str = "compiled",
-    on_probe: Callable[[float, float, float], object] | None = None,
-) -> float:
-    """Return the rate of start, start / 2, start / 4, … with which a short training works best.
+    on_probe: Probe | None = None,
+    mode: str = "range",
+) -> FoundRate:
+    """Return a learning rate to train with by plain SGD, and the curve that it is derived from.
 
-    A probe trains a copy of the network for one epoch on `samples` random samples. It succeeds if
-    the cost on them is then lower than before, and below 0.9 of the cost of the best constant
-    output (the variance of the targets, the entropy of the labels). After the first rate that
-    succeeds, the rate is halved while that lowers the cost further. If no rate succeeds, because
-    one short epoch is too little, the result is the rate with the lowest cost, once five lower
-    rates in a row had higher costs. The network itself does not change.
+    mode : "range" is the range test of Smith (2017), by the rule in `training/range_test.py`: the
+        rate rises exponentially over about one pass through the data; the result is in the middle
+        of the rates where the cost is nearly the lowest.
+        "halving" returns the rate of start, start / 2, start / 4, … with which a short training
+        works best
+    start : the highest rate to try; a range test goes on to 4 times this if costs still fall there
+    samples : use so many random samples; by default all, and 2048 for halving
+    on_probe : called as on_probe(rate, cost before, cost) for each point of the curve; the last is
+        infinite if training diverged
 
-    on_probe : called as on_probe(rate, cost before, cost after); the last is infinite if training
-        diverged
+    Halving trains a copy of the network for one epoch with each rate. A rate succeeds if the cost
+    on its samples is then lower than before, and below 0.9 of the cost of the best constant output
+    (the variance of the targets, the entropy of the labels). After the first rate that succeeds,
+    the rate is halved while that lowers the cost further. If no rate succeeds, because one short
+    epoch is too little, the result is the rate with the lowest cost, once five lower rates in a row
+    had higher costs.
 
-    Raises ArgumentError if none of 40 rates lowers the cost.
+    The network itself does not change. Raises ArgumentError if no rate lowers the cost.
     """
     check_at_least("start", start, 0, float)
-    check_at_least("samples", samples, 1)
+    if not 0 < start < np.inf:
+        raise refuse("start", "must be above 0 and finite", start, "Pass start=8, for example.")
+    check_at_least("batch_size", batch_size, 1)
+    if mode not in MODES:
+        raise refuse("mode", "must name a mode", repr(mode), f"Choose from {', '.join(MODES)}.")
+    if samples is not None:
+        check_at_least("samples", samples, 1)
     images, y = check_data(network, split, "split")
     generator = np.random.default_rng(seed)
-    rows = generator.choice(len(images), min(samples, len(images)), replace=False)
-    probe = (images[rows], y[rows])
-    before, order = network.evaluate(*probe, backend).cost, int(generator.integers(1 << 31))
-    rate = best = float(start)
-    search = Search(before, cost_of_guessing(network, probe[1]))
-    while True:
-        after = _probe_cost(network, probe, rate, batch_size, order, backend)
+    count = samples or (PROBE_SAMPLES if mode == "halving" else len(images))
+    if count < len(images) or mode == "halving":
+        rows = generator.choice(len(images), min(count, len(images)), replace=False)
+        images, y = images[rows], y[rows]
+    before = network.evaluate(images, y, backend).cost
+    what = network, (images, y), float(start), int(batch_size), generator, backend
+
+    def probe(rate: float, cost: float) -> None:
         if on_probe is not None:
-            on_probe(rate, before, after)
-        if after < search.lowest:
-            best = rate
-        if not search.continues(after):
+            on_probe(rate, before, cost)
+
+    if mode == "range":
+        rate, rates, costs = range_test(*what)
+        for point in zip(rates.tolist(), costs.tolist(), strict=True):
+            probe(*point)
+    else:
+        rate, rates, costs = _halve(*what, before, probe)
+    if rate is None:
+        raise refuse(
+            "start",
+            f"must lead to a rate that lowers the cost of {len(images)} samples, {before:.4g}",
+            f"none from {start:g} down to {rates.min():.3g}",
+            "Pass more samples or another start, or check the data and the initial weights.",
+        )
+    found = FoundRate(rate)
+    found.rates, found.costs = rates, costs
+    return found
+
+
+def _halve(
+    network: Network,
+    data: tuple[Array, Array],
+    start: float,
+    batch_size: int,
+    generator: np.random.Generator,
+    backend: str,
+    before: float,
+    probe: Callable[[float, float], object],
+) -> tuple[float | None, Array, Array]:
+    """Return (rate, rates, costs): the rate with the lowest cost after an epoch, None if too high.
+
+    before : the cost before training
+    """
+    order = int(generator.integers(1 << 31))
+    search = Search(before, cost_of_guessing(network, data[1]))
+    rates, costs = [start], []
+    while True:
+        costs.append(_probe_cost(network, data, rates[-1], batch_size, order, backend))
+        probe(rates[-1], costs[-1])
+        if not search.continues(costs[-1]):
             break
-        rate /= 2
-    if search.found:
-        return best
-    raise refuse(
-        "start",
-        f"must lead to a rate that lowers the cost of {len(rows)} samples, {before:.4g}",
-        f"none from {start:g} down to {rate:.3g}",
-        "Pass more samples or another start, or check the data and the initial weights.",
-    )
+        rates.append(rates[-1] / 2)
+    best = rates[int(np.argmin(costs))] if search.found else None
+    return best, np.array(rates), np.array(costs)
 
 
 def _probe_cost(

@@ -15,7 +15,7 @@ from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.plain import to_json
 from fastmlp.training.checkpoint import State, data_digest
 from fastmlp.training.comparing import make_comparable
-from fastmlp.training.schedules import Halving, Schedule
+from fastmlp.training.schedules import Adaptive, Schedule
 from fastmlp.training.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def take_state(
     facts = {
         "history": asdict(run.history),
         "generator": generator.bit_generator.state,
-        "halving": vars(plan) if isinstance(plan, Halving) else None,
+        "schedule": vars(plan) if isinstance(plan, Adaptive) else None,
         "watcher": {"best_epoch": watcher.best_epoch, "lowest": watcher.lowest},
     }
     copies = {name: array.copy() for name, array in tensors.items()}
@@ -84,9 +84,9 @@ def restore_rest(
         unknown = len(run.history) - len(run.history.members)
         run.history.members = [*run.history.members, *[None] * unknown]
         generator.bit_generator.state = facts["generator"]
-        if isinstance(plan, Halving):
-            plan.factor = float(facts["halving"]["factor"])
-            plan.lowest = _or_infinite(facts["halving"]["lowest"])
+        if isinstance(plan, Adaptive):  # earlier versions called it "halving"
+            for name, value in dict(facts.get("schedule") or facts["halving"]).items():
+                setattr(plan, name, _or_infinite(value))
         watcher.best_epoch = facts["watcher"]["best_epoch"]
         watcher.lowest = _or_infinite(facts["watcher"]["lowest"])
     except (KeyError, TypeError, ValueError) as error:
@@ -109,6 +109,6 @@ def _named_arrays(kind: str, weights: Any, biases: Any) -> Iterator[tuple[str, A
             yield f"{kind}.{number}.{part}", array
 
 
-def _or_infinite(value: float | None) -> float:
-    """Return a number from a checkpoint, where infinity is null."""
-    return np.inf if value is None else float(value)
+def _or_infinite(value: Any) -> Any:
+    """Return a value from a checkpoint, where infinity is null."""
+    return np.inf if value is None else value

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -12,42 +11,18 @@ import numpy as np
 from fastmlp.arrays import Array, as_images
 from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Split
-from fastmlp.errors import DivergedError, refuse
+from fastmlp.errors import DivergedError
 from fastmlp.functions import as_targets
 from fastmlp.network import Evaluation, Network
 from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
 from fastmlp.training.parameters import Parameters
+from fastmlp.training.progress import FUNCTION, Callback, Progress, call_hooks, hooked
 
 # The engine trains for about this long at a time, so that Ctrl-C and callbacks act soon
 CHUNK_SECONDS = 0.1
 
 Data = Split | tuple[Any, Any]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The progress of a run: passed to the callbacks several times a second and after each epoch.
-
-    epoch : counted from 1; step : counted in the epoch
-    cost, accuracy : means over the epoch so far
-    epoch_ended : True once in each epoch, when `history` has its new entry
-
-    The arrays of the network have the parameters after that step.
-    """
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    cost: float
-    accuracy: float
-    samples_per_second: float
-    epoch_ended: bool
-    history: History
-
-
-Callback = Callable[[Progress], object]
 
 
 class Done(NamedTuple):
@@ -60,6 +35,9 @@ class Done(NamedTuple):
     accuracy: float
     rate: float
     whole: bool = True
+
+
+NOTHING = Done(np.nan, np.nan, np.nan)
 
 
 class Run:
@@ -141,9 +119,9 @@ class Run:
             if done == len(rates):
                 self.publish(epoch, result.rate)
                 return result
-            if self.callbacks:
+            if hooked(self.callbacks, FUNCTION):
                 self.publish(epoch, result.rate)
-                if self.call_callbacks(epoch, done, result):
+                if self.call(FUNCTION, epoch=epoch, step=done, result=result):
                     return result._replace(whole=False)
 
     def publish(self, epoch: int, rate: float) -> None:
@@ -151,11 +129,17 @@ class Run:
         if not self.parameters.publish():
             raise self._divergence_error(epoch, rate, "a parameter")
 
-    def call_callbacks(self, epoch: int, step: int, result: Done, ended: bool = False) -> bool:
-        """Call the callbacks, and copy their changes of parameters into the engine.
+    def call(
+        self, *hooks: str, epoch: int, step: int = 0, result: Done = NOTHING, ended: bool = False
+    ) -> bool:
+        """Call hooks of the callbacks, and copy their changes of parameters into the engine.
 
-        Returns whether a callback ends the run. `rewritten` is then whether parameters changed.
+        Returns whether a callback ends the run: `asked` says why. `rewritten` is then whether
+        parameters changed.
         """
+        self.asked, self.rewritten = "", False
+        if not hooked(self.callbacks, *hooks):
+            return False
         progress = Progress(
             epoch + 1,
             self.epochs,
@@ -163,15 +147,15 @@ class Run:
             self.steps,
             result.cost,
             result.accuracy,
-            self.samples / self.seconds,
+            self.samples / self.seconds if self.seconds else 0.0,
             ended,
             self.history,
         )
         self.in_callback = True
-        stops = [_is_stop(callback(progress)) for callback in self.callbacks]
-        self.rewritten = bool(self.callbacks) and self.parameters.take()
+        self.asked = call_hooks(self.callbacks, hooks, progress)
+        self.rewritten = self.parameters.take()
         self.in_callback = False
-        return any(stops)
+        return bool(self.asked)
 
     def validate(self, epoch: int, rate: float) -> Evaluation | None:
         """Evaluate the network on the validation data; None without validation data.
@@ -231,17 +215,3 @@ def check_data(network: Network, data: Data, argument: str) -> tuple[Array, Arra
         labels, len(rows), network.sizes[-1], network.dtype, network.cost, f"{argument} labels"
     )
     return rows, y.copy()
-
-
-def _is_stop(result: object) -> bool:
-    """Return whether a callback's result ends the run. Raises ArgumentError for other results."""
-    if isinstance(result, (bool, np.bool_)):
-        return bool(result)
-    if result is None or (isinstance(result, int) and result == 0):
-        return False
-    raise refuse(
-        "callbacks",
-        "must return True to end the run, and None or False to continue",
-        f"{result!r} from one of them",
-        "Return True, or nothing.",
-    )

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from math import cos, pi
+from dataclasses import dataclass, field
+from math import cos, inf, pi
+from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
+from fastmlp.training.history import History
 
 Schedule = Callable[[float], float]
+# The rate of each step `(steps,)` of an epoch, counted from 0
+Rates = Callable[[int], Array]
 
 WARM_UP = 0.1
 
@@ -49,6 +54,62 @@ def one_cycle(progress: float) -> float:
     return end + (1 - end) * cosine((progress - peak) / (1 - peak))
 
 
+@dataclass(frozen=True)
+class Exponential:
+    """Fall from 1 to `final`, by the same factor in each step: final ** progress."""
+
+    final: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_inside("final", self.final, 0, 1)
+
+    def __call__(self, progress: float) -> float:
+        """Return the factor at that progress."""
+        return float(self.final**progress)
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """Fall from 1 to `final`: final + (1 - final) (1 - progress) ** power."""
+
+    power: float = 2.0
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_at_least("power", self.power, 0, float)
+        check_at_least("final", self.final, 0, float)
+
+    def __call__(self, progress: float) -> float:
+        """Return the factor at that progress."""
+        return float(self.final + (1 - self.final) * (1 - progress) ** self.power)
+
+
+@dataclass(frozen=True)
+class CosineRestarts:
+    """Fall from 1 to 0 along half a cosine, several times (Loshchilov and Hutter, 2017).
+
+    cycles : how many times; growth : the length of a cycle divided by that of the one before
+    """
+
+    cycles: int = 3
+    growth: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_at_least("cycles", self.cycles, 1)
+        check_at_least("growth", self.growth, 1, float)
+
+    def __call__(self, progress: float) -> float:
+        """Return the factor at that progress."""
+        lengths = [self.growth**cycle for cycle in range(self.cycles)]
+        left = progress * sum(lengths)
+        for length in lengths[:-1]:
+            if left < length:
+                return cosine(left / length)
+            left -= length
+        return cosine(left / lengths[-1])
+
+
+@dataclass
 class Halving:
     """Start with a high rate, and halve it whenever an epoch does not lower the cost.
 
@@ -57,27 +118,79 @@ class Halving:
     lowest : the lowest cost after an epoch so far; infinite before the first
     """
 
-    def __init__(self) -> None:
-        self.factor, self.lowest = 1.0, np.inf
+    factor: float = 1.0
+    lowest: float = inf
 
     def __call__(self, progress: float) -> float:
         """Return the current factor."""
         return self.factor
 
 
+@dataclass
+class Plateau:
+    """Multiply the rate by `factor` when the cost has not fallen for `patience` epochs.
+
+    monitor : "validation_cost" or "train_cost"; without validation data, the training cost
+    min_delta : by how much a cost must be below the lowest so far to count as lower
+    minimum : the lowest factor of the rate
+    now : the current factor; lowest : the lowest cost so far; waited : epochs since then
+    """
+
+    factor: float = 0.5
+    patience: int = 3
+    min_delta: float = 0.0
+    minimum: float = 0.001
+    monitor: str = "validation_cost"
+    now: float = field(default=1.0, init=False)
+    lowest: float = field(default=inf, init=False)
+    waited: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        _check_inside("factor", self.factor, 0, 1)
+        check_at_least("patience", self.patience, 1)
+        check_at_least("min_delta", self.min_delta, 0, float)
+        check_at_least("minimum", self.minimum, 0, float)
+        if self.monitor not in MONITORS:
+            remedy = f"Choose from {', '.join(MONITORS)}."
+            raise refuse("monitor", "must name a cost", repr(self.monitor), remedy)
+
+    def __call__(self, progress: float) -> float:
+        """Return the current factor."""
+        return self.now
+
+    def watch(self, history: History) -> None:
+        """Take the costs of the last epoch into account."""
+        cost = getattr(history, self.monitor)[-1]
+        cost = history.train_cost[-1] if cost is None else cost
+        if cost < self.lowest - self.min_delta:
+            self.lowest, self.waited = cost, 0
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            self.now, self.waited = max(self.now * self.factor, self.minimum), 0
+
+
+MONITORS = ("validation_cost", "train_cost")
+# Schedules that depend on results: a run changes a copy, and saves it in its checkpoints
+Adaptive = Halving | Plateau
+
 SCHEDULES: dict[str, Callable[[], Schedule]] = {
     "constant": lambda: constant,
     "halving": Halving,
+    "plateau": Plateau,
     "step": lambda: step,
+    "exponential": Exponential,
+    "polynomial": Polynomial,
     "cosine": lambda: cosine,
+    "cosine_restarts": CosineRestarts,
     "one_cycle": lambda: one_cycle,
     "linear": lambda: linear,
 }
 
 
 def schedule_named(schedule: str | Schedule) -> Schedule:
-    """Return the schedule of that name, the callable itself, or a copy of a Halving."""
-    if isinstance(schedule, Halving):
+    """Return the schedule of that name, the callable itself, or a copy of an adaptive one."""
+    if isinstance(schedule, Adaptive):
         return copy(schedule)
     if callable(schedule):
         return schedule
@@ -91,14 +204,33 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
     return SCHEDULES[schedule]()
 
 
-def step_rates(schedule: Schedule, rate: float, epoch: int, epochs: int, steps: int) -> Array:
+def warmup_share(warmup: Any, epochs: int) -> float:
+    """Return the share of a run that a warm-up takes.
+
+    warmup : below 1 it is that share, and from 1 on a number of epochs
+    """
+    check_at_least("warmup", warmup, 0, float)
+    share = float(warmup) / max(epochs, 1) if warmup >= 1 else float(warmup)
+    if share > 1:
+        rule = f"must not be longer than the run of {epochs} epochs"
+        raise refuse("warmup", rule, warmup, "Pass 0.1, for example, for a tenth of the run.")
+    return share
+
+
+def step_rates(
+    schedule: Schedule, rate: float, epoch: int, epochs: int, steps: int, warmup: float = 0.0
+) -> Array:
     """Return the rate of each step of an epoch, float64 `(steps,)`; epochs count from 0.
 
-    It is the rate at the middle of the step: a single step has the progress 1/2.
+    It is the rate at the middle of the step: a single step has the progress 1/2. In the warm-up,
+    a share of the run, the factors of the schedule are multiplied by progress / warmup.
     """
-    total = epochs * steps
-    factors = (schedule((epoch * steps + step + 0.5) / total) for step in range(steps))
-    rates = rate * np.fromiter(factors, np.float64, steps)
+
+    def factor(step: int) -> float:
+        progress = (epoch * steps + step + 0.5) / (epochs * steps)
+        return schedule(progress) * (progress / warmup if progress < warmup else 1.0)
+
+    rates = rate * np.fromiter(map(factor, range(steps)), np.float64, steps)
     if not (np.isfinite(rates).all() and (rates >= 0).all()):
         raise refuse(
             "schedule",
@@ -107,3 +239,10 @@ def step_rates(schedule: Schedule, rate: float, epoch: int, epochs: int, steps: 
             "Check the callable for progress from 0 to 1.",
         )
     return rates
+
+
+def _check_inside(argument: str, value: Any, low: float, high: float) -> None:
+    check_at_least(argument, value, low, float)
+    if not low < value < high:
+        rule = f"must lie between {low:g} and {high:g}, without these"
+        raise refuse(argument, rule, value, f"Pass {argument}=0.1, for example.")

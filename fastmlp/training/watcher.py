@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from fastmlp.arrays import Array, check_at_least
+from fastmlp.arrays import Array
+from fastmlp.training.callbacks import EarlyStopping
 from fastmlp.training.run import Run
-
-
-@dataclass(frozen=True)
-class EarlyStopping:
-    """Stop when the validation cost has not fallen for `patience` epochs.
-
-    restore_best : whether the network then gets the parameters of its best epoch
-    """
-
-    patience: int = 3
-    restore_best: bool = True
-
-    def __post_init__(self) -> None:
-        check_at_least("patience", self.patience, 1)
 
 
 class Watcher:

@@ -136,7 +136,7 @@ def test_a_terminal_without_unicode_gets_plain_characters(model: Path, digits: D
 
 def test_find_learning_rate_shows_each_probe(data: Path) -> None:
     arguments = ("find-learning-rate", "--dataset", data, "--backend", "numpy", "--start", "64")
-    arguments += ("--samples", "300", "--hidden-layers", "16")
+    arguments += ("--samples", "300", "--hidden-layers", "16", "--mode", "halving")
     found = document(*arguments)
     rates = [probe["rate"] for probe in found["probes"]]
     assert len(rates) > 1
@@ -147,6 +147,26 @@ def test_find_learning_rate_shows_each_probe(data: Path) -> None:
     lines = [line for line in run(*arguments).stdout.splitlines() if ": rate " in line]
     assert len(lines) == len(rates)
     assert any(line.endswith("  falls") for line in lines)
+
+
+def test_find_learning_rate_shows_the_curve_and_names_the_rate(data: Path) -> None:
+    arguments = ("find-learning-rate", "--dataset", data, "--backend", "numpy")
+    found = document(*arguments)
+    probes, rate = found["probes"], found["learning_rate"]
+    assert found["settings"]["mode"] == "range"
+    assert probes[0]["rate"] < rate < probes[-1]["rate"]
+    assert min(p["cost_after"] for p in probes if p["cost_after"]) < 0.7 * np.log(10)
+    lines = run(*arguments).stdout.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.split() == ["rate", "cost"])
+    rows = [line.split() for line in lines[start + 1 : start + 1 + -(-len(probes) // 3)]]
+    assert [float(row[0]) for row in rows] == pytest.approx(
+        [probe["rate"] for probe in probes[::3]], rel=0.01
+    )
+    (marked,) = (row for row in rows if "<-" in row)
+    assert float(marked[0]) == pytest.approx(rate, rel=0.15)
+    assert float(marked[-1]) == rate
+    assert max(map(len, lines)) <= 80
+    assert f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g}" in lines[-1]
 
 
 def test_info_tells_facts_and_limits() -> None:

@@ -56,6 +56,7 @@ def test_options_reach_the_training(data: Path) -> None:
     options = "--sizes 784,9,7,10 --activation tanh --output sigmoid --cost squared_error"
     options += " --epochs 2 --batch-size 50 --learning-rate 0.1 --schedule halving --momentum 0.9"
     options += " --nesterov --weight-decay 0.001 --validation 0.2 --early-stopping 3"
+    options += " --warmup 0.25 --max-seconds 600 --log log.jsonl"
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
@@ -83,6 +84,9 @@ def test_options_reach_the_training(data: Path) -> None:
         "checkpoint": None,
         "every": 1,
         "resume": False,
+        "warmup": 0.25,
+        "max_seconds": 600,
+        "log": "log.jsonl",
     }
     split = fastmlp.load_dataset(data).train
     order = np.random.default_rng(3).permutation(1500)
@@ -97,6 +101,7 @@ def test_options_reach_the_training(data: Path) -> None:
         batch_size=50,
         learning_rate=0.1,
         schedule="halving",
+        warmup=0.25,
         momentum=0.9,
         nesterov=True,
         weight_decay=0.001,
@@ -106,6 +111,30 @@ def test_options_reach_the_training(data: Path) -> None:
     )
     assert found["history"]["train_cost"] == history.train_cost
     assert found["history"]["validation_cost"] == history.validation_cost
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_time_limit_ends_the_run_and_the_log_has_its_epochs(data: Path, suffix: str) -> None:
+    options = ("--max-seconds", "0", "--log", f"log{suffix}", "--dataset", data)
+    result = run("train", *SMALL, *options)
+    assert "stopped after 1 epochs: time limit of 0 s" in result.stdout
+    assert Path("some.safetensors").exists()
+    lines = Path(f"log{suffix}").read_text().splitlines()
+    assert len(lines) == (2 if suffix == ".csv" else 1)
+    assert "train_cost" in lines[0]
+
+
+def test_a_log_that_fails_costs_nothing_but_the_rest_of_the_run(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, line: bytes) -> None:
+        if line.startswith(b"2,"):
+            raise fastmlp.UnwritableError(f"{path} cannot be written")
+
+    monkeypatch.setattr("fastmlp.training.callbacks.append_whole", full)
+    result = run("train", *SMALL, "--log", "log.csv", "--dataset", data, status=1)
+    assert "log.csv cannot be written" in result.stderr
+    assert "model saved to some.safetensors" in result.stdout
 
 
 def test_no_hidden_layer_and_a_target(data: Path) -> None:
@@ -145,6 +174,7 @@ def test_usage_errors_have_status_2(data: Path) -> None:
     assert "leaky_relu" in error(*small, "--activation", "swish", status=2)
     assert "halving" in error(*small, "--schedule", "sometimes", status=2)
     assert "0" in error(*small, "--epochs", "0", status=2)
+    assert ".csv or .jsonl" in error(*small, "--log", "log.txt", status=2)
     both = error(*small, "--sizes", "784-9-10", "--hidden-layers", "9", status=2)
     assert "--hidden-layers" in both
 
@@ -154,6 +184,8 @@ def test_errors_are_one_line_and_come_before_the_training(data: Path, tmp_path: 
     assert "model must be" in run(*small, "--model", tmp_path / "no" / "m", status=1).stderr
     assert "model must be" in run(*small, "--model", tmp_path, status=1).stderr
     assert "momentum must be below 1" in run(*small, "--momentum", "1.5", status=1).stderr
+    assert "warmup must not be" in run(*small, "--warmup", "99", status=1).stderr
+    assert "log must be" in run(*small, "--log", tmp_path / "no" / "m.csv", status=1).stderr
     assert "validation must leave" in run(*small, "--validation", "1", status=1).stderr
     assert "must have 9 values" in run(*small, "--sizes", "9,10", status=1).stderr
     assert "name must be one of" in error("train", "--dataset", "mnits")

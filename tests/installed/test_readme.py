@@ -49,7 +49,11 @@ CORE = {
         (), "model saved to", 90
     ),
     "fastmlp evaluate mnist.safetensors": Command(TESTED, "accuracy", 97.5),
+    "fastmlp train --warmup 1 --schedule cosine --max-seconds 60 --log run.csv": Command(
+        MNIST, "model saved to", 97
+    ),
     "fastmlp find-learning-rate": Command(TESTED, "starts with it"),
+    "fastmlp find-learning-rate --mode halving": Command(TESTED, "starts with it"),
     "fastmlp warmup": Command((), "are ready"),
     "fastmlp verify": Command(("--cases", "300"), "300 cases"),
     "fastmlp info --measure": Command((), "GFLOP/s"),

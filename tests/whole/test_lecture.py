@@ -111,6 +111,7 @@ def test_a_rate_that_learns_is_found_by_halving(backend):
         network,
         (images, labels),
         start=1024.0,
+        mode="halving",
         backend=backend,
         on_probe=lambda *probe: probes.append(probe),
     )

@@ -12,6 +12,7 @@ from fastmlp.cli import main
 NAMES = [
     *("Network", "Evaluation", "train", "History", "Progress", "EarlyStopping", "gradients"),
     *("find_learning_rate", "load_dataset", "Dataset", "Split", "FastMLPError", "ArgumentError"),
+    *("schedules", "callbacks"),
     *("DataError", "DataUnavailableError", "DivergedError", "ModelError", "UnwritableError"),
 ]
 PARAMETERS = {
@@ -20,6 +21,11 @@ PARAMETERS = {
         *("network", "split", "epochs", "batch_size", "learning_rate", "momentum", "nesterov"),
         *("weight_decay", "schedule", "validation", "early_stopping", "target_accuracy", "seed"),
         *("threads", "backend", "callbacks", "checkpoint", "every", "resume"),
+        *("warmup", "max_seconds"),
+    ],
+    "find_learning_rate": [
+        *("network", "split", "start", "batch_size", "samples", "seed", "backend", "on_probe"),
+        "mode",
     ],
     "gradients": ["network", "images", "labels", "backend"],
 }
