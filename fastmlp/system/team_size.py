@@ -13,7 +13,7 @@ from time import perf_counter
 
 # Seconds of a chunk of steps, and of the two that try another size: the first of them brings its
 # memory to other cores, and is not judged
-CHUNK, TRIAL = 5e-3, 1e-3
+CHUNK, TRIAL = 4e-3, 1e-3
 # Seconds from one trial to the next: at first, and at most; LONGER multiplies them after a trial
 # without gain
 SHORTEST, LONGEST, LONGER = 0.02, 1.0, 6
