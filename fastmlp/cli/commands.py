@@ -57,7 +57,7 @@ def train(**given: Any) -> None:
         model = kept.path
     if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
-    settings = {name: given[name] for name in (*steps.TRAINED, "validation")}
+    settings = {**steps.chosen_settings(given), "validation": given["validation"]}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     if kept.error:
         document["model_error"] = str(kept.error)

@@ -16,6 +16,7 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import ArgumentError, refuse
 from fastmlp.system.plain import plain, to_json
+from fastmlp.training.choosing import choose_optimizer
 from fastmlp.training.schedules import SCHEDULES, Halving, Schedule
 from fastmlp.training.watcher import EarlyStopping
 
@@ -37,8 +38,16 @@ def make_comparable(settings: Mapping[str, Any], steps: int) -> dict[str, Any]:
 
 
 def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the identity of a checkpoint, in which early stopping may be only its patience."""
-    return {**identity, "early_stopping": _stopping(identity.get("early_stopping"))}
+    """Return the identity of a checkpoint, which may be one of an earlier version.
+
+    There, early stopping can be only its patience, and the arguments of SGD are not yet a choice.
+    """
+    known = {**identity, "early_stopping": _stopping(identity.get("early_stopping"))}
+    if "optimizer" not in known:
+        own = ("learning_rate", "momentum", "nesterov", "weight_decay")
+        given = {name: known.pop(name) for name in own if name in known}
+        known |= choose_optimizer(**given).as_plain()
+    return known
 
 
 def _stopping(value: Any) -> str | None:

@@ -71,6 +71,8 @@ def test_options_reach_the_training(data: Path) -> None:
         "batch_size": 50,
         "learning_rate": 0.1,
         "schedule": "halving",
+        "optimizer": "nesterov",
+        "optimizer_settings": {"momentum": 0.9, "weight_decay": 0.001},
         "momentum": 0.9,
         "nesterov": True,
         "weight_decay": 0.001,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.functions.optimizers import WEIGHTS
+from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import (
@@ -92,7 +92,7 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     width, one, fused = layer.width, type(like)(1), is_fused(job.optimizer)
-    coefficients = coefficients_at(job, step, WEIGHTS)
+    coefficients = coefficients_at(job, layer, step, WEIGHTS)
     keep = kept_share(coefficients, like)
     offset, (position, batch) = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)
     target = layer.w + offset if fused else scratch
@@ -188,7 +188,7 @@ def update_first(job, layer, step, scratch, member, members, like):
         return
     first, last = share(layer.panels, member, members)
     for panel in range(first, last):
-        if kept_share(coefficients_at(job, step, WEIGHTS), like) == 0:
+        if kept_share(coefficients_at(job, layer, step, WEIGHTS), like) == 0:
             w = layer.w + weight_offset(layer, panel, 0, like)
             clear(w, layer.w_row, layer.inputs, layer.width, like)
         update_lists(job, layer, panel, batch, words_at(job, step, 0), like)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.functions.optimizers import BIASES, WEIGHTS
+from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import sum_rows
@@ -56,12 +56,12 @@ def slice_gradient(job, layer, step, number, x, x_row, run, jump, i, rows, scrat
 
 
 @jit
-def take_step(job, step, batch, w, states, first, count, kind, scratch, like):
+def take_step(job, layer, step, batch, w, states, first, count, kind, scratch, like):
     """Take a step on `count` adjacent parameters w by the sum of their gradients of all slices.
 
     first : address of the gradients of slice 0
     """
-    size, coefficients = item_bytes(like), coefficients_at(job, step, kind)
+    size, coefficients = item_bytes(like), coefficients_at(job, layer, step, kind)
     for j in range(0, count, SUMMED):
         length, offset = min(SUMMED, count - j), j * size
         clear(scratch, 0, 1, length, like)
@@ -133,8 +133,12 @@ def train_by_samples(
             layer = layers[l]
             weights, biases = layer.panels * layer.w_panel, layer.panels * layer.width
             g, b = gradients_at(job, layer, step, 0, like)
-            take_step(job, step, batch, layer.w, layer.w_state, g, weights, WEIGHTS, scratch, like)
-            take_step(job, step, batch, layer.b, layer.b_state, b, biases, BIASES, scratch, like)
+            take_step(
+                job, layer, step, batch, layer.w, layer.w_state, g, weights, WEIGHTS, scratch, like
+            )
+            take_step(
+                job, layer, step, batch, layer.b, layer.b_state, b, biases, BIASES, scratch, like
+            )
     if member == 0:
         job.ready = members
 
