@@ -16,8 +16,8 @@ from fastmlp.functions.vectors import Number
 
 def _normal(state: Number) -> Number:
     """Return the state, or 0 where it is too small for a normal number; NaN stays."""
-    zero, emitter = state.emitter.number(0), state.emitter
-    return zero.where(state.call("fabs").compare("<", emitter.smallest), state)
+    is_small = state.call("fabs").compare("<", state.emitter.smallest)
+    return state.emitter.number(0).where(is_small, state)
 
 
 def _mean(kept: Number, mean: Number, added: Number) -> Number:

@@ -253,7 +253,7 @@ class Engine:
     def _takes_lists(self, inputs: int) -> bool:
         """Return whether sparse images are taken one by one, as lists, and not by pairs.
 
-        They are in small minibatches of plain SGD: decay and momentum change every weight.
+        They are in small minibatches of plain SGD: all other steps change every weight.
         """
         is_small = self.batch_size < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
         return is_small and self._optimizer.fused and not self._settings["weight_decay"]

@@ -86,7 +86,7 @@ def test_dense_pixels_are_not_taken_as_sparse():
         (BY_PAIR_FROM - 1, "sgd", BY_IMAGE),
         (BY_PAIR_FROM, "sgd", BY_PAIR),
         (1, "momentum", BY_PAIR),
-        (1, "sgd, weight_decay", BY_PAIR),
+        (1, "sgd, other settings", BY_PAIR),
     ],
 )
 def test_small_minibatches_of_sparse_images_are_taken_image_by_image(batch_size, step, kind):

@@ -110,7 +110,7 @@ PLANTED = {
         for setting in row.settings
     },
 }
-# so many seeds draw each row that is planted
+# so many seeds draw each row that is planted, and others
 ENOUGH = 60
 
 
@@ -138,6 +138,9 @@ def planted(row):
 @pytest.mark.parametrize("row", PLANTED)
 def test_a_row_that_the_kernels_compute_otherwise_is_found(monkeypatch, row):
     otherwise = planted(row)
+    own = {n: step for n, step in TABLES["step"].items() if step[0] in ("sgd", PLANTED[row][0])}
+    if row.split(": ")[0] in OPTIMIZERS:
+        monkeypatch.setitem(TABLES, "step", own)
 
     class Planted(Engine):
         def __init__(self, weights, biases, *settings):
