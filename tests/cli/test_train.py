@@ -110,6 +110,26 @@ def test_options_reach_the_training(data: Path) -> None:
     assert found["history"]["validation_cost"] == history.validation_cost
 
 
+def test_the_optimizer_and_its_settings_reach_the_training(data: Path) -> None:
+    small = ("train", *SMALL, "--dataset", data)
+    own = ("--optimizer-setting", "beta_1=0.8", "--optimizer-setting", "weight_decay=0.1")
+    found = document(*small, "--optimizer", "adam", *own)
+    settings = found["settings"]
+    assert (settings["optimizer"], settings["learning_rate"]) == ("adam", 0.001)
+    wanted = {"beta_1": 0.8, "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 0.1}
+    assert settings["optimizer_settings"] == wanted
+    costs = found["history"]["train_cost"]
+    assert costs != document(*small, "--optimizer", "adam")["history"]["train_cost"]
+    assert (
+        "Did you mean beta_1?"
+        in run(*small, "--optimizer", "adam", "--optimizer-setting", "beta1=0.8", status=1).stderr
+    )
+    assert "beta_1=0.8" in error(*small, "--optimizer-setting", "beta_1", status=2)
+    assert "nadam" in error(*small, "--optimizer", "adan", status=2)
+    text = run("train", "--help").stdout
+    assert "lion: learning_rate 0.0001, beta_1 0.9, beta_2 0.99, weight_decay 0" in text
+
+
 def test_no_hidden_layer_and_a_target(data: Path) -> None:
     few = ("--hidden-layers", "", "--target-accuracy", "0.3", "--backend", "numpy")
     result = run("train", *few, "--dataset", data)
