@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from networks import TWINS, parameters, read, wide
+from networks import TWINS, parameters, rate_for, read, wide
 
 from fastmlp import backends, kernels, reference
 from fastmlp.functions import ACTIVATIONS, COSTS, HIDDEN, PAIRS, Trace
@@ -150,9 +150,7 @@ def test_ten_steps_agree(dtype, cost, step):
         compiled, exact = kernels.Engine(w, b, *what), reference.Engine(wide(w), wide(b), *what)
         images = rng.integers(0, 256, (157, 30), np.uint8)
         y, order = rng.integers(0, 4, 157), rng.permutation(157)  # a last batch of 13
-        # the others divide by the size of the gradient, so that a rounding error where that is
-        # near 0 can change ten steps by ten times the rate
-        rate = {"sgd": 0.05, "momentum": 0.01, "nesterov": 0.01}.get(optimizer, 2e-5)
+        rate = rate_for(optimizer, settings, 0.05 if optimizer == "sgd" else 0.01)
         rates = np.full(10, rate)
         got, _ = compiled.train(images, y, order, rates, 1 / 255)
         wanted, _ = exact.train(images, y, order, rates, 1 / 255)
