@@ -53,7 +53,8 @@ def choose_optimizer(
         remedy = _nearest(optimizer, OPTIMIZERS)
         raise refuse("optimizer", "must name an optimizer", repr(optimizer), remedy)
     given = {"momentum": momentum, "weight_decay": weight_decay}
-    _check("momentum", momentum, OPTIMIZERS["momentum"].settings["momentum"])
+    if momentum is not None:
+        _check("momentum", momentum, OPTIMIZERS["momentum"].settings["momentum"])
     row = _row_for(optimizer, momentum, nesterov)
     if not momentum and "momentum" not in row.settings:
         del given["momentum"]
@@ -68,11 +69,11 @@ def choose_optimizer(
             rule, remedy = f"must be settings of {row.name}", _nearest(name, row.settings)
             raise refuse("optimizer_settings", rule, repr(name), remedy)
         _check(name, value, row.settings[name])
-    _check("learning_rate", learning_rate, Setting(OPTIMIZERS[optimizer].learning_rate))
     # that of the name that was passed: "sgd" has its own with a momentum, too
-    rate = OPTIMIZERS[optimizer].learning_rate if learning_rate is None else float(learning_rate)
+    rate = OPTIMIZERS[optimizer].learning_rate if learning_rate is None else learning_rate
+    _check("learning_rate", rate, Setting(OPTIMIZERS[optimizer].learning_rate))
     complete = {name: float(value) for name, value in row.complete(settings).items()}
-    return Choice(row.name, complete, rate, factors)
+    return Choice(row.name, complete, float(rate), factors)
 
 
 def rate_factors_for(
@@ -122,9 +123,7 @@ def _as_mapping(settings: Any) -> Mapping[str, Any]:
 
 
 def _check(name: str, value: Any, bound: Setting) -> None:
-    """Refuse a number outside the bounds of a setting; None is not given."""
-    if value is None:
-        return
+    """Refuse a number outside the bounds of a setting."""
     check_at_least(name, value, bound.least, float)
     if not isfinite(value):
         raise refuse(name, "must be finite", value, "Pass a finite number.")

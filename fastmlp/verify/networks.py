@@ -57,6 +57,22 @@ def gradients(draw: Draw) -> Case:
     return Case(f"{drawn} answers of shape {y.shape}", tuple(checks))
 
 
+class Inexact(reference.Engine):
+    """The reference with errors of gradients, towards 0: `off` times the largest of an array.
+
+    A step by g / sqrt(g^2), or by the sign of g, makes much of them where g is near 0, and always
+    has another sign there.
+    """
+
+    off = 0.0
+
+    def _gradients(self, *arguments: Any) -> tuple[float, int]:
+        found = super()._gradients(*arguments)
+        for g in (*self._dw, *self._db):
+            g -= np.sign(g) * (self.off * np.abs(g).max())
+        return found
+
+
 @dataclass(frozen=True)
 class Steps:
     """How to train a network: settings of an engine, and the samples of one or more calls."""
@@ -70,11 +86,14 @@ class Steps:
     factors: Array | None
 
     def of(self, module: ModuleType, drawn: Drawn, y: Array, dtype: Any, off: float = 0.0) -> Any:
-        """Train with a backend; return the parameters, state and costs, and how many are right."""
+        """Train with a backend; return the parameters, state and costs, and how many are right.
+
+        off : the size of changes of the initial parameters, and of errors of the gradients
+        """
         parameters = drawn.parameters(dtype, off)
         # the reference leaves its threads to NumPy
         threads = self.threads if module is kernels else None
-        engine = module.Engine(
+        engine = (Inexact if off else module.Engine)(
             *parameters,
             drawn.activations,
             drawn.cost,
@@ -83,6 +102,8 @@ class Steps:
             threads,
             self.factors,
         )
+        if off:
+            engine.off = off
         costs, correct = [], 0
         for part in self.calls:
             order = self.order[part.start * self.batch : part.stop * self.batch]
@@ -144,8 +165,7 @@ def step(draw: Draw) -> Case:
 def _apart(plan: Steps, drawn: Drawn, y: Array) -> list[Array]:
     """Return how far apart a step in float32 can be, for each element of parameters and state.
 
-    Its gradients may have an error. A step by g / sqrt(g^2), or by the sign of g, makes much of
-    that where g is near 0, so it is taken with the largest error in both directions.
+    Its gradients may have an error, so it is taken with the largest error in both directions.
     """
     traces = [
         reference.Engine(*parameters, drawn.activations, drawn.cost, plan.batch).trace(

@@ -145,6 +145,8 @@ def test_sgd_with_factors_is_sgd_with_another_rate_of_each_layer(backend):
         ({"rate_factors": [1.0, -1]}, "rate_factors must be 2 finite numbers"),
         ({"rate_factors": "ab"}, "rate_factors must be 2 finite numbers"),
         ({"rate_factors": [1.0, np.nan]}, "rate_factors must be 2 finite numbers"),
+        ({"optimizer_settings": {"weight_decay": None}}, "weight_decay must be a number"),
+        ({"bias_rate_factor": None}, "bias_rate_factor must be a number"),
         ({"bias_rate_factor": -1}, "bias_rate_factor must be a number"),
         ({"bias_rate_factor": np.inf}, "bias_rate_factor must be finite"),
     ],
