@@ -30,6 +30,8 @@ class Engine(Protocol):
     activations : L names; cost : its name; batch_size : the largest minibatch
     optimizer : its name; settings : those that differ from its defaults
     threads : the largest number of threads to use; None lets the backend choose
+    factors : on the learning rate, float64 `(L, 2)`: of weights and biases of each layer; None for
+        1. With them, "sgd" is computed as a momentum of 0, and has its state
 
     After training, `inputs` says how the first layer read the images. `plan_name` says how threads
     share a step; "" if the backend has no plan. `slots` are the names of the state arrays that the
@@ -51,6 +53,7 @@ class Engine(Protocol):
         optimizer: str = "sgd",
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
+        factors: Array | None = None,
     ) -> None: ...
 
     def train(

@@ -17,7 +17,7 @@ import numpy as np
 from fastmlp import kernels
 from fastmlp.bench import phases
 from fastmlp.functions import ACTIVATIONS, Array, error_in_eps
-from fastmlp.functions.optimizers import COEFFICIENTS
+from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.kernels.launch import run, symbol
 from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up, row_stride
 from fastmlp.kernels.memory.records import point
@@ -183,8 +183,8 @@ def update(
         return dw
 
     # all coefficients are 0, so that keep is 0 and the result is x^T dz
-    coefficients = np.zeros((1, 2, COEFFICIENTS))
-    engine.job["coefficient_count"] = COEFFICIENTS
+    coefficients = np.zeros((1, 1, 2, COEFFICIENTS))
+    engine.job["coefficient_rows"], engine.job["coefficient_count"] = 1, COEFFICIENTS
     return Case(
         time_phase("update", engine, x=wide, coefficients=coefficients), result, exact, terms
     )

@@ -50,6 +50,31 @@ class _Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return tuple(map(int, parts))
 
 
+class _Pair(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A name and a number: "beta_1=0.8"."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
+        if isinstance(value, tuple):
+            return value
+        name, _, number = value.partition("=")
+        with suppress(ValueError):
+            return name.strip(), float(number)
+        self.fail(f"{value!r} is not a name and a number such as beta_1=0.8.", param, ctx)
+
+
+class _OptimizerSettings(click.Option):
+    """The option --optimizer-setting; its help lists the table, which is imported only then."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from fastmlp.training.choosing import optimizer_lines
+
+        lines = "\n".join(optimizer_lines())
+        self.help = f"Instead of a default below; may be repeated.\n\n\b\n{lines}"
+        return super().get_help_record(ctx)
+
+
 def _options(*groups: tuple[Any, ...]) -> Callable[[Any], Any]:
     """Return a decorator that adds groups of options and arguments to a command."""
 
@@ -123,12 +148,20 @@ _NETWORK = (
 )
 _TRAINING = (
     _option("--epochs", 6, "Passes over the training data.", _COUNT),
-    _option("--learning-rate", 0.5, "The highest rate of the schedule.", float),
+    _option("--optimizer", "sgd", "How to step.", _Row("fastmlp.functions", "OPTIMIZERS")),
+    click.option(
+        "--optimizer-setting",
+        "optimizer_settings",
+        multiple=True,
+        type=_Pair(),
+        cls=_OptimizerSettings,
+    ),
+    _option("--learning-rate", None, "The highest rate; by default the optimizer's own.", float),
     _option("--schedule", "linear", "How the rate changes.", _Row("fastmlp.training", "SCHEDULES")),
     _option("--warmup", 0.0, "Rise first: share of the run, or epochs from 1 on.", float),
-    _option("--momentum", 0.0, "0 is plain gradient descent.", float),
+    _option("--momentum", None, "A setting; above 0, sgd is momentum.", float),
     _option("--nesterov", False, "Use Nesterov momentum."),
-    _option("--weight-decay", 0.0, "How much each step reduces the weights.", float),
+    _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),
     _option("--validation", None, "Share of the data for validation.", click.FloatRange(0, 1)),
     _option("--early-stopping", None, "Epochs to wait for a lower validation cost.", _COUNT),
     _option("--target-accuracy", None, "Stop at this accuracy, 0 to 1.", click.FloatRange(0, 1)),

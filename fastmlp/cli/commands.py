@@ -57,7 +57,8 @@ def train(**given: Any) -> None:
         model = kept.path
     if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
-    settings = {name: given[name] for name in (*steps.TRAINED, "log", "validation")}
+    kept_settings = {name: given[name] for name in ("log", "validation")}
+    settings = {**steps.chosen_settings(given), **kept_settings}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     if kept.error:
         document["model_error"] = str(kept.error)

@@ -32,8 +32,11 @@ Draw = Callable[[Any], object]
 # The arguments that functions of the library have under the same names
 BUILT = ("output", "cost", "seed", "dtype")
 SEARCHED = ("mode", "start", "batch_size", "samples", "seed", "backend")
+CHOOSING = (
+    *("optimizer", "optimizer_settings", "learning_rate", "momentum", "nesterov", "weight_decay"),
+)
 TRAINED = (
-    *("epochs", "batch_size", "learning_rate", "schedule", "momentum", "nesterov", "weight_decay"),
+    *("epochs", "batch_size", "schedule", *CHOOSING),
     *("early_stopping", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),
 )
@@ -105,6 +108,23 @@ def prepare_kernels(dtype: Any, backend: str, say: Say) -> float:
     return seconds
 
 
+def trained_settings(given: Given) -> dict[str, Any]:
+    """Return the arguments of a training."""
+    settings = {name: given[name] for name in TRAINED}
+    return {**settings, "optimizer_settings": dict(given["optimizer_settings"])}
+
+
+def chosen_settings(given: Given) -> dict[str, Any]:
+    """Return the arguments of a training, with the complete choice of its optimiser."""
+    from fastmlp.training.choosing import choose_optimizer
+
+    settings = trained_settings(given)
+    choice = choose_optimizer(**{name: settings[name] for name in CHOOSING})
+    own = {name: choice.settings.get(name, 0.0) for name in ("momentum", "weight_decay")}
+    settings |= {"optimizer": choice.optimizer, "optimizer_settings": choice.settings, **own}
+    return {**settings, "learning_rate": choice.learning_rate}
+
+
 def train_network(
     network: Network, data: Dataset, given: Given, draw: Draw
 ) -> tuple[History, FastMLPError | None]:
@@ -117,7 +137,7 @@ def train_network(
     from fastmlp import report, training
 
     split, held_out = hold_out(data.train, given["validation"], given["seed"])
-    settings = {name: given[name] for name in TRAINED}
+    settings = trained_settings(given)
     logs = [training.callbacks.LOGS[path.suffix](path) for path in [given["log"]] if path]
     last: list[Progress] = []
 

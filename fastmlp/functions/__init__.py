@@ -21,7 +21,7 @@ from fastmlp.functions.costs import (
     total_cost,
 )
 from fastmlp.functions.metrics import Trace, classes_of, count_correct, error_in_eps
-from fastmlp.functions.optimizers import OPTIMIZERS, Optimizer, Setting, optimizer_for
+from fastmlp.functions.optimizers import OPTIMIZERS, Optimizer, Setting
 
 __all__ = [
     "ACTIVATIONS",
@@ -42,7 +42,6 @@ __all__ = [
     "OPTIMIZERS",
     "Optimizer",
     "Setting",
-    "optimizer_for",
     "Trace",
     "classes_of",
     "count_correct",

@@ -1,8 +1,8 @@
-"""The vector formulas of the tables, for compiled code: activations, steps of optimisers.
+"""The vector formulas of the activations, for compiled code.
 
 They are plain arithmetic on a `fastmlp.kernels.llvm.emitter.Number`, which stands for one number or
 for a vector of them. The NumPy formulas of the same rows are independent of these; a test demands
-that the tables have the same names.
+that the tables have the same names. Those of the optimisers are in `vector_steps`.
 """
 
 from __future__ import annotations
@@ -223,19 +223,3 @@ ACTIVATIONS = {
     "mish": ActivationFormula(_mish, _mish_slope),
     "softplus": ActivationFormula(softplus, lambda c, a: c * -expm1(-a)),
 }
-
-
-def _momentum(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:
-    # g += decay w;  v = momentum v + g;  w -= rate (of_g g + of_v v)
-    (v,), (rate, momentum, decay, of_g, of_v, *_) = state, row
-    g = g + decay * w
-    v = momentum * v + g
-    # A velocity that is too small for a normal number becomes 0: it changes no parameter, and takes
-    # 100 times as long to compute with. Those of weights without gradients decay to there: epochs
-    # of 784-128-10/64 took twice as long from the third on (Xeon of 2023)
-    v = v.emitter.number(0).where(v.call("fabs").compare("<", v.emitter.smallest), v)
-    return [w - rate * of_v.call("fmuladd", v, of_g * g), v]
-
-
-# Of the general optimisers: new w and state, of w, its gradient, its state and the coefficients
-OPTIMIZERS: dict[str, Callable[..., list[Number]]] = {"momentum": _momentum}

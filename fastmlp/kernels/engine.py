@@ -12,7 +12,8 @@ import numpy as np
 from fastmlp.arrays import Array, check_indices, density, quiet
 from fastmlp.errors import refuse
 from fastmlp.functions import ACTIVATIONS, COSTS, Trace
-from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS
+from fastmlp.functions.coefficients import COEFFICIENTS
+from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
 from fastmlp.kernels.launch import available_threads, run, team_size
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
 from fastmlp.kernels.loops.elementwise import RELU
@@ -59,14 +60,14 @@ class Engine:
         optimizer: str = "sgd",
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
+        factors: Array | None = None,
     ) -> None:
         work = batch_size * sum(w.size for w in weights)
         self.threads = threads or available_threads()
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, team_size(work, threads), fixed)
         self.inputs, self.batch_size = "dense", batch_size
-        self._optimizer = OPTIMIZERS[optimizer]
-        self._settings = self._optimizer.complete(settings)
+        self._optimizer, self._settings = form_for(optimizer, settings, factors)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
@@ -77,6 +78,8 @@ class Engine:
         if kinds == {records.COLUMNS_THEN_ROWS}:
             owners = [2, 1]  # whatever the members, as sums depend on it
         self.layers, self.buffers = records.network_layers(weights, biases, activations, owners)
+        self._factors, self._rows = factors, 1 if factors is None else len(weights)
+        self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
         for number in range(len(weights)):
             self._add_buffers(number, ACTIVATIONS[activations[number]].keeps)
         if batch_size >= BY_PAIR_FROM and records.BY_COLUMNS in kinds:
@@ -170,7 +173,8 @@ class Engine:
         sizes = np.full(len(rates), self.batch_size)
         sizes[-1:] = last
         factors = np.repeat((steps / sizes).astype(self._dtype), self.batch_size)[: len(order)]
-        own = self._optimizer.coefficients(self._settings, rates, first_step)
+        what = self._optimizer, self._settings, rates, first_step, self._factors
+        own = coefficients_for(*what)
         return self._steps(images, y, order, factors, own, scale)
 
     @property
@@ -193,7 +197,7 @@ class Engine:
         self.job["optimizer"] = OPTIMIZERS["sgd"].code
         try:
             factors = np.full(len(order), 1 / len(order), self._dtype)
-            keep = np.zeros((1, 2, COEFFICIENTS))
+            keep = np.zeros((1, self._rows, 2, COEFFICIENTS))
             costs, correct = self._steps(images, y, order, factors, keep, scale, is_trace=True)
             dw = [np.empty((int(l["inputs"]), int(l["outputs"])), self._dtype) for l in self.layers]
             db = [np.empty(w.shape[1], self._dtype) for w in dw]
@@ -225,14 +229,14 @@ class Engine:
         scale: float,
         is_trace: bool = False,
     ) -> tuple[Array, int]:
-        """Take a step for each row of coefficients, with a factor on the delta of each sample."""
+        """Take a step for each of `own`, its coefficients, with factors on the samples' deltas."""
         order = np.ascontiguousarray(order, np.int64)
         check_indices("order", order, len(images))
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
         images, y, order = self._take(np.ascontiguousarray(images), y, order, scale)
         own = np.ascontiguousarray(own)
-        self.job["coefficient_count"] = own.shape[2]
+        self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
         # labels in the order: looked up one by one in the step, each would miss the cache
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
@@ -280,7 +284,7 @@ class Engine:
     def _takes_lists(self, inputs: int) -> bool:
         """Return whether sparse images are taken one by one, as lists, and not by pairs.
 
-        They are in small minibatches of plain SGD: decay and momentum change every weight.
+        They are in small minibatches of plain SGD: all other steps change every weight.
         """
         is_small = self.batch_size < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
         return is_small and self._optimizer.fused and not self._settings["weight_decay"]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp.functions import ACTIVATIONS, Array, Trace, classes_of, count_correct, total_cost
-from fastmlp.functions.optimizers import BIASES, OPTIMIZERS, WEIGHTS
+from fastmlp.functions.coefficients import BIASES, WEIGHTS
+from fastmlp.functions.optimizers import coefficients_for, form_for
 from fastmlp.reference.layers import delta, forward, gradient, output
 
 INFER_ROWS = 1000  # rows per matmul when inferring: bounds the memory, costs no speed
@@ -28,10 +29,11 @@ class Engine:
         optimizer: str = "sgd",
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
+        factors: Array | None = None,
     ) -> None:
         self.activations, self.cost, self.batch_size = tuple(activations), cost, batch_size
-        self._optimizer = OPTIMIZERS[optimizer]
-        self._settings = self._optimizer.complete(settings)
+        self._optimizer, self._settings = form_for(optimizer, settings, factors)
+        self._factors = factors
         self.threads, self.inputs, self.slots = threads, "dense", self._optimizer.slots
         self.plan_name = ""
         self._w, self._b = [w.copy() for w in weights], [b.copy() for b in biases]
@@ -64,14 +66,15 @@ class Engine:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         costs, correct = np.empty(len(learning_rates)), 0
         rates = np.asarray(learning_rates, np.float64)
-        rows = self._optimizer.coefficients(self._settings, rates, first_step)
+        what = self._optimizer, self._settings, rates, first_step, self._factors
+        rows = coefficients_for(*what)
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(all="ignore"):
-            for step, row in enumerate(rows):
+            for step, own in enumerate(rows):
                 batch = order[step * self.batch_size : (step + 1) * self.batch_size]
                 costs[step], right = self._gradients(images, y, batch, scale)
                 correct += right
-                self._take_step(row)
+                self._take_step(own)
         return costs, correct
 
     def members(self) -> None:
@@ -105,15 +108,16 @@ class Engine:
                 delta(dz[l], self._w[l], kept, f, dz[l - 1])
         return cost, count_correct(a[-1], y)
 
-    def _take_step(self, row: Array) -> None:
+    def _take_step(self, rows: Array) -> None:
         """Change the parameters by their gradients, given the coefficients of a step."""
+        rows = np.broadcast_to(rows, (len(self._w), *rows.shape[1:]))
         for kind, parameters, gradients in (
             (WEIGHTS, self._w, self._dw),
             (BIASES, self._b, self._db),
         ):
             for l, (parameter, g) in enumerate(zip(parameters, gradients, strict=True)):
                 state = [self._state[slot][kind][l] for slot in self.slots]
-                self._optimizer.step(parameter, g, state, row[kind])
+                self._optimizer.step(parameter, g, state, rows[l, kind])
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""

@@ -18,6 +18,7 @@ from fastmlp.arrays import Array
 from fastmlp.errors import ArgumentError, refuse
 from fastmlp.system.plain import plain, to_json
 from fastmlp.training.callbacks import EarlyStopping
+from fastmlp.training.choosing import choose_optimizer
 from fastmlp.training.schedules import SCHEDULES, Schedule
 
 # Schedules are compared at this many evenly spaced steps, or at all steps if there are fewer
@@ -40,10 +41,16 @@ def make_comparable(settings: Mapping[str, Any], steps: int) -> dict[str, Any]:
 def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the identity of a checkpoint of any version.
 
-    In earlier ones early stopping may be only its patience, and there is no warm-up.
+    In earlier ones early stopping can be only its patience, there is no warm-up, and the arguments
+    of SGD are not yet a choice.
     """
     stopping = _stopping(identity.get("early_stopping"))
-    return {"warmup": 0.0, **identity, "early_stopping": stopping}
+    known = {"warmup": 0.0, **identity, "early_stopping": stopping}
+    if "optimizer" not in known:
+        own = ("learning_rate", "momentum", "nesterov", "weight_decay")
+        given = {name: known.pop(name) for name in own if name in known}
+        known |= choose_optimizer(**given).as_plain()
+    return known
 
 
 def _stopping(value: Any) -> str | None:

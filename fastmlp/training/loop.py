@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
-from fastmlp.functions.optimizers import OPTIMIZERS, Setting, optimizer_for
 from fastmlp.network import Network
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
 from fastmlp.training.callbacks import EarlyStopping, TimeLimit
 from fastmlp.training.checkpoint import Checkpoints
+from fastmlp.training.choosing import choose_optimizer, optimizer_lines, rate_factors_for
 from fastmlp.training.ending import finish
 from fastmlp.training.halving import train_halving_epoch
 from fastmlp.training.history import History
@@ -35,18 +35,24 @@ from fastmlp.training.watcher import Watcher
 
 # Arguments that a resumed run may change, as they do not change the result
 NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume", "max_seconds")
+# Arguments that together choose the optimiser: a resumed run compares what they choose
+CHOOSING = ("momentum", "nesterov", "weight_decay", "bias_rate_factor")
 
 
 def train(
     network: Network,
     split: Data,
     *,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    momentum: float = 0.0,
+    epochs: int = 6,
+    batch_size: int = 32,
+    optimizer: str = "sgd",
+    optimizer_settings: Mapping[str, float] | None = None,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
     nesterov: bool = False,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
+    rate_factors: ArrayLike | None = None,
+    bias_rate_factor: float = 1.0,
     schedule: str | Schedule = "constant",
     validation: Data | None = None,
     early_stopping: EarlyStopping | int | None = None,
@@ -61,10 +67,23 @@ def train(
     warmup: float = 0.0,
     max_seconds: float | None = None,
 ) -> History:
-    """Train a network in place by minibatch SGD, and return the history.
+    """Train a network in place, minibatch by minibatch, and return the history.
 
     split : a Split, or (images `(N, I)`, labels `(N,)` or targets `(N, O)`)
     batch_size : 1 is pure stochastic gradient descent, N is full batch; the last may be shorter
+    optimizer : how parameters follow their gradients. Names, default learning rates and settings:
+
+        {optimizers}
+
+        Formulas are those of torch.optim, and of Chen et al. (2023) for lion; so are defaults,
+        but for the rates of the first three. weight_decay times w is added to the gradients of the
+        weights; adamw and lion subtract it, times the learning rate, from the weights
+    optimizer_settings : other values than the defaults, by name: {{"beta_1": 0.8}}
+    learning_rate : the factor of the schedule; None for the optimizer's own
+    momentum, nesterov, weight_decay : settings, too. "sgd" with a momentum is "momentum" or, with
+        nesterov=True, "nesterov", at the learning rate of "sgd"
+    rate_factors : factors on the learning rate, one for each layer; 0 keeps a layer as it is
+    bias_rate_factor : a further factor for the biases of all layers
     schedule : a name, an object of `fastmlp.schedules`, or a function from progress (0 to 1) to a
         factor of learning_rate, called for each step with the progress at the middle of the step
     warmup : the first part of the run, in which the factors of the schedule are multiplied by
@@ -77,7 +96,7 @@ def train(
         of an object, the methods that it has of on_train_begin, on_epoch_begin, on_epoch_end and
         on_train_end. Each call gets a Progress, and ends the run if it returns True. It may write
         to network.weights and network.biases, or replace the arrays: the next step uses the new
-        values. The velocities of momentum do not change. `fastmlp.callbacks` has some of them
+        values. The optimizer's state does not change. `fastmlp.callbacks` has some of them
     max_seconds : end the run after about this time, by the rule of `fastmlp.callbacks.TimeLimit`
     checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
         schedule must then be a name or a function of progress alone
@@ -101,12 +120,16 @@ def train(
     settings = {
         name: value
         for name, value in locals().items()
-        if name not in ("network", "split", "validation", *NOT_SETTINGS)
+        if name not in ("network", "split", "validation", *NOT_SETTINGS, *CHOOSING)
     }
     run = Run(network, split, validation, backend)
-    _check_settings(epochs, batch_size, learning_rate, momentum, nesterov, weight_decay)
-    # small integers of NumPy would overflow, and its half precision would round
-    epochs, batch_size, learning_rate = int(epochs), int(batch_size), float(learning_rate)
+    for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
+        check_at_least(name, value, least)
+    factors = rate_factors_for(len(network.weights), rate_factors, bias_rate_factor)
+    given = optimizer, optimizer_settings, learning_rate, momentum, nesterov, weight_decay
+    choice = choose_optimizer(*given, factors)
+    # small integers of NumPy would overflow
+    epochs, batch_size = int(epochs), int(batch_size)
     check_at_least("every", every, 1)
     check_callbacks(callbacks)
     if max_seconds is not None:
@@ -119,20 +142,19 @@ def train(
     share = warmup_share(warmup, epochs)
 
     def rates(epoch: int) -> Array:
-        return step_rates(plan, learning_rate, epoch, epochs, run.steps, share)
+        return step_rates(plan, choice.learning_rate, epoch, epochs, run.steps, share)
 
     state, saved = None, None
     if checkpoint is not None:
         steps = epochs * -(-len(run.images) // batch_size)
-        identity = resuming.identify(run, settings, steps)
+        identity = resuming.identify(run, settings | choice.as_plain(), steps)
         saved = Checkpoints(Path(checkpoint), identity, every)
         state = saved.begin(resume)
     elif resume:
         raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.restore_parameters(state, run)
-    optimizer, own = optimizer_for(momentum, nesterov, weight_decay)
-    run.start(epochs, batch_size, optimizer.name, own, threads, callbacks)
+    run.start(epochs, batch_size, choice, threads, callbacks)
     watcher = Watcher(run, early_stopping, target_accuracy)
     if state is not None:
         resuming.restore_rest(state, run, plan, generator, watcher)
@@ -140,6 +162,10 @@ def train(
     with finish(run, watcher, saved):
         _train_epochs(run, plan, generator, watcher, saved, rates)
     return run.history
+
+
+# without docstrings (-OO) there is none to complete
+train.__doc__ = (train.__doc__ or "").format(optimizers="\n        ".join(optimizer_lines()))
 
 
 def _train_epochs(
@@ -224,29 +250,3 @@ def _check_stopping(
             "early_stopping", "needs validation data", "validation=None", "Pass validation=."
         )
     return others, early_stopping
-
-
-def _check_settings(
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    momentum: float,
-    nesterov: bool,
-    weight_decay: float,
-) -> None:
-    check_at_least("epochs", epochs, 0)
-    check_at_least("batch_size", batch_size, 1)
-    bounds = OPTIMIZERS["momentum"].settings
-    for name, value, bound in (
-        ("learning_rate", learning_rate, Setting(0.0)),
-        ("momentum", momentum, bounds["momentum"]),
-        ("weight_decay", weight_decay, bounds["weight_decay"]),
-    ):
-        check_at_least(name, value, bound.least, float)
-        if not isfinite(value):
-            raise refuse(name, "must be finite", value, "Pass a finite number.")
-        if value >= bound.below:
-            remedy = f"Pass {bound.default}, for example."
-            raise refuse(name, f"must be below {bound.below:g}", value, remedy)
-    if nesterov and momentum == 0:
-        raise refuse("nesterov", "needs a momentum", "momentum=0", "Pass momentum=0.9.")

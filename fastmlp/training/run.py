@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError
 from fastmlp.functions import as_targets
 from fastmlp.network import Evaluation, Network
+from fastmlp.training.choosing import Choice
 from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
 from fastmlp.training.parameters import Parameters
@@ -57,8 +58,7 @@ class Run:
         self,
         epochs: int,
         batch_size: int,
-        optimizer: str,
-        settings: Mapping[str, Any],
+        choice: Choice,
         threads: int | None,
         callbacks: Sequence[Callback],
     ) -> None:
@@ -74,9 +74,10 @@ class Run:
             network.activations,
             network.cost,
             self.batch_size,
-            optimizer,
-            settings,
+            choice.optimizer,
+            choice.settings,
             threads,
+            choice.factors,
         )
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, self.engine)

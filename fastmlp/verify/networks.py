@@ -14,17 +14,19 @@ import numpy as np
 
 from fastmlp import kernels, reference
 from fastmlp.functions import Array, count_correct
+from fastmlp.functions.optimizers import coefficients_for, form_for
 from fastmlp.network import Network
 from fastmlp.training.gradient import gradients as gradients_of
-from fastmlp.verify.checks import Case, Check, carried
+from fastmlp.verify.checks import ALLOWED, Case, Check, carried
 from fastmlp.verify.drawn import Drawn, drawn_network, is_clear
 from fastmlp.verify.tables import Draw
 
 NETWORK = ("output", "hidden", "layers", "width", "inputs", "images")
-TRAINED = (*NETWORK, "batch", "answers", "step", "threads")
+TRAINED = (*NETWORK, "batch", "answers", "step", "rate factors", "threads")
 # The error of steps in float64 may be EXACT times the largest parameter. The learning rate is so
 # low that a relative change CHANGE of the parameters does not grow beyond LASTING
 EXACT, CHANGE, LASTING, LARGEST_SOUND = 1e-9, 1e-13, 1e-10, 1e6
+EPS = float(np.finfo(np.float32).eps)
 
 
 def gradients(draw: Draw) -> Case:
@@ -55,6 +57,22 @@ def gradients(draw: Draw) -> Case:
     return Case(f"{drawn} answers of shape {y.shape}", tuple(checks))
 
 
+class Inexact(reference.Engine):
+    """The reference with errors of gradients, towards 0: `off` times the largest of an array.
+
+    A step by g / sqrt(g^2), or by the sign of g, makes much of them where g is near 0, and always
+    has another sign there.
+    """
+
+    off = 0.0
+
+    def _gradients(self, *arguments: Any) -> tuple[float, int]:
+        found = super()._gradients(*arguments)
+        for g in (*self._dw, *self._db):
+            g -= np.sign(g) * (self.off * np.abs(g).max())
+        return found
+
+
 @dataclass(frozen=True)
 class Steps:
     """How to train a network: settings of an engine, and the samples of one or more calls."""
@@ -65,15 +83,27 @@ class Steps:
     rates: Array
     calls: tuple[slice, ...]
     threads: int
+    factors: Array | None
 
     def of(self, module: ModuleType, drawn: Drawn, y: Array, dtype: Any, off: float = 0.0) -> Any:
-        """Train with a backend; return the parameters, state and costs, and how many are right."""
+        """Train with a backend; return the parameters, state and costs, and how many are right.
+
+        off : the size of changes of the initial parameters, and of errors of the gradients
+        """
         parameters = drawn.parameters(dtype, off)
         # the reference leaves its threads to NumPy
         threads = self.threads if module is kernels else None
-        engine = module.Engine(
-            *parameters, drawn.activations, drawn.cost, self.batch, *self.step, threads
+        engine = (Inexact if off else module.Engine)(
+            *parameters,
+            drawn.activations,
+            drawn.cost,
+            self.batch,
+            *self.step,
+            threads,
+            self.factors,
         )
+        if off:
+            engine.off = off
         costs, correct = [], 0
         for part in self.calls:
             order = self.order[part.start * self.batch : part.stop * self.batch]
@@ -88,11 +118,24 @@ class Steps:
             found += [*state[0], *state[1]]
         return [*found, np.concatenate(costs).astype(dtype)], correct
 
+    def after(self, drawn: Drawn, gradients: list[Array]) -> list[Array]:
+        """Return parameters and state after a first step by these gradients, weights first."""
+        (w, b), found = drawn.parameters(), []
+        form, settings = form_for(*self.step, self.factors)
+        rows = coefficients_for(form, settings, self.rates[:1], 0, self.factors)[0]
+        rows = np.broadcast_to(rows, (len(w), *rows.shape[1:]))
+        for number, (p, g) in enumerate(zip((*w, *b), gradients, strict=True)):
+            kind, layer = divmod(number, len(w))
+            state = [np.zeros_like(p) for _ in form.slots]
+            form.step(p, g.copy(), state, rows[layer, kind])
+            found.append((p, *state))
+        return [array for arrays in zip(*found, strict=True) for array in arrays]
+
     def __str__(self) -> str:
         calls = [part.stop - part.start for part in self.calls]
         return (
             f"{len(self.order)} samples, batch={self.batch} steps={calls} rate={self.rates[0]:g} "
-            f"step={self.step} threads={self.threads}"
+            f"step={self.step} factors={self.factors is not None} threads={self.threads}"
         )
 
 
@@ -104,20 +147,43 @@ def step(draw: Draw) -> Case:
     y = draw.answers(count, drawn.sizes[-1], drawn.cost)
     # the rate is so high that the change in one step is as large as the weights
     rates, order = np.full(1, draw.rng.choice([0.1, 2.0])), draw.rng.permutation(count)[:batch]
-    plan = Steps(draw.row("step"), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5))
+    how = draw.row("step"), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5)
+    plan = Steps(*how, draw.factors(len(drawn.weights)))
     got, right = plan.of(kernels, drawn, y, np.float32)
     exact, _ = plan.of(reference, drawn, y, np.float64)
-    twin, _ = plan.of(reference, drawn, y, np.float32, float(np.finfo(np.float32).eps))
-    sizes = drawn.terms(drawn.inputs()[order], y[order])
-    learnt = rates[0] * np.array(sizes[:-1])
-    # the parameters, then each state array, then the costs
-    terms = [*list(learnt) * ((len(got) - 1) // len(learnt)), 0.0]
+    twin, _ = plan.of(reference, drawn, y, np.float32, EPS)
+    apart = _apart(plan, drawn, y)
     checks = [
-        carried(f"parameter {number}", *four)
-        for number, four in enumerate(zip(got, exact, twin, terms, strict=True))
+        Check(f"parameter {number}", mine, theirs, np.abs(theirs).max() + room / (ALLOWED * EPS))
+        for number, (mine, theirs, room) in enumerate(zip(got[:-1], exact[:-1], apart, strict=True))
     ]
+    checks.append(carried("costs", got[-1], exact[-1], twin[-1]))
     checks.append(_check_right(drawn, order, y, right))
     return Case(f"{drawn} answers of shape {y.shape}; {plan}", tuple(checks))
+
+
+def _apart(plan: Steps, drawn: Drawn, y: Array) -> list[Array]:
+    """Return how far apart a step in float32 can be, for each element of parameters and state.
+
+    Its gradients may have an error, so it is taken with the largest error in both directions.
+    """
+    traces = [
+        reference.Engine(*parameters, drawn.activations, drawn.cost, plan.batch).trace(
+            drawn.images, y, plan.order, drawn.scale
+        )
+        for parameters in (drawn.parameters(), drawn.parameters(np.float32, EPS))
+    ]
+    exact, twin = ([*trace.dw, *trace.db] for trace in traces)
+    terms = drawn.terms(drawn.inputs()[plan.order], y[plan.order])[:-1]
+    errors = [
+        ALLOWED * EPS * carried("", g.astype(np.float32), g, other, most).size
+        for g, other, most in zip(exact, twin, terms, strict=True)
+    ]
+    ends = [
+        plan.after(drawn, [g + side * error for g, error in zip(exact, errors, strict=True)])
+        for side in (-1, 0, 1)
+    ]
+    return [np.ptp(np.array(three), axis=0) for three in zip(*ends, strict=True)]
 
 
 def _check_right(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
@@ -139,10 +205,11 @@ def steps(draw: Draw) -> Case:
     cut = int(rng.integers(1, taken)) if draw.row("calls") == 2 else 0
     calls = (slice(0, cut), slice(cut, taken))[0 if cut else 1 :]
     settings, threads = draw.row("step"), draw.row("threads", 0.5)
+    factors = draw.factors(len(drawn.weights))
     rate = float(rng.choice([0.1, 2.0]))
     while True:
         rates = rate * rng.uniform(0.5, 1, taken)
-        plan = Steps(settings, batch, order, rates, calls, threads)
+        plan = Steps(settings, batch, order, rates, calls, threads, factors)
         exact, _ = plan.of(reference, drawn, y, np.float64)
         twin, _ = plan.of(reference, drawn, y, np.float64, CHANGE)
         pairs = zip(exact, twin, strict=True)

@@ -58,6 +58,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "answers": {name: name for name in ("labels", "soft", "several-hot", "any sum")},
     "last batch": {"whole": False, "short": True},
     "calls": {"one": 1, "two": 2},
+    "rate factors": {"1": False, "others": True},
     "threads": {"1": 1, "2": 2, "3": 3},
 }
 
@@ -89,6 +90,10 @@ class Draw:
         vectors, more = self.row("width")
         width: int = vectors * VECTOR_BYTES // np.dtype(dtype).itemsize + more
         return max(width, 1)
+
+    def factors(self, layers: int) -> Array | None:
+        """Return factors on the learning rate `(layers, 2)`, or None for 1."""
+        return self.rng.uniform(0.5, 1.5, (layers, 2)) if self.row("rate factors") else None
 
     def inputs(self) -> int:
         """Return the number of inputs of a network."""

@@ -72,6 +72,8 @@ def test_options_reach_the_training(data: Path) -> None:
         "batch_size": 50,
         "learning_rate": 0.1,
         "schedule": "halving",
+        "optimizer": "nesterov",
+        "optimizer_settings": {"momentum": 0.9, "weight_decay": 0.001},
         "momentum": 0.9,
         "nesterov": True,
         "weight_decay": 0.001,
@@ -135,6 +137,26 @@ def test_a_log_that_fails_costs_nothing_but_the_rest_of_the_run(
     result = run("train", *SMALL, "--log", "log.csv", "--dataset", data, status=1)
     assert "log.csv cannot be written" in result.stderr
     assert "model saved to some.safetensors" in result.stdout
+
+
+def test_the_optimizer_and_its_settings_reach_the_training(data: Path) -> None:
+    small = ("train", *SMALL, "--dataset", data)
+    own = ("--optimizer-setting", "beta_1=0.8", "--optimizer-setting", "weight_decay=0.1")
+    found = document(*small, "--optimizer", "adam", *own)
+    settings = found["settings"]
+    assert (settings["optimizer"], settings["learning_rate"]) == ("adam", 0.001)
+    wanted = {"beta_1": 0.8, "beta_2": 0.999, "epsilon": 1e-8, "weight_decay": 0.1}
+    assert settings["optimizer_settings"] == wanted
+    costs = found["history"]["train_cost"]
+    assert costs != document(*small, "--optimizer", "adam")["history"]["train_cost"]
+    assert (
+        "Did you mean beta_1?"
+        in run(*small, "--optimizer", "adam", "--optimizer-setting", "beta1=0.8", status=1).stderr
+    )
+    assert "beta_1=0.8" in error(*small, "--optimizer-setting", "beta_1", status=2)
+    assert "nadam" in error(*small, "--optimizer", "adan", status=2)
+    text = run("train", "--help").stdout
+    assert "lion: learning_rate 0.0001, beta_1 0.9, beta_2 0.99, weight_decay 0" in text
 
 
 def test_no_hidden_layer_and_a_target(data: Path) -> None:

@@ -45,6 +45,9 @@ CORE = {
     "fastmlp train --hidden-layers 256,64 --validation 0.1 --early-stopping 5 --epochs 30": Command(
         MNIST, "val cost", 97.5
     ),
+    "fastmlp train --optimizer adam --optimizer-setting beta_1=0.8": Command(
+        MNIST, "model saved to", 97.0
+    ),
     "fastmlp train --dataset digits --learning-rate 8 --schedule halving": Command(
         (), "model saved to", 90
     ),

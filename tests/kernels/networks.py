@@ -29,6 +29,16 @@ def wide(arrays):
     return [array.astype(np.float64) for array in arrays]
 
 
+def rate_for(optimizer, settings, highest, sharp=2e-5):
+    """Return a rate at which rounding errors of a few steps in float32 stay small.
+
+    Some steps divide by the size of the gradient, up to an epsilon: an error where that is near 0
+    can change them by twice the rate, which is `sharp` for them.
+    """
+    smooth = optimizer in ("sgd", "momentum", "nesterov") or settings.get("epsilon", 0) > 0.01
+    return highest if smooth else sharp
+
+
 def read(engine, weights, biases):
     """Return an engine's parameters, and its optimiser's state, as one list."""
     found = []

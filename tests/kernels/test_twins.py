@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from networks import TWINS, parameters, read, wide
+from networks import TWINS, parameters, rate_for, read, wide
 
 from fastmlp import backends, kernels, reference
 from fastmlp.functions import ACTIVATIONS, COSTS, HIDDEN, PAIRS, Trace
@@ -52,12 +52,12 @@ def test_both_backends_keep_the_contract():
 
 
 def test_there_is_a_vector_formula_for_each_row_of_the_tables():
-    from fastmlp.functions import OPTIMIZERS, vectors
+    from fastmlp.functions import OPTIMIZERS, vector_steps, vectors
     from fastmlp.kernels.memory.records import MOST_SLOTS
 
     assert list(vectors.ACTIVATIONS) == list(ACTIVATIONS)
     general = {name for name, row in OPTIMIZERS.items() if not row.fused}
-    assert vectors.OPTIMIZERS.keys() == general
+    assert vector_steps.OPTIMIZERS.keys() == general
     for table in (ACTIVATIONS, COSTS, OPTIMIZERS):
         codes = [row.code for row in table.values()]
         assert len(set(codes)) == len(codes)
@@ -150,7 +150,8 @@ def test_ten_steps_agree(dtype, cost, step):
         compiled, exact = kernels.Engine(w, b, *what), reference.Engine(wide(w), wide(b), *what)
         images = rng.integers(0, 256, (157, 30), np.uint8)
         y, order = rng.integers(0, 4, 157), rng.permutation(157)  # a last batch of 13
-        rates = np.full(10, 0.01 if optimizer == "momentum" else 0.05)
+        rate = rate_for(optimizer, settings, 0.05 if optimizer == "sgd" else 0.01)
+        rates = np.full(10, rate)
         got, _ = compiled.train(images, y, order, rates, 1 / 255)
         wanted, _ = exact.train(images, y, order, rates, 1 / 255)
         # ten steps of sums over at most 33 terms of about 1, each step handing on its errors

@@ -110,7 +110,7 @@ PLANTED = {
         for setting in row.settings
     },
 }
-# so many seeds draw each row that is planted
+# so many seeds draw each row that is planted, and others
 ENOUGH = 60
 
 
@@ -138,6 +138,11 @@ def planted(row):
 @pytest.mark.parametrize("row", PLANTED)
 def test_a_row_that_the_kernels_compute_otherwise_is_found(monkeypatch, row):
     otherwise = planted(row)
+    optimizer = row.split(": ")[0]
+    if optimizer in OPTIMIZERS:
+        drawn = (optimizer, "sgd", "momentum")
+        own = {name: step for name, step in TABLES["step"].items() if step[0] in drawn}
+        monkeypatch.setitem(TABLES, "step", own)
 
     class Planted(Engine):
         def __init__(self, weights, biases, *settings):

@@ -138,7 +138,11 @@ def test_predict_takes_images_or_refuses_them(number, backend):
         [
             "epochs",
             "batch_size",
+            "optimizer",
+            "optimizer_settings",
             "learning_rate",
+            "rate_factors",
+            "bias_rate_factor",
             "momentum",
             "weight_decay",
             "schedule",

@@ -18,8 +18,16 @@ NAMES = [
 PARAMETERS = {
     "Network": ["sizes", "hidden", "output", "cost", "seed", "dtype"],
     "train": [
-        *("network", "split", "epochs", "batch_size", "learning_rate", "momentum", "nesterov"),
-        *("weight_decay", "schedule", "validation", "early_stopping", "target_accuracy", "seed"),
+        *("network", "split", "epochs", "batch_size", "optimizer", "optimizer_settings"),
+        *("learning_rate", "momentum", "nesterov", "weight_decay", "rate_factors"),
+        *(
+            "bias_rate_factor",
+            "schedule",
+            "validation",
+            "early_stopping",
+            "target_accuracy",
+            "seed",
+        ),
         *("threads", "backend", "callbacks", "checkpoint", "every", "resume"),
         *("warmup", "max_seconds"),
     ],

@@ -7,8 +7,8 @@ from typing import Any
 
 from numba.core import cgutils, types
 
-from fastmlp.functions import ACTIVATIONS, vectors
-from fastmlp.functions.optimizers import COEFFICIENTS, OPTIMIZERS, OWN
+from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, vector_steps, vectors
+from fastmlp.functions.coefficients import COEFFICIENTS, OWN
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter, Number
 from fastmlp.kernels.llvm.intrinsics import by_name, emitted
@@ -120,7 +120,7 @@ def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coeffici
 
         def formula(w: Number, *others: Number) -> list[Number]:
             *state, g = others
-            return vectors.OPTIMIZERS[name](w, g, state, numbers)
+            return vector_steps.OPTIMIZERS[name](w, g, state, numbers)
 
         _over_block(emit, count, [w, *states, g], formula)
 

@@ -56,6 +56,7 @@ LAYER = np.dtype(
         ("dz", "i8"),  # -> deltas (B, O), laid out like a; train
         ("a_row", "i8"),  # between two rows of a panel of a
         ("a_panel", "i8"),  # between two panels of a
+        ("coefficient_row", "i8"),  # its row of a step's coefficients; train
         ("gradient", "i8"),  # bytes before its gradients in those of a slice; by samples
         ("nonzeros", "i8"),  # -> int64 (panels, B): which outputs are not zero, by bits; or 0
         ("nonzeros_panel", "i8"),  # between two panels of them; train
@@ -86,7 +87,9 @@ JOB = np.dtype(
         ("first_step", "i8"),  # of those that are taken now, counted from the start of the order
         ("steps", "i8"),  # how many are taken now
         ("ready", "i8"),  # members for which the first step is prepared; written by a team, too
-        ("coefficients", "i8"),  # -> float64 (steps, 2, coefficient_count): of weights, of biases
+        # -> float64 (steps, rows, 2, count): of weights, of biases
+        ("coefficients", "i8"),
+        ("coefficient_rows", "i8"),  # of a step: 1 for all layers, or one for each
         ("coefficient_count", "i8"),  # COEFFICIENTS for general optimisers
         ("order", "i8"),  # -> int64 (samples,)
         ("labels", "i8"),  # -> int64 (samples,), in that order; or 0

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.functions.optimizers import WEIGHTS
+from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import (
@@ -94,7 +94,7 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     width, one, fused = layer.width, type(like)(1), is_fused(job.optimizer)
-    coefficients = coefficients_at(job, step, WEIGHTS)
+    coefficients = coefficients_at(job, layer, step, WEIGHTS)
     keep = kept_share(coefficients, like)
     offset, (position, batch) = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)
     target = layer.w + offset if fused else scratch
@@ -148,7 +148,7 @@ def update_lists(job_address, layer_address, step, panel, low, high, rows, lists
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     w = layer.w + weight_offset(layer, panel, low, like)
-    if kept_share(coefficients_at(job, step, WEIGHTS), like) == 0:
+    if kept_share(coefficients_at(job, layer, step, WEIGHTS), like) == 0:
         clear(w, layer.w_row, high - low, layer.width, like)
     dz = layer.dz + row_offset(layer, panel, 0, like)
     capacity = list_capacity(high - low)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.functions.optimizers import BIASES, WEIGHTS
+from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import sum_rows
@@ -61,7 +61,7 @@ def slice_gradient(
 def take_step(job_address, layer_address, step, batch, kind, scratch, like: float):
     """Take a step on a layer's WEIGHTS or BIASES by the sum of their gradients of all slices."""
     job, layer = job_at(job_address), layer_at(layer_address)
-    size, coefficients = item_bytes(like), coefficients_at(job, step, kind)
+    size, coefficients = item_bytes(like), coefficients_at(job, layer, step, kind)
     g_w, g_b = gradients_at(job, layer, step, 0, like)
     w, first, count, states = layer.w, g_w, layer.panels * layer.w_panel, layer.w_state
     if kind == BIASES:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.functions.optimizers import BIASES, KEEP, OPTIMIZERS, WEIGHTS
+from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
+from fastmlp.functions.optimizers import OPTIMIZERS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
@@ -52,9 +53,10 @@ def is_fused(optimizer):
 
 
 @jit
-def coefficients_at(job, step, kind):
-    """Return the address of a step's coefficients, of WEIGHTS or BIASES."""
-    return job.coefficients + (2 * step + kind) * job.coefficient_count * 8
+def coefficients_at(job, layer, step, kind):
+    """Return the address of a layer's coefficients in a step, of WEIGHTS or BIASES."""
+    row = 2 * (step * job.coefficient_rows + layer.coefficient_row) + kind
+    return job.coefficients + row * job.coefficient_count * 8
 
 
 @jit
@@ -125,7 +127,7 @@ def update(
     """
     job, layer = job_at(job_address), layer_at(layer_address)
     size, fused = item_bytes(like), is_fused(job.optimizer)
-    coefficients = coefficients_at(job, step, WEIGHTS)
+    coefficients = coefficients_at(job, layer, step, WEIGHTS)
     depth = UPDATE_DEPTH if fused else batch
     height = run if layer.cut == ROWS else TILE_ROWS
     tiles = (layer.inputs + height - 1) // height
@@ -156,7 +158,7 @@ def update_nonzeros(
     """
     job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, width = item_bytes(like), layer.width
-    keep = kept_share(coefficients_at(job, step, WEIGHTS), like)
+    keep = kept_share(coefficients_at(job, layer, step, WEIGHTS), like)
     tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
     first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
     if first == last:
@@ -211,7 +213,7 @@ def _words_by_output(below, first, rows, target):
 def update_biases(job, layer, step, batch, scratch, member, members, like):
     """b = keep b + sum of dz, or a general step: a bias is a weight whose input is always 1."""
     size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
-    coefficients = coefficients_at(job, step, BIASES)
+    coefficients = coefficients_at(job, layer, step, BIASES)
     keep = kept_share(coefficients, like)
     first, last = share(layer.panels, member, members)
     if layer.cut == ROWS:  # they belong to the owner of the first rows

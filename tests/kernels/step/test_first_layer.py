@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import pytest
 from direct import DTYPES, lanes_of
-from networks import parameters, pixels, read, wide
+from networks import parameters, pixels, rate_for, read, wide
 
 from fastmlp import kernels, reference
 from fastmlp.kernels.memory.records import BY_IMAGE, BY_PAIR
@@ -67,7 +67,13 @@ def test_steps_of_each_optimiser_are_those_of_the_reference(batch, step, dtype):
         weights, biases = parameters(rng, (inputs, hidden, 3), dtype)
         images, y = pixels(rng, 3 * batch, inputs, 0.3), rng.integers(0, 3, 3 * batch)
         what = ("tanh", "softmax"), "cross_entropy", batch, *TABLES["step"][step]
-        given = images, y, rng.permutation(3 * batch), np.full(3, 0.2), SCALE
+        given = (
+            images,
+            y,
+            rng.permutation(3 * batch),
+            np.full(3, rate_for(*TABLES["step"][step], 0.2, 2e-6)),
+            SCALE,
+        )
         engine, exact = kernels.Engine(weights, biases, *what), None
         engine.train(*given)
         is_plain = step == "sgd" and batch < 16

@@ -16,7 +16,10 @@ from fastmlp.kernels.memory.panels import vector_size
 from fastmlp.kernels.memory.records import BY_COLUMNS, BY_INPUTS, BY_SAMPLES, COLUMNS_THEN_ROWS
 from fastmlp.kernels.team.barrier import ARRIVED, BOARD_SIZE, NAP, NAP_NANOSECONDS
 from fastmlp.kernels.team.plan import NAMES, Plan, plan_of
+from fastmlp.verify.tables import TABLES
 
+# each optimiser with other settings than its defaults, and plain SGD
+STEPS = [("sgd", {}), *(step for name, step in TABLES["step"].items() if "," in name)]
 SINGLE = np.dtype(np.float32)
 ROWS = {
     ((784, 128, 10), 64): COLUMNS_THEN_ROWS,
@@ -130,7 +133,7 @@ def boards(monkeypatch):
     return kept
 
 
-@pytest.mark.parametrize("step", [("sgd", {}), ("momentum", {"weight_decay": 0.01})], ids=str)
+@pytest.mark.parametrize("step", STEPS, ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 @pytest.mark.usefixtures("boards")

@@ -1,0 +1,138 @@
+"""The optimiser of a run: its row of the table, settings, learning rate and factors on that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastmlp.arrays import Array, check_at_least
+from fastmlp.errors import refuse
+from fastmlp.functions import OPTIMIZERS, Optimizer, Setting
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The optimiser of a run, complete.
+
+    factors : on the learning rate `(L, 2)`: of weights and biases of each layer; None for 1
+    """
+
+    optimizer: str
+    settings: dict[str, float]
+    learning_rate: float
+    factors: Array | None = None
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return what must be equal in a run that is resumed, as plain values by name."""
+        factors = None if self.factors is None else self.factors.tolist()
+        return {
+            "optimizer": self.optimizer,
+            "optimizer_settings": self.settings,
+            "learning_rate": self.learning_rate,
+            "rate_factors": factors,
+        }
+
+
+def choose_optimizer(
+    optimizer: str = "sgd",
+    optimizer_settings: Mapping[str, float] | None = None,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
+    nesterov: bool = False,
+    weight_decay: float | None = None,
+    factors: Array | None = None,
+) -> Choice:
+    """Return the choice that these arguments of `train` describe; ArgumentError if they are bad."""
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
+        remedy = _nearest(optimizer, OPTIMIZERS)
+        raise refuse("optimizer", "must name an optimizer", repr(optimizer), remedy)
+    given = {"momentum": momentum, "weight_decay": weight_decay}
+    if momentum is not None:
+        _check("momentum", momentum, OPTIMIZERS["momentum"].settings["momentum"])
+    row = _row_for(optimizer, momentum, nesterov)
+    if not momentum and "momentum" not in row.settings:
+        del given["momentum"]
+    settings = {name: value for name, value in given.items() if value is not None}
+    for name, value in _as_mapping(optimizer_settings).items():
+        if name in settings:
+            rule, got = f"must not contain {name} too", f"both {name}= and that"
+            raise refuse("optimizer_settings", rule, got, "Leave out one of them.")
+        settings[name] = value
+    for name, value in settings.items():
+        if name not in row.settings:
+            rule, remedy = f"must be settings of {row.name}", _nearest(name, row.settings)
+            raise refuse("optimizer_settings", rule, repr(name), remedy)
+        _check(name, value, row.settings[name])
+    # that of the name that was passed: "sgd" has its own with a momentum, too
+    rate = OPTIMIZERS[optimizer].learning_rate if learning_rate is None else learning_rate
+    _check("learning_rate", rate, Setting(OPTIMIZERS[optimizer].learning_rate))
+    complete = {name: float(value) for name, value in row.complete(settings).items()}
+    return Choice(row.name, complete, float(rate), factors)
+
+
+def rate_factors_for(
+    layers: int, rate_factors: ArrayLike | None, bias_rate_factor: float
+) -> Array | None:
+    """Return factors on the learning rate `(layers, 2)`, or None if all are 1."""
+    _check("bias_rate_factor", bias_rate_factor, Setting(1.0))
+    rule, remedy = f"must be {layers} finite numbers of at least 0", "Pass one for each layer."
+    try:
+        own = np.array(np.ones(layers) if rate_factors is None else rate_factors, np.float64)
+    except (TypeError, ValueError):
+        raise refuse("rate_factors", rule, repr(rate_factors), remedy) from None
+    if own.shape != (layers,) or not (np.isfinite(own).all() and (own >= 0).all()):
+        raise refuse("rate_factors", rule, repr(rate_factors), remedy)
+    factors = np.outer(own, (1.0, bias_rate_factor))
+    return None if (factors == 1).all() else factors
+
+
+def optimizer_lines() -> list[str]:
+    """Return a line for each optimiser: its name, and the defaults of its rate and settings."""
+    lines = []
+    for row in OPTIMIZERS.values():
+        defaults = {"learning_rate": row.learning_rate}
+        defaults |= {name: setting.default for name, setting in row.settings.items()}
+        own = ", ".join(f"{name} {value:g}" for name, value in defaults.items())
+        lines.append(f"{row.name}: {own}")
+    return lines
+
+
+def _row_for(optimizer: str, momentum: float | None, nesterov: bool) -> Optimizer:
+    """Return the row for a name: "sgd" with a momentum is another one, and with Nesterov's, too."""
+    if optimizer == "sgd" and momentum:
+        optimizer = "momentum"
+    if nesterov and optimizer == "sgd":
+        raise refuse("nesterov", "needs a momentum", "momentum=0", "Pass momentum=0.9.")
+    if nesterov and optimizer not in ("momentum", "nesterov"):
+        remedy = 'Pass optimizer="nesterov", or leave out nesterov.'
+        raise refuse("nesterov", "is for momentum", f"optimizer={optimizer!r}", remedy)
+    return OPTIMIZERS["nesterov" if nesterov else optimizer]
+
+
+def _as_mapping(settings: Any) -> Mapping[str, Any]:
+    if settings is None or isinstance(settings, Mapping):
+        return settings or {}
+    rule, got = "must map names to numbers", repr(settings)
+    raise refuse("optimizer_settings", rule, got, 'Pass {"weight_decay": 0.01}, for example.')
+
+
+def _check(name: str, value: Any, bound: Setting) -> None:
+    """Refuse a number outside the bounds of a setting."""
+    check_at_least(name, value, bound.least, float)
+    if not isfinite(value):
+        raise refuse(name, "must be finite", value, "Pass a finite number.")
+    if value >= bound.below:
+        remedy = f"Pass {bound.default}, for example."
+        raise refuse(name, f"must be below {bound.below:g}", value, remedy)
+
+
+def _nearest(name: object, names: Iterable[str]) -> str:
+    """Return a remedy for an unknown name: the one that it resembles, or all there are."""
+    near = get_close_matches(str(name), names, 1)
+    return f"Did you mean {near[0]}?" if near else f"Choose from {', '.join(names)}."
