@@ -39,6 +39,9 @@ def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "image
     Raises ArgumentError for a wrong width, no image, and numbers that `check_magnitudes` refuses.
     """
     array = _as_array(images, argument)
+    is_plain = array.dtype == np.uint8 and array.ndim == 2 and array.flags.c_contiguous
+    if is_plain and array.shape[1] == inputs and len(array) > 0:
+        return array
     if array.dtype.kind not in "uifb":
         raise refuse(
             argument, "must be numbers", f"dtype {array.dtype}", "Pass uint8 pixels or floats."
@@ -210,5 +213,5 @@ def check_indices(name: str, numbers: Array, below: int) -> None:
 
 def density(images: Array, rows: int) -> float:
     """Return the share of nonzero values in images `(N, I)`, by a sample of so many rows."""
-    sample = images[:: max(1, len(images) // rows)]
+    sample = images if len(images) < 2 * rows else images[:: len(images) // rows]
     return float(np.count_nonzero(sample)) / max(1, sample.size)

@@ -156,6 +156,8 @@ def backend_named(name: str) -> Backend:
     If NUMBA_DISABLE_JIT is set, nothing can be compiled: "compiled" is then the reference too,
     with a warning.
     """
+    if name in _loaded:
+        return _loaded[name]
     name = str(name)
     if name == "compiled" and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         text = "NUMBA_DISABLE_JIT is set, so nothing is compiled: NumPy is used, which is slower."

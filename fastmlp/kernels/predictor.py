@@ -113,6 +113,8 @@ class Predictor:
     @quiet
     def __init__(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> None:
         self.parameters = [ref(array, _drop_collected) for array in (*weights, *biases)]
+        # valid as long as the arrays: a predictor is dropped with them
+        self._own = tuple(map(id, (*weights, *biases)))
         self.activations, self.scale = activations, scale
         self._dtype, self._size = weights[0].dtype, sum(w.size for w in weights)
         dtype, inputs, outputs = self._dtype, len(weights[0]), len(biases[-1])
@@ -141,6 +143,7 @@ class Predictor:
             self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array]] = {}
         self._few, self._kind = np.array(self._job_of(1)), np.dtype(object)
+        self._last = (0, 0, 0)  # samples, images_as and classes of the record
         self._record = self._few[0]
         records.point(self._few, **self._found)
         is_listed = inputs <= 2 * MOST_LISTED
@@ -153,13 +156,8 @@ class Predictor:
 
     def serves(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> bool:
         """Return whether these very arrays are this predictor's."""
-        arrays = (*weights, *biases)
-        return (
-            scale == self.scale
-            and len(arrays) == len(self.parameters)
-            and all(own() is array for own, array in zip(self.parameters, arrays, strict=True))
-            and activations == self.activations
-        )
+        own = tuple(map(id, (*weights, *biases)))
+        return own == self._own and scale == self.scale and activations == self.activations
 
     def __call__(self, images: Array, what: str, out: Array, threads: int | None = None) -> None:
         """out = "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
@@ -179,9 +177,10 @@ class Predictor:
         if kind != self._kind:
             self._kind, record["addresses"] = kind, addresses.ctypes.data
             record["image_kind"] = records.IMAGE_KINDS[kind.name]
-        record["samples"] = len(images)
-        record["images_as"] = self._sparse_few if sparse else records.DENSE
-        record["classes"] = self._classes if what == "classes" else 0
+        images_as = self._sparse_few if sparse else records.DENSE
+        now = len(images), images_as, self._classes if what == "classes" else 0
+        if now != self._last:
+            record["samples"], record["images_as"], record["classes"] = self._last = now
         self._infer()
         out[...] = self._found[what][: len(images)]
 

@@ -202,6 +202,8 @@ class Network:
 
         finite : whether to refuse NaN, infinity and a wrong `pixel_scale` too
         """
+        if not finite and self._fits():
+            return self.weights, self.biases
         shapes = list(pairwise(self.sizes))
         for name, arrays, wanted in (
             ("weights", self.weights, shapes),
@@ -220,6 +222,19 @@ class Network:
         if finite:
             check_scale(self.pixel_scale, self.dtype)
         return self.weights, self.biases
+
+    def _fits(self) -> bool:
+        """Return whether all parameters are arrays of the right shapes and dtype."""
+        inputs, dtype = self.sizes[0], self.dtype
+        if not len(self.weights) == len(self.biases) == len(self.sizes) - 1:
+            return False
+        for w, b, outputs in zip(self.weights, self.biases, self.sizes[1:], strict=True):
+            if w.shape != (inputs, outputs) or b.shape != (outputs,):
+                return False
+            if w.dtype != dtype or b.dtype != dtype:
+                return False
+            inputs = outputs
+        return True
 
     def scale_of(self, images: Array) -> float:
         """Return the factor of these images: `pixel_scale` for uint8, else 1."""
