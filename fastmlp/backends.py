@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fastmlp.functions import Array, Trace
+    from fastmlp.functions.dropout import Dropout
 
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, Backend] = {}
@@ -32,6 +33,7 @@ class Engine(Protocol):
     threads : the largest number of threads to use; None lets the backend choose
     factors : on the learning rate, float64 `(L, 2)`: of weights and biases of each layer; None for
         1. With them, "sgd" is computed as a momentum of 0, and has its state
+    dropout : of the outputs of hidden layers
 
     After training, `inputs` says how the first layer read the images. `plan_name` says how threads
     share a step; "" if the backend has no plan. `slots` are the names of the state arrays that the
@@ -54,6 +56,7 @@ class Engine(Protocol):
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
         factors: Array | None = None,
+        dropout: Dropout | None = None,
     ) -> None: ...
 
     def train(
@@ -75,7 +78,7 @@ class Engine(Protocol):
 
         The costs `(steps,)` are sums over the samples of a step. Costs and the count are computed
         with the parameters before each step.
-        first_step : how many steps the run has taken before, for optimisers that depend on it
+        first_step : how many steps the run has taken before: optimisers and dropout depend on it
         """
         ...
 

@@ -30,7 +30,7 @@ def repeat_forward(job, layers, count, barrier, scratch, member, members, like: 
     """a = f(x w + b) of the only layer."""
     record, layer = job_at(job), layers_at(layers, count)[0]
     for _ in range(record.steps):
-        forward(layer, record.x, record.x_row, 0, 0, record.batch_size, member, members, like)
+        forward(layer, record.x, record.x_row, 0, 0, 0, record.batch_size, member, members, like)
         wait(barrier, members)
 
 
@@ -39,7 +39,7 @@ def repeat_delta(job, layers, count, barrier, scratch, member, members, like: fl
     """dz of the first layer, from that of the second."""
     record, records = job_at(job), layers_at(layers, count)
     for _ in range(record.steps):
-        delta(records[1], records[0], record.batch_size, scratch, member, members, like)
+        delta(records[1], records[0], 0, record.batch_size, scratch, member, members, like)
         wait(barrier, members)
 
 

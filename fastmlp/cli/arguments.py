@@ -162,6 +162,7 @@ _TRAINING = (
     _option("--momentum", None, "A setting; above 0, sgd is momentum.", float),
     _option("--nesterov", False, "Use Nesterov momentum."),
     _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),
+    _option("--dropout", 0.0, "Share of the hidden outputs that become 0.", float),
     _option("--validation", None, "Share of the data for validation.", click.FloatRange(0, 1)),
     _option("--early-stopping", None, "Epochs to wait for a lower validation cost.", _COUNT),
     _option("--target-accuracy", None, "Stop at this accuracy, 0 to 1.", click.FloatRange(0, 1)),

@@ -36,7 +36,7 @@ CHOOSING = (
     *("optimizer", "optimizer_settings", "learning_rate", "momentum", "nesterov", "weight_decay"),
 )
 TRAINED = (
-    *("epochs", "batch_size", "schedule", *CHOOSING),
+    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout"),
     *("early_stopping", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),
 )

@@ -13,6 +13,7 @@ from fastmlp.arrays import Array, check_indices, density, quiet
 from fastmlp.errors import refuse
 from fastmlp.functions import ACTIVATIONS, COSTS, Trace
 from fastmlp.functions.coefficients import COEFFICIENTS
+from fastmlp.functions.dropout import Dropout
 from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
 from fastmlp.kernels.launch import available_threads, run, team_size
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
@@ -61,6 +62,7 @@ class Engine:
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
         factors: Array | None = None,
+        dropout: Dropout | None = None,
     ) -> None:
         work = batch_size * sum(w.size for w in weights)
         self.threads = threads or available_threads()
@@ -81,7 +83,11 @@ class Engine:
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
         for number in range(len(weights)):
-            self._add_buffers(number, ACTIVATIONS[activations[number]].keeps)
+            drops = (
+                self._drop(number, dropout) if dropout and number < len(dropout.rates) else False
+            )
+            keeps_z = ACTIVATIONS[activations[number]].keeps == "z"
+            self._add_buffers(number, keeps_z or drops)
         if batch_size >= BY_PAIR_FROM and records.BY_COLUMNS in kinds:
             self._mark_outputs()
         self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
@@ -117,7 +123,14 @@ class Engine:
                 plan.kind, self.layers, self.buffers, self.slots, self.threads
             )
 
-    def _add_buffers(self, number: int, keeps: str) -> None:
+    def _drop(self, number: int, dropout: Dropout) -> bool:
+        """Let a hidden layer drop outputs, and return whether it does."""
+        layer, key = self.layers[number], dropout.key(number)
+        layer["drop_below"], layer["drop_scale"] = dropout.below(number), dropout.scale(number)
+        layer["drop_key"] = np.uint64(key).view(np.int64)
+        return bool(layer["drop_below"])
+
+    def _add_buffers(self, number: int, keeps: bool) -> None:
         """Give a layer its outputs, deltas, kept sums and the state of its parameters."""
         layer, arrays = self.layers[number], self.buffers[number]
         count, width = int(layer["panels"]), int(layer["width"])
@@ -130,7 +143,7 @@ class Engine:
         else:
             shape = (rows, panels.row_stride(count * width, self._dtype))
             layer["a_row"], layer["a_panel"] = shape[1], width
-        names = ("a", "dz", "z") if keeps == "z" and number < len(self.layers) - 1 else ("a", "dz")
+        names = ("a", "dz", "z") if keeps and number < len(self.layers) - 1 else ("a", "dz")
         for name in names:
             arrays[name] = panels.aligned_zeros(shape, self._dtype)
         records.point(layer, **{name: arrays[name] for name in names})
@@ -175,6 +188,7 @@ class Engine:
         factors = np.repeat((steps / sizes).astype(self._dtype), self.batch_size)[: len(order)]
         what = self._optimizer, self._settings, rates, first_step, self._factors
         own = coefficients_for(*what)
+        self.job["first_sample"] = first_step * self.batch_size
         return self._steps(images, y, order, factors, own, scale)
 
     @property
@@ -194,7 +208,7 @@ class Engine:
             raise refuse("order", rule, len(order), remedy)
         kept = [(arrays["w"].copy(), arrays["b"].copy()) for arrays in self.buffers]
         # a fused step that keeps nothing of the old weights leaves the gradients there
-        self.job["optimizer"] = OPTIMIZERS["sgd"].code
+        self.job["optimizer"], self.job["first_sample"] = OPTIMIZERS["sgd"].code, 0
         try:
             factors = np.full(len(order), 1 / len(order), self._dtype)
             keep = np.zeros((1, self._rows, 2, COEFFICIENTS))

@@ -10,6 +10,7 @@ import numpy as np
 
 from fastmlp.functions import ACTIVATIONS, Array, Trace, classes_of, count_correct, total_cost
 from fastmlp.functions.coefficients import BIASES, WEIGHTS
+from fastmlp.functions.dropout import Dropout
 from fastmlp.functions.optimizers import coefficients_for, form_for
 from fastmlp.reference.layers import delta, forward, gradient, output
 
@@ -30,6 +31,7 @@ class Engine:
         settings: Mapping[str, Any] | None = None,
         threads: int | None = None,
         factors: Array | None = None,
+        dropout: Dropout | None = None,
     ) -> None:
         self.activations, self.cost, self.batch_size = tuple(activations), cost, batch_size
         self._optimizer, self._settings = form_for(optimizer, settings, factors)
@@ -46,8 +48,10 @@ class Engine:
         self._a, self._dz = (
             [np.empty((batch_size, len(b)), dtype) for b in self._b] for _ in range(2)
         )
-        # a hidden layer that keeps a needs no z
-        keeps_z = [ACTIVATIONS[f].keeps == "z" for f in activations[:-1]]
+        self._dropout = dropout if dropout and any(dropout.rates) else None
+        # a hidden layer that keeps a needs no z, unless a is not what it keeps
+        drops = self._dropout is not None
+        keeps_z = [drops or ACTIVATIONS[f].keeps == "z" for f in activations[:-1]]
         self._z = [
             np.empty_like(a) if keeps else a
             for a, keeps in zip(self._a, (*keeps_z, True), strict=True)
@@ -72,7 +76,8 @@ class Engine:
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for step, own in enumerate(rows):
                 batch = order[step * self.batch_size : (step + 1) * self.batch_size]
-                costs[step], right = self._gradients(images, y, batch, scale)
+                first = (first_step + step) * self.batch_size
+                costs[step], right = self._gradients(images, y, batch, scale, first)
                 correct += right
                 self._take_step(own)
         return costs, correct
@@ -89,8 +94,13 @@ class Engine:
             cost, correct, a, dz, [v.copy() for v in self._dw], [v.copy() for v in self._db]
         )
 
-    def _gradients(self, images: Array, y: Array, order: Array, scale: float) -> tuple[float, int]:
-        """Compute the gradients of a minibatch; return its cost, summed, and the right answers."""
+    def _gradients(
+        self, images: Array, y: Array, order: Array, scale: float, first: int = 0
+    ) -> tuple[float, int]:
+        """Compute the gradients of a minibatch; return its cost, summed, and the right answers.
+
+        first : number of its first sample in the run
+        """
         batch, last, x, y = len(order), len(self._w) - 1, images[order], y[order]
         if scale != 1 or x.dtype != self._x.dtype:
             x = np.multiply(x, scale, out=self._x[:batch], dtype=self._x.dtype)
@@ -98,14 +108,21 @@ class Engine:
         inputs = [x, *a[:-1]]
         for l, f in enumerate(self.activations):
             forward(inputs[l], self._w[l], self._b[l], f, z[l], a[l])
+            if self._dropout and l < last:
+                if ACTIVATIONS[f].keeps == "a":
+                    z[l][...] = a[l]
+                a[l] *= self._dropout.factors(l, first, a[l].shape, a[l].dtype)
         cost = total_cost(z[-1], a[-1], y, self.activations[-1], self.cost)
         output(z[-1], a[-1], y, self.activations[-1], self.cost, dz[-1])
         for l in range(last, -1, -1):
             gradient(inputs[l], dz[l], self._dw[l], self._db[l])
             if l:
                 f = self.activations[l - 1]
-                kept = z[l - 1] if ACTIVATIONS[f].keeps == "z" else a[l - 1]
-                delta(dz[l], self._w[l], kept, f, dz[l - 1])
+                keeps_z = self._dropout or ACTIVATIONS[f].keeps == "z"
+                delta(dz[l], self._w[l], z[l - 1] if keeps_z else a[l - 1], f, dz[l - 1])
+                if self._dropout:
+                    own = dz[l - 1]
+                    own *= self._dropout.factors(l - 1, first, own.shape, own.dtype)
         return cost, count_correct(a[-1], y)
 
     def _take_step(self, rows: Array) -> None:

@@ -1,7 +1,8 @@
-"""The optimiser of a run: its row of the table, settings, learning rate and factors on that."""
+"""What a run trains with: an optimiser, its settings, learning rate, factors on that; dropout."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike
 from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
 from fastmlp.functions import OPTIMIZERS, Optimizer, Setting
+from fastmlp.functions.dropout import Dropout
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,22 @@ def rate_factors_for(
         raise refuse("rate_factors", rule, repr(rate_factors), remedy)
     factors = np.outer(own, (1.0, bias_rate_factor))
     return None if (factors == 1).all() else factors
+
+
+def dropout_for(layers: int, rates: ArrayLike, generator: np.random.Generator) -> Dropout | None:
+    """Return the dropout of so many hidden layers, or None if nothing is dropped.
+
+    rates : one for all layers, or one for each. The generator, which is not changed, gives the seed
+    """
+    rule, remedy = "must be at least 0 and below 1", f"Pass one number, or {layers} of them."
+    try:
+        own = np.broadcast_to(np.asarray(rates, np.float64), (layers,))
+    except (TypeError, ValueError):
+        raise refuse("dropout", rule, repr(rates), remedy) from None
+    if not ((own >= 0) & (own < 1)).all():
+        raise refuse("dropout", rule, repr(rates), remedy)
+    seed = int(copy.deepcopy(generator).integers(2**63))
+    return Dropout(tuple(own.tolist()), seed) if own.any() else None
 
 
 def optimizer_lines() -> list[str]:

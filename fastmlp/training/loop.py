@@ -16,7 +16,12 @@ from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
 from fastmlp.training.callbacks import EarlyStopping, TimeLimit
 from fastmlp.training.checkpoint import Checkpoints
-from fastmlp.training.choosing import choose_optimizer, optimizer_lines, rate_factors_for
+from fastmlp.training.choosing import (
+    choose_optimizer,
+    dropout_for,
+    optimizer_lines,
+    rate_factors_for,
+)
 from fastmlp.training.ending import finish
 from fastmlp.training.halving import train_halving_epoch
 from fastmlp.training.history import History
@@ -53,6 +58,7 @@ def train(
     weight_decay: float | None = None,
     rate_factors: ArrayLike | None = None,
     bias_rate_factor: float = 1.0,
+    dropout: ArrayLike = 0.0,
     schedule: str | Schedule = "constant",
     validation: Data | None = None,
     early_stopping: EarlyStopping | int | None = None,
@@ -84,6 +90,9 @@ def train(
         nesterov=True, "nesterov", at the learning rate of "sgd"
     rate_factors : factors on the learning rate, one for each layer; 0 keeps a layer as it is
     bias_rate_factor : a further factor for the biases of all layers
+    dropout : the share of a hidden layer's outputs that become 0, new ones for each sample; the
+        others are divided by one minus that (Srivastava et al., 2014). One number, or one for each
+        hidden layer. Training costs and accuracies are those with dropout
     schedule : a name, an object of `fastmlp.schedules`, or a function from progress (0 to 1) to a
         factor of learning_rate, called for each step with the progress at the middle of the step
     warmup : the first part of the run, in which the factors of the schedule are multiplied by
@@ -140,6 +149,8 @@ def train(
         check_at_least("threads", threads, 1)
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
     share = warmup_share(warmup, epochs)
+    dropped = dropout_for(len(network.hidden), dropout, generator)
+    settings["dropout"] = dropped.rates if dropped else 0.0
 
     def rates(epoch: int) -> Array:
         return step_rates(plan, choice.learning_rate, epoch, epochs, run.steps, share)
@@ -154,7 +165,7 @@ def train(
         raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.restore_parameters(state, run)
-    run.start(epochs, batch_size, choice, threads, callbacks)
+    run.start(epochs, batch_size, choice, threads, callbacks, dropped)
     watcher = Watcher(run, early_stopping, target_accuracy)
     if state is not None:
         resuming.restore_rest(state, run, plan, generator, watcher)

@@ -13,6 +13,7 @@ from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError
 from fastmlp.functions import as_targets
+from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
 from fastmlp.training.choosing import Choice
 from fastmlp.training.divergence import divergence_error, find_large_data
@@ -61,6 +62,7 @@ class Run:
         choice: Choice,
         threads: int | None,
         callbacks: Sequence[Callback],
+        dropout: Dropout | None,
     ) -> None:
         """Prepare the kernels, and create the engine."""
         network, self.epochs, self.callbacks = self.network, epochs, callbacks
@@ -78,6 +80,7 @@ class Run:
             choice.settings,
             threads,
             choice.factors,
+            dropout,
         )
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, self.engine)

@@ -19,6 +19,6 @@ DRAWN_FROM = {
     "trace": (*NETWORK, "precision", "batch", "answers", "threads"),
     "gradients": (*NETWORK, "precision", "batch", "answers"),
     "step": TRAINED,
-    "steps": (*TRAINED, "last batch", "calls"),
+    "steps": (*TRAINED, "last batch", "calls", "dropout"),
     "infer": (*NETWORK, "precision", "batch", "threads"),
 }

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastmlp import kernels, reference
 from fastmlp.functions import Array, count_correct
+from fastmlp.functions.dropout import Dropout
 from fastmlp.functions.optimizers import coefficients_for, form_for
 from fastmlp.network import Network
 from fastmlp.training.gradient import gradients as gradients_of
@@ -68,8 +69,10 @@ class Inexact(reference.Engine):
 
     off = 0.0
 
-    def _gradients(self, images: Array, y: Array, order: Array, scale: float) -> tuple[float, int]:
-        found = super()._gradients(images, y, order, scale)
+    def _gradients(
+        self, images: Array, y: Array, order: Array, scale: float, first: int = 0
+    ) -> tuple[float, int]:
+        found = super()._gradients(images, y, order, scale, first)
         exact = set(self.activations) <= EXACT_ZEROS
         for g in (*self._dw, *self._db):
             g -= np.where(g == 0, not exact, np.sign(g)) * (self.off * np.abs(g).max())
@@ -88,6 +91,7 @@ class Steps:
     calls: tuple[slice, ...]
     threads: int
     factors: Array | None
+    dropout: Dropout | None = None
 
     def of(self, module: ModuleType, drawn: Drawn, y: Array, dtype: Any, off: float = 0.0) -> Any:
         """Train with a backend; return the parameters, state and costs, and how many are right.
@@ -105,6 +109,7 @@ class Steps:
             *self.step,
             threads,
             self.factors,
+            self.dropout,
         )
         if off:
             engine.off = off
@@ -139,7 +144,8 @@ class Steps:
         calls = [part.stop - part.start for part in self.calls]
         return (
             f"{len(self.order)} samples, batch={self.batch} steps={calls} rate={self.rates[0]:g} "
-            f"step={self.step} factors={self.factors is not None} threads={self.threads}"
+            f"step={self.step} factors={self.factors is not None} dropout={self.dropout} "
+            f"threads={self.threads}"
         )
 
 
@@ -216,10 +222,11 @@ def steps(draw: Draw) -> Case:
     calls = (slice(0, cut), slice(cut, taken))[0 if cut else 1 :]
     settings, threads = draw.row("step"), draw.row("threads", 0.5)
     factors = draw.factors(len(drawn.weights))
+    dropout = draw.dropout(len(drawn.weights) - 1)
     rate = float(rng.choice([0.1, 2.0]))
     while True:
         rates = rate * rng.uniform(0.5, 1, taken)
-        plan = Steps(settings, batch, order, rates, calls, threads, factors)
+        plan = Steps(settings, batch, order, rates, calls, threads, factors, dropout)
         exact, _ = plan.of(reference, drawn, y, np.float64)
         twin, _ = plan.of(reference, drawn, y, np.float64, CHANGE)
         pairs = zip(exact, twin, strict=True)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.functions import HIDDEN, OPTIMIZERS, PAIRS, Array
+from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import (
     BY_PAIR_FROM,
@@ -59,6 +60,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "last batch": {"whole": False, "short": True},
     "calls": {"one": 1, "two": 2},
     "rate factors": {"1": False, "others": True},
+    "dropout": {"none": False, "some": True},
     "threads": {"1": 1, "2": 2, "3": 3},
 }
 
@@ -94,6 +96,11 @@ class Draw:
     def factors(self, layers: int) -> Array | None:
         """Return factors on the learning rate `(layers, 2)`, or None for 1."""
         return self.rng.uniform(0.5, 1.5, (layers, 2)) if self.row("rate factors") else None
+
+    def dropout(self, layers: int) -> Dropout | None:
+        """Return the dropout of so many hidden layers, or None."""
+        rates = tuple(self.rng.choice([0.0, 0.2, 0.5], layers).tolist())
+        return Dropout(rates, int(self.rng.integers(2**63))) if self.row("dropout") else None
 
     def inputs(self) -> int:
         """Return the number of inputs of a network."""

@@ -51,7 +51,9 @@ LAYER = np.dtype(
         ("b", "i8"),  # -> (panels * width,)
         ("w_state", "i8", MOST_SLOTS),  # -> the optimiser's state of w, laid out like w; train
         ("b_state", "i8", MOST_SLOTS),  # -> and of b; train
-        ("z", "i8"),  # -> weighted sums, laid out like a, if derivatives need them; or 0; train
+        # -> weighted sums, laid out like a, if derivatives need them, or outputs before some are
+        # dropped; or 0; train
+        ("z", "i8"),
         ("a", "i8"),  # -> outputs (B, O) with space for whole panels; train
         ("dz", "i8"),  # -> deltas (B, O), laid out like a; train
         ("a_row", "i8"),  # between two rows of a panel of a
@@ -60,6 +62,9 @@ LAYER = np.dtype(
         ("gradient", "i8"),  # bytes before its gradients in those of a slice; by samples
         ("nonzeros", "i8"),  # -> int64 (panels, B): which outputs are not zero, by bits; or 0
         ("nonzeros_panel", "i8"),  # between two panels of them; train
+        ("drop_below", "i8"),  # see `fastmlp.functions.dropout`; 0 where nothing is dropped; train
+        ("drop_key", "i8"),  # train
+        ("drop_scale", "f8"),  # train
     ]
 )
 LAYER_BYTES = LAYER.itemsize
@@ -86,6 +91,7 @@ JOB = np.dtype(
         ("batch_size", "i8"),
         ("first_step", "i8"),  # of those that are taken now, counted from the start of the order
         ("steps", "i8"),  # how many are taken now
+        ("first_sample", "i8"),  # number in the run of the first sample of the order
         ("ready", "i8"),  # members for which the first step is prepared; written by a team, too
         # -> float64 (steps, rows, 2, count): of weights, of biases
         ("coefficients", "i8"),

@@ -7,6 +7,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.loops.dropout import drop
 from fastmlp.kernels.loops.elementwise import times_slope
 from fastmlp.kernels.loops.tile import dot_rows, multiply
 from fastmlp.kernels.loops.transpose import transpose
@@ -24,16 +25,17 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 
 @shared
-def delta(layer_address, below_address, batch, scratch, member, members, like: float):
+def delta(layer_address, below_address, sample, batch, scratch, member, members, like: float):
     """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
 
     A unit is a panel of the layer below and a tile of samples. w^T is made for each panel. If
     enough outputs of `layer` are zero, so are their deltas, and they are skipped.
+    sample : number in the run of the first of these samples
     """
     layer, below = layer_at(layer_address), layer_at(below_address)
     if batch <= FEW_SAMPLES:
         first, last = share(below.panels, member, members)
-        _delta_of_few(layer, below, batch, first, last, like)
+        _delta_of_few(layer, below, sample, batch, first, last, like)
         return
     size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
     sparse, tiles = leaves_out(layer, below, batch), (batch + TILE_ROWS - 1) // TILE_ROWS
@@ -58,10 +60,12 @@ def delta(layer_address, below_address, batch, scratch, member, members, like: f
                     layer.outputs, zero,
                 )  # fmt: skip
             times_slope(below.activation, dx, below.a_row, kept, below.a_row, rows, columns, like)
+            if below.drop_below != 0:
+                drop(below, panel, sample + i, dx, rows, columns, like)
 
 
 @jit
-def _delta_of_few(layer, below, batch, first, last, like):
+def _delta_of_few(layer, below, sample, batch, first, last, like):
     """`delta` of few samples for the panels first, …, last - 1, without a transposition of w."""
     size = item_bytes(like)
     for panel in range(first, last):
@@ -75,3 +79,5 @@ def _delta_of_few(layer, below, batch, first, last, like):
                 columns, layer.outputs, like,
             )  # fmt: skip
             times_slope(below.activation, dx, 0, kept, 0, 1, columns, like)
+            if below.drop_below != 0:
+                drop(below, panel, sample + i, dx, 1, columns, like)

@@ -162,6 +162,7 @@ def update_lists(job_address, layer_address, step, panel, low, high, rows, lists
 def forward_first(job, layer, step, scratch, member, members, like):
     """a = f(x w + b) of the first layer. A unit is a panel and a part, or a panel and an image."""
     (position, batch), width = batch_at(job, step), layer.width
+    sample = job.first_sample + position
     rows = PART if job.images_as == BY_PAIR else 1
     units = (batch + rows - 1) // rows
     first, last, begin, end = share_panels(layer.panels, units, layer.cut, member, members)
@@ -173,7 +174,7 @@ def forward_first(job, layer, step, scratch, member, members, like):
             forward_lists(
                 job, layer, panel, 0, layer.inputs, count, lists, following, z, layer.a_row, like
             )
-            finish_tile(layer, panel, low, count, z, layer.a_row, width, like)
+            finish_tile(layer, panel, low, count, z, layer.a_row, width, sample, like)
             continue
         for i in range(low * PART, min(high * PART, batch), PART):
             count = min(PART, batch - i)
@@ -181,7 +182,7 @@ def forward_first(job, layer, step, scratch, member, members, like):
             images = job.addresses + (position + i) * 8
             pairs = pairs_of(layer.inputs)
             forward_pairs(job, layer, panel, 0, pairs, count, words, images, 0, scratch, like)
-            finish_tile(layer, panel, i, count, scratch, width, width, like)
+            finish_tile(layer, panel, i, count, scratch, width, width, sample, like)
 
 
 @jit

@@ -8,7 +8,8 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
 from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
-from fastmlp.kernels.loops.elementwise import activate
+from fastmlp.kernels.loops.dropout import drop
+from fastmlp.kernels.loops.elementwise import activate, copy, keeps_z
 from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.memory.records import (
     layer_at,
@@ -43,11 +44,18 @@ def layer_input(job, layers, l, step, own, like):
 
 
 @jit
-def finish_tile(layer, panel, i, rows, z, z_row, columns, like):
-    """a = f(z + b) for rows i, i + 1, … of a panel; note which are not zero, and keep z."""
+def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like):
+    """a = f(z + b) for rows i, i + 1, … of a panel; drop some, mark which are not zero, keep z.
+
+    sample : number in the run of the sample of row 0
+    """
     offset, b = row_offset(layer, panel, i, like), layer.b + panel * layer.width * item_bytes(like)
     a, kept = layer.a + offset, (layer.z if layer.z != 0 else layer.a) + offset
     activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
+    if layer.drop_below != 0:
+        if not keeps_z(layer.activation):
+            copy(kept, layer.a_row, a, layer.a_row, rows, columns, like)
+        drop(layer, panel, sample + i, a, rows, columns, like)
     if layer.nonzeros != 0:
         mark_outputs(layer, panel, i, rows, like)
 
@@ -114,10 +122,11 @@ def multiply_panel(layer, panel, x, x_row, run, jump, z, z_row, rows, like):
 
 
 @shared
-def forward(layer_address, x, x_row, run, jump, batch, member, members, like: float):
+def forward(layer_address, x, x_row, run, jump, sample, batch, member, members, like: float):
     """a = f(x w + b) of a hidden layer. A unit is a panel and a tile of rows.
 
     x `(B, I)` has rows x_row apart, in runs of `run` columns, `jump` more apart (0: one run).
+    sample : number in the run of the first of these samples
     For each tile of rows several panels are computed, which stay in the L2 cache.
     """
     layer, size = layer_at(layer_address), item_bytes(like)
@@ -136,11 +145,11 @@ def forward(layer_address, x, x_row, run, jump, batch, member, members, like: fl
                     columns = multiply_panel(
                         layer, panel, x_i, x_row, run, jump, z, layer.a_row, rows, like
                     )
-                    finish_tile(layer, panel, i, rows, z, layer.a_row, columns, like)
+                    finish_tile(layer, panel, i, rows, z, layer.a_row, columns, sample, like)
 
 
 @shared
-def forward_nonzeros(layer_address, below_address, batch, member, members, like: float):
+def forward_nonzeros(layer_address, below_address, sample, batch, member, members, like: float):
     """`forward` where x are the outputs of the layer below that are not zero; the same units."""
     layer, below = layer_at(layer_address), layer_at(below_address)
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
@@ -151,4 +160,4 @@ def forward_nonzeros(layer_address, below_address, batch, member, members, like:
         z = layer.a + row_offset(layer, panel, i, like)
         w = layer.w + weight_offset(layer, panel, 0, like)
         multiply_nonzeros(z, layer.a_row, below, below.a, i, stop - i, w, layer.w_row, like)
-        finish_tile(layer, panel, i, stop - i, z, layer.a_row, layer.width, like)
+        finish_tile(layer, panel, i, stop - i, z, layer.a_row, layer.width, sample, like)

@@ -109,7 +109,8 @@ def sum_slices(job_address, layer_address, step, batch, first, end, like: float)
                 copy(z, z_row, term, z_row, batch, layer.width, like)
             else:
                 add(z, z_row, term, z_row, batch, layer.width, like)
-        finish_tile(layer, panel, 0, batch, z, z_row, layer.width, like)
+        sample = job.first_sample + step * job.batch_size
+        finish_tile(layer, panel, 0, batch, z, z_row, layer.width, sample, like)
 
 
 @shared

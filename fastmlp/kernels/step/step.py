@@ -32,17 +32,17 @@ def backpropagate(job, layers, count, first, step, position, rows, own, is_mine,
 
     position : of the first of these samples in the order
     """
-    last = count - 1
+    last, sample = count - 1, job.first_sample + position
     for l in range(first, last):
         x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
-        forward(layers[l], x, x_row, run, jump, rows, 0, 1, like)
+        forward(layers[l], x, x_row, run, jump, sample, rows, 0, 1, like)
     x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
     output(
         job, layers[last], layers[max(last - 1, 0)], position, x, x_row, run, jump, rows, scratch,
         0, 1, is_mine, like,
     )  # fmt: skip
     for l in range(last, 0, -1):
-        delta(layers[l], layers[l - 1], rows, scratch, 0, 1, like)
+        delta(layers[l], layers[l - 1], sample, rows, scratch, 0, 1, like)
 
 
 @shared
@@ -64,14 +64,15 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
         wait(barrier, members)
     for step in range(first_step, end):
         position, batch = batch_at(job, step)
+        sample = job.first_sample + position
         for l in range(last):
             if l == 0 and job.images_as != DENSE:
                 forward_first(job, layers[0], step, scratch, member, members, like)
             elif l > 0 and leaves_out(layers[l - 1], layers[l], batch):
-                forward_nonzeros(layers[l], layers[l - 1], batch, member, members, like)
+                forward_nonzeros(layers[l], layers[l - 1], sample, batch, member, members, like)
             else:
                 x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
-                forward(layers[l], x, x_row, run, jump, batch, member, members, like)
+                forward(layers[l], x, x_row, run, jump, sample, batch, member, members, like)
             if not apart:
                 wait(barrier, members)
 
@@ -91,7 +92,7 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
             wait(barrier, members)
 
         for l in range(last, 0, -1):
-            delta(layers[l], layers[l - 1], batch, scratch, member, members, like)
+            delta(layers[l], layers[l - 1], sample, batch, scratch, member, members, like)
             if not apart:
                 wait(barrier, members)
 

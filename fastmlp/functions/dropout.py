@@ -1,0 +1,66 @@
+"""Dropout (Srivastava et al., 2014) with a counter-based generator.
+
+Whether a unit is kept depends only on the seed, the layer, the number of the sample in the run, and
+the unit. So it is the same for any number of threads, and in a run that is resumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastmlp.arrays import Array
+
+# Multiples of these differ in all bits: 2^64 and 2^32 divided by the golden ratio
+GOLDEN_64, GOLDEN_32 = 0x9E3779B97F4A7C15, 0x9E3779B9
+# Shift, multiplier, …, shift of two mixing functions: of SplitMix64 (Steele, Lea and Flood, 2014),
+# and of MurmurHash3 (Appleby, 2011)
+MIX_64 = (30, 0xBF58476D1CE4E5B9, 27, 0x94D049BB133111EB, 31)
+MIX_32 = (16, 0x85EBCA6B, 13, 0xC2B2AE35, 16)
+
+
+def mix(x: Array, steps: Sequence[int]) -> Array:
+    """Return unsigned numbers whose bits all depend on all bits of x."""
+    for k, number in enumerate(steps):
+        x = x ^ (x >> x.dtype.type(number)) if k % 2 == 0 else x * x.dtype.type(number)
+    return x
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """What share of a hidden layer's outputs becomes 0 in training; the others are scaled up.
+
+    a is multiplied by m / (1 - p), with m = 1 for units that are kept and else 0.
+
+    rates : p of each hidden layer, 0 <= p < 1; seed : 0 to 2^63 - 1
+    """
+
+    rates: tuple[float, ...]
+    seed: int = 0
+
+    def key(self, layer: int) -> int:
+        """Return 64 bits for a layer, counted from 0."""
+        start = (self.seed + (layer + 1) * GOLDEN_64) % 2**64
+        return int(mix(np.array([start], np.uint64), MIX_64)[0])
+
+    def below(self, layer: int) -> int:
+        """Return the 32-bit number below which a unit's bits mean that it is dropped."""
+        return min(round(self.rates[layer] * 2**32), 2**32 - 1) if self.rates else 0
+
+    def scale(self, layer: int) -> float:
+        """Return what the outputs that are kept are multiplied by."""
+        return 1 / (1 - self.rates[layer])
+
+    def factors(self, layer: int, first: int, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+        """Return m / (1 - p) of the samples first, first + 1, … : shape is `(samples, units)`.
+
+        bits of unit j in sample i = mix32(low half of mix64(key + i GOLDEN_64) + j GOLDEN_32)
+        """
+        with np.errstate(over="ignore"):
+            numbers = np.arange(first, first + shape[0], dtype=np.uint64) * np.uint64(GOLDEN_64)
+            rows = mix(numbers + np.uint64(self.key(layer)), MIX_64).astype(np.uint32)
+            columns = np.arange(shape[1], dtype=np.uint32) * np.uint32(GOLDEN_32)
+            bits = mix(rows[:, None] + columns, MIX_32)
+        return np.where(bits >= self.below(layer), self.scale(layer), 0).astype(dtype)
