@@ -71,9 +71,8 @@ def choose_optimizer(
             rule, remedy = f"must be settings of {row.name}", _nearest(name, row.settings)
             raise refuse("optimizer_settings", rule, repr(name), remedy)
         _check(name, value, row.settings[name])
-    # that of the name that was passed: "sgd" has its own with a momentum, too
-    rate = OPTIMIZERS[optimizer].learning_rate if learning_rate is None else learning_rate
-    _check("learning_rate", rate, Setting(OPTIMIZERS[optimizer].learning_rate))
+    rate = row.learning_rate if learning_rate is None else learning_rate
+    _check("learning_rate", rate, Setting(row.learning_rate))
     complete = {name: float(value) for name, value in row.complete(settings).items()}
     return Choice(row.name, complete, float(rate), factors)
 

@@ -87,7 +87,7 @@ def train(
     optimizer_settings : other values than the defaults, by name: {{"beta_1": 0.8}}
     learning_rate : the factor of the schedule; None for the optimizer's own
     momentum, nesterov, weight_decay : settings, too. "sgd" with a momentum is "momentum" or, with
-        nesterov=True, "nesterov", at the learning rate of "sgd"
+        nesterov=True, "nesterov"
     rate_factors : factors on the learning rate, one for each layer; 0 keeps a layer as it is
     bias_rate_factor : a further factor for the biases of all layers
     dropout : the share of a hidden layer's outputs that become 0, new ones for each sample; the
