@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import kernels, reference
-from fastmlp.functions import Array, count_correct
+from fastmlp.functions import Array, count_correct, smoothed
 from fastmlp.functions.optimizers import coefficients_for, form_for
 from fastmlp.network import Network
 from fastmlp.training.gradient import gradients as gradients_of
@@ -22,7 +22,8 @@ from fastmlp.verify.drawn import Drawn, drawn_network, is_clear
 from fastmlp.verify.tables import Draw
 
 NETWORK = ("output", "hidden", "layers", "width", "inputs", "images")
-TRAINED = (*NETWORK, "batch", "answers", "step", "rate factors", "threads")
+WEIGHTED = (*NETWORK, "batch", "answers", "sample weights")
+TRAINED = (*WEIGHTED, "step", "limits", "rate factors", "smoothing", "threads")
 # The error of steps in float64 may be EXACT times the largest parameter. The learning rate is so
 # low that a relative change CHANGE of the parameters does not grow beyond LASTING
 EXACT, CHANGE, LASTING, LARGEST_SOUND = 1e-9, 1e-13, 1e-10, 1e6
@@ -34,6 +35,7 @@ def gradients(draw: Draw) -> Case:
     dtype = draw.row("precision")
     drawn = drawn_network(draw, dtype, draw.row("batch"))
     y = draw.answers(len(drawn.images), drawn.sizes[-1], drawn.cost)
+    weight = draw.sample_weight(len(y))
     # images in the precision of the network, which the reference in float64 reads too
     images = drawn.images
     narrow = images if images.dtype == np.uint8 else images.astype(dtype)
@@ -47,14 +49,15 @@ def gradients(draw: Draw) -> Case:
             drawn.sizes, drawn.activations[:-1], drawn.activations[-1], drawn.cost, 0, kind
         )
         network.weights, network.biases = drawn.parameters(kind, off)
-        cost, dw, db = gradients_of(network, x, y, backend)
+        cost, dw, db = gradients_of(network, x, y, backend, weight)
         results.append([*dw, *db, np.array([cost], kind)])
-    terms = drawn.terms(drawn.inputs(), y)
+    terms = drawn.terms(drawn.inputs(), y, weight)
     checks = [
         carried(f"gradient {number}", *four)
         for number, four in enumerate(zip(*results, terms, strict=True))
     ]
-    return Case(f"{drawn} answers of shape {y.shape}", tuple(checks))
+    what = f"{drawn} answers of shape {y.shape} weights={weight is not None}"
+    return Case(what, tuple(checks))
 
 
 class Inexact(reference.Engine):
@@ -66,7 +69,7 @@ class Inexact(reference.Engine):
 
     off = 0.0
 
-    def _gradients(self, *arguments: Any) -> tuple[float, int]:
+    def _gradients(self, *arguments: Any) -> tuple[float, float]:
         found = super()._gradients(*arguments)
         for g in (*self._dw, *self._db):
             g -= np.sign(g) * (self.off * np.abs(g).max())
@@ -84,6 +87,8 @@ class Steps:
     calls: tuple[slice, ...]
     threads: int
     factors: Array | None
+    weight: Array | None
+    smoothing: float
 
     def of(self, module: ModuleType, drawn: Drawn, y: Array, dtype: Any, off: float = 0.0) -> Any:
         """Train with a backend; return the parameters, state and costs, and how many are right.
@@ -101,13 +106,15 @@ class Steps:
             *self.step,
             threads,
             self.factors,
+            self.smoothing,
         )
         if off:
             engine.off = off
-        costs, correct = [], 0
+        costs, correct = [], 0.0
         for part in self.calls:
             order = self.order[part.start * self.batch : part.stop * self.batch]
-            some, right = engine.train(drawn.images, y, order, self.rates[part], drawn.scale)
+            what = drawn.images, y, order, self.rates[part], drawn.scale, 0, self.weight
+            some, right = engine.train(*what)
             costs.append(some)
             correct += right
         engine.read(*parameters)
@@ -135,7 +142,8 @@ class Steps:
         calls = [part.stop - part.start for part in self.calls]
         return (
             f"{len(self.order)} samples, batch={self.batch} steps={calls} rate={self.rates[0]:g} "
-            f"step={self.step} factors={self.factors is not None} threads={self.threads}"
+            f"step={self.step} factors={self.factors is not None} threads={self.threads} "
+            f"weights={self.weight is not None} smoothing={self.smoothing}"
         )
 
 
@@ -147,8 +155,9 @@ def step(draw: Draw) -> Case:
     y = draw.answers(count, drawn.sizes[-1], drawn.cost)
     # the rate is so high that the change in one step is as large as the weights
     rates, order = np.full(1, draw.rng.choice([0.1, 2.0])), draw.rng.permutation(count)[:batch]
-    how = draw.row("step"), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5)
-    plan = Steps(*how, draw.factors(len(drawn.weights)))
+    how = draw.step(), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5)
+    weighted = draw.sample_weight(count), draw.row("smoothing", 0.5)
+    plan = Steps(*how, draw.factors(len(drawn.weights)), *weighted)
     got, right = plan.of(kernels, drawn, y, np.float32)
     exact, _ = plan.of(reference, drawn, y, np.float64)
     twin, _ = plan.of(reference, drawn, y, np.float32, EPS)
@@ -158,7 +167,7 @@ def step(draw: Draw) -> Case:
         for number, (mine, theirs, room) in enumerate(zip(got[:-1], exact[:-1], apart, strict=True))
     ]
     checks.append(carried("costs", got[-1], exact[-1], twin[-1]))
-    checks.append(_check_right(drawn, order, y, right))
+    checks.append(_check_right(plan, drawn, y, right))
     return Case(f"{drawn} answers of shape {y.shape}; {plan}", tuple(checks))
 
 
@@ -168,13 +177,15 @@ def _apart(plan: Steps, drawn: Drawn, y: Array) -> list[Array]:
     Its gradients may have an error, so it is taken with the largest error in both directions.
     """
     traces = [
-        reference.Engine(*parameters, drawn.activations, drawn.cost, plan.batch).trace(
-            drawn.images, y, plan.order, drawn.scale
-        )
+        reference.Engine(
+            *parameters, drawn.activations, drawn.cost, plan.batch, smoothing=plan.smoothing
+        ).trace(drawn.images, y, plan.order, drawn.scale, plan.weight)
         for parameters in (drawn.parameters(), drawn.parameters(np.float32, EPS))
     ]
     exact, twin = ([*trace.dw, *trace.db] for trace in traces)
-    terms = drawn.terms(drawn.inputs()[plan.order], y[plan.order])[:-1]
+    weight = None if plan.weight is None else plan.weight[plan.order]
+    targets = smoothed(y[plan.order], plan.smoothing, drawn.sizes[-1], np.float64)
+    terms = drawn.terms(drawn.inputs()[plan.order], targets, weight)[:-1]
     errors = [
         ALLOWED * EPS * carried("", g.astype(np.float32), g, other, most).size
         for g, other, most in zip(exact, twin, terms, strict=True)
@@ -186,11 +197,14 @@ def _apart(plan: Steps, drawn: Drawn, y: Array) -> list[Array]:
     return [np.ptp(np.array(three), axis=0) for three in zip(*ends, strict=True)]
 
 
-def _check_right(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
+def _check_right(plan: Steps, drawn: Drawn, y: Array, right: float) -> Check:
     """Return the check of the number of right classes; samples near a tie may count or not."""
+    order = plan.order
     a, _ = drawn.sums(drawn.inputs()[order], len(drawn.weights))
-    clear = is_clear(a)
-    sure, unsure = count_correct(a[clear], y[order][clear]), int((~clear).sum())
+    clear, weight = is_clear(a), np.ones(len(order))
+    if plan.weight is not None:
+        weight = plan.weight[order]
+    sure, unsure = count_correct(a[clear], y[order][clear], weight[clear]), weight[~clear].sum()
     got, exact = np.array([float(right)]), np.array([float(np.clip(right, sure, sure + unsure))])
     return Check("right answers", got, exact, np.ones(1))
 
@@ -204,12 +218,13 @@ def steps(draw: Draw) -> Case:
     y, order = draw.answers(count, drawn.sizes[-1], drawn.cost), rng.integers(0, count, samples)
     cut = int(rng.integers(1, taken)) if draw.row("calls") == 2 else 0
     calls = (slice(0, cut), slice(cut, taken))[0 if cut else 1 :]
-    settings, threads = draw.row("step"), draw.row("threads", 0.5)
+    settings, threads = draw.step(), draw.row("threads", 0.5)
     factors = draw.factors(len(drawn.weights))
+    weighted = draw.sample_weight(count), draw.row("smoothing", 0.5)
     rate = float(rng.choice([0.1, 2.0]))
     while True:
         rates = rate * rng.uniform(0.5, 1, taken)
-        plan = Steps(settings, batch, order, rates, calls, threads, factors)
+        plan = Steps(settings, batch, order, rates, calls, threads, factors, *weighted)
         exact, _ = plan.of(reference, drawn, y, np.float64)
         twin, _ = plan.of(reference, drawn, y, np.float64, CHANGE)
         pairs = zip(exact, twin, strict=True)
