@@ -147,6 +147,9 @@ def check_magnitudes(array: Array, dtype: Any, argument: str) -> None:
 def as_sample_weight(values: ArrayLike | None, count: int) -> Array | None:
     """Return a copy of the weights of samples, float64 `(count,)`; None for None.
 
+    They are rounded to multiples of a power of two, about 2^-52 of their sum: sums of them are then
+    exact, so they are the same for every division of a run into calls.
+
     Raises ArgumentError unless they are that many finite numbers of at least 0, not all of them 0,
     with a finite sum.
     """
@@ -163,7 +166,8 @@ def as_sample_weight(values: ArrayLike | None, count: int) -> Array | None:
     if not is_sound:
         rule = "must be finite, at least 0, and not all 0"
         raise refuse("sample_weight", rule, f"{weights.min()} to {weights.max()}", remedy)
-    return weights
+    shift = 52 - int(np.frexp(weights.sum())[1])
+    return np.asarray(np.ldexp(np.round(np.ldexp(weights, shift)), -shift))
 
 
 def check_finite(name: str, arrays: Sequence[Array]) -> None:
