@@ -147,6 +147,32 @@ def check_magnitudes(array: Array, dtype: Any, argument: str) -> None:
         )
 
 
+def as_sample_weight(values: ArrayLike | None, count: int) -> Array | None:
+    """Return a copy of the weights of samples, float64 `(count,)`; None for None.
+
+    They are rounded to multiples of a power of two, about 2^-52 of their sum: sums of them are then
+    exact, so they are the same for every division of a run into calls.
+
+    Raises ArgumentError unless they are that many finite numbers of at least 0, not all of them 0,
+    with a finite sum.
+    """
+    if values is None:
+        return None
+    array = _as_array(values, "sample_weight")
+    remedy = "Pass one weight for each sample."
+    if array.shape != (count,) or array.dtype.kind not in "uifb":
+        rule, got = f"must be {count} numbers", f"{array.dtype} of shape {array.shape}"
+        raise refuse("sample_weight", rule, got, remedy)
+    weights = np.array(array, np.float64)
+    with np.errstate(all="ignore"):
+        is_sound = weights.min() >= 0 and 0 < weights.sum() < np.inf
+    if not is_sound:
+        rule = "must be finite, at least 0, and not all 0"
+        raise refuse("sample_weight", rule, f"{weights.min()} to {weights.max()}", remedy)
+    shift = 52 - int(np.frexp(weights.sum())[1])
+    return np.asarray(np.ldexp(np.round(np.ldexp(weights, shift)), -shift))
+
+
 def check_finite(name: str, arrays: Sequence[Array]) -> None:
     """Refuse NaN and infinity in parameters; the error names the array."""
     for number, array in enumerate(arrays):

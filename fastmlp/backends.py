@@ -34,6 +34,7 @@ class Engine(Protocol):
     factors : on the learning rate, float64 `(L, 2)`: of weights and biases of each layer; None for
         1. With them, "sgd" is computed as a momentum of 0, and has its state
     dropout : of the outputs of hidden layers
+    smoothing : s; the targets y, 1 for a label and 0 for the others, are (1 - s) y + s / classes
 
     After training, `inputs` says how the first layer read the images. `plan_name` says how threads
     share a step; "" if the backend has no plan. `slots` are the names of the state arrays that the
@@ -57,6 +58,7 @@ class Engine(Protocol):
         threads: int | None = None,
         factors: Array | None = None,
         dropout: Dropout | None = None,
+        smoothing: float = 0.0,
     ) -> None: ...
 
     def train(
@@ -67,7 +69,8 @@ class Engine(Protocol):
         learning_rates: Array,
         scale: float = 1.0,
         first_step: int = 0,
-    ) -> tuple[Array, int]:
+        sample_weight: Array | None = None,
+    ) -> tuple[Array, float]:
         """Take one step for each learning rate; return the costs and how many classes were right.
 
         images : `(N, I)`, uint8, float32 or float64, multiplied by scale. Each step reads them, so
@@ -79,6 +82,9 @@ class Engine(Protocol):
         The costs `(steps,)` are sums over the samples of a step. Costs and the count are computed
         with the parameters before each step.
         first_step : how many steps the run has taken before: optimisers and dropout depend on it
+        sample_weight : w, float64 `(N,)`, finite and at least 0; None for 1. A step minimises
+            sum(w c) / sum(w) over the costs c of its samples; its gradient is 0 if all w are. The
+            costs are then sums of w c, and the count is the sum of the w of right answers
         """
         ...
 
@@ -86,7 +92,14 @@ class Engine(Protocol):
         """Return how many threads shared a step, on average since the last call, if it is known."""
         ...
 
-    def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
+    def trace(
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        scale: float = 1.0,
+        sample_weight: Array | None = None,
+    ) -> Trace:
         """Return what one step computes for these samples, at most batch_size of them.
 
         The arguments are those of `train`. Parameters and state do not change.

@@ -18,10 +18,12 @@ from fastmlp.functions.costs import (
     as_targets,
     cost_named,
     errors_of,
+    smoothed,
+    target_values,
     total_cost,
 )
 from fastmlp.functions.metrics import Trace, classes_of, count_correct, error_in_eps
-from fastmlp.functions.optimizers import OPTIMIZERS, Optimizer, Setting
+from fastmlp.functions.optimizers import LIMITS, OPTIMIZERS, Optimizer, Setting
 
 __all__ = [
     "ACTIVATIONS",
@@ -38,7 +40,10 @@ __all__ = [
     "PAIRS",
     "as_targets",
     "errors_of",
+    "smoothed",
+    "target_values",
     "total_cost",
+    "LIMITS",
     "OPTIMIZERS",
     "Optimizer",
     "Setting",

@@ -86,22 +86,52 @@ def errors_of(a: Array, y: Array) -> Array:
     return errors
 
 
-def total_cost(z: Array, a: Array, y: Array, output: str, cost: str) -> float:
+def target_values(smoothing: float, outputs: int) -> tuple[float, float]:
+    """Return what the targets 0 and 1 become, (1 - s) y + s / classes, for a smoothing s.
+
+    Szegedy et al. (2016). A single output is of two classes.
+    """
+    off = smoothing / max(2, outputs)
+    return off, 1 - smoothing + off
+
+
+def smoothed(y: Array, smoothing: float, outputs: int, dtype: Any) -> Array:
+    """Return (1 - s) y + s / classes `(N, outputs)`, for labels `(N,)` or targets `(N, outputs)`.
+
+    smoothing : s, from 0 to below 1
+    """
+    off, on = target_values(smoothing, outputs)
+    if y.ndim == 2:
+        return np.asarray(off + (on - off) * y, dtype)
+    targets = np.full((len(y), outputs), off, dtype)
+    targets[np.arange(len(y)), y] = on
+    return targets
+
+
+def total_cost(
+    z: Array, a: Array, y: Array, output: str, cost: str, sample_weight: Array | None = None
+) -> float:
     """Return the cost, summed over the samples, of the outputs a = f(z) `(N, O)`.
 
-    y : labels `(N,)` or targets `(N, O)`
+    y : labels `(N,)` or targets `(N, O)`; sample_weight : factors on the costs `(N,)`, or None
     """
+    costs = _costs_of(z, a, y, output, cost)
+    return float((costs if sample_weight is None else sample_weight * costs).sum())
+
+
+def _costs_of(z: Array, a: Array, y: Array, output: str, cost: str) -> Array:
+    """Return the cost of each sample, float64 `(N,)`."""
     if cost == "squared_error":
         # C = sum (a - y)^2
-        return float(np.square(errors_of(a, y)).sum(dtype=np.float64))
+        return np.asarray(np.square(errors_of(a, y)).sum(axis=1, dtype=np.float64))
     integral = ACTIVATIONS[output].integral
     assert integral is not None, "check_outputs and cost_named refuse such an output"
     if cost == "cross_entropy" and output == "softmax" and y.ndim == 2:
         # C = sum of y (F(z) - z)
-        return float((y * (integral(z, a) - z)).sum(dtype=np.float64))
+        return np.asarray((y * (integral(z, a) - z)).sum(axis=1, dtype=np.float64))
     # C = F(z) - y z
     yz = z[np.arange(len(z)), y] if y.ndim == 1 else (y * z).sum(axis=1)
-    return float((integral(z, a).sum(axis=1) - yz).sum(dtype=np.float64))
+    return np.asarray(integral(z, a).sum(axis=1) - yz, np.float64)
 
 
 def as_targets(

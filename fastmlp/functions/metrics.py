@@ -12,13 +12,15 @@ from fastmlp.arrays import Array
 class Trace(NamedTuple):
     """What one training step computes for some samples.
 
-    cost : sum over the samples; correct : the number of samples whose class is right
+    cost : sum over the samples; correct : the number of samples whose class is right. Where samples
+        have weights, both are sums of weights: of w c, and of the w of samples that are right
     a, dz : an array `(B, O)` for each layer: outputs and deltas
-    dw, db : an array `(I, O)` and `(O,)` for each layer: gradients of the mean cost
+    dw, db : an array `(I, O)` and `(O,)` for each layer: gradients of the mean cost,
+        sum(w c) / sum(w)
     """
 
     cost: float
-    correct: int
+    correct: float
     a: list[Array]
     dz: list[Array]
     dw: list[Array]
@@ -37,10 +39,14 @@ def classes_of(a: Array) -> Array:
     return np.where(np.isnan(largest), -1, classes)
 
 
-def count_correct(a: Array, y: Array) -> int:
-    """Count the rows of outputs a `(N, O)` whose class is that of the label or the targets."""
+def count_correct(a: Array, y: Array, sample_weight: Array | None = None) -> float:
+    """Count the rows of outputs a `(N, O)` whose class is that of the label or the targets.
+
+    sample_weight : `(N,)`; the result is then the sum of the weights of these rows
+    """
     wanted = y if y.ndim == 1 and a.shape[1] > 1 else classes_of(y.reshape(a.shape))
-    return int((classes_of(a) == wanted).sum())
+    hits = classes_of(a) == wanted
+    return int(hits.sum()) if sample_weight is None else float(sample_weight[hits].sum())
 
 
 def error_in_eps(got: Array, exact: Array, terms: Array) -> float:

@@ -5,6 +5,8 @@ formulas do not depend on the step number. There are two forms. A *fused* optimi
 gradient array: w = keep w + x^T dz, where dz already contains the rate. For a *general* optimiser
 the gradient g of a block of parameters is computed first, and its formula updates the block.
 
+Two settings belong to no row, as any optimiser may have them: `l1` and `clip_value`, see LIMITS.
+
 The formulas and defaults are those of torch.optim, and of Chen et al. (2023) for Lion.
 """
 
@@ -19,7 +21,7 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.functions import coefficients
-from fastmlp.functions.coefficients import KEEP, OWN
+from fastmlp.functions.coefficients import CLIP, KEEP, L1, OWN, WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,8 @@ class Optimizer:
     coefficients : function of (settings, rates `(steps,)`, number of the first step, from 0) that
         returns float64 `(steps, 2, n)`: for each step a row for the weights and one for the biases.
         KEEP is 0 for a general optimiser, whose n is COEFFICIENTS and whose own begin at OWN
-    step : function of (w, g, state, row of coefficients) that updates w and the state; it may
-        overwrite g
+    formula_of_step : function of (w, g, state, row of coefficients) that updates w and the state;
+        it may overwrite g
     fused : whether the step is w = keep w - rate g
     """
 
@@ -59,17 +61,31 @@ class Optimizer:
     slots: tuple[str, ...]
     settings: Mapping[str, Setting]
     coefficients: Callable[[Mapping[str, Any], Array, int], Array]
-    step: Callable[[Array, Array, list[Array], Array], None]
+    formula_of_step: Callable[[Array, Array, list[Array], Array], None]
     fused: bool = False
 
     def complete(self, settings: Mapping[str, Any] | None) -> dict[str, Any]:
         """Return the settings, with the defaults for those that are missing."""
         return {name: row.default for name, row in self.settings.items()} | dict(settings or {})
 
+    def step(self, w: Array, g: Array, state: list[Array], row: Array) -> None:
+        """Update w and the state by the gradient g and a row of coefficients; g is overwritten."""
+        if not self.fused:
+            _limit(w, g, *row[[L1, CLIP]].astype(w.dtype))
+        self.formula_of_step(w, g, state, row)
+
     def trials(self) -> dict[str, dict[str, float]]:
         """Return settings to test, by a description: the defaults, and another value of each."""
         tried = {name: row.tried for name, row in self.settings.items() if row.tried is not None}
         return {self.name: {}, f"{self.name}, other settings": tried}
+
+
+def _limit(w: Array, g: Array, l1: Any, most: Any) -> None:
+    # g = min(max(g, -clip_value), clip_value) + l1 sign(w)
+    if most < np.inf:
+        np.clip(g, -most, most, out=g)
+    if l1:
+        g += l1 * np.sign(w)
 
 
 def _own(row: Array, w: Array, count: int) -> Array:
@@ -128,6 +144,12 @@ def _lion(w: Array, g: Array, state: list[Array], row: Array) -> None:
     m += added_2 * g
 
 
+# Settings that any optimiser may have. clip_value limits the gradients of the cost; then l1 sign(w)
+# is added to those of the weights, before the optimiser's own formula
+LIMITS = {
+    "l1": Setting(0.0, tried=0.01),
+    "clip_value": Setting(float("inf"), 1e-30, tried=0.05),
+}
 _DECAY = {"weight_decay": Setting(0.0, tried=0.01)}
 _MOMENTUM = {"momentum": Setting(0.9, 0.0, 1.0, tried=0.5)}
 # With an epsilon of 0, a parameter without gradients would become 0 / 0
@@ -210,11 +232,12 @@ def form_for(
 ) -> tuple[Optimizer, dict[str, Any]]:
     """Return the row and the complete settings with which an engine computes.
 
-    With factors, a fused step becomes the general one that has the same formula: a momentum of 0.
+    With factors or LIMITS, a fused step becomes the general one that has the same formula: a
+    momentum of 0.
     """
     row = OPTIMIZERS[optimizer]
     complete = row.complete(settings)
-    if row.fused and factors is not None:
+    if row.fused and (factors is not None or complete.keys() & LIMITS):
         return OPTIMIZERS["momentum"], {**complete, "momentum": 0.0}
     return row, complete
 
@@ -227,9 +250,14 @@ def coefficients_for(
     factors : on the rates `(L, 2)`, of the weights and of the biases of each layer; None for 1
     """
     if factors is None:
-        return row.coefficients(settings, rates, first)[:, None]
-    found = [
-        [row.coefficients(settings, rates * pair[kind], first)[:, kind] for kind in range(2)]
-        for pair in factors
-    ]
-    return np.ascontiguousarray(np.array(found).transpose(2, 0, 1, 3))
+        rows = row.coefficients(settings, rates, first)[:, None]
+    else:
+        found = [
+            [row.coefficients(settings, rates * pair[kind], first)[:, kind] for kind in range(2)]
+            for pair in factors
+        ]
+        rows = np.ascontiguousarray(np.array(found).transpose(2, 0, 1, 3))
+    if not row.fused:
+        rows[:, :, WEIGHTS, L1] = settings.get("l1", LIMITS["l1"].default)
+        rows[..., CLIP] = settings.get("clip_value", LIMITS["clip_value"].default)
+    return rows

@@ -25,6 +25,19 @@ def _mean(kept: Number, mean: Number, added: Number) -> Number:
     return _normal(kept.call("fmuladd", mean, added))
 
 
+def _sign(number: Number) -> Number:
+    """Return the sign of a number, or the number itself if it is 0 or NaN."""
+    one = number.emitter.number(1)
+    return one.where(number.compare(">", 0), (-one).where(number.compare("<", 0), number))
+
+
+def limited(w: Number, g: Number, l1: Number, most: Number) -> Number:
+    """Return what the formulas below take as the gradient: see LIMITS in `optimizers`."""
+    # g = min(max(g, -clip_value), clip_value) + l1 sign(w)
+    g = most.where(g.compare(">", most), (-most).where(g.compare("<", -most), g))  # NaN stays
+    return l1.call("fmuladd", _sign(w), g)
+
+
 def _momentum(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:
     # g += decay w;  v = momentum v + g;  w -= rate (of_g g + of_v v)
     (v,), (decay, _, rate, momentum, of_g, of_v, *_) = state, row
@@ -56,9 +69,7 @@ def _lion(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[
     # w -= fade w + rate sign(beta_1 m + added_1 g);  m = beta_2 m + added_2 g
     (m,), (_, fade, rate, beta_1, added_1, beta_2, added_2, *_) = state, row
     c = beta_1.call("fmuladd", m, added_1 * g)
-    one = c.emitter.number(1)
-    sign = one.where(c.compare(">", 0), (-one).where(c.compare("<", 0), c))  # NaN stays
-    return [w - fade.call("fmuladd", w, rate * sign), _mean(beta_2, m, added_2 * g)]
+    return [w - fade.call("fmuladd", w, rate * _sign(c)), _mean(beta_2, m, added_2 * g)]
 
 
 OPTIMIZERS: dict[str, Callable[..., list[Number]]] = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.arrays import Array, check_indices, density, quiet
 from fastmlp.errors import refuse
-from fastmlp.functions import ACTIVATIONS, COSTS, Trace
+from fastmlp.functions import ACTIVATIONS, COSTS, Trace, target_values
 from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.functions.dropout import Dropout
 from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
@@ -63,6 +63,7 @@ class Engine:
         threads: int | None = None,
         factors: Array | None = None,
         dropout: Dropout | None = None,
+        smoothing: float = 0.0,
     ) -> None:
         work = batch_size * sum(w.size for w in weights)
         self.threads = threads or available_threads()
@@ -93,6 +94,7 @@ class Engine:
         self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
         self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
         self.job["batch_size"], self.job["x_row"] = batch_size, row
+        self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
         self._lists = self._takes_lists(len(weights[0]))
         x = panels.zeros_apart(self.threads, (2, batch_size, row), self._dtype)
         self._images = {"x": x}
@@ -177,19 +179,16 @@ class Engine:
         learning_rates: Array,
         scale: float = 1.0,
         first_step: int = 0,
-    ) -> tuple[Array, int]:
+        sample_weight: Array | None = None,
+    ) -> tuple[Array, float]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         rates = np.asarray(learning_rates, np.float64)
         order = order[: len(learning_rates) * self.batch_size]
         steps = -rates if self._optimizer.fused else np.ones(len(rates))
-        last = len(order) - (len(rates) - 1) * self.batch_size  # the last minibatch may be short
-        sizes = np.full(len(rates), self.batch_size)
-        sizes[-1:] = last
-        factors = np.repeat((steps / sizes).astype(self._dtype), self.batch_size)[: len(order)]
         what = self._optimizer, self._settings, rates, first_step, self._factors
         own = coefficients_for(*what)
         self.job["first_sample"] = first_step * self.batch_size
-        return self._steps(images, y, order, factors, own, scale)
+        return self._steps(images, y, order, steps, own, scale, sample_weight)
 
     @property
     def plan_name(self) -> str:
@@ -201,7 +200,14 @@ class Engine:
         return self.team.mean()
 
     @quiet
-    def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
+    def trace(
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        scale: float = 1.0,
+        sample_weight: Array | None = None,
+    ) -> Trace:
         """Return what one step computes for these samples, at most a minibatch; nothing changes."""
         if not 0 < len(order) <= self.batch_size:
             rule, remedy = f"must have 1 to {self.batch_size} samples", "Make a larger engine."
@@ -210,9 +216,9 @@ class Engine:
         # a fused step that keeps nothing of the old weights leaves the gradients there
         self.job["optimizer"], self.job["first_sample"] = OPTIMIZERS["sgd"].code, 0
         try:
-            factors = np.full(len(order), 1 / len(order), self._dtype)
             keep = np.zeros((1, self._rows, 2, COEFFICIENTS))
-            costs, correct = self._steps(images, y, order, factors, keep, scale, is_trace=True)
+            what = images, y, order, np.ones(1), keep, scale, sample_weight
+            costs, correct = self._steps(*what, is_trace=True)
             dw = [np.empty((int(l["inputs"]), int(l["outputs"])), self._dtype) for l in self.layers]
             db = [np.empty(w.shape[1], self._dtype) for w in dw]
             self.read(dw, db)
@@ -238,12 +244,15 @@ class Engine:
         images: Array,
         y: Array,
         order: Array,
-        factors: Array,
+        steps: Array,
         own: Array,
         scale: float,
+        sample_weight: Array | None,
         is_trace: bool = False,
-    ) -> tuple[Array, int]:
-        """Take a step for each of `own`, its coefficients, with factors on the samples' deltas."""
+    ) -> tuple[Array, float]:
+        """Take a step for each of `own`, its coefficients; `steps` are factors on its deltas."""
+        weight = None if sample_weight is None else sample_weight[order]
+        factors = self._factors_of(steps, len(order), weight)
         order = np.ascontiguousarray(order, np.int64)
         check_indices("order", order, len(images))
         if y.ndim == 1:
@@ -264,18 +273,32 @@ class Engine:
         records.point(self.job, **arrays)
         function, done = ENTRIES[self.plan.kind], 0
         while done < len(own):
-            size, steps = self.team.next(len(own) - done)
+            size, count = self.team.next(len(own) - done)
             if is_trace:  # by samples, one member has all of them
                 size = 1 if self.plan.kind == records.BY_SAMPLES else self.threads
-                steps = len(own)
+                count = len(own)
             began = perf_counter()
-            self.job["first_step"], self.job["steps"] = done, steps
+            self.job["first_step"], self.job["steps"] = done, count
             run(function, self.job, self._records, size, self._dtype)
             if not is_trace:
-                self.team.record(size, steps, perf_counter() - began)
-            done += steps
+                self.team.record(size, count, perf_counter() - began)
+            done += count
         first_samples = np.arange(len(own)) * self.batch_size
-        return np.add.reduceat(costs, first_samples), int(hits.sum())
+        if weight is None:
+            return np.add.reduceat(costs, first_samples), int(hits.sum())
+        return np.add.reduceat(weight * costs, first_samples), float(weight[hits == 1].sum())
+
+    def _factors_of(self, steps: Array, samples: int, weight: Array | None) -> Array:
+        """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
+        batch = self.batch_size
+        if weight is None:
+            sizes = np.full(len(steps), batch)
+            sizes[-1:] = samples - (len(steps) - 1) * batch  # the last minibatch may be short
+            return np.repeat((steps / sizes).astype(self._dtype), batch)[:samples]
+        sums = np.add.reduceat(weight, np.arange(len(steps)) * batch)
+        sums[sums == 0] = 1
+        shares = weight / np.repeat(sums, batch)[:samples]
+        return np.asarray(np.repeat(steps, batch)[:samples] * shares, self._dtype)
 
     def _take(self, images: Array, y: Array, order: Array, scale: float) -> Any:
         """Choose how the first layer takes images; return images, y and order as it reads them."""

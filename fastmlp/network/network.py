@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_images, check_finite, check_scale, quiet
+from fastmlp.arrays import Array, as_images, as_sample_weight, check_finite, check_scale, quiet
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.functions import (
@@ -153,23 +153,34 @@ class Network:
 
     @quiet
     def evaluate(
-        self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled"
+        self,
+        images: ArrayLike,
+        labels: ArrayLike,
+        backend: str = "compiled",
+        sample_weight: ArrayLike | None = None,
     ) -> Evaluation:
-        """Return mean cost and accuracy on images `(N, I)`, labels `(N,)` or targets `(N, O)`."""
+        """Return mean cost and accuracy on images `(N, I)`, labels `(N,)` or targets `(N, O)`.
+
+        sample_weight : w `(N,)`, with which both are weighted means, sum(w c) / sum(w)
+        """
         rows = as_images(images, self.sizes[0], self.dtype)
         y = as_targets(labels, len(rows), self.sizes[-1], self.dtype, self.cost, "labels")
+        sample_weight = as_sample_weight(sample_weight, len(rows))
         weights, biases = self.check_parameters()
-        chosen, cost, correct = backend_named(backend), 0.0, 0
+        chosen, cost, correct, total = backend_named(backend), 0.0, 0.0, 0.0
         weighted_sums = (*self.hidden, "identity")
         for start in range(0, len(rows), EVALUATE_ROWS):
-            part = rows[start : start + EVALUATE_ROWS]
+            span = slice(start, start + EVALUATE_ROWS)
+            part, own = rows[span], None
+            if sample_weight is not None:
+                own = sample_weight[span]
+            total += len(part) if own is None else float(own.sum())
             z, a = (np.empty((len(part), self.sizes[-1]), self.dtype) for _ in range(2))
             chosen.infer(weights, biases, weighted_sums, part, z, self.scale_of(rows))
             ACTIVATIONS[self.output].f(z, a)
-            targets = y[start : start + EVALUATE_ROWS]
-            cost += total_cost(z, a, targets, self.output, self.cost)
-            correct += count_correct(a, targets)
-        return Evaluation(cost / len(rows), correct / len(rows))
+            cost += total_cost(z, a, y[span], self.output, self.cost, own)
+            correct += count_correct(a, y[span], own)
+        return Evaluation(cost / total, correct / total)
 
     def accuracy(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> float:
         """Return the share of images `(N, I)` whose class is right, 0 to 1; labels `(N,)`."""

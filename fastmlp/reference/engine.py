@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import ACTIVATIONS, Array, Trace, classes_of, count_correct, total_cost
+from fastmlp.functions import (
+    ACTIVATIONS,
+    Array,
+    Trace,
+    classes_of,
+    count_correct,
+    smoothed,
+    total_cost,
+)
 from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.functions.dropout import Dropout
 from fastmlp.functions.optimizers import coefficients_for, form_for
@@ -32,10 +40,11 @@ class Engine:
         threads: int | None = None,
         factors: Array | None = None,
         dropout: Dropout | None = None,
+        smoothing: float = 0.0,
     ) -> None:
         self.activations, self.cost, self.batch_size = tuple(activations), cost, batch_size
         self._optimizer, self._settings = form_for(optimizer, settings, factors)
-        self._factors = factors
+        self._factors, self._smoothing = factors, smoothing
         self.threads, self.inputs, self.slots = threads, "dense", self._optimizer.slots
         self.plan_name = ""
         self._w, self._b = [w.copy() for w in weights], [b.copy() for b in biases]
@@ -66,9 +75,10 @@ class Engine:
         learning_rates: Array,
         scale: float = 1.0,
         first_step: int = 0,
-    ) -> tuple[Array, int]:
+        sample_weight: Array | None = None,
+    ) -> tuple[Array, float]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
-        costs, correct = np.empty(len(learning_rates)), 0
+        costs, correct = np.empty(len(learning_rates)), 0.0
         rates = np.asarray(learning_rates, np.float64)
         what = self._optimizer, self._settings, rates, first_step, self._factors
         rows = coefficients_for(*what)
@@ -77,7 +87,8 @@ class Engine:
             for step, own in enumerate(rows):
                 batch = order[step * self.batch_size : (step + 1) * self.batch_size]
                 first = (first_step + step) * self.batch_size
-                costs[step], right = self._gradients(images, y, batch, scale, first)
+                given = images, y, batch, scale, sample_weight, first
+                costs[step], right = self._gradients(*given)
                 correct += right
                 self._take_step(own)
         return costs, correct
@@ -85,23 +96,39 @@ class Engine:
     def members(self) -> None:
         """Return None: NumPy's BLAS does not tell how many threads it uses."""
 
-    def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
+    def trace(
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        scale: float = 1.0,
+        sample_weight: Array | None = None,
+    ) -> Trace:
         """Return what one step computes for these samples, at most a minibatch; nothing changes."""
         with blas_threads(self.threads), np.errstate(all="ignore"):
-            cost, correct = self._gradients(images, y, order, scale)
+            cost, correct = self._gradients(images, y, order, scale, sample_weight)
         a, dz = ([v[: len(order)].copy() for v in arrays] for arrays in (self._a, self._dz))
         return Trace(
             cost, correct, a, dz, [v.copy() for v in self._dw], [v.copy() for v in self._db]
         )
 
     def _gradients(
-        self, images: Array, y: Array, order: Array, scale: float, first: int = 0
-    ) -> tuple[float, int]:
+        self,
+        images: Array,
+        y: Array,
+        order: Array,
+        scale: float,
+        sample_weight: Array | None,
+        first: int = 0,
+    ) -> tuple[float, float]:
         """Compute the gradients of a minibatch; return its cost, summed, and the right answers.
 
         first : number of its first sample in the run
         """
         batch, last, x, y = len(order), len(self._w) - 1, images[order], y[order]
+        weight = None if sample_weight is None else sample_weight[order]
+        if self._smoothing:
+            y = smoothed(y, self._smoothing, len(self._b[-1]), self._x.dtype)
         if scale != 1 or x.dtype != self._x.dtype:
             x = np.multiply(x, scale, out=self._x[:batch], dtype=self._x.dtype)
         z, a, dz = ([buffer[:batch] for buffer in v] for v in (self._z, self._a, self._dz))
@@ -112,8 +139,8 @@ class Engine:
                 if ACTIVATIONS[f].keeps == "a":
                     z[l][...] = a[l]
                 a[l] *= self._dropout.factors(l, first, a[l].shape, a[l].dtype)
-        cost = total_cost(z[-1], a[-1], y, self.activations[-1], self.cost)
-        output(z[-1], a[-1], y, self.activations[-1], self.cost, dz[-1])
+        cost = total_cost(z[-1], a[-1], y, self.activations[-1], self.cost, weight)
+        output(z[-1], a[-1], y, self.activations[-1], self.cost, dz[-1], weight)
         for l in range(last, -1, -1):
             gradient(inputs[l], dz[l], self._dw[l], self._db[l])
             if l:
@@ -123,7 +150,7 @@ class Engine:
                 if self._dropout:
                     own = dz[l - 1]
                     own *= self._dropout.factors(l - 1, first, own.shape, own.dtype)
-        return cost, count_correct(a[-1], y)
+        return cost, count_correct(a[-1], y, weight)
 
     def _take_step(self, rows: Array) -> None:
         """Change the parameters by their gradients, given the coefficients of a step."""

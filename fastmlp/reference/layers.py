@@ -18,10 +18,19 @@ def forward(x: Array, w: Array, b: Array, activation: str, z: Array, a: Array) -
     ACTIVATIONS[activation].f(z, a)
 
 
-def output(z: Array, a: Array, y: Array, activation: str, cost: str, dz: Array) -> None:
-    """dz = dC/dz of the mean cost C of outputs a = f(z).
+def output(
+    z: Array,
+    a: Array,
+    y: Array,
+    activation: str,
+    cost: str,
+    dz: Array,
+    sample_weight: Array | None = None,
+) -> None:
+    """dz = dC/dz of the mean cost C of outputs a = f(z): sum(w c) / sum(w), with w 1 for None.
 
     z and a `(B, O)`; y labels `(B,)` or targets `(B, O)`; dz `(B, O)` is overwritten.
+    sample_weight : w `(B,)`; if all are 0, dz is 0
     """
     row = ACTIVATIONS[activation]
     if cost == "cross_entropy" and activation == "softmax" and y.ndim == 2:
@@ -40,7 +49,10 @@ def output(z: Array, a: Array, y: Array, activation: str, cost: str, dz: Array) 
             dz *= a
         else:
             dz *= row.derivative(z if row.keeps == "z" else a)
-    dz *= 1 / len(z)
+    if sample_weight is None:
+        dz *= 1 / len(z)
+    else:
+        dz *= (sample_weight / (sample_weight.sum() or 1.0))[:, None]
 
 
 def delta(dz: Array, w: Array, kept: Array, activation: str, dx: Array) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
-from fastmlp.functions import OPTIMIZERS, Optimizer, Setting
+from fastmlp.functions import LIMITS, OPTIMIZERS, Optimizer, Setting
 from fastmlp.functions.dropout import Dropout
 
 
@@ -49,6 +49,8 @@ def choose_optimizer(
     nesterov: bool = False,
     weight_decay: float | None = None,
     factors: Array | None = None,
+    clip_value: float | None = None,
+    l1: float | None = None,
 ) -> Choice:
     """Return the choice that these arguments of `train` describe; ArgumentError if they are bad."""
     if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
@@ -73,6 +75,11 @@ def choose_optimizer(
         _check(name, value, row.settings[name])
     rate = row.learning_rate if learning_rate is None else learning_rate
     _check("learning_rate", rate, Setting(row.learning_rate))
+    # without them, the settings are those of earlier versions, and sgd keeps its fused step
+    for name, value in (("l1", l1), ("clip_value", clip_value)):
+        if value is not None:
+            _check(name, value, LIMITS[name])
+            settings |= {name: value} if value != LIMITS[name].default else {}
     complete = {name: float(value) for name, value in row.complete(settings).items()}
     return Choice(row.name, complete, float(rate), factors)
 

@@ -41,11 +41,12 @@ def make_comparable(settings: Mapping[str, Any], steps: int) -> dict[str, Any]:
 def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the identity of a checkpoint of any version.
 
-    In earlier ones early stopping can be only its patience, there is no warm-up and no dropout, and
-    the arguments of SGD are not yet a choice.
+    In earlier ones early stopping can be only its patience, the arguments of SGD are not yet a
+    choice, and there is no warm-up, dropout or smoothing of labels.
     """
     stopping = _stopping(identity.get("early_stopping"))
-    known = {"warmup": 0.0, "dropout": 0.0, **identity, "early_stopping": stopping}
+    later = {"warmup": 0.0, "dropout": 0.0, "label_smoothing": 0.0}
+    known = {**later, **identity, "early_stopping": stopping}
     if "optimizer" not in known:
         own = ("learning_rate", "momentum", "nesterov", "weight_decay")
         given = {name: known.pop(name) for name in own if name in known}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import as_images
+from fastmlp.arrays import as_images, as_sample_weight
 from fastmlp.backends import backend_named
 from fastmlp.functions import Array, as_targets, quiet
 from fastmlp.network import Network
@@ -13,18 +13,25 @@ from fastmlp.network import Network
 
 @quiet
 def gradients(
-    network: Network, images: ArrayLike, labels: ArrayLike, backend: str = "compiled"
+    network: Network,
+    images: ArrayLike,
+    labels: ArrayLike,
+    backend: str = "compiled",
+    sample_weight: ArrayLike | None = None,
 ) -> tuple[float, list[Array], list[Array]]:
     """Return (mean cost, dC/dw of each layer `(I, O)`, dC/db of each layer `(O,)`).
 
     images : `(N, I)`; labels : integers `(N,)`, or targets `(N, O)`
+    sample_weight : w `(N,)`, with which the mean cost is sum(w c) / sum(w)
 
     Raises ArgumentError for data that does not fit the network.
     """
     engines = backend_named(backend)
     rows = as_images(images, network.sizes[0], network.dtype)
     y = as_targets(labels, len(rows), network.sizes[-1], network.dtype, network.cost, "labels")
+    weight = as_sample_weight(sample_weight, len(rows))
     weights, biases = network.check_parameters()
     engine = engines.Engine(weights, biases, network.activations, network.cost, len(rows))
-    trace = engine.trace(rows, y, np.arange(len(rows)), network.scale_of(rows))
-    return trace.cost / len(rows), trace.dw, trace.db
+    trace = engine.trace(rows, y, np.arange(len(rows)), network.scale_of(rows), weight)
+    total = len(rows) if weight is None else float(weight.sum())
+    return trace.cost / total, trace.dw, trace.db

@@ -8,10 +8,11 @@ from fastmlp.arrays import Array
 from fastmlp.network import Network
 
 
-def cost_of_guessing(network: Network, y: Array) -> float:
+def cost_of_guessing(network: Network, y: Array, sample_weight: Array | None = None) -> float:
     """Return the lowest mean cost of an output that is the same for all inputs.
 
-    y : labels `(N,)` or targets `(N, O)`. With m the mean target `(O,)`, the cost is
+    y : labels `(N,)` or targets `(N, O)`. All means are weighted by `sample_weight` `(N,)`, if that
+    is given. With m the mean target `(O,)`, the cost is
 
         squared_error                  sum of the variances of the targets
         cross_entropy with softmax     -sum m log(m / sum m)
@@ -19,11 +20,13 @@ def cost_of_guessing(network: Network, y: Array) -> float:
         perceptron                     infinite, which gives no bound: it has no general formula
     """
     if y.ndim == 1:
-        m = np.bincount(y, minlength=network.sizes[-1]) / len(y)
+        total = len(y) if sample_weight is None else sample_weight.sum()
+        m = np.bincount(y, sample_weight, network.sizes[-1]) / total
         variance = m * (1 - m)
     else:
         with np.errstate(over="ignore", invalid="ignore"):  # very large targets overflow
-            m, variance = y.mean(axis=0, dtype=np.float64), y.var(axis=0, dtype=np.float64)
+            m = np.average(y.astype(np.float64), axis=0, weights=sample_weight)
+            variance = np.average((y - m) ** 2, axis=0, weights=sample_weight)
     if network.cost == "squared_error":
         return float(variance.sum())
     if network.cost != "cross_entropy":

@@ -39,7 +39,7 @@ def train_halving_epoch(
         if run.in_callback:
             raise
         _undo(run, plan, before)  # the history gets the cost of the network after this
-        result = run.evaluate((run.images, run.y))
+        result = run.evaluate()
         return Done(result.cost, result.accuracy, rate)
     if not done.whole:
         return done
@@ -51,9 +51,9 @@ def train_halving_epoch(
 
 
 def _first_epoch(run: Run, plan: Halving, rates: Rates, epoch: int, order: Array) -> Done | None:
-    judged = run.validation or (run.images, run.y)
-    before = run.evaluate(judged).cost
-    search, start = Search(before, cost_of_guessing(run.network, judged[1])), run.parameters.state()
+    judged, before = run.validation, run.evaluate(run.validation).cost
+    answers = (run.y, run.sample_weight) if judged is None else (judged[1], None)
+    search, start = Search(before, cost_of_guessing(run.network, *answers)), run.parameters.state()
     best, highest = None, rates(epoch).max()
     while True:
         error = None
@@ -91,7 +91,7 @@ def _attempt(run: Run, rates: Rates, epoch: int, order: Array) -> tuple[Done, fl
         return done, np.inf
     judged = run.validate(epoch, done.rate)
     if judged is None:
-        judged = run.evaluate((run.images, run.y))
+        judged = run.evaluate()
     return done, judged.cost
 
 

@@ -37,11 +37,14 @@ from fastmlp.training.schedules import (
     warmup_share,
 )
 from fastmlp.training.watcher import Watcher
+from fastmlp.training.weighting import ClassWeight, check_smoothing
 
 # Arguments that a resumed run may change, as they do not change the result
 NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume", "max_seconds")
 # Arguments that together choose the optimiser: a resumed run compares what they choose
-CHOOSING = ("momentum", "nesterov", "weight_decay", "bias_rate_factor")
+CHOOSING = ("momentum", "nesterov", "weight_decay", "bias_rate_factor", "clip_value", "l1")
+# Arguments that belong to the data, of which a resumed run compares a digest
+DATA = ("network", "split", "validation", "sample_weight", "class_weight")
 
 
 def train(
@@ -72,6 +75,11 @@ def train(
     resume: bool = False,
     warmup: float = 0.0,
     max_seconds: float | None = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight | None = None,
+    label_smoothing: float = 0.0,
+    clip_value: float | None = None,
+    l1: float | None = None,
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
@@ -109,6 +117,17 @@ def train(
     max_seconds : end the run after about this time, by the rule of `fastmlp.callbacks.TimeLimit`
     checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
         schedule must then be a name or a function of progress alone
+    sample_weight : w `(N,)` of the training data. The cost of a minibatch is sum(w c) / sum(w) over
+        the costs c of its samples, as in scikit-learn; if all its w are 0, its gradient is 0.
+        Training cost and accuracy in the history are weighted means, too; those of validation data
+        are not
+    class_weight : a mapping of labels to weights, by default 1, or "balanced": N / (classes count)
+        of the classes that occur. A factor on sample_weight
+    label_smoothing : s; with cross_entropy, the training targets are (1 - s) y + s / classes
+        (Szegedy et al., 2016). The training cost is that of these targets, the validation cost not
+    clip_value : gradients of the cost are limited to -clip_value … clip_value, each by itself
+    l1 : l1 sign(w) is then added to those of the weights, before weight decay. With one of these
+        two, "sgd" is computed as a momentum of 0
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
         the same bits as that of a run that was never stopped. Data and settings must be the same
 
@@ -129,14 +148,15 @@ def train(
     settings = {
         name: value
         for name, value in locals().items()
-        if name not in ("network", "split", "validation", *NOT_SETTINGS, *CHOOSING)
+        if name not in (*DATA, *NOT_SETTINGS, *CHOOSING)
     }
-    run = Run(network, split, validation, backend)
+    run = Run(network, split, validation, backend, sample_weight, class_weight)
+    smoothing = check_smoothing(label_smoothing, network)
     for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         check_at_least(name, value, least)
     factors = rate_factors_for(len(network.weights), rate_factors, bias_rate_factor)
     given = optimizer, optimizer_settings, learning_rate, momentum, nesterov, weight_decay
-    choice = choose_optimizer(*given, factors)
+    choice = choose_optimizer(*given, factors, clip_value, l1)
     # small integers of NumPy would overflow
     epochs, batch_size = int(epochs), int(batch_size)
     check_at_least("every", every, 1)
@@ -165,7 +185,7 @@ def train(
         raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.restore_parameters(state, run)
-    run.start(epochs, batch_size, choice, threads, callbacks, dropped)
+    run.start(epochs, batch_size, choice, threads, callbacks, dropped, smoothing)
     watcher = Watcher(run, early_stopping, target_accuracy)
     if state is not None:
         resuming.restore_rest(state, run, plan, generator, watcher)

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, as_images
 from fastmlp.backends import backend_named
@@ -20,6 +21,7 @@ from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
 from fastmlp.training.parameters import Parameters
 from fastmlp.training.progress import FUNCTION, Callback, Progress, call_hooks, hooked
+from fastmlp.training.weighting import ClassWeight, weights_for
 
 # The engine trains for about this long at a time, so that Ctrl-C and callbacks act soon
 CHUNK_SECONDS = 0.1
@@ -30,6 +32,7 @@ Data = Split | tuple[Any, Any]
 class Done(NamedTuple):
     """The result of an epoch: means over its samples, and the learning rate of the last step.
 
+    Where samples have weights, the means are weighted by them.
     whole : whether all steps were taken; False if a callback ended the run
     """
 
@@ -43,13 +46,23 @@ NOTHING = Done(np.nan, np.nan, np.nan)
 
 
 class Run:
-    """The data, the engine and the history of one call of `train`."""
+    """The data, the engine and the history of one call of `train`.
+
+    sample_weight : of the training data, float64 `(N,)`, with the weights of classes; None for 1
+    """
 
     def __init__(
-        self, network: Network, split: Data, validation: Data | None, backend: str
+        self,
+        network: Network,
+        split: Data,
+        validation: Data | None,
+        backend: str,
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight | None = None,
     ) -> None:
         self.network, self.backend = network, backend_named(backend)
         self.images, self.y = check_data(network, split, "split")
+        self.sample_weight = weights_for(self.y, network.sizes[-1], sample_weight, class_weight)
         self.validation = None
         if validation is not None:
             self.validation = check_data(network, validation, "validation")
@@ -62,7 +75,8 @@ class Run:
         choice: Choice,
         threads: int | None,
         callbacks: Sequence[Callback],
-        dropout: Dropout | None,
+        dropout: Dropout | None = None,
+        smoothing: float = 0.0,
     ) -> None:
         """Prepare the kernels, and create the engine."""
         network, self.epochs, self.callbacks = self.network, epochs, callbacks
@@ -81,6 +95,7 @@ class Run:
             threads,
             choice.factors,
             dropout,
+            smoothing,
         )
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, self.engine)
@@ -93,7 +108,7 @@ class Run:
 
         Raises DivergedError if a cost or a parameter becomes NaN or infinite.
         """
-        costs, correct, done = np.empty(len(rates)), 0, 0
+        costs, correct, done, total = np.empty(len(rates)), 0.0, 0, 0.0
         while True:
             part = slice(done, done + self.chunk)
             samples = order[done * self.batch_size : (done + self.chunk) * self.batch_size]
@@ -105,12 +120,15 @@ class Run:
                 rates[part],
                 self.network.scale_of(self.images),
                 epoch * self.steps + done,
+                self.sample_weight,
             )
             took = max(perf_counter() - began, 1e-9)
             self.seconds, self.samples = self.seconds + took, self.samples + len(samples)
             correct += right
             done = min(done + self.chunk, len(rates))
-            seen = min(done * self.batch_size, len(order))
+            weight = self.sample_weight
+            total += len(samples) if weight is None else float(weight[samples].sum())
+            seen = total or 1.0  # weights can all be 0 until now
             cost = float((costs[:done] / seen).sum())
             if not np.isfinite(cost):
                 bad = int(np.argmin(np.isfinite(costs[:done])))
@@ -174,10 +192,15 @@ class Run:
             raise self._divergence_error(epoch, rate, what, "validation", self.validation)
         return result
 
-    def evaluate(self, data: tuple[Array, Array]) -> Evaluation:
-        """Evaluate the network, without NumPy's warnings: the cost shows a divergence."""
+    def evaluate(self, data: tuple[Array, Array] | None = None) -> Evaluation:
+        """Evaluate the network, on the training data with their weights if `data` is None.
+
+        Without NumPy's warnings: the cost shows a divergence.
+        """
+        weight = self.sample_weight if data is None else None
+        images, y = data or (self.images, self.y)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.network.evaluate(*data, self.history.backend)
+            return self.network.evaluate(images, y, self.history.backend, weight)
 
     def record(self, done: Done, judged: Evaluation | None) -> None:
         """Add an epoch to the history, and keep its parameters as good ones."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fastmlp.verify.checks import Case, Check
 from fastmlp.verify.layers import trace
-from fastmlp.verify.networks import NETWORK, TRAINED, gradients, infer, step, steps
+from fastmlp.verify.networks import NETWORK, TRAINED, WEIGHTED, gradients, infer, step, steps
 from fastmlp.verify.tables import Draw
 
 __all__ = ["CASES", "DRAWN_FROM", "Case", "Check", "Draw"]
@@ -17,7 +17,7 @@ CASES: dict[str, Callable[[Draw], Case]] = {
 # the cases of a kind must use every row of these tables
 DRAWN_FROM = {
     "trace": (*NETWORK, "precision", "batch", "answers", "threads"),
-    "gradients": (*NETWORK, "precision", "batch", "answers"),
+    "gradients": (*WEIGHTED, "precision"),
     "step": TRAINED,
     "steps": (*TRAINED, "last batch", "calls", "dropout"),
     "infer": (*NETWORK, "precision", "batch", "threads"),

@@ -59,17 +59,19 @@ class Drawn:
             ACTIVATIONS[f].f(z, z)
         return x, close
 
-    def terms(self, x: Array, y: Array) -> list[float]:
+    def terms(self, x: Array, y: Array, sample_weight: Array | None = None) -> list[float]:
         """Return the largest sum of the magnitudes of the terms, for each gradient and the cost."""
+        weight = np.ones(len(x)) if sample_weight is None else sample_weight
+        share = weight[:, None] / (weight.sum() or 1.0)
         a, z, weights = [x], [x], list(zip(self.weights, self.biases, strict=True))
         for (w, b), f in zip(weights, self.activations, strict=True):
             a.append(np.empty((len(x), len(b))))
             z.append(np.empty_like(a[-1]))
             exact.forward(a[-2], w, b, f, z[-1], a[-1])
         out, dz = a[-1], np.empty_like(a[-1])
-        exact.output(z[-1], out, y, self.activations[-1], self.cost, dz)
+        exact.output(z[-1], out, y, self.activations[-1], self.cost, dz, weight)
         targets = np.eye(out.shape[1])[y] if y.ndim == 1 else y
-        dz = np.abs(dz) + (np.abs(out) + np.abs(targets)) / len(x)
+        dz = np.abs(dz) + (np.abs(out) + np.abs(targets)) * share
         sizes_w, sizes_b = [0.0] * len(weights), [0.0] * len(weights)
         for layer in range(len(weights) - 1, -1, -1):
             sizes_w[layer] = float((np.abs(a[layer]).T @ dz).max())
@@ -83,7 +85,7 @@ class Drawn:
         summed = np.abs(targets * z[-1]).sum(axis=1)
         if integral is not None:
             summed += np.abs(integral(z[-1], out)).sum(axis=1)
-        return [*sizes_w, *sizes_b, float(summed.mean())]
+        return [*sizes_w, *sizes_b, float(summed @ share[:, 0])]
 
     def inputs(self) -> Array:
         """Return the inputs of the first layer in float64."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp import kernels, reference
-from fastmlp.functions import Array, count_correct
+from fastmlp.functions import Array, count_correct, smoothed
 from fastmlp.network import Network
 from fastmlp.training.gradient import gradients as gradients_of
 from fastmlp.verify.checks import ALLOWED, Case, Check, carried
@@ -18,7 +18,8 @@ from fastmlp.verify.tables import Draw
 from fastmlp.verify.trained import Steps
 
 NETWORK = ("output", "hidden", "layers", "width", "inputs", "images")
-TRAINED = (*NETWORK, "batch", "answers", "step", "rate factors", "threads")
+WEIGHTED = (*NETWORK, "batch", "answers", "sample weights")
+TRAINED = (*WEIGHTED, "step", "limits", "rate factors", "smoothing", "threads")
 # The error of steps in float64 may be EXACT times the largest parameter. The learning rate is so
 # low that a relative change CHANGE of the parameters does not grow beyond LASTING
 EXACT, CHANGE, LASTING, LARGEST_SOUND = 1e-9, 1e-13, 1e-10, 1e6
@@ -30,6 +31,7 @@ def gradients(draw: Draw) -> Case:
     dtype = draw.row("precision")
     drawn = drawn_network(draw, dtype, draw.row("batch"))
     y = draw.answers(len(drawn.images), drawn.sizes[-1], drawn.cost)
+    weight = draw.sample_weight(len(y))
     # images in the precision of the network, which the reference in float64 reads too
     images = drawn.images
     narrow = images if images.dtype == np.uint8 else images.astype(dtype)
@@ -43,14 +45,15 @@ def gradients(draw: Draw) -> Case:
             drawn.sizes, drawn.activations[:-1], drawn.activations[-1], drawn.cost, 0, kind
         )
         network.weights, network.biases = drawn.parameters(kind, off)
-        cost, dw, db = gradients_of(network, x, y, backend)
+        cost, dw, db = gradients_of(network, x, y, backend, weight)
         results.append([*dw, *db, np.array([cost], kind)])
-    terms = drawn.terms(drawn.inputs(), y)
+    terms = drawn.terms(drawn.inputs(), y, weight)
     checks = [
         carried(f"gradient {number}", *four)
         for number, four in enumerate(zip(*results, terms, strict=True))
     ]
-    return Case(f"{drawn} answers of shape {y.shape}", tuple(checks))
+    what = f"{drawn} answers of shape {y.shape} weights={weight is not None}"
+    return Case(what, tuple(checks))
 
 
 def step(draw: Draw) -> Case:
@@ -61,8 +64,9 @@ def step(draw: Draw) -> Case:
     y = draw.answers(count, drawn.sizes[-1], drawn.cost)
     # the rate is so high that the change in one step is as large as the weights
     rates, order = np.full(1, draw.rng.choice([0.1, 2.0])), draw.rng.permutation(count)[:batch]
-    how = draw.row("step"), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5)
-    plan = Steps(*how, draw.factors(len(drawn.weights)))
+    how = draw.step(), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5)
+    weighted = draw.sample_weight(count), draw.row("smoothing", 0.5)
+    plan = Steps(*how, draw.factors(len(drawn.weights)), *weighted)
     got, right = plan.of(kernels, drawn, y, np.float32)
     exact, _ = plan.of(reference, drawn, y, np.float64)
     twin, _ = plan.of(reference, drawn, y, np.float32, EPS)
@@ -72,7 +76,7 @@ def step(draw: Draw) -> Case:
         for number, (mine, theirs, size) in enumerate(zip(got[:-1], exact[:-1], sizes, strict=True))
     ]
     checks.append(carried("costs", got[-1], exact[-1], twin[-1]))
-    checks.append(_check_right(drawn, order, y, right))
+    checks.append(_check_right(plan, drawn, y, right))
     return Case(f"{drawn} answers of shape {y.shape}; {plan}", tuple(checks))
 
 
@@ -83,13 +87,15 @@ def _sizes(plan: Steps, drawn: Drawn, y: Array) -> list[Array]:
     Its gradients may have an error, so it is taken with the largest error in both directions.
     """
     traces = [
-        reference.Engine(*parameters, drawn.activations, drawn.cost, plan.batch).trace(
-            drawn.images, y, plan.order, drawn.scale
-        )
+        reference.Engine(
+            *parameters, drawn.activations, drawn.cost, plan.batch, smoothing=plan.smoothing
+        ).trace(drawn.images, y, plan.order, drawn.scale, plan.weight)
         for parameters in (drawn.parameters(), drawn.parameters(np.float32, EPS))
     ]
     exact, twin = ([*trace.dw, *trace.db] for trace in traces)
-    terms = drawn.terms(drawn.inputs()[plan.order], y[plan.order])[:-1]
+    weight = None if plan.weight is None else plan.weight[plan.order]
+    targets = smoothed(y[plan.order], plan.smoothing, drawn.sizes[-1], np.float64)
+    terms = drawn.terms(drawn.inputs()[plan.order], targets, weight)[:-1]
     errors = [
         ALLOWED * EPS * carried("", g.astype(np.float32), g, other, most).size
         for g, other, most in zip(exact, twin, terms, strict=True)
@@ -106,11 +112,14 @@ def _sizes(plan: Steps, drawn: Drawn, y: Array) -> list[Array]:
     ]
 
 
-def _check_right(drawn: Drawn, order: Array, y: Array, right: int) -> Check:
+def _check_right(plan: Steps, drawn: Drawn, y: Array, right: float) -> Check:
     """Return the check of the number of right classes; samples near a tie may count or not."""
+    order = plan.order
     a, _ = drawn.sums(drawn.inputs()[order], len(drawn.weights))
-    clear = is_clear(a)
-    sure, unsure = count_correct(a[clear], y[order][clear]), int((~clear).sum())
+    clear, weight = is_clear(a), np.ones(len(order))
+    if plan.weight is not None:
+        weight = plan.weight[order]
+    sure, unsure = count_correct(a[clear], y[order][clear], weight[clear]), weight[~clear].sum()
     got, exact = np.array([float(right)]), np.array([float(np.clip(right, sure, sure + unsure))])
     return Check("right answers", got, exact, np.ones(1))
 
@@ -124,13 +133,14 @@ def steps(draw: Draw) -> Case:
     y, order = draw.answers(count, drawn.sizes[-1], drawn.cost), rng.integers(0, count, samples)
     cut = int(rng.integers(1, taken)) if draw.row("calls") == 2 else 0
     calls = (slice(0, cut), slice(cut, taken))[0 if cut else 1 :]
-    settings, threads = draw.row("step"), draw.row("threads", 0.5)
+    settings, threads = draw.step(), draw.row("threads", 0.5)
     factors = draw.factors(len(drawn.weights))
-    dropout = draw.dropout(len(drawn.weights) - 1)
+    weighted = draw.sample_weight(count), draw.row("smoothing", 0.5)
+    how = threads, factors, *weighted, draw.dropout(len(drawn.weights) - 1)
     rate = float(rng.choice([0.1, 2.0]))
     while True:
         rates = rate * rng.uniform(0.5, 1, taken)
-        plan = Steps(settings, batch, order, rates, calls, threads, factors, dropout)
+        plan = Steps(settings, batch, order, rates, calls, *how)
         exact, _ = plan.of(reference, drawn, y, np.float64)
         twin, _ = plan.of(reference, drawn, y, np.float64, CHANGE)
         pairs = zip(exact, twin, strict=True)

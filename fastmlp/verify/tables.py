@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import HIDDEN, OPTIMIZERS, PAIRS, Array
+from fastmlp.functions import HIDDEN, LIMITS, OPTIMIZERS, PAIRS, Array
 from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import (
@@ -61,6 +61,9 @@ TABLES: dict[str, dict[str, Any]] = {
     "calls": {"one": 1, "two": 2},
     "rate factors": {"1": False, "others": True},
     "dropout": {"none": False, "some": True},
+    "limits": {"none": {}, "all": {name: row.tried for name, row in LIMITS.items()}},
+    "sample weights": {"1": False, "others": True},
+    "smoothing": {"0": 0.0, "0.1": 0.1},
     "threads": {"1": 1, "2": 2, "3": 3},
 }
 
@@ -101,6 +104,19 @@ class Draw:
         """Return the dropout of so many hidden layers, or None."""
         rates = tuple(self.rng.choice([0.0, 0.2, 0.5], layers).tolist())
         return Dropout(rates, int(self.rng.integers(2**63))) if self.row("dropout") else None
+
+    def sample_weight(self, count: int) -> Array | None:
+        """Return weights of samples `(count,)`, some 0, or None for 1."""
+        if not self.row("sample weights"):
+            return None
+        weights = self.rng.choice([0.0, 0.5, 1.0, 3.0], count)
+        weights[self.rng.integers(count)] = 2
+        return weights
+
+    def step(self) -> tuple[str, dict[str, float]]:
+        """Return an optimiser and its settings."""
+        name, settings = self.row("step")
+        return name, {**settings, **self.row("limits", 0.5)}
 
     def inputs(self) -> int:
         """Return the number of inputs of a network."""

@@ -27,10 +27,8 @@ class Inexact(reference.Engine):
 
     off = 0.0
 
-    def _gradients(
-        self, images: Array, y: Array, order: Array, scale: float, first: int = 0
-    ) -> tuple[float, int]:
-        found = super()._gradients(images, y, order, scale, first)
+    def _gradients(self, images: Array, y: Array, order: Array, *rest: Any) -> tuple[float, float]:
+        found = super()._gradients(images, y, order, *rest)
         exact = set(self.activations) <= EXACT_ZEROS
         for g in (*self._dw, *self._db):
             g -= np.where(g == 0, not exact, np.sign(g)) * (self.off * np.abs(g).max())
@@ -49,6 +47,8 @@ class Steps:
     calls: tuple[slice, ...]
     threads: int
     factors: Array | None
+    weight: Array | None
+    smoothing: float
     dropout: Dropout | None = None
 
     def of(self, module: ModuleType, drawn: Drawn, y: Array, dtype: Any, off: float = 0.0) -> Any:
@@ -68,13 +68,15 @@ class Steps:
             threads,
             self.factors,
             self.dropout,
+            self.smoothing,
         )
         if off:
             engine.off = off
-        costs, correct = [], 0
+        costs, correct = [], 0.0
         for part in self.calls:
             order = self.order[part.start * self.batch : part.stop * self.batch]
-            some, right = engine.train(drawn.images, y, order, self.rates[part], drawn.scale)
+            what = drawn.images, y, order, self.rates[part], drawn.scale, 0, self.weight
+            some, right = engine.train(*what)
             costs.append(some)
             correct += right
         engine.read(*parameters)
@@ -103,5 +105,6 @@ class Steps:
         return (
             f"{len(self.order)} samples, batch={self.batch} steps={calls} rate={self.rates[0]:g} "
             f"step={self.step} factors={self.factors is not None} dropout={self.dropout} "
-            f"threads={self.threads}"
+            f"threads={self.threads} weights={self.weight is not None} "
+            f"smoothing={self.smoothing}"
         )

@@ -159,6 +159,17 @@ def test_the_optimizer_and_its_settings_reach_the_training(data: Path) -> None:
     assert "lion: learning_rate 0.0001, beta_1 0.9, beta_2 0.99, weight_decay 0" in text
 
 
+def test_weights_of_classes_smoothing_and_limits_reach_the_training(data: Path) -> None:
+    small = ("train", *SMALL, "--dataset", data)
+    plain = document(*small)["history"]["train_cost"]
+    options = {"class_weight": "balanced", "label_smoothing": 0.2, "clip_value": 0.01, "l1": 0.02}
+    for name, value in options.items():
+        found = document(*small, f"--{name.replace('_', '-')}", value)
+        assert found["settings"][name] == value
+        assert found["history"]["train_cost"] != plain
+    assert "balanced" in error(*small, "--class-weight", "even", status=2)
+
+
 def test_no_hidden_layer_and_a_target(data: Path) -> None:
     few = ("--hidden-layers", "", "--target-accuracy", "0.3", "--backend", "numpy")
     result = run("train", *few, "--dataset", data)

@@ -92,6 +92,19 @@ def steps_of_lion(settings):
     return p
 
 
+def steps_of_limited_sgd(decay, l1, most):
+    """Return w and b after gradient descent with L1 and limits of gradients, number by number."""
+    p, decays, l1s = [*W[:, 0], *B], [decay] * 2 + [0.0], [l1] * 2 + [0.0]
+    for rate in RATES:
+        errors = [x @ p[:2] + p[2] - y for x, (y,) in zip(X, Y, strict=True)]
+        inputs = [*X.T, np.ones(len(X))]
+        for k, x in enumerate(inputs):
+            g = sum(2 * e * i for e, i in zip(errors, x, strict=True)) / 5
+            g = min(max(g, -most), most)
+            p[k] -= rate * (g + l1s[k] * np.sign(p[k]) + decays[k] * p[k])
+    return p
+
+
 def near(found, wanted):
     """Demand what float64 can give: a step hands on the rounding errors of those before."""
     np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=0)
@@ -109,6 +122,34 @@ def test_fifty_steps_are_those_that_were_recorded(trial, module):
     w, b = np.empty_like(W), np.empty_like(B)
     engine.read([w], [b])
     near([*w[:, 0], *b], RECORDED[trial])
+
+
+@pytest.mark.parametrize("module", TWINS)
+@pytest.mark.parametrize(("l1", "most"), [(0.2, 0.5), (0.0, 0.5), (0.2, 1e9), (0.0, 1e9)])
+def test_l1_and_limits_of_gradients_are_those_of_the_formula(l1, most, module):
+    settings = {"weight_decay": 0.1, "l1": l1, "clip_value": most}
+    engine = module.Engine([W], [B], ("identity",), "squared_error", len(X), "sgd", settings)
+    engine.train(X, Y, np.tile(np.arange(len(X)), STEPS), RATES)
+    w, b = np.empty_like(W), np.empty_like(B)
+    engine.read([w], [b])
+    near([*w[:, 0], *b], steps_of_limited_sgd(0.1, l1, most))
+
+
+@pytest.mark.parametrize("module", TWINS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_limits_come_before_every_formula(name, module):
+    """A limit that all gradients exceed leaves their signs alone: of a cost twice as steep, too."""
+    found = []
+    for steepness in (1, 2):
+        settings = {"l1": 0.01, "clip_value": 1e-3}
+        engine = module.Engine([W], [B], ("identity",), "squared_error", 5, name, settings)
+        x, y = np.ones((5, 2)), np.full((5, 1), 100.0 * steepness)
+        engine.train(x, y, np.tile(np.arange(5), 3), np.full(3, 1e-3))
+        w, b = np.empty_like(W), np.empty_like(B)
+        engine.read([w], [b])
+        found.append([*w[:, 0], *b])
+    near(*found)
+    assert not np.allclose(found[0], [*W[:, 0], *B], rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("trial", TRIALS)

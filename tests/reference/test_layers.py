@@ -9,7 +9,7 @@ from fastmlp.functions import ACTIVATIONS, HIDDEN, PAIRS
 STEP = 1e-6
 
 
-def numeric_gradient(network, images, y):
+def numeric_gradient(network, images, y, weight=None):
     """dC/dp = (C(p + h) - C(p - h)) / 2h for every parameter."""
     slopes = []
     for parameter in (*network.weights, *network.biases):
@@ -19,7 +19,9 @@ def numeric_gradient(network, images, y):
             costs = []
             for value in (kept + STEP, kept - STEP):
                 parameter[index] = value
-                costs.append(network.evaluate(images, y, backend="numpy").cost)
+                costs.append(
+                    network.evaluate(images, y, backend="numpy", sample_weight=weight).cost
+                )
             parameter[index] = kept
             slope[index] = (costs[0] - costs[1]) / (2 * STEP)
         slopes.append(slope)
@@ -53,6 +55,19 @@ def test_gradient_equals_finite_differences(output, cost, depth, labelled):
         flat = output == "step" and cost == "squared_error"
         assert flat or np.linalg.norm(wanted) > 1e-3
         assert np.linalg.norm(got - wanted) <= 1e-6 * np.linalg.norm(wanted), hidden
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labels", "targets"])
+@pytest.mark.parametrize(("output", "cost"), PAIRS)
+def test_weighted_gradient_equals_finite_differences(output, cost, labelled):
+    rng = np.random.default_rng(0)
+    network, images, y = make_case(rng, (4, 6, 3), "tanh", output, cost, labelled)
+    weight = np.array([0.0, 0.5, 3.0, 1.0, 2.0])
+    found = fastmlp.gradients(network, images, y, "numpy", weight)
+    got = np.concatenate([slope.ravel() for slope in (*found[1], *found[2])])
+    wanted = np.concatenate([s.ravel() for s in numeric_gradient(network, images, y, weight)])
+    assert np.linalg.norm(got - wanted) <= 1e-6 * np.linalg.norm(wanted)
+    assert found[0] == pytest.approx(network.evaluate(images, y, "numpy", weight).cost)
 
 
 def test_the_proof_can_fail(monkeypatch):

@@ -153,6 +153,11 @@ def test_predict_takes_images_or_refuses_them(number, backend):
             "images",
             "labels",
             "every",
+            "sample_weight",
+            "class_weight",
+            "label_smoothing",
+            "clip_value",
+            "l1",
         ]
     ),
     st.sampled_from(range(len(ODD))),

@@ -29,13 +29,14 @@ PARAMETERS = {
             "seed",
         ),
         *("threads", "backend", "callbacks", "checkpoint", "every", "resume"),
-        *("warmup", "max_seconds"),
+        *("warmup", "max_seconds", "sample_weight", "class_weight", "label_smoothing"),
+        *("clip_value", "l1"),
     ],
     "find_learning_rate": [
         *("network", "split", "start", "batch_size", "samples", "seed", "backend", "on_probe"),
         "mode",
     ],
-    "gradients": ["network", "images", "labels", "backend"],
+    "gradients": ["network", "images", "labels", "backend", "sample_weight"],
 }
 KEYS = {
     "train": {

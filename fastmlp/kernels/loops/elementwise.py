@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 from numba.core import cgutils, types
 
 from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, vector_steps, vectors
-from fastmlp.functions.coefficients import COEFFICIENTS, OWN
+from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, L1, OWN
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter, Number
 from fastmlp.kernels.llvm.intrinsics import by_name, emitted
-from fastmlp.kernels.memory.records import MOST_SLOTS
+from fastmlp.kernels.memory.records import MOST_SLOTS, numbers_at
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
 # Vectors of a block in one pass of the loop: the loads of one do not wait for the stores before
@@ -107,7 +108,7 @@ def keeps_z(activation):
 @emitted
 def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coefficients, like) -> None:
     double, numbers = emit.context.get_value_type(types.float64), []
-    for k in range(OWN, COEFFICIENTS):
+    for k in range(OWN, L1):
         start = emit.pointer(coefficients)
         position = emit.builder.gep(start, [emit.whole(k)], source_etype=double)
         value = emit.builder.load(position, typ=double)
@@ -128,12 +129,22 @@ def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coeffici
     by_name(emit, optimizer, general, step_of)
 
 
+@emitted
+def _limit(emit: Emitter, w, g, count, l1, most) -> None:
+    own = [emit.number(emit.broadcast(value)) for value in (l1, most)]
+    _over_block(emit, count, [g, w], lambda g, w: [vector_steps.limited(w, g, *own)])
+
+
 @shared
 def optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like: float):
     """Change `count` parameters w and their state by gradients g: whole vectors, at addresses.
 
-    coefficients : address of a step's row of float64; the formulas are those of the table.
+    coefficients : address of a step's row of float64; the formulas are those of the table. Where
+    gradients have limits, g is overwritten by a loop before.
     """
+    row = numbers_at(coefficients, COEFFICIENTS, np.float64(0))
+    if row[L1] != 0 or row[CLIP] < np.inf:
+        _limit(w, g, count, type(like)(row[L1]), type(like)(row[CLIP]))
     _optimizer(optimizer, w, state_0, state_1, g, count, coefficients, like)
 
 

@@ -100,6 +100,8 @@ JOB = np.dtype(
         ("order", "i8"),  # -> int64 (samples,)
         ("labels", "i8"),  # -> int64 (samples,), in that order; or 0
         ("targets", "i8"),  # -> (N, O); or 0
+        ("target_0", "f8"),  # what the target 0 becomes by smoothing, which is linear
+        ("target_1", "f8"),  # and 1; a label's target is 1 in its column, and 0 elsewhere
         ("factors", "i8"),  # -> (samples,): what each sample's delta is multiplied by
         ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right

@@ -119,20 +119,21 @@ def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, li
 
 @jit
 def gather_targets(job, block, columns, rows, lanes, position, like):
-    """Write the block of targets: a label's is 1 in its column, and 0 elsewhere."""
-    y = numbers_at(block, columns * lanes, like)
+    """Write the block of targets, smoothed: (1 - s) y + s / classes."""
+    y, off, on = numbers_at(block, columns * lanes, like), job.target_0, job.target_1
+    off, on = type(like)(off), type(like)(on)
     if job.targets == 0:
         labels = numbers_at(job.labels, job.samples, np.int64(0))
-        y[:] = 0
+        y[:] = off
         for r in range(rows):
-            y[labels[position + r] * lanes + r] = 1
+            y[labels[position + r] * lanes + r] = on
         return
     order = numbers_at(job.order, job.samples, np.int64(0))
     for r in range(rows):
         target = job.targets + order[position + r] * columns * item_bytes(like)
         own = numbers_at(target, columns, like)
         for j in range(columns):
-            y[j * lanes + r] = own[j]
+            y[j * lanes + r] = off + (on - off) * own[j]
 
 
 @jit
