@@ -17,10 +17,20 @@ from fastmlp.functions.costs import (
     Cost,
     as_targets,
     cost_named,
+    cost_row,
     errors_of,
+    task_of,
     total_cost,
 )
-from fastmlp.functions.metrics import Trace, classes_of, count_correct, error_in_eps
+from fastmlp.functions.metrics import (
+    METRICS,
+    Metric,
+    Trace,
+    classes_of,
+    count_correct,
+    error_in_eps,
+    metrics_of,
+)
 from fastmlp.functions.optimizers import OPTIMIZERS, Optimizer, Setting
 
 __all__ = [
@@ -35,10 +45,15 @@ __all__ = [
     "COSTS",
     "Cost",
     "cost_named",
+    "cost_row",
     "PAIRS",
     "as_targets",
     "errors_of",
+    "task_of",
     "total_cost",
+    "METRICS",
+    "Metric",
+    "metrics_of",
     "OPTIMIZERS",
     "Optimizer",
     "Setting",

@@ -52,12 +52,13 @@ def test_both_backends_keep_the_contract():
 
 
 def test_there_is_a_vector_formula_for_each_row_of_the_tables():
-    from fastmlp.functions import OPTIMIZERS, vector_steps, vectors
+    from fastmlp.functions import OPTIMIZERS, vector_costs, vector_steps, vectors
     from fastmlp.kernels.memory.records import MOST_SLOTS
 
     assert list(vectors.ACTIVATIONS) == list(ACTIVATIONS)
     general = {name for name, row in OPTIMIZERS.items() if not row.fused}
     assert vector_steps.OPTIMIZERS.keys() == general
+    assert vector_costs.COSTS.keys() == {name for name, row in COSTS.items() if row.f is not None}
     for table in (ACTIVATIONS, COSTS, OPTIMIZERS):
         codes = [row.code for row in table.values()]
         assert len(set(codes)) == len(codes)
