@@ -108,7 +108,7 @@ def _determination(a: Array, y: Array, weights: Weights) -> float:
 
 
 def _right_labels(a: Array, y: Array) -> Array:
-    return np.asarray((a >= 0.5) == (y >= 0.5))
+    return np.equal(a >= 0.5, y >= 0.5)
 
 
 def _f1(a: Array, y: Array, weights: Weights, micro: bool) -> float:
@@ -164,9 +164,9 @@ METRICS = {
         Metric(
             "exact_match",
             "labels",
-            "exact",
+            "exact match",
             "share of samples whose labels are all right",
-            lambda a, y, w: float(_mean(_right_labels(a, y).all(axis=1), w)),
+            lambda a, y, w: float(_mean(np.all(_right_labels(a, y), axis=1), w)),
         ),
         Metric(
             "label_accuracy",

@@ -1,4 +1,4 @@
-"""The vector formulas of the costs of errors, for compiled code: see `fastmlp.functions.vectors`."""
+"""The vector formulas of the costs of errors, for compiled code: see `vectors`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import as_images
 from fastmlp.backends import backend_named
-from fastmlp.functions import Array, as_targets, quiet
+from fastmlp.functions import Array, quiet
 from fastmlp.network import Network
 
 
@@ -23,7 +23,7 @@ def gradients(
     """
     engines = backend_named(backend)
     rows = as_images(images, network.sizes[0], network.dtype)
-    y = as_targets(labels, len(rows), network.sizes[-1], network.dtype, network.cost, "labels")
+    y = network.as_targets(labels, len(rows), "labels")
     weights, biases = network.check_parameters()
     engine = engines.Engine(weights, biases, network.activations, network.cost, len(rows))
     trace = engine.trace(rows, y, np.arange(len(rows)), network.scale_of(rows))

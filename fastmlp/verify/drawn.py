@@ -88,7 +88,7 @@ class Drawn:
         return [*sizes_w, *sizes_b, float(summed.mean())]
 
     def answers(self, draw: Draw) -> Array:
-        """Draw labels or targets for the images; no output lies where the slope of the cost jumps."""
+        """Draw labels or targets, none so near to an output that the cost's slope may jump."""
         y = draw.answers(len(self.images), self.sizes[-1], self.cost)
         if cost_row(self.cost).name not in JUMPING:
             return y
