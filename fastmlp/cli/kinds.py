@@ -19,12 +19,15 @@ class Row(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         self.module, self.table = module, table
 
     def choice(self) -> click.Choice[str]:
+        """Return the names of the table."""
         return click.Choice(list(getattr(import_module(self.module), self.table)))
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the value of a text; click prints an error otherwise."""
         return self.choice().convert(value, param, ctx)
 
     def get_metavar(self, param: Any, ctx: Any = None) -> str:
+        """Return the names for the help."""
         return f"[{'|'.join(self.choice().choices)}]"
 
 
@@ -32,10 +35,12 @@ class Cost(Row):
     """A cost of the table, with a setting behind a colon if it has one."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the value of a text; click prints an error otherwise."""
         name, colon, setting = value.partition(":")
         return f"{super().convert(name, param, ctx)}{colon}{setting}"
 
     def get_metavar(self, param: Any, ctx: Any = None) -> str:
+        """Return the names for the help."""
         rows = getattr(import_module(self.module), self.table).values()
         names = (
             f"{row.name}[:{row.setting_name}]" * bool(row.setting_name) or row.name for row in rows
@@ -49,6 +54,7 @@ class Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     name = "sizes"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Return the value of a text; click prints an error otherwise."""
         if isinstance(value, tuple):
             return value
         parts = re.split("[,-]", value) if value.strip() else []
@@ -63,6 +69,7 @@ class Pair(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     name = "NAME=VALUE"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
+        """Return the value of a text; click prints an error otherwise."""
         if isinstance(value, tuple):
             return value
         name, _, number = value.partition("=")

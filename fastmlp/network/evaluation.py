@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_images, quiet
-from fastmlp.backends import backend_named
+from fastmlp.arrays import Array, quiet
 from fastmlp.functions import ACTIVATIONS, metrics_of, total_cost
-
-if TYPE_CHECKING:
-    from fastmlp.network.network import Network
 
 EVALUATE_ROWS = 10_000
 
@@ -47,19 +42,25 @@ class Evaluation(_Evaluation):
 
 @quiet
 def evaluate(
-    network: Network, images: ArrayLike, labels: ArrayLike, backend: str = "compiled"
+    infer: Callable[[Array, Array], object],
+    rows: Array,
+    y: Array,
+    a: Array,
+    output: str,
+    cost: str,
+    task: str,
 ) -> Evaluation:
-    """Return cost and metrics on images `(N, I)`, labels `(N,)` or targets: see `Network`."""
-    rows = as_images(images, network.sizes[0], network.dtype)
-    y = network.as_targets(labels, len(rows), "labels")
-    weights, biases = network.check_parameters()
-    chosen, weighted_sums, cost = backend_named(backend), (*network.hidden, "identity"), 0.0
-    outputs = np.empty((len(rows), network.sizes[-1]), network.dtype)
+    """Return mean cost and metrics of a network with that output, cost and task.
+
+    infer : function of (images, z) that writes the weighted sums z of the last layer
+    rows : images `(N, I)`; y : labels `(N,)` or targets `(N, O)`; a `(N, O)` is overwritten
+    """
+    total = 0.0
     for start in range(0, len(rows), EVALUATE_ROWS):
-        part, a = (array[start : start + EVALUATE_ROWS] for array in (rows, outputs))
-        z: Array = np.empty_like(a)
-        chosen.infer(weights, biases, weighted_sums, part, z, network.scale_of(rows))
-        ACTIVATIONS[network.output].f(z, a)
-        cost += total_cost(z, a, y[start : start + EVALUATE_ROWS], network.output, network.cost)
-    metrics = {row.name: row.f(outputs, y, None) for row in metrics_of(network.task_for(y))}
-    return Evaluation(cost / len(rows), metrics.get("accuracy"), metrics)
+        images, targets, outputs = (part[start : start + EVALUATE_ROWS] for part in (rows, y, a))
+        z: Array = np.empty_like(outputs)
+        infer(images, z)
+        ACTIVATIONS[output].f(z, outputs)
+        total += total_cost(z, outputs, targets, output, cost)
+    metrics = {row.name: row.f(a, y, None) for row in metrics_of(task)}
+    return Evaluation(total / len(rows), metrics.get("accuracy"), metrics)

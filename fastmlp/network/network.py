@@ -165,7 +165,16 @@ class Network:
         The metrics are those of the task, or for labels `(N,)` of several outputs those of
         classification. In a regression with one output, targets may be `(N,)`.
         """
-        return evaluate(self, images, labels, backend)
+        rows = as_images(images, self.sizes[0], self.dtype)
+        y = self.as_targets(labels, len(rows), "labels")
+        parameters, scale = self.check_parameters(), self.scale_of(rows)
+        chosen, sums = backend_named(backend), (*self.hidden, "identity")
+        a = np.empty((len(rows), self.sizes[-1]), self.dtype)
+
+        def infer(part: Array, z: Array) -> None:
+            chosen.infer(*parameters, sums, part, z, scale)
+
+        return evaluate(infer, rows, y, a, self.output, self.cost, self.task_for(y))
 
     def accuracy(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> float:
         """Return the share of images `(N, I)` whose class is right, 0 to 1; labels `(N,)`.

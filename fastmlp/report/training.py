@@ -73,7 +73,9 @@ def training_table(name: str, history: History, test: Evaluation | None) -> Tabl
 
 
 def _headings(validated: bool, metric: str) -> list[str]:
-    judged = ["val cost", f"val {metric.split()[0]}"] if validated else []
+    judged = (
+        ["val cost", f"val {metric.replace('accuracy', 'acc').split()[0]}"] if validated else []
+    )
     return ["epoch", "cost", metric, *judged, "rate", "samples/s"]
 
 

@@ -37,7 +37,7 @@ def test_train_as_json_is_one_document_that_agrees_with_the_saved_model(
     found = document("train", *SMALL, "--dataset", data, "--model", "m.safetensors", "--seed", "5")
     assert set(found) == {
         *("dataset", "source", "network", "settings", "history", "test_accuracy", "test_cost"),
-        *("train_seconds", "compile_seconds", "model"),
+        *("train_seconds", "compile_seconds", "model", "test_metrics"),
     }
     assert (found["dataset"], found["model"]) == ("some", "m.safetensors")
     assert found["network"]["sizes"] == [784, 24, 10]
