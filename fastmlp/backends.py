@@ -28,7 +28,7 @@ class Engine(Protocol):
     """Trains one network: contains its parameters, in its backend's layout, and all buffers.
 
     weights : L arrays `(I, O)`, biases : L arrays `(O,)`, all float32 or all float64; copied
-    activations : L names; cost : its name; batch_size : the largest minibatch
+    activations : L names; cost : its name, or "huber:1.35"; batch_size : the largest minibatch
     optimizer : its name; settings : those that differ from its defaults
     threads : the largest number of threads to use; None lets the backend choose
     factors : on the learning rate, float64 `(L, 2)`: of weights and biases of each layer; None for

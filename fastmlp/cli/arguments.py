@@ -5,7 +5,6 @@ Slow modules are imported only when a value is read, so that `fastmlp --help` is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -16,52 +15,7 @@ import click
 
 from fastmlp.backends import BACKENDS
 from fastmlp.bench.peers import PEERS
-
-
-class _Row(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A name from one of the package's tables, which is imported only when it is needed."""
-
-    name = "name"
-
-    def __init__(self, module: str, table: str) -> None:
-        self.module, self.table = module, table
-
-    def choice(self) -> click.Choice[str]:
-        return click.Choice(list(getattr(import_module(self.module), self.table)))
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        return self.choice().convert(value, param, ctx)
-
-    def get_metavar(self, param: Any, ctx: Any = None) -> str:
-        return f"[{'|'.join(self.choice().choices)}]"
-
-
-class _Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """Numbers of neurons: "784,128,10" or "784-128-10"; an empty text means no layer."""
-
-    name = "sizes"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        parts = re.split("[,-]", value) if value.strip() else []
-        if not all(re.fullmatch(r" *[1-9][0-9]{0,8} *", part) for part in parts):
-            self.fail(f"{value!r} is not a list of layer sizes such as 784,128,10.", param, ctx)
-        return tuple(map(int, parts))
-
-
-class _Pair(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A name and a number: "beta_1=0.8"."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
-        if isinstance(value, tuple):
-            return value
-        name, _, number = value.partition("=")
-        with suppress(ValueError):
-            return name.strip(), float(number)
-        self.fail(f"{value!r} is not a name and a number such as beta_1=0.8.", param, ctx)
+from fastmlp.cli.kinds import Cost, Pair, Row, Sizes
 
 
 class _OptimizerSettings(click.Option):
@@ -117,7 +71,7 @@ _IMAGES = (
     _option("--count", 1, "The number of images to use.", _COUNT),
 )
 _SEARCH = (
-    _option("--mode", "range", "How to search.", _Row("fastmlp.training.rate", "MODES")),
+    _option("--mode", "range", "How to search.", Row("fastmlp.training.rate", "MODES")),
     _option("--start", 8.0, "The highest rate to try.", float),
     _option("--samples", None, "Images to use. [all; 2048 for halving]", _COUNT),
 )
@@ -130,34 +84,39 @@ _DATA = (
 )
 _DTYPE = _option("--dtype", "float32", "The precision.", click.Choice(["float32", "float64"]))
 _NETWORK = (
-    _option("--sizes", None, "Neurons of all layers, such as 784,128,10.", _Sizes()),
-    _option("--hidden-layers", None, "Neurons of hidden layers; '' for none. [128]", _Sizes()),
+    _option("--sizes", None, "Neurons of all layers, such as 784,128,10.", Sizes()),
+    _option("--hidden-layers", None, "Neurons of hidden layers; '' for none. [128]", Sizes()),
     _option(
-        "--activation", "relu", "Of the hidden layers.", _Row("fastmlp.functions", "ACTIVATIONS")
+        "--activation", "relu", "Of the hidden layers.", Row("fastmlp.functions", "ACTIVATIONS")
     ),
     _option(
         "--output",
         "softmax",
         "Activation of the last layer.",
-        _Row("fastmlp.functions", "ACTIVATIONS"),
+        Row("fastmlp.functions", "ACTIVATIONS"),
     ),
-    _option("--cost", "cross_entropy", "The cost to minimise.", _Row("fastmlp.functions", "COSTS")),
+    _option(
+        "--cost",
+        "cross_entropy",
+        "To minimise, as huber:1.35.",
+        Cost("fastmlp.functions", "COSTS"),
+    ),
     _DTYPE,
     _option("--batch-size", 32, "Samples per step.", _COUNT),
     _option("--seed", 0, "Of initial weights and sample order.", _FROM_0),
 )
 _TRAINING = (
     _option("--epochs", 6, "Passes over the training data.", _COUNT),
-    _option("--optimizer", "sgd", "How to step.", _Row("fastmlp.functions", "OPTIMIZERS")),
+    _option("--optimizer", "sgd", "How to step.", Row("fastmlp.functions", "OPTIMIZERS")),
     click.option(
         "--optimizer-setting",
         "optimizer_settings",
         multiple=True,
-        type=_Pair(),
+        type=Pair(),
         cls=_OptimizerSettings,
     ),
     _option("--learning-rate", None, "The highest rate; by default the optimizer's own.", float),
-    _option("--schedule", "linear", "How the rate changes.", _Row("fastmlp.training", "SCHEDULES")),
+    _option("--schedule", "linear", "How the rate changes.", Row("fastmlp.training", "SCHEDULES")),
     _option("--warmup", 0.0, "Rise first: share of the run, or epochs from 1 on.", float),
     _option("--momentum", None, "A setting; above 0, sgd is momentum.", float),
     _option("--nesterov", False, "Use Nesterov momentum."),
@@ -169,6 +128,13 @@ _TRAINING = (
     _option("--label-smoothing", 0.0, "The share of targets that all classes share.", float),
     _option("--validation", None, "Share of the data for validation.", click.FloatRange(0, 1)),
     _option("--early-stopping", None, "Epochs to wait for a lower validation cost.", _COUNT),
+    _option(
+        "--monitor",
+        "cost",
+        "Wait for the cost, or a better metric.",
+        Row("fastmlp.training.monitor", "MONITORS"),
+    ),
+    _option("--target", None, "Stop at this accuracy, R^2, or share of right samples.", float),
     _option("--target-accuracy", None, "Stop at this accuracy, 0 to 1.", click.FloatRange(0, 1)),
     _option("--max-seconds", None, "End after about this time.", float),
     _option("--log", None, "A line for each epoch, in this .csv or .jsonl file.", _FILE),
@@ -248,3 +214,5 @@ def check_together(given: Mapping[str, Any]) -> None:
             raise click.UsageError(f"--log needs a file that ends with {' or '.join(logs)}")
     if given.get("early_stopping") and given["validation"] is None:
         raise click.UsageError("--early-stopping needs --validation, such as --validation 0.1")
+    if given.get("monitor", "cost") != "cost" and given["early_stopping"] is None:
+        raise click.UsageError("--monitor needs --early-stopping, such as --early-stopping 5")

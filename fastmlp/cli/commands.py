@@ -57,7 +57,7 @@ def train(**given: Any) -> None:
         model = kept.path
     if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
-    kept_settings = {name: given[name] for name in ("log", "validation")}
+    kept_settings = {name: given[name] for name in ("log", "validation", "monitor")}
     settings = {**steps.chosen_settings(given), **kept_settings}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     if kept.error:
@@ -71,7 +71,7 @@ def train(**given: Any) -> None:
 @main.command()
 @arguments.EVALUATE
 def evaluate(**given: Any) -> None:
-    """Test a saved MODEL, with the accuracy of each class.
+    """Test a saved MODEL by the metrics of its task, with the accuracy of each class.
 
     Without --dataset, the data set is the one with the name of the model's file, or MNIST.
     """
@@ -87,11 +87,14 @@ def evaluate(**given: Any) -> None:
     images, labels = data.test.images, data.test.labels
     result = network.evaluate(images, labels, given["backend"])
     classes = max(network.sizes[-1], 2)
-    answers = network.predict(images, given["backend"])
-    matrix = report.confusion_matrix(answers, labels, classes)
     names = report.class_names(network.class_names or data.class_names, classes)
+    matrix, tables = None, []
+    if result.accuracy is not None:
+        answers = network.predict(images, given["backend"])
+        matrix = report.confusion_matrix(answers, labels, classes)
+        tables = report.confusion_tables(matrix, names, screen.console.width)
     document = report.evaluation_document(data, network, result, matrix, names, given["model"])
-    screen.show(document, *report.confusion_tables(matrix, names, screen.console.width))
+    screen.show(document, *tables)
     screen.say(report.evaluation_line(result, matrix))
 
 

@@ -38,7 +38,7 @@ CHOOSING = (
 )
 TRAINED = (
     *("epochs", "batch_size", "schedule", *CHOOSING, "dropout"),
-    *("early_stopping", "target_accuracy", "seed", "threads", "backend"),
+    *("early_stopping", "target", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),
     *("class_weight", "label_smoothing"),
 )
@@ -140,6 +140,9 @@ def train_network(
 
     split, held_out = hold_out(data.train, given["validation"], given["seed"])
     settings = trained_settings(given)
+    if given["early_stopping"]:
+        patience, monitor = given["early_stopping"], given["monitor"]
+        settings["early_stopping"] = training.EarlyStopping(patience, monitor=monitor)
     logs = [training.callbacks.LOGS[path.suffix](path) for path in [given["log"]] if path]
     last: list[Progress] = []
 

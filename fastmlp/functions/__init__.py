@@ -17,12 +17,22 @@ from fastmlp.functions.costs import (
     Cost,
     as_targets,
     cost_named,
+    cost_row,
     errors_of,
     smoothed,
     target_values,
+    task_of,
     total_cost,
 )
-from fastmlp.functions.metrics import Trace, classes_of, count_correct, error_in_eps
+from fastmlp.functions.metrics import (
+    METRICS,
+    Metric,
+    Trace,
+    classes_of,
+    count_correct,
+    error_in_eps,
+    metrics_of,
+)
 from fastmlp.functions.optimizers import LIMITS, OPTIMIZERS, Optimizer, Setting
 
 __all__ = [
@@ -37,12 +47,17 @@ __all__ = [
     "COSTS",
     "Cost",
     "cost_named",
+    "cost_row",
     "PAIRS",
     "as_targets",
     "errors_of",
     "smoothed",
     "target_values",
+    "task_of",
     "total_cost",
+    "METRICS",
+    "Metric",
+    "metrics_of",
     "LIMITS",
     "OPTIMIZERS",
     "Optimizer",

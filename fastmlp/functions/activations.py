@@ -30,6 +30,7 @@ class Activation:
     initial    : "he", "glorot" or "lecun": the variance of the initial weights before it
     least      : the lowest number of outputs: softmax of a single output is always 1
     keeps      : the argument of the derivative: "a" or "z"
+    top_only   : whether it is for the last layer alone: e^(e^z) overflows for small z
     """
 
     name: str
@@ -41,6 +42,7 @@ class Activation:
     initial: str
     least: int = 1
     keeps: str = "a"
+    top_only: bool = False
 
 
 def _sigmoid(z: Array, a: Array) -> None:
@@ -219,11 +221,23 @@ ACTIVATIONS = {
             None,
             "glorot",
         ),
+        Activation(
+            "exponential",
+            13,
+            "e^z",
+            lambda z, a: np.exp(z, out=a),
+            lambda a: a,
+            lambda z, a: a,
+            "glorot",
+            top_only=True,
+        ),
     )
 }
 
-# The activations of hidden layers: those that act on each neuron alone
-HIDDEN = tuple(name for name, row in ACTIVATIONS.items() if row.derivative is not None)
+# The activations of hidden layers: those that act on each neuron alone, and are not for the last
+HIDDEN = tuple(
+    name for name, row in ACTIVATIONS.items() if row.derivative is not None and not row.top_only
+)
 
 
 def activation_named(name: str, argument: str) -> Activation:

@@ -2,7 +2,8 @@
 
 They are plain arithmetic on a `fastmlp.kernels.llvm.emitter.Number`, which stands for one number or
 for a vector of them. The NumPy formulas of the same rows are independent of these; a test demands
-that the tables have the same names. Those of the optimisers are in `vector_steps`.
+that the tables have the same names. Those of the optimisers are in `vector_steps`, and
+of the costs in `vector_costs`.
 """
 
 from __future__ import annotations
@@ -222,4 +223,5 @@ ACTIVATIONS = {
     "silu": ActivationFormula(lambda z: z * sigmoid(z), _silu_slope),
     "mish": ActivationFormula(_mish, _mish_slope),
     "softplus": ActivationFormula(softplus, lambda c, a: c * -expm1(-a)),
+    "exponential": ActivationFormula(exp, lambda c, a: c * a, lambda z, a: a),
 }

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.arrays import Array, check_indices, density, quiet
 from fastmlp.errors import refuse
-from fastmlp.functions import ACTIVATIONS, COSTS, Trace, target_values
+from fastmlp.functions import ACTIVATIONS, Trace, cost_row, target_values
 from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.functions.dropout import Dropout
 from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
@@ -92,7 +92,8 @@ class Engine:
         if batch_size >= BY_PAIR_FROM and records.BY_COLUMNS in kinds:
             self._mark_outputs()
         self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
-        self.job["cost"], self.job["optimizer"] = COSTS[cost].code, self._optimizer.code
+        self.job["cost"], self.job["cost_setting"] = cost_row(cost).code, cost_row(cost).setting
+        self.job["optimizer"] = self._optimizer.code
         self.job["batch_size"], self.job["x_row"] = batch_size, row
         self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
         self._lists = self._takes_lists(len(weights[0]))

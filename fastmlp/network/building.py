@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.errors import refuse
-from fastmlp.functions import activation_named
+from fastmlp.functions import HIDDEN, activation_named
 
 
 def check_layer_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
@@ -38,10 +38,9 @@ def check_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
             "Pass hidden='relu' for all of them.",
         )
     for name in names:
-        if activation_named(name, "hidden").derivative is None:
-            raise refuse(
-                "hidden", "must act on each neuron alone", repr(name), "Use softmax for output=."
-            )
+        if activation_named(name, "hidden").name not in HIDDEN:
+            rule = "must be an activation of hidden layers"
+            raise refuse("hidden", rule, repr(name), f"Use {name} for output=.")
     return names
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_images, as_sample_weight, check_finite, check_scale, quiet
+from fastmlp.arrays import Array, as_images, as_sample_weight, check_finite, check_scale
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.functions import (
@@ -19,8 +19,7 @@ from fastmlp.functions import (
     as_targets,
     check_outputs,
     cost_named,
-    count_correct,
-    total_cost,
+    task_of,
 )
 from fastmlp.network import file
 from fastmlp.network.building import (
@@ -29,19 +28,12 @@ from fastmlp.network.building import (
     check_layer_sizes,
     initial_weights,
 )
+from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.file import Specification
 
 PIXEL_SCALE = 1 / 255
-EVALUATE_ROWS = 10_000
 # For this many images or fewer, a check of all parameters would take longer than the prediction
 UNCHECKED_IMAGES = 64
-
-
-class Evaluation(NamedTuple):
-    """The result of a network on some data: the mean cost, and the accuracy from 0 to 1."""
-
-    cost: float
-    accuracy: float
 
 
 class Network:
@@ -50,7 +42,7 @@ class Network:
     sizes  : neurons of each layer, inputs first: (784, 128, 10)
     hidden : activation of the hidden layers, one name for all or one for each
     output : activation of the last layer
-    cost   : "squared_error", "cross_entropy" (softmax and sigmoid outputs) or "perceptron"
+    cost   : a name of the table of costs, with its setting if it has one: "quantile:0.9"
     seed   : an int or a numpy Generator, for the initial weights
     dtype  : "float32" or "float64"
 
@@ -76,7 +68,7 @@ class Network:
         self.hidden = check_hidden(hidden, len(self.sizes) - 2)
         self.output = activation_named(output, "output").name
         check_outputs(output, self.sizes[-1])
-        self.cost = cost_named(cost, output).name
+        self.cost = cost_named(cost, output).text
         self.dtype = check_dtype(dtype)
         self.pixel_scale = PIXEL_SCALE
         self.class_names: tuple[str, ...] | None = None
@@ -94,6 +86,20 @@ class Network:
     def activations(self) -> tuple[str, ...]:
         """The activation of each layer, the last one's included."""
         return (*self.hidden, self.output)
+
+    @property
+    def task(self) -> str:
+        """What the targets are: "classification", "labels" (several at once) or "regression"."""
+        return task_of(self.output, self.cost, self.sizes[-1])
+
+    def task_for(self, y: Array) -> str:
+        """Return the task with these targets: labels `(N,)` are classes, whatever the network."""
+        return self.task if y.ndim == 2 else "classification"
+
+    def as_targets(self, labels: ArrayLike, count: int, argument: str) -> Array:
+        """Return labels as int64 `(N,)`, or targets `(N, O)`, as engines need them."""
+        what = self.sizes[-1], self.dtype, self.cost, argument, self.task
+        return as_targets(labels, count, *what)
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -151,7 +157,6 @@ class Network:
             self._refuse_nan()
         return classes[0, ...] if self._is_one(images) else classes
 
-    @quiet
     def evaluate(
         self,
         images: ArrayLike,
@@ -159,32 +164,34 @@ class Network:
         backend: str = "compiled",
         sample_weight: ArrayLike | None = None,
     ) -> Evaluation:
-        """Return mean cost and accuracy on images `(N, I)`, labels `(N,)` or targets `(N, O)`.
+        """Return mean cost and metrics on images `(N, I)`, labels `(N,)` or targets `(N, O)`.
 
-        sample_weight : w `(N,)`, with which both are weighted means, sum(w c) / sum(w)
+        The metrics are those of the task, or for labels `(N,)` of several outputs those of
+        classification. In a regression with one output, targets may be `(N,)`.
+        sample_weight : w `(N,)`, with which all are weighted, the cost as sum(w c) / sum(w)
         """
         rows = as_images(images, self.sizes[0], self.dtype)
-        y = as_targets(labels, len(rows), self.sizes[-1], self.dtype, self.cost, "labels")
-        sample_weight = as_sample_weight(sample_weight, len(rows))
-        weights, biases = self.check_parameters()
-        chosen, cost, correct, total = backend_named(backend), 0.0, 0.0, 0.0
-        weighted_sums = (*self.hidden, "identity")
-        for start in range(0, len(rows), EVALUATE_ROWS):
-            span = slice(start, start + EVALUATE_ROWS)
-            part, own = rows[span], None
-            if sample_weight is not None:
-                own = sample_weight[span]
-            total += len(part) if own is None else float(own.sum())
-            z, a = (np.empty((len(part), self.sizes[-1]), self.dtype) for _ in range(2))
-            chosen.infer(weights, biases, weighted_sums, part, z, self.scale_of(rows))
-            ACTIVATIONS[self.output].f(z, a)
-            cost += total_cost(z, a, y[span], self.output, self.cost, own)
-            correct += count_correct(a, y[span], own)
-        return Evaluation(cost / total, correct / total)
+        y = self.as_targets(labels, len(rows), "labels")
+        weight = as_sample_weight(sample_weight, len(rows))
+        parameters, scale = self.check_parameters(), self.scale_of(rows)
+        chosen, sums = backend_named(backend), (*self.hidden, "identity")
+        a = np.empty((len(rows), self.sizes[-1]), self.dtype)
+
+        def infer(part: Array, z: Array) -> None:
+            chosen.infer(*parameters, sums, part, z, scale)
+
+        return evaluate(infer, rows, y, a, self.output, self.cost, self.task_for(y), weight)
 
     def accuracy(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> float:
-        """Return the share of images `(N, I)` whose class is right, 0 to 1; labels `(N,)`."""
-        return self.evaluate(images, labels, backend).accuracy
+        """Return the share of images `(N, I)` whose class is right, 0 to 1; labels `(N,)`.
+
+        Raises ArgumentError if the targets are no classes.
+        """
+        found = self.evaluate(images, labels, backend).accuracy
+        if found is None:
+            rule, remedy = "must be classes to have an accuracy", "Use evaluate(...).metrics."
+            raise refuse("labels", rule, f"targets of the task {self.task!r}", remedy)
+        return found
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file, completely or not at all.

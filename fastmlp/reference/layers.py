@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.functions import ACTIVATIONS, Array, errors_of
+from fastmlp.functions import ACTIVATIONS, Array, cost_row, errors_of
 
 
 def forward(x: Array, w: Array, b: Array, activation: str, z: Array, a: Array) -> None:
@@ -32,7 +32,7 @@ def output(
     z and a `(B, O)`; y labels `(B,)` or targets `(B, O)`; dz `(B, O)` is overwritten.
     sample_weight : w `(B,)`; if all are 0, dz is 0
     """
-    row = ACTIVATIONS[activation]
+    row, own = ACTIVATIONS[activation], cost_row(cost)
     if cost == "cross_entropy" and activation == "softmax" and y.ndim == 2:
         # C = sum of y (F(z) - z), dC/dz = sum(y) a - y
         np.multiply(a, y.sum(axis=1, keepdims=True), out=dz)
@@ -40,9 +40,9 @@ def output(
     else:
         # C = F(z) - y z, dC/dz = a - y
         np.copyto(dz, errors_of(a, y))
-    if cost == "squared_error":
-        # C = sum (a - y)^2, dC/dz = 2 (a - y) f'(z)
-        dz *= 2
+    if own.slope is not None:
+        # C = sum c(a - y), dC/dz = c'(a - y) f'(z)
+        np.copyto(dz, own.slope(dz, own.setting))
         if row.derivative is None:
             # softmax: da_j/dz_i = a_j (delta_ij - a_i)
             dz -= (dz * a).sum(axis=1, keepdims=True)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastmlp.errors import refuse
-from fastmlp.report.text import number, percent
+from fastmlp.report.text import metrics, number, percent
 
 if TYPE_CHECKING:
     from fastmlp.network import Evaluation
@@ -123,7 +123,9 @@ def _most_confused(matrix: Counts, names: Sequence[str]) -> Table:
     return table
 
 
-def evaluation_line(result: Evaluation, matrix: Counts) -> str:
-    """Return accuracy and cost in one line."""
-    right = f"{int(matrix.trace()):,} of {int(matrix.sum()):,} right"
-    return f"test accuracy {percent(result.accuracy)} ({right}), cost {number(result.cost)}"
+def evaluation_line(result: Evaluation, matrix: Counts | None) -> str:
+    """Return metrics and cost in one line; with a matrix, also how many classes are right."""
+    right = ""
+    if matrix is not None:
+        right = f" ({int(matrix.trace()):,} of {int(matrix.sum()):,} right)"
+    return f"test {metrics(result.metrics)}{right}, cost {number(result.cost)}"

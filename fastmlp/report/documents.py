@@ -47,6 +47,7 @@ def training_document(
         "history": asdict(history),
         "test_accuracy": None if test is None else test.accuracy,
         "test_cost": None if test is None else test.cost,
+        "test_metrics": None if test is None else test.metrics,
         "train_seconds": history.train_seconds,
         "compile_seconds": compile_seconds,
         "model": str(model),
@@ -57,11 +58,21 @@ def evaluation_document(
     data: Dataset,
     network: Network,
     result: Evaluation,
-    matrix: Counts,
+    matrix: Counts | None,
     names: Sequence[str],
     model: Path,
 ) -> dict[str, Any]:
-    """Return the test of a saved model; the rows of the confusion matrix are labels."""
+    """Return the test of a saved model; the rows of the confusion matrix are labels.
+
+    matrix : None if the targets are no classes
+    """
+    of_classes = {}
+    if matrix is not None:
+        of_classes = {
+            "classes": names,
+            "class_accuracy": class_accuracies(matrix).tolist(),
+            "confusion_matrix": matrix.tolist(),
+        }
     return {
         "dataset": data.name,
         "source": data.source,
@@ -70,9 +81,8 @@ def evaluation_document(
         "images": len(data.test),
         "accuracy": result.accuracy,
         "cost": result.cost,
-        "classes": names,
-        "class_accuracy": class_accuracies(matrix).tolist(),
-        "confusion_matrix": matrix.tolist(),
+        "metrics": result.metrics,
+        **of_classes,
     }
 
 

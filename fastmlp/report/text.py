@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from fastmlp.functions import METRICS
 
 
 def percent(share: float) -> str:
@@ -13,6 +15,18 @@ def percent(share: float) -> str:
 def number(value: float) -> str:
     """Return a cost as "0.0612", or a very large one as "1.42e+28"."""
     return f"{value:.4f}" if abs(value) < 10_000 else f"{value:.3g}"
+
+
+def metric(name: str, value: float | None) -> str:
+    """Return a metric of the table as "98.12 %", or as "0.0612"; "-" for None."""
+    if value is None:
+        return "-"
+    return percent(value) if METRICS[name].share else number(value)
+
+
+def metrics(values: Mapping[str, float]) -> str:
+    """Return metrics with their titles: "R2 0.9312, MAE 0.0612"."""
+    return ", ".join(f"{METRICS[name].title} {metric(name, v)}" for name, v in values.items())
 
 
 def duration(seconds: float) -> str:

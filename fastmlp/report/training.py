@@ -9,7 +9,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from fastmlp.report.text import duration, layer_sizes, number, percent, printable
+from fastmlp.functions import metrics_of
+from fastmlp.report.text import duration, layer_sizes, metric, metrics, number, percent, printable
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
@@ -33,7 +34,7 @@ def progress_line(name: str, progress: Progress) -> Table:
         f"epoch {progress.epoch}/{progress.epochs}",
         ProgressBar(progress.epochs * progress.steps, done),
         f"cost {number(progress.cost)}",
-        percent(progress.accuracy),
+        "" if progress.accuracy is None else percent(progress.accuracy),
         f"{progress.samples_per_second:,.0f}/s",
     )
     return line
@@ -52,27 +53,30 @@ def training_table(name: str, history: History, test: Evaluation | None) -> Tabl
     validated = any(cost is not None for cost in history.validation_cost)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("data set", no_wrap=True)
-    for heading in _headings(validated):
+    main = metrics_of(history.task)[0]
+    for heading in _headings(validated, main.title):
         table.add_column(heading, justify="right", no_wrap=True)
     for epoch in _rows(len(history)):
-        cells = [number(history.train_cost[epoch]), percent(history.train_accuracy[epoch])]
+        accuracy = history.train_accuracy[epoch]
+        cells = [number(history.train_cost[epoch]), metric(main.name, accuracy)]
         if validated:
             cost = history.validation_cost[epoch]
-            accuracy = history.validation_accuracy[epoch]
             cells.append("-" if cost is None else number(cost))
-            cells.append("-" if accuracy is None else percent(accuracy))
+            cells.append(metric(main.name, history.validated(main.name)[epoch]))
         cells.append(f"{history.learning_rate[epoch]:.3g}")
         cells.append(f"{history.samples_per_second[epoch]:,.0f}")
         table.add_row(Text(name), str(epoch + 1), *cells)
     if test is not None:
-        cells = ["test", number(test.cost), percent(test.accuracy)]
+        cells = ["test", number(test.cost), metric(main.name, test.metrics[main.name])]
         table.add_row(Text(name), *cells, style="bold green")
     return table
 
 
-def _headings(validated: bool) -> list[str]:
-    judged = ["val cost", "val acc"] if validated else []
-    return ["epoch", "cost", "accuracy", *judged, "rate", "samples/s"]
+def _headings(validated: bool, metric: str) -> list[str]:
+    judged = (
+        ["val cost", f"val {metric.replace('accuracy', 'acc').split()[0]}"] if validated else []
+    )
+    return ["epoch", "cost", metric, *judged, "rate", "samples/s"]
 
 
 def _rows(epochs: int) -> list[int]:
@@ -84,14 +88,14 @@ def _rows(epochs: int) -> list[int]:
 def training_summary(
     history: History, test: Evaluation | None, compile_seconds: float
 ) -> list[str]:
-    """Return lines with the reason for the end, the accuracy, the time, and that of compiling."""
+    """Return lines with the reason for the end, the metrics, the time, and that of compiling."""
     lines = []
     if not history.stopped.startswith("all "):
         lines.append(f"stopped after {len(history)} epochs: {history.stopped}")
     if history.restored_epoch is not None:
         lines.append(f"the parameters of epoch {history.restored_epoch} were restored")
     spent = f"{duration(history.train_seconds)} of training"
-    lines.append(spent if test is None else f"test accuracy {percent(test.accuracy)} after {spent}")
+    lines.append(spent if test is None else f"test {metrics(test.metrics)} after {spent}")
     if compile_seconds >= NOTICED_SECONDS:
         lines.append(f"kernels ready in {duration(compile_seconds)}, which is not counted above")
     return lines

@@ -14,7 +14,8 @@ from typing import Any
 from fastmlp.arrays import check_at_least
 from fastmlp.system.files import append_whole, write_whole
 from fastmlp.system.plain import to_json
-from fastmlp.training.history import LISTS
+from fastmlp.training.history import History
+from fastmlp.training.monitor import MONITORS, check_monitor
 from fastmlp.training.progress import Progress
 
 Row = Mapping[str, Any]
@@ -25,15 +26,18 @@ class EarlyStopping:
     """Stop when the validation cost has not fallen for `patience` epochs.
 
     restore_best : whether the network then gets the parameters of its best epoch
+    monitor : "cost", or a metric of the task, such as "accuracy" or "r2", that has to improve
 
     Among the callbacks of `train` it is the same as its argument `early_stopping`.
     """
 
     patience: int = 3
     restore_best: bool = True
+    monitor: str = "cost"
 
     def __post_init__(self) -> None:
         check_at_least("patience", self.patience, 1)
+        check_monitor(self.monitor, MONITORS)
 
 
 class TimeLimit:
@@ -72,10 +76,13 @@ class _Log:
     appends its whole line at once. Raises UnwritableError.
     """
 
-    heading = ""
-
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path).absolute()
+
+    @staticmethod
+    def heading(history: History) -> str:
+        """Return what stands before the lines."""
+        return ""
 
     @staticmethod
     def line(row: Row) -> str:
@@ -84,8 +91,9 @@ class _Log:
 
     def on_train_begin(self, progress: Progress) -> None:
         """Write the epochs that are done."""
-        done = (self.line(progress.history.row(epoch)) for epoch in range(len(progress.history)))
-        write_whole(self.path, (self.heading + "".join(done)).encode())
+        history = progress.history
+        done = (self.line(history.row(epoch)) for epoch in range(len(history)))
+        write_whole(self.path, (self.heading(history) + "".join(done)).encode())
 
     def on_epoch_end(self, progress: Progress) -> None:
         """Append a line."""
@@ -101,7 +109,10 @@ def _csv_line(values: Any) -> str:
 class CSVLog(_Log):
     """Write a line of comma-separated values for each epoch, after one with their names."""
 
-    heading = _csv_line(("epoch", *LISTS))
+    @staticmethod
+    def heading(history: History) -> str:
+        """Return the names of the values."""
+        return _csv_line(history.names())
 
     @staticmethod
     def line(row: Row) -> str:

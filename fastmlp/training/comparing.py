@@ -42,11 +42,12 @@ def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return the identity of a checkpoint of any version.
 
     In earlier ones early stopping can be only its patience, the arguments of SGD are not yet a
-    choice, and there is no warm-up, dropout or smoothing of labels.
+    choice, the target is one of accuracy, and there is no warm-up, dropout or smoothing of labels.
     """
     stopping = _stopping(identity.get("early_stopping"))
     later = {"warmup": 0.0, "dropout": 0.0, "label_smoothing": 0.0}
     known = {**later, **identity, "early_stopping": stopping}
+    known.setdefault("target", known.pop("target_accuracy", None))
     if "optimizer" not in known:
         own = ("learning_rate", "momentum", "nesterov", "weight_decay")
         given = {name: known.pop(name) for name in own if name in known}
@@ -58,7 +59,10 @@ def _stopping(value: Any) -> str | None:
     if isinstance(value, (int, np.integer)):
         value = EarlyStopping(int(value))
     if isinstance(value, EarlyStopping):
-        value = EarlyStopping(int(value.patience), bool(value.restore_best))
+        patience, best = int(value.patience), bool(value.restore_best)
+        # without the default monitor, as earlier versions had no other
+        other = "" if value.monitor == "cost" else f", monitor={value.monitor!r}"
+        return f"EarlyStopping(patience={patience}, restore_best={best}{other})"
     return None if value is None else str(value)
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import as_images, as_sample_weight
 from fastmlp.backends import backend_named
-from fastmlp.functions import Array, as_targets, quiet
+from fastmlp.functions import Array, quiet
 from fastmlp.network import Network
 
 
@@ -28,7 +28,7 @@ def gradients(
     """
     engines = backend_named(backend)
     rows = as_images(images, network.sizes[0], network.dtype)
-    y = as_targets(labels, len(rows), network.sizes[-1], network.dtype, network.cost, "labels")
+    y = network.as_targets(labels, len(rows), "labels")
     weight = as_sample_weight(sample_weight, len(rows))
     weights, biases = network.check_parameters()
     engine = engines.Engine(weights, biases, network.activations, network.cost, len(rows))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from fastmlp.functions import METRICS, metrics_of
 from fastmlp.system.plain import to_json
 
 COLUMNS = (
@@ -24,6 +25,8 @@ class History:
 
     train_cost, train_accuracy : means over the samples of the epoch, computed before each step
     validation_cost, validation_accuracy : after the epoch; None without validation data
+    task : "classification"; or "labels" or "regression", whose accuracies are None
+    validation_metrics : of other tasks than classification, lists of the metrics by their names
     learning_rate : of the last step of the epoch
     epoch_seconds : of training only, without compilation and evaluation
     samples_per_second : in training
@@ -41,7 +44,7 @@ class History:
     """
 
     train_cost: list[float] = field(default_factory=list)
-    train_accuracy: list[float] = field(default_factory=list)
+    train_accuracy: list[float | None] = field(default_factory=list)
     validation_cost: list[float | None] = field(default_factory=list)
     validation_accuracy: list[float | None] = field(default_factory=list)
     learning_rate: list[float] = field(default_factory=list)
@@ -56,6 +59,22 @@ class History:
     stopped: str = ""
     restored_epoch: int | None = None
     resumed_epoch: int | None = None
+    task: str = "classification"
+    validation_metrics: dict[str, list[float | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.task != "classification" and not self.validation_metrics:
+            self.validation_metrics = {row.name: [] for row in metrics_of(self.task)}
+
+    def validated(self, name: str) -> list[float | None]:
+        """Return the list of a metric of the validation data, or of "cost"."""
+        own: list[float | None] = getattr(self, f"validation_{name}", [])
+        return self.validation_metrics.get(name, own)
+
+    def loss(self, name: str) -> float | None:
+        """Return the last entry of `validated`, negative if higher is better; or None."""
+        value = self.validated(name)[-1]
+        return -value if value is not None and name in METRICS and METRICS[name].rises else value
 
     @property
     def train_seconds(self) -> float:
@@ -65,9 +84,20 @@ class History:
     def __len__(self) -> int:
         return len(self.train_cost)
 
+    def _lists(self) -> dict[str, list[Any]]:
+        """Return the lists for logs: those of accuracies only if the task is classification."""
+        lists = {name: getattr(self, name) for name in LISTS}
+        if self.validation_metrics:
+            del lists["train_accuracy"], lists["validation_accuracy"]
+        return lists | {f"validation_{name}": v for name, v in self.validation_metrics.items()}
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the entries in `row`."""
+        return "epoch", *self._lists()
+
     def row(self, epoch: int) -> dict[str, Any]:
         """Return the number of an epoch, from 1, and its entries; `epoch` counts from 0."""
-        return {"epoch": epoch + 1, **{name: getattr(self, name)[epoch] for name in LISTS}}
+        return {"epoch": epoch + 1} | {name: v[epoch] for name, v in self._lists().items()}
 
     def to_json(self, indent: int | None = None) -> str:
         """Return all fields as one JSON object; a number that is not finite becomes null."""
@@ -76,8 +106,12 @@ class History:
     def table(self) -> str:
         """Return a table as plain text, with one line for each epoch."""
         columns = [["epoch", *(str(number + 1) for number in range(len(self)))]]
+        main = metrics_of(self.task)[0]
         for name, title, form, factor in COLUMNS:
-            values = getattr(self, name)
+            values: list[float | None] = getattr(self, name)
+            if name == "validation_accuracy" and self.validation_metrics:
+                values, title = self.validated(main.name), f"val {main.title}"
+                form, factor = (form, factor) if main.share else ("{:.4f}", 1)
             if any(value is not None for value in values):
                 texts = ["-" if v is None else form.format(v * factor) for v in values]
                 columns.append([title, *texts])

@@ -36,13 +36,17 @@ from fastmlp.training.schedules import (
     step_rates,
     warmup_share,
 )
+from fastmlp.training.stopping import check_stopping, check_target, check_task
 from fastmlp.training.watcher import Watcher
 from fastmlp.training.weighting import ClassWeight, check_smoothing
 
 # Arguments that a resumed run may change, as they do not change the result
 NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume", "max_seconds")
-# Arguments that together choose the optimiser: a resumed run compares what they choose
-CHOOSING = ("momentum", "nesterov", "weight_decay", "bias_rate_factor", "clip_value", "l1")
+# Arguments that are merged with others: a resumed run compares what they choose together
+CHOOSING = (
+    *("target_accuracy", "momentum", "nesterov", "weight_decay", "bias_rate_factor"),
+    *("clip_value", "l1"),
+)
 # Arguments that belong to the data, of which a resumed run compares a digest
 DATA = ("network", "split", "validation", "sample_weight", "class_weight")
 
@@ -66,6 +70,7 @@ def train(
     validation: Data | None = None,
     early_stopping: EarlyStopping | int | None = None,
     target_accuracy: float | None = None,
+    target: float | None = None,
     seed: int | np.random.Generator = 0,
     threads: int | None = None,
     backend: str = "compiled",
@@ -106,8 +111,9 @@ def train(
     warmup : the first part of the run, in which the factors of the schedule are multiplied by
         numbers that rise from 0 to 1: below 1 a share of the run, from 1 on a number of epochs
     early_stopping : EarlyStopping(...), or only its patience; needs validation data
-    target_accuracy : stop when the validation accuracy reaches this, 0 to 1; without validation
-        data, the training accuracy
+    target : stop when the main metric of the task (accuracy, R^2, or the share of samples whose
+        labels are all right) reaches this on the validation data; without them, the training
+        accuracy. target_accuracy is another name for it
     seed : of the order of the samples; the same seed gives the same bits
     callbacks : one or several. A function is called several times a second and after each epoch;
         of an object, the methods that it has of on_train_begin, on_epoch_begin, on_epoch_end and
@@ -144,7 +150,8 @@ def train(
     all of them are damaged, and DivergedError if the cost, the validation cost or a parameter
     becomes NaN or infinite.
     """
-    callbacks, early_stopping = _check_stopping(as_callbacks(callbacks), early_stopping, validation)
+    callbacks, early_stopping = check_stopping(as_callbacks(callbacks), early_stopping, validation)
+    target = check_target(target, target_accuracy)
     settings = {
         name: value
         for name, value in locals().items()
@@ -163,11 +170,10 @@ def train(
     check_callbacks(callbacks)
     if max_seconds is not None:
         callbacks.append(TimeLimit(max_seconds))
-    if target_accuracy is not None:
-        check_at_least("target_accuracy", target_accuracy, 0, float)
     if threads is not None:
         check_at_least("threads", threads, 1)
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
+    check_task(run.history.task, early_stopping, plan, target, validation)
     share = warmup_share(warmup, epochs)
     dropped = dropout_for(len(network.hidden), dropout, generator)
     settings["dropout"] = dropped.rates if dropped else 0.0
@@ -186,7 +192,7 @@ def train(
     if state is not None:
         resuming.restore_parameters(state, run)
     run.start(epochs, batch_size, choice, threads, callbacks, dropped, smoothing)
-    watcher = Watcher(run, early_stopping, target_accuracy)
+    watcher = Watcher(run, early_stopping, target)
     if state is not None:
         resuming.restore_rest(state, run, plan, generator, watcher)
         run.history.resumed_epoch = state.epochs
@@ -255,29 +261,3 @@ def _train_epochs(
             history.stopped = history.stopped or run.asked
             return
     history.stopped = history.stopped or f"all {run.epochs} epochs done"
-
-
-def _check_stopping(
-    callbacks: list[Callback], early_stopping: EarlyStopping | int | None, validation: Data | None
-) -> tuple[list[Callback], EarlyStopping | None]:
-    """Return the callbacks without an EarlyStopping, and the one to use."""
-    others = [callback for callback in callbacks if not isinstance(callback, EarlyStopping)]
-    for callback in callbacks:
-        if isinstance(callback, EarlyStopping):
-            if early_stopping is not None:
-                rule, remedy = "must be given once", "Leave out early_stopping or the callback."
-                raise refuse("early_stopping", rule, f"{early_stopping} and {callback}", remedy)
-            early_stopping = callback
-    given: object = early_stopping
-    if not isinstance(given, (EarlyStopping, int, np.integer, type(None))):
-        rule, got = "must be EarlyStopping or its patience", repr(given)
-        raise refuse("early_stopping", rule, got, "Pass early_stopping=3.")
-    if early_stopping is None:
-        return others, None
-    if not isinstance(early_stopping, EarlyStopping):
-        early_stopping = EarlyStopping(early_stopping)
-    if validation is None:
-        raise refuse(
-            "early_stopping", "needs validation data", "validation=None", "Pass validation=."
-        )
-    return others, early_stopping

@@ -83,6 +83,8 @@ def restore_rest(
         # earlier versions did not count them
         unknown = len(run.history) - len(run.history.members)
         run.history.members = [*run.history.members, *[None] * unknown]
+        for values in run.history.validation_metrics.values():
+            values += [None] * (len(run.history) - len(values))
         generator.bit_generator.state = facts["generator"]
         if isinstance(plan, Adaptive):  # earlier versions called it "halving"
             for name, value in dict(facts.get("schedule") or facts["halving"]).items():

@@ -13,7 +13,6 @@ from fastmlp.arrays import Array, as_images
 from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError
-from fastmlp.functions import as_targets
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
 from fastmlp.training.choosing import Choice
@@ -32,12 +31,13 @@ Data = Split | tuple[Any, Any]
 class Done(NamedTuple):
     """The result of an epoch: means over its samples, and the learning rate of the last step.
 
+    accuracy : None unless the task is classification
     Where samples have weights, the means are weighted by them.
     whole : whether all steps were taken; False if a callback ended the run
     """
 
     cost: float
-    accuracy: float
+    accuracy: float | None
     rate: float
     whole: bool = True
 
@@ -66,7 +66,8 @@ class Run:
         self.validation = None
         if validation is not None:
             self.validation = check_data(network, validation, "validation")
-        self.history = History(backend=backend)
+        _, y = self.validation or (self.images, self.y)
+        self.history = History(backend=backend, task=network.task_for(y))
 
     def start(
         self,
@@ -137,7 +138,8 @@ class Run:
                 )
             wanted = int(self.chunk * min(4.0, CHUNK_SECONDS / took))
             self.chunk = min(max(1, wanted), len(rates))
-            result = Done(cost, correct / seen, float(rates[done - 1]))
+            accuracy = correct / seen if self.history.task == "classification" else None
+            result = Done(cost, accuracy, float(rates[done - 1]))
             if done == len(rates):
                 self.publish(epoch, result.rate)
                 return result
@@ -214,6 +216,8 @@ class Run:
         history.samples_per_second.append(self.samples / self.seconds)
         history.validation_cost.append(None if judged is None else judged.cost)
         history.validation_accuracy.append(None if judged is None else judged.accuracy)
+        for name, values in history.validation_metrics.items():
+            values.append(None if judged is None else judged.metrics[name])
         self.parameters.keep()
 
     def _divergence_error(
@@ -238,7 +242,4 @@ def check_data(network: Network, data: Data, argument: str) -> tuple[Array, Arra
     """
     images, labels = (data.images, data.labels) if isinstance(data, Split) else data
     rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
-    y = as_targets(
-        labels, len(rows), network.sizes[-1], network.dtype, network.cost, f"{argument} labels"
-    )
-    return rows, y.copy()
+    return rows, network.as_targets(labels, len(rows), f"{argument} labels").copy()

@@ -16,6 +16,7 @@ import numpy as np
 from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
 from fastmlp.training.history import History
+from fastmlp.training.monitor import PLATEAU_MONITORS, check_monitor
 
 Schedule = Callable[[float], float]
 # The rate of each step `(steps,)` of an epoch, counted from 0
@@ -130,7 +131,8 @@ class Halving:
 class Plateau:
     """Multiply the rate by `factor` when the cost has not fallen for `patience` epochs.
 
-    monitor : "validation_cost" or "train_cost"; without validation data, the training cost
+    monitor : "validation_cost" or "train_cost", without validation data the training cost; or a
+        metric of the task on the validation data, such as "accuracy" or "r2", that has to improve
     min_delta : by how much a cost must be below the lowest so far to count as lower
     minimum : the lowest factor of the rate
     now : the current factor; lowest : the lowest cost so far; waited : epochs since then
@@ -150,9 +152,7 @@ class Plateau:
         check_at_least("patience", self.patience, 1)
         check_at_least("min_delta", self.min_delta, 0, float)
         check_at_least("minimum", self.minimum, 0, float)
-        if self.monitor not in MONITORS:
-            remedy = f"Choose from {', '.join(MONITORS)}."
-            raise refuse("monitor", "must name a cost", repr(self.monitor), remedy)
+        check_monitor(self.monitor, PLATEAU_MONITORS)
 
     def __call__(self, progress: float) -> float:
         """Return the current factor."""
@@ -160,8 +160,10 @@ class Plateau:
 
     def watch(self, history: History) -> None:
         """Take the costs of the last epoch into account."""
-        cost = getattr(history, self.monitor)[-1]
-        cost = history.train_cost[-1] if cost is None else cost
+        cost = history.train_cost[-1]
+        if self.monitor != "train_cost":
+            judged = history.loss(self.monitor.removeprefix("validation_"))
+            cost = cost if judged is None else judged
         if cost < self.lowest - self.min_delta:
             self.lowest, self.waited = cost, 0
             return
@@ -170,7 +172,6 @@ class Plateau:
             self.now, self.waited = max(self.now * self.factor, self.minimum), 0
 
 
-MONITORS = ("validation_cost", "train_cost")
 # Schedules that depend on results: a run changes a copy, and saves it in its checkpoints
 Adaptive = Halving | Plateau
 

@@ -1,10 +1,11 @@
-"""Early stopping and target accuracy: when a run ends, and its best parameters."""
+"""Early stopping and target: when a run ends, and its best parameters."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fastmlp.arrays import Array
+from fastmlp.functions import METRICS, metrics_of
 from fastmlp.training.callbacks import EarlyStopping
 from fastmlp.training.run import Run
 
@@ -13,26 +14,31 @@ class Watcher:
     """Decides after each epoch whether the run ends, and stores the best parameters."""
 
     def __init__(
-        self, run: Run, early_stopping: EarlyStopping | None, target_accuracy: float | None
+        self, run: Run, early_stopping: EarlyStopping | None, target: float | None
     ) -> None:
-        self.run, self.early_stopping, self.target = run, early_stopping, target_accuracy
+        self.run, self.early_stopping, self.target = run, early_stopping, target
         self.best: list[Array] = []
         self.best_epoch, self.lowest = 0, np.inf
 
     def ends(self, epoch: int) -> bool:
         """Return whether the run ends with this epoch, counted from 0; sets `history.stopped`."""
-        history = self.run.history
-        cost, accuracy = history.validation_cost[-1], history.validation_accuracy[-1]
-        if self.early_stopping and cost is not None and cost < self.lowest:
+        history, rule = self.run.history, self.early_stopping
+        loss = history.loss(rule.monitor) if rule else None
+        if loss is not None and loss < self.lowest:
             network = self.run.network
-            self.lowest, self.best_epoch = cost, epoch
+            self.lowest, self.best_epoch = loss, epoch
             self.best = [array.copy() for array in (*network.weights, *network.biases)]
-        reached = history.train_accuracy[-1] if accuracy is None else accuracy
-        if self.target is not None and reached >= self.target:
-            history.stopped = f"target accuracy {self.target:g} reached"
+        main = metrics_of(history.task)[0]
+        judged = history.validated(main.name)[-1]
+        reached = history.train_accuracy[-1] if judged is None else judged
+        if self.target is not None and reached is not None and reached >= self.target:
+            history.stopped = f"target {main.title} {self.target:g} reached"
             return True
-        if self.early_stopping and epoch - self.best_epoch >= self.early_stopping.patience:
-            history.stopped = f"validation cost has not fallen since epoch {self.best_epoch + 1}"
+        if rule and epoch - self.best_epoch >= rule.patience:
+            rises = rule.monitor in METRICS and METRICS[rule.monitor].rises
+            what = METRICS[rule.monitor].title if rule.monitor in METRICS else rule.monitor
+            moved = "risen" if rises else "fallen"
+            history.stopped = f"validation {what} has not {moved} since epoch {self.best_epoch + 1}"
             return True
         return False
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import ACTIVATIONS, Array
+from fastmlp.functions import ACTIVATIONS, Array, cost_row
 from fastmlp.network import PIXEL_SCALE
 from fastmlp.reference import layers as exact
 from fastmlp.verify.checks import ALLOWED
 from fastmlp.verify.tables import Draw
 
 DENSITIES = {"sparse bytes": (0.02, 0.2, 0.35), "dense bytes": (0.5, 1.0)}
+# Costs whose slope jumps where an output is its target, and how near is too near
+JUMPING, NEAR = {"absolute_error", "quantile"}, 1e-3
 Parameters = tuple[list[Array], list[Array]]
 
 
@@ -87,6 +89,17 @@ class Drawn:
             summed += np.abs(integral(z[-1], out)).sum(axis=1)
         return [*sizes_w, *sizes_b, float(summed @ share[:, 0])]
 
+    def answers(self, draw: Draw) -> Array:
+        """Draw labels or targets, none so near to an output that the cost's slope may jump."""
+        y = draw.answers(len(self.images), self.sizes[-1], self.cost)
+        if cost_row(self.cost).name not in JUMPING:
+            return y
+        targets = np.eye(self.sizes[-1])[y] if y.ndim == 1 else y
+        close = np.abs(self.sums(self.inputs(), len(self.weights))[0] - targets) < NEAR
+        if close.any():
+            return np.where(close, targets - 0.125, targets)
+        return y
+
     def inputs(self) -> Array:
         """Return the inputs of the first layer in float64."""
         return self.images.astype(self.dtype) * np.float64(self.dtype(self.scale))
@@ -121,6 +134,7 @@ def _is_smooth(activation: str) -> bool:
 def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:
     """Draw a network and `count` images."""
     rng, (output, cost), layers = draw.rng, draw.row("output"), draw.row("layers")
+    cost = draw.cost(cost)
     hidden = [draw.row("hidden") for _ in range(layers - 1)]
     sizes = [draw.inputs(), *(draw.width(dtype) for _ in range(layers))]
     sizes[-1] = max(sizes[-1], 1 if ACTIVATIONS[output].derivative else 2)

@@ -24,7 +24,7 @@ def trace(draw: Draw) -> Case:
     dtype, batch = draw.row("precision"), draw.row("batch")
     drawn = drawn_network(draw, dtype, batch)
     count = len(drawn.images)
-    y = draw.answers(count, drawn.sizes[-1], drawn.cost)
+    y = drawn.answers(draw)
     parameters, threads = drawn.parameters(dtype), draw.row("threads", 0.5)
     engine = kernels.Engine(
         *parameters, drawn.activations, drawn.cost, max(batch, count), threads=threads

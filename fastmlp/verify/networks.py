@@ -30,7 +30,7 @@ def gradients(draw: Draw) -> Case:
     """Draw a case of the mean cost and its gradients, as `fastmlp.gradients` returns them."""
     dtype = draw.row("precision")
     drawn = drawn_network(draw, dtype, draw.row("batch"))
-    y = draw.answers(len(drawn.images), drawn.sizes[-1], drawn.cost)
+    y = drawn.answers(draw)
     weight = draw.sample_weight(len(y))
     # images in the precision of the network, which the reference in float64 reads too
     images = drawn.images
@@ -61,7 +61,7 @@ def step(draw: Draw) -> Case:
     batch = draw.row("batch")
     drawn = drawn_network(draw, np.float32, batch + int(draw.rng.integers(1, 20)))
     count = len(drawn.images)
-    y = draw.answers(count, drawn.sizes[-1], drawn.cost)
+    y = drawn.answers(draw)
     # the rate is so high that the change in one step is as large as the weights
     rates, order = np.full(1, draw.rng.choice([0.1, 2.0])), draw.rng.permutation(count)[:batch]
     how = draw.step(), batch, order, rates, (slice(0, 1),), draw.row("threads", 0.5)
@@ -130,7 +130,7 @@ def steps(draw: Draw) -> Case:
     last = int(rng.integers(1, batch + 1)) if draw.row("last batch") else batch
     samples, count = batch * (taken - 1) + last, min(batch * taken, 200)
     drawn = drawn_network(draw, np.float64, count)
-    y, order = draw.answers(count, drawn.sizes[-1], drawn.cost), rng.integers(0, count, samples)
+    y, order = drawn.answers(draw), rng.integers(0, count, samples)
     cut = int(rng.integers(1, taken)) if draw.row("calls") == 2 else 0
     calls = (slice(0, cut), slice(cut, taken))[0 if cut else 1 :]
     settings, threads = draw.step(), draw.row("threads", 0.5)

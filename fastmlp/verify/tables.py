@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.functions import HIDDEN, LIMITS, OPTIMIZERS, PAIRS, Array
+from fastmlp.functions import COSTS, HIDDEN, LIMITS, OPTIMIZERS, PAIRS, Array, cost_row
 from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import (
@@ -118,6 +118,11 @@ class Draw:
         name, settings = self.row("step")
         return name, {**settings, **self.row("limits", 0.5)}
 
+    def cost(self, name: str) -> str:
+        """Return a cost of the table, with a random setting if it has one."""
+        row = COSTS[name]
+        return f"{name}:{self.rng.uniform(0.1, 0.9):.3g}" if row.setting_name else name
+
     def inputs(self) -> int:
         """Return the number of inputs of a network."""
         return int(self.row("inputs") if self.rng.random() < 0.7 else self.rng.integers(1, LARGEST))
@@ -148,7 +153,7 @@ class Draw:
             return np.asarray(y < rng.choice([0.1, 0.5]), np.float64)
         if kind == "soft":
             y /= y.sum(axis=1, keepdims=True)
-        elif cost != "cross_entropy" and rng.random() < 0.5:
+        elif cost_row(cost).targets is None and rng.random() < 0.5:
             y = 2 * y - 1
         return y.astype(np.float32).astype(np.float64)
 

@@ -37,7 +37,7 @@ def test_train_as_json_is_one_document_that_agrees_with_the_saved_model(
     found = document("train", *SMALL, "--dataset", data, "--model", "m.safetensors", "--seed", "5")
     assert set(found) == {
         *("dataset", "source", "network", "settings", "history", "test_accuracy", "test_cost"),
-        *("train_seconds", "compile_seconds", "model"),
+        *("train_seconds", "compile_seconds", "model", "test_metrics"),
     }
     assert (found["dataset"], found["model"]) == ("some", "m.safetensors")
     assert found["network"]["sizes"] == [784, 24, 10]
@@ -78,7 +78,9 @@ def test_options_reach_the_training(data: Path) -> None:
         "nesterov": True,
         "weight_decay": 0.001,
         "early_stopping": 3,
+        "target": None,
         "target_accuracy": 0.999,
+        "monitor": "cost",
         "seed": 3,
         "threads": 1,
         "backend": "numpy",

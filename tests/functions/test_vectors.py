@@ -113,7 +113,9 @@ def test_the_integral_is_that_of_the_table(name, dtype):
     found = found[: len(z)]
     z8, a8 = z.astype(np.float64), a.astype(np.float64)
     exact = ACTIVATIONS[name].integral(z8, a8)
-    close(found, exact, np.abs(exact) + np.abs(a8 * z8) + 1)
+    with np.errstate(over="ignore"):
+        size = np.abs(exact) + np.abs(a8 * z8) + 1
+    close(found, exact, size)
 
 
 def test_the_cost_that_needs_an_integral_is_0_where_there_is_none():

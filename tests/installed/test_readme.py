@@ -45,6 +45,9 @@ CORE = {
     "fastmlp train --hidden-layers 256,64 --validation 0.1 --early-stopping 5 --epochs 30": Command(
         MNIST, "val cost", 97.5
     ),
+    "fastmlp train --validation 0.1 --early-stopping 5 --monitor accuracy --target 0.98": Command(
+        MNIST, "val cost", 97.0
+    ),
     "fastmlp train --optimizer adam --optimizer-setting beta_1=0.8": Command(
         MNIST, "model saved to", 97.0
     ),

@@ -35,7 +35,7 @@ def test_the_seed_decides_the_weights():
         ({"sizes": (784, 2.5, 10)}, "sizes must be"),
         ({"hidden": "swish"}, "hidden must name an activation; got 'swish'. Choose from identity"),
         ({"hidden": ("relu", "relu")}, "hidden must be one name, or one for each of the 1"),
-        ({"hidden": "softmax"}, "hidden must act on each neuron alone"),
+        ({"hidden": "softmax"}, "hidden must be an activation of hidden layers"),
         ({"output": "none"}, "output must name an activation"),
         ({"cost": "hinge"}, "cost must name a cost"),
         ({"output": "relu"}, "cost 'cross_entropy' needs one of these outputs: softmax, sigmoid"),

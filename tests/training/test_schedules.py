@@ -68,7 +68,7 @@ def test_the_formulas_have_these_values(schedule, points):
         (lambda: Plateau(patience=0), "patience must be a whole number of at least 1"),
         (lambda: Plateau(min_delta=-1), "min_delta must be"),
         (lambda: Plateau(minimum="low"), "minimum must be"),
-        (lambda: Plateau(monitor="accuracy"), "monitor must name a cost; got 'accuracy'"),
+        (lambda: Plateau(monitor="rate"), "monitor must name a cost or a metric; got 'rate'"),
     ],
 )
 def test_bad_settings_are_named(make, message):

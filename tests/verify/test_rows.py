@@ -126,7 +126,7 @@ def planted(row):
                 activations[place] = another(f, HIDDEN) if f == what else f
         elif kind == "cost":
             fitting = [c for f, c in PAIRS if f == activations[-1]]
-            cost = another(cost, fitting) if cost == what else cost
+            cost = another(what, fitting) if cost.split(":")[0] == what else cost
         elif optimizer == what[0] and what[1] in settings:
             setting = OPTIMIZERS[optimizer].settings[what[1]]
             settings[what[1]] = 0.5 if settings[what[1]] == setting.least else setting.least

@@ -16,10 +16,13 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastmlp.functions import ACTIVATIONS, vectors
+from fastmlp.functions import ACTIVATIONS, COSTS, vector_costs, vectors
 from fastmlp.kernels.llvm.emitter import INT64, Emitter, Number
 from fastmlp.kernels.llvm.intrinsics import by_name, counted_loop, emitted, names_of
 
+# The costs of errors, and a bit for the code of each
+OF_ERRORS = {name: row for name, row in COSTS.items() if row.f is not None}
+ERROR_BITS = sum(1 << row.code for row in OF_ERRORS.values())
 # A total over the outputs: what it begins with, and how two are combined
 Total = tuple[float, Callable[[Number, Number], Number]]
 SUM: Total = (0.0, operator.add)
@@ -121,19 +124,28 @@ def integrals(outputs: Outputs, activation, total, z, a) -> None:
 
 
 @on_outputs
-def squared_errors(outputs: Outputs, a, y, dz, factor, cost, is_softmax) -> None:
-    """cost = sum (a - y)^2, dz = factor dC/da = 2 factor (a - y); for softmax dz = factor dC/dz."""
+def error_costs(outputs: Outputs, code, setting, a, y, dz, factor, cost, is_softmax) -> None:
+    """cost = sum c(a - y), dz = factor dC/da = factor c'(a - y); for softmax dz = factor dC/dz.
+
+    code : of the cost of errors c, which has that setting
+    """
     factor, emit = outputs.load(factor), outputs.emit
+    s = emit.number(emit.broadcast(setting))
 
-    def error(_: Number, __: Number, a: Number, y: Number) -> list[Number]:
-        delta = 2 * factor * (a - y)
-        return [(a - y) * (a - y), delta * a, delta]
+    def costs_of(name: str) -> None:
+        formula = vector_costs.COSTS[name]
 
-    total, mean = outputs.over([dz, a, y], [SUM, SUM], error)
-    outputs.store(total, cost)
-    with emit.builder.if_then(emit.nonzero(is_softmax)):
-        # da_j/dz_i = a_j (delta_ij - a_i)
-        outputs.over([dz, a], [], lambda _, delta, a: [(delta - mean) * a])
+        def error(_: Number, __: Number, a: Number, y: Number) -> list[Number]:
+            delta = formula.slope(factor, a - y, s)
+            return [formula.f(a - y, s), delta * a, delta]
+
+        total, mean = outputs.over([dz, a, y], [SUM, SUM], error)
+        outputs.store(total, cost)
+        with emit.builder.if_then(emit.nonzero(is_softmax)):
+            # da_j/dz_i = a_j (delta_ij - a_i)
+            outputs.over([dz, a], [], lambda _, delta, a: [(delta - mean) * a])
+
+    by_name(emit, code, OF_ERRORS, costs_of)
 
 
 @on_outputs

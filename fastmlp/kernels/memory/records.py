@@ -87,6 +87,7 @@ JOB = np.dtype(
         ("words_mask", "i8"),  # step k has the words k & words_mask
         ("x_row", "i8"),  # between two rows of dense images
         ("cost", "i8"),  # code; train, as all that follows
+        ("cost_setting", "f8"),  # the number that users set, or 0
         ("optimizer", "i8"),  # code
         ("batch_size", "i8"),
         ("first_step", "i8"),  # of those that are taken now, counted from the start of the order

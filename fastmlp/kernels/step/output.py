@@ -34,7 +34,7 @@ from fastmlp.kernels.step.forward import multiply_panel
 from fastmlp.kernels.step.images import prefetch_lines
 from fastmlp.kernels.team.units import share
 
-SQUARED_ERROR, CROSS_ENTROPY = COSTS["squared_error"].code, COSTS["cross_entropy"].code
+CROSS_ENTROPY = COSTS["cross_entropy"].code
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -94,8 +94,11 @@ def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, li
     else:
         clear(zeros, 0, 1, used, like)
         activate(f, a, lanes, a, z, lanes, zeros, tile, tile_columns, like)
-    if job.cost == SQUARED_ERROR:
-        costs.squared_errors(columns, is_row, a, y, dz, factor, cost, int(f == SOFTMAX), like)
+    if (costs.ERROR_BITS >> job.cost) & 1 == 1:
+        setting, is_softmax = type(like)(job.cost_setting), int(f == SOFTMAX)
+        costs.error_costs(
+            columns, is_row, job.cost, setting, a, y, dz, factor, cost, is_softmax, like
+        )
         if f != SOFTMAX:  # dC/dz = dC/da f'(z)
             kept = z if keeps_z(f) else a
             times_slope(f, dz, lanes, kept, lanes, tile, tile_columns, like)

@@ -1,0 +1,78 @@
+"""The kinds of values that options take: names of tables, layer sizes, pairs."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+import click
+
+
+class Row(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A name from one of the package's tables, which is imported only when it is needed."""
+
+    name = "name"
+
+    def __init__(self, module: str, table: str) -> None:
+        self.module, self.table = module, table
+
+    def choice(self) -> click.Choice[str]:
+        """Return the names of the table."""
+        return click.Choice(list(getattr(import_module(self.module), self.table)))
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the value of a text; click prints an error otherwise."""
+        return self.choice().convert(value, param, ctx)
+
+    def get_metavar(self, param: Any, ctx: Any = None) -> str:
+        """Return the names for the help."""
+        return f"[{'|'.join(self.choice().choices)}]"
+
+
+class Cost(Row):
+    """A cost of the table, with a setting behind a colon if it has one."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """Return the value of a text; click prints an error otherwise."""
+        name, colon, setting = value.partition(":")
+        return f"{super().convert(name, param, ctx)}{colon}{setting}"
+
+    def get_metavar(self, param: Any, ctx: Any = None) -> str:
+        """Return the names for the help."""
+        rows = getattr(import_module(self.module), self.table).values()
+        names = (
+            f"{row.name}[:{row.setting_name}]" * bool(row.setting_name) or row.name for row in rows
+        )
+        return f"[{'|'.join(names)}]"
+
+
+class Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Numbers of neurons: "784,128,10" or "784-128-10"; an empty text means no layer."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        """Return the value of a text; click prints an error otherwise."""
+        if isinstance(value, tuple):
+            return value
+        parts = re.split("[,-]", value) if value.strip() else []
+        if not all(re.fullmatch(r" *[1-9][0-9]{0,8} *", part) for part in parts):
+            self.fail(f"{value!r} is not a list of layer sizes such as 784,128,10.", param, ctx)
+        return tuple(map(int, parts))
+
+
+class Pair(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A name and a number: "beta_1=0.8"."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
+        """Return the value of a text; click prints an error otherwise."""
+        if isinstance(value, tuple):
+            return value
+        name, _, number = value.partition("=")
+        with suppress(ValueError):
+            return name.strip(), float(number)
+        self.fail(f"{value!r} is not a name and a number such as beta_1=0.8.", param, ctx)
