@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fastmlp.functions import Array, Trace
+    from fastmlp.functions.augmentation import Changes
 
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, Backend] = {}
@@ -64,6 +65,7 @@ class Engine(Protocol):
         learning_rates: Array,
         scale: float = 1.0,
         first_step: int = 0,
+        augmented: Array | None = None,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return the costs and how many classes were right.
 
@@ -76,6 +78,8 @@ class Engine(Protocol):
         The costs `(steps,)` are sums over the samples of a step. Costs and the count are computed
         with the parameters before each step.
         first_step : how many steps the run has taken before, for optimisers that depend on it
+        augmented : uint8 `(len(order), I)`: the images to train on, in that order, in place of
+            images[order], which still decide how the first layer reads them
         """
         ...
 
@@ -139,6 +143,23 @@ class Backend(Protocol):
         threads: int | None = None,
     ) -> None:
         """Write the classes `(N,)` of the outputs of `infer` into classes, int64, overwritten."""
+        ...
+
+    def augment(
+        self,
+        images: Array,
+        order: Array,
+        changes: Changes,
+        out: Array,
+        threads: int | None = None,
+    ) -> None:
+        """Write images[order], changed, into out `(n, S * S)`, uint8, overwritten.
+
+        images : uint8 `(N, S * S)`; changes : of the n images of the order
+
+        A pixel is interpolated between the four around the point that its map gives, by the
+        upper 8 bits behind the point of its x and y: exactly, and rounded to the nearest.
+        """
         ...
 
     def is_compiled(self, dtype: np.dtype) -> bool:

@@ -38,7 +38,7 @@ CHOOSING = (
 TRAINED = (
     *("epochs", "batch_size", "schedule", *CHOOSING),
     *("early_stopping", "target_accuracy", "seed", "threads", "backend"),
-    *("checkpoint", "every", "resume", "warmup", "max_seconds"),
+    *("checkpoint", "every", "resume", "warmup", "max_seconds", "augment"),
 )
 
 

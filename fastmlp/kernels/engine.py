@@ -164,6 +164,7 @@ class Engine:
         learning_rates: Array,
         scale: float = 1.0,
         first_step: int = 0,
+        augmented: Array | None = None,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         rates = np.asarray(learning_rates, np.float64)
@@ -175,7 +176,7 @@ class Engine:
         factors = np.repeat((steps / sizes).astype(self._dtype), self.batch_size)[: len(order)]
         what = self._optimizer, self._settings, rates, first_step, self._factors
         own = coefficients_for(*what)
-        return self._steps(images, y, order, factors, own, scale)
+        return self._steps(images, y, order, factors, own, scale, augmented)
 
     @property
     def plan_name(self) -> str:
@@ -227,6 +228,7 @@ class Engine:
         factors: Array,
         own: Array,
         scale: float,
+        augmented: Array | None = None,
         is_trace: bool = False,
     ) -> tuple[Array, int]:
         """Take a step for each of `own`, its coefficients, with factors on the samples' deltas."""
@@ -234,7 +236,7 @@ class Engine:
         check_indices("order", order, len(images))
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
-        images, y, order = self._take(np.ascontiguousarray(images), y, order, scale)
+        rows, where = self._take(np.ascontiguousarray(images), order, scale, augmented)
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
@@ -243,7 +245,7 @@ class Engine:
         self.job["labels"] = self.job["targets"] = 0
         more = 3 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
         self.job["samples"], self.job["ready"] = len(order), 0
-        arrays = {"addresses": addresses_of(images, order, more), "order": order}
+        arrays = {"addresses": addresses_of(rows, where, more), "order": order}
         arrays |= {"costs": costs, "hits": hits}
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
@@ -263,8 +265,10 @@ class Engine:
         first_samples = np.arange(len(own)) * self.batch_size
         return np.add.reduceat(costs, first_samples), int(hits.sum())
 
-    def _take(self, images: Array, y: Array, order: Array, scale: float) -> Any:
-        """Choose how the first layer takes images; return images, y and order as it reads them."""
+    def _take(
+        self, images: Array, order: Array, scale: float, augmented: Array | None
+    ) -> tuple[Array, Array]:
+        """Choose how the first layer takes images; return those that it reads, and their order."""
         if self._source[0] is not images:
             sparse = len(self.layers) > 1 and is_sparse(images)
             self._source = images, sparse
@@ -272,14 +276,19 @@ class Engine:
                 self._use(self._plans[sparse])
             found = "sparse" if sparse else "dense"
             self.inputs = f"{found}, {density(images, SAMPLED):.1%} of the values are not zero"
-        sparse = self._source[1]
+        sparse, where = self._source[1], order
+        if augmented is not None:
+            shape = len(order), images.shape[1]
+            if augmented.shape != shape:
+                remedy = "Pass an image for each index of the order."
+                raise refuse("augmented", f"must have shape {shape}", augmented.shape, remedy)
+            images, where = np.ascontiguousarray(augmented, images.dtype), np.arange(len(order))
         if sparse and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
-            images, y = np.pad(images[order], ((0, 0), (0, 1))), y[order]
-            order = np.arange(len(order))
+            images, where = np.pad(images[where], ((0, 0), (0, 1))), np.arange(len(order))
         kind = records.BY_IMAGE if self._lists else records.BY_PAIR
         self.job["images_as"] = kind if sparse else records.DENSE
         self.job["image_kind"], self.job["scale"] = records.IMAGE_KINDS[images.dtype.name], scale
-        return images, y, order
+        return images, where
 
     def _takes_lists(self, inputs: int) -> bool:
         """Return whether sparse images are taken one by one, as lists, and not by pairs.

@@ -62,6 +62,7 @@ class Engine:
         learning_rates: Array,
         scale: float = 1.0,
         first_step: int = 0,
+        augmented: Array | None = None,
     ) -> tuple[Array, int]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         costs, correct = np.empty(len(learning_rates)), 0
@@ -71,8 +72,9 @@ class Engine:
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for step, own in enumerate(rows):
-                batch = order[step * self.batch_size : (step + 1) * self.batch_size]
-                costs[step], right = self._gradients(images, y, batch, scale)
+                part = slice(step * self.batch_size, (step + 1) * self.batch_size)
+                x = images[order[part]] if augmented is None else augmented[part]
+                costs[step], right = self._gradients(x, y[order[part]], scale)
                 correct += right
                 self._take_step(own)
         return costs, correct
@@ -83,15 +85,15 @@ class Engine:
     def trace(self, images: Array, y: Array, order: Array, scale: float = 1.0) -> Trace:
         """Return what one step computes for these samples, at most a minibatch; nothing changes."""
         with blas_threads(self.threads), np.errstate(all="ignore"):
-            cost, correct = self._gradients(images, y, order, scale)
+            cost, correct = self._gradients(images[order], y[order], scale)
         a, dz = ([v[: len(order)].copy() for v in arrays] for arrays in (self._a, self._dz))
         return Trace(
             cost, correct, a, dz, [v.copy() for v in self._dw], [v.copy() for v in self._db]
         )
 
-    def _gradients(self, images: Array, y: Array, order: Array, scale: float) -> tuple[float, int]:
+    def _gradients(self, x: Array, y: Array, scale: float) -> tuple[float, int]:
         """Compute the gradients of a minibatch; return its cost, summed, and the right answers."""
-        batch, last, x, y = len(order), len(self._w) - 1, images[order], y[order]
+        batch, last = len(x), len(self._w) - 1
         if scale != 1 or x.dtype != self._x.dtype:
             x = np.multiply(x, scale, out=self._x[:batch], dtype=self._x.dtype)
         z, a, dz = ([buffer[:batch] for buffer in v] for v in (self._z, self._a, self._dz))

@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
+from fastmlp.functions.augmentation import Augmentation
 from fastmlp.network import Network
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
+from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.callbacks import EarlyStopping, TimeLimit
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.choosing import choose_optimizer, optimizer_lines, rate_factors_for
@@ -66,6 +68,7 @@ def train(
     resume: bool = False,
     warmup: float = 0.0,
     max_seconds: float | None = None,
+    augment: Augmentation | None = None,
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
@@ -98,6 +101,10 @@ def train(
         to network.weights and network.biases, or replace the arrays: the next step uses the new
         values. The optimizer's state does not change. `fastmlp.callbacks` has some of them
     max_seconds : end the run after about this time, by the rule of `fastmlp.callbacks.TimeLimit`
+    augment : an Augmentation: how far images, square and uint8, are moved, turned, scaled and bent
+        at random. Each is changed anew in each epoch, by numbers that depend on seed, epoch and
+        its index only. Costs and accuracies of training are those of the changed images;
+        validation data are never changed
     checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
         schedule must then be a name or a function of progress alone
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
@@ -140,6 +147,9 @@ def train(
         check_at_least("threads", threads, 1)
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
     share = warmup_share(warmup, epochs)
+    if augment is not None:
+        size = min(batch_size, len(run.images))
+        run.augmenter = Augmenter(augment, run.images, size, generator, run.backend, threads)
 
     def rates(epoch: int) -> Array:
         return step_rates(plan, choice.learning_rate, epoch, epochs, run.steps, share)

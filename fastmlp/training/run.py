@@ -14,6 +14,7 @@ from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError
 from fastmlp.functions import as_targets
 from fastmlp.network import Evaluation, Network
+from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.choosing import Choice
 from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
@@ -53,6 +54,7 @@ class Run:
         if validation is not None:
             self.validation = check_data(network, validation, "validation")
         self.history = History(backend=backend)
+        self.augmenter: Augmenter | None = None
 
     def start(
         self,
@@ -91,10 +93,14 @@ class Run:
         Raises DivergedError if a cost or a parameter becomes NaN or infinite.
         """
         costs, correct, done = np.empty(len(rates)), 0, 0
+        most = self.augmenter.most_steps if self.augmenter else len(rates)
         while True:
             part = slice(done, done + self.chunk)
             samples = order[done * self.batch_size : (done + self.chunk) * self.batch_size]
             began = perf_counter()
+            augmented = None
+            if self.augmenter:
+                augmented = self.augmenter(self.images, samples, epoch)
             costs[part], right = self.engine.train(
                 self.images,
                 self.y,
@@ -102,6 +108,7 @@ class Run:
                 rates[part],
                 self.network.scale_of(self.images),
                 epoch * self.steps + done,
+                augmented,
             )
             took = max(perf_counter() - began, 1e-9)
             self.seconds, self.samples = self.seconds + took, self.samples + len(samples)
@@ -115,7 +122,7 @@ class Run:
                     epoch, rates[max(bad - 1, 0)], "the cost", first=bad == 0
                 )
             wanted = int(self.chunk * min(4.0, CHUNK_SECONDS / took))
-            self.chunk = min(max(1, wanted), len(rates))
+            self.chunk = min(max(1, wanted), most, len(rates))
             result = Done(cost, correct / seen, float(rates[done - 1]))
             if done == len(rates):
                 self.publish(epoch, result.rate)
