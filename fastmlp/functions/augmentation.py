@@ -30,8 +30,8 @@ NUMBERS = SHIFT_X, SHIFT_Y, ROTATION, SCALE, FIELD_X, FIELD_Y = range(6)
 BITS, WEIGHT_BITS = 16, 8
 ONE = 1 << BITS
 # Smoothed fields that the images of an epoch share: with both signs, 2 FIELDS for x and as many
-# for y, so an image has one of 65,536 distortions
-FIELDS = 128
+# for y, so an image has one of 16,384 distortions
+FIELDS = 64
 # In place of the index of a sample, what the random numbers of the first field are for
 FIELD_SAMPLES = 1 << 32
 MOST_ROTATION, MOST_SCALE, MOST_ELASTIC = 180, 0.9, 1000
@@ -94,7 +94,7 @@ class Changes(NamedTuple):
     maps : int64 `(n, 6)`: the pixel at (column, row) shows what the image has at
         x = m0 column + m1 row + m2, y = m3 column + m4 row + m5, before the displacement
     picks : int64 `(n, 2)`: the numbers of the fields that are added to x, and to y
-    fields : int64 `(F, S, S)`: displacements; F is 0 if there are none
+    fields : int32 `(F, S, S)`: displacements; F is 0 if there are none
     """
 
     maps: Array
@@ -157,7 +157,7 @@ def draw_changes(
 
 
 def draw_fields(augmentation: Augmentation, key: int, epoch: int, side: int) -> Array:
-    """Return the fields that the images of an epoch share, int64 `(2 FIELDS, S, S)`.
+    """Return the fields that the images of an epoch share, int32 `(2 FIELDS, S, S)`.
 
     The second half is the first one with the other sign. Without elastic distortion there is none.
 
@@ -165,7 +165,7 @@ def draw_fields(augmentation: Augmentation, key: int, epoch: int, side: int) -> 
     exact: the order of a BLAS changes nothing.
     """
     if augmentation.elastic is None:
-        return np.zeros((0, side, side), np.int64)
+        return np.zeros((0, side, side), np.int32)
     alpha, sigma = augmentation.elastic
     state = _state(key, epoch, FIELD_SAMPLES + np.arange(FIELDS))[:, None]
     bits = absorb(state, np.arange(side * side)).reshape(FIELDS, side, side)
@@ -175,7 +175,7 @@ def draw_fields(augmentation: Augmentation, key: int, epoch: int, side: int) -> 
     total = np.exp(-(reach**2) / (2 * sigma**2)).sum()
     weights = np.rint(np.exp(-(distance**2) / (2 * sigma**2)) / total * ONE)
     # below 2^16 2^16 2^16: exact in float64
-    smooth = np.rint(weights @ noise @ weights * (alpha / ONE**2)).astype(np.int64)
+    smooth = np.rint(weights @ noise @ weights * (alpha / ONE**2)).astype(np.int32)
     return np.concatenate([smooth, -smooth])
 
 
