@@ -51,6 +51,7 @@ def augment(
     images, order = np.ascontiguousarray(images), np.ascontiguousarray(order, np.int64)
     pixels, side = images.shape[1], isqrt(images.shape[1])
     check_indices("order", order, len(images))
+    check_indices("changes.picks", changes.picks, max(1, len(changes.fields)))
     check_out("out", out, (len(order), pixels), np.dtype(np.uint8), images)
     members = min(team_size(len(order) * pixels * PIXEL_WORK, threads), max(1, len(order)))
     job = np.zeros(1, AUGMENTING)

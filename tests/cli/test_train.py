@@ -56,7 +56,7 @@ def test_options_reach_the_training(data: Path) -> None:
     options = "--sizes 784,9,7,10 --activation tanh --output sigmoid --cost squared_error"
     options += " --epochs 2 --batch-size 50 --learning-rate 0.1 --schedule halving --momentum 0.9"
     options += " --nesterov --weight-decay 0.001 --validation 0.2 --early-stopping 3"
-    options += " --warmup 0.25 --max-seconds 600 --log log.jsonl"
+    options += " --warmup 0.25 --augment shift=1,elastic=8:3 --max-seconds 600 --log log.jsonl"
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
@@ -88,6 +88,7 @@ def test_options_reach_the_training(data: Path) -> None:
         "resume": False,
         "warmup": 0.25,
         "max_seconds": 600,
+        "augment": {"shift": 1, "rotation": 0.0, "scale": 0.0, "elastic": [8, 3]},
         "log": "log.jsonl",
     }
     split = fastmlp.load_dataset(data).train
