@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from command_line import SMALL, document, error, run
 
 import fastmlp
 import fastmlp.datasets
+from fastmlp.cli import main
 from fastmlp.datasets import Dataset
 
 
@@ -111,6 +113,7 @@ def test_options_reach_the_training(data: Path) -> None:
         validation=(split.images[judged], split.labels[judged]),
         seed=3,
         backend="numpy",
+        augment=fastmlp.Augmentation(shift=1, elastic=(8, 3)),
     )
     assert found["history"]["train_cost"] == history.train_cost
     assert found["history"]["validation_cost"] == history.validation_cost
@@ -285,3 +288,18 @@ def test_parameters_that_are_not_finite_are_refused(model: Path) -> None:
     network.weights[0][...] = np.nan
     with pytest.raises(fastmlp.ArgumentError, match="weights"):
         network.save("broken.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("shfit=2", "their names are shift, rotation, scale, elastic"),
+        ("shift", "is not a list of settings"),
+        ("rotation=200", "rotation must be at most 180"),
+        ("elastic=34", "elastic must be (alpha, sigma)"),
+    ],
+)
+def test_a_wrong_augmentation_is_refused(text: str, said: str) -> None:
+    done = CliRunner().invoke(main, ["train", "--augment", text])
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.split())
