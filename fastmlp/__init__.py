@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ModelError,
         UnwritableError,
     )
+    from fastmlp.functions.augmentation import Augmentation
     from fastmlp.network import Evaluation, Network
     from fastmlp.training import (
         EarlyStopping,
@@ -46,6 +47,7 @@ __all__ = [
     "Network",
     "Evaluation",
     "train",
+    "Augmentation",
     "History",
     "Progress",
     "EarlyStopping",
@@ -66,6 +68,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "fastmlp.functions.augmentation": ("Augmentation",),
     "fastmlp.network": ("Network", "Evaluation"),
     "fastmlp.training": (
         "train",

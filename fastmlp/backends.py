@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fastmlp.functions import Array, Trace
+    from fastmlp.functions.augmentation import Changes
     from fastmlp.functions.dropout import Dropout
 
 BACKENDS = ("compiled", "numpy")
@@ -70,6 +71,7 @@ class Engine(Protocol):
         scale: float = 1.0,
         first_step: int = 0,
         sample_weight: Array | None = None,
+        augmented: Array | None = None,
     ) -> tuple[Array, float]:
         """Take one step for each learning rate; return the costs and how many classes were right.
 
@@ -85,6 +87,8 @@ class Engine(Protocol):
         sample_weight : w, float64 `(N,)`, finite and at least 0; None for 1. A step minimises
             sum(w c) / sum(w) over the costs c of its samples; its gradient is 0 if all w are. The
             costs are then sums of w c, and the count is the sum of the w of right answers
+        augmented : uint8 `(len(order), I)`: the images to train on, in that order, in place of
+            images[order], which still decide how the first layer reads them
         """
         ...
 
@@ -155,6 +159,23 @@ class Backend(Protocol):
         threads: int | None = None,
     ) -> None:
         """Write the classes `(N,)` of the outputs of `infer` into classes, int64, overwritten."""
+        ...
+
+    def augment(
+        self,
+        images: Array,
+        order: Array,
+        changes: Changes,
+        out: Array,
+        threads: int | None = None,
+    ) -> None:
+        """Write images[order], changed, into out `(n, S * S)`, uint8, overwritten.
+
+        images : uint8 `(N, S * S)`; changes : of the n images of the order
+
+        A pixel is interpolated between the four around the point that its map gives, by the
+        upper 8 bits behind the point of its x and y: exactly, and rounded to the nearest.
+        """
         ...
 
     def is_compiled(self, dtype: np.dtype) -> bool:

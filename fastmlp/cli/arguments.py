@@ -18,6 +18,35 @@ from fastmlp.bench.peers import PEERS
 from fastmlp.cli.kinds import Cost, Pair, Row, Sizes
 
 
+class _Augmentation(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """The settings of an Augmentation: "shift=2,rotation=10,elastic=34:4"."""
+
+    name = "NAME=VALUE,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from fastmlp.errors import ArgumentError
+        from fastmlp.functions.augmentation import Augmentation
+
+        if isinstance(value, Augmentation):
+            return value
+        try:
+            pairs = (part.partition("=")[::2] for part in value.split(","))
+            return Augmentation(**{name.strip(): _numbers(text) for name, text in pairs})
+        except ArgumentError as error:
+            self.fail(str(error), param, ctx)
+        except (TypeError, ValueError):
+            names = ", ".join(Augmentation.__dataclass_fields__)
+            rule = f"{value!r} is not a list of settings such as shift=2,rotation=10,elastic=34:4"
+            self.fail(f"{rule}; their names are {names}.", param, ctx)
+
+
+def _numbers(text: str) -> Any:
+    """Return the number in a text such as 2 or 0.5; a tuple of those with : between them."""
+    numbers = [float(part) for part in text.split(":")]
+    plain = [int(n) if n.is_integer() else n for n in numbers]
+    return plain[0] if len(plain) == 1 else tuple(plain)
+
+
 class _OptimizerSettings(click.Option):
     """The option --optimizer-setting; its help lists the table, which is imported only then."""
 
@@ -118,6 +147,12 @@ _TRAINING = (
     _option("--learning-rate", None, "The highest rate; by default the optimizer's own.", float),
     _option("--schedule", "linear", "How the rate changes.", Row("fastmlp.training", "SCHEDULES")),
     _option("--warmup", 0.0, "Rise first: share of the run, or epochs from 1 on.", float),
+    _option(
+        "--augment",
+        None,
+        "Change images: shift=2,rotation=10,scale=0.1,elastic=34:4.",
+        _Augmentation(),
+    ),
     _option("--momentum", None, "A setting; above 0, sgd is momentum.", float),
     _option("--nesterov", False, "Use Nesterov momentum."),
     _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),

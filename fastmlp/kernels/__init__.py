@@ -38,8 +38,9 @@ from fastmlp.system.cores import check_thread_setting
 
 check_thread_setting()  # before Numba reads it, which ends with a bare ValueError or a traceback
 
+from fastmlp.kernels.augment import augment  # noqa: E402
 from fastmlp.kernels.engine import Engine  # noqa: E402
 from fastmlp.kernels.launch import is_compiled, prepare  # noqa: E402
 from fastmlp.kernels.predictor import classify, infer  # noqa: E402
 
-__all__ = ["Engine", "classify", "infer", "is_compiled", "prepare"]
+__all__ = ["Engine", "augment", "classify", "infer", "is_compiled", "prepare"]

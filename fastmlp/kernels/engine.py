@@ -181,6 +181,7 @@ class Engine:
         scale: float = 1.0,
         first_step: int = 0,
         sample_weight: Array | None = None,
+        augmented: Array | None = None,
     ) -> tuple[Array, float]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         rates = np.asarray(learning_rates, np.float64)
@@ -189,7 +190,7 @@ class Engine:
         what = self._optimizer, self._settings, rates, first_step, self._factors
         own = coefficients_for(*what)
         self.job["first_sample"] = first_step * self.batch_size
-        return self._steps(images, y, order, steps, own, scale, sample_weight)
+        return self._steps(images, y, order, steps, own, scale, sample_weight, augmented)
 
     @property
     def plan_name(self) -> str:
@@ -249,6 +250,7 @@ class Engine:
         own: Array,
         scale: float,
         sample_weight: Array | None,
+        augmented: Array | None = None,
         is_trace: bool = False,
     ) -> tuple[Array, float]:
         """Take a step for each of `own`, its coefficients; `steps` are factors on its deltas."""
@@ -258,7 +260,7 @@ class Engine:
         check_indices("order", order, len(images))
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
-        images, y, order = self._take(np.ascontiguousarray(images), y, order, scale)
+        rows, where = self._take(np.ascontiguousarray(images), order, scale, augmented)
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
@@ -267,7 +269,7 @@ class Engine:
         self.job["labels"] = self.job["targets"] = 0
         more = 3 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
         self.job["samples"], self.job["ready"] = len(order), 0
-        arrays = {"addresses": addresses_of(images, order, more), "order": order}
+        arrays = {"addresses": addresses_of(rows, where, more), "order": order}
         arrays |= {"costs": costs, "hits": hits}
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
@@ -301,8 +303,10 @@ class Engine:
         shares = weight / np.repeat(sums, batch)[:samples]
         return np.asarray(np.repeat(steps, batch)[:samples] * shares, self._dtype)
 
-    def _take(self, images: Array, y: Array, order: Array, scale: float) -> Any:
-        """Choose how the first layer takes images; return images, y and order as it reads them."""
+    def _take(
+        self, images: Array, order: Array, scale: float, augmented: Array | None
+    ) -> tuple[Array, Array]:
+        """Choose how the first layer takes images; return those that it reads, and their order."""
         if self._source[0] is not images:
             sparse = len(self.layers) > 1 and is_sparse(images)
             self._source = images, sparse
@@ -310,14 +314,19 @@ class Engine:
                 self._use(self._plans[sparse])
             found = "sparse" if sparse else "dense"
             self.inputs = f"{found}, {density(images, SAMPLED):.1%} of the values are not zero"
-        sparse = self._source[1]
+        sparse, where = self._source[1], order
+        if augmented is not None:
+            shape = len(order), images.shape[1]
+            if augmented.shape != shape:
+                remedy = "Pass an image for each index of the order."
+                raise refuse("augmented", f"must have shape {shape}", augmented.shape, remedy)
+            images, where = np.ascontiguousarray(augmented, images.dtype), np.arange(len(order))
         if sparse and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
-            images, y = np.pad(images[order], ((0, 0), (0, 1))), y[order]
-            order = np.arange(len(order))
+            images, where = np.pad(images[where], ((0, 0), (0, 1))), np.arange(len(order))
         kind = records.BY_IMAGE if self._lists else records.BY_PAIR
         self.job["images_as"] = kind if sparse else records.DENSE
         self.job["image_kind"], self.job["scale"] = records.IMAGE_KINDS[images.dtype.name], scale
-        return images, y, order
+        return images, where
 
     def _takes_lists(self, inputs: int) -> bool:
         """Return whether sparse images are taken one by one, as lists, and not by pairs.

@@ -69,6 +69,11 @@ def available_threads() -> int:
     return max(1, min(usable_cores(), int(numba.config.NUMBA_NUM_THREADS)))
 
 
+def prepared_precision() -> np.dtype:
+    """Return a precision whose kernels are prepared, if there is one, for work that has none."""
+    return next(iter(_prepared), np.dtype(np.float32))
+
+
 def team_size(work: int, threads: int | None = None) -> int:
     """Return how many threads so many multiplications of a step are worth.
 

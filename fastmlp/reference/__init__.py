@@ -1,5 +1,6 @@
 """The network in NumPy: the oracle every kernel is judged by, and the baseline it has to beat."""
 
+from fastmlp.reference.augment import augment
 from fastmlp.reference.engine import Engine, classify, infer, is_compiled, prepare
 
-__all__ = ["Engine", "classify", "infer", "is_compiled", "prepare"]
+__all__ = ["Engine", "augment", "classify", "infer", "is_compiled", "prepare"]

@@ -76,6 +76,7 @@ class Engine:
         scale: float = 1.0,
         first_step: int = 0,
         sample_weight: Array | None = None,
+        augmented: Array | None = None,
     ) -> tuple[Array, float]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         costs, correct = np.empty(len(learning_rates)), 0.0
@@ -85,10 +86,12 @@ class Engine:
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for step, own in enumerate(rows):
-                batch = order[step * self.batch_size : (step + 1) * self.batch_size]
+                part = slice(step * self.batch_size, (step + 1) * self.batch_size)
+                batch = order[part]
+                x = images[batch] if augmented is None else augmented[part]
+                weight = None if sample_weight is None else sample_weight[batch]
                 first = (first_step + step) * self.batch_size
-                given = images, y, batch, scale, sample_weight, first
-                costs[step], right = self._gradients(*given)
+                costs[step], right = self._gradients(x, y[batch], scale, weight, first)
                 correct += right
                 self._take_step(own)
         return costs, correct
@@ -106,27 +109,21 @@ class Engine:
     ) -> Trace:
         """Return what one step computes for these samples, at most a minibatch; nothing changes."""
         with blas_threads(self.threads), np.errstate(all="ignore"):
-            cost, correct = self._gradients(images, y, order, scale, sample_weight)
+            weight = None if sample_weight is None else sample_weight[order]
+            cost, correct = self._gradients(images[order], y[order], scale, weight)
         a, dz = ([v[: len(order)].copy() for v in arrays] for arrays in (self._a, self._dz))
         return Trace(
             cost, correct, a, dz, [v.copy() for v in self._dw], [v.copy() for v in self._db]
         )
 
     def _gradients(
-        self,
-        images: Array,
-        y: Array,
-        order: Array,
-        scale: float,
-        sample_weight: Array | None,
-        first: int = 0,
+        self, x: Array, y: Array, scale: float, weight: Array | None, first: int = 0
     ) -> tuple[float, float]:
         """Compute the gradients of a minibatch; return its cost, summed, and the right answers.
 
         first : number of its first sample in the run
         """
-        batch, last, x, y = len(order), len(self._w) - 1, images[order], y[order]
-        weight = None if sample_weight is None else sample_weight[order]
+        batch, last = len(x), len(self._w) - 1
         if self._smoothing:
             y = smoothed(y, self._smoothing, len(self._b[-1]), self._x.dtype)
         if scale != 1 or x.dtype != self._x.dtype:

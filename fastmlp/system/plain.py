@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -19,8 +20,8 @@ def to_json(value: Any, indent: int | None = None, sort_keys: bool = False) -> s
 def plain(value: Any) -> Any:
     """Return a value in Python's own types, so that equal values compare equal.
 
-    NumPy scalars and arrays, paths, tuples and subclasses of str are converted, also inside
-    lists and mappings. Everything else is returned unchanged.
+    NumPy scalars and arrays, paths, tuples, dataclasses and subclasses of str are converted, also
+    inside lists and mappings. Everything else is returned unchanged.
     """
     if isinstance(value, str):
         return str.__str__(value)
@@ -32,6 +33,8 @@ def plain(value: Any) -> Any:
         return plain(value.tolist())
     if isinstance(value, Mapping):
         return {plain(key): plain(item) for key, item in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     return value

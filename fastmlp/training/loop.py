@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
+from fastmlp.functions.augmentation import Augmentation
 from fastmlp.network import Network
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
+from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.callbacks import EarlyStopping, TimeLimit
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.choosing import (
@@ -85,6 +87,7 @@ def train(
     label_smoothing: float = 0.0,
     clip_value: float | None = None,
     l1: float | None = None,
+    augment: Augmentation | None = None,
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
@@ -121,6 +124,10 @@ def train(
         to network.weights and network.biases, or replace the arrays: the next step uses the new
         values. The optimizer's state does not change. `fastmlp.callbacks` has some of them
     max_seconds : end the run after about this time, by the rule of `fastmlp.callbacks.TimeLimit`
+    augment : an Augmentation: how far images, square and uint8, are moved, turned, scaled and bent
+        at random. Each is changed anew in each epoch, by numbers that depend on seed, epoch and
+        its index only. Costs and accuracies of training are those of the changed images;
+        validation data are never changed
     checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
         schedule must then be a name or a function of progress alone
     sample_weight : w `(N,)` of the training data. The cost of a minibatch is sum(w c) / sum(w) over
@@ -177,6 +184,9 @@ def train(
     share = warmup_share(warmup, epochs)
     dropped = dropout_for(len(network.hidden), dropout, generator)
     settings["dropout"] = dropped.rates if dropped else 0.0
+    if augment is not None:
+        size = min(batch_size, len(run.images))
+        run.augmenter = Augmenter(augment, run.images, size, generator, run.backend, threads)
 
     def rates(epoch: int) -> Array:
         return step_rates(plan, choice.learning_rate, epoch, epochs, run.steps, share)

@@ -15,6 +15,7 @@ from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
+from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.choosing import Choice
 from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
@@ -68,6 +69,7 @@ class Run:
             self.validation = check_data(network, validation, "validation")
         _, y = self.validation or (self.images, self.y)
         self.history = History(backend=backend, task=network.task_for(y))
+        self.augmenter: Augmenter | None = None
 
     def start(
         self,
@@ -110,10 +112,14 @@ class Run:
         Raises DivergedError if a cost or a parameter becomes NaN or infinite.
         """
         costs, correct, done, total = np.empty(len(rates)), 0.0, 0, 0.0
+        most = self.augmenter.most_steps if self.augmenter else len(rates)
         while True:
             part = slice(done, done + self.chunk)
             samples = order[done * self.batch_size : (done + self.chunk) * self.batch_size]
             began = perf_counter()
+            augmented = None
+            if self.augmenter:
+                augmented = self.augmenter(self.images, samples, epoch)
             costs[part], right = self.engine.train(
                 self.images,
                 self.y,
@@ -122,6 +128,7 @@ class Run:
                 self.network.scale_of(self.images),
                 epoch * self.steps + done,
                 self.sample_weight,
+                augmented,
             )
             took = max(perf_counter() - began, 1e-9)
             self.seconds, self.samples = self.seconds + took, self.samples + len(samples)
@@ -137,7 +144,7 @@ class Run:
                     epoch, rates[max(bad - 1, 0)], "the cost", first=bad == 0
                 )
             wanted = int(self.chunk * min(4.0, CHUNK_SECONDS / took))
-            self.chunk = min(max(1, wanted), len(rates))
+            self.chunk = min(max(1, wanted), most, len(rates))
             accuracy = correct / seen if self.history.task == "classification" else None
             result = Done(cost, accuracy, float(rates[done - 1]))
             if done == len(rates):

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from command_line import SMALL, document, error, run
 
 import fastmlp
 import fastmlp.datasets
+from fastmlp.cli import main
 from fastmlp.datasets import Dataset
 
 
@@ -56,7 +58,7 @@ def test_options_reach_the_training(data: Path) -> None:
     options = "--sizes 784,9,7,10 --activation tanh --output sigmoid --cost squared_error"
     options += " --epochs 2 --batch-size 50 --learning-rate 0.1 --schedule halving --momentum 0.9"
     options += " --nesterov --weight-decay 0.001 --validation 0.2 --early-stopping 3"
-    options += " --warmup 0.25 --max-seconds 600 --log log.jsonl"
+    options += " --warmup 0.25 --augment shift=1,elastic=8:3 --max-seconds 600 --log log.jsonl"
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
@@ -90,6 +92,7 @@ def test_options_reach_the_training(data: Path) -> None:
         "resume": False,
         "warmup": 0.25,
         "max_seconds": 600,
+        "augment": {"shift": 1, "rotation": 0.0, "scale": 0.0, "elastic": [8, 3]},
         "log": "log.jsonl",
     }
     split = fastmlp.load_dataset(data).train
@@ -112,6 +115,7 @@ def test_options_reach_the_training(data: Path) -> None:
         validation=(split.images[judged], split.labels[judged]),
         seed=3,
         backend="numpy",
+        augment=fastmlp.Augmentation(shift=1, elastic=(8, 3)),
     )
     assert found["history"]["train_cost"] == history.train_cost
     assert found["history"]["validation_cost"] == history.validation_cost
@@ -297,3 +301,18 @@ def test_parameters_that_are_not_finite_are_refused(model: Path) -> None:
     network.weights[0][...] = np.nan
     with pytest.raises(fastmlp.ArgumentError, match="weights"):
         network.save("broken.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("shfit=2", "their names are shift, rotation, scale, elastic"),
+        ("shift", "is not a list of settings"),
+        ("rotation=200", "rotation must be at most 180"),
+        ("elastic=34", "elastic must be (alpha, sigma)"),
+    ],
+)
+def test_a_wrong_augmentation_is_refused(text: str, said: str) -> None:
+    done = CliRunner().invoke(main, ["train", "--augment", text])
+    assert done.exit_code == 2
+    assert said in " ".join(done.stderr.split())

@@ -150,10 +150,10 @@ def test_a_circle_is_found(planted, back):
 KERNELS = ROOT / "kernels"
 # The floors of the kernels' folder, from the lowest up; the doors are its files outside the folders
 FLOORS = ("llvm", "memory", "team", "loops", "step", "doors")
-DOORS = {"__init__", "engine", "launch", "predictor"}
+DOORS = {"__init__", "augment", "engine", "launch", "predictor"}
 # `launch` is given the step's function by its name, so that no circle arises
 LAUNCH = ("llvm", "memory", "team")
-MOST_FILES, MOST_LINES = 30, 4750
+MOST_FILES, MOST_LINES = 30, 4900
 
 
 def floor_of(name, root):

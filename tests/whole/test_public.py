@@ -12,7 +12,7 @@ from fastmlp.cli import main
 NAMES = [
     *("Network", "Evaluation", "train", "History", "Progress", "EarlyStopping", "gradients"),
     *("find_learning_rate", "load_dataset", "Dataset", "Split", "FastMLPError", "ArgumentError"),
-    *("schedules", "callbacks"),
+    *("schedules", "callbacks", "Augmentation"),
     *("DataError", "DataUnavailableError", "DivergedError", "ModelError", "UnwritableError"),
 ]
 PARAMETERS = {
@@ -30,7 +30,7 @@ PARAMETERS = {
         ),
         *("threads", "backend", "callbacks", "checkpoint", "every", "resume"),
         *("warmup", "max_seconds", "sample_weight", "class_weight", "label_smoothing"),
-        *("clip_value", "l1"),
+        *("clip_value", "l1", "augment"),
     ],
     "find_learning_rate": [
         *("network", "split", "start", "batch_size", "samples", "seed", "backend", "on_probe"),

@@ -13,6 +13,7 @@ from numba.extending import intrinsic
 
 from fastmlp.kernels.llvm.emitter import INT64, Emitter
 
+FALSE = ir.Constant(ir.IntType(1), 0)
 RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
 
 
@@ -83,6 +84,20 @@ def vector_lanes(emit: Emitter, like) -> int:
 def prefetch(emit: Emitter, address) -> None:
     """Prefetch the cache line at an address."""
     emit.prefetch(emit.pointer(address))
+
+
+@emitted
+def copy_bytes(emit: Emitter, target, source, size) -> None:
+    """Copy so many bytes from one address to another, which do not overlap."""
+    target, source = emit.pointer(target), emit.pointer(source)
+    emit.function("llvm.memcpy.p0.p0.i64", ir.VoidType(), target, source, size, FALSE)
+
+
+@emitted
+def clear_bytes(emit: Emitter, target, size) -> None:
+    """Set so many bytes at an address to 0."""
+    zero = ir.Constant(ir.IntType(8), 0)
+    emit.function("llvm.memset.p0.i64", ir.VoidType(), emit.pointer(target), zero, size, FALSE)
 
 
 def by_code(emit: Emitter, code: Any, cases: Mapping[int, Callable[..., None]]) -> None:

@@ -159,7 +159,7 @@ def network_layers(
     return layers, arrays
 
 
-def _pointer_to(record: Any) -> Any:
+def pointer_to(record: Any) -> Any:
     """Return an intrinsic that makes an address a pointer to records."""
 
     @intrinsic
@@ -174,7 +174,7 @@ def _pointer_to(record: Any) -> Any:
     return pointer
 
 
-_job_pointer, _layer_pointer = _pointer_to(from_dtype(JOB)), _pointer_to(from_dtype(LAYER))
+_job_pointer, _layer_pointer = pointer_to(from_dtype(JOB)), pointer_to(from_dtype(LAYER))
 
 
 @jit

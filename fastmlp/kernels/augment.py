@@ -1,0 +1,166 @@
+"""Augmentation in compiled code: square images, moved and interpolated by given changes."""
+
+from __future__ import annotations
+
+from math import isqrt
+
+import numba
+import numpy as np
+from numba.extending import register_jitable
+from numba.np.numpy_support import from_dtype
+
+from fastmlp.arrays import check_indices, check_out
+from fastmlp.functions import Array
+from fastmlp.functions.augmentation import BITS, ONE, WEIGHT_BITS, Changes
+from fastmlp.kernels.launch import prepared_precision, run, team_size
+from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes
+from fastmlp.kernels.memory.records import numbers_at, point, pointer_to, private_memory
+from fastmlp.kernels.step.images import prefetch_lines
+from fastmlp.kernels.team.units import share
+
+# Filled and read in this file
+AUGMENTING = np.dtype(
+    [
+        ("images", "i8"),  # -> uint8 (N, side, side)
+        ("side", "i8"),
+        ("samples", "i8"),  # how many images are made
+        ("order", "i8"),  # -> int64 (samples,): of which images
+        ("maps", "i8"),  # -> int64 (samples, 6)
+        ("picks", "i8"),  # -> int64 (samples, 2)
+        ("fields", "i8"),  # -> int32 (F, side, side); or 0
+        ("out", "i8"),  # -> uint8 (samples, side, side)
+        # -> private memory for each member: an image with zeros around, and its fours
+        ("scratch", "i8"),
+        ("scratch_bytes", "i8"),  # of one member
+    ]
+)
+# Pixels of zeros around an image: on its left and top, and on both sides
+LOW, AROUND = 1, 3
+# Images that are prefetched ahead of the one that is changed
+AHEAD = 4
+# What a pixel costs, in the multiplications of `team_size`
+PIXEL_WORK = 8
+_pointer = pointer_to(from_dtype(AUGMENTING))
+
+
+def augment(
+    images: Array, order: Array, changes: Changes, out: Array, threads: int | None = None
+) -> None:
+    """out = images[order], changed: see `fastmlp.backends.Backend`."""
+    images, order = np.ascontiguousarray(images), np.ascontiguousarray(order, np.int64)
+    pixels, side = images.shape[1], isqrt(images.shape[1])
+    check_indices("order", order, len(images))
+    check_indices("changes.picks", changes.picks, max(1, len(changes.fields)))
+    check_out("out", out, (len(order), pixels), np.dtype(np.uint8), images)
+    members = min(team_size(len(order) * pixels * PIXEL_WORK, threads), max(1, len(order)))
+    job = np.zeros(1, AUGMENTING)
+    memory = private_memory(job, members, frame_bytes(side) + 8 * (side + AROUND) ** 2)
+    job["side"], job["samples"] = side, len(order)
+    point(job, images=images, order=order, maps=changes.maps, picks=changes.picks, out=out)
+    if len(changes.fields):
+        point(job, fields=changes.fields)
+    run(augment_images.__name__, job, job, members, prepared_precision())
+    del memory  # kept alive until here
+
+
+@shared
+def augment_images(job_address, _, count, barrier, scratch, member, members, like: float):
+    """Make a member's share of the images."""
+    job = numba.carray(_pointer(job_address), (1,))[0]
+    first, last = share(job.samples, member, members)
+    pixels, whole = job.side * job.side, np.int64(0)
+    order = numbers_at(job.order, job.samples, whole)
+    for k in range(first, last):
+        if k + AHEAD < last:
+            prefetch_lines(job.images + order[k + AHEAD] * pixels, pixels)
+        image, out = job.images + order[k] * pixels, job.out + k * pixels
+        m, picks = numbers_at(job.maps + k * 48, 6, whole), numbers_at(job.picks + k * 16, 2, whole)
+        is_whole = (m[2] | m[5]) & (ONE - 1) == 0
+        if job.fields == 0 and m[0] == ONE and m[1] == 0 and is_whole:
+            shift_image(image, job.side, -m[2] >> BITS, -m[5] >> BITS, out)
+            continue
+        fours = scratch + frame_bytes(job.side)
+        frame_image(image, job.side, scratch)
+        find_fours(scratch, job.side, fours)
+        field = 4 * pixels
+        d_x, d_y = job.fields + picks[0] * field, job.fields + picks[1] * field
+        interpolate(fours, job.side, m, job.fields != 0, d_x, d_y, out)
+
+
+@jit
+def shift_image(image, side, t_x, t_y, out):
+    """out = the image, moved by t_x columns and t_y rows; what comes from outside is 0.
+
+    All rows are moved at once, as one run of bytes. What this moves from one row into another is
+    set to 0 then: |t_x| columns.
+    """
+    by, pixels, zero = t_y * side + t_x, side * side, np.uint8(0)
+    low, high = min(max(by, 0), pixels), max(pixels + min(by, 0), 0)
+    clear_bytes(out, low)
+    copy_bytes(out + low, image + low - by, max(high - low, 0))
+    clear_bytes(out + high, pixels - high)
+    begin, end = (0, t_x) if t_x > 0 else (side + t_x, side)
+    moved = numbers_at(out, pixels, zero)
+    for column in range(begin, end):
+        for k in range(column, pixels, side):
+            moved[k] = 0
+
+
+@register_jitable
+def frame_bytes(side):
+    """Return how much an image takes with zeros around, and a pixel more, in whole cache lines."""
+    return ((side + AROUND) * (side + AROUND) + 64) // 64 * 64
+
+
+@jit
+def frame_image(image, side, framed):
+    """Copy an image into the middle of one with zeros around, which are there already."""
+    for row in range(side):
+        target = framed + (row + LOW) * (side + AROUND) + LOW
+        copy_bytes(target, image + row * side, side)
+
+
+@jit
+def find_fours(framed, side, fours):
+    """fours = each pixel, with those right of it, below it, and right of that: 16 bits each."""
+    size = side + AROUND
+    count = size * (side + AROUND - 1)
+    a = numbers_at(framed, count + 1, np.uint8(0))
+    found = numbers_at(fours, count, np.int64(0))
+    below = numbers_at(framed + size, count + 1, np.uint8(0))
+    for k in range(count):
+        above = np.int64(a[k]) | np.int64(a[k + 1]) << 16
+        found[k] = above | np.int64(below[k]) << 32 | np.int64(below[k + 1]) << 48
+
+
+@jit
+def interpolate(fours, side, m, is_displaced, d_x, d_y, out):
+    """out = what the image has at x and y, as `fastmlp.reference.augment` computes it.
+
+    Products of two pixels, in 16 bits each, with a weight of at most 2^8 do not touch each other:
+    both pixels on the left, then both on the right, are added in one go.
+    """
+    one, size, drop, whole = 1 << WEIGHT_BITS, side + AROUND, BITS - WEIGHT_BITS, np.int64(0)
+    a = numbers_at(fours, size * size, whole)
+    few = np.int32(0)
+    d_x, d_y = numbers_at(d_x, side * side, few), numbers_at(d_y, side * side, few)
+    pixels = numbers_at(out, side * side, np.uint8(0))
+    m_0, m_3 = m[0], m[3]
+    for row in range(side):
+        x_0, y_0 = m[1] * row + m[2], m[4] * row + m[5]
+        for column in range(side):
+            k = np.uint64(row * side + column)
+            x, y = x_0 + m_0 * column, y_0 + m_3 * column
+            if is_displaced:
+                x, y = x + d_x[k], y + d_y[k]
+            x, y = min(max(x, -ONE), side * ONE), min(max(y, -ONE), side * ONE)
+            four = a[np.uint64(((y >> BITS) + LOW) * size + (x >> BITS) + LOW)]
+            if four == 0:
+                pixels[k] = 0
+                continue
+            f, g = x >> drop & (one - 1), y >> drop & (one - 1)
+            # (1 - g) above + g under, of both columns
+            both = (one - g) * (four & (1 << 32) - 1) + g * (four >> 32)
+            total = (one - f) * (both & (1 << 16) - 1) + f * (both >> 16) + one * one // 2
+            pixels[k] = total >> (2 * WEIGHT_BITS)
