@@ -17,7 +17,7 @@ def cost_of_guessing(network: Network, y: Array, sample_weight: Array | None = N
         squared_error                  sum of the variances of the targets
         cross_entropy with softmax     -sum m log(m / sum m)
         cross_entropy with sigmoid     -sum(m log m + (1 - m) log(1 - m))
-        perceptron                     infinite, which gives no bound: it has no general formula
+        others                         infinite, which gives no bound
     """
     if y.ndim == 1:
         total = len(y) if sample_weight is None else sample_weight.sum()
