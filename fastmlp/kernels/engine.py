@@ -67,7 +67,7 @@ class Engine:
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, team_size(work, threads), fixed)
         self.inputs, self.batch_size = "dense", batch_size
-        self._optimizer, self._settings = form_for(optimizer, settings, factors)
+        self._optimizer, self.settings = form_for(optimizer, settings, factors)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
@@ -173,7 +173,7 @@ class Engine:
         sizes = np.full(len(rates), self.batch_size)
         sizes[-1:] = last
         factors = np.repeat((steps / sizes).astype(self._dtype), self.batch_size)[: len(order)]
-        what = self._optimizer, self._settings, rates, first_step, self._factors
+        what = self._optimizer, self.settings, rates, first_step, self._factors
         own = coefficients_for(*what)
         return self._steps(images, y, order, factors, own, scale)
 
@@ -287,7 +287,7 @@ class Engine:
         They are in small minibatches of plain SGD: all other steps change every weight.
         """
         is_small = self.batch_size < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
-        return is_small and self._optimizer.fused and not self._settings["weight_decay"]
+        return is_small and self._optimizer.fused and not np.any(self.settings["weight_decay"])
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""

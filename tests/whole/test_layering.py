@@ -19,6 +19,7 @@ LEVELS = (
     {"backends"},
     {"network", "datasets"},
     {"training"},
+    {"estimator"},
     {"verify", "bench"},
     {"report"},
     {"cli"},
