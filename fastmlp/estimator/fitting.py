@@ -9,13 +9,15 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, quiet
 from fastmlp.errors import refuse
 from fastmlp.estimator.solver import Solver
 
 # "adaptive" divides the rate by this; at the least rate, training stops instead
 DIVIDE_RATE, LEAST_RATE = 5.0, 1e-6
 AUTO_BATCH = 200
+# of one call of the engine that has several epochs
+MOST_STEPS = 32
 
 
 class Fit:
@@ -52,6 +54,7 @@ class Fit:
         self.held = x[held], y[held]
         return x[kept], y[kept]
 
+    @quiet
     def run(self) -> None:
         """Train until a rule stops it; then set the attributes that describe the result."""
         mlp = self.mlp
@@ -69,40 +72,63 @@ class Fit:
         try:
             self._run_epochs()
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
+            warnings.warn("Training interrupted by user.", stacklevel=5)
         mlp._solver_state = self.solver.finish()
         if self.best is not None:
             mlp.coefs_, mlp.intercepts_ = self.best
-        if not all(np.isfinite(array).all() for array in (*mlp.coefs_, *mlp.intercepts_)):
+        elif not np.isfinite([mlp.loss_, *map(np.sum, (*mlp.coefs_, *mlp.intercepts_))]).all():
             remedy = "Scale the data, to about -1 to 1 for example, or lower learning_rate_init."
-            rule = "must not make the parameters infinite"
-            raise refuse("X, y and the learning rate", rule, "non-finite weights", remedy)
+            rule = "must not make the loss or the parameters infinite"
+            raise refuse("X, y and the learning rate", rule, f"the loss {mlp.loss_}", remedy)
 
     def _run_epochs(self) -> None:
-        mlp, order = self.mlp, np.arange(len(self.x))
-        for _ in range(1 if self.partial else mlp.max_iter):
-            if mlp.shuffle:
-                # the permutation of sklearn.utils.shuffle, so that random_state means the same
-                shuffled = np.arange(len(order))
-                self.random.shuffle(shuffled)
-                order = order[shuffled]
-            loss = mlp.loss_ = self.solver.epoch(self.x, self.y, order)
-            mlp.n_iter_ += 1
-            mlp.t_ += len(order)
-            mlp.loss_curve_.append(loss)
-            self._say(f"Iteration {mlp.n_iter_}, loss = {loss:.8f}")
-            self._count_improvement(loss)
-            if mlp.solver == "sgd" and mlp.learning_rate == "invscaling":
-                self.solver.set_rate(mlp.learning_rate_init / (mlp.t_ + 1) ** mlp.power_t)
-            if mlp._no_improvement_count > mlp.n_iter_no_change:
-                if self._is_over():
+        mlp, left = self.mlp, 1 if self.partial else self.mlp.max_iter
+        order = np.arange(len(self.x))
+        while left:
+            orders = []
+            for _ in range(self._epochs_ahead(left)):
+                if mlp.shuffle:
+                    # the permutation of sklearn.utils.shuffle: random_state means the same
+                    shuffled = np.arange(len(order))
+                    self.random.shuffle(shuffled)
+                    order = order[shuffled]
+                orders.append(order)
+            for loss in self.solver.epochs(self.x, self.y, orders).tolist():
+                if self._ends(loss):
                     return
-                mlp._no_improvement_count = 0
-            if not np.isfinite(loss):  # all later ones would be NaN too
-                return
+            left -= len(orders)
         if not self.partial:
             text = f"Training stopped after max_iter={mlp.max_iter} epochs, before it converged."
-            warnings.warn(text, ConvergenceWarning, stacklevel=5)
+            warnings.warn(text, ConvergenceWarning, stacklevel=6)
+
+    def _epochs_ahead(self, left: int) -> int:
+        """Return how many epochs to train in one call of the engine, of those that are left.
+
+        Calls cost time, and these epochs are taken in any case: no rule can stop before.
+        """
+        mlp, steps = self.mlp, len(self.solver.sizes)
+        changes_rate = mlp.solver == "sgd" and mlp.learning_rate == "invscaling"
+        if self.held is not None or changes_rate or len(self.x) % self.batch_size:
+            return 1
+        patience = mlp.n_iter_no_change - mlp._no_improvement_count + 1
+        return int(max(1, min(left, patience, MOST_STEPS // steps)))
+
+    def _ends(self, loss: float) -> bool:
+        """Record an epoch, change the learning rate by its rule, and return whether to stop."""
+        mlp = self.mlp
+        mlp.loss_ = loss
+        mlp.loss_curve_.append(loss)
+        mlp.n_iter_ += 1
+        mlp.t_ += len(self.x)
+        self._say(f"Iteration {mlp.n_iter_}, loss = {loss:.8f}")
+        self._count_improvement(loss)
+        if mlp.solver == "sgd" and mlp.learning_rate == "invscaling":
+            self.solver.set_rate(mlp.learning_rate_init / (mlp.t_ + 1) ** mlp.power_t)
+        if mlp._no_improvement_count > mlp.n_iter_no_change:
+            if self._is_over():
+                return True
+            mlp._no_improvement_count = 0
+        return not np.isfinite(loss)  # all later ones would be NaN too
 
     def _count_improvement(self, loss: float) -> None:
         """Count the epochs since the score, or without validation data the loss, got better."""
