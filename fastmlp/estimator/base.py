@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -151,8 +152,6 @@ def _copied(source: Any, kind: type, changed: dict[str, Any]) -> Any:
 
     Private attributes have scikit-learn's names, so that both classes understand them.
     """
-    from copy import deepcopy
-
     given = source.get_params(deep=False) | changed
     result = kind()
     known = result.get_params(deep=False)
