@@ -39,10 +39,13 @@ class Engine(Protocol):
 
     After training, `inputs` says how the first layer read the images. `plan_name` says how threads
     share a step; "" if the backend has no plan. `slots` are the names of the state arrays that the
-    optimiser has for each parameter.
+    optimiser has for each parameter. `settings` are all of its settings. They may be replaced
+    between two calls of `train`; each is a number, or an array with one for each step of the next
+    call. That no weight decays has to be decided at the beginning.
     """
 
     threads: int | None
+    settings: Mapping[str, Any]
     inputs: str
     plan_name: str
     slots: tuple[str, ...]

@@ -70,7 +70,7 @@ class Engine:
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, team_size(work, threads), fixed)
         self.inputs, self.batch_size = "dense", batch_size
-        self._optimizer, self._settings = form_for(optimizer, settings, factors)
+        self._optimizer, self.settings = form_for(optimizer, settings, factors)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
@@ -187,7 +187,7 @@ class Engine:
         rates = np.asarray(learning_rates, np.float64)
         order = order[: len(learning_rates) * self.batch_size]
         steps = -rates if self._optimizer.fused else np.ones(len(rates))
-        what = self._optimizer, self._settings, rates, first_step, self._factors
+        what = self._optimizer, self.settings, rates, first_step, self._factors
         own = coefficients_for(*what)
         self.job["first_sample"] = first_step * self.batch_size
         return self._steps(images, y, order, steps, own, scale, sample_weight, augmented)
@@ -334,7 +334,7 @@ class Engine:
         They are in small minibatches of plain SGD: all other steps change every weight.
         """
         is_small = self.batch_size < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
-        return is_small and self._optimizer.fused and not self._settings["weight_decay"]
+        return is_small and self._optimizer.fused and not np.any(self.settings["weight_decay"])
 
     def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the parameters as they are now into weights and biases."""

@@ -43,7 +43,7 @@ class Engine:
         smoothing: float = 0.0,
     ) -> None:
         self.activations, self.cost, self.batch_size = tuple(activations), cost, batch_size
-        self._optimizer, self._settings = form_for(optimizer, settings, factors)
+        self._optimizer, self.settings = form_for(optimizer, settings, factors)
         self._factors, self._smoothing = factors, smoothing
         self.threads, self.inputs, self.slots = threads, "dense", self._optimizer.slots
         self.plan_name = ""
@@ -81,7 +81,7 @@ class Engine:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         costs, correct = np.empty(len(learning_rates)), 0.0
         rates = np.asarray(learning_rates, np.float64)
-        what = self._optimizer, self._settings, rates, first_step, self._factors
+        what = self._optimizer, self.settings, rates, first_step, self._factors
         rows = coefficients_for(*what)
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(all="ignore"):

@@ -69,8 +69,8 @@ def core(wheel, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def extras(core):
-    """The same environment with the extras that the README names for pictures and plots."""
-    core.install("fastmlp[image]", "fastmlp[plot]")
+    """The same environment with the extras that the README names."""
+    core.install("fastmlp[image]", "fastmlp[plot]", "fastmlp[sklearn]")
     return core
 
 

@@ -128,14 +128,26 @@ def test_a_command_with_the_core_dependencies(core, line):
     check(core, line, CORE[line])
 
 
-@pytest.mark.parametrize("block", range(len(blocks("python"))))
-def test_a_python_block_with_the_core_dependencies(core, block):
-    code = blocks("python")[block]
+def python_blocks(with_extras):
+    return [code for code in blocks("python") if ("sklearn" in code) == with_extras]
+
+
+@pytest.mark.parametrize("code", python_blocks(False))
+def test_a_python_block_with_the_core_dependencies(core, code):
     if not HAS_MNIST:
         code = code.replace('load_dataset("mnist")', 'load_dataset("digits")')
-    done = core.run("python", "-W", "error", "-c", code, **variables())
+    check_python(core, code)
+
+
+def check_python(environment, code):
+    done = environment.run("python", "-W", "error", "-c", code, **variables())
     assert done.returncode == 0, done.stderr
     assert float(done.stdout.split()[-1]) > 0.975
+
+
+@pytest.mark.parametrize("code", python_blocks(True))
+def test_a_python_block_with_an_extra(extras, code):
+    check_python(extras, code)
 
 
 @pytest.mark.parametrize("line", WITH_EXTRAS)

@@ -244,3 +244,25 @@ def test_state_and_parameters_come_back_as_they_were_written():
             flat += [*state[0], *state[1]]
         for mine, theirs in zip(read(engine, weights, biases), flat, strict=True):
             np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("module", TWINS)
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_settings_can_have_a_value_for_each_step(module, name):
+    rng, row = np.random.default_rng(4), OPTIMIZERS[name]
+    network = fastmlp.Network((9, 5, 2), hidden="tanh", dtype="float64")
+    images, labels, order = rng.normal(size=(11, 9)), rng.integers(0, 2, 11), rng.permutation(11)
+    values = {"weight_decay": np.array([0.1, 0.3, 0.0, 0.2])}
+    if "epsilon" in row.settings:
+        values["epsilon"] = np.array([0.1, 0.01, 0.2, 0.05])
+    at_once, one_by_one = (
+        engine_of(module, network, 3, step=(name, {"weight_decay": 0.1})) for _ in "12"
+    )
+    at_once.settings = at_once.settings | values
+    at_once.train(images, labels, order, np.full(4, 0.01))
+    for k in range(4):
+        one_by_one.settings = one_by_one.settings | {n: v[k] for n, v in values.items()}
+        one_by_one.train(images, labels, order[3 * k : 3 * k + 3], np.full(1, 0.01), 1.0, k)
+    found, wanted = (read(e, network.weights, network.biases) for e in (at_once, one_by_one))
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-15)

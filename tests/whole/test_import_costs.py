@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-HEAVY = ("numba", "llvmlite", "pooch", "requests", "rich", "safetensors", "matplotlib", "PIL")
+HEAVY = (
+    "numba",
+    "llvmlite",
+    "pooch",
+    "requests",
+    "rich",
+    "safetensors",
+    "matplotlib",
+    "PIL",
+    "sklearn",
+)
 
 
 def loaded_after(statement):

@@ -19,7 +19,7 @@ LEVELS = (
     {"backends"},
     {"network", "datasets"},
     {"training"},
-    {"verify", "bench"},
+    {"estimator", "verify", "bench"},
     {"report"},
     {"cli"},
     {"__init__", "__main__"},
@@ -153,7 +153,7 @@ FLOORS = ("llvm", "memory", "team", "loops", "step", "doors")
 DOORS = {"__init__", "augment", "engine", "launch", "predictor"}
 # `launch` is given the step's function by its name, so that no circle arises
 LAUNCH = ("llvm", "memory", "team")
-MOST_FILES, MOST_LINES = 30, 4900
+MOST_FILES, MOST_LINES = 30, 5100
 
 
 def floor_of(name, root):

@@ -7,8 +7,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
-from fastmlp.kernels.loops.dropout import drop
-from fastmlp.kernels.loops.elementwise import times_slope
+from fastmlp.kernels.loops.elementwise import drop, times_slope
 from fastmlp.kernels.loops.tile import dot_rows, multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import layer_at, panel_columns, row_offset, weight_offset

@@ -8,8 +8,7 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
 from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
-from fastmlp.kernels.loops.dropout import drop
-from fastmlp.kernels.loops.elementwise import activate, copy, keeps_z
+from fastmlp.kernels.loops.elementwise import activate, copy, drop, keeps_z
 from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.memory.records import (
     layer_at,

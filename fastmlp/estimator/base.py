@@ -1,0 +1,163 @@
+"""What classifier and regressor share: checks, initial parameters, outputs, exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from itertools import pairwise
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastmlp.arrays import Array
+from fastmlp.backends import backend_named
+from fastmlp.errors import refuse
+from fastmlp.estimator.fitting import Fit
+from fastmlp.estimator.parameters import OWN_NAMES, Row, check_parameters
+from fastmlp.estimator.solver import State
+from fastmlp.estimator.team import team_limit
+
+
+class BaseMLP(BaseEstimator):
+    """A multi-layer perceptron with scikit-learn's interface; use one of its two subclasses.
+
+    A subclass has `_cost` and `_peer`, scikit-learn's class, and these methods:
+
+    _encode(y, partial, first) : labels int64 `(N,)` or targets `(N, O)`; sets `out_activation_` and
+        `n_outputs_` if first, and otherwise refuses what does not fit them
+    _score(a, y) : the score of outputs for encoded labels or targets
+    """
+
+    _parameters: ClassVar[tuple[Row, ...]]
+    _cost: ClassVar[str]
+    _peer: ClassVar[type]
+    _is_numeric: ClassVar[bool]  # whether y are numbers
+    _solver_state: State | None = None
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on X `(N, I)` and y, from new parameters unless `warm_start`; return self.
+
+        X : floats, a CSR or CSC matrix, or a DataFrame. float32 is kept; all else is float64.
+            Sparse matrices become dense for the time of the call.
+
+        Raises ArgumentError, a ValueError, for bad parameters, and ValueError for bad data.
+        """
+        return self._fit(X, y, partial=False)
+
+    def _fit(self, X: Any, y: Any, partial: bool) -> Self:
+        check_parameters(self)
+        first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
+        dtypes = (np.float64, np.float32)
+        options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": dtypes}
+        X, y = validate_data(self, X, y, reset=first, y_numeric=self._is_numeric, **options)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        targets, random = self._encode(y, partial, first), check_random_state(self.random_state)
+        if first:
+            self._initialize(X.shape[1], X.dtype, random)
+        if targets.ndim == 2:
+            targets = np.ascontiguousarray(targets, self.coefs_[0].dtype)
+        Fit(self, _dense(X), targets, random, partial).run()
+        return self
+
+    def _initialize(self, inputs: int, dtype: Any, random: np.random.RandomState) -> None:
+        """Draw the parameters, uniform in ±sqrt(factor / (I + O)) (Glorot and Bengio, 2010)."""
+        self.n_iter_ = self.t_ = self._no_improvement_count = 0
+        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, int)).tolist()
+        sizes = [inputs, *hidden, self.n_outputs_]
+        self.n_layers_ = len(sizes)
+        self.coefs_: list[Array] = []
+        self.intercepts_: list[Array] = []
+        self.loss_curve_: list[float] = []
+        factor = 2 if OWN_NAMES.get(self.activation, self.activation) == "sigmoid" else 6
+        for i, o in pairwise(sizes):
+            bound = np.sqrt(factor / (i + o))
+            self.coefs_.append(random.uniform(-bound, bound, (i, o)).astype(dtype))
+            self.intercepts_.append(random.uniform(-bound, bound, o).astype(dtype))
+        stops = self.early_stopping
+        self.best_loss_ = None if stops else np.inf
+        self.validation_scores_: list[float] | None = [] if stops else None
+        self.best_validation_score_ = -np.inf if stops else None
+        self._solver_state = None
+
+    @property
+    def _activations(self) -> tuple[str, ...]:
+        """fastmlp's name of each layer's activation, the last one's included."""
+        names: Sequence[str] = [self.activation] * (self.n_layers_ - 2) + [self.out_activation_]
+        return tuple(OWN_NAMES.get(name, name) for name in names)
+
+    def _team(self) -> int | None:
+        """Return the most threads of the engine; None lets it choose."""
+        return team_limit(self.threads)
+
+    def _outputs(self, x: Array) -> Array:
+        """Return the outputs `(N, O)` for checked x `(N, I)`, in the precision of the fit."""
+        a = np.empty((len(x), self.n_outputs_), self.coefs_[0].dtype)
+        infer = backend_named("compiled").infer
+        infer(self.coefs_, self.intercepts_, self._activations, x, a, 1.0, self._team())
+        return a
+
+    def _checked_outputs(self, X: Any) -> Array:
+        """Return the outputs for what a user passes."""
+        check_is_fitted(self)
+        dtypes = (np.float64, np.float32)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtypes, reset=False)
+        return self._outputs(_dense(X))
+
+    def to_sklearn(self) -> Any:
+        """Return scikit-learn's estimator with copies of these parameters and attributes.
+
+        It gives the same answers. The optimiser's state stays here: a `partial_fit` there begins
+        with a new one.
+        """
+        if self.activation in OWN_NAMES.values():
+            activation = next(name for name, own in OWN_NAMES.items() if own == self.activation)
+        else:
+            activation = self.activation
+        if activation not in ("identity", "logistic", "tanh", "relu"):
+            remedy = "Keep the estimator of fastmlp."
+            raise refuse("activation", "must be one of scikit-learn's", activation, remedy)
+        return _copied(self, self._peer, {"activation": activation})
+
+    @classmethod
+    def from_sklearn(cls, estimator: Any) -> Self:
+        """Return an estimator with copies of what a scikit-learn MLP has, fitted or not.
+
+        One that was fitted by lbfgs predicts here, but is not trained further.
+        """
+        if not isinstance(estimator, cls._peer):
+            rule, remedy = f"must be scikit-learn's {cls._peer.__name__}", "Use the other class."
+            raise refuse("estimator", rule, type(estimator).__name__, remedy)
+        if getattr(estimator, "loss", "") == "poisson":
+            remedy = "Keep the estimator of scikit-learn."
+            raise refuse("loss", "must be squared_error", "'poisson'", remedy)
+        return _copied(estimator, cls, {})
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _dense(X: Any) -> Array:
+    """Return a matrix as a C-contiguous array."""
+    return np.ascontiguousarray(X if isinstance(X, np.ndarray) else X.toarray())
+
+
+def _copied(source: Any, kind: type, changed: dict[str, Any]) -> Any:
+    """Return an estimator of that class with the parameters and attributes of another.
+
+    Private attributes have scikit-learn's names, so that both classes understand them.
+    """
+    given = source.get_params(deep=False) | changed
+    result = kind()
+    known = result.get_params(deep=False)
+    result.set_params(**{name: value for name, value in given.items() if name in known})
+    private = ("_label_binarizer", "_no_improvement_count", "_random_state")
+    for name, value in vars(source).items():
+        if name in private or (name.endswith("_") and not name.startswith("_")):
+            setattr(result, name, deepcopy(value))
+    return result

@@ -1,0 +1,175 @@
+"""The epochs of a fit, with the stopping rules and messages of scikit-learn."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+
+from fastmlp.arrays import Array, quiet
+from fastmlp.errors import refuse
+from fastmlp.estimator.solver import Solver
+
+# "adaptive" divides the rate by this; at the least rate, training stops instead
+DIVIDE_RATE, LEAST_RATE = 5.0, 1e-6
+AUTO_BATCH = 200
+# of one call of the engine that has several epochs
+MOST_STEPS = 32
+
+
+class Fit:
+    """One call of `fit` or `partial_fit` of an estimator, after its checks.
+
+    mlp : the estimator, which has parameters to begin with. Its attributes are updated
+    x : `(N, I)`; y : labels int64 `(N,)` or targets `(N, O)`
+    random : the RandomState that is left after the initial parameters
+    """
+
+    def __init__(self, mlp: Any, x: Array, y: Array, random: Any, partial: bool) -> None:
+        self.mlp, self.random, self.partial = mlp, random, partial
+        self.held: tuple[Array, Array] | None = None
+        self.best: tuple[list[Array], list[Array]] | None = None
+        if mlp.early_stopping:
+            if partial:
+                remedy = "Call fit, or set early_stopping=False."
+                raise refuse("early_stopping", "must be False in partial_fit", "True", remedy)
+            x, y = self._hold_out(x, y)
+        self.x, self.y, self.batch_size = x, y, _batch_size(mlp.batch_size, len(x))
+
+    def _hold_out(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Keep a share of the samples for validation, and return the others."""
+        stratify = y if self.mlp._stratifies else None
+        kept, held = train_test_split(
+            np.arange(len(x)),
+            random_state=self.random,
+            test_size=self.mlp.validation_fraction,
+            stratify=stratify,
+        )
+        if len(held) < 2:
+            rule, remedy = "must hold out 2 samples or more", "Raise it, or pass more samples."
+            raise refuse("validation_fraction", rule, f"{len(held)} of {len(x)}", remedy)
+        self.held = x[held], y[held]
+        return x[kept], y[kept]
+
+    @quiet
+    def run(self) -> None:
+        """Train until a rule stops it; then set the attributes that describe the result."""
+        mlp = self.mlp
+        self.solver = Solver(
+            mlp,
+            (mlp.coefs_, mlp.intercepts_),
+            mlp._activations,
+            mlp._cost,
+            len(self.x),
+            self.batch_size,
+            mlp._team(),
+            mlp._solver_state if self.partial else None,
+        )
+        mlp.n_iter_ = 0
+        try:
+            self._run_epochs()
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        mlp._solver_state = self.solver.finish()
+        if self.best is not None:
+            mlp.coefs_, mlp.intercepts_ = self.best
+        elif not np.isfinite([mlp.loss_, *map(np.sum, (*mlp.coefs_, *mlp.intercepts_))]).all():
+            remedy = "Scale the data, to about -1 to 1 for example, or lower learning_rate_init."
+            rule = "must not make the loss or the parameters infinite"
+            raise refuse("X, y and the learning rate", rule, f"the loss {mlp.loss_}", remedy)
+
+    def _run_epochs(self) -> None:
+        mlp, left = self.mlp, 1 if self.partial else self.mlp.max_iter
+        order = np.arange(len(self.x))
+        while left:
+            orders = []
+            for _ in range(self._epochs_ahead(left)):
+                if mlp.shuffle:
+                    # the permutation of sklearn.utils.shuffle: random_state means the same
+                    shuffled = np.arange(len(order))
+                    self.random.shuffle(shuffled)
+                    order = order[shuffled]
+                orders.append(order)
+            for loss in self.solver.epochs(self.x, self.y, orders).tolist():
+                if self._ends(loss):
+                    return
+            left -= len(orders)
+        if not self.partial:
+            text = f"Training stopped after max_iter={mlp.max_iter} epochs, before it converged."
+            warnings.warn(text, ConvergenceWarning, stacklevel=6)
+
+    def _epochs_ahead(self, left: int) -> int:
+        """Return how many epochs to train in one call of the engine, of those that are left.
+
+        Calls cost time, and these epochs are taken in any case: no rule can stop before.
+        """
+        mlp, steps = self.mlp, len(self.solver.sizes)
+        changes_rate = mlp.solver == "sgd" and mlp.learning_rate == "invscaling"
+        if self.held is not None or changes_rate or len(self.x) % self.batch_size:
+            return 1
+        patience = mlp.n_iter_no_change - mlp._no_improvement_count + 1
+        return int(max(1, min(left, patience, MOST_STEPS // steps)))
+
+    def _ends(self, loss: float) -> bool:
+        """Record an epoch, change the learning rate by its rule, and return whether to stop."""
+        mlp = self.mlp
+        mlp.loss_ = loss
+        mlp.loss_curve_.append(loss)
+        mlp.n_iter_ += 1
+        mlp.t_ += len(self.x)
+        self._say(f"Iteration {mlp.n_iter_}, loss = {loss:.8f}")
+        self._count_improvement(loss)
+        if mlp.solver == "sgd" and mlp.learning_rate == "invscaling":
+            self.solver.set_rate(mlp.learning_rate_init / (mlp.t_ + 1) ** mlp.power_t)
+        if mlp._no_improvement_count > mlp.n_iter_no_change:
+            if self._is_over():
+                return True
+            mlp._no_improvement_count = 0
+        return not np.isfinite(loss)  # all later ones would be NaN too
+
+    def _count_improvement(self, loss: float) -> None:
+        """Count the epochs since the score, or without validation data the loss, got better."""
+        mlp = self.mlp
+        if self.held is None:
+            improves, best = loss <= mlp.best_loss_ - mlp.tol, loss < mlp.best_loss_
+            mlp.best_loss_ = loss if best else mlp.best_loss_
+        else:
+            x, y = self.held
+            a = mlp._outputs(x)
+            score = mlp._score(a, y) if np.isfinite(a).all() else np.nan
+            mlp.validation_scores_.append(score)
+            self._say(f"Validation score: {score:f}")
+            improves = not score < mlp.best_validation_score_ + mlp.tol
+            if score > mlp.best_validation_score_:
+                mlp.best_validation_score_ = score
+                self.best = [w.copy() for w in mlp.coefs_], [b.copy() for b in mlp.intercepts_]
+        mlp._no_improvement_count = 0 if improves else mlp._no_improvement_count + 1
+
+    def _is_over(self) -> bool:
+        """Return whether training stops, which has not improved for long; or lower the rate."""
+        mlp, rate = self.mlp, self.solver.state.rate
+        what = "Training loss" if self.held is None else "Validation score"
+        text = f"{what} did not improve more than tol={mlp.tol:f} for {mlp.n_iter_no_change} epochs"
+        if mlp.solver != "sgd" or mlp.learning_rate != "adaptive" or rate <= LEAST_RATE:
+            self._say(f"{text}. Stopping.")
+            return True
+        self.solver.set_rate(rate / DIVIDE_RATE)
+        self._say(f"{text}. Setting learning rate to {rate / DIVIDE_RATE:f}")
+        return False
+
+    def _say(self, text: str) -> None:
+        if self.mlp.verbose:
+            print(text)  # noqa: T201  what verbose=True is for
+
+
+def _batch_size(wanted: Any, samples: int) -> int:
+    """Return the samples of a minibatch, at most all; a warning says so where more are wanted."""
+    if wanted == "auto":
+        return min(AUTO_BATCH, samples)
+    if wanted > samples:
+        text = f"batch_size={wanted} is more than the {samples} samples, and is clipped to them."
+        warnings.warn(text, stacklevel=5)
+    return min(int(wanted), samples)

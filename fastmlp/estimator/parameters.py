@@ -1,0 +1,167 @@
+"""The table of the estimators' parameters: default, rule and meaning of each.
+
+Names, order, defaults and meanings are those of `sklearn.neural_network`; `threads` is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
+from inspect import Parameter, Signature
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from fastmlp.errors import refuse
+from fastmlp.functions import HIDDEN
+
+# The estimators' names of activations, where they differ from those of fastmlp
+OWN_NAMES = {"logistic": "sigmoid"}
+LBFGS = (
+    "solver",
+    "must train in minibatches",
+    "'lbfgs', which needs the whole data for each step and is not part of fastmlp",
+    'Pass solver="adam" or "sgd", or use sklearn.neural_network for this one.',
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A parameter: its name, its default, what is allowed, and what it does."""
+
+    name: str
+    default: Any
+    rule: str
+    holds: Callable[[Any], bool]
+    meaning: str
+
+
+def _number(
+    least: float, below: float = np.inf, kind: type = Real, open_at: bool = False
+) -> Callable[[Any], bool]:
+    """Return a check: a number of that kind, least <= number < below; or, open, least < number."""
+
+    def holds(value: Any) -> bool:
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
+            return False
+        number: Any = value
+        return bool((number > least if open_at else number >= least) and number < below)
+
+    return holds
+
+
+def _one_of(*names: str) -> tuple[str, Callable[[Any], bool]]:
+    return f"must be one of {', '.join(names)}", lambda v: isinstance(v, str) and v in names
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, (bool, np.bool_))
+
+
+def _is_random_state(value: Any) -> bool:
+    return value is None or isinstance(value, np.random.RandomState) or _whole(value)
+
+
+def _are_sizes(value: Any) -> bool:
+    return all(map(_count, np.atleast_1d(np.asarray(value, object)).ravel()))
+
+
+_whole, _count = _number(0, 2**32, Integral), _number(1, kind=Integral)
+_share, _size, _above = _number(0, 1), _number(0), _number(0, open_at=True)
+FLAG, COUNT = "must be True or False", "must be a whole number of at least 1"
+SIZE, ABOVE = "must be a number of at least 0", "must be a number above 0"
+SHARE = "must be a number of at least 0 and below 1"
+
+# fmt: off
+LOSS = Row(
+    "loss", "squared_error", *_one_of("squared_error"),
+    "half of the squared error, the mean over samples and outputs",
+)
+SHARED = (
+    Row("hidden_layer_sizes", (100,), "must be whole numbers of at least 1", _are_sizes,
+        "the neurons of each hidden layer"),
+    Row("activation", "relu", *_one_of(*OWN_NAMES, *HIDDEN), "of the hidden layers"),
+    Row("solver", "adam", *_one_of("adam", "sgd"), "the optimiser"),
+    Row("alpha", 0.0001, SIZE, _size,
+        "strength of the L2 term: alpha / 2 |w|^2 / samples of a minibatch"),
+    Row("batch_size", "auto", "must be 'auto', or a whole number of at least 1",
+        lambda v: _count(v) or (isinstance(v, str) and v == "auto"),
+        "samples of a minibatch; 'auto' is min(200, samples)"),
+    Row("learning_rate", "constant", *_one_of("constant", "invscaling", "adaptive"),
+        "of sgd: constant; learning_rate_init / t^power_t after t samples; or divided by 5 "
+        "whenever the loss stops falling"),
+    Row("learning_rate_init", 0.001, ABOVE, _above, "the learning rate at first"),
+    Row("power_t", 0.5, SIZE, _size, "the exponent of 'invscaling'"),
+    Row("max_iter", 200, COUNT, _count, "the most epochs"),
+    Row("shuffle", True, FLAG, _is_flag, "whether each epoch has another order of samples"),
+    Row("random_state", None, "must be None, a whole number or a RandomState", _is_random_state,
+        "draws the initial parameters, the validation data and the orders"),
+    Row("tol", 1e-4, SIZE, _size, "an epoch that improves by less is no improvement"),
+    Row("verbose", False, "must be a flag or a whole number",
+        lambda v: _is_flag(v) or _whole(v), "whether to print the loss of each epoch"),
+    Row("warm_start", False, FLAG, _is_flag, "whether `fit` goes on from the last parameters"),
+    Row("momentum", 0.9, "must be a number from 0 to 1",
+        lambda v: _size(v) and v <= 1, "of sgd"),
+    Row("nesterovs_momentum", True, FLAG, _is_flag, "whether sgd's momentum is Nesterov's"),
+    Row("early_stopping", False, FLAG, _is_flag,
+        "whether to stop by the score of held-out data, and to return to the best parameters"),
+    Row("validation_fraction", 0.1, SHARE, _share, "the share of the data that is held out"),
+    Row("beta_1", 0.9, SHARE, _share, "of adam"),
+    Row("beta_2", 0.999, SHARE, _share, "of adam"),
+    Row("epsilon", 1e-8, ABOVE, _above, "of adam"),
+    Row("n_iter_no_change", 10, "must be a whole number of at least 1, or infinity",
+        lambda v: _count(v) or v == np.inf, "training stops after more epochs without improvement"),
+    Row("max_fun", 15000, COUNT, _count, "has no effect; it is of scikit-learn's lbfgs"),
+    Row("threads", None, "must be None, or a whole number of at least 1",
+        lambda v: v is None or _count(v),
+        "the most threads; None: all, but no more than OMP_NUM_THREADS and NUMBA_NUM_THREADS, "
+        "and 1 outside of the main thread"),
+)
+# fmt: on
+POSITIONAL = ("loss", "hidden_layer_sizes", "activation")
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise ArgumentError, a ValueError, for the first parameter that breaks its rule."""
+    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+        raise refuse(*LBFGS)
+    for row in estimator._parameters:
+        value = getattr(estimator, row.name)
+        if not row.holds(value):
+            raise refuse(row.name, row.rule, repr(value), f"The default is {row.default!r}.")
+
+
+def documented(*rows: Row) -> Callable[[type], type]:
+    """Return a class decorator: `__init__` takes these rows' parameters, the docstring lists them.
+
+    `__init__` stores each under its name, unchanged and unchecked, as scikit-learn demands.
+    """
+
+    def decorate(cls: Any) -> type:
+        signature = Signature(list(_arguments(rows)))
+
+        def __init__(self: Any, *positional: Any, **named: Any) -> None:
+            bound = signature.bind(self, *positional, **named)
+            bound.apply_defaults()
+            for row in rows:
+                setattr(self, row.name, bound.arguments[row.name])
+
+        cls.__init__ = wraps(cls.__init__)(__init__)
+        cls.__init__.__signature__ = signature
+        cls._parameters = rows
+        lines = "".join(f"    {row.name} : {row.meaning}\n" for row in rows)
+        cls.__doc__ = f"{cls.__doc__}\n    Parameters, as in scikit-learn:\n\n{lines}"
+        return cls
+
+    return decorate
+
+
+def _arguments(rows: Iterable[Row]) -> Iterable[Parameter]:
+    """Return the arguments of `__init__`: few of them may be given by position."""
+    yield Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+    for row in rows:
+        is_first = row.name in POSITIONAL
+        kind = Parameter.POSITIONAL_OR_KEYWORD if is_first else Parameter.KEYWORD_ONLY
+        yield Parameter(row.name, kind, default=row.default)

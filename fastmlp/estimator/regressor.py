@@ -1,0 +1,46 @@
+"""The regressor: one or more numbers for each sample."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import sklearn.neural_network
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+
+from fastmlp.arrays import Array
+from fastmlp.errors import refuse
+from fastmlp.estimator.base import BaseMLP
+from fastmlp.estimator.parameters import LOSS, SHARED, documented
+
+
+@documented(LOSS, *SHARED)
+class MLPRegressor(RegressorMixin, BaseMLP):
+    """A multi-layer perceptron for numbers, as `sklearn.neural_network.MLPRegressor` is."""
+
+    _cost, _peer, _is_numeric = "squared_error", sklearn.neural_network.MLPRegressor, True
+    _stratifies = False
+
+    def partial_fit(self, X: Any, y: Any) -> Self:
+        """Train for one epoch, from the parameters and optimiser's state of the last call."""
+        return self._fit(X, y, partial=True)
+
+    def _encode(self, y: Array, partial: bool, first: bool) -> Array:
+        """Return the targets `(N, O)`."""
+        targets = y.reshape(len(y), -1)
+        if first:
+            self.out_activation_, self.n_outputs_ = "identity", targets.shape[1]
+        elif targets.shape[1] != self.n_outputs_:
+            rule, remedy = f"must have {self.n_outputs_} columns", "Call fit with warm_start=False."
+            raise refuse("y", rule, targets.shape[1], remedy)
+        return targets
+
+    def _score(self, a: Array, y: Array) -> float:
+        """Return R^2, the mean over outputs."""
+        return float(r2_score(y, a))
+
+    def predict(self, X: Any) -> Array:
+        """Return the outputs `(N,)`, or `(N, O)` if there are several."""
+        a = self._checked_outputs(X)
+        return np.ravel(a) if self.n_outputs_ == 1 else a

@@ -1,0 +1,152 @@
+"""The steps of scikit-learn's solvers "sgd" and "adam", taken by an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays import Array
+from fastmlp.backends import backend_named
+
+# How many times as large the gradients of a network's cost are as those of scikit-learn's loss
+GRADIENT = {"cross_entropy": 1.0, "squared_error": 2.0}
+# A change of the loss that can matter: the default of `tol`
+VISIBLE = 1e-4
+
+
+@dataclass
+class State:
+    """What a solver keeps between two calls of `partial_fit`.
+
+    rate : the learning rate of the next step, as scikit-learn's solver has it
+    steps : how many steps were taken; slots : the optimiser's state, by slot: weights, biases
+    """
+
+    optimizer: str
+    rate: float
+    steps: int = 0
+    slots: dict[str, tuple[list[Array], list[Array]]] = field(default_factory=dict)
+
+
+class Solver:
+    """Trains weights and biases, which `epochs` updates in place.
+
+    mlp : an estimator, for its parameters; state : of an earlier solver, or None
+    cost : "squared_error" or "cross_entropy"; batch_size : of all steps but the last of an epoch
+    """
+
+    def __init__(
+        self,
+        mlp: Any,
+        parameters: tuple[list[Array], list[Array]],
+        activations: tuple[str, ...],
+        cost: str,
+        samples: int,
+        batch_size: int,
+        threads: int | None,
+        state: State | None,
+    ) -> None:
+        self.mlp, self.parameters, self.factor = mlp, parameters, GRADIENT[cost]
+        self.samples, self.batch_size = samples, batch_size
+        self.sizes = _step_sizes(samples, batch_size)
+        optimizer, settings = self._choose()
+        if state is None or state.optimizer != optimizer:
+            state = State(optimizer, float(mlp.learning_rate_init))
+        self.state = state
+        self.engine = backend_named("compiled").Engine(
+            *parameters, activations, cost, batch_size, optimizer, settings, threads
+        )
+        for slot, values in state.slots.items():
+            self.engine.write_state(slot, *values)
+        self._squares = self._sum_squares()
+        # by how much the L2 term of the loss changed in the last call; at first, all of it
+        self._moved = 0.5 * mlp.alpha * self._squares * len(self.sizes) / samples
+
+    def _choose(self) -> tuple[str, dict[str, Any]]:
+        """Return the optimiser's name and its settings.
+
+        The L2 term is a decay that depends on the samples of a step. The gradients are c times as
+        large as scikit-learn's: with c alpha / samples as the decay, c epsilon and, for sgd, the
+        rate / c, the steps are the same.
+        """
+        mlp, decay = self.mlp, {"weight_decay": self.factor * self.mlp.alpha}
+        if mlp.solver == "adam":
+            return "adam", {"beta_1": mlp.beta_1, "beta_2": mlp.beta_2, **decay}
+        if not mlp.momentum:
+            return "sgd", decay
+        name = "nesterov" if mlp.nesterovs_momentum else "momentum"
+        return name, {"momentum": mlp.momentum, **decay}
+
+    def epochs(self, x: Array, y: Array, orders: list[Array]) -> Array:
+        """Take the steps of some epochs; return the mean loss of each, with its L2 term.
+
+        x : `(N, I)`; y : labels `(N,)` or targets `(N, O)`
+        orders : of the rows, int64 `(N,)` for each epoch; of several only if no minibatch is short
+        """
+        order, count = np.concatenate(orders), len(orders) * len(self.sizes)
+        costs, squares, sizes = np.empty(count), np.empty(count), np.resize(self.sizes, count)
+        # |w|^2 is needed before each step: if it matters, it is read there, else interpolated
+        stride = 1 if self._moved > VISIBLE else count
+        for start in range(0, count, stride):
+            part = slice(start, start + stride)
+            rows = slice(start * self.batch_size, (start + stride) * self.batch_size)
+            costs[part] = self._take_steps(x, y, order[rows], sizes[part])
+            before, self._squares = self._squares, self._sum_squares()
+            squares[part] = before + (self._squares - before) / stride * np.arange(stride)
+        # loss = cost + alpha / 2 |w|^2 / samples of the step, weighted by these samples
+        penalties = 0.5 * self.mlp.alpha * squares
+        self._moved = abs(penalties[-1] - penalties[0]) * len(self.sizes) / self.samples
+        # scikit-learn's squared error is half of the mean over outputs
+        costs /= self.factor * y.shape[1] if self.factor != 1 else 1
+        return (costs + penalties).reshape(len(orders), -1).sum(axis=1) / self.samples
+
+    def _take_steps(self, x: Array, y: Array, order: Array, sizes: Array) -> Array:
+        """Take a step for each of `sizes`, its samples; return the costs, sums over the samples."""
+        state, mlp, c = self.state, self.mlp, self.factor
+        settings, rate = {**self.engine.settings, "weight_decay": c * mlp.alpha / sizes}, state.rate
+        if state.optimizer == "adam":
+            # fastmlp adds epsilon to sqrt(v / (1 - beta_2^t)), and scikit-learn adds it to sqrt v
+            root = np.sqrt(1 - mlp.beta_2 ** (state.steps + 1.0 + np.arange(len(sizes))))
+            settings["epsilon"] = c * mlp.epsilon / root
+        else:
+            rate /= c
+        self.engine.settings = settings
+        costs, _ = self.engine.train(x, y, order, np.full(len(sizes), rate), 1.0, state.steps)
+        state.steps += len(sizes)
+        self.engine.read(*self.parameters)
+        return costs
+
+    def _sum_squares(self) -> float:
+        return float(sum(np.vdot(w, w) for w in self.parameters[0]))
+
+    def set_rate(self, rate: float) -> None:
+        """Change the learning rate of sgd.
+
+        scikit-learn's velocity contains the rates of the past: u = momentum u - rate g. Here it is
+        v = momentum v + g, so u = -rate v stays the same only if v is scaled.
+        """
+        for slot in self.engine.slots:
+            values = self._slot(slot)
+            for array in (*values[0], *values[1]):
+                array *= self.state.rate / rate
+            self.engine.write_state(slot, *values)
+        self.state.rate = rate
+
+    def finish(self) -> State:
+        """Return the state, complete."""
+        self.state.slots = {slot: self._slot(slot) for slot in self.engine.slots}
+        return self.state
+
+    def _slot(self, slot: str) -> tuple[list[Array], list[Array]]:
+        weights, biases = ([np.empty_like(a) for a in arrays] for arrays in self.parameters)
+        self.engine.read_state(slot, weights, biases)
+        return weights, biases
+
+
+def _step_sizes(samples: int, batch_size: int) -> Array:
+    """Return how many samples each step of an epoch has, float64 `(steps,)`."""
+    sizes = np.full(-(-samples // batch_size), float(batch_size))
+    sizes[-1] = samples - (len(sizes) - 1) * batch_size
+    return sizes
