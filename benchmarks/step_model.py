@@ -24,7 +24,7 @@ from fastmlp.bench.workload import Workload
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.panels import round_up, vector_size
-from fastmlp.kernels.team.plan import Plan
+from fastmlp.kernels.team.plan import Plan, plan_of
 from fastmlp.kernels.team.units import share
 from fastmlp.network import Network
 
@@ -75,10 +75,11 @@ def step_plan(work: Workload, members: int) -> tuple[Plan, Any]:
     """Return the plan of a step with so many members, and the LAYER records: as the engine."""
     network = Network(work.sizes)
     parameters = network.weights, network.biases, network.activations, network.cost
-    engine = Engine(*parameters, work.batch_size, threads=members)
-    if engine.plan.kind == records.COLUMNS_THEN_ROWS and members > engine.layers[0]["panels"]:
-        return Plan(records.BY_COLUMNS), engine.layers
-    return engine.plan, engine.layers
+    layers = Engine(*parameters, work.batch_size, threads=members).layers
+    plan = plan_of(work.sizes, work.batch_size, DTYPE, is_sparse(work))
+    if plan.kind == records.COLUMNS_THEN_ROWS and members > layers[0]["panels"]:
+        return Plan(records.BY_COLUMNS), layers
+    return plan, layers
 
 
 def largest_share(units: Sequence[float], members: int) -> float:
@@ -97,6 +98,8 @@ def shared_part(row: Row, members: int) -> float:
         columns = [min(width, outputs - first) for first in range(0, outputs, width)]
         return largest_share([round_up(count, LANES) for count in columns], members)
     parts = list(phases(row, layers))
+    if plan.kind == records.BY_INPUTS:  # all but the first layer, every member computes
+        parts = [(amount, plan.slices if k < 2 else 1) for k, (amount, _) in enumerate(parts)]
     done = sum(amount * largest_share([1] * units, members) for amount, units in parts)
     return done / sum(amount for amount, _ in parts)
 

@@ -60,6 +60,7 @@ def test_options_reach_the_training(data: Path) -> None:
     options += " --nesterov --weight-decay 0.001 --validation 0.2 --early-stopping 3"
     options += " --warmup 0.25 --augment shift=1,elastic=8:3 --max-seconds 600 --log log.jsonl"
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
+    options += " --dropout 0.1 --class-weight balanced --clip-value 2 --l1 0.001"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
         "sizes": [784, 9, 7, 10],
@@ -75,7 +76,12 @@ def test_options_reach_the_training(data: Path) -> None:
         "learning_rate": 0.1,
         "schedule": "halving",
         "optimizer": "nesterov",
-        "optimizer_settings": {"momentum": 0.9, "weight_decay": 0.001},
+        "optimizer_settings": {
+            "momentum": 0.9,
+            "weight_decay": 0.001,
+            "l1": 0.001,
+            "clip_value": 2.0,
+        },
         "momentum": 0.9,
         "nesterov": True,
         "weight_decay": 0.001,
@@ -93,6 +99,11 @@ def test_options_reach_the_training(data: Path) -> None:
         "warmup": 0.25,
         "max_seconds": 600,
         "augment": {"shift": 1, "rotation": 0.0, "scale": 0.0, "elastic": [8, 3]},
+        "dropout": 0.1,
+        "class_weight": "balanced",
+        "label_smoothing": 0.0,
+        "clip_value": 2.0,
+        "l1": 0.001,
         "log": "log.jsonl",
     }
     split = fastmlp.load_dataset(data).train
@@ -112,6 +123,10 @@ def test_options_reach_the_training(data: Path) -> None:
         momentum=0.9,
         nesterov=True,
         weight_decay=0.001,
+        dropout=0.1,
+        class_weight="balanced",
+        clip_value=2,
+        l1=0.001,
         validation=(split.images[judged], split.labels[judged]),
         seed=3,
         backend="numpy",
