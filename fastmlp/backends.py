@@ -196,7 +196,7 @@ def backend_named(name: str) -> Backend:
     If NUMBA_DISABLE_JIT is set, nothing can be compiled: "compiled" is then the reference too,
     with a warning.
     """
-    if name in _loaded:
+    if isinstance(name, str) and name in _loaded:
         return _loaded[name]
     name = str(name)
     if name == "compiled" and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
