@@ -6,8 +6,17 @@ import itertools
 import numpy as np
 
 from fastmlp import kernels, reference
+from fastmlp.functions import OPTIMIZERS
+from fastmlp.verify.tables import TABLES
 
 TWINS = (kernels, reference)
+# An optimiser and settings for each path through a step: fused, or general with so many slots
+FORMS = {}
+for name, (optimizer, settings) in TABLES["step"].items():
+    row = OPTIMIZERS[optimizer]
+    decays = bool(settings.get("weight_decay")) and row.fused
+    FORMS.setdefault((row.fused, len(row.slots), decays), name)
+FORMS = {name: TABLES["step"][name] for name in FORMS.values()}
 
 
 def pixels(rng, count, inputs, density=0.2):

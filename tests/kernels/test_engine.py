@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from networks import TWINS, fingerprint, parameters, pixels, rate_for, read
+from networks import FORMS, TWINS, fingerprint, parameters, pixels, rate_for, read
 
 import fastmlp
 from fastmlp import kernels, reference
@@ -43,7 +43,7 @@ def trained(network, images, labels, batch_size, threads, module=kernels, scale=
     return read(engine, network.weights, network.biases), costs, correct
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", FORMS)
 @pytest.mark.parametrize(("sizes", "batch_size"), NETWORKS, ids=str)
 def test_any_number_of_threads_gives_the_same_bits(sizes, batch_size, step):
     rng, count = np.random.default_rng(0), 3 * batch_size + 5

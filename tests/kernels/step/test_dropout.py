@@ -29,11 +29,12 @@ def trained(module, sizes, batch, dense, activation, dtype, threads=2, dropout=N
     return [*own[0], *own[1], costs]
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
 @pytest.mark.parametrize("dense", [False, True])
 @pytest.mark.parametrize("batch", [1, 5, 16, 130])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_every_plan_drops_what_the_reference_drops(sizes, batch, dense, activation):
+def test_every_plan_drops_what_the_reference_drops(sizes, batch, dense):
+    # what keeps a, what keeps z, and ReLU, whose zeros are skipped
+    activation = ("relu", "tanh", "gelu")[(len(sizes) + batch + dense) % 3]
     case = sizes, batch, dense, activation
     exact = trained(reference, *case, np.float64)
     for found, wanted in zip(trained(kernels, *case, np.float64), exact, strict=True):

@@ -6,6 +6,7 @@ import itertools
 import numba
 import numpy as np
 import pytest
+from networks import FORMS
 
 import fastmlp
 from fastmlp.kernels.engine import Engine
@@ -13,7 +14,6 @@ from fastmlp.kernels.memory.records import BY_COLUMNS
 from fastmlp.kernels.memory.tuning import DENSE_FROM, PART
 from fastmlp.kernels.step.forward import leaves_out
 from fastmlp.kernels.team.plan import Plan
-from fastmlp.verify.tables import TABLES
 
 # sizes, batch size, activations: whole panels and others, parts of a batch and others
 NETWORKS = [
@@ -60,7 +60,7 @@ def images_for(sizes, batch_size, density=1.0):
     return images
 
 
-@pytest.mark.parametrize("step", TABLES["step"])
+@pytest.mark.parametrize("step", FORMS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 def test_leaving_zeros_out_changes_no_bit(network, dtype, step):
@@ -68,7 +68,7 @@ def test_leaving_zeros_out_changes_no_bit(network, dtype, step):
     for density in (1.0, 0.2):
         images, prints = images_for(sizes, batch_size, density), set()
         for threads, marks in ((1, False), (1, True), (2, True), (3, True)):
-            engine = engine_for(*network, dtype, TABLES["step"][step], threads)
+            engine = engine_for(*network, dtype, FORMS[step], threads)
             assert threads > 1 or engine.layers["nonzeros"].any()
             if not marks:
                 engine.layers["nonzeros"] = 0
