@@ -54,6 +54,12 @@ CORE = {
     "fastmlp train --dataset digits --learning-rate 8 --schedule halving": Command(
         (), "model saved to", 90
     ),
+    "fastmlp train --class-weight balanced --label-smoothing 0.1 --clip-value 1 --l1 1e-5": Command(
+        MNIST, "model saved to", 97.5
+    ),
+    "fastmlp train --augment shift=1,rotation=10,elastic=34:4 --epochs 30": Command(
+        (*MNIST, "--epochs", "10"), "model saved to", 97.5
+    ),
     "fastmlp evaluate mnist.safetensors": Command(TESTED, "accuracy", 97.5),
     "fastmlp train --warmup 1 --schedule cosine --max-seconds 60 --log run.csv": Command(
         MNIST, "model saved to", 97
