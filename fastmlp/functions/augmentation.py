@@ -3,8 +3,8 @@
 The reference and the kernels get the changes as integers, and compute with integers only. So both
 give the same pixels, on any machine.
 
-A random number is a hash of what it is for, by the output function `mix` of SplitMix64 (Steele,
-Lea and Flood, 2014, with the constants of Stafford's variant 13), modulo 2^64:
+A random number is a hash of what it is for, by the mixing function of SplitMix64
+(`fastmlp.functions.mixing`), modulo 2^64:
 
     absorb(state, n) = mix(state + (n + 1) GOLDEN)
     bits = absorb(absorb(absorb(key, epoch), sample), number)
@@ -23,8 +23,9 @@ import numpy as np
 
 from fastmlp.arrays import Array, check_at_least
 from fastmlp.errors import refuse
+from fastmlp.functions.mixing import GOLDEN_64, MIX_64, mix
 
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(GOLDEN_64)
 NUMBERS = SHIFT_X, SHIFT_Y, ROTATION, SCALE, FIELD_X, FIELD_Y = range(6)
 # Coordinates have so many bits behind the point, and what images are interpolated by so many
 BITS, WEIGHT_BITS = 16, 8
@@ -102,16 +103,10 @@ class Changes(NamedTuple):
     fields: Array
 
 
-def mix(z: Array) -> Array:
-    """Return the output function of SplitMix64 of each number, uint64."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(z ^ (z >> np.uint64(31)))
-
-
 def absorb(state: Array, n: Array | int) -> Array:
     """Return mix(state + (n + 1) GOLDEN) modulo 2^64, uint64; state is not a scalar."""
-    return mix(state + (np.asarray([n] if isinstance(n, int) else n, np.uint64) + 1) * GOLDEN)
+    n = np.asarray([n] if isinstance(n, int) else n, np.uint64)
+    return mix(state + (n + 1) * GOLDEN, MIX_64)
 
 
 def uniform(bits: Array) -> Array:

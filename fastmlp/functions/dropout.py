@@ -6,26 +6,12 @@ the unit. So it is the same for any number of threads, and in a run that is resu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastmlp.arrays import Array
-
-# Multiples of these differ in all bits: 2^64 and 2^32 divided by the golden ratio
-GOLDEN_64, GOLDEN_32 = 0x9E3779B97F4A7C15, 0x9E3779B9
-# Shift, multiplier, …, shift of two mixing functions: of SplitMix64 (Steele, Lea and Flood, 2014),
-# and of MurmurHash3 (Appleby, 2011)
-MIX_64 = (30, 0xBF58476D1CE4E5B9, 27, 0x94D049BB133111EB, 31)
-MIX_32 = (16, 0x85EBCA6B, 13, 0xC2B2AE35, 16)
-
-
-def mix(x: Array, steps: Sequence[int]) -> Array:
-    """Return unsigned numbers whose bits all depend on all bits of x."""
-    for k, number in enumerate(steps):
-        x = x ^ (x >> x.dtype.type(number)) if k % 2 == 0 else x * x.dtype.type(number)
-    return x
+from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64, mix
 
 
 @dataclass(frozen=True)
@@ -47,7 +33,7 @@ class Dropout:
 
     def below(self, layer: int) -> int:
         """Return the 32-bit number below which a unit's bits mean that it is dropped."""
-        return min(round(self.rates[layer] * 2**32), 2**32 - 1) if self.rates else 0
+        return min(round(self.rates[layer] * 2**32), 2**32 - 1)
 
     def scale(self, layer: int) -> float:
         """Return what the outputs that are kept are multiplied by."""

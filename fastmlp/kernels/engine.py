@@ -84,9 +84,7 @@ class Engine:
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
         for number in range(len(weights)):
-            drops = (
-                self._drop(number, dropout) if dropout and number < len(dropout.rates) else False
-            )
+            drops = dropout is not None and self._drop(number, dropout)
             keeps_z = ACTIVATIONS[activations[number]].keeps == "z"
             self._add_buffers(number, keeps_z or drops)
         if batch_size >= BY_PAIR_FROM and records.BY_COLUMNS in kinds:
@@ -127,7 +125,9 @@ class Engine:
             )
 
     def _drop(self, number: int, dropout: Dropout) -> bool:
-        """Let a hidden layer drop outputs, and return whether it does."""
+        """Let a layer drop outputs if it is a hidden one, and return whether it does."""
+        if number >= len(dropout.rates):
+            return False
         layer, key = self.layers[number], dropout.key(number)
         layer["drop_below"], layer["drop_scale"] = dropout.below(number), dropout.scale(number)
         layer["drop_key"] = np.uint64(key).view(np.int64)

@@ -220,19 +220,16 @@ class Network:
 
         finite : whether to refuse NaN, infinity and a wrong `pixel_scale` too
         """
-        if not finite and self._fits():
-            return self.weights, self.biases
         shapes = list(pairwise(self.sizes))
         for name, arrays, wanted in (
             ("weights", self.weights, shapes),
             ("biases", self.biases, [(outputs,) for _, outputs in shapes]),
         ):
-            found = [np.shape(array) for array in arrays]
-            if found != wanted or any(array.dtype != self.dtype for array in arrays):
+            if not _fit(arrays, wanted, self.dtype):
                 raise refuse(
                     name,
                     f"must be {self.dtype} arrays of shapes {wanted}",
-                    f"shapes {found}",
+                    f"shapes {[np.shape(array) for array in arrays]}",
                     f"Write into the arrays: network.{name}[0][...] = values.",
                 )
             if finite:
@@ -240,19 +237,6 @@ class Network:
         if finite:
             check_scale(self.pixel_scale, self.dtype)
         return self.weights, self.biases
-
-    def _fits(self) -> bool:
-        """Return whether all parameters are arrays of the right shapes and dtype."""
-        inputs, dtype = self.sizes[0], self.dtype
-        if not len(self.weights) == len(self.biases) == len(self.sizes) - 1:
-            return False
-        for w, b, outputs in zip(self.weights, self.biases, self.sizes[1:], strict=True):
-            if w.shape != (inputs, outputs) or b.shape != (outputs,):
-                return False
-            if w.dtype != dtype or b.dtype != dtype:
-                return False
-            inputs = outputs
-        return True
 
     def scale_of(self, images: Array) -> float:
         """Return the factor of these images: `pixel_scale` for uint8, else 1."""
@@ -277,3 +261,11 @@ class Network:
             f"Network({self.sizes}, hidden={self.hidden}, output={self.output!r}, "
             f"cost={self.cost!r}, dtype={str(self.dtype)!r})"
         )
+
+
+def _fit(arrays: Sequence[Array], shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> bool:
+    """Return whether arrays have these shapes and this dtype."""
+    if len(arrays) != len(shapes):
+        return False
+    pairs = zip(arrays, shapes, strict=True)
+    return all(np.shape(array) == shape and array.dtype == dtype for array, shape in pairs)

@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 
 from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, vector_steps, vectors
 from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, L1, OWN
-from fastmlp.functions.dropout import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
+from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter, Number, copies
 from fastmlp.kernels.llvm.intrinsics import by_name, emitted
@@ -185,7 +185,7 @@ def _constant(number: int, kind: Any) -> Any:
 
 
 def _mix(emit: Emitter, x: Any, steps: Sequence[int]) -> Any:
-    """Return x, integers of any kind, mixed: `fastmlp.functions.dropout.mix`."""
+    """Return x, integers of any kind, mixed: `fastmlp.functions.mixing.mix`."""
     builder = emit.builder
     for k, number in enumerate(steps):
         constant = _constant(number, x.type)

@@ -51,8 +51,11 @@ UPDATE_PAIRS = 64
 PREFETCHED = 8
 # By samples: how many samples a slice has at least, and how many slices a minibatch at most
 SLICE, MOST_SLICES = 64, 16
-# By inputs: how many slices the inputs have. 4 are 4 to 10 % slower with one thread
+# By inputs: how many slices the inputs have. With 4, one thread is 1 to 5 % slower (Xeon of 2019)
 INPUT_SLICES = 2
+# And how many times as many weights the first layer has, at least, as those behind it, which each
+# member multiplies with for itself
+REPEATED = 8
 # Parameters whose gradients are summed before they take a step: the sums stay in the L1 cache
 SUMMED = 1024
 # Dense multiplications of a step that make a second thread pay: below, the members wait for each

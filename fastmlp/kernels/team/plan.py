@@ -16,8 +16,8 @@ by inputs           For small networks whose images are mostly zeros. A member o
                     layers. What a slice adds to z of the first layer changes cores; each member
                     computes all that follows for itself. One barrier.
 
-What is summed in which order depends on the plan, and so on sizes alone: results are the same bits
-for any number of members.
+What is summed in which order depends on the plan, and so on sizes and on whether images are mostly
+zeros: results are the same bits for any number of members.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from fastmlp.kernels.memory.tuning import (
     MOST_SLICES,
     PANEL_VECTORS,
     PART,
+    REPEATED,
     SLICE,
     WORD_BYTES,
 )
@@ -47,9 +48,6 @@ NAMES = {
     BY_SAMPLES: "by samples",
     BY_INPUTS: "by inputs",
 }
-# By inputs, the weights of the first layer are at least so many times those that each member
-# multiplies with for itself
-REPEATED = 8
 
 
 @dataclass(frozen=True)
