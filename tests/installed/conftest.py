@@ -68,10 +68,12 @@ def core(wheel, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def extras(core):
-    """The same environment with the extras that the README names."""
-    core.install("fastmlp[image]", "fastmlp[plot]", "fastmlp[sklearn]")
-    return core
+def extras(wheel, core, tmp_path_factory):
+    """Another environment, with the extras that the README names, and the compiled kernels."""
+    environment = Environment(tmp_path_factory.mktemp("extras"))
+    environment.variables["FASTMLP_CACHE"] = core.variables["FASTMLP_CACHE"]
+    environment.install(*(f"{wheel}[{extra}]" for extra in ("image", "plot", "sklearn")))
+    return environment
 
 
 @pytest.fixture(scope="session")
