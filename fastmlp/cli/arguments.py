@@ -157,6 +157,7 @@ _TRAINING = (
     _option("--nesterov", False, "Use Nesterov momentum."),
     _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),
     _option("--dropout", 0.0, "Share of the hidden outputs that become 0.", float),
+    _option("--average", None, "Keep an average: ema, ema:0.999, last or last:5.", str),
     _option("--l1", None, "How much L1 regularisation adds to gradients.", float),
     _option("--clip-value", None, "The largest gradient of a parameter.", float),
     _option("--class-weight", None, "Weights of classes.", click.Choice(["balanced"])),

@@ -40,7 +40,7 @@ TRAINED = (
     *("epochs", "batch_size", "schedule", *CHOOSING, "dropout"),
     *("early_stopping", "target", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),
-    *("class_weight", "label_smoothing", "augment"),
+    *("class_weight", "label_smoothing", "augment", "average"),
 )
 
 

@@ -16,6 +16,7 @@ from fastmlp.network import Network
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
 from fastmlp.training.augmenting import Augmenter
+from fastmlp.training.averaging import average_for
 from fastmlp.training.callbacks import EarlyStopping, TimeLimit
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.choosing import (
@@ -88,6 +89,7 @@ def train(
     clip_value: float | None = None,
     l1: float | None = None,
     augment: Augmentation | None = None,
+    average: str | None = None,
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
@@ -128,6 +130,10 @@ def train(
         at random. Each is changed anew in each epoch, by numbers that depend on seed, epoch and
         its index only. Costs and accuracies of training are those of the changed images;
         validation data are never changed
+    average : "ema" or "ema:0.999", an exponential average of the parameters with that decay for
+        each step; or "last" or "last:5", the mean of those after the last 5 epochs. After each
+        epoch the network has the average: it is evaluated, and kept at the end. Training goes on
+        with the parameters themselves, and its cost and accuracy are theirs
     checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
         schedule must then be a name or a function of progress alone
     sample_weight : w `(N,)` of the training data. The cost of a minibatch is sum(w c) / sum(w) over
@@ -180,9 +186,11 @@ def train(
     if threads is not None:
         check_at_least("threads", threads, 1)
     plan, generator = schedule_named(schedule), np.random.default_rng(seed)
+    averaged = average_for(plan, average)
     check_task(run.history.task, early_stopping, plan, target, validation)
     share = warmup_share(warmup, epochs)
     dropped = dropout_for(len(network.hidden), dropout, generator)
+    settings["average"] = averaged.text if averaged else None
     settings["dropout"] = dropped.rates if dropped else 0.0
     if augment is not None:
         size = min(batch_size, len(run.images))
@@ -201,7 +209,7 @@ def train(
         raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.restore_parameters(state, run)
-    run.start(epochs, batch_size, choice, threads, callbacks, dropped, smoothing)
+    run.start(epochs, batch_size, choice, threads, callbacks, dropped, smoothing, averaged)
     watcher = Watcher(run, early_stopping, target)
     if state is not None:
         resuming.restore_rest(state, run, plan, generator, watcher)

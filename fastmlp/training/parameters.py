@@ -11,6 +11,7 @@ from fastmlp.arrays import Array
 from fastmlp.errors import refuse
 from fastmlp.network import Network
 from fastmlp.system.interrupts import hold_interrupts
+from fastmlp.training.averaging import Average
 
 # The parameters, and the optimiser's state by slot; each list has the weights first
 State = tuple[list[Array], dict[str, list[Array]]]
@@ -20,24 +21,32 @@ class Parameters:
     """Copies the parameters between an engine and the arrays of its network.
 
     `good` are the parameters of the last good epoch, at first the initial ones.
+    average : if there is one, the network has it, and only the engine the parameters themselves
     """
 
-    def __init__(self, network: Network, engine: Any) -> None:
-        self.network, self.engine = network, engine
+    def __init__(self, network: Network, engine: Any, average: Average | None = None) -> None:
+        self.network, self.engine, self.average = network, engine, average
         self._own = check_arrays(network)
         self._now = [array.copy() for array in self._own]
         self.good = [array.copy() for array in self._own]
 
     def publish(self) -> bool:
-        """Write the engine's parameters into the network, and return True.
+        """Write the engine's parameters, or their average, into the network, and return True.
 
         If one of them is NaN or infinite, the network is unchanged, and the result is False.
         """
         self.engine.read(*self._halves(self._now))
         if not all(np.isfinite(array).all() for array in self._now):
             return False
+        if self.average:
+            self.average.write(self._now)
         self.put(self._now)
         return True
+
+    def add_to_average(self, steps: int) -> None:
+        """Take the engine's parameters after so many more steps into the average."""
+        if self.average:
+            self.average.add(self.read(), steps)
 
     def take(self) -> bool:
         """Write the network's parameters into the engine if they changed since `publish`.
@@ -48,6 +57,8 @@ class Parameters:
         if all(map(np.array_equal, self._own, self._now)):
             return False
         self.engine.write(*self._halves(self._own))
+        if self.average:
+            self.average.restart()
         return True
 
     def keep(self) -> None:
@@ -67,11 +78,15 @@ class Parameters:
             if not _are(self.network.biases, biases):
                 self.network.biases = biases
 
-    def state(self) -> State:
-        """Return copies of the engine's parameters and of its optimiser's state."""
+    def read(self) -> list[Array]:
+        """Return copies of the engine's parameters, weights first."""
         parameters = [np.empty_like(a) for a in self._own]
         self.engine.read(*self._halves(parameters))
-        return parameters, self.slots()
+        return parameters
+
+    def state(self) -> State:
+        """Return copies of the engine's parameters and of its optimiser's state."""
+        return self.read(), self.slots()
 
     def slots(self) -> dict[str, list[Array]]:
         """Return copies of the optimiser's state, by slot."""

@@ -42,18 +42,20 @@ def take_state(
     run: Run, epochs: int, plan: Schedule, generator: np.random.Generator, watcher: Watcher
 ) -> State:
     """Return the state of a run after `epochs` epochs."""
-    network = run.network
-    layers = len(network.weights)
-    tensors = dict(_named_arrays("parameter", network.weights, network.biases))
-    for slot, arrays in run.parameters.slots().items():
-        tensors |= _named_arrays(slot, arrays[:layers], arrays[layers:])
-    half = len(watcher.best) // 2
-    tensors |= _named_arrays("best", watcher.best[:half], watcher.best[half:])
+    layers = len(run.network.weights)
+    average = run.parameters.average
+    parts = {"parameter": run.parameters.read(), **run.parameters.slots()}
+    parts |= {"best": watcher.best} if watcher.best else {}
+    parts |= {f"average-{n}": point for n, point in enumerate(average.points if average else ())}
+    tensors: dict[str, Array] = {}
+    for kind, arrays in parts.items():
+        tensors |= _named_arrays(kind, arrays[:layers], arrays[layers:])
     facts = {
         "history": asdict(run.history),
         "generator": generator.bit_generator.state,
         "schedule": vars(plan) if isinstance(plan, Adaptive) else None,
         "watcher": {"best_epoch": watcher.best_epoch, "lowest": watcher.lowest},
+        "average": {"mass": average.mass, "points": len(average.points)} if average else None,
     }
     copies = {name: array.copy() for name, array in tensors.items()}
     return State(epochs, copies, json.loads(to_json(facts)))
@@ -77,6 +79,11 @@ def restore_rest(
     if any(name.startswith("best") for name in state.tensors):
         watcher.best = _arrays(state, "best", run)
     try:
+        average, past = run.parameters.average, facts.get("average")
+        if average and past:
+            average.mass = past["mass"]
+            average.points = [_arrays(state, f"average-{n}", run) for n in range(past["points"])]
+            run.parameters.publish()
         for name, value in facts["history"].items():
             if name not in ("compile_seconds", "threads"):
                 setattr(run.history, name, value)

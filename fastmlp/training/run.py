@@ -16,6 +16,7 @@ from fastmlp.errors import DivergedError
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
 from fastmlp.training.augmenting import Augmenter
+from fastmlp.training.averaging import Average
 from fastmlp.training.choosing import Choice
 from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
@@ -80,6 +81,7 @@ class Run:
         callbacks: Sequence[Callback],
         dropout: Dropout | None = None,
         smoothing: float = 0.0,
+        average: Average | None = None,
     ) -> None:
         """Prepare the kernels, and create the engine."""
         network, self.epochs, self.callbacks = self.network, epochs, callbacks
@@ -101,7 +103,7 @@ class Run:
             smoothing,
         )
         self.history.threads = self.engine.threads
-        self.parameters = Parameters(network, self.engine)
+        self.parameters = Parameters(network, self.engine, average)
         self.chunk, self.in_callback = 1, False
         # of the epoch so far, including steps that were undone
         self.seconds, self.samples = 0.0, 0
@@ -113,9 +115,12 @@ class Run:
         """
         costs, correct, done, total = np.empty(len(rates)), 0.0, 0, 0.0
         most = self.augmenter.most_steps if self.augmenter else len(rates)
+        average, averaged = self.parameters.average, 0
         while True:
-            part = slice(done, done + self.chunk)
-            samples = order[done * self.batch_size : (done + self.chunk) * self.batch_size]
+            due = average.next_update(done) if average else np.inf
+            last = int(min(done + self.chunk, len(rates), due))
+            part = slice(done, last)
+            samples = order[done * self.batch_size : last * self.batch_size]
             began = perf_counter()
             augmented = None
             if self.augmenter:
@@ -133,7 +138,10 @@ class Run:
             took = max(perf_counter() - began, 1e-9)
             self.seconds, self.samples = self.seconds + took, self.samples + len(samples)
             correct += right
-            done = min(done + self.chunk, len(rates))
+            done = last
+            if average and done in (due, len(rates)):
+                self.parameters.add_to_average(done - averaged)
+                averaged = done
             weight = self.sample_weight
             total += len(samples) if weight is None else float(weight[samples].sum())
             seen = total or 1.0  # weights can all be 0 until now
