@@ -8,6 +8,16 @@ import pytest
 import fastmlp
 
 
+def pytest_addoption(parser):
+    parser.addoption("--every", type=int, default=1, help="run only each n-th test")
+
+
+def pytest_collection_modifyitems(config, items):
+    every = config.getoption("--every")
+    config.hook.pytest_deselected(items=[item for n, item in enumerate(items) if n % every])
+    items[:] = items[::every]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def ctrl_c():
     """Ctrl-C ends what the tests start, even where a shell runs them in the background."""
