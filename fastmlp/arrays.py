@@ -211,6 +211,14 @@ def check_at_least(argument: str, value: Any, least: float, kind: type = int) ->
         )
 
 
+def check_between(argument: str, value: Any, low: float, high: float) -> None:
+    """Refuse a value that is not a number above `low` and below `high`."""
+    check_at_least(argument, value, low, float)
+    if not low < value < high:
+        rule = f"must lie between {low:g} and {high:g}, without these"
+        raise refuse(argument, rule, value, f"Pass {argument}=0.1, for example.")
+
+
 def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, images: Array) -> None:
     """Refuse an output that compiled code cannot write to as it is, or that overlaps images."""
     fresh = f"Pass numpy.empty({shape}, {dtype.name!r})."

@@ -15,7 +15,7 @@ import click
 
 from fastmlp.backends import BACKENDS
 from fastmlp.bench.peers import PEERS
-from fastmlp.cli.kinds import Cost, Pair, Row, Sizes
+from fastmlp.cli.kinds import Cost, Numbers, Pair, Row, RowWithSettings, Sizes
 
 
 class _Augmentation(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -145,7 +145,12 @@ _TRAINING = (
         cls=_OptimizerSettings,
     ),
     _option("--learning-rate", None, "The highest rate; by default the optimizer's own.", float),
-    _option("--schedule", "linear", "How the rate changes.", Row("fastmlp.training", "SCHEDULES")),
+    _option(
+        "--schedule",
+        "linear",
+        "How the rate changes, as plateau:patience=2.",
+        RowWithSettings("fastmlp.training", "SCHEDULES"),
+    ),
     _option("--warmup", 0.0, "Rise first: share of the run, or epochs from 1 on.", float),
     _option(
         "--augment",
@@ -156,7 +161,11 @@ _TRAINING = (
     _option("--momentum", None, "A setting; above 0, sgd is momentum.", float),
     _option("--nesterov", False, "Use Nesterov momentum."),
     _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),
-    _option("--dropout", 0.0, "Share of the hidden outputs that become 0.", float),
+    _option("--rate-factors", None, "On the rate, for each layer: 0,1; 0 keeps one.", Numbers()),
+    _option("--bias-rate-factor", 1.0, "On the rate, for all biases.", float),
+    _option(
+        "--dropout", 0.0, "Share of hidden outputs that become 0; or of each layer.", Numbers()
+    ),
     _option("--average", None, "Keep an average: ema, ema:0.999, last or last:5.", str),
     _option("--l1", None, "How much L1 regularisation adds to gradients.", float),
     _option("--clip-value", None, "The largest gradient of a parameter.", float),

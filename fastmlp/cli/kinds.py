@@ -31,13 +31,17 @@ class Row(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return f"[{'|'.join(self.choice().choices)}]"
 
 
-class Cost(Row):
-    """A cost of the table, with a setting behind a colon if it has one."""
+class RowWithSettings(Row):
+    """A name, with settings behind a colon, which the library checks."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> str:
         """Return the value of a text; click prints an error otherwise."""
         name, colon, setting = value.partition(":")
         return f"{super().convert(name, param, ctx)}{colon}{setting}"
+
+
+class Cost(RowWithSettings):
+    """A cost of the table, with a setting if it has one."""
 
     def get_metavar(self, param: Any, ctx: Any = None) -> str:
         """Return the names for the help."""
@@ -61,6 +65,21 @@ class Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         if not all(re.fullmatch(r" *[1-9][0-9]{0,8} *", part) for part in parts):
             self.fail(f"{value!r} is not a list of layer sizes such as 784,128,10.", param, ctx)
         return tuple(map(int, parts))
+
+
+class Numbers(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A number, or one for each layer: "0.2,0.5"."""
+
+    name = "NUMBERS"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float | tuple[float, ...]:
+        """Return the value of a text; click prints an error otherwise."""
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
+        with suppress(ValueError):
+            numbers = tuple(map(float, value.split(",")))
+            return numbers[0] if len(numbers) == 1 else numbers
+        self.fail(f"{value!r} is not a list of numbers such as 0.2,0.5.", param, ctx)
 
 
 class Pair(click.ParamType):  # type: ignore[type-arg, unused-ignore]

@@ -37,7 +37,8 @@ CHOOSING = (
     *("clip_value", "l1"),
 )
 TRAINED = (
-    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout"),
+    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout", "rate_factors"),
+    "bias_rate_factor",
     *("early_stopping", "target", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),
     *("class_weight", "label_smoothing", "augment", "average"),

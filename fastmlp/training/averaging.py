@@ -9,7 +9,8 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.errors import refuse
-from fastmlp.training.schedules import Halving, Schedule
+from fastmlp.training.adaptive import Halving
+from fastmlp.training.schedules import Schedule
 
 # An exponential average is updated after so many steps: reading parameters takes time
 STEPS = 64

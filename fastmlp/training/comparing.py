@@ -19,7 +19,7 @@ from fastmlp.errors import ArgumentError, refuse
 from fastmlp.system.plain import plain, to_json
 from fastmlp.training.callbacks import EarlyStopping
 from fastmlp.training.choosing import choose_optimizer
-from fastmlp.training.schedules import SCHEDULES, Schedule
+from fastmlp.training.schedules import SCHEDULES, Schedule, schedule_named
 
 # Schedules are compared at this many evenly spaced steps, or at all steps if there are fewer
 POINTS = 1000
@@ -82,7 +82,7 @@ def _schedule(schedule: Any, steps: int) -> Any:
     in a second call, its attributes change, or it cannot be copied for this test.
     """
     if isinstance(schedule, str):
-        return str(plain(schedule))
+        schedule = schedule_named(schedule)
     for name, make in SCHEDULES.items():
         default: Any = make()
         if type(default) is type(schedule) and default == schedule:

@@ -14,10 +14,11 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.errors import DivergedError
+from fastmlp.training.adaptive import Halving
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.parameters import State
 from fastmlp.training.run import Done, Run
-from fastmlp.training.schedules import Halving, Rates
+from fastmlp.training.schedules import Rates
 from fastmlp.training.search import Search
 
 

@@ -15,6 +15,7 @@ from fastmlp.functions.augmentation import Augmentation
 from fastmlp.network import Network
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
+from fastmlp.training.adaptive import Halving, Plateau
 from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.averaging import average_for
 from fastmlp.training.callbacks import EarlyStopping, TimeLimit
@@ -31,8 +32,6 @@ from fastmlp.training.history import History
 from fastmlp.training.progress import FUNCTION, Callback, as_callbacks, check_callbacks
 from fastmlp.training.run import Data, Run
 from fastmlp.training.schedules import (
-    Halving,
-    Plateau,
     Rates,
     Schedule,
     schedule_named,
@@ -111,8 +110,9 @@ def train(
     dropout : the share of a hidden layer's outputs that become 0, new ones for each sample; the
         others are divided by one minus that (Srivastava et al., 2014). One number, or one for each
         hidden layer. Training costs and accuracies are those with dropout
-    schedule : a name, an object of `fastmlp.schedules`, or a function from progress (0 to 1) to a
-        factor of learning_rate, called for each step with the progress at the middle of the step
+    schedule : a name, perhaps with settings, "plateau:factor=0.5,patience=3"; an object of
+        `fastmlp.schedules`; or a function from progress (0 to 1) to a factor of learning_rate,
+        called for each step with the progress at the middle of the step
     warmup : the first part of the run, in which the factors of the schedule are multiplied by
         numbers that rise from 0 to 1: below 1 a share of the run, from 1 on a number of epochs
     early_stopping : EarlyStopping(...), or only its patience; needs validation data

@@ -13,9 +13,10 @@ from fastmlp.arrays import Array
 from fastmlp.errors import CheckpointError
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.plain import to_json
+from fastmlp.training.adaptive import Adaptive
 from fastmlp.training.checkpoint import State, data_digest
 from fastmlp.training.comparing import make_comparable
-from fastmlp.training.schedules import Adaptive, Schedule
+from fastmlp.training.schedules import Schedule
 from fastmlp.training.watcher import Watcher
 
 if TYPE_CHECKING:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, field
-from math import cos, inf, pi
+from dataclasses import dataclass, fields, is_dataclass
+from math import cos, pi
 from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, check_at_least
+from fastmlp.arrays import Array, check_at_least, check_between
 from fastmlp.errors import refuse
-from fastmlp.training.history import History
-from fastmlp.training.monitor import PLATEAU_MONITORS, check_monitor
+from fastmlp.training.adaptive import Adaptive, Halving, Plateau
 
 Schedule = Callable[[float], float]
 # The rate of each step `(steps,)` of an epoch, counted from 0
@@ -62,7 +61,7 @@ class Exponential:
     final: float = 0.01
 
     def __post_init__(self) -> None:
-        _check_inside("final", self.final, 0, 1)
+        check_between("final", self.final, 0, 1)
 
     def __call__(self, progress: float) -> float:
         """Return the factor at that progress."""
@@ -110,72 +109,7 @@ class CosineRestarts:
         return cosine(left / lengths[-1])
 
 
-@dataclass
-class Halving:
-    """Start with a high rate, and halve it whenever an epoch does not lower the cost.
-
-    `fastmlp.training.halving` trains with it, and changes the factor between epochs.
-    factor : the factor of the learning rate
-    lowest : the lowest cost after an epoch so far; infinite before the first
-    """
-
-    factor: float = 1.0
-    lowest: float = inf
-
-    def __call__(self, progress: float) -> float:
-        """Return the current factor."""
-        return self.factor
-
-
-@dataclass
-class Plateau:
-    """Multiply the rate by `factor` when the cost has not fallen for `patience` epochs.
-
-    monitor : "validation_cost" or "train_cost", without validation data the training cost; or a
-        metric of the task on the validation data, such as "accuracy" or "r2", that has to improve
-    min_delta : by how much a cost must be below the lowest so far to count as lower
-    minimum : the lowest factor of the rate
-    now : the current factor; lowest : the lowest cost so far; waited : epochs since then
-    """
-
-    factor: float = 0.5
-    patience: int = 3
-    min_delta: float = 0.0
-    minimum: float = 0.001
-    monitor: str = "validation_cost"
-    now: float = field(default=1.0, init=False)
-    lowest: float = field(default=inf, init=False)
-    waited: int = field(default=0, init=False)
-
-    def __post_init__(self) -> None:
-        _check_inside("factor", self.factor, 0, 1)
-        check_at_least("patience", self.patience, 1)
-        check_at_least("min_delta", self.min_delta, 0, float)
-        check_at_least("minimum", self.minimum, 0, float)
-        check_monitor(self.monitor, PLATEAU_MONITORS)
-
-    def __call__(self, progress: float) -> float:
-        """Return the current factor."""
-        return self.now
-
-    def watch(self, history: History) -> None:
-        """Take the costs of the last epoch into account."""
-        cost = history.train_cost[-1]
-        if self.monitor != "train_cost":
-            judged = history.loss(self.monitor.removeprefix("validation_"))
-            cost = cost if judged is None else judged
-        if cost < self.lowest - self.min_delta:
-            self.lowest, self.waited = cost, 0
-            return
-        self.waited += 1
-        if self.waited >= self.patience:
-            self.now, self.waited = max(self.now * self.factor, self.minimum), 0
-
-
-# Schedules that depend on results: a run changes a copy, and saves it in its checkpoints
-Adaptive = Halving | Plateau
-
-SCHEDULES: dict[str, Callable[[], Schedule]] = {
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "constant": lambda: constant,
     "halving": Halving,
     "plateau": Plateau,
@@ -190,19 +124,43 @@ SCHEDULES: dict[str, Callable[[], Schedule]] = {
 
 
 def schedule_named(schedule: str | Schedule) -> Schedule:
-    """Return the schedule of that name, the callable itself, or a copy of an adaptive one."""
+    """Return the schedule of that name, the callable itself, or a copy of an adaptive one.
+
+    A name can have settings behind it: "plateau:factor=0.5,patience=3". Raises ArgumentError.
+    """
     if isinstance(schedule, Adaptive):
         return copy(schedule)
     if callable(schedule):
         return schedule
-    if not isinstance(schedule, str) or schedule not in SCHEDULES:
+    name, colon, text = str(schedule).partition(":")
+    if not isinstance(schedule, str) or name not in SCHEDULES:
         raise refuse(
             "schedule",
             "must name a schedule, or be a callable from progress (0 to 1) to a factor",
             repr(schedule),
             f"Choose from {', '.join(SCHEDULES)}.",
         )
-    return SCHEDULES[schedule]()
+    make = SCHEDULES[name]
+    return make(**_settings(schedule, text, make)) if colon else make()
+
+
+def _settings(schedule: str, text: str, make: Any) -> dict[str, Any]:
+    """Return the settings in a text "factor=0.5,patience=3", each of the type of its default."""
+    known = {}
+    if is_dataclass(make):
+        known = {one.name: one.default for one in fields(make) if one.init}
+    found: dict[str, Any] = {}
+    for part in text.split(","):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        try:
+            kind: Any = type(known[name])
+            found[name] = kind(value)
+        except (KeyError, ValueError):
+            rule = "needs settings like name=value behind its name and a colon"
+            own = ", ".join(f"{name}={default}" for name, default in known.items())
+            remedy = f"It has {own}." if own else "This one has no settings."
+            raise refuse("schedule", rule, repr(schedule), remedy) from None
+    return found
 
 
 def warmup_share(warmup: Any, epochs: int) -> float:
@@ -240,10 +198,3 @@ def step_rates(
             "Check the callable for progress from 0 to 1.",
         )
     return rates
-
-
-def _check_inside(argument: str, value: Any, low: float, high: float) -> None:
-    check_at_least(argument, value, low, float)
-    if not low < value < high:
-        rule = f"must lie between {low:g} and {high:g}, without these"
-        raise refuse(argument, rule, value, f"Pass {argument}=0.1, for example.")

@@ -9,11 +9,11 @@ import numpy as np
 from fastmlp.arrays import check_at_least
 from fastmlp.errors import refuse
 from fastmlp.functions import METRICS, metrics_of
+from fastmlp.training.adaptive import Plateau
 from fastmlp.training.callbacks import EarlyStopping
 from fastmlp.training.monitor import MONITORS, PLATEAU_MONITORS, check_monitor
 from fastmlp.training.progress import Callback
 from fastmlp.training.run import Data
-from fastmlp.training.schedules import Plateau
 
 
 def check_stopping(

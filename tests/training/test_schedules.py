@@ -1,12 +1,15 @@
 """Schedules: their formulas, the warm-up before them, and those that depend on results."""
 
+from dataclasses import fields, is_dataclass
+
 import numpy as np
 import pytest
 
 import fastmlp
 from fastmlp import schedules
 from fastmlp.errors import ArgumentError
-from fastmlp.training.schedules import SCHEDULES, Plateau, schedule_named, step_rates, warmup_share
+from fastmlp.training.adaptive import Plateau
+from fastmlp.training.schedules import SCHEDULES, schedule_named, step_rates, warmup_share
 
 SETTINGS = {"batch_size": 16, "learning_rate": 0.2, "momentum": 0.9, "backend": "numpy", "seed": 3}
 
@@ -95,6 +98,28 @@ def test_a_warm_up_is_a_share_or_a_number_of_epochs():
             warmup_share(bad, 20)
 
 
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_name_takes_each_setting_of_its_schedule(name):
+    default = SCHEDULES[name]()
+    known = (
+        {one.name: one.default for one in fields(default) if one.init}
+        if is_dataclass(default)
+        else {}
+    )
+    text = ",".join(f"{key}={value}" for key, value in known.items())
+    assert schedule_named(f"{name}:{text}" if text else name) == default
+    with pytest.raises(
+        ArgumentError, match=f"It has {next(iter(known))}=" if known else "no settings"
+    ):
+        schedule_named(f"{name}:height=2")
+
+
+@pytest.mark.parametrize("text", ["plateau:", "plateau:patience", "plateau:patience=x", "none:a=1"])
+def test_wrong_settings_are_refused(text):
+    with pytest.raises(ArgumentError, match="schedule"):
+        schedule_named(text)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "halving", "plateau"])
 def test_a_run_with_a_warm_up_is_resumed_with_the_same_bits(tmp_path, schedule):
     settings = {"schedule": schedule, "warmup": 3}
@@ -158,7 +183,8 @@ def test_plateau_is_resumed_with_the_same_bits(tmp_path, stopped):
 @pytest.mark.parametrize(
     ("first", "equal", "other"),
     [
-        (schedules.Exponential(), "exponential", schedules.Exponential(0.1)),
+        (schedules.Exponential(), "exponential", "exponential:final=0.1"),
+        (schedules.Exponential(0.1), "exponential:final=0.1", schedules.Exponential()),
         (schedules.Polynomial(2), schedules.Polynomial(2.0), schedules.Polynomial(3)),
         (Plateau(patience=2), Plateau(patience=np.int64(2)), "plateau"),
     ],
