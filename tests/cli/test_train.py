@@ -56,10 +56,12 @@ def test_train_as_json_is_one_document_that_agrees_with_the_saved_model(
 
 def test_options_reach_the_training(data: Path) -> None:
     options = "--sizes 784,9,7,10 --activation tanh --output sigmoid --cost squared_error"
-    options += " --epochs 2 --batch-size 50 --learning-rate 0.1 --schedule halving --momentum 0.9"
+    options += " --epochs 2 --batch-size 50 --learning-rate 0.1 --momentum 0.9"
+    options += " --schedule plateau:patience=2"
     options += " --nesterov --weight-decay 0.001 --validation 0.2 --early-stopping 3"
     options += " --warmup 0.25 --augment shift=1,elastic=8:3 --max-seconds 600 --log log.jsonl"
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
+    options += " --average ema --rate-factors 1,0.5,1 --bias-rate-factor 2"
     options += " --dropout 0.1 --class-weight balanced --clip-value 2 --l1 0.001"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
@@ -74,7 +76,7 @@ def test_options_reach_the_training(data: Path) -> None:
         "epochs": 2,
         "batch_size": 50,
         "learning_rate": 0.1,
-        "schedule": "halving",
+        "schedule": "plateau:patience=2",
         "optimizer": "nesterov",
         "optimizer_settings": {
             "momentum": 0.9,
@@ -101,6 +103,9 @@ def test_options_reach_the_training(data: Path) -> None:
         "augment": {"shift": 1, "rotation": 0.0, "scale": 0.0, "elastic": [8, 3]},
         "dropout": 0.1,
         "class_weight": "balanced",
+        "average": "ema",
+        "rate_factors": [1, 0.5, 1],
+        "bias_rate_factor": 2,
         "label_smoothing": 0.0,
         "clip_value": 2.0,
         "l1": 0.001,
@@ -118,7 +123,10 @@ def test_options_reach_the_training(data: Path) -> None:
         epochs=2,
         batch_size=50,
         learning_rate=0.1,
-        schedule="halving",
+        schedule="plateau:patience=2",
+        rate_factors=[1, 0.5, 1],
+        bias_rate_factor=2,
+        average="ema",
         warmup=0.25,
         momentum=0.9,
         nesterov=True,

@@ -45,16 +45,16 @@ def make_case(rng, sizes, hidden, output, cost, labelled):
 @pytest.mark.parametrize(("output", "cost"), PAIRS)
 def test_gradient_equals_finite_differences(output, cost, depth, labelled):
     rng = np.random.default_rng(depth)
-    hidden_names = HIDDEN if depth > 1 else HIDDEN[:1]
-    for hidden in hidden_names:
-        sizes = (4, 5, 6, 3)[-depth - 1 :]
-        network, images, y = make_case(rng, sizes, hidden, output, cost, labelled)
-        _, dw, db = fastmlp.gradients(network, images, y, backend="numpy")
-        got = np.concatenate([slope.ravel() for slope in (*dw, *db)])
-        wanted = np.concatenate([s.ravel() for s in numeric_gradient(network, images, y)])
-        flat = output == "step" and cost == "squared_error"
-        assert flat or np.linalg.norm(wanted) > 1e-3
-        assert np.linalg.norm(got - wanted) <= 1e-6 * np.linalg.norm(wanted), hidden
+    # each hidden activation has its turn, as there are more pairs
+    hidden = HIDDEN[(PAIRS.index((output, cost)) + depth * labelled) % len(HIDDEN)]
+    sizes = (4, 5, 6, 3)[-depth - 1 :]
+    network, images, y = make_case(rng, sizes, hidden, output, cost, labelled)
+    _, dw, db = fastmlp.gradients(network, images, y, backend="numpy")
+    got = np.concatenate([slope.ravel() for slope in (*dw, *db)])
+    wanted = np.concatenate([s.ravel() for s in numeric_gradient(network, images, y)])
+    flat = output == "step" and cost == "squared_error"
+    assert flat or np.linalg.norm(wanted) > 1e-3
+    assert np.linalg.norm(got - wanted) <= 1e-6 * np.linalg.norm(wanted)
 
 
 @pytest.mark.parametrize("labelled", [True, False], ids=["labels", "targets"])

@@ -241,7 +241,7 @@ print(t.trained(sys.argv[1], resume=True, epochs={total}, data=t.made(count=60),
                 at_each=wait_for_the_next)[0])
 """
 # However fast the machine is, so many processes of EPOCHS each do not come to the end
-KILLS, EPOCHS = int(os.environ.get("FASTMLP_KILLS", "8")), 49
+KILLS, EPOCHS = int(os.environ.get("FASTMLP_KILLS", "4")), 49
 TOTAL = (EPOCHS + 1) * KILLS
 
 
