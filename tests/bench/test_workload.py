@@ -1,5 +1,7 @@
 """Workloads: their names, their arithmetic, their data."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
@@ -60,10 +62,13 @@ def test_full_data_is_one_minibatch_and_has_many_passes(monkeypatch):
     peer, data, work = child.make_peer(task)
     assert (len(data.train), data.train.labels.shape) == (50, (50, 2))
     assert (work.passes, work.metric) == (3, "R2")
-    calls = []
+    calls, clock = [], count(0.0)
+    monkeypatch.setattr(child, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(child, "make_peer", lambda _: (peer, data, work))
     monkeypatch.setattr(peer, "epoch", lambda order, rates: calls.append((order, rates)))
     before = child.time_epochs(task)
+    assert before["first_epoch_seconds"] == 1
+    assert before["epoch_seconds"] == [1 / 3, 1 / 3]
     assert [(len(order), len(rates)) for order, rates in calls] == 3 * [(150, 3)]
     assert all((np.sort(order.reshape(3, 50)) == np.arange(50)).all() for order, _ in calls)
     monkeypatch.undo()

@@ -47,7 +47,8 @@ static void make_lists(Net& net, const Data& d, int64_t first, int m, Share grou
 
 // w += x^T dz of a group, for the listed pixels from k to end
 template <int V>
-static INLINE void add_pixels(float* w, const Lists& lists, int g, int k, int end, const float* dz) {
+static INLINE void add_pixels(float* w, const Lists& lists, int g, int k, int end,
+                              const float* dz) {
   vec own[G][V];
   for (int s = 0; s < G; s++)
     for (int v = 0; v < V; v++) own[s][v] = load(dz + s * P(1) + v * W);
@@ -79,8 +80,7 @@ static INLINE void add_inputs(const float* w, const Lists& lists, int g, int k, 
 // The first layer of listed pixels, for a thread's columns: change w by the last minibatch, of
 // `past` groups, and compute a for this one, of `groups`; rows by blocks, for the L1 cache
 template <int V = tile(1, THREADS)>
-static void first_layer(Net& net, Share tiles, int past, int groups, int which,
-                        Step step) {
+static void first_layer(Net& net, Share tiles, int past, int groups, int which, Step step) {
   auto& own = net.at<1>();
   const Lists &old = net.lists[1 - which], &now = net.lists[which];
   for (int c = tiles.begin * V * W; c < tiles.end * V * W; c += V * W) {

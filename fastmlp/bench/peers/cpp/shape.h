@@ -25,7 +25,7 @@ constexpr int W = 4, MOST = 2;
 #endif
 typedef float vec __attribute__((vector_size(4 * W)));
 
-// What -D chooses: activations, outputs, and optimisers with as many arrays of state as their number
+// What -D chooses: activations of hidden layers, outputs, optimisers
 enum { RELU, TANH };
 enum { SOFTMAX, SIGMOID, IDENTITY };
 enum { SGD, MOMENTUM, ADAM };
@@ -112,7 +112,7 @@ constexpr int ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112;
 // Whether the products of layer l are large enough for the BLAS
 constexpr bool wide(int l) { return SGEMM && l >= FIRST && P(l) >= 64 && BATCH >= 32; }
 
-// Values and what a step of them needs: gradients, which are 0 between two steps, and the state
+// Parameters p, and what a step needs: gradients g, which are 0 between two steps, and state m, v
 template <size_t n>
 struct Values {
   alignas(64) float p[n], g[OPTIMIZER == SGD ? W : n];
@@ -154,7 +154,7 @@ struct Step {
 struct Data {
   const void* images;
   const uint64_t* masks;  // bit p of a row: pixel p is not zero
-  const void* targets;   // int64 labels of softmax, otherwise float rows of outputs
+  const void* targets;    // int64 labels of softmax, otherwise float rows of outputs
   const int64_t* order;
   const Step* steps;
   int64_t samples;
@@ -189,12 +189,13 @@ struct Share {
   Share(int n, int t, int threads) : begin(n * t / threads), end(n * (t + 1) / threads) {}
 };
 
-// Change n values from the first on by their gradients, which become 0; for SGD they are changed
+// Take a step of n values, from `first` on; their gradients become 0. For SGD it is taken already
 template <size_t size>
 static INLINE void change(Values<size>& values, size_t first, size_t n, Step step) {
   if (OPTIMIZER == SGD) return;
   float *__restrict p = values.p + first, *__restrict g = values.g + first;
-  float *__restrict m = values.m + first, *__restrict v = values.v + (OPTIMIZER == ADAM ? first : 0);
+  float *__restrict m = values.m + first, *__restrict v = values.v;
+  if (OPTIMIZER == ADAM) v += first;
   for (size_t i = 0; i < n; i++) {
     if (OPTIMIZER == MOMENTUM) {
       m[i] = float(BETA_1) * m[i] + g[i];
