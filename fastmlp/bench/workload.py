@@ -119,8 +119,8 @@ class Workload:
     def learning_rate(self) -> float:
         """A learning rate that suits each of the standard workloads.
 
-        It is lower for small batches; and a tenth with a momentum of 0.9, which makes steps ten
-        times as long. All other optimisers have their default.
+        It is lower for small batches, and a tenth with a momentum of 0.9, as steps become ten times
+        as long. All other optimisers have their default.
         """
         plain, row = min(0.1, 0.01 * self.batch_size), OPTIMIZERS[self.optimizer]
         return (

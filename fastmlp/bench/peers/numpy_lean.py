@@ -35,9 +35,10 @@ class Peer:
         self.targets = network.as_targets(train.labels, len(train), "labels")
         self.w, self.b = ([v.copy() for v in each] for each in (network.weights, network.biases))
         self.dw, self.db = ([np.empty_like(v) for v in each] for each in (self.w, self.b))
-        # the optimiser's state, and behind it a scratch array
-        self.state = [
-            [np.zeros_like(v) for _ in range(slots(optimizer) + 1)] for v in (*self.w, *self.b)
+        # of each array of parameters: itself, its gradient, the optimiser's state, and scratch
+        self.arrays = [
+            (p, g, [np.zeros_like(p) for _ in range(slots(optimizer) + 1)])
+            for p, g in zip((*self.w, *self.b), (*self.dw, *self.db), strict=True)
         ]
         self.batch_size, self.threads = batch_size, threads
         self.buffers = self.make_buffers(network.sizes, batch_size)
@@ -62,16 +63,18 @@ class Peer:
         if short and len(self.short[0][0]) != short:
             self.short = self.make_buffers(self.network.sizes, short)
         pairs = step_pairs(self.optimizer, rates, self.done).tolist()
+        make_step = STEPS.get(self.optimizer)
         with blas_threads(self.threads):
             for step, (rate, epsilon) in enumerate(pairs):
                 rows = slice(step * size, (step + 1) * size)
                 batch = min(size, len(order) - step * size)
                 buffers = self.buffers if batch == size else self.short
-                factor = (rate if self.optimizer == "sgd" else 1) / batch
+                factor = (1 if make_step else rate) / batch
                 self.find_gradients(order[rows], wanted[rows], factor, buffers)
-                gradients = *self.dw, *self.db
-                for p, g, state in zip((*self.w, *self.b), gradients, self.state, strict=True):
-                    self.change(p, g, state, rate, epsilon)
+                for p, g, state in self.arrays:
+                    if make_step:
+                        make_step(g, state, rate, epsilon)
+                    p -= g
         self.done += len(rates)
 
     def find_gradients(
@@ -123,30 +126,36 @@ class Peer:
         z -= self.targets[wanted]
         z *= factor
 
-    def change(self, p: Array, g: Array, state: list[Array], rate: float, epsilon: float) -> None:
-        """Take a step of one array of parameters, as in `formulas`; g is overwritten."""
-        if self.optimizer == "momentum":
-            v = state[0]
-            v *= MOMENTUM
-            v += g
-            np.multiply(v, rate, out=g)
-        elif self.optimizer == "adam":
-            m, v, scratch = state
-            m *= BETA_1
-            np.multiply(g, 1 - BETA_1, out=scratch)
-            m += scratch
-            g *= g
-            g *= 1 - BETA_2
-            v *= BETA_2
-            v += g
-            np.sqrt(v, out=g)
-            g += epsilon
-            np.divide(m, g, out=g)
-            g *= rate
-        p -= g
-
     def read(self) -> None:
         """Write the parameters into the network."""
         both = (*self.network.weights, *self.network.biases), (*self.w, *self.b)
         for parameter, own in zip(*both, strict=True):
             parameter[...] = own
+
+
+def momentum(g: Array, state: list[Array], rate: float, _: float) -> None:
+    """Overwrite a gradient by its step, as in `formulas`."""
+    v = state[0]
+    v *= MOMENTUM
+    v += g
+    np.multiply(v, rate, out=g)
+
+
+def adam(g: Array, state: list[Array], rate: float, epsilon: float) -> None:
+    """Overwrite a gradient by its step, as in `formulas`."""
+    m, v, scratch = state
+    m *= BETA_1
+    np.multiply(g, 1 - BETA_1, out=scratch)
+    m += scratch
+    g *= g
+    g *= 1 - BETA_2
+    v *= BETA_2
+    v += g
+    np.sqrt(v, out=g)
+    g += epsilon
+    np.divide(m, g, out=g)
+    g *= rate
+
+
+# For SGD the gradients are steps already
+STEPS = {"momentum": momentum, "adam": adam}
