@@ -17,7 +17,7 @@ import click
 from step_model import HIGH, LOW, TEAMS, Model, Row, terms
 
 from fastmlp.bench.scaling import measure_scaling, summarise_teams
-from fastmlp.bench.workload import STANDARD, parse
+from fastmlp.bench.workload import PLAIN, parse
 from fastmlp.cli.bench_output import read_run
 from fastmlp.cli.screen import Screen
 from fastmlp.report import to_json
@@ -126,7 +126,7 @@ def main(
         def keep(run: dict[str, Any]) -> None:
             write_whole(measure, (to_json(run) + "\n").encode())
 
-        measure_scaling(STANDARD, threads=2, say=click.echo, keep=keep, **given)
+        measure_scaling(PLAIN, threads=2, say=click.echo, keep=keep, **given)
     elif not saved:
         raise click.UsageError("pass --measure or --from")
     model = replace(model_of(read_run(saved or measure)), tree=tree)

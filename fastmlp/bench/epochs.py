@@ -77,7 +77,10 @@ def measure_contenders(
     known = {
         each["name"]: drop_failed(each["runs"]) for each in (earlier or {}).get("workloads", [])
     }
-    entries = [{**of, "runs": known.get(name, [])} for name, of in data.items()]
+    entries = [
+        {**of, "absent": lacks(works[name], contenders), "runs": known.get(name, [])}
+        for name, of in data.items()
+    ]
     document |= {"absent": list(absent)}
     document |= {"workloads": [entry for entry in entries if entry["runs"]]}
 
@@ -113,7 +116,7 @@ def measure_missing(
     failed, count = set(), 0
     for turn in itertools.product(range(rounds), contenders):
         number, name = turn
-        if turn in done or name in failed:
+        if turn in done or name in failed or name in entry["absent"]:
             continue
         say(f"{entry['name']}: {name}, round {number + 1} of {rounds}")
         own = contenders[name]
@@ -123,6 +126,12 @@ def measure_missing(
         add({**own, "implementation": name, "round": number, **run})
         count += 1
     return count
+
+
+def lacks(work: workload.Workload, contenders: Mapping[str, Document]) -> dict[str, str]:
+    """Return what contenders that cannot train a workload lack for it, by name."""
+    found = {name: peers.lack_of(own["implementation"], work) for name, own in contenders.items()}
+    return {name: reason for name, reason in found.items() if reason}
 
 
 def split_installed(implementations: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -150,6 +159,7 @@ def describe_workload(work: workload.Workload, data: Any) -> dict[str, Any]:
         "name": work.name,
         "samples": len(images),
         "learning_rate": work.learning_rate,
+        "metric": work.metric,
         "dataset": data.name,
         "crc32": sums,
         "flops_per_sample": work.flops(),

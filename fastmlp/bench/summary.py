@@ -28,6 +28,7 @@ class Row:
         ratio_low, ratio_high : lowest and highest
     peak_share : share of the measured FMA peak, counting the operations of a dense network
     nonzero_share : the same, without those of zero pixels
+    accuracy : or what else is the workload's metric
     barriers : seconds of a barrier, before and after the epochs of each process of fastmlp
     """
 
@@ -47,6 +48,7 @@ class Row:
     ratio_low: float = float("nan")
     ratio_high: float = float("nan")
     barriers: tuple[float, ...] = ()
+    metric: str = "accuracy"
     comparable: bool = True
     failure: str = ""
 
@@ -105,6 +107,7 @@ def _row(
         low,
         high,
         barriers=tuple(barriers.figures(runs)),
+        metric=workload.get("metric", "accuracy"),
         comparable=abs(accuracy - wanted) <= COMPARABLE,
     )
 
@@ -122,8 +125,8 @@ def doubts(document: dict[str, Any]) -> list[str]:
         for row in summarise(workload, 1.0):
             if not row.comparable:
                 found.append(
-                    f"{workload['name']}: {row.name} is not comparable: its accuracy is more than "
-                    f"{100 * COMPARABLE:g} points from that of {BASELINE}"
+                    f"{workload['name']}: {row.name} is not comparable: its {row.metric} is more "
+                    f"than {100 * COMPARABLE:g} points from that of {BASELINE}"
                 )
             if row.high > BUSY_SPREAD * row.low:
                 found.append(

@@ -191,9 +191,9 @@ _TRAINING = (
 )
 
 _THREADS = (_option("--threads", None, "Of each implementation.", _COUNT),)
-_PLANS = (click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/dense]]..."),)
+_PLANS = (click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]..."),)
 _WORKLOADS = (
-    click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/dense]]..."),
+    click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]..."),
     _option("--rounds", None, "Processes of each, in turn. [3; 2 with --quick]", _COUNT),
     _option("--epochs", None, "Timed in each, after one to warm up. [3; 2 with --quick]", _COUNT),
     _option("--limit", 300.0, "Seconds after which a process is too slow.", float),

@@ -23,6 +23,17 @@ class _Bench(click.Group):
         return super().parse_args(ctx, args)
 
 
+class _Epochs(click.Command):
+    """Its help lists the words of workloads, from a table that is imported only then."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from fastmlp.bench.workload import WORDS
+
+        with formatter.section("Words of a workload, one of a kind at most"):
+            formatter.write_dl([(kind, ", ".join(words)) for kind, words in WORDS.items()])
+        super().format_epilog(ctx, formatter)
+
+
 @click.group(cls=_Bench, epilog=STATUS)
 def bench() -> None:
     """Compare fastmlp with NumPy and other frameworks.
@@ -31,14 +42,15 @@ def bench() -> None:
     """
 
 
-@bench.command(epilog=STATUS)
+@bench.command(cls=_Epochs, epilog=STATUS)
 @arguments.BENCH_EPOCHS
 def epochs(**given: Any) -> None:
-    """Time epochs of plain SGD.
+    """Time epochs of training.
 
-    Each implementation runs in its own process, in turn. Without names, the standard workloads
-    are measured: seven networks on images, from 784-16-16-10/1 to 784-1024-1024-10/512, and three
-    on tables of numbers, such as 28-64-64-2/256/dense.
+    Each implementation runs in its own process, in turn. A workload is plain SGD of ReLU layers
+    with softmax, unless words say otherwise: 784-128-10/64/tanh/adam. Without names, the standard
+    workloads are measured: seven networks on images, from 784-16-16-10/1 to 784-1024-1024-10/512,
+    three on tables of numbers, such as 28-64-64-2/256/dense, and three with other optimisers.
     """
     from fastmlp import report
     from fastmlp.bench import summary, workload

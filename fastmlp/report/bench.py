@@ -35,7 +35,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 def epochs_tables(name: str, rows: Sequence[Row]) -> list[Table]:
     """Return two tables of a workload: its times, and its use of the machine."""
-    times = ("", "s an epoch", "low to high", "x fastmlp", "low to high", "accuracy")
+    metric = next((row.metric for row in rows if not row.failure), "")
+    times = ("", "s an epoch", "low to high", "x fastmlp", "low to high", metric)
     costs = ("", "samples/s", "GFLOP/s", "of peak", "nonzero", "MiB", "first s", "set-up s")
     title = with_barrier(name, barriers_of(rows))
     good = [row for row in rows if not row.failure]
@@ -95,6 +96,9 @@ def bench_notes(document: dict[str, Any]) -> list[str]:
     if document.get("absent"):
         names = ", ".join(document["absent"])
         notes.append(f'not installed, so not measured: {names}; pip install "fastmlp[peers]"')
+    for work in document.get("workloads", []):
+        lacks = work.get("absent", {}).items()
+        notes += [f"{work['name']}: {name} is absent: {reason}" for name, reason in lacks]
     return notes
 
 

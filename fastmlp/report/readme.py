@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -26,13 +27,13 @@ def results_table(
     """Return the table as Markdown, with a note on the machine, the trials and the command."""
     names = " | ".join(TITLES.values())
     lines = [
-        f"| one epoch of MNIST (60,000 samples), plain SGD | fastmlp | {names} | barrier, us |",
+        f"| an epoch, by plain SGD or as named | fastmlp | {names} | barrier, us |",
         "|---|---|" + "---|" * (len(TITLES) + 1),
     ]
     for name, rows in workloads:
         by_name = {row.name: row for row in rows}
-        sizes, batch, *dense = name.split("/")
-        label = f"{sizes}, batch {batch}" + ", dense random input" * bool(dense)
+        sizes, batch, *words = name.split("/")
+        label = ", ".join((shortened(sizes), f"batch {batch}", *words))
         own = f"**{seconds(by_name[OWN].seconds)} s**"
         cells = [own, *(_cell(by_name.get(k)) for k in TITLES), microseconds(barriers_of(rows))]
         lines.append(f"| {label} | {' | '.join(cells)} |")
@@ -54,12 +55,19 @@ def results_table(
         "How many times as long the others take, and in brackets the lowest and highest of "
         f"{_pairs(epochs)} pairs of runs; each run is a process of its own, the sides in turn, "
         f"{settings['epochs']} epochs timed after one that warms up. "
+        "An epoch has 60,000 samples, of MNIST or dense random numbers; if it is full, it has one "
+        "minibatch. "
         "The last column is the time of a barrier, right before and after fastmlp's epochs. "
         f"{machine['processor']}, {settings['threads']} cores, "
         f"{machine['vector_bits']}-bit vectors; {software}. "
         "`scripts/bench --readme` measures it all again and writes this table.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def shortened(sizes: str) -> str:
+    """Return layer sizes with equal neighbours, of three or more, as one: 28-5x300-1."""
+    return re.sub(r"\b(\d+)(-\1){2,}\b", lambda m: f"{len(m[0].split('-'))}x{m[1]}", sizes)
 
 
 def _pairs(epochs: dict[str, Any]) -> str:

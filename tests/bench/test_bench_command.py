@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import sys
 
 import pytest
 
 from fastmlp.bench import environment, processes
 from fastmlp.bench.processes import KERNEL_VARIABLES
+from fastmlp.bench.workload import WORDS
 
 VARIABLES = [name for names in KERNEL_VARIABLES.values() for name in names]
 
@@ -50,6 +52,32 @@ def test_what_is_named_and_not_installed_is_a_failure_and_what_is_not_named_is_n
     monkeypatch.setattr(bench_commands, "PEERS", ("numpy", "missing"))
     arguments = [*fake.names, *fake.data, "--rounds", "1"]
     assert "not installed, so not measured: missing" in fake.run(*arguments).output
+
+
+def test_what_a_peer_cannot_train_is_named_with_the_reason_and_is_no_failure(fake):
+    names, short = ["16-4-3/8/adam", "16-4-3/8/gelu"], ("--rounds", "1", "--against", "numpy,lean")
+    out = fake.run(*names, *fake.data, *short, "--save", fake.saved).output
+    assert "16-4-3/8/gelu: lean is absent: it is not written for gelu" in out
+    assert "16-4-3/8/gelu: fastmlp 0.100 s an epoch, numpy 4.00 x" in out
+    assert [work["absent"] for work in fake.document()["workloads"]] == [
+        {},
+        {"lean": "it is not written for gelu"},
+    ]
+    ran = [(task["workload"], task["implementation"]) for task in fake.done()]
+    assert ran == [(names[0], peer) for peer in ("fastmlp", "numpy", "lean")] + [
+        (names[1], peer) for peer in ("fastmlp", "numpy")
+    ]
+
+
+def test_a_regression_is_compared_by_r2(fake):
+    out = fake.run("4-3-2/8/dense/regression", "--rounds", "1", "--against", "numpy").output
+    assert re.search(r"low to high +R2\n", out)
+    assert "accuracy" not in out
+
+
+def test_the_help_lists_the_words_of_workloads(fake):
+    said = " ".join(fake.run("epochs", "--help").output.split())
+    assert all(word in said for words in WORDS.values() for word in words)
 
 
 def test_quick_measures_what_is_named_with_it(fake):

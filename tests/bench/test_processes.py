@@ -69,7 +69,7 @@ def test_every_installed_peer_has_its_class():
     for name, own in peers.IMPLEMENTATIONS.items():
         if peers.is_installed(name):
             module = importlib.import_module(f"fastmlp.bench.peers.{own.module}")
-            assert {"epoch", "predict"} <= set(dir(module.Peer))
+            assert {"epoch", "read"} <= set(dir(module.Peer))
 
 
 def test_time_to_a_target(data):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fastmlp.bench.workload import STANDARD, parse
+from fastmlp.bench.workload import PLAIN, parse
 from fastmlp.kernels.memory.records import BY_COLUMNS
 from fastmlp.report import to_json
 
@@ -21,7 +21,7 @@ def model(monkeypatch):
     return importlib.import_module("step_model")
 
 
-@pytest.fixture(params=STANDARD)
+@pytest.fixture(params=PLAIN)
 def row(request, model):
     """A workload whose step takes 100 microseconds, and 60 with two threads."""
     return model.Row(parse(request.param), 1e-4, 6e-5, 0.25)

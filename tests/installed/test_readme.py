@@ -74,6 +74,9 @@ CORE = {
     "fastmlp bench 784-256-10/64 --against torch,jax": Command(
         (*ONE_EPOCH, "--dataset", "digits"), 'torch, jax; pip install "fastmlp[peers]"', status=1
     ),
+    "fastmlp bench 784-128-10/64/adam --against lean": Command(
+        (*ONE_EPOCH, "--dataset", "digits"), "lean"
+    ),
     "fastmlp bench scaling 784-256-10/64": Command((*ONE_EPOCH, "--dataset", "digits"), "speed-"),
     "fastmlp bench accuracy --target 0.98": Command(
         ("--target", "0.8", "--seeds", "1", "--against", "numpy", "--dataset", "digits"), "numpy"

@@ -144,6 +144,9 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
     assert {name: cell.strip() for name, cell in zip(TITLES, cells, strict=True)} == {
         name: "10.0 x" if name == "torch" else "" for name in TITLES
     }
+    epochs["workloads"][0]["name"] = "28-300-300-300-1/100/dense/tanh/binary/momentum"
+    table = readme.results_table(epochs, rows_of(epochs), accuracy, to_target(accuracy))
+    assert "| 28-3x300-1, batch 100, dense, tanh, binary, momentum | **0.0600 s**" in table
     text = readme.with_results(f"a\n{readme.BEGIN}old\n{readme.END}b\n", table)
     assert text == f"a\n{readme.BEGIN}{table}{readme.END}b\n"
     with pytest.raises(ArgumentError, match="readme must contain the lines"):

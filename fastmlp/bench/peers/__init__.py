@@ -1,8 +1,8 @@
 """The implementations that are compared: one class in one short file, written as users would.
 
-Peer(network, data, batch_size, threads, kind) starts from the network's initial parameters.
+Peer(network, data, batch_size, threads, kind, optimizer) starts from the network's parameters.
 epoch(order, rates) trains on the samples in that order, with one learning rate for each step.
-predict(images) returns the class of each image. Compiling and encoding happen in the first epoch.
+read() writes the parameters into the network. Compiling and encoding happen in the first epoch.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from shutil import which
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastmlp.errors import refuse
+
+if TYPE_CHECKING:
+    from fastmlp.bench.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ IMPLEMENTATIONS = {
     "sklearn": Implementation("scikit_learn", "sgd", "sklearn", "scikit-learn"),
 }
 OWN = "fastmlp"
+# What all but this package can train with, by field of a workload
+KNOWN = {"hidden": ("relu", "tanh"), "optimizer": ("sgd", "momentum", "adam")}
 # The names of those with which fastmlp is compared
 PEERS = tuple(name for name in IMPLEMENTATIONS if name != OWN)
 # The headings, for one variant of each
@@ -66,6 +71,19 @@ def is_installed(name: str) -> bool:
     if own.programs and not any(map(which, own.programs)):
         return False
     return find_spec(own.package) is not None
+
+
+def lack_of(name: str, work: Workload) -> str:
+    """Return what an implementation lacks for a workload; empty if it can train it."""
+    if implementation(name).module == "own":
+        return ""
+    for field, known in KNOWN.items():
+        if (word := getattr(work, field)) not in known:
+            return f"it is not written for {word}"
+    pair = work.output == "softmax" and work.sizes[-1] == 2
+    if name == "sklearn" and pair and work.optimizer == "adam":
+        return "with adam, its one output of two classes takes other steps than a softmax"
+    return ""
 
 
 def peer_class(name: str) -> Any:

@@ -20,7 +20,7 @@ from threadpoolctl import ThreadpoolController
 
 from fastmlp.arrays import Array
 from fastmlp.bench.peers import COMPILERS
-from fastmlp.bench.workload import scale_pixels
+from fastmlp.bench.peers.formulas import BETA_1, BETA_2, MOMENTUM, step_pairs
 from fastmlp.datasets import Split
 from fastmlp.network import Network
 from fastmlp.system.code_folder import fault_of
@@ -41,11 +41,18 @@ class Peer:
     """The parameters are those of the compiled code; the number of threads is all or one."""
 
     def __init__(
-        self, network: Network, train: Split, batch_size: int, threads: int, kind: str
+        self,
+        network: Network,
+        train: Split,
+        batch_size: int,
+        threads: int,
+        kind: str,
+        optimizer: str = "sgd",
     ) -> None:
+        self.network, self.optimizer, self.done = network, optimizer, 0
         self.sizes, self.batch_size, self.threads = network.sizes, batch_size, threads
-        self.w, self.b = ([v.copy() for v in each] for each in (network.weights, network.biases))
-        self.images, self.labels = np.ascontiguousarray(train.images), train.labels.astype(np.int64)
+        self.images = np.ascontiguousarray(train.images)
+        self.targets = network.as_targets(train.labels, len(train), "labels")
         is_sparse = self.images.dtype == np.uint8
         unused = -self.sizes[0] % 64
         bits = np.pad(self.images != 0, ((0, 0), (0, unused))) if is_sparse else np.zeros((1, 64))
@@ -54,19 +61,27 @@ class Peer:
         self.sgemm, width = find_sgemm(self.blas.info())
         shape = {"SIZES": ",".join(map(str, self.sizes)), "BATCH": batch_size, "THREADS": threads}
         shape |= {"SPARSE": int(is_sparse), "SGEMM": width}
+        shape |= {"HIDDEN": (*network.hidden, "relu")[0].upper(), "OUTPUT": network.output.upper()}
+        shape |= {"OPTIMIZER": optimizer.upper(), "BETA_2": BETA_2}
+        shape |= {"BETA_1": BETA_1 if optimizer == "adam" else MOMENTUM}
         self.code = ctypes.CDLL(str(build([f"-D{name}={value}" for name, value in shape.items()])))
         self.code.make.restype = ctypes.c_void_p
+        self.begin()
+        self.is_tuned = threads == 1
+
+    def begin(self) -> None:
+        """Make the network of the compiled code, whose optimiser has a new state."""
         self.net = ctypes.c_void_p(self.code.make())
         self.copy(out=0)
-        self.is_tuned = threads == 1
 
     def __del__(self) -> None:
         if hasattr(self, "net"):
             self.code.destroy(self.net)
 
     def copy(self, out: int) -> None:
-        """Copy the parameters out of the compiled code (1), or into it (0)."""
-        for l, (w, b) in enumerate(zip(self.w, self.b, strict=True), 1):
+        """Copy the network's parameters out of the compiled code (1), or into it (0)."""
+        pairs = zip(self.network.weights, self.network.biases, strict=True)
+        for l, (w, b) in enumerate(pairs, 1):
             self.code.copy_layer(self.net, l, pointer(w), pointer(b), out)
 
     def epoch(self, order: Array, rates: Array) -> None:
@@ -74,11 +89,13 @@ class Peer:
         if not self.is_tuned:
             self.tune(order)
         self.train(order, rates, self.threads)
+        self.done += len(rates)
 
     def train(self, order: Array, rates: Array, threads: int) -> None:
         """Take a step for each minibatch, by so many threads."""
-        order, rates = np.ascontiguousarray(order, np.int64), rates.astype(np.float32)
-        arrays = (self.images, self.masks, self.labels, order, rates)
+        order = np.ascontiguousarray(order, np.int64)
+        pairs = step_pairs(self.optimizer, rates, self.done)
+        arrays = (self.images, self.masks, self.targets, order, pairs)
         samples = ctypes.c_int64(len(order))
         with self.blas.limit(limits=1):  # each thread of the team calls it
             self.code.train(self.net, self.sgemm, *map(pointer, arrays), samples, threads)
@@ -91,15 +108,12 @@ class Peer:
             self.train(order[: TRIAL * self.batch_size], np.zeros(TRIAL), threads)
             seconds[threads] = perf_counter() - began
         self.threads, self.is_tuned = min(seconds, key=lambda threads: seconds[threads]), True
+        self.code.destroy(self.net)
+        self.begin()
 
-    def predict(self, images: Array) -> Array:
-        """Return the class of each image."""
+    def read(self) -> None:
+        """Write the parameters into the network."""
         self.copy(out=1)
-        a = scale_pixels(images)
-        for w, b in zip(self.w[:-1], self.b[:-1], strict=True):
-            a = np.maximum(a @ w + b, 0)
-        classes: Array = (a @ self.w[-1] + self.b[-1]).argmax(1)
-        return classes
 
 
 def pointer(array: Array) -> ctypes.c_void_p:

@@ -6,54 +6,76 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fastmlp.arrays import Array
+from fastmlp.bench.peers.formulas import STEPS, slots, step_pairs
 from fastmlp.bench.workload import scale_pixels
 from fastmlp.datasets import Split
 from fastmlp.network import Network
 
-
-def outputs(parameters: Any, x: Any) -> Any:
-    """Return the weighted sums of the last layer."""
-    for w, b in parameters[:-1]:
-        x = jax.nn.relu(x @ w + b)
-    w, b = parameters[-1]
-    return x @ w + b
+HIDDEN = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
 
-def cost(parameters: Any, x: Any, y: Any) -> Any:
-    """Return the mean cross entropy of softmax."""
-    log_a = jax.nn.log_softmax(outputs(parameters, x))
-    return -jnp.take_along_axis(log_a, y[:, None], axis=1).mean()
+def cross_entropy(z: Any, y: Any) -> Any:
+    """Return -log softmax(z)[y] of each sample."""
+    return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1)
+
+
+# By output; the cost of a sample is the sum of a row
+COSTS: dict[str, Any] = {
+    "softmax": cross_entropy,
+    "sigmoid": lambda z, y: jax.nn.softplus(z) - y * z,
+    "identity": lambda z, y: (z - y) ** 2,
+}
 
 
 class Peer:
-    """Functions on a list of (w, b). A short last batch is skipped: scan needs a single shape."""
+    """Functions on a list [w, b, w, ...]. A short last batch is skipped: scan needs one shape."""
 
     def __init__(
-        self, network: Network, train: Split, batch_size: int, threads: int, kind: str
+        self,
+        network: Network,
+        train: Split,
+        batch_size: int,
+        threads: int,
+        kind: str,
+        optimizer: str = "sgd",
     ) -> None:
-        images, labels = jnp.asarray(scale_pixels(train.images)), jnp.asarray(train.labels)
+        self.network, self.batch_size, self.optimizer = network, batch_size, optimizer
+        images = jnp.asarray(scale_pixels(train.images))
+        targets = jnp.asarray(network.as_targets(train.labels, len(train), "labels"))
         pairs = zip(network.weights, network.biases, strict=True)
-        self.parameters = [(jnp.asarray(w), jnp.asarray(b)) for w, b in pairs]
-        self.batch_size = batch_size
+        leaves = [jnp.asarray(leaf) for pair in pairs for leaf in pair]
+        self.state = [(p, *slots(optimizer) * (jnp.zeros_like(p),)) for p in leaves]
+        self.done = 0
+        hidden, cost = network.hidden, COSTS[network.output]
 
-        def step(parameters: Any, batch: Any) -> Any:
-            rows, rate = batch
-            gradients = jax.grad(cost)(parameters, images[rows], labels[rows])
-            return jax.tree.map(lambda p, g: p - rate * g, parameters, gradients), None
+        def mean_cost(leaves: Any, x: Any, y: Any) -> Any:
+            for w, b, f in zip(leaves[:-2:2], leaves[1:-2:2], hidden, strict=True):
+                x = HIDDEN[f](x @ w + b)
+            w, b = leaves[-2:]
+            return cost(x @ w + b, y).sum(1).mean()
 
-        self.scan = jax.jit(lambda parameters, batches: jax.lax.scan(step, parameters, batches)[0])
+        def step(state: Any, batch: Any) -> Any:
+            rows, pair = batch
+            leaves = [own[0] for own in state]
+            gradients = jax.grad(mean_cost)(leaves, images[rows], targets[rows])
+            change = STEPS[optimizer]
+            return [change(*each, *pair) for each in zip(state, gradients, strict=True)], None
+
+        self.scan = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches)[0])
 
     def epoch(self, order: Array, rates: Array) -> None:
         """Train on the samples in that order."""
         steps = len(order) // self.batch_size
         rows = order[: steps * self.batch_size].reshape(steps, self.batch_size)
-        batches = jnp.asarray(rows), jnp.asarray(rates[:steps], jnp.float32)
-        self.parameters = jax.block_until_ready(self.scan(self.parameters, batches))
+        pairs = step_pairs(self.optimizer, rates[:steps], self.done)
+        batches = jnp.asarray(rows), jnp.asarray(pairs)
+        self.state = jax.block_until_ready(self.scan(self.state, batches))
+        self.done += steps
 
-    def predict(self, images: Array) -> Array:
-        """Return the class of each image."""
-        z = outputs(self.parameters, jnp.asarray(scale_pixels(images)))
-        classes: Array = jax.device_get(z.argmax(1))
-        return classes
+    def read(self) -> None:
+        """Write the parameters into the network."""
+        for k, (w, b) in enumerate(zip(self.network.weights, self.network.biases, strict=True)):
+            w[...], b[...] = (np.asarray(own[0]) for own in self.state[2 * k : 2 * k + 2])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastmlp.arrays import Array
 from fastmlp.backends import backend_named
 from fastmlp.bench.workload import scale_pixels
@@ -12,14 +10,20 @@ from fastmlp.network import Network
 
 
 class Peer:
-    """Minibatch SGD by a backend's engine: fastmlp reads pixels as bytes, NumPy as float32."""
+    """Steps by a backend's engine: fastmlp reads pixels as bytes, NumPy as float32."""
 
     def __init__(
-        self, network: Network, train: Split, batch_size: int, threads: int, kind: str
+        self,
+        network: Network,
+        train: Split,
+        batch_size: int,
+        threads: int,
+        kind: str,
+        optimizer: str = "sgd",
     ) -> None:
-        self.network, self.backend = network, kind
+        self.network, self.done = network, 0
         self.images = scale_pixels(train.images) if kind == "numpy" else train.images
-        self.labels = train.labels.astype(np.int64)
+        self.targets = network.as_targets(train.labels, len(train), "labels")
         self.scale = network.scale_of(self.images)
         self.engine = backend_named(kind).Engine(
             network.weights,
@@ -27,14 +31,15 @@ class Peer:
             network.activations,
             network.cost,
             batch_size,
+            optimizer,
             threads=threads if kind == "numpy" else None,  # fastmlp chooses the number itself
         )
 
     def epoch(self, order: Array, rates: Array) -> None:
         """Train on the samples in that order."""
-        self.engine.train(self.images, self.labels, order, rates, self.scale)
+        self.engine.train(self.images, self.targets, order, rates, self.scale, self.done)
+        self.done += len(rates)
 
-    def predict(self, images: Array) -> Array:
-        """Return the class of each image."""
+    def read(self) -> None:
+        """Write the parameters into the network."""
         self.engine.read(self.network.weights, self.network.biases)
-        return self.network.predict(images, self.backend)

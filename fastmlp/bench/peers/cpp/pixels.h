@@ -45,9 +45,10 @@ static void make_lists(Net& net, const Data& d, int64_t first, int m, Share grou
   }
 }
 
-// w += the step of a group, for the listed pixels from k to end
+// w += x^T dz of a group, for the listed pixels from k to end
 template <int V>
-static INLINE void change(float* w, const Lists& lists, int g, int k, int end, const float* dz) {
+static INLINE void add_pixels(float* w, const Lists& lists, int g, int k, int end,
+                              const float* dz) {
   vec own[G][V];
   for (int s = 0; s < G; s++)
     for (int v = 0; v < V; v++) own[s][v] = load(dz + s * P(1) + v * W);
@@ -79,23 +80,27 @@ static INLINE void add_inputs(const float* w, const Lists& lists, int g, int k, 
 // The first layer of listed pixels, for a thread's columns: change w by the last minibatch, of
 // `past` groups, and compute a for this one, of `groups`; rows by blocks, for the L1 cache
 template <int V = tile(1, THREADS)>
-static void first_layer(Net& net, Share tiles, int past, int groups, int which) {
+static void first_layer(Net& net, Share tiles, int past, int groups, int which, Step step) {
   auto& own = net.at<1>();
   const Lists &old = net.lists[1 - which], &now = net.lists[which];
   for (int c = tiles.begin * V * W; c < tiles.end * V * W; c += V * W) {
-    float *w = own.w + size_t(c) * own.I, *a = own.a + c, *b = own.b + c;
+    const size_t first = size_t(c) * own.I;
+    float *w = own.w.into() + first, *a = own.a + c, *b = own.b.into() + c;
     const float* dz = own.dz + c;
     for (int s = 0; s < past * G; s++)
       for (int v = 0; v < V; v++) store(b + v * W, load(b + v * W) + load(dz + s * P(1) + v * W));
-    for (int s = 0; s < groups * G; s++) memcpy(a + s * P(1), b, sizeof(float) * V * W);
+    if (past) change(own.b, c, V * W, step);
+    for (int s = 0; s < groups * G; s++) memcpy(a + s * P(1), own.b.p + c, sizeof(float) * V * W);
     for (int block = 0; block < BLOCKS; block++) {
       for (int g = 0; g < past; g++)
-        change<V>(w, old, g, old.start[g][block], old.start[g][block + 1], dz + g * G * P(1));
+        add_pixels<V>(w, old, g, old.start[g][block], old.start[g][block + 1], dz + g * G * P(1));
+      const int row = 64 * BLOCK * block, rows = std::min(64 * BLOCK, own.I - row);
+      if (past) change(own.w, first + size_t(row) * V * W, size_t(rows) * V * W, step);
       for (int g = 0; g < groups; g++)
-        add_inputs<V>(w, now, g, now.start[g][block], now.start[g][block + 1], a + g * G * P(1));
+        add_inputs<V>(own.w.p + first, now, g, now.start[g][block], now.start[g][block + 1],
+                      a + g * G * P(1));
     }
     if (L > 1)
-      for (int s = 0; s < groups * G; s++)
-        for (int i = 0; i < V * W; i++) a[s * P(1) + i] = std::max(a[s * P(1) + i], 0.0f);
+      for (int s = 0; s < groups * G; s++) activate(a + s * P(1), V * W);
   }
 }

@@ -25,6 +25,11 @@ constexpr int W = 4, MOST = 2;
 #endif
 typedef float vec __attribute__((vector_size(4 * W)));
 
+// What -D chooses: activations of hidden layers, outputs, optimisers
+enum { RELU, TANH };
+enum { SOFTMAX, SIGMOID, IDENTITY };
+enum { SGD, MOMENTUM, ADAM };
+
 constexpr int N[] = {SIZES}, L = sizeof(N) / sizeof(int) - 1, FIRST = SPARSE ? 2 : 1;
 constexpr int G = BATCH < 4 ? BATCH : 4, GROUPS = (BATCH + G - 1) / G, B = GROUPS * G;
 constexpr int up(int n, int to) { return (n + to - 1) / to * to; }
@@ -84,6 +89,17 @@ static INLINE float exponential(float x) {
   return (p * r * r + r + 1.0f) * power;
 }
 
+// tanh x = +-(1 - e) / (1 + e), e = e^(-2 |x|)
+static INLINE float tangent(float x) {
+  const float e = exponential(-2.0f * std::fabs(x));
+  return std::copysign((1.0f - e) / (1.0f + e), x);
+}
+
+// a = f(a) of n values of a hidden layer
+static INLINE void activate(float* a, int n) {
+  for (int i = 0; i < n; i++) a[i] = HIDDEN == RELU ? std::max(a[i], 0.0f) : tangent(a[i]);
+}
+
 #if SGEMM == 64
 using Int = int64_t;
 #else
@@ -96,14 +112,24 @@ constexpr int ROW_MAJOR = 101, PLAIN = 111, TRANSPOSED = 112;
 // Whether the products of layer l are large enough for the BLAS
 constexpr bool wide(int l) { return SGEMM && l >= FIRST && P(l) >= 64 && BATCH >= 32; }
 
+// Parameters p, and what a step needs: gradients g, which are 0 between two steps, and state m, v
+template <size_t n>
+struct Values {
+  alignas(64) float p[n], g[OPTIMIZER == SGD ? W : n];
+  alignas(64) float m[OPTIMIZER == SGD ? W : n], v[OPTIMIZER == ADAM ? n : W];
+  // Where products add: for SGD dz contains the rate
+  float* into() { return OPTIMIZER == SGD ? p : g; }
+};
+
 template <int l>
 struct Layer {
   static constexpr int I = l == 0 ? 1 : P(l ? l - 1 : 0), O = P(l);
   static constexpr bool listed = SPARSE && l == 1;  // w is then stored by tiles of columns
   static constexpr bool both = l > 1 && !wide(l);  // w is stored transposed as well
-  alignas(64) float w[size_t(l ? I : 0) * O + W];
+  static constexpr size_t size = size_t(l ? I : 0) * O + W;
+  Values<size> w;
   alignas(64) float wt[both ? size_t(up(O, 4)) * I : W];
-  alignas(64) float b[O];
+  Values<O> b;
   alignas(64) float a[SPARSE && l == 0 ? W : size_t(B) * O], dz[l == 0 ? W : size_t(B) * O];
 };
 
@@ -120,11 +146,17 @@ struct Layers<std::index_sequence<l...>> {
   std::tuple<Layer<int(l)>...> all;
 };
 
+// What a step multiplies by, and Adam's epsilon
+struct Step {
+  float rate, epsilon;
+};
+
 struct Data {
   const void* images;
   const uint64_t* masks;  // bit p of a row: pixel p is not zero
-  const int64_t *labels, *order;
-  const float* rates;
+  const void* targets;    // int64 labels of softmax, otherwise float rows of outputs
+  const int64_t* order;
+  const Step* steps;
   int64_t samples;
 };
 
@@ -156,3 +188,23 @@ struct Share {
   int begin, end;
   Share(int n, int t, int threads) : begin(n * t / threads), end(n * (t + 1) / threads) {}
 };
+
+// Take a step of n values, from `first` on; their gradients become 0. For SGD it is taken already
+template <size_t size>
+static INLINE void change(Values<size>& values, size_t first, size_t n, Step step) {
+  if (OPTIMIZER == SGD) return;
+  float *__restrict p = values.p + first, *__restrict g = values.g + first;
+  float *__restrict m = values.m + first, *__restrict v = values.v;
+  if (OPTIMIZER == ADAM) v += first;
+  for (size_t i = 0; i < n; i++) {
+    if (OPTIMIZER == MOMENTUM) {
+      m[i] = float(BETA_1) * m[i] + g[i];
+      p[i] -= step.rate * m[i];
+    } else {
+      m[i] = float(BETA_1) * m[i] + float(1 - BETA_1) * g[i];
+      v[i] = float(BETA_2) * v[i] + float(1 - BETA_2) * g[i] * g[i];
+      p[i] -= step.rate * m[i] / (std::sqrt(v[i]) + step.epsilon);
+    }
+    g[i] = 0;
+  }
+}
