@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         DivergedError,
         FastMLPError,
         ModelError,
+        TrainingWarning,
         UnwritableError,
     )
     from fastmlp.functions.augmentation import Augmentation
@@ -65,6 +66,7 @@ __all__ = [
     "DivergedError",
     "ModelError",
     "UnwritableError",
+    "TrainingWarning",
 ]
 
 _MODULES = {
@@ -89,6 +91,7 @@ _MODULES = {
         "DivergedError",
         "ModelError",
         "UnwritableError",
+        "TrainingWarning",
     ),
 }
 

@@ -178,6 +178,7 @@ _TRAINING = (
     _option("--checkpoint", None, "A folder to save the whole state of the run in.", _FILE),
     _option("--every", 1, "Epochs between two checkpoints.", _COUNT),
     _option("--resume", False, "Continue from the newest checkpoint, if there is one."),
+    _option("--strict", False, "Exit with status 3 if the network has not learnt."),
 )
 
 _THREADS = (_option("--threads", None, "Of each implementation.", _COUNT),)

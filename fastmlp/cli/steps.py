@@ -21,7 +21,7 @@ from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
 
 if TYPE_CHECKING:
     from fastmlp.arrays import Array
-    from fastmlp.datasets import Dataset, Split
+    from fastmlp.datasets import Dataset
     from fastmlp.network import Network
     from fastmlp.training import History, Progress
 
@@ -37,7 +37,7 @@ CHOOSING = (
     *("clip_value", "l1"),
 )
 TRAINED = (
-    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout"),
+    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout", "validation"),
     *("early_stopping", "target", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),
     *("class_weight", "label_smoothing", "augment"),
@@ -128,9 +128,11 @@ def chosen_settings(given: Given) -> dict[str, Any]:
 
 
 def train_network(
-    network: Network, data: Dataset, given: Given, draw: Draw
+    network: Network, data: Dataset, given: Given, draw: Draw, row: Callable[[str], object]
 ) -> tuple[History, FastMLPError | None]:
-    """Train; return the history, and the error that ended the run after a good epoch, or None.
+    """Train, and print a line for each epoch with `row`.
+
+    Returns the history, and the error that ended the run after a good epoch, or None.
 
     The error is divergence, or a checkpoint or log that cannot be written. After Ctrl-C and
     SIGTERM the history is the one so far, and `history.stopped` is the reason. If no epoch was
@@ -138,23 +140,22 @@ def train_network(
     """
     from fastmlp import report, training
 
-    split, held_out = hold_out(data.train, given["validation"], given["seed"])
     settings = trained_settings(given)
     if given["early_stopping"]:
         patience, monitor = given["early_stopping"], given["monitor"]
         settings["early_stopping"] = training.EarlyStopping(patience, monitor=monitor)
     logs = [training.callbacks.LOGS[path.suffix](path) for path in [given["log"]] if path]
+    lines = training.rows.EpochLines(data.name, row)
     last: list[Progress] = []
 
     def follow(progress: Progress) -> None:
         last[:] = [progress]
         draw(report.progress_line(data.name, progress))
 
+    callbacks = [follow, lines, *logs]
     try:
         with raise_on_sigterm():
-            history = training.train(
-                network, split, validation=held_out, callbacks=[follow, *logs], **settings
-            )
+            history = training.loop.train(network, data, callbacks=callbacks, **settings)
     except KeyboardInterrupt:
         if not last:
             raise
@@ -166,26 +167,6 @@ def train_network(
     if given["epochs"] and not len(history):
         raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")
     return history, None
-
-
-def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:
-    """Divide a split at random into one to train on and a share for validation."""
-    import numpy as np
-
-    from fastmlp.datasets import Split
-
-    if share is None:
-        return split, None
-    held = round(share * len(split))
-    if not 0 < held < len(split):
-        rule = f"must leave at least one of the {len(split):,} images in each part"
-        raise refuse("validation", rule, share, "Pass 0.1, for example.")
-    order = np.random.default_rng(seed).permutation(len(split))
-    fitted, judged = (
-        Split(split.images[rows], split.labels[rows])
-        for rows in (np.sort(order[held:]), np.sort(order[:held]))
-    )
-    return fitted, judged
 
 
 def check_path(path: Path, option: str = "model") -> Path:

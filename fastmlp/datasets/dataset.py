@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.arrays import as_array
 from fastmlp.errors import refuse
 
 
@@ -18,6 +19,7 @@ class Split:
     images : uint8 (pixels), float32 or float64, `(N, I)`
     labels : any integer dtype, `(N,)`, each at least 0
 
+    Lists, tables and other things that NumPy converts become arrays.
     Raises ArgumentError if a shape or dtype is wrong, or the counts differ.
     """
 
@@ -25,6 +27,8 @@ class Split:
     labels: NDArray[Any]
 
     def __post_init__(self) -> None:
+        for name in ("images", "labels"):
+            object.__setattr__(self, name, as_array(getattr(self, name), name))
         if self.images.ndim != 2 or self.images.dtype not in (np.uint8, np.float32, np.float64):
             raise refuse(
                 "images",

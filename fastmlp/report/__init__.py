@@ -39,7 +39,6 @@ from fastmlp.report.training import (
     progress_line,
     rates_table,
     training_summary,
-    training_table,
 )
 from fastmlp.report.verification import rows_table, verification_line, verification_table
 
@@ -83,7 +82,6 @@ __all__ = [
     "to_json",
     "training_document",
     "training_summary",
-    "training_table",
     "rows_table",
     "verification_line",
     "verification_table",

@@ -9,15 +9,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from fastmlp.functions import metrics_of
-from fastmlp.report.text import duration, layer_sizes, metric, metrics, number, percent, printable
+from fastmlp.report.text import duration, layer_sizes, metrics, number, percent, printable
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
     from fastmlp.network import Evaluation, Network
     from fastmlp.training import FoundRate, History, Progress
 
-MOST_ROWS = 20
 NOTICED_SECONDS = 0.01
 # Each row of a curve is this many points; the longest bar has so many characters
 THINNED, LONGEST = 3, 40
@@ -46,43 +44,6 @@ def download_line(name: str, file: str, done: int, total: int | None) -> Table:
     size = f"{done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f} MB" if total else "")
     line.add_row(Text(name, "bold"), f"downloading {file}", size)
     return line
-
-
-def training_table(name: str, history: History, test: Evaluation | None) -> Table:
-    """Return a table with a row for each epoch, at most 20 of them, and one for the test."""
-    validated = any(cost is not None for cost in history.validation_cost)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("data set", no_wrap=True)
-    main = metrics_of(history.task)[0]
-    for heading in _headings(validated, main.title):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for epoch in _rows(len(history)):
-        accuracy = history.train_accuracy[epoch]
-        cells = [number(history.train_cost[epoch]), metric(main.name, accuracy)]
-        if validated:
-            cost = history.validation_cost[epoch]
-            cells.append("-" if cost is None else number(cost))
-            cells.append(metric(main.name, history.validated(main.name)[epoch]))
-        cells.append(f"{history.learning_rate[epoch]:.3g}")
-        cells.append(f"{history.samples_per_second[epoch]:,.0f}")
-        table.add_row(Text(name), str(epoch + 1), *cells)
-    if test is not None:
-        cells = ["test", number(test.cost), metric(main.name, test.metrics[main.name])]
-        table.add_row(Text(name), *cells, style="bold green")
-    return table
-
-
-def _headings(validated: bool, metric: str) -> list[str]:
-    judged = (
-        ["val cost", f"val {metric.replace('accuracy', 'acc').split()[0]}"] if validated else []
-    )
-    return ["epoch", "cost", metric, *judged, "rate", "samples/s"]
-
-
-def _rows(epochs: int) -> list[int]:
-    """Return the epochs to show: evenly spaced, including the last one."""
-    every = -(-epochs // MOST_ROWS)
-    return list(range(epochs - 1, -1, -every))[::-1] if epochs else []
 
 
 def training_summary(

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from fastmlp.arrays import check_at_least
-from fastmlp.system.files import append_whole, write_whole
+from fastmlp.system.files import append_whole, as_path, write_whole
 from fastmlp.system.plain import to_json
 from fastmlp.training.history import History
 from fastmlp.training.monitor import MONITORS, check_monitor
@@ -77,7 +77,7 @@ class _Log:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+        self.path = as_path(path, "path").absolute()
 
     @staticmethod
     def heading(history: History) -> str:

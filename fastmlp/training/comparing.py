@@ -19,7 +19,7 @@ from fastmlp.errors import ArgumentError, refuse
 from fastmlp.system.plain import plain, to_json
 from fastmlp.training.callbacks import EarlyStopping
 from fastmlp.training.choosing import choose_optimizer
-from fastmlp.training.schedules import SCHEDULES, Schedule
+from fastmlp.training.schedules import SCHEDULES, Schedule, as_factors
 
 # Schedules are compared at this many evenly spaced steps, or at all steps if there are fewer
 POINTS = 1000
@@ -110,7 +110,7 @@ def _copied(schedule: Schedule) -> Schedule:
 
 
 def _values(schedule: Schedule, points: list[float]) -> Array:
-    return np.array([float(schedule(progress)) for progress in points], np.float64)
+    return as_factors(map(schedule, points), len(points))
 
 
 def _attributes(schedule: Any) -> str:

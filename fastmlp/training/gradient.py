@@ -7,10 +7,12 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import as_images, as_sample_weight
 from fastmlp.backends import backend_named
+from fastmlp.errors import checked_call
 from fastmlp.functions import Array, quiet
 from fastmlp.network import Network
 
 
+@checked_call
 @quiet
 def gradients(
     network: Network,

@@ -5,7 +5,7 @@ Progress is 0 before the first step and 1 after the last. Each step uses the pro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from math import cos, inf, pi
@@ -231,7 +231,7 @@ def step_rates(
         progress = (epoch * steps + step + 0.5) / (epochs * steps)
         return schedule(progress) * (progress / warmup if progress < warmup else 1.0)
 
-    rates = rate * np.fromiter(map(factor, range(steps)), np.float64, steps)
+    rates = rate * as_factors(map(factor, range(steps)), steps)
     if not (np.isfinite(rates).all() and (rates >= 0).all()):
         raise refuse(
             "schedule",
@@ -240,6 +240,18 @@ def step_rates(
             "Check the callable for progress from 0 to 1.",
         )
     return rates
+
+
+def as_factors(values: Iterable[float], count: int) -> Array:
+    """Return what a schedule returned for `count` steps, float64 `(count,)`.
+
+    Raises ArgumentError for anything that is no number.
+    """
+    try:
+        return np.fromiter(values, np.float64, count)
+    except (TypeError, ValueError, OverflowError) as error:
+        remedy = "Return a float for each progress from 0 to 1."
+        raise refuse("schedule", "must return a number", error, remedy) from error
 
 
 def _check_inside(argument: str, value: Any, low: float, high: float) -> None:
