@@ -92,7 +92,7 @@ def rate_factors_for(
     rule, remedy = f"must be {layers} finite numbers of at least 0", "Pass one for each layer."
     try:
         own = np.array(np.ones(layers) if rate_factors is None else rate_factors, np.float64)
-    except (TypeError, ValueError):
+    except Exception:  # an object's own __array__ can raise anything
         raise refuse("rate_factors", rule, repr(rate_factors), remedy) from None
     if own.shape != (layers,) or not (np.isfinite(own).all() and (own >= 0).all()):
         raise refuse("rate_factors", rule, repr(rate_factors), remedy)
@@ -108,7 +108,7 @@ def dropout_for(layers: int, rates: ArrayLike, generator: np.random.Generator) -
     rule, remedy = "must be at least 0 and below 1", f"Pass one number, or {layers} of them."
     try:
         own = np.broadcast_to(np.asarray(rates, np.float64), (layers,))
-    except (TypeError, ValueError):
+    except Exception:  # an object's own __array__ can raise anything
         raise refuse("dropout", rule, repr(rates), remedy) from None
     if not ((own >= 0) & (own < 1)).all():
         raise refuse("dropout", rule, repr(rates), remedy)

@@ -203,8 +203,9 @@ def train(
         identity = resuming.identify(run, settings | choice.as_plain(), steps)
         saved = Checkpoints(as_path(checkpoint, "checkpoint"), identity, every)
         state = saved.begin(resume)
-    elif resume:
-        raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
+    elif resume or every != 1:
+        name = "resume" if resume else "every"
+        raise refuse(name, "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.restore_parameters(state, run)
     run.start(epochs, batch_size, choice, threads, callbacks, dropped, smoothing)
@@ -214,7 +215,7 @@ def train(
         run.history.resumed_epoch = state.epochs
     with finish(run, watcher, saved):
         train_epochs(run, plan, generator, watcher, saved, rates)
-    run.history.warnings = judge(run, choice.learning_rate)
+    run.history.warnings = judge(run, choice)
     return run.history
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from fastmlp.arrays import quiet
 from fastmlp.errors import TrainingWarning
-from fastmlp.functions import classes_of
+from fastmlp.functions import OPTIMIZERS, classes_of
+from fastmlp.training.choosing import Choice
 from fastmlp.training.guessing import cost_of_constant
 from fastmlp.training.history import History
 from fastmlp.training.rows import number, percent
@@ -25,8 +26,10 @@ NO_BETTER = 0.99
 GAINED = 0.1
 # Inputs should be of the order of 1
 LARGEST, SMALLEST = 10.0, 0.05
-# A cost that has changed by a smaller share since the first epoch has stayed where it was
-STAYED = 1e-3
+# Of the samples, if they are of one class: the others are rare
+MOST = 0.8
+# A cost below this share of that of the first epoch falls
+FALLING = 0.999
 # Units are looked for in this many samples
 SAMPLES = 10_000
 
@@ -45,10 +48,10 @@ def warned(function: Callable[P, History]) -> Callable[P, History]:
 
 
 @quiet
-def judge(run: Run, rate: float) -> tuple[str, ...]:
+def judge(run: Run, choice: Choice) -> tuple[str, ...]:
     """Return a text if the run, which has ended, is no better than a constant output; else none.
 
-    rate : the learning rate. The text has the likely cause, and the argument that helps.
+    The text has the likely cause, and the argument that helps.
     """
     if not len(run.history):
         return ()
@@ -57,7 +60,7 @@ def judge(run: Run, rate: float) -> tuple[str, ...]:
         return ()
     causes = _of_data(run)
     if not causes:
-        causes = [*_dead_layers(run), _of_rate(run.history, rate)]
+        causes = [*_dead_layers(run), *_rare_classes(run), _of_rate(run.history, choice)]
     return (" ".join([f"The network has not learnt: {failure}.", *causes]),)
 
 
@@ -125,9 +128,20 @@ def _dead_layers(run: Run) -> list[str]:
     return []
 
 
-def _of_rate(history: History, rate: float) -> str:
-    """Return which way the learning rate is wrong, as far as the costs show it."""
-    first, last = history.train_cost[0], history.train_cost[-1]
-    stayed = len(history) > 1 and abs(last - first) < STAYED * abs(first)
-    wrong = "too low" if stayed and last > first * (1 - STAYED) and rate < 0.01 else "too high"
+def _rare_classes(run: Run) -> list[str]:
+    """Return a remedy if most samples are of one class and have no weights, or none."""
+    if run.history.task != "classification" or run.sample_weight is not None:
+        return []
+    counts = np.bincount(run.y if run.y.ndim == 1 else classes_of(run.y))
+    remedy = 'For the rare classes, class_weight="balanced" may help.'
+    return [remedy] if counts.max() > MOST * counts.sum() else []
+
+
+def _of_rate(history: History, choice: Choice) -> str:
+    """Return which way the learning rate is likely wrong."""
+    rate, usual = choice.learning_rate, OPTIMIZERS[choice.optimizer].learning_rate
+    falls = history.train_cost[-1] < FALLING * history.train_cost[0]
+    if usual / 10 <= rate <= usual and falls:
+        return "The cost still falls: train for more epochs."
+    wrong = "too low" if rate < usual / 10 else "too high"
     return f"learning_rate={rate:g} may be {wrong}: find_learning_rate searches for a better one."

@@ -74,7 +74,9 @@ def find_learning_rate(
     if not 0 < start < np.inf:
         raise refuse("start", "must be above 0 and finite", start, "Pass start=8, for example.")
     check_at_least("batch_size", batch_size, 1)
-    if mode not in MODES:
+    if on_probe is not None and not callable(on_probe):
+        raise refuse("on_probe", "must be a function", repr(on_probe), "Pass on_probe=print.")
+    if not isinstance(mode, str) or mode not in MODES:
         raise refuse("mode", "must name a mode", repr(mode), f"Choose from {', '.join(MODES)}.")
     if samples is not None:
         check_at_least("samples", samples, 1)

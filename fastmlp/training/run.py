@@ -266,11 +266,17 @@ def check_data(
     Labels and targets are copied, so that later changes to them have no effect.
     labels, part : as in `as_pair`
     """
-    if not isinstance(network, Network):
-        raise refuse("network", "must be a Network", repr(network), "Pass fastmlp.Network(...).")
+    check_network(network)
     images, labels = as_pair(data, labels, argument, part)
     rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
     return rows, network.as_targets(labels, len(rows), f"{argument} labels").copy()
+
+
+def check_network(network: object) -> None:
+    """Refuse what is no Network."""
+    if not isinstance(network, Network):
+        remedy = "Pass fastmlp.Network(784, 128, 10), for example."
+        raise refuse("network", "must be a Network", repr(network), remedy)
 
 
 def _classes(network: Network, y: Array) -> Array:

@@ -122,6 +122,10 @@ class Halving:
     factor: float = 1.0
     lowest: float = inf
 
+    def __post_init__(self) -> None:
+        check_at_least("factor", self.factor, 0, float)
+        check_at_least("lowest", self.lowest, -inf, float)
+
     def __call__(self, progress: float) -> float:
         """Return the current factor."""
         return self.factor
