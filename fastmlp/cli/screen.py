@@ -41,15 +41,21 @@ class Screen:
             self.console.print(prefix + line, style=style, soft_wrap=not self.console.is_terminal)
 
     def show(self, document: dict[str, Any], *tables: Any) -> None:
-        """Print the tables between empty lines, or with --json only the document."""
-        from fastmlp.report import to_json
+        """Print the tables between empty lines, or with --json only the document.
+
+        A table that would be cut is printed wider than the screen.
+        """
+        from fastmlp.report import fitted, to_json
 
         if self.as_json:
             click.echo(to_json(document))
             return
         self.console.print()
         for table in tables:
-            self.console.print(table)
+            width = self.console.width
+            narrow, self.console.width = fitted(self.console, table)
+            self.console.print(narrow)
+            self.console.width = width
             self.console.print()
 
     def row(self, line: str, style: str | None = None) -> None:

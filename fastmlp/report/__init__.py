@@ -26,6 +26,7 @@ from fastmlp.report.documents import (
     to_json,
     training_document,
 )
+from fastmlp.report.fitting import fitted
 from fastmlp.report.machine import machine_table, plans_table
 from fastmlp.report.page import page
 from fastmlp.report.prediction import Prediction, prediction_view, predictions
@@ -61,6 +62,7 @@ __all__ = [
     "epochs_tables",
     "evaluation_document",
     "evaluation_line",
+    "fitted",
     "kernels_tables",
     "limits_table",
     "machine_table",

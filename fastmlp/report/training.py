@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import isfinite, log
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -17,25 +21,44 @@ if TYPE_CHECKING:
     from fastmlp.training import FoundRate, History, Progress
 
 NOTICED_SECONDS = 0.01
+# Columns between two cells of the progress line, and the least of its bar
+GAP, BAR = 2, 4
 # Each row of a curve is this many points; the longest bar has so many characters
 THINNED, LONGEST = 3, 40
 
 
-def progress_line(name: str, progress: Progress) -> Table:
-    """Return one line: data set, epoch, progress bar, cost, accuracy, samples per second."""
-    line = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    for ratio in (None, None, 1, None, None, None):  # the bar uses the remaining width
-        line.add_column(no_wrap=True, ratio=ratio)
+def progress_line(name: str, progress: Progress) -> ProgressLine:
+    """Return one line: data set, epoch, progress bar, cost, accuracy, samples per second.
+
+    On a narrow screen some of them are left out.
+    """
     done = (progress.epoch - 1) * progress.steps + progress.step
-    line.add_row(
-        Text(name, "bold"),
-        f"epoch {progress.epoch}/{progress.epochs}",
-        ProgressBar(progress.epochs * progress.steps, done),
-        f"cost {number(progress.cost)}",
-        "" if progress.accuracy is None else percent(progress.accuracy),
-        f"{progress.samples_per_second:,.0f}/s",
-    )
-    return line
+    bar = ProgressBar(progress.epochs * progress.steps, done)
+    accuracy = "" if progress.accuracy is None else percent(progress.accuracy)
+    epoch, cost = f"epoch {progress.epoch}/{progress.epochs}", f"cost {number(progress.cost)}"
+    speed, title = f"{progress.samples_per_second:,.0f}/s", Text(name, "bold")
+    whole = (title, epoch, bar, cost, accuracy, speed)
+    return ProgressLine([whole, (epoch, cost, accuracy), (epoch, cost), (epoch,)])
+
+
+@dataclass(frozen=True)
+class ProgressLine:
+    """A line with the first of some lists of cells that fits into the width of the screen."""
+
+    choices: Sequence[Sequence[str | Text | ProgressBar]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        *wider, last = self.choices
+        cells = next((c for c in wider if _width(c) <= options.max_width), last)
+        line = Table.grid(padding=(0, GAP, 0, 0), expand=True)
+        for cell in cells:  # the bar uses the remaining width
+            line.add_column(no_wrap=True, ratio=1 if isinstance(cell, ProgressBar) else None)
+        line.add_row(*cells)
+        yield line
+
+
+def _width(cells: Sequence[str | Text | ProgressBar]) -> int:
+    return sum(GAP + (BAR if isinstance(c, ProgressBar) else cell_len(str(c))) for c in cells)
 
 
 def download_line(name: str, file: str, done: int, total: int | None) -> Table:
