@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         callbacks,
         find_learning_rate,
         gradients,
+        rehearse,
         schedules,
         train,
     )
@@ -56,6 +57,7 @@ __all__ = [
     "callbacks",
     "gradients",
     "find_learning_rate",
+    "rehearse",
     "load_dataset",
     "Dataset",
     "Split",
@@ -81,6 +83,7 @@ _MODULES = {
         "callbacks",
         "gradients",
         "find_learning_rate",
+        "rehearse",
     ),
     "fastmlp.datasets": ("load_dataset", "Dataset", "Split"),
     "fastmlp.errors": (

@@ -159,9 +159,10 @@ def _check_call(
 
     fits = _signature(function)
     own = [name for name in fits.parameters if name != "self"]
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in fits.parameters.values())
     title = function.__qualname__.removesuffix(".__init__")
     for name, value in named.items():
-        if name not in own:
+        if name not in own and not takes_any:
             rule, got = f"must be an argument of {title}", f"{name}={short(value)}"
             raise _refusal(CallError, name, rule, got, nearest(name, own))
     try:

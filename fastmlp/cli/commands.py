@@ -16,6 +16,7 @@ from fastmlp.cli import arguments, steps
 from fastmlp.cli.bench_commands import bench
 from fastmlp.cli.group import EXIT_STATUS, NOT_LEARNT, Commands
 from fastmlp.cli.screen import Screen
+from fastmlp.cli.together import check_together
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -36,9 +37,10 @@ def train(**given: Any) -> None:
     could not be written; with --strict it is 3 if the network has not learnt.
     """
     from fastmlp import report
+    from fastmlp.training import rehearse
     from fastmlp.training.rows import Columns
 
-    arguments.check_together(given)
+    check_together(given)
     for option in ("model", "checkpoint", "log"):
         if given[option]:
             steps.check_path(given[option], option)
@@ -48,6 +50,11 @@ def train(**given: Any) -> None:
     path = steps.check_path(model)
     network = steps.build_network(data, given, screen.say)
     seconds = steps.prepare_kernels(network.dtype, given["backend"], screen.say)
+    if given["rehearse"]:
+        found = rehearse(network, data, **steps.run_settings(given))
+        screen.show(found._asdict())
+        screen.say(*report.rehearsal_lines(found, given["epochs"]))
+        return
     screen.row("")
     with screen.line() as draw:
         history, error = steps.train_network(network, data, given, draw, screen.row)
@@ -139,7 +146,7 @@ def find_learning_rate(**given: Any) -> None:
     """
     from fastmlp import report, training
 
-    arguments.check_together(given)
+    check_together(given)
     screen = Screen(given["json"])
     data = screen.data(given)
     network = steps.build_network(data, given, screen.say)

@@ -80,10 +80,17 @@ def select_images(images: Array, first: int, count: int) -> Array:
 
 
 def build_network(data: Dataset, given: Given, say: Say) -> Network:
-    """Build the network of the arguments; the data give the sizes that are not set."""
+    """Build the network of the arguments; the data give the sizes that are not set.
+
+    With --from it is the saved one.
+    """
     from fastmlp.network import Network
     from fastmlp.report import network_line
 
+    if given.get("from"):
+        network = Network.load(given["from"])
+        say(network_line(network))
+        return network
     hidden = given["hidden_layers"]
     inputs, outputs = data.train.images.shape[1], max(2, len(data.class_names))
     sizes = given["sizes"] or (inputs, *((128,) if hidden is None else hidden), outputs)
@@ -116,6 +123,17 @@ def trained_settings(given: Given) -> dict[str, Any]:
     return {**settings, "optimizer_settings": dict(given["optimizer_settings"])}
 
 
+def run_settings(given: Given) -> dict[str, Any]:
+    """Return the arguments of a training, with its early stopping as an object."""
+    from fastmlp.training import EarlyStopping
+
+    settings = trained_settings(given)
+    if given["early_stopping"]:
+        stopping = EarlyStopping(given["early_stopping"], monitor=given["monitor"])
+        settings["early_stopping"] = stopping
+    return settings
+
+
 def chosen_settings(given: Given) -> dict[str, Any]:
     """Return the arguments of a training, with the complete choice of its optimiser."""
     from fastmlp.training.choosing import choose_optimizer
@@ -140,10 +158,7 @@ def train_network(
     """
     from fastmlp import report, training
 
-    settings = trained_settings(given)
-    if given["early_stopping"]:
-        patience, monitor = given["early_stopping"], given["monitor"]
-        settings["early_stopping"] = training.EarlyStopping(patience, monitor=monitor)
+    settings = run_settings(given)
     logs = [training.callbacks.LOGS[path.suffix](path) for path in [given["log"]] if path]
     lines = training.rows.EpochLines(data.name, row)
     last: list[Progress] = []

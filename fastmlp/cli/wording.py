@@ -24,8 +24,9 @@ class Command(click.Command):
         except click.NoSuchOption as error:
             names = options_of(self.params)
             near = similar(error.option_name.lstrip("-").replace("-", "_"), names)
-            found = [names[near]] if near else []
-            raise click.NoSuchOption(error.option_name, None, found, ctx) from None
+            remedy = f" Did you mean {names[near]}?" if near else ""
+            said = f"No such option: {error.option_name}.{remedy}"
+            raise click.NoSuchOption(error.option_name, said, ctx=ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

@@ -39,6 +39,7 @@ from fastmlp.report.training import (
     probe_line,
     progress_line,
     rates_table,
+    rehearsal_lines,
     training_summary,
 )
 from fastmlp.report.verification import rows_table, verification_line, verification_table
@@ -77,6 +78,7 @@ __all__ = [
     "probe_line",
     "progress_line",
     "rates_table",
+    "rehearsal_lines",
     "reason",
     "scaling_line",
     "scaling_table",

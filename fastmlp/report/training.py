@@ -18,7 +18,7 @@ from fastmlp.report.text import duration, layer_sizes, metrics, number, percent,
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
     from fastmlp.network import Evaluation, Network
-    from fastmlp.training import FoundRate, History, Progress
+    from fastmlp.training import FoundRate, History, Progress, Rehearsal
 
 NOTICED_SECONDS = 0.01
 # Columns between two cells of the progress line, and the least of its bar
@@ -83,6 +83,16 @@ def training_summary(
     if compile_seconds >= NOTICED_SECONDS:
         lines.append(f"kernels ready in {duration(compile_seconds)}, which is not counted above")
     return lines
+
+
+def rehearsal_lines(found: Rehearsal, epochs: int) -> list[str]:
+    """Return lines with what a rehearsal tried, and how long a run will take."""
+    each = duration(found.epoch_seconds + found.validation_seconds)
+    return [
+        f"rehearsed: {found.steps:,} steps with mean cost {number(found.cost)}, an evaluation, "
+        f"and a model of {found.model_bytes:,} bytes",
+        f"an epoch will take about {each}, all {epochs} about {duration(found.total_seconds)}",
+    ]
 
 
 def dataset_lines(data: Dataset) -> list[str]:

@@ -8,6 +8,7 @@ from fastmlp.training.history import History
 from fastmlp.training.outcome import warned
 from fastmlp.training.progress import Progress
 from fastmlp.training.rate import FoundRate, find_learning_rate
+from fastmlp.training.rehearsal import Rehearsal, rehearse
 from fastmlp.training.schedules import SCHEDULES
 
 # With a check of the call, and warnings of a bad result
@@ -20,9 +21,11 @@ __all__ = [
     "FoundRate",
     "History",
     "Progress",
+    "Rehearsal",
     "callbacks",
     "find_learning_rate",
     "gradients",
+    "rehearse",
     "schedules",
     "train",
 ]

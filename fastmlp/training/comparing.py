@@ -55,6 +55,18 @@ def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     return known
 
 
+def may_grow(identity: Mapping[str, Any], done: int) -> bool:
+    """Return whether a run with `done` epochs can go on with the epochs of an identity.
+
+    It can if these are as many at least, and if no rate depends on them: of the schedules constant,
+    halving and plateau, outside of a warm-up, which must have been a number of epochs.
+    """
+    schedule, warmup = identity["schedule"], identity["warmup"]
+    name = schedule if isinstance(schedule, str) else next(iter(schedule))
+    is_warm = warmup == 0 or 1 <= warmup <= done
+    return name in ("constant", "halving", "plateau") and is_warm and identity["epochs"] >= done
+
+
 def _stopping(value: Any) -> str | None:
     if isinstance(value, (int, np.integer)):
         value = EarlyStopping(int(value))

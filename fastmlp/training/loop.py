@@ -144,7 +144,9 @@ def train(
     l1 : l1 sign(w) is then added to those of the weights, before weight decay. With one of these
         two, "sgd" is computed as a momentum of 0
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
-        the same bits as that of a run that was never stopped. Data and settings must be the same
+        the same bits as that of a run that was never stopped. Data and settings must be the same;
+        epochs may be others if the schedule is constant, halving or plateau, and its warm-up is
+        over or 0, since then no rate depends on them
 
     Labels and targets are copied at the start: later changes to them have no effect. Images are
     read in each step: what a callback writes to them counts from the next step on, unless they
