@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 # What other libraries call an argument, and what this one calls it
 OTHER_NAMES = {
@@ -143,16 +144,31 @@ def similar(name: str, names: Iterable[str]) -> str:
 def checked_call(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function; a call that does not fit its signature raises CallError."""
 
+    title = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+
     @wraps(function)
     def called(*arguments: P.args, **named: P.kwargs) -> R:
-        _check_call(function, arguments, named)
+        _check_call(function, title, arguments, named)
         return function(*arguments, **named)
 
     return called
 
 
+def checked_class(kind: type[T]) -> type[T]:
+    """Return the class; a call that does not fit the signature of its `__init__` does the same."""
+    init = kind.__init__
+
+    @wraps(init)
+    def called(self: T, *arguments: Any, **named: Any) -> None:
+        _check_call(init, kind.__name__, (self, *arguments), named)
+        init(self, *arguments, **named)
+
+    kind.__init__ = called  # type: ignore[method-assign, assignment]
+    return kind
+
+
 def _check_call(
-    function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]
+    function: Callable[..., Any], title: str, arguments: tuple[Any, ...], named: dict[str, Any]
 ) -> None:
     """Raise CallError, with the near name, unless the arguments fit the function's signature."""
     from reprlib import repr as short
@@ -160,7 +176,6 @@ def _check_call(
     fits = _signature(function)
     own = [name for name in fits.parameters if name != "self"]
     takes_any = any(each.kind is each.VAR_KEYWORD for each in fits.parameters.values())
-    title = function.__qualname__.removesuffix(".__init__")
     for name, value in named.items():
         if name not in own and not takes_any:
             rule, got = f"must be an argument of {title}", f"{name}={short(value)}"

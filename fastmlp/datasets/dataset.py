@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.arrays import as_array
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_class, refuse
 
 
+@checked_class
 @dataclass(frozen=True)
 class Split:
     """Images and their labels.
@@ -30,11 +31,12 @@ class Split:
         for name in ("images", "labels"):
             object.__setattr__(self, name, as_array(getattr(self, name), name))
         if self.images.ndim != 2 or self.images.dtype not in (np.uint8, np.float32, np.float64):
+            remedy = "Flatten each image into one row: images.reshape(len(images), -1)."
+            if self.images.ndim == 2:
+                remedy = 'Convert them: images.astype("uint8") if they are pixels, else "float32".'
+            rule = "must be uint8, float32 or float64 of shape (N, I)"
             raise refuse(
-                "images",
-                "must be uint8, float32 or float64 of shape (N, I)",
-                f"{self.images.dtype} of shape {self.images.shape}",
-                "Flatten each image into one row: images.reshape(len(images), -1).",
+                "images", rule, f"{self.images.dtype} of shape {self.images.shape}", remedy
             )
         if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
             raise refuse(
@@ -55,6 +57,7 @@ class Split:
         return len(self.labels)
 
 
+@checked_class
 @dataclass(frozen=True)
 class Dataset:
     """A data set: training and test images, and how to show them.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array, check_at_least
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_class, refuse
 from fastmlp.training.history import History
 from fastmlp.training.monitor import PLATEAU_MONITORS, check_monitor
 
@@ -55,6 +55,7 @@ def one_cycle(progress: float) -> float:
     return end + (1 - end) * cosine((progress - peak) / (1 - peak))
 
 
+@checked_class
 @dataclass(frozen=True)
 class Exponential:
     """Fall from 1 to `final`, by the same factor in each step: final ** progress."""
@@ -69,6 +70,7 @@ class Exponential:
         return float(self.final**progress)
 
 
+@checked_class
 @dataclass(frozen=True)
 class Polynomial:
     """Fall from 1 to `final`: final + (1 - final) (1 - progress) ** power."""
@@ -85,6 +87,7 @@ class Polynomial:
         return float(self.final + (1 - self.final) * (1 - progress) ** self.power)
 
 
+@checked_class
 @dataclass(frozen=True)
 class CosineRestarts:
     """Fall from 1 to 0 along half a cosine, several times (Loshchilov and Hutter, 2017).
@@ -110,6 +113,7 @@ class CosineRestarts:
         return cosine(left / lengths[-1])
 
 
+@checked_class
 @dataclass
 class Halving:
     """Start with a high rate, and halve it whenever an epoch does not lower the cost.
@@ -131,6 +135,7 @@ class Halving:
         return self.factor
 
 
+@checked_class
 @dataclass
 class Plateau:
     """Multiply the rate by `factor` when the cost has not fallen for `patience` epochs.

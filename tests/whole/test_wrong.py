@@ -23,8 +23,8 @@ def network():
 def bare(method):
     """Return a method of a new network as a function."""
 
-    def call(**given):
-        return getattr(network(), method)(**given)
+    def call(*args, **given):
+        return getattr(network(), method)(*args, **given)
 
     call.__signature__ = inspect.signature(getattr(network(), method))
     return call
@@ -195,6 +195,17 @@ def test_an_unknown_argument_is_told_the_near_one(name):
     for kind in (ArgumentError, TypeError):
         with pytest.raises(kind, match=f"^{name} must be .*{name}=1. Did you mean {NAMES[name]}?"):
             train(X, Y, **{name: 1})
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(FUNCTIONS) - {"predict", "predict_proba", "save", "load"})
+)
+def test_a_call_that_does_not_fit_is_no_bare_type_error(name):
+    function, right = FUNCTIONS[name]
+    with pytest.raises(ArgumentError, match=f"^nonsense must be an argument of {name}; got "):
+        function(**right, nonsense=1)
+    with pytest.raises(ArgumentError, match=f"^{name} must fit its arguments"):
+        function(*["a"] * 40)
 
 
 def test_each_other_name_leads_to_an_argument():
