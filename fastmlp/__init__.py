@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         DivergedError,
         FastMLPError,
         ModelError,
+        TrainingWarning,
         UnwritableError,
     )
     from fastmlp.functions.augmentation import Augmentation
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         callbacks,
         find_learning_rate,
         gradients,
+        rehearse,
         schedules,
         train,
     )
@@ -55,6 +57,7 @@ __all__ = [
     "callbacks",
     "gradients",
     "find_learning_rate",
+    "rehearse",
     "load_dataset",
     "Dataset",
     "Split",
@@ -65,6 +68,7 @@ __all__ = [
     "DivergedError",
     "ModelError",
     "UnwritableError",
+    "TrainingWarning",
 ]
 
 _MODULES = {
@@ -79,6 +83,7 @@ _MODULES = {
         "callbacks",
         "gradients",
         "find_learning_rate",
+        "rehearse",
     ),
     "fastmlp.datasets": ("load_dataset", "Dataset", "Split"),
     "fastmlp.errors": (
@@ -89,6 +94,7 @@ _MODULES = {
         "DivergedError",
         "ModelError",
         "UnwritableError",
+        "TrainingWarning",
     ),
 }
 

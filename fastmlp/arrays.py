@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -38,7 +39,7 @@ def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "image
 
     Raises ArgumentError for a wrong width, no image, and numbers that `check_magnitudes` refuses.
     """
-    array = _as_array(images, argument)
+    array = as_array(images, argument)
     is_plain = array.dtype == np.uint8 and array.ndim == 2 and array.flags.c_contiguous
     if is_plain and array.shape[1] == inputs and len(array) > 0:
         return array
@@ -75,7 +76,7 @@ def as_labels_or_targets(
     wrong count, shape or type, for labels outside 0 … outputs - 1, and for targets that
     `check_magnitudes` refuses.
     """
-    array = _as_array(labels, argument)
+    array = as_array(labels, argument)
     if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifb":
         targets = _converted(array, dtype)
         check_magnitudes(targets, dtype, argument)
@@ -101,11 +102,11 @@ def as_labels_or_targets(
     return np.ascontiguousarray(array, np.int64)
 
 
-def _as_array(values: ArrayLike, argument: str) -> Array:
+def as_array(values: ArrayLike, argument: str) -> Array:
     """Return values as an array. Raises ArgumentError, for example for rows of unequal lengths."""
     try:
         return np.asarray(values)
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # an object's own __array__ can raise anything
         raise refuse(argument, "must be an array", str(error), "Pass a NumPy array.") from None
 
 
@@ -158,7 +159,7 @@ def as_sample_weight(values: ArrayLike | None, count: int) -> Array | None:
     """
     if values is None:
         return None
-    array = _as_array(values, "sample_weight")
+    array = as_array(values, "sample_weight")
     remedy = "Pass one weight for each sample."
     if array.shape != (count,) or array.dtype.kind not in "uifb":
         rule, got = f"must be {count} numbers", f"{array.dtype} of shape {array.shape}"
@@ -199,7 +200,10 @@ def check_scale(scale: Any, dtype: Any) -> None:
 
 
 def check_at_least(argument: str, value: Any, least: float, kind: type = int) -> None:
-    """Refuse a value that is not of that kind (int or float), is below `least`, or is NaN."""
+    """Refuse a value that is not of that kind (int or float), is below `least`, or is NaN.
+
+    So are whole numbers above the largest int64 or float64.
+    """
     allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
     if isinstance(value, bool) or not isinstance(value, allowed) or not value >= least:
         name = "a whole number" if kind is int else "a number"
@@ -209,6 +213,28 @@ def check_at_least(argument: str, value: Any, least: float, kind: type = int) ->
             repr(value),
             f"Pass {argument} >= {least:g}.",
         )
+    most = sys.maxsize if kind is int else sys.float_info.max
+    if isinstance(value, int) and value > most:
+        got = f"a number of {value.bit_length()} bits"
+        raise refuse(argument, f"must be at most {most:.4g}", got, "Pass a smaller number.")
+
+
+def check_flag(argument: str, value: Any) -> None:
+    """Refuse a value that is neither True nor False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise refuse(argument, "must be True or False", repr(value), f"Pass {argument}=True.")
+
+
+def as_generator(seed: Any) -> np.random.Generator:
+    """Return the random generator of a seed; a Generator is returned unchanged.
+
+    seed : what `numpy.random.default_rng` accepts. Raises ArgumentError for anything else.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        rule = "must be a whole number of at least 0, or a numpy.random.Generator"
+        raise refuse("seed", rule, f"{seed!r} ({error})", "Pass seed=0.") from None
 
 
 def check_between(argument: str, value: Any, low: float, high: float) -> None:

@@ -2,6 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+# What other libraries call an argument, and what this one calls it
+OTHER_NAMES = {
+    "activation": "hidden",
+    "alpha": "weight_decay",
+    "cb": "callbacks",
+    "clipvalue": "clip_value",
+    "criterion": "cost",
+    "eta": "learning_rate",
+    "hidden_layer_sizes": "sizes",
+    "l2": "weight_decay",
+    "layers": "sizes",
+    "loss": "cost",
+    "loss_fn": "cost",
+    "lr": "learning_rate",
+    "lr_scheduler": "schedule",
+    "max_iter": "epochs",
+    "metric": "monitor",
+    "n_epochs": "epochs",
+    "n_iter_no_change": "early_stopping",
+    "n_jobs": "threads",
+    "num_epochs": "epochs",
+    "num_workers": "threads",
+    "patience": "early_stopping",
+    "progress": "verbose",
+    "random_state": "seed",
+    "scheduler": "schedule",
+    "solver": "optimizer",
+    "timeout": "max_seconds",
+    "validation_data": "validation",
+    "validation_fraction": "validation",
+    "validation_split": "validation",
+    "wd": "weight_decay",
+}
+
 
 class FastMLPError(Exception):
     """Base class of all errors below."""
@@ -10,8 +52,14 @@ class FastMLPError(Exception):
 class ArgumentError(FastMLPError, ValueError):
     """An argument or an environment variable has a value that is not allowed.
 
-    The message contains its name, the rule, the value and the remedy.
+    The message contains its name, the rule, the value and the remedy. `argument` is the name.
     """
+
+    argument = ""
+
+
+class CallError(ArgumentError, TypeError):
+    """A function is called with an argument that it does not have, or without one that it needs."""
 
 
 class DataError(FastMLPError, ValueError):
@@ -58,6 +106,10 @@ class NotReadyError(FastMLPError, RuntimeError):
         )
 
 
+class TrainingWarning(UserWarning):
+    """A run ended without having learnt. The message says the likely cause and the remedy."""
+
+
 class MissingExtraError(FastMLPError, ImportError):
     """An optional package is not installed. The message names the extra that installs it."""
 
@@ -70,4 +122,81 @@ class MissingExtraError(FastMLPError, ImportError):
 
 def refuse(argument: str, rule: str, got: object, remedy: str) -> ArgumentError:
     """Return the error for an argument: its rule, the value that was passed, and the remedy."""
-    return ArgumentError(f"{argument} {rule}; got {got}. {remedy}")
+    return _refusal(ArgumentError, argument, rule, got, remedy)
+
+
+def nearest(name: object, names: Iterable[str]) -> str:
+    """Return a remedy for an unknown name: the one that it resembles, or all there are."""
+    near = similar(str(name), names)
+    return f"Did you mean {near}?" if near else f"Choose from {', '.join(names)}."
+
+
+def similar(name: str, names: Iterable[str]) -> str:
+    """Return the one of `names` that other libraries call so, or that is spelt like it, or ""."""
+    from difflib import get_close_matches
+
+    known = [*names]
+    if OTHER_NAMES.get(name) in known:
+        return OTHER_NAMES[name]
+    return next(iter(get_close_matches(name, known, 1)), "")
+
+
+def checked_call(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function; a call that does not fit its signature raises CallError."""
+
+    title = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+
+    @wraps(function)
+    def called(*arguments: P.args, **named: P.kwargs) -> R:
+        _check_call(function, title, arguments, named)
+        return function(*arguments, **named)
+
+    return called
+
+
+def checked_class(kind: type[T]) -> type[T]:
+    """Return the class; a call that does not fit the signature of its `__init__` does the same."""
+    init = kind.__init__
+
+    @wraps(init)
+    def called(self: T, *arguments: Any, **named: Any) -> None:
+        _check_call(init, kind.__name__, (self, *arguments), named)
+        init(self, *arguments, **named)
+
+    kind.__init__ = called  # type: ignore[method-assign, assignment]
+    return kind
+
+
+def _check_call(
+    function: Callable[..., Any], title: str, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    """Raise CallError, with the near name, unless the arguments fit the function's signature."""
+    from reprlib import repr as short
+
+    fits = _signature(function)
+    own = [name for name in fits.parameters if name != "self"]
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in fits.parameters.values())
+    for name, value in named.items():
+        if name not in own and not takes_any:
+            rule, got = f"must be an argument of {title}", f"{name}={short(value)}"
+            raise _refusal(CallError, name, rule, got, nearest(name, own))
+    try:
+        fits.bind(*arguments, **named)
+    except TypeError as error:
+        rule, remedy = "must fit its arguments", f"They are {', '.join(own)}."
+        raise _refusal(CallError, title, rule, error, remedy) from None
+
+
+@cache
+def _signature(function: Callable[..., Any]) -> Any:
+    from inspect import signature
+
+    return signature(function)
+
+
+def _refusal(
+    kind: type[ArgumentError], argument: str, rule: str, got: object, remedy: str
+) -> ArgumentError:
+    error = kind(f"{argument} {rule}; got {got}. {remedy}")
+    error.argument = argument
+    return error

@@ -5,9 +5,8 @@ Slow modules are imported only when a value is read, so that `fastmlp --help` is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +187,9 @@ _TRAINING = (
     _option("--checkpoint", None, "A folder to save the whole state of the run in.", _FILE),
     _option("--every", 1, "Epochs between two checkpoints.", _COUNT),
     _option("--resume", False, "Continue from the newest checkpoint, if there is one."),
+    _option("--from", None, "A saved model to train further, instead of a new network.", _FILE),
+    _option("--rehearse", False, "Only try all parts for two seconds, and say how long it takes."),
+    _option("--strict", False, "Exit with status 3 if the network has not learnt."),
 )
 
 _THREADS = (_option("--threads", None, "Of each implementation.", _COUNT),)
@@ -245,19 +247,3 @@ BENCH_KERNELS = _options(_GRID, _THREADS, _SAVED, _JSON)
 BENCH_ACCURACY = _options(_TARGET, _AGAINST, _BENCH_DATA, _THREADS, _SAVED, _JSON)
 BENCH_SCALING = _options(_TEAMS, _BENCH_DATA, _SAVED, _JSON)
 BENCH_COMPARE = _options(_RUNS, _JSON)
-
-
-def check_together(given: Mapping[str, Any]) -> None:
-    """Raise UsageError for options that cannot be used together."""
-    if given["sizes"] is not None and given["hidden_layers"] is not None:
-        raise click.UsageError("--sizes names the hidden layers too: leave out --hidden-layers")
-    if given.get("resume") and given["checkpoint"] is None:
-        raise click.UsageError("--resume needs --checkpoint, the folder to continue from")
-    if given.get("log"):
-        logs = import_module("fastmlp.training.callbacks").LOGS
-        if given["log"].suffix not in logs:
-            raise click.UsageError(f"--log needs a file that ends with {' or '.join(logs)}")
-    if given.get("early_stopping") and given["validation"] is None:
-        raise click.UsageError("--early-stopping needs --validation, such as --validation 0.1")
-    if given.get("monitor", "cost") != "cost" and given["early_stopping"] is None:
-        raise click.UsageError("--monitor needs --early-stopping, such as --early-stopping 5")

@@ -12,10 +12,13 @@ from fastmlp.bench.peers import OWN, PEERS, TITLES, implementation
 from fastmlp.cli import arguments
 from fastmlp.cli.bench_output import STATUS, Output, View, read_run
 from fastmlp.cli.screen import Screen
+from fastmlp.cli.wording import Command
 
 
 class _Bench(click.Group):
     """Reads `fastmlp bench 784-128-10/64` as `fastmlp bench epochs 784-128-10/64`."""
+
+    command_class = Command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):

@@ -14,8 +14,9 @@ import click
 from fastmlp import __version__
 from fastmlp.cli import arguments, steps
 from fastmlp.cli.bench_commands import bench
-from fastmlp.cli.group import EXIT_STATUS, Commands
+from fastmlp.cli.group import EXIT_STATUS, NOT_LEARNT, Commands
 from fastmlp.cli.screen import Screen
+from fastmlp.cli.together import check_together
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,11 +34,13 @@ def train(**given: Any) -> None:
     with a message. Ctrl-C saves the network as it is then, or with --early-stopping the best so
     far. A run that diverges saves the network of its last good epoch. If the model cannot be saved
     in its file, it is saved in another one. The exit status is 1 after divergence, or if a file
-    could not be written.
+    could not be written; with --strict it is 3 if the network has not learnt.
     """
     from fastmlp import report
+    from fastmlp.training import rehearse
+    from fastmlp.training.rows import Columns
 
-    arguments.check_together(given)
+    check_together(given)
     for option in ("model", "checkpoint", "log"):
         if given[option]:
             steps.check_path(given[option], option)
@@ -47,8 +50,14 @@ def train(**given: Any) -> None:
     path = steps.check_path(model)
     network = steps.build_network(data, given, screen.say)
     seconds = steps.prepare_kernels(network.dtype, given["backend"], screen.say)
+    if given["rehearse"]:
+        found = rehearse(network, data, **steps.run_settings(given))
+        screen.show(found._asdict())
+        screen.say(*report.rehearsal_lines(found, given["epochs"]))
+        return
+    screen.row("")
     with screen.line() as draw:
-        history, error = steps.train_network(network, data, given, draw)
+        history, error = steps.train_network(network, data, given, draw, screen.row)
     status = EXIT_STATUS.get(history.stopped, 1 if error else 0)
     test, kept = None, steps.save_file(path, network.save)
     for failure in filter(None, (error, kept.error)):
@@ -57,15 +66,21 @@ def train(**given: Any) -> None:
         model = kept.path
     if status == 0:
         test = network.evaluate(data.test.images, data.test.labels, given["backend"])
-    kept_settings = {name: given[name] for name in ("log", "validation", "monitor")}
+    kept_settings = {name: given[name] for name in ("log", "monitor")}
     settings = {**steps.chosen_settings(given), **kept_settings}
     document = report.training_document(data, network, settings, history, test, seconds, model)
     if kept.error:
         document["model_error"] = str(kept.error)
-    screen.show(document, report.training_table(data.name, history, test))
+    if test is not None:
+        screen.row(Columns(history, data.name).test(test), style="bold green")
+    screen.show(document)
     screen.say(*report.training_summary(history, test, seconds), f"model saved to {model}")
+    for text in history.warnings:
+        screen.fail(text, "Warning")
     if status or kept.error:
         click.get_current_context().exit(status or 1)
+    if history.warnings and given["strict"]:
+        click.get_current_context().exit(NOT_LEARNT)
 
 
 @main.command()
@@ -131,7 +146,7 @@ def find_learning_rate(**given: Any) -> None:
     """
     from fastmlp import report, training
 
-    arguments.check_together(given)
+    check_together(given)
     screen = Screen(given["json"])
     data = screen.data(given)
     network = steps.build_network(data, given, screen.say)

@@ -10,11 +10,15 @@ from typing import Any
 
 import click
 
+from fastmlp.cli.wording import Command
 from fastmlp.errors import FastMLPError
 from fastmlp.system.interrupts import Terminated
 
 # The exit status after a signal: 128 + its number
 EXIT_STATUS = {"interrupted": 130, "terminated": 143}
+
+# The exit status of a run that has not learnt, with --strict
+NOT_LEARNT = 3
 
 # Errors of writing: if such an error has no file name, it is of standard output
 OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -38,6 +42,8 @@ def _errors_in_one_line() -> Iterator[None]:
 
 class Commands(click.Group):
     """The group of all commands; prints errors in one line, and exits with 130 after Ctrl-C."""
+
+    command_class = Command
 
     def make_context(self, *arguments: Any, **named: Any) -> click.Context:
         """Read the arguments of a command; this also prints help and the version."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastmlp.cli import steps
+from fastmlp.cli.wording import as_options
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
@@ -40,20 +41,31 @@ class Screen:
             self.console.print(prefix + line, style=style, soft_wrap=not self.console.is_terminal)
 
     def show(self, document: dict[str, Any], *tables: Any) -> None:
-        """Print the tables between empty lines, or with --json only the document."""
-        from fastmlp.report import to_json
+        """Print the tables between empty lines, or with --json only the document.
+
+        A table that would be cut is printed wider than the screen.
+        """
+        from fastmlp.report import fitted, to_json
 
         if self.as_json:
             click.echo(to_json(document))
             return
         self.console.print()
         for table in tables:
-            self.console.print(table)
+            width = self.console.width
+            narrow, self.console.width = fitted(self.console, table)
+            self.console.print(narrow)
+            self.console.width = width
             self.console.print()
 
-    def fail(self, message: str) -> None:
-        """Print an error to standard error; the command continues."""
-        click.echo(f"Error: {message}", err=True)
+    def row(self, line: str, style: str | None = None) -> None:
+        """Print a line of a table at once, as wide as it is."""
+        self.console.print(line, style=style, soft_wrap=True)
+
+    def fail(self, message: str, kind: str = "Error") -> None:
+        """Print an error or a warning to standard error; the command continues."""
+        command = click.get_current_context().command
+        click.echo(f"{kind}: {as_options(message, command.params)}", err=True)
 
     def data(self, given: dict[str, Any]) -> Dataset:
         """Load the data set of the arguments; all later lines start with its name."""

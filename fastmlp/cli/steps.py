@@ -21,7 +21,7 @@ from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
 
 if TYPE_CHECKING:
     from fastmlp.arrays import Array
-    from fastmlp.datasets import Dataset, Split
+    from fastmlp.datasets import Dataset
     from fastmlp.network import Network
     from fastmlp.training import History, Progress
 
@@ -37,8 +37,8 @@ CHOOSING = (
     *("clip_value", "l1"),
 )
 TRAINED = (
-    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout", "rate_factors"),
-    "bias_rate_factor",
+    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout", "validation"),
+    *("rate_factors", "bias_rate_factor"),
     *("early_stopping", "target", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),
     *("class_weight", "label_smoothing", "augment", "average"),
@@ -81,10 +81,17 @@ def select_images(images: Array, first: int, count: int) -> Array:
 
 
 def build_network(data: Dataset, given: Given, say: Say) -> Network:
-    """Build the network of the arguments; the data give the sizes that are not set."""
+    """Build the network of the arguments; the data give the sizes that are not set.
+
+    With --from it is the saved one.
+    """
     from fastmlp.network import Network
     from fastmlp.report import network_line
 
+    if given.get("from"):
+        network = Network.load(given["from"])
+        say(network_line(network))
+        return network
     hidden = given["hidden_layers"]
     inputs, outputs = data.train.images.shape[1], max(2, len(data.class_names))
     sizes = given["sizes"] or (inputs, *((128,) if hidden is None else hidden), outputs)
@@ -117,6 +124,17 @@ def trained_settings(given: Given) -> dict[str, Any]:
     return {**settings, "optimizer_settings": dict(given["optimizer_settings"])}
 
 
+def run_settings(given: Given) -> dict[str, Any]:
+    """Return the arguments of a training, with its early stopping as an object."""
+    from fastmlp.training import EarlyStopping
+
+    settings = trained_settings(given)
+    if given["early_stopping"]:
+        stopping = EarlyStopping(given["early_stopping"], monitor=given["monitor"])
+        settings["early_stopping"] = stopping
+    return settings
+
+
 def chosen_settings(given: Given) -> dict[str, Any]:
     """Return the arguments of a training, with the complete choice of its optimiser."""
     from fastmlp.training.choosing import choose_optimizer
@@ -129,9 +147,11 @@ def chosen_settings(given: Given) -> dict[str, Any]:
 
 
 def train_network(
-    network: Network, data: Dataset, given: Given, draw: Draw
+    network: Network, data: Dataset, given: Given, draw: Draw, row: Callable[[str], object]
 ) -> tuple[History, FastMLPError | None]:
-    """Train; return the history, and the error that ended the run after a good epoch, or None.
+    """Train, and print a line for each epoch with `row`.
+
+    Returns the history, and the error that ended the run after a good epoch, or None.
 
     The error is divergence, or a checkpoint or log that cannot be written. After Ctrl-C and
     SIGTERM the history is the one so far, and `history.stopped` is the reason. If no epoch was
@@ -139,23 +159,19 @@ def train_network(
     """
     from fastmlp import report, training
 
-    split, held_out = hold_out(data.train, given["validation"], given["seed"])
-    settings = trained_settings(given)
-    if given["early_stopping"]:
-        patience, monitor = given["early_stopping"], given["monitor"]
-        settings["early_stopping"] = training.EarlyStopping(patience, monitor=monitor)
+    settings = run_settings(given)
     logs = [training.callbacks.LOGS[path.suffix](path) for path in [given["log"]] if path]
+    lines = training.rows.EpochLines(data.name, row)
     last: list[Progress] = []
 
     def follow(progress: Progress) -> None:
         last[:] = [progress]
         draw(report.progress_line(data.name, progress))
 
+    callbacks = [follow, lines, *logs]
     try:
         with raise_on_sigterm():
-            history = training.train(
-                network, split, validation=held_out, callbacks=[follow, *logs], **settings
-            )
+            history = training.loop.train(network, data, callbacks=callbacks, **settings)
     except KeyboardInterrupt:
         if not last:
             raise
@@ -167,26 +183,6 @@ def train_network(
     if given["epochs"] and not len(history):
         raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")
     return history, None
-
-
-def hold_out(split: Split, share: float | None, seed: int) -> tuple[Split, Split | None]:
-    """Divide a split at random into one to train on and a share for validation."""
-    import numpy as np
-
-    from fastmlp.datasets import Split
-
-    if share is None:
-        return split, None
-    held = round(share * len(split))
-    if not 0 < held < len(split):
-        rule = f"must leave at least one of the {len(split):,} images in each part"
-        raise refuse("validation", rule, share, "Pass 0.1, for example.")
-    order = np.random.default_rng(seed).permutation(len(split))
-    fitted, judged = (
-        Split(split.images[rows], split.labels[rows])
-        for rows in (np.sort(order[held:]), np.sort(order[:held]))
-    )
-    return fitted, judged
 
 
 def check_path(path: Path, option: str = "model") -> Path:

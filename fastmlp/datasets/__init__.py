@@ -13,7 +13,8 @@ from fastmlp.datasets.families import load_family
 from fastmlp.datasets.folder import load_folder
 from fastmlp.datasets.idx import read_idx, read_images, read_labels, read_split
 from fastmlp.datasets.npz import load_npz
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_call, refuse
+from fastmlp.system.files import as_path
 
 __all__ = [
     "Dataset",
@@ -31,6 +32,7 @@ __all__ = [
 DATASET_NAMES = (*FAMILIES, "digits")
 
 
+@checked_call
 def load_dataset(
     name: str | Path,
     *,
@@ -49,10 +51,11 @@ def load_dataset(
 
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
-    if name in FAMILIES:
+    path = as_path(name, "name")
+    if str(name) in FAMILIES:
         return load_family(
             FAMILIES[str(name)],
-            folder=None if folder is None else Path(folder),
+            folder=None if folder is None else as_path(folder, "folder"),
             download=download,
             mirrors=mirrors,
             progress=progress,
@@ -64,7 +67,6 @@ def load_dataset(
             raise refuse(argument, rule, f"it for {name}", "Leave it out.")
     if name == "digits":
         return generate_digits()
-    path = Path(name)
     if path.is_dir():
         return load_folder(path)
     if path.suffix == ".npz":

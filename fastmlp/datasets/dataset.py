@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import refuse
+from fastmlp.arrays import as_array
+from fastmlp.errors import checked_class, refuse
 
 
+@checked_class
 @dataclass(frozen=True)
 class Split:
     """Images and their labels.
@@ -18,6 +20,7 @@ class Split:
     images : uint8 (pixels), float32 or float64, `(N, I)`
     labels : any integer dtype, `(N,)`, each at least 0
 
+    Lists, tables and other things that NumPy converts become arrays.
     Raises ArgumentError if a shape or dtype is wrong, or the counts differ.
     """
 
@@ -25,12 +28,15 @@ class Split:
     labels: NDArray[Any]
 
     def __post_init__(self) -> None:
+        for name in ("images", "labels"):
+            object.__setattr__(self, name, as_array(getattr(self, name), name))
         if self.images.ndim != 2 or self.images.dtype not in (np.uint8, np.float32, np.float64):
+            remedy = "Flatten each image into one row: images.reshape(len(images), -1)."
+            if self.images.ndim == 2:
+                remedy = 'Convert them: images.astype("uint8") if they are pixels, else "float32".'
+            rule = "must be uint8, float32 or float64 of shape (N, I)"
             raise refuse(
-                "images",
-                "must be uint8, float32 or float64 of shape (N, I)",
-                f"{self.images.dtype} of shape {self.images.shape}",
-                "Flatten each image into one row: images.reshape(len(images), -1).",
+                "images", rule, f"{self.images.dtype} of shape {self.images.shape}", remedy
             )
         if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
             raise refuse(
@@ -51,6 +57,7 @@ class Split:
         return len(self.labels)
 
 
+@checked_class
 @dataclass(frozen=True)
 class Dataset:
     """A data set: training and test images, and how to show them.

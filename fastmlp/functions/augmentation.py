@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastmlp.arrays import Array, check_at_least
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_class, refuse
 from fastmlp.functions.mixing import GOLDEN_64, MIX_64, mix
 
 GOLDEN = np.uint64(GOLDEN_64)
@@ -38,6 +38,7 @@ FIELD_SAMPLES = 1 << 32
 MOST_ROTATION, MOST_SCALE, MOST_ELASTIC = 180, 0.9, 1000
 
 
+@checked_class
 @dataclass(frozen=True)
 class Augmentation:
     """How far images are changed at random, each anew in each epoch; by default not at all.

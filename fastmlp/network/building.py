@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -10,38 +12,74 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import refuse
 from fastmlp.functions import HIDDEN, activation_named
+from fastmlp.system.memory import memory_bytes
+
+# Of a weight when it is drawn, in float64
+DRAWN_BYTES = 8
+
+
+def sizes_together(init: Callable[..., None]) -> Callable[..., None]:
+    """Return the `__init__` of a network, which then takes its sizes one by one too."""
+
+    @wraps(init)
+    def called(self: Any, *given: Any, **named: Any) -> None:
+        sizes = tuple(takewhile(lambda size: isinstance(size, (int, np.integer)), given))
+        init(self, *((sizes, *given[len(sizes) :]) if sizes else given), **named)
+
+    return called
 
 
 def check_layer_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
-    """Return layer sizes as ints. Raises ArgumentError for fewer than two, or a size below 1."""
-    whole = [size for size in sizes if isinstance(size, (int, np.integer)) and size >= 1]
-    if len(whole) != len(sizes) or len(whole) < 2:
+    """Return layer sizes as ints.
+
+    Raises ArgumentError for fewer than two, for a size below 1, and for parameters that need more
+    than the memory of this machine.
+    """
+    several = isinstance(sizes, (Sequence, np.ndarray))
+    whole = [n for n in sizes if isinstance(n, (int, np.integer)) and n >= 1] if several else []
+    if len(whole) < 2 or len(whole) != len(sizes):
         raise refuse(
             "sizes",
             "must be two or more whole numbers of at least 1: inputs, hidden layers, outputs",
             repr(sizes),
             "Pass (784, 128, 10), for example.",
         )
-    return tuple(int(size) for size in whole)
+    found = tuple(int(size) for size in whole)
+    needed, there = DRAWN_BYTES * sum((i + 1) * o for i, o in pairwise(found)), memory_bytes()
+    if needed > there:
+        rule = f"must fit into the {there / 1e9:.3g} GB of memory of this machine"
+        got = f"{found}, which needs {needed / 1e9:.4g} GB"
+        raise refuse("sizes", rule, got, "Pass smaller layers.")
+    return found
 
 
 def check_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
     """Return the activation of each hidden layer. Raises ArgumentError for softmax, for example."""
+    rule = f"must be one name, or one for each of the {layers} hidden layers"
+    remedy = "Pass hidden='relu' for all of them."
+    if not isinstance(hidden, (Sequence, np.ndarray)):
+        raise refuse("hidden", rule, repr(hidden), remedy)
     names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
     if isinstance(hidden, str):
         activation_named(hidden, "hidden")
     if len(names) != layers:
-        raise refuse(
-            "hidden",
-            f"must be one name, or one for each of the {layers} hidden layers",
-            f"{len(names)} names",
-            "Pass hidden='relu' for all of them.",
-        )
+        raise refuse("hidden", rule, f"{len(names)} names", remedy)
     for name in names:
         if activation_named(name, "hidden").name not in HIDDEN:
             rule = "must be an activation of hidden layers"
             raise refuse("hidden", rule, repr(name), f"Use {name} for output=.")
     return names
+
+
+def check_class_names(names: Any, classes: int) -> tuple[str, ...] | None:
+    """Return the names of so many classes as texts; None for None."""
+    if names is None:
+        return None
+    several = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, str)
+    if not several or len(names) != classes:
+        rule = f"must be {classes} names, one for each class, or None"
+        raise refuse("class_names", rule, repr(names), "Set network.class_names = None.")
+    return tuple(map(str, names))
 
 
 def check_dtype(dtype: Any) -> np.dtype[Any]:

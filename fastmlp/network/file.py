@@ -15,7 +15,7 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import ArgumentError, ModelError
 from fastmlp.functions import activation_named, check_outputs, cost_named
-from fastmlp.system.files import write_whole
+from fastmlp.system.files import as_path, write_whole
 from fastmlp.system.plain import to_json
 from fastmlp.system.tensors import read_tensors, tensor_bytes
 
@@ -50,14 +50,14 @@ def save(
         tensors[f"layers.{number}.weight"] = w
         tensors[f"layers.{number}.bias"] = b
     metadata = {"format": FORMAT, "network": to_json(vars(spec))}
-    write_whole(Path(path), tensor_bytes(tensors, metadata))
+    write_whole(as_path(path, "path"), tensor_bytes(tensors, metadata))
 
 
 def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Array]]:
     """Return description, weights and biases. Raises ModelError if any part is wrong."""
     from safetensors import SafetensorError
 
-    target = Path(path)
+    target = as_path(path, "path")
     try:
         metadata, tensors = read_tensors(target)
     except FileNotFoundError:

@@ -10,9 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_images, as_sample_weight, check_finite, check_scale
+from fastmlp.arrays import (
+    Array,
+    as_generator,
+    as_images,
+    as_sample_weight,
+    check_finite,
+    check_scale,
+)
 from fastmlp.backends import backend_named
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_call, refuse
 from fastmlp.functions import (
     ACTIVATIONS,
     activation_named,
@@ -23,13 +30,16 @@ from fastmlp.functions import (
 )
 from fastmlp.network import file
 from fastmlp.network.building import (
+    check_class_names,
     check_dtype,
     check_hidden,
     check_layer_sizes,
     initial_weights,
+    sizes_together,
 )
 from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.file import Specification
+from fastmlp.network.pairs import as_pair, describe
 
 PIXEL_SCALE = 1 / 255
 # For this many images or fewer, a check of all parameters would take longer than the prediction
@@ -39,7 +49,7 @@ UNCHECKED_IMAGES = 64
 class Network:
     """A multi-layer perceptron: a = f(x w + b), layer after layer.
 
-    sizes  : neurons of each layer, inputs first: (784, 128, 10)
+    sizes  : neurons of each layer, inputs first: (784, 128, 10), or 784, 128, 10
     hidden : activation of the hidden layers, one name for all or one for each
     output : activation of the last layer
     cost   : a name of the table of costs, with its setting if it has one: "quantile:0.9"
@@ -55,6 +65,8 @@ class Network:
     NaN; zero pixels may be skipped there, so that 0 times an infinite weight can be 0.
     """
 
+    @sizes_together
+    @checked_call
     def __init__(
         self,
         sizes: Sequence[int],
@@ -72,7 +84,7 @@ class Network:
         self.dtype = check_dtype(dtype)
         self.pixel_scale = PIXEL_SCALE
         self.class_names: tuple[str, ...] | None = None
-        generator = np.random.default_rng(seed)
+        generator = as_generator(seed)
         self.weights: list[Array] = []
         self.biases: list[Array] = []
         for inputs, outputs, name in zip(
@@ -157,19 +169,22 @@ class Network:
             self._refuse_nan()
         return classes[0, ...] if self._is_one(images) else classes
 
+    @checked_call
     def evaluate(
         self,
-        images: ArrayLike,
-        labels: ArrayLike,
+        images: Any,
+        labels: ArrayLike | None = None,
         backend: str = "compiled",
         sample_weight: ArrayLike | None = None,
     ) -> Evaluation:
         """Return mean cost and metrics on images `(N, I)`, labels `(N,)` or targets `(N, O)`.
 
+        images : or a Split, a pair (images, labels), or a Dataset, whose test part is used
         The metrics are those of the task, or for labels `(N,)` of several outputs those of
         classification. In a regression with one output, targets may be `(N,)`.
         sample_weight : w `(N,)`, with which all are weighted, the cost as sum(w c) / sum(w)
         """
+        images, labels = as_pair(images, labels, "images", "test")
         rows = as_images(images, self.sizes[0], self.dtype)
         y = self.as_targets(labels, len(rows), "labels")
         weight = as_sample_weight(sample_weight, len(rows))
@@ -182,10 +197,13 @@ class Network:
 
         return evaluate(infer, rows, y, a, self.output, self.cost, self.task_for(y), weight)
 
-    def accuracy(self, images: ArrayLike, labels: ArrayLike, backend: str = "compiled") -> float:
+    @checked_call
+    def accuracy(
+        self, images: Any, labels: ArrayLike | None = None, backend: str = "compiled"
+    ) -> float:
         """Return the share of images `(N, I)` whose class is right, 0 to 1; labels `(N,)`.
 
-        Raises ArgumentError if the targets are no classes.
+        images : as in `evaluate`. Raises ArgumentError if the targets are no classes.
         """
         found = self.evaluate(images, labels, backend).accuracy
         if found is None:
@@ -202,7 +220,7 @@ class Network:
         spec = Specification(
             **self.architecture,
             pixel_scale=self.pixel_scale,
-            class_names=self.class_names,
+            class_names=check_class_names(self.class_names, max(2, self.sizes[-1])),
         )
         file.save(path, spec, weights, biases)
 
@@ -229,7 +247,7 @@ class Network:
                 raise refuse(
                     name,
                     f"must be {self.dtype} arrays of shapes {wanted}",
-                    f"shapes {[np.shape(array) for array in arrays]}",
+                    _described(arrays),
                     f"Write into the arrays: network.{name}[0][...] = values.",
                 )
             if finite:
@@ -263,9 +281,21 @@ class Network:
         )
 
 
-def _fit(arrays: Sequence[Array], shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> bool:
+def _fit(arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> bool:
     """Return whether arrays have these shapes and this dtype."""
-    if len(arrays) != len(shapes):
+    if not isinstance(arrays, (list, tuple)) or len(arrays) != len(shapes):
         return False
-    pairs = zip(arrays, shapes, strict=True)
-    return all(np.shape(array) == shape and array.dtype == dtype for array, shape in pairs)
+    found = [(getattr(array, "shape", None), getattr(array, "dtype", None)) for array in arrays]
+    return found == [(shape, dtype) for shape in shapes]
+
+
+def _described(arrays: Any) -> str:
+    """Return what stands in the place of a list of arrays."""
+    if not isinstance(arrays, (list, tuple)):
+        return describe(arrays)
+    return ", ".join(
+        f"{array.dtype} of shape {array.shape}"
+        if isinstance(array, np.ndarray)
+        else describe(array)
+        for array in arrays
+    )

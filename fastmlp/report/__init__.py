@@ -26,6 +26,7 @@ from fastmlp.report.documents import (
     to_json,
     training_document,
 )
+from fastmlp.report.fitting import fitted
 from fastmlp.report.machine import machine_table, plans_table
 from fastmlp.report.page import page
 from fastmlp.report.prediction import Prediction, prediction_view, predictions
@@ -38,8 +39,8 @@ from fastmlp.report.training import (
     probe_line,
     progress_line,
     rates_table,
+    rehearsal_lines,
     training_summary,
-    training_table,
 )
 from fastmlp.report.verification import rows_table, verification_line, verification_table
 
@@ -62,6 +63,7 @@ __all__ = [
     "epochs_tables",
     "evaluation_document",
     "evaluation_line",
+    "fitted",
     "kernels_tables",
     "limits_table",
     "machine_table",
@@ -76,6 +78,7 @@ __all__ = [
     "probe_line",
     "progress_line",
     "rates_table",
+    "rehearsal_lines",
     "reason",
     "scaling_line",
     "scaling_table",
@@ -83,7 +86,6 @@ __all__ = [
     "to_json",
     "training_document",
     "training_summary",
-    "training_table",
     "rows_table",
     "verification_line",
     "verification_table",

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fastmlp.functions import METRICS
+from fastmlp.training.rows import metric, number, percent
 
-
-def percent(share: float) -> str:
-    """Return a share of 0 to 1 as "98.12 %"."""
-    return f"{100 * share:.2f} %"
-
-
-def number(value: float) -> str:
-    """Return a cost as "0.0612", or a very large one as "1.42e+28"."""
-    return f"{value:.4f}" if abs(value) < 10_000 else f"{value:.3g}"
-
-
-def metric(name: str, value: float | None) -> str:
-    """Return a metric of the table as "98.12 %", or as "0.0612"; "-" for None."""
-    if value is None:
-        return "-"
-    return percent(value) if METRICS[name].share else number(value)
+__all__ = [
+    "class_names",
+    "duration",
+    "layer_sizes",
+    "metric",
+    "metrics",
+    "microseconds",
+    "number",
+    "percent",
+    "printable",
+    "reason",
+    "with_barrier",
+]
 
 
 def metrics(values: Mapping[str, float]) -> str:

@@ -2,42 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import isfinite, log
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from fastmlp.functions import metrics_of
-from fastmlp.report.text import duration, layer_sizes, metric, metrics, number, percent, printable
+from fastmlp.report.text import duration, layer_sizes, metrics, number, percent, printable
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
     from fastmlp.network import Evaluation, Network
-    from fastmlp.training import FoundRate, History, Progress
+    from fastmlp.training import FoundRate, History, Progress, Rehearsal
 
-MOST_ROWS = 20
 NOTICED_SECONDS = 0.01
+# Columns between two cells of the progress line, and the least of its bar
+GAP, BAR = 2, 4
 # Each row of a curve is this many points; the longest bar has so many characters
 THINNED, LONGEST = 3, 40
 
 
-def progress_line(name: str, progress: Progress) -> Table:
-    """Return one line: data set, epoch, progress bar, cost, accuracy, samples per second."""
-    line = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    for ratio in (None, None, 1, None, None, None):  # the bar uses the remaining width
-        line.add_column(no_wrap=True, ratio=ratio)
+def progress_line(name: str, progress: Progress) -> ProgressLine:
+    """Return one line: data set, epoch, progress bar, cost, accuracy, samples per second.
+
+    On a narrow screen some of them are left out.
+    """
     done = (progress.epoch - 1) * progress.steps + progress.step
-    line.add_row(
-        Text(name, "bold"),
-        f"epoch {progress.epoch}/{progress.epochs}",
-        ProgressBar(progress.epochs * progress.steps, done),
-        f"cost {number(progress.cost)}",
-        "" if progress.accuracy is None else percent(progress.accuracy),
-        f"{progress.samples_per_second:,.0f}/s",
-    )
-    return line
+    bar = ProgressBar(progress.epochs * progress.steps, done)
+    accuracy = "" if progress.accuracy is None else percent(progress.accuracy)
+    epoch, cost = f"epoch {progress.epoch}/{progress.epochs}", f"cost {number(progress.cost)}"
+    speed, title = f"{progress.samples_per_second:,.0f}/s", Text(name, "bold")
+    whole = (title, epoch, bar, cost, accuracy, speed)
+    return ProgressLine([whole, (epoch, cost, accuracy), (epoch, cost), (epoch,)])
+
+
+@dataclass(frozen=True)
+class ProgressLine:
+    """A line with the first of some lists of cells that fits into the width of the screen."""
+
+    choices: Sequence[Sequence[str | Text | ProgressBar]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        *wider, last = self.choices
+        cells = next((c for c in wider if _width(c) <= options.max_width), last)
+        line = Table.grid(padding=(0, GAP, 0, 0), expand=True)
+        for cell in cells:  # the bar uses the remaining width
+            line.add_column(no_wrap=True, ratio=1 if isinstance(cell, ProgressBar) else None)
+        line.add_row(*cells)
+        yield line
+
+
+def _width(cells: Sequence[str | Text | ProgressBar]) -> int:
+    return sum(GAP + (BAR if isinstance(c, ProgressBar) else cell_len(str(c))) for c in cells)
 
 
 def download_line(name: str, file: str, done: int, total: int | None) -> Table:
@@ -46,43 +67,6 @@ def download_line(name: str, file: str, done: int, total: int | None) -> Table:
     size = f"{done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f} MB" if total else "")
     line.add_row(Text(name, "bold"), f"downloading {file}", size)
     return line
-
-
-def training_table(name: str, history: History, test: Evaluation | None) -> Table:
-    """Return a table with a row for each epoch, at most 20 of them, and one for the test."""
-    validated = any(cost is not None for cost in history.validation_cost)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("data set", no_wrap=True)
-    main = metrics_of(history.task)[0]
-    for heading in _headings(validated, main.title):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for epoch in _rows(len(history)):
-        accuracy = history.train_accuracy[epoch]
-        cells = [number(history.train_cost[epoch]), metric(main.name, accuracy)]
-        if validated:
-            cost = history.validation_cost[epoch]
-            cells.append("-" if cost is None else number(cost))
-            cells.append(metric(main.name, history.validated(main.name)[epoch]))
-        cells.append(f"{history.learning_rate[epoch]:.3g}")
-        cells.append(f"{history.samples_per_second[epoch]:,.0f}")
-        table.add_row(Text(name), str(epoch + 1), *cells)
-    if test is not None:
-        cells = ["test", number(test.cost), metric(main.name, test.metrics[main.name])]
-        table.add_row(Text(name), *cells, style="bold green")
-    return table
-
-
-def _headings(validated: bool, metric: str) -> list[str]:
-    judged = (
-        ["val cost", f"val {metric.replace('accuracy', 'acc').split()[0]}"] if validated else []
-    )
-    return ["epoch", "cost", metric, *judged, "rate", "samples/s"]
-
-
-def _rows(epochs: int) -> list[int]:
-    """Return the epochs to show: evenly spaced, including the last one."""
-    every = -(-epochs // MOST_ROWS)
-    return list(range(epochs - 1, -1, -every))[::-1] if epochs else []
 
 
 def training_summary(
@@ -99,6 +83,16 @@ def training_summary(
     if compile_seconds >= NOTICED_SECONDS:
         lines.append(f"kernels ready in {duration(compile_seconds)}, which is not counted above")
     return lines
+
+
+def rehearsal_lines(found: Rehearsal, epochs: int) -> list[str]:
+    """Return lines with what a rehearsal tried, and how long a run will take."""
+    each = duration(found.epoch_seconds + found.validation_seconds)
+    return [
+        f"rehearsed: {found.steps:,} steps with mean cost {number(found.cost)}, an evaluation, "
+        f"and a model of {found.model_bytes:,} bytes",
+        f"an epoch will take about {each}, all {epochs} about {duration(found.total_seconds)}",
+    ]
 
 
 def dataset_lines(data: Dataset) -> list[str]:

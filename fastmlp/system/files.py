@@ -8,9 +8,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from fastmlp.errors import UnwritableError
+from fastmlp.errors import UnwritableError, refuse
 from fastmlp.system.reading import kind_of
 
 REMEDIES = {
@@ -18,6 +18,15 @@ REMEDIES = {
     errno.EDQUOT: "Free some space, or name a file on another disk.",
     errno.EFBIG: "Raise the limit on the size of files (ulimit -f).",
 }
+
+
+def as_path(value: Any, argument: str) -> Path:
+    """Return a text or path-like object as a Path. Raises ArgumentError for anything else."""
+    try:
+        return Path(value)
+    except TypeError:
+        rule = "must be a path, as a text or a pathlib.Path"
+        raise refuse(argument, rule, repr(value), 'Pass "folder/name", for example.') from None
 
 
 def write_whole(target: Path, *parts: bytes | memoryview) -> None:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from math import inf
 
 from fastmlp.arrays import check_at_least, check_between
+from fastmlp.errors import checked_class
 from fastmlp.training.history import History
 from fastmlp.training.monitor import PLATEAU_MONITORS, check_monitor
 
 
+@checked_class
 @dataclass
 class Halving:
     """Start with a high rate, and halve it whenever an epoch does not lower the cost.
@@ -22,11 +24,16 @@ class Halving:
     factor: float = 1.0
     lowest: float = inf
 
+    def __post_init__(self) -> None:
+        check_at_least("factor", self.factor, 0, float)
+        check_at_least("lowest", self.lowest, -inf, float)
+
     def __call__(self, progress: float) -> float:
         """Return the current factor."""
         return self.factor
 
 
+@checked_class
 @dataclass
 class Plateau:
     """Multiply the rate by `factor` when the cost has not fallen for `patience` epochs.

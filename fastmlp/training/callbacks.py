@@ -12,7 +12,8 @@ from time import monotonic
 from typing import Any
 
 from fastmlp.arrays import check_at_least
-from fastmlp.system.files import append_whole, write_whole
+from fastmlp.errors import checked_class
+from fastmlp.system.files import append_whole, as_path, write_whole
 from fastmlp.system.plain import to_json
 from fastmlp.training.history import History
 from fastmlp.training.monitor import MONITORS, check_monitor
@@ -21,6 +22,7 @@ from fastmlp.training.progress import Progress
 Row = Mapping[str, Any]
 
 
+@checked_class
 @dataclass(frozen=True)
 class EarlyStopping:
     """Stop when the validation cost has not fallen for `patience` epochs.
@@ -40,6 +42,7 @@ class EarlyStopping:
         check_monitor(self.monitor, MONITORS)
 
 
+@checked_class
 class TimeLimit:
     """End a run after about so many seconds, counted from the beginning of its first epoch.
 
@@ -77,7 +80,7 @@ class _Log:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = Path(path).absolute()
+        self.path = as_path(path, "path").absolute()
 
     @staticmethod
     def heading(history: History) -> str:
@@ -106,6 +109,7 @@ def _csv_line(values: Any) -> str:
     return text.getvalue()
 
 
+@checked_class
 class CSVLog(_Log):
     """Write a line of comma-separated values for each epoch, after one with their names."""
 
@@ -120,6 +124,7 @@ class CSVLog(_Log):
         return _csv_line(row.values())
 
 
+@checked_class
 class JSONLinesLog(_Log):
     """Write a JSON object in a line for each epoch."""
 

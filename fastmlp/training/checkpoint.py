@@ -19,7 +19,7 @@ from fastmlp.system.files import check_folder, write_whole
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.plain import to_json
 from fastmlp.system.tensors import read_tensors, tensor_bytes
-from fastmlp.training.comparing import upgrade_identity
+from fastmlp.training.comparing import may_grow, upgrade_identity
 
 FORMAT = "fastmlp checkpoint 1"
 NAME = re.compile(r"checkpoint-(\d{6})\.safetensors")
@@ -121,13 +121,16 @@ class Checkpoints:
     def _check(self, state: State, path: Path) -> None:
         theirs = upgrade_identity(state.facts["identity"])
         for name in sorted({*theirs, *self.identity}):
-            if theirs.get(name) != self.identity.get(name):
-                raise refuse(
-                    "resume",
-                    f"needs the same {name} as before, {theirs.get(name)} in {path.name}",
-                    self.identity.get(name),
-                    "Pass the earlier value, or another folder for a new run.",
-                )
+            own, remedy = self.identity.get(name), "Pass the earlier value"
+            if theirs.get(name) == own:
+                continue
+            if name == "epochs":
+                if may_grow(self.identity, state.epochs):
+                    continue
+                remedy += ", or train the saved model again (other epochs need the epochs done, "
+                remedy += "and the schedule constant, halving or plateau, after its warmup)"
+            rule = f"needs the same {name} as before, {theirs.get(name)} in {path.name}"
+            raise refuse("resume", rule, own, f"{remedy}, or another folder for a new run.")
 
 
 def to_bytes(state: State) -> bytes:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, check_at_least
-from fastmlp.errors import refuse
+from fastmlp.arrays import Array, check_at_least, check_flag
+from fastmlp.errors import nearest, refuse
 from fastmlp.functions import LIMITS, OPTIMIZERS, Optimizer, Setting
 from fastmlp.functions.dropout import Dropout
 
@@ -54,8 +53,9 @@ def choose_optimizer(
 ) -> Choice:
     """Return the choice that these arguments of `train` describe; ArgumentError if they are bad."""
     if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        remedy = _nearest(optimizer, OPTIMIZERS)
+        remedy = nearest(optimizer, OPTIMIZERS)
         raise refuse("optimizer", "must name an optimizer", repr(optimizer), remedy)
+    check_flag("nesterov", nesterov)
     given = {"momentum": momentum, "weight_decay": weight_decay}
     if momentum is not None:
         _check("momentum", momentum, OPTIMIZERS["momentum"].settings["momentum"])
@@ -70,7 +70,7 @@ def choose_optimizer(
         settings[name] = value
     for name, value in settings.items():
         if name not in row.settings:
-            rule, remedy = f"must be settings of {row.name}", _nearest(name, row.settings)
+            rule, remedy = f"must be settings of {row.name}", nearest(name, row.settings)
             raise refuse("optimizer_settings", rule, repr(name), remedy)
         _check(name, value, row.settings[name])
     rate = row.learning_rate if learning_rate is None else learning_rate
@@ -92,7 +92,7 @@ def rate_factors_for(
     rule, remedy = f"must be {layers} finite numbers of at least 0", "Pass one for each layer."
     try:
         own = np.array(np.ones(layers) if rate_factors is None else rate_factors, np.float64)
-    except (TypeError, ValueError):
+    except Exception:  # an object's own __array__ can raise anything
         raise refuse("rate_factors", rule, repr(rate_factors), remedy) from None
     if own.shape != (layers,) or not (np.isfinite(own).all() and (own >= 0).all()):
         raise refuse("rate_factors", rule, repr(rate_factors), remedy)
@@ -108,7 +108,7 @@ def dropout_for(layers: int, rates: ArrayLike, generator: np.random.Generator) -
     rule, remedy = "must be at least 0 and below 1", f"Pass one number, or {layers} of them."
     try:
         own = np.broadcast_to(np.asarray(rates, np.float64), (layers,))
-    except (TypeError, ValueError):
+    except Exception:  # an object's own __array__ can raise anything
         raise refuse("dropout", rule, repr(rates), remedy) from None
     if not ((own >= 0) & (own < 1)).all():
         raise refuse("dropout", rule, repr(rates), remedy)
@@ -154,9 +154,3 @@ def _check(name: str, value: Any, bound: Setting) -> None:
     if value >= bound.below:
         remedy = f"Pass {bound.default}, for example."
         raise refuse(name, f"must be below {bound.below:g}", value, remedy)
-
-
-def _nearest(name: object, names: Iterable[str]) -> str:
-    """Return a remedy for an unknown name: the one that it resembles, or all there are."""
-    near = get_close_matches(str(name), names, 1)
-    return f"Did you mean {near[0]}?" if near else f"Choose from {', '.join(names)}."

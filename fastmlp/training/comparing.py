@@ -19,7 +19,7 @@ from fastmlp.errors import ArgumentError, refuse
 from fastmlp.system.plain import plain, to_json
 from fastmlp.training.callbacks import EarlyStopping
 from fastmlp.training.choosing import choose_optimizer
-from fastmlp.training.schedules import SCHEDULES, Schedule, schedule_named
+from fastmlp.training.schedules import SCHEDULES, Schedule, as_factors, schedule_named
 
 # Schedules are compared at this many evenly spaced steps, or at all steps if there are fewer
 POINTS = 1000
@@ -53,6 +53,18 @@ def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
         given = {name: known.pop(name) for name in own if name in known}
         known |= choose_optimizer(**given).as_plain()
     return known
+
+
+def may_grow(identity: Mapping[str, Any], done: int) -> bool:
+    """Return whether a run with `done` epochs can go on with the epochs of an identity.
+
+    It can if these are as many at least, and if no rate depends on them: of the schedules constant,
+    halving and plateau, outside of a warm-up, which must have been a number of epochs.
+    """
+    schedule, warmup = identity["schedule"], identity["warmup"]
+    name = schedule if isinstance(schedule, str) else next(iter(schedule))
+    is_warm = warmup == 0 or 1 <= warmup <= done
+    return name in ("constant", "halving", "plateau") and is_warm and identity["epochs"] >= done
 
 
 def _stopping(value: Any) -> str | None:
@@ -110,7 +122,7 @@ def _copied(schedule: Schedule) -> Schedule:
 
 
 def _values(schedule: Schedule, points: list[float]) -> Array:
-    return np.array([float(schedule(progress)) for progress in points], np.float64)
+    return as_factors(map(schedule, points), len(points))
 
 
 def _attributes(schedule: Any) -> str:

@@ -7,10 +7,13 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import as_images, as_sample_weight
 from fastmlp.backends import backend_named
+from fastmlp.errors import checked_call
 from fastmlp.functions import Array, quiet
 from fastmlp.network import Network
+from fastmlp.training.run import check_network
 
 
+@checked_call
 @quiet
 def gradients(
     network: Network,
@@ -26,6 +29,7 @@ def gradients(
 
     Raises ArgumentError for data that does not fit the network.
     """
+    check_network(network)
     engines = backend_named(backend)
     rows = as_images(images, network.sizes[0], network.dtype)
     y = network.as_targets(labels, len(rows), "labels")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.arrays import Array
+from fastmlp.functions import cost_row
 from fastmlp.network import Network
 
 
@@ -34,6 +35,24 @@ def cost_of_guessing(network: Network, y: Array, sample_weight: Array | None = N
     if network.output == "softmax":
         return _entropy(m) + float(m.sum()) * float(np.log(max(m.sum(), 1e-300)))
     return _entropy(m) + _entropy(1 - m)
+
+
+def cost_of_constant(network: Network, y: Array, sample_weight: Array | None = None) -> float:
+    """Return `cost_of_guessing`; where that is infinite, the cost of an output near the best one.
+
+    For costs of errors it is the median of the targets, or their quantile; with poisson, their
+    mean. It is infinite for other costs, and for weighted samples.
+    """
+    guessing, row = cost_of_guessing(network, y, sample_weight), cost_row(network.cost)
+    if np.isfinite(guessing) or y.ndim == 1 or sample_weight is not None:
+        return guessing
+    if row.f is not None:
+        at = row.setting if row.name == "quantile" else 0.5
+        return float(row.f(np.quantile(y, at, axis=0) - y, row.setting).sum(axis=1).mean())
+    if row.name == "poisson":
+        m = y.mean(axis=0)
+        return float((m - m * np.log(np.maximum(m, 1e-300))).sum())
+    return np.inf
 
 
 def _entropy(m: Array) -> float:

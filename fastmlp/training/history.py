@@ -7,16 +7,7 @@ from typing import Any
 
 from fastmlp.functions import METRICS, metrics_of
 from fastmlp.system.plain import to_json
-
-COLUMNS = (
-    ("train_cost", "train cost", "{:.4f}", 1),
-    ("train_accuracy", "train acc", "{:.2f} %", 100),
-    ("validation_cost", "val cost", "{:.4f}", 1),
-    ("validation_accuracy", "val acc", "{:.2f} %", 100),
-    ("learning_rate", "rate", "{:.4g}", 1),
-    ("epoch_seconds", "seconds", "{:.3f}", 1),
-    ("samples_per_second", "samples/s", "{:,.0f}", 1),
-)
+from fastmlp.training.rows import Columns
 
 
 @dataclass
@@ -40,6 +31,8 @@ class History:
         "interrupted" (Ctrl-C), "terminated" (SIGTERM), "diverged in epoch 2", "an exception in a
         callback: KeyError"
     restored_epoch : the epoch, from 1, whose parameters early stopping restored
+    warnings : texts that say what is wrong with the result: that the network has not learnt, and
+        the likely cause; usually none
     resumed_epoch : the number of epochs in the checkpoint from which the run was resumed
     """
 
@@ -61,6 +54,7 @@ class History:
     resumed_epoch: int | None = None
     task: str = "classification"
     validation_metrics: dict[str, list[float | None]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.task != "classification" and not self.validation_metrics:
@@ -105,22 +99,8 @@ class History:
 
     def table(self) -> str:
         """Return a table as plain text, with one line for each epoch."""
-        columns = [["epoch", *(str(number + 1) for number in range(len(self)))]]
-        main = metrics_of(self.task)[0]
-        for name, title, form, factor in COLUMNS:
-            values: list[float | None] = getattr(self, name)
-            if name == "validation_accuracy" and self.validation_metrics:
-                values, title = self.validated(main.name), f"val {main.title}"
-                form, factor = (form, factor) if main.share else ("{:.4f}", 1)
-            if any(value is not None for value in values):
-                texts = ["-" if v is None else form.format(v * factor) for v in values]
-                columns.append([title, *texts])
-        widths = [max(map(len, column)) for column in columns]
-        rows = zip(*columns, strict=True)
-        return "\n".join(
-            "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-            for row in rows
-        )
+        columns = Columns(self)
+        return "\n".join([columns.heading(), *map(columns.epoch, range(len(self)))])
 
 
 # The fields with an entry for each epoch

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, check_at_least
+from fastmlp.arrays import Array, as_generator, check_at_least, check_flag
 from fastmlp.errors import refuse
 from fastmlp.functions.augmentation import Augmentation
 from fastmlp.network import Network
-from fastmlp.system.interrupts import hold_interrupts
+from fastmlp.system.files import as_path
 from fastmlp.training import resuming
-from fastmlp.training.adaptive import Halving, Plateau
 from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.averaging import average_for
 from fastmlp.training.callbacks import EarlyStopping, TimeLimit
@@ -27,35 +25,34 @@ from fastmlp.training.choosing import (
     rate_factors_for,
 )
 from fastmlp.training.ending import finish
-from fastmlp.training.halving import train_halving_epoch
+from fastmlp.training.epochs import train_epochs
 from fastmlp.training.history import History
-from fastmlp.training.progress import FUNCTION, Callback, as_callbacks, check_callbacks
+from fastmlp.training.outcome import judge
+from fastmlp.training.progress import Callback, as_callbacks, check_callbacks
+from fastmlp.training.rows import EpochLines, is_verbose
 from fastmlp.training.run import Data, Run
-from fastmlp.training.schedules import (
-    Rates,
-    Schedule,
-    schedule_named,
-    step_rates,
-    warmup_share,
-)
+from fastmlp.training.schedules import Schedule, schedule_named, step_rates, warmup_share
 from fastmlp.training.stopping import check_stopping, check_target, check_task
 from fastmlp.training.watcher import Watcher
 from fastmlp.training.weighting import ClassWeight, check_smoothing
 
 # Arguments that a resumed run may change, as they do not change the result
-NOT_SETTINGS = ("threads", "callbacks", "checkpoint", "every", "resume", "max_seconds")
+NOT_SETTINGS = (
+    *("threads", "callbacks", "checkpoint", "every", "resume", "max_seconds", "verbose"),
+)
 # Arguments that are merged with others: a resumed run compares what they choose together
 CHOOSING = (
     *("target_accuracy", "momentum", "nesterov", "weight_decay", "bias_rate_factor"),
     *("clip_value", "l1"),
 )
 # Arguments that belong to the data, of which a resumed run compares a digest
-DATA = ("network", "split", "validation", "sample_weight", "class_weight")
+DATA = ("network", "split", "y", "validation", "sample_weight", "class_weight")
 
 
 def train(
     network: Network,
     split: Data,
+    y: ArrayLike | None = None,
     *,
     epochs: int = 6,
     batch_size: int = 32,
@@ -69,14 +66,14 @@ def train(
     bias_rate_factor: float = 1.0,
     dropout: ArrayLike = 0.0,
     schedule: str | Schedule = "constant",
-    validation: Data | None = None,
+    validation: Data | float | None = None,
     early_stopping: EarlyStopping | int | None = None,
     target_accuracy: float | None = None,
     target: float | None = None,
     seed: int | np.random.Generator = 0,
     threads: int | None = None,
     backend: str = "compiled",
-    callbacks: Callback | Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] | None = (),
     checkpoint: str | PathLike[str] | None = None,
     every: int = 1,
     resume: bool = False,
@@ -89,10 +86,13 @@ def train(
     l1: float | None = None,
     augment: Augmentation | None = None,
     average: str | None = None,
+    verbose: bool | None = None,
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
-    split : a Split, or (images `(N, I)`, labels `(N,)` or targets `(N, O)`)
+    split : a Split, (images `(N, I)`, labels `(N,)` or targets `(N, O)`), or a Dataset, whose
+        training part is used; or only images, with their labels or targets as `y`
+    y : of those images; None otherwise
     batch_size : 1 is pure stochastic gradient descent, N is full batch; the last may be shorter
     optimizer : how parameters follow their gradients. Names, default learning rates and settings:
 
@@ -115,6 +115,8 @@ def train(
         called for each step with the progress at the middle of the step
     warmup : the first part of the run, in which the factors of the schedule are multiplied by
         numbers that rise from 0 to 1: below 1 a share of the run, from 1 on a number of epochs
+    validation : data as in `split`, or the share of the training data to hold out, which the seed
+        chooses, of each class the same share: 0.1
     early_stopping : EarlyStopping(...), or only its patience; needs validation data
     target : stop when the main metric of the task (accuracy, R^2, or the share of samples whose
         labels are all right) reaches this on the validation data; without them, the training
@@ -125,6 +127,7 @@ def train(
         on_train_end. Each call gets a Progress, and ends the run if it returns True. It may write
         to network.weights and network.biases, or replace the arrays: the next step uses the new
         values. The optimizer's state does not change. `fastmlp.callbacks` has some of them
+    verbose : print a line for each epoch when it ends; None for "in a notebook"
     max_seconds : end the run after about this time, by the rule of `fastmlp.callbacks.TimeLimit`
     augment : an Augmentation: how far images, square and uint8, are moved, turned, scaled and bent
         at random. Each is changed anew in each epoch, by numbers that depend on seed, epoch and
@@ -148,7 +151,9 @@ def train(
     l1 : l1 sign(w) is then added to those of the weights, before weight decay. With one of these
         two, "sgd" is computed as a momentum of 0
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
-        the same bits as that of a run that was never stopped. Data and settings must be the same
+        the same bits as that of a run that was never stopped. Data and settings must be the same;
+        epochs may be others if the schedule is constant, halving or plateau, and its warm-up is
+        over or 0, since then no rate depends on them
 
     Labels and targets are copied at the start: later changes to them have no effect. Images are
     read in each step: what a callback writes to them counts from the next step on, unless they
@@ -170,7 +175,8 @@ def train(
         for name, value in locals().items()
         if name not in (*DATA, *NOT_SETTINGS, *CHOOSING)
     }
-    run = Run(network, split, validation, backend, sample_weight, class_weight)
+    data = network, split, validation, backend, sample_weight, class_weight, y, seed
+    run = Run(*data)
     smoothing = check_smoothing(label_smoothing, network)
     for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         check_at_least(name, value, least)
@@ -180,12 +186,15 @@ def train(
     # small integers of NumPy would overflow
     epochs, batch_size = int(epochs), int(batch_size)
     check_at_least("every", every, 1)
+    check_flag("resume", resume)
     check_callbacks(callbacks)
+    if is_verbose(verbose):
+        callbacks.insert(0, EpochLines())
     if max_seconds is not None:
         callbacks.append(TimeLimit(max_seconds))
     if threads is not None:
         check_at_least("threads", threads, 1)
-    plan, generator = schedule_named(schedule), np.random.default_rng(seed)
+    plan, generator = schedule_named(schedule), as_generator(seed)
     averaged = average_for(plan, average)
     check_task(run.history.task, early_stopping, plan, target, validation)
     share = warmup_share(warmup, epochs)
@@ -203,10 +212,11 @@ def train(
     if checkpoint is not None:
         steps = epochs * -(-len(run.images) // batch_size)
         identity = resuming.identify(run, settings | choice.as_plain(), steps)
-        saved = Checkpoints(Path(checkpoint), identity, every)
+        saved = Checkpoints(as_path(checkpoint, "checkpoint"), identity, every)
         state = saved.begin(resume)
-    elif resume:
-        raise refuse("resume", "needs a folder of checkpoints", "None", "Pass checkpoint=.")
+    elif resume or every != 1:
+        name = "resume" if resume else "every"
+        raise refuse(name, "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.restore_parameters(state, run)
     run.start(epochs, batch_size, choice, threads, callbacks, dropped, smoothing, averaged)
@@ -215,67 +225,10 @@ def train(
         resuming.restore_rest(state, run, plan, generator, watcher)
         run.history.resumed_epoch = state.epochs
     with finish(run, watcher, saved):
-        _train_epochs(run, plan, generator, watcher, saved, rates)
+        train_epochs(run, plan, generator, watcher, saved, rates)
+    run.history.warnings = judge(run, choice)
     return run.history
 
 
 # without docstrings (-OO) there is none to complete
 train.__doc__ = (train.__doc__ or "").format(optimizers="\n        ".join(optimizer_lines()))
-
-
-def _train_epochs(
-    run: Run,
-    plan: Schedule,
-    generator: np.random.Generator,
-    watcher: Watcher,
-    saved: Checkpoints | None,
-    rates: Rates,
-) -> None:
-    """Train the epochs that are not in the history yet, until something ends the run."""
-    history = run.history
-
-    def save(epoch: int, ends: bool) -> None:
-        if saved is not None:
-            state = resuming.take_state(run, epoch + 1, plan, generator, watcher)
-            saved.add(state, last=ends or epoch + 1 == run.epochs)
-
-    def call(hook: str, epoch: int) -> bool:
-        """Call a hook between two epochs; return whether the run ends."""
-        stop = run.call(hook, epoch=epoch)
-        if run.rewritten:
-            run.parameters.keep()
-        history.stopped = history.stopped or run.asked
-        return stop
-
-    if call("on_train_begin", len(history) - 1):
-        return
-    for epoch in range(len(history), run.epochs):
-        run.seconds, run.samples = 0.0, 0
-        if history.stopped or call("on_epoch_begin", epoch):
-            return
-        order = generator.permutation(len(run.images))
-        if isinstance(plan, Halving):
-            done = train_halving_epoch(run, plan, rates, epoch, order)
-            if done is None:
-                return
-        else:
-            done = run.train_epoch(epoch, order, rates(epoch))
-        stop = not done.whole
-        if done.whole:
-            judged = run.validate(epoch, done.rate)
-            with hold_interrupts():  # an epoch is recorded completely or not at all
-                run.record(done, judged)
-                if isinstance(plan, Plateau):
-                    plan.watch(history)
-                ends = watcher.ends(epoch)
-                save(epoch, ends)
-            hooks = ("on_epoch_end", FUNCTION)
-            stop = run.call(*hooks, epoch=epoch, step=run.steps, result=done, ended=True)
-            if run.rewritten:
-                with hold_interrupts():
-                    run.parameters.keep()
-                    save(epoch, ends)
-        if stop:
-            history.stopped = history.stopped or run.asked
-            return
-    history.stopped = history.stopped or f"all {run.epochs} epochs done"

@@ -42,8 +42,10 @@ class Progress:
     history: History
 
 
-def as_callbacks(callbacks: Callback | Iterable[Callback]) -> list[Callback]:
-    """Return one callback, or several, as a list."""
+def as_callbacks(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:
+    """Return one callback, or several, as a list; None is none."""
+    if callbacks is None:
+        return []
     several = isinstance(callbacks, Iterable) and not hooked([callbacks], *HOOKS, FUNCTION)
     return list(callbacks) if several else [callbacks]
 

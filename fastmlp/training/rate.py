@@ -6,9 +6,10 @@ import copy
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, check_at_least
-from fastmlp.errors import DivergedError, refuse
+from fastmlp.arrays import Array, as_generator, check_at_least
+from fastmlp.errors import DivergedError, checked_call, refuse
 from fastmlp.network import Network
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.loop import train
@@ -33,9 +34,11 @@ class FoundRate(float):
     costs: Array
 
 
+@checked_call
 def find_learning_rate(
     network: Network,
     split: Data,
+    y: ArrayLike | None = None,
     *,
     start: float = 8.0,
     batch_size: int = 32,
@@ -47,6 +50,7 @@ def find_learning_rate(
 ) -> FoundRate:
     """Return a learning rate to train with by plain SGD, and the curve that it is derived from.
 
+    split, y : as in `train`
     mode : "range" is the range test of Smith (2017), by the rule in `training/range_test.py`: the
         rate rises exponentially over about one pass through the data; the result is in the middle
         of the rates where the cost is nearly the lowest.
@@ -70,12 +74,14 @@ def find_learning_rate(
     if not 0 < start < np.inf:
         raise refuse("start", "must be above 0 and finite", start, "Pass start=8, for example.")
     check_at_least("batch_size", batch_size, 1)
-    if mode not in MODES:
+    if on_probe is not None and not callable(on_probe):
+        raise refuse("on_probe", "must be a function", repr(on_probe), "Pass on_probe=print.")
+    if not isinstance(mode, str) or mode not in MODES:
         raise refuse("mode", "must name a mode", repr(mode), f"Choose from {', '.join(MODES)}.")
     if samples is not None:
         check_at_least("samples", samples, 1)
-    images, y = check_data(network, split, "split")
-    generator = np.random.default_rng(seed)
+    images, y = check_data(network, split, "split", y)
+    generator = as_generator(seed)
     count = samples or (PROBE_SAMPLES if mode == "halving" else len(images))
     if count < len(images) or mode == "halving":
         rows = generator.choice(len(images), min(count, len(images)), replace=False)
@@ -151,6 +157,7 @@ def _probe_cost(
             learning_rate=rate,
             seed=order,
             backend=backend,
+            verbose=False,
         )
     except DivergedError:
         return np.inf

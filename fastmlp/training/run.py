@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_images
+from fastmlp.arrays import Array, as_images, as_sample_weight
 from fastmlp.backends import backend_named
-from fastmlp.datasets.dataset import Split
-from fastmlp.errors import DivergedError
+from fastmlp.datasets.dataset import Dataset, Split
+from fastmlp.errors import DivergedError, refuse
+from fastmlp.functions import classes_of
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
+from fastmlp.network.pairs import as_pair
 from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.averaging import Average
 from fastmlp.training.choosing import Choice
@@ -22,12 +24,14 @@ from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
 from fastmlp.training.parameters import Parameters
 from fastmlp.training.progress import FUNCTION, Callback, Progress, call_hooks, hooked
+from fastmlp.training.validation import hold_out, is_share
 from fastmlp.training.weighting import ClassWeight, weights_for
 
 # The engine trains for about this long at a time, so that Ctrl-C and callbacks act soon
 CHUNK_SECONDS = 0.1
 
-Data = Split | tuple[Any, Any]
+# To train on; images `(N, I)` alone, if their labels are passed beside them
+Data = Split | Dataset | tuple[Any, Any] | ArrayLike
 
 
 class Done(NamedTuple):
@@ -57,17 +61,25 @@ class Run:
         self,
         network: Network,
         split: Data,
-        validation: Data | None,
+        validation: Data | float | None,
         backend: str,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
+        labels: ArrayLike | None = None,
+        seed: Any = 0,
     ) -> None:
         self.network, self.backend = network, backend_named(backend)
-        self.images, self.y = check_data(network, split, "split")
+        self.images, self.y = check_data(network, split, "split", labels)
+        self.validation: tuple[Array, Array] | None = None
+        if is_share(validation):
+            sample_weight = as_sample_weight(sample_weight, len(self.y))
+            rows, held = hold_out(_classes(network, self.y), validation, seed)
+            self.validation = self.images[held], self.y[held]
+            self.images, self.y = self.images[rows], self.y[rows]
+            sample_weight = None if sample_weight is None else sample_weight[rows]
+        elif validation is not None:
+            self.validation = check_data(network, validation, "validation", part="")
         self.sample_weight = weights_for(self.y, network.sizes[-1], sample_weight, class_weight)
-        self.validation = None
-        if validation is not None:
-            self.validation = check_data(network, validation, "validation")
         _, y = self.validation or (self.images, self.y)
         self.history = History(backend=backend, task=network.task_for(y))
         self.augmenter: Augmenter | None = None
@@ -250,11 +262,33 @@ class Run:
         return divergence_error(epoch, rate, what, large, first)
 
 
-def check_data(network: Network, data: Data, argument: str) -> tuple[Array, Array]:
+def check_data(
+    network: Network,
+    data: Data,
+    argument: str,
+    labels: ArrayLike | None = None,
+    part: str = "train",
+) -> tuple[Array, Array]:
     """Return images, and labels or targets, as engines need them; ArgumentError names `argument`.
 
     Labels and targets are copied, so that later changes to them have no effect.
+    labels, part : as in `as_pair`
     """
-    images, labels = (data.images, data.labels) if isinstance(data, Split) else data
+    check_network(network)
+    images, labels = as_pair(data, labels, argument, part)
     rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
     return rows, network.as_targets(labels, len(rows), f"{argument} labels").copy()
+
+
+def check_network(network: object) -> None:
+    """Refuse what is no Network."""
+    if not isinstance(network, Network):
+        remedy = "Pass fastmlp.Network(784, 128, 10), for example."
+        raise refuse("network", "must be a Network", repr(network), remedy)
+
+
+def _classes(network: Network, y: Array) -> Array:
+    """Return the class of each sample `(N,)`, by which a share is held out; 0 if it has none."""
+    if network.task_for(y) != "classification":
+        return np.zeros(len(y), np.int64)
+    return y if y.ndim == 1 else classes_of(y)

@@ -5,7 +5,7 @@ Progress is 0 before the first step and 1 after the last. Each step uses the pro
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
 from math import cos, pi
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array, check_at_least, check_between
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_class, refuse
 from fastmlp.training.adaptive import Adaptive, Halving, Plateau
 
 Schedule = Callable[[float], float]
@@ -54,6 +54,7 @@ def one_cycle(progress: float) -> float:
     return end + (1 - end) * cosine((progress - peak) / (1 - peak))
 
 
+@checked_class
 @dataclass(frozen=True)
 class Exponential:
     """Fall from 1 to `final`, by the same factor in each step: final ** progress."""
@@ -68,6 +69,7 @@ class Exponential:
         return float(self.final**progress)
 
 
+@checked_class
 @dataclass(frozen=True)
 class Polynomial:
     """Fall from 1 to `final`: final + (1 - final) (1 - progress) ** power."""
@@ -84,6 +86,7 @@ class Polynomial:
         return float(self.final + (1 - self.final) * (1 - progress) ** self.power)
 
 
+@checked_class
 @dataclass(frozen=True)
 class CosineRestarts:
     """Fall from 1 to 0 along half a cosine, several times (Loshchilov and Hutter, 2017).
@@ -189,7 +192,7 @@ def step_rates(
         progress = (epoch * steps + step + 0.5) / (epochs * steps)
         return schedule(progress) * (progress / warmup if progress < warmup else 1.0)
 
-    rates = rate * np.fromiter(map(factor, range(steps)), np.float64, steps)
+    rates = rate * as_factors(map(factor, range(steps)), steps)
     if not (np.isfinite(rates).all() and (rates >= 0).all()):
         raise refuse(
             "schedule",
@@ -198,3 +201,15 @@ def step_rates(
             "Check the callable for progress from 0 to 1.",
         )
     return rates
+
+
+def as_factors(values: Iterable[float], count: int) -> Array:
+    """Return what a schedule returned for `count` steps, float64 `(count,)`.
+
+    Raises ArgumentError for anything that is no number.
+    """
+    try:
+        return np.fromiter(values, np.float64, count)
+    except (TypeError, ValueError, OverflowError) as error:
+        remedy = "Return a float for each progress from 0 to 1."
+        raise refuse("schedule", "must return a number", error, remedy) from error

@@ -28,8 +28,9 @@ def check_stopping(
                 raise refuse("early_stopping", rule, f"{early_stopping} and {callback}", remedy)
             early_stopping = callback
     given: object = early_stopping
-    if not isinstance(given, (EarlyStopping, int, np.integer, type(None))):
-        rule, got = "must be EarlyStopping or its patience", repr(given)
+    known = isinstance(given, (EarlyStopping, int, np.integer, type(None)))
+    if not known or isinstance(given, bool):
+        rule, got = "must be EarlyStopping or its patience, a number of epochs", repr(given)
         raise refuse("early_stopping", rule, got, "Pass early_stopping=3.")
     if early_stopping is None:
         return others, None
@@ -52,6 +53,9 @@ def check_target(target: float | None, target_accuracy: float | None) -> float |
     if target is not None:
         least = 0 if name == "target_accuracy" else -np.inf
         check_at_least(name, target, least, float)
+        if target > 1:
+            remedy = f"Pass {target / 100:g} for {target:g} %."
+            raise refuse(name, "must be at most 1, the best that a metric can be", target, remedy)
     return target
 
 

@@ -64,6 +64,10 @@ CORE = {
     "fastmlp train --warmup 1 --schedule cosine --max-seconds 60 --log run.csv": Command(
         MNIST, "model saved to", 97
     ),
+    "fastmlp train --rehearse --epochs 30": Command(MNIST, "an epoch will take about"),
+    "fastmlp train --from mnist.safetensors --learning-rate 0.05 --strict": Command(
+        MNIST, "model saved to", 97.5
+    ),
     "fastmlp find-learning-rate": Command(TESTED, "starts with it"),
     "fastmlp find-learning-rate --mode halving": Command(TESTED, "starts with it"),
     "fastmlp warmup": Command((), "are ready"),

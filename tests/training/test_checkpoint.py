@@ -163,7 +163,8 @@ def test_where_all_are_damaged_nothing_is_begun(tmp_path):
     ("change", "name"),
     [
         ({"learning_rate": 0.3}, "learning_rate"),
-        ({"epochs": 7}, "epochs"),
+        ({"epochs": 5}, "epochs"),
+        ({"epochs": 7, "schedule": "linear"}, "(epochs|schedule)"),
         ({"data": made(1)}, "data"),
         ({"schedule": "cosine"}, "schedule"),
         ({"seed": 4}, "seed"),
@@ -173,6 +174,30 @@ def test_another_run_is_refused_and_the_difference_named(tmp_path, change, name)
     trained(tmp_path)
     with pytest.raises(ArgumentError, match=f"resume needs the same {name} as before, .*; got"):
         trained(tmp_path, resume=True, **change)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "halving", "plateau"])
+@pytest.mark.parametrize("warmup", [0, 2])
+def test_a_run_goes_on_for_more_epochs_where_no_rate_depends_on_them(tmp_path, schedule, warmup):
+    own = {"schedule": schedule, "warmup": warmup}
+    trained(tmp_path, epochs=3, **own)
+    found, history = trained(tmp_path, epochs=5, resume=True, **own)
+    assert (history.resumed_epoch, len(history)) == (3, 5)
+    if warmup == 0:
+        assert found == trained(epochs=5, **own)[0]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "epochs"),
+    [("linear", 0, 5), ("constant", 0.1, 5), ("constant", 3, 5), ("constant", 0, 1)],
+)
+def test_other_epochs_are_refused_where_rates_depend_on_them(tmp_path, schedule, warmup, epochs):
+    own = {"schedule": schedule, "warmup": warmup}
+    trained(tmp_path, stop_after=None, epochs=max(2, warmup), **own)
+    for path in sorted(tmp_path.iterdir())[2:]:
+        path.unlink()  # two epochs are done
+    with pytest.raises(ArgumentError, match=r"the same epochs .* constant, halving or plateau"):
+        trained(tmp_path, epochs=epochs, resume=True, **own)
 
 
 def test_a_new_run_does_not_end_up_among_another_runs_checkpoints(tmp_path):

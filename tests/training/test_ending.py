@@ -13,6 +13,7 @@ from fastmlp.cli import main
 from fastmlp.errors import ArgumentError, CheckpointError, DivergedError
 from fastmlp.system import files, interrupts
 from fastmlp.training import EarlyStopping, checkpoint, parameters
+from fastmlp.training.validation import hold_out
 
 SETTINGS = {"epochs": 12, "batch_size": 8, "learning_rate": 0.5}
 
@@ -269,8 +270,7 @@ def test_the_command_saves_what_was_good_before_a_divergence(tmp_path, monkeypat
     assert f"Error: training diverged in epoch {good + 1}" in done.stderr
     assert f"has the parameters of epoch {held}" in done.stderr
     assert "model saved to data.safetensors" in done.stderr
-    order = np.random.default_rng(0).permutation(600)
-    rows = np.sort(order[:120])
+    _, rows = hold_out(train.labels[:600], 0.2, 0)
     judged = fastmlp.Network.load("data.safetensors").evaluate(
         train.images[:600][rows], train.labels[:600][rows], "numpy"
     )

@@ -1,0 +1,66 @@
+"""The words of the command line: errors and warnings name options where Python has arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from fastmlp.errors import ArgumentError, FastMLPError, similar
+
+# Arguments of Python whose option has another name
+OTHERS = {"hidden": "activation", "name": "dataset", "patience": "early_stopping"}
+
+
+class Command(click.Command):
+    """A command whose errors name its options, and the option that an unknown one resembles."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; an unknown option is compared with the names of other libraries."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            names = options_of(self.params)
+            near = similar(error.option_name.lstrip("-").replace("-", "_"), names)
+            remedy = f" Did you mean {names[near]}?" if near else ""
+            said = f"No such option: {error.option_name}.{remedy}"
+            raise click.NoSuchOption(error.option_name, said, ctx=ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except FastMLPError as error:
+            if error.args and isinstance(error.args[0], str):
+                name = error.argument if isinstance(error, ArgumentError) else ""
+                error.args = (as_options(error.args[0], self.params, name), *error.args[1:])
+            raise
+
+
+def options_of(params: Iterable[click.Parameter]) -> dict[str, str]:
+    """Return the options of a command, "--learning-rate", by their names in Python."""
+    found = {p.name: p.opts[0] for p in params if isinstance(p, click.Option) and p.name}
+    return found | {other: found[own] for other, own in OTHERS.items() if own in found}
+
+
+def as_options(text: str, params: Iterable[click.Parameter], argument: str = "") -> str:
+    """Return a text in which arguments of Python are options of the command.
+
+    "Pass learning_rate=0.1" becomes "Pass --learning-rate 0.1". A single word such as seed is
+    replaced only in front of = or >=, and at the beginning if it is `argument`, which the text is
+    about.
+    """
+    names = options_of(params)
+    known = "|".join(sorted(names, key=len, reverse=True))
+    value = r"(?P<end>=True\b|=(?=\.(?: |$)))|(?P<space>=| (?=>=))"
+
+    def option(found: re.Match[str]) -> str:
+        is_subject = found["name"] == argument and found.start() == 0
+        if not (found["end"] or found["space"] or is_subject or "_" in found["name"]):
+            return found[0]
+        return names[found["name"]] + " " * bool(found["space"])
+
+    text = re.sub(rf"(?<![-.\w])(?P<name>{known})\b(?:{value})?", option, text)
+    return re.sub(r"\bfind_learning_rate\b", "fastmlp find-learning-rate", text)

@@ -1,0 +1,73 @@
+"""The epochs of a run, and what happens between them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.system.interrupts import hold_interrupts
+from fastmlp.training import resuming
+from fastmlp.training.adaptive import Halving, Plateau
+from fastmlp.training.checkpoint import Checkpoints
+from fastmlp.training.halving import train_halving_epoch
+from fastmlp.training.progress import FUNCTION
+from fastmlp.training.run import Run
+from fastmlp.training.schedules import Rates, Schedule
+from fastmlp.training.watcher import Watcher
+
+
+def train_epochs(
+    run: Run,
+    plan: Schedule,
+    generator: np.random.Generator,
+    watcher: Watcher,
+    saved: Checkpoints | None,
+    rates: Rates,
+) -> None:
+    """Train the epochs that are not in the history yet, until something ends the run."""
+    history = run.history
+
+    def save(epoch: int, ends: bool) -> None:
+        if saved is not None:
+            state = resuming.take_state(run, epoch + 1, plan, generator, watcher)
+            saved.add(state, last=ends or epoch + 1 == run.epochs)
+
+    def call(hook: str, epoch: int) -> bool:
+        """Call a hook between two epochs; return whether the run ends."""
+        stop = run.call(hook, epoch=epoch)
+        if run.rewritten:
+            run.parameters.keep()
+        history.stopped = history.stopped or run.asked
+        return stop
+
+    if call("on_train_begin", len(history) - 1):
+        return
+    for epoch in range(len(history), run.epochs):
+        run.seconds, run.samples = 0.0, 0
+        if history.stopped or call("on_epoch_begin", epoch):
+            return
+        order = generator.permutation(len(run.images))
+        if isinstance(plan, Halving):
+            done = train_halving_epoch(run, plan, rates, epoch, order)
+            if done is None:
+                return
+        else:
+            done = run.train_epoch(epoch, order, rates(epoch))
+        stop = not done.whole
+        if done.whole:
+            judged = run.validate(epoch, done.rate)
+            with hold_interrupts():  # an epoch is recorded completely or not at all
+                run.record(done, judged)
+                if isinstance(plan, Plateau):
+                    plan.watch(history)
+                ends = watcher.ends(epoch)
+                save(epoch, ends)
+            hooks = ("on_epoch_end", FUNCTION)
+            stop = run.call(*hooks, epoch=epoch, step=run.steps, result=done, ended=True)
+            if run.rewritten:
+                with hold_interrupts():
+                    run.parameters.keep()
+                    save(epoch, ends)
+        if stop:
+            history.stopped = history.stopped or run.asked
+            return
+    history.stopped = history.stopped or f"all {run.epochs} epochs done"

@@ -1,0 +1,147 @@
+"""The outcome of a run: whether it has learnt anything, and the likely cause if not."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec
+
+import numpy as np
+
+from fastmlp.arrays import quiet
+from fastmlp.errors import TrainingWarning
+from fastmlp.functions import OPTIMIZERS, classes_of
+from fastmlp.training.choosing import Choice
+from fastmlp.training.guessing import cost_of_constant
+from fastmlp.training.history import History
+from fastmlp.training.rows import number, percent
+from fastmlp.training.run import Run
+
+P = ParamSpec("P")
+
+# A cost above this share of that of the best constant output is no better than that
+NO_BETTER = 0.99
+# Nor is it if the accuracy has gained less than this share of what it could gain
+GAINED = 0.1
+# Inputs should be of the order of 1
+LARGEST, SMALLEST = 10.0, 0.05
+# Of the samples, if they are of one class: the others are rare
+MOST = 0.8
+# A cost below this share of that of the first epoch falls
+FALLING = 0.999
+# Units are looked for in this many samples
+SAMPLES = 10_000
+
+
+def warned(function: Callable[P, History]) -> Callable[P, History]:
+    """Return the function, which then warns of what the history that it returns says."""
+
+    @wraps(function)
+    def called(*arguments: P.args, **named: P.kwargs) -> History:
+        history = function(*arguments, **named)
+        for text in history.warnings:
+            warnings.warn(text, TrainingWarning, stacklevel=3)
+        return history
+
+    return called
+
+
+@quiet
+def judge(run: Run, choice: Choice) -> tuple[str, ...]:
+    """Return a text if the run, which has ended, is no better than a constant output; else none.
+
+    The text has the likely cause, and the argument that helps.
+    """
+    if not len(run.history):
+        return ()
+    failure = _failure(run)
+    if not failure:
+        return ()
+    causes = _of_data(run)
+    if not causes:
+        causes = [*_dead_layers(run), *_rare_classes(run), _of_rate(run.history, choice)]
+    return (" ".join([f"The network has not learnt: {failure}.", *causes]),)
+
+
+def _failure(run: Run) -> str:
+    """Return what shows that the network is no better than a constant output, or ""."""
+    history, y, weight = run.history, run.y, run.sample_weight
+    costs: Sequence[float | None] = history.train_cost
+    accuracies, name = history.train_accuracy, "training"
+    if run.validation is not None and history.validation_cost[-1] is not None:
+        y, weight, name = run.validation[1], None, "validation"
+        costs, accuracies = history.validation_cost, history.validation_accuracy
+    last = (history.restored_epoch or len(history)) - 1
+    cost, accuracy = costs[last], accuracies[last]
+    if accuracy is not None:
+        classes = y if y.ndim == 1 else classes_of(y)
+        counts = np.bincount(classes, weight)
+        share = float(counts.max() / counts.sum())
+        if accuracy > share + GAINED * (1 - share):
+            return ""
+        if accuracy <= share:
+            always = f"of always answering the commonest class, {counts.argmax()}"
+            return (
+                f"its {name} accuracy, {percent(accuracy)}, is not above {percent(share)}, {always}"
+            )
+    guessing = cost_of_constant(run.network, y, weight)
+    if cost is None or cost < NO_BETTER * guessing or not np.isfinite(guessing):
+        return ""
+    of = "of the best constant output"
+    return f"its {name} cost, {number(cost)}, is not below {number(guessing)}, {of}"
+
+
+def _of_data(run: Run) -> list[str]:
+    """Return the causes that lie in the training data."""
+    images, y = run.images, run.y
+    causes = []
+    if (y == y[0]).all():
+        what, values = (
+            ("labels", y[0]) if y.ndim == 1 else ("targets", ", ".join(map("{:g}".format, y[0])))
+        )
+        causes.append(f"All {what} are {values}, so there is nothing to learn.")
+    if (images == images[0]).all():
+        causes.append("All images are the same.")
+    reach = max(abs(float(images.max())), abs(float(images.min()))) * run.network.scale_of(images)
+    if reach > LARGEST:
+        causes.append(f"The images reach {reach:,.4g}: scale them to about -1 to 1.")
+    elif 0 < reach < SMALLEST:
+        causes.append(
+            f"The images reach only {reach:.2g}: scale them to about -1 to 1, but once (uint8 "
+            "pixels are divided by 255 anyway)."
+        )
+    return causes
+
+
+def _dead_layers(run: Run) -> list[str]:
+    """Return a text for the first hidden layer whose units are 0 for all samples, or none."""
+    network, images = run.network, run.images[:SAMPLES]
+    weights, biases = network.weights, network.biases
+    for layer, name in enumerate(network.hidden, start=1):
+        a = np.empty((len(images), network.sizes[layer]), network.dtype)
+        parts = weights[:layer], biases[:layer], network.activations[:layer]
+        run.backend.infer(*parts, images, a, network.scale_of(images))
+        if not a.any():
+            units = f"All {a.shape[1]} units of hidden layer {layer} ({name}) are 0"
+            return [f"{units} for all samples: build a new network, as these cannot recover."]
+    return []
+
+
+def _rare_classes(run: Run) -> list[str]:
+    """Return a remedy if most samples are of one class and have no weights, or none."""
+    if run.history.task != "classification" or run.sample_weight is not None:
+        return []
+    counts = np.bincount(run.y if run.y.ndim == 1 else classes_of(run.y))
+    remedy = 'For the rare classes, class_weight="balanced" may help.'
+    return [remedy] if counts.max() > MOST * counts.sum() else []
+
+
+def _of_rate(history: History, choice: Choice) -> str:
+    """Return which way the learning rate is likely wrong."""
+    rate, usual = choice.learning_rate, OPTIMIZERS[choice.optimizer].learning_rate
+    falls = history.train_cost[-1] < FALLING * history.train_cost[0]
+    if usual / 10 <= rate <= usual and falls:
+        return "The cost still falls: train for more epochs."
+    wrong = "too low" if rate < usual / 10 else "too high"
+    return f"learning_rate={rate:g} may be {wrong}: find_learning_rate searches for a better one."

@@ -1,0 +1,130 @@
+"""A rehearsal: a few seconds that show whether a long run will work, and how long it takes."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any, NamedTuple
+
+from numpy.typing import ArrayLike
+
+from fastmlp.arrays import check_at_least
+from fastmlp.errors import checked_call
+from fastmlp.network import Network
+from fastmlp.network.pairs import as_pair
+from fastmlp.system.files import as_path, check_folder
+from fastmlp.training import loop
+from fastmlp.training.progress import Progress, as_callbacks, check_callbacks
+from fastmlp.training.run import Data, check_network
+from fastmlp.training.validation import is_share
+
+# An evaluation is tried with this many
+SAMPLES = 10_000
+# Arguments of `train` whose effects would outlast a rehearsal
+LASTING = ("checkpoint", "every", "resume", "callbacks", "verbose", "max_seconds")
+
+
+class Rehearsal(NamedTuple):
+    """What a rehearsal found.
+
+    steps : how many were taken; cost : their mean cost
+    epoch_seconds : an estimate, without validation
+    validation_seconds : of an epoch; 0 without validation data
+    total_seconds : an estimate for all epochs, without compilation
+    compile_seconds : to compile or load the kernels
+    model_bytes : of the saved network
+    """
+
+    steps: int
+    cost: float
+    epoch_seconds: float
+    validation_seconds: float
+    total_seconds: float
+    compile_seconds: float
+    model_bytes: int
+
+
+class _Clock:
+    """A callback that ends a run after so many seconds, and counts its steps."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.end, self.began = seconds, 0.0, 0.0
+        self.spent, self.steps = 0.0, 0
+        self.last: Progress
+
+    def on_epoch_begin(self, progress: Progress) -> None:
+        """Start the clock."""
+        self.began = monotonic()
+        self.end = self.end or self.began + self.seconds
+
+    def __call__(self, progress: Progress) -> bool:
+        """Return whether the time is over."""
+        now, self.last = monotonic(), progress
+        if progress.epoch_ended or now > self.end:
+            ended = progress.epoch_ended
+            self.spent += progress.history.epoch_seconds[-1] if ended else now - self.began
+            self.steps += progress.step
+        return now > self.end
+
+
+@checked_call
+def rehearse(
+    network: Network,
+    split: Data,
+    y: ArrayLike | None = None,
+    *,
+    seconds: float = 2.0,
+    **settings: Any,
+) -> Rehearsal:
+    """Train a copy of the network for about some seconds, and return how long `train` would take.
+
+    All that a long run needs is tried: data, settings, steps, an evaluation, and saving the
+    network, in a temporary file. Callbacks are not called, and checkpoints not written; that their
+    folder can be written is checked.
+
+    split, y, settings : those of `train`
+
+    Raises what `train` would raise, such as ArgumentError and DivergedError, and UnwritableError
+    for a folder of checkpoints that cannot be written.
+    """
+    check_at_least("seconds", seconds, 0, float)
+    check_at_least("epochs", settings.get("epochs", 1), 1)
+    check_network(network)
+    check_callbacks(as_callbacks(settings.get("callbacks")))
+    if settings.get("checkpoint") is not None:
+        check_folder(as_path(settings["checkpoint"], "checkpoint"))
+    trial, clock = copy.deepcopy(network), _Clock(seconds)
+    own = {name: value for name, value in settings.items() if name not in LASTING}
+    history = checked_call(loop.train)(trial, split, y, callbacks=clock, verbose=False, **own)
+    images, labels = as_pair(split, y, "split", "train")
+    began = monotonic()
+    trial.evaluate(images[:SAMPLES], labels[:SAMPLES], settings.get("backend", "compiled"))
+    validating = (monotonic() - began) * _held(settings.get("validation"), len(labels))
+    with TemporaryDirectory() as folder:
+        trial.save(Path(folder) / "model")
+        size = (Path(folder) / "model").stat().st_size
+    progress = clock.last
+    epoch = clock.spent / clock.steps * progress.steps
+    return Rehearsal(
+        clock.steps,
+        progress.cost,
+        epoch,
+        validating,
+        progress.epochs * (epoch + validating),
+        history.compile_seconds,
+        size,
+    )
+
+
+def _held(validation: Any, count: int) -> float:
+    """Return the number of validation samples, divided by that of an evaluation that was tried.
+
+    count : of the data to train on
+    """
+    if validation is None:
+        return 0.0
+    is_part = is_share(validation)
+    held = validation * count if is_part else len(as_pair(validation, None, "validation")[1])
+    return float(held / min(count, SAMPLES))

@@ -1,0 +1,38 @@
+"""Validation data: given, or a share of the training data that is held out."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from fastmlp.arrays import Array, as_generator, check_at_least
+from fastmlp.errors import refuse
+
+
+def is_share(validation: Any) -> TypeGuard[float]:
+    """Return whether validation data are given as a share of the training data."""
+    return isinstance(validation, (int, float, np.number))
+
+
+def hold_out(classes: Array, share: float, seed: Any) -> tuple[Array, Array]:
+    """Return the rows to train on and the rows for validation, both in ascending order.
+
+    classes : of the samples, `(N,)`: each has the same share in both parts, but for one sample
+    seed : of the division; a Generator does not change
+
+    There are round(share N) rows for validation. Raises ArgumentError unless that leaves at least
+    one row in each part.
+    """
+    check_at_least("validation", share, 0, float)
+    count = len(classes)
+    held = round(float(share) * count) if share < 1 else count
+    if not 0 < held < count:
+        rule = f"must leave at least one of the {count:,} images in each part"
+        raise refuse("validation", rule, share, "Pass 0.1, for example.")
+    mixed = copy.deepcopy(as_generator(seed)).permutation(count)
+    mixed = mixed[np.argsort(classes[mixed], kind="stable")]
+    # evenly spaced along the sorted classes
+    is_held = np.diff(np.arange(count + 1) * held // count) > 0
+    return np.sort(mixed[~is_held]), np.sort(mixed[is_held])

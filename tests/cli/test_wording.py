@@ -1,0 +1,139 @@
+"""Errors and warnings speak of options, and an unknown option is told the near one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import SMALL, document, error, run
+
+import fastmlp
+from fastmlp.cli import main
+from fastmlp.cli.wording import as_options
+from fastmlp.training import History
+
+TRAIN = main.commands["train"].params
+
+TEXTS = {
+    ("learning_rate must be finite; got inf. Pass learning_rate=0.5.", "learning_rate"): (
+        "--learning-rate must be finite; got inf. Pass --learning-rate 0.5."
+    ),
+    ("seed must be whole; got x. Pass seed >= 0.", "seed"): (
+        "--seed must be whole; got x. Pass --seed >= 0."
+    ),
+    ("hidden must be one. Pass hidden='relu'.", "hidden"): (
+        "--activation must be one. Pass --activation 'relu'."
+    ),
+    ("x must be y. Pass resume=True, or checkpoint=. The seed and the cost stay.", "x"): (
+        "x must be y. Pass --resume, or --checkpoint. The seed and the cost stay."
+    ),
+    ("batch_size=9 is too high (find_learning_rate searches).", ""): (
+        "--batch-size 9 is too high (fastmlp find-learning-rate searches)."
+    ),
+    ("Use --early-stopping, network.batch_size or the_seed=1.", ""): (
+        "Use --early-stopping, network.batch_size or the_seed=1."
+    ),
+}
+
+
+@pytest.mark.parametrize("number", range(len(TEXTS)))
+def test_arguments_become_options(number: int) -> None:
+    (text, argument), wanted = list(TEXTS.items())[number]
+    assert as_options(text, TRAIN, argument) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ("--lr", "--learning-rate"),
+        ("--n-epochs", "--epochs"),
+        ("--optimiser", "--optimizer"),
+        ("--batchsize", "--batch-size"),
+        ("--validation-split", "--validation"),
+        ("--random-state", "--seed"),
+        ("--loss", "--cost"),
+    ],
+)
+def test_an_unknown_option_is_told_the_near_one(given: str, near: str) -> None:
+    assert error("train", given, "1", status=2).endswith(f"{given}. Did you mean {near}?")
+
+
+def test_errors_name_options(data: Path) -> None:
+    small = ("train", *SMALL, "--dataset", data)
+    for options, said in (
+        (("--learning-rate", "nan"), "--learning-rate must be a number"),
+        (("--nesterov",), "--nesterov needs a momentum"),
+        (("--every", "2"), "Pass --checkpoint."),
+        (("--target", "95"), "--target must be at most 1"),
+        (("--optimizer-setting", "a=1"), "--optimizer-setting must be settings of sgd"),
+    ):
+        assert said in run(*small, *options, status=1).stderr
+
+
+def test_a_run_that_learns_nothing_says_so_and_fails_with_strict(data: Path) -> None:
+    small = ("train", *SMALL, "--dataset", data)
+    low = ("--learning-rate", "1e-7")
+    result = run(*small, *low)
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Warning: The network has not learnt: its training accuracy")
+    assert "--learning-rate 1e-07 may be too low: fastmlp find-learning-rate searches" in line
+    assert "model saved to" in result.stdout
+    run(*small, *low, "--strict", status=3)
+    run(*small, "--strict")
+    (text,) = document(*small, *low)["history"]["warnings"]
+    assert "learning_rate=1e-07" in text
+
+
+def test_a_saved_model_is_trained_further(data: Path, model: Path) -> None:
+    further = ("--epochs", "1", "--learning-rate", "0.01", "--backend", "numpy", "--dataset", data)
+    found = document("train", "--from", model, "--model", "new.safetensors", *further)
+    network = fastmlp.Network.load(model)
+    settings = {"epochs": 1, "learning_rate": 0.01, "schedule": "linear", "backend": "numpy"}
+    history = fastmlp.train(network, fastmlp.load_dataset(data), **settings)
+    assert found["history"]["train_cost"] == history.train_cost
+    for name, more in (("--sizes", "784,10"), ("--activation", "tanh"), ("--dtype", "float64")):
+        said = error("train", "--from", model, *further, name, more, status=2)
+        assert said.endswith(f"--from names a whole network: leave out {name}")
+
+
+def test_a_rehearsal_saves_nothing(data: Path) -> None:
+    small = ("train", *SMALL, "--dataset", data, "--checkpoint", "states", "--early-stopping", "2")
+    lines = run(*small, "--validation", "0.1", "--rehearse").stdout.splitlines()
+    assert "steps with mean cost" in lines[-2]
+    assert "an epoch will take about" in lines[-1]
+    assert not [*Path().glob("*.safetensors"), *Path().glob("states")]
+    assert document(*small, "--validation", "0.1", "--rehearse")["steps"] > 10
+    wrong = ("train", *SMALL, "--dataset", data, "--momentum", "2", "--rehearse")
+    assert "--momentum must be" in run(*wrong, status=1).stderr
+
+
+def test_a_resumed_run_can_have_more_epochs(data: Path) -> None:
+    small = ("train", *SMALL, "--dataset", data, "--checkpoint", "states")
+    run(*small, "--schedule", "constant", "--epochs", "2")
+    more = ("--resume", "--epochs", "4")
+    history = History(**document(*small, "--schedule", "constant", *more)["history"])
+    assert (history.resumed_epoch, len(history)) == (2, 4)
+    said = run(*small, "--schedule", "constant", "--resume", "--epochs", "3", status=1).stderr
+    assert "--resume needs the same epochs as before, 4" in said
+    assert "constant, halving or plateau" in said
+
+
+def test_each_epoch_is_printed_when_it_ends(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastmlp.cli.screen import Screen
+
+    printed: list[str] = []
+    monkeypatch.setattr(Screen, "row", lambda self, line, style=None: printed.append(line))
+    seen: list[int] = []
+
+    class Log:
+        def __init__(self, path: Path) -> None:
+            pass
+
+        def on_epoch_end(self, progress: object) -> None:
+            seen.append(len(printed))
+
+    monkeypatch.setitem(fastmlp.callbacks.LOGS, ".csv", Log)
+    run("train", *SMALL, "--dataset", data, "--log", "log.csv")
+    assert np.diff(seen).tolist() == [1, 1]
+    assert printed[seen[0] - 1].split()[:2] == ["some", "1"]

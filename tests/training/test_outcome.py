@@ -1,0 +1,104 @@
+"""A run that has learnt nothing says so, with the likely cause; a run that has, does not."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.errors import TrainingWarning
+from fastmlp.training.guessing import cost_of_constant
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(600, 6)).astype(np.float32)
+CLASSES = np.digitize(X[:, 0], [-0.5, 0.5])
+VALUES = X @ [1, 2, 3, 0, 1, 0.5] + 1
+
+
+def trained(x, y, cost="", outputs=3, **settings):
+    own = {"output": "identity", "cost": cost} if cost else {}
+    outputs = 1 if cost else outputs
+    network = fastmlp.Network(x.shape[1], 8, outputs, **own)
+    settings = {"epochs": 3, "backend": "numpy", "learning_rate": 0.02, **settings}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = fastmlp.train(network, x, y, **settings)
+    assert [str(one.message) for one in caught] == [*history.warnings]
+    for one in caught:
+        assert (one.category, one.filename) == (TrainingWarning, __file__)
+    return " ".join(history.warnings)
+
+
+SMALL = {"learning_rate": 1e-7}
+FAILURES = {
+    "scale": (60.0 * (X > 0), RNG.permutation(CLASSES), {}, "The images reach 60: scale them"),
+    "twice": ((X > 0).astype(np.uint8), CLASSES, {}, "The images reach only 0.0039: .* once"),
+    "rate": (X, RNG.permutation(CLASSES), {"learning_rate": 9}, "learning_rate=9 may be too high"),
+    "low": (X, CLASSES, SMALL, "learning_rate=1e-07 may be too low: find_learning_rate"),
+    "labels": (X, 0 * CLASSES + 2, {}, "100.00 %.*All labels are 2, so there is nothing to learn"),
+    "images": (0 * X + 1, CLASSES, {}, "All images are the same"),
+    "rare": (X, (X[:, 0] > 2.2).astype(int), {"outputs": 2, "epochs": 2}, "class_weight="),
+    "validation": (X, CLASSES, {**SMALL, "validation": 0.2}, "its validation accuracy"),
+    "mean": (X, VALUES, {**SMALL, "cost": "squared_error"}, "training cost, .* best constant"),
+    "median": (X, VALUES, {**SMALL, "cost": "absolute_error"}, "training cost, .* best constant"),
+    "targets": (X, 0 * VALUES + 3, {"cost": "squared_error"}, "All targets are 3"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_run_without_success_says_the_likely_cause(name):
+    x, y, settings, said = FAILURES[name]
+    text = trained(x, y, **settings)
+    assert text.startswith("The network has not learnt: its ")
+    assert re.search(said, text), text
+
+
+SUCCESSES = {
+    "classes": (X, CLASSES, {"learning_rate": 0.1}),
+    "held out": (X, CLASSES, {"learning_rate": 0.1, "validation": 0.2}),
+    "smoothed": (X, CLASSES, {"learning_rate": 0.1, "label_smoothing": 0.8}),
+    "squares": (X, VALUES, {"cost": "squared_error"}),
+    "errors": (X, VALUES, {"cost": "absolute_error"}),
+    "weak": (X, VALUES + RNG.normal(0, 10, 600), {"cost": "squared_error", "learning_rate": 1e-3}),
+}
+
+
+@pytest.mark.parametrize("name", SUCCESSES)
+def test_a_run_with_success_says_nothing(name):
+    x, y, settings = SUCCESSES[name]
+    assert trained(x, y, **{"epochs": 8, **settings}) == ""
+
+
+def test_dead_layers_are_counted_on_the_training_data():
+    network = fastmlp.Network(6, 8, 5, 3)
+    network.biases[1][:] = -100
+    history = fastmlp.train(network, X, CLASSES, epochs=1, backend="numpy")
+    assert "All 5 units of hidden layer 2 (relu) are 0 for all samples" in history.warnings[0]
+    network.biases[1][2] = 100
+    history = fastmlp.train(network, X, CLASSES, epochs=1, backend="numpy", learning_rate=1e-9)
+    assert "units of" not in history.warnings[0]
+
+
+def test_a_search_does_not_warn_of_its_trials():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        network = fastmlp.Network(6, 8, 3)
+        fastmlp.find_learning_rate(network, X, CLASSES, mode="halving", backend="numpy")
+
+
+@pytest.mark.parametrize("cost", ["absolute_error", "huber", "quantile:0.9", "poisson"])
+def test_no_constant_output_costs_less(cost):
+    from fastmlp.functions import total_cost
+
+    output = "exponential" if cost == "poisson" else "identity"
+    network, y = fastmlp.Network(6, 1, output=output, cost=cost), np.exp(VALUES[:, None] / 9)
+    found = []
+    for constant in np.linspace(y.min(), y.max(), 300):
+        a = np.full(y.shape, constant)
+        z = np.log(a) if cost == "poisson" else a
+        found.append(total_cost(z, a, y, output, cost) / len(y))
+    # of huber, the median is near the best
+    assert cost_of_constant(network, y) == pytest.approx(
+        min(found), rel=0.03 if "hub" in cost else 1e-3
+    )

@@ -1,0 +1,55 @@
+"""A rehearsal tries what a run needs, changes nothing, and says how long the run takes."""
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.errors import ArgumentError, DivergedError, UnwritableError
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.random((3000, 8), np.float32), RNG.integers(0, 3, 3000)
+
+
+def rehearsed(**settings):
+    network = fastmlp.Network(8, 6, 3)
+    before = [a.tobytes() for a in network.weights]
+    found = fastmlp.rehearse(network, X, Y, **{"backend": "numpy", "seconds": 0.2, **settings})
+    assert [a.tobytes() for a in network.weights] == before
+    return found
+
+
+def test_it_says_how_long_a_run_takes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    called = []
+    settings = {"epochs": 10**6, "validation": 0.2, "batch_size": 8, "checkpoint": "states"}
+    found = rehearsed(**settings, callbacks=called.append, verbose=True)
+    assert found.steps > 10
+    assert 0 < found.epoch_seconds < 5
+    assert found.validation_seconds > 0
+    assert found.total_seconds == 10**6 * (found.epoch_seconds + found.validation_seconds)
+    assert (called, [*tmp_path.iterdir()], capsys.readouterr().out) == ([], [], "")
+    # the speed of the rehearsed steps is that of a run
+    network = fastmlp.Network(8, 6, 3)
+    history = fastmlp.train(network, X, Y, epochs=3, batch_size=8, backend="numpy", validation=0.2)
+    assert 0.2 < found.epoch_seconds / min(history.epoch_seconds) < 5
+
+
+def test_a_short_run_is_rehearsed_to_its_end():
+    found = rehearsed(epochs=1, batch_size=1000, seconds=60)
+    assert found.steps == 3
+    assert found.validation_seconds == 0
+
+
+def test_what_a_run_would_refuse_is_refused(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    for settings, error in (
+        ({"lr": 1}, ArgumentError),
+        ({"momentum": 2}, ArgumentError),
+        ({"callbacks": [3]}, ArgumentError),
+        ({"epochs": 0}, ArgumentError),
+        ({"learning_rate": 1e37}, DivergedError),
+        ({"checkpoint": file / "states"}, UnwritableError),
+    ):
+        with pytest.raises(error):
+            rehearsed(**settings)
