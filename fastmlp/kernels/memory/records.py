@@ -71,7 +71,10 @@ LAYER_BYTES = LAYER.itemsize
 # Read by both kinds of job, unless "train" or "infer" stands behind the field
 JOB = np.dtype(
     [
-        ("addresses", "i8"),  # -> int64 (samples,): of the images in their order, and more
+        # -> int64 (samples,): of the images in their order, and more; or, where inputs are dropped,
+        # of copies, of as many steps as words are in memory
+        ("addresses", "i8"),
+        ("sources", "i8"),  # -> the same, of the images themselves; train
         ("image_kind", "i8"),  # UINT8, FLOAT32 or FLOAT64
         ("images_as", "i8"),  # DENSE, BY_IMAGE or BY_PAIR
         ("scale", "f8"),  # factor on the images
@@ -114,6 +117,9 @@ JOB = np.dtype(
         ("partials", "i8"),
         ("slices", "i8"),  # of a minibatch, by samples; of the inputs, by inputs
         ("partial_bytes", "i8"),  # between those of two panels, or of two slices
+        ("drop_below", "i8"),  # of the inputs, as those of a layer's outputs
+        ("drop_key", "i8"),
+        ("drop_scale", "f8"),
     ]
 )
 
