@@ -70,10 +70,14 @@ class Engine:
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
+        clips = bool(np.isfinite(self.settings.get("clip_norm", np.inf)))
         # by whether the images are sparse
         self._plans = [plan_of(sizes, batch_size, self._dtype, sparse) for sparse in (False, True)]
+        if clips:
+            self._plans = [Plan(records.BY_COLUMNS, clipped=True)] * 2
         kinds = {plan.kind for plan in self._plans}
-        owners = [self.threads if kinds == {records.BY_COLUMNS} else 1] * len(weights)
+        # sums of squares depend on the panels
+        owners = [1 if clips or kinds != {records.BY_COLUMNS} else self.threads] * len(weights)
         if kinds == {records.COLUMNS_THEN_ROWS}:
             owners = [2, 1]  # whatever the members, as sums depend on it
         self.layers, self.buffers = records.network_layers(weights, biases, activations, owners)
@@ -87,7 +91,10 @@ class Engine:
             mark_outputs(self.layers, self.buffers, batch_size)
         self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
         self.job["cost"], self.job["cost_setting"] = cost_row(cost).code, cost_row(cost).setting
-        self.job["optimizer"] = self._optimizer.code
+        # clipped, a fused step that keeps nothing makes the gradients
+        code = self._optimizer.code
+        self._codes = (OPTIMIZERS["sgd"].code, code) if clips else (code, 0)
+        self.job["optimizer"], self.job["clipped"] = self._codes
         self.job["batch_size"], self.job["x_row"] = batch_size, row
         self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
         self._drops = set_dropout(self.job, INPUTS, dropout)
@@ -158,7 +165,8 @@ class Engine:
             raise refuse("order", rule, len(order), remedy)
         kept = [(arrays["w"].copy(), arrays["b"].copy()) for arrays in self.buffers]
         # a fused step that keeps nothing of the old weights leaves the gradients there
-        self.job["optimizer"], self.job["first_sample"] = OPTIMIZERS["sgd"].code, 0
+        self.job["optimizer"], self.job["clipped"] = OPTIMIZERS["sgd"].code, 0
+        self.job["first_sample"] = 0
         try:
             keep = np.zeros((1, self._rows, 2, COEFFICIENTS))
             what = images, y, order, np.ones(1), keep, scale, sample_weight
@@ -167,7 +175,7 @@ class Engine:
             db = [np.empty(w.shape[1], self._dtype) for w in dw]
             self.read(dw, db)
         finally:
-            self.job["optimizer"] = self._optimizer.code
+            self.job["optimizer"], self.job["clipped"] = self._codes
             for arrays, (w, b) in zip(self.buffers, kept, strict=True):
                 arrays["w"][...], arrays["b"][...] = w, b
         a, dz = (

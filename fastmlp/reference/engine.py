@@ -19,6 +19,7 @@ from fastmlp.functions import (
 )
 from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.functions.dropout import INPUTS, Dropout
+from fastmlp.functions.limits import clip
 from fastmlp.functions.optimizers import coefficients_for, form_for
 from fastmlp.reference.layers import delta, forward, gradient, output
 
@@ -153,6 +154,7 @@ class Engine:
 
     def _take_step(self, rows: Array) -> None:
         """Change the parameters by their gradients, given the coefficients of a step."""
+        clip((*self._dw, *self._db), rows[0, WEIGHTS])
         rows = np.broadcast_to(rows, (len(self._w), *rows.shape[1:]))
         for kind, parameters, gradients in (
             (WEIGHTS, self._w, self._dw),

@@ -61,6 +61,7 @@ def test_options_reach_the_training(data: Path) -> None:
     options += " --warmup 0.25 --augment shift=1,elastic=8:3 --max-seconds 600 --log log.jsonl"
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
     options += " --dropout 0.1 --class-weight balanced --clip-value 2 --l1 0.001"
+    options += " --input-dropout 0.05 --clip-norm 3"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
         "sizes": [784, 9, 7, 10],
@@ -81,6 +82,7 @@ def test_options_reach_the_training(data: Path) -> None:
             "weight_decay": 0.001,
             "l1": 0.001,
             "clip_value": 2.0,
+            "clip_norm": 3.0,
         },
         "momentum": 0.9,
         "nesterov": True,
@@ -100,9 +102,11 @@ def test_options_reach_the_training(data: Path) -> None:
         "max_seconds": 600,
         "augment": {"shift": 1, "rotation": 0.0, "scale": 0.0, "elastic": [8, 3]},
         "dropout": 0.1,
+        "input_dropout": 0.05,
         "class_weight": "balanced",
         "label_smoothing": 0.0,
         "clip_value": 2.0,
+        "clip_norm": 3.0,
         "l1": 0.001,
         "log": "log.jsonl",
     }
@@ -124,8 +128,10 @@ def test_options_reach_the_training(data: Path) -> None:
         nesterov=True,
         weight_decay=0.001,
         dropout=0.1,
+        input_dropout=0.05,
         class_weight="balanced",
         clip_value=2,
+        clip_norm=3,
         l1=0.001,
         validation=(split.images[judged], split.labels[judged]),
         seed=3,

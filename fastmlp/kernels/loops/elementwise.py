@@ -137,6 +137,24 @@ def _limit(emit: Emitter, w, g, count, l1, most) -> None:
     _over_block(emit, count, [g, w], lambda g, w: [vector_steps.limited(w, g, *own)])
 
 
+@emitted
+def _scaled(emit: Emitter, g, count, factor) -> None:
+    own = emit.number(emit.broadcast(factor))
+    _over_block(emit, count, [g], lambda g: [g * own])
+
+
+@shared
+def scale_numbers(g, count, factor: float, like: float):
+    """g = factor g for `count` adjacent numbers, whole vectors."""
+    _scaled(g, count, factor)
+
+
+@shared
+def limit_numbers(g, count, most: float, like: float):
+    """g = min(max(g, -most), most) for `count` adjacent numbers, whole vectors."""
+    _limit(g, g, count, like - like, most)
+
+
 @shared
 def optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like: float):
     """Change `count` parameters w and their state by gradients g: whole vectors, at addresses.

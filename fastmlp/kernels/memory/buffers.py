@@ -17,7 +17,7 @@ from fastmlp.kernels.memory.panels import (
     vector_size,
     zeros_apart,
 )
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, PIECE
 
 BYTES = np.dtype(np.uint8)
 Buffers = Sequence[dict[str, Array]]  # the arrays of each layer by name
@@ -99,11 +99,27 @@ def plan_memory(
     job["step_bytes"], job["words_mask"] = samples * own, kept - 1
     words = aligned_zeros((kept, samples, own), BYTES)
     records.point(job, words=words)
+    if job["clipped"]:
+        own_layers, gradients = gradient_records(job, layers, buffers)
+        return own_layers, [words, *gradients]
     if kind == records.BY_COLUMNS:
         return layers, [words]
     shared = exchanged(job, layers, buffers, dtype)
     own_layers, private = private_records(kind, layers, buffers, slots, members)
     return own_layers, [words, shared, private]
+
+
+def gradient_records(job: Array, layers: Array, buffers: Buffers) -> tuple[Array, list[Array]]:
+    """Return LAYER records `(2, L)`, the second with gradients in place of w and b, and memory."""
+    both, memory = np.tile(layers, (2, 1)), []
+    for layer, arrays in zip(both[1], buffers, strict=True):
+        for name in ("w", "b"):
+            memory.append(aligned_zeros(arrays[name].shape, arrays[name].dtype))
+            records.point(layer, **{name: memory[-1]})
+    pieces = int((layers["panels"] * (layers["inputs"] // PIECE + 2)).sum())
+    memory.append(aligned_zeros((pieces,), np.dtype(np.float64)))
+    records.point(job, squares=memory[-1])
+    return both, memory
 
 
 def private_records(

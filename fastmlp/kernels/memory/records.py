@@ -92,6 +92,9 @@ JOB = np.dtype(
         ("cost", "i8"),  # code; train, as all that follows
         ("cost_setting", "f8"),  # the number that users set, or 0
         ("optimizer", "i8"),  # code
+        # code of the optimiser that takes a step by gradients of limited norm; 0 where none is
+        ("clipped", "i8"),
+        ("squares", "i8"),  # -> float64: sums of squares of these gradients, by pieces; clipped
         ("batch_size", "i8"),
         ("first_step", "i8"),  # of those that are taken now, counted from the start of the order
         ("steps", "i8"),  # how many are taken now

@@ -88,7 +88,7 @@ def test_gradients_are_those_of_the_network_that_is_left():
     x, y = rng.random((batch, 8)), rng.integers(0, 3, batch)
     w = [rng.standard_normal(s) for s in itertools.pairwise(sizes)]
     b = [rng.standard_normal(n) for n in sizes[1:]]
-    names, dropout = ("tanh", "silu", "softmax"), Dropout((0.4, 0.5), 11)
+    names, dropout = ("tanh", "silu", "softmax"), Dropout((0.4, 0.5), 11, 0.25)
 
     def cost():
         engine = reference.Engine(
