@@ -34,7 +34,7 @@ class Engine(Protocol):
     threads : the largest number of threads to use; None lets the backend choose
     factors : on the learning rate, float64 `(L, 2)`: of weights and biases of each layer; None for
         1. With them, "sgd" is computed as a momentum of 0, and has its state
-    dropout : of the outputs of hidden layers
+    dropout : of the outputs of hidden layers, and of the inputs
     smoothing : s; the targets y, 1 for a label and 0 for the others, are (1 - s) y + s / classes
 
     After training, `inputs` says how the first layer read the images. `plan_name` says how threads

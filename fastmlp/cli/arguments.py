@@ -165,9 +165,11 @@ _TRAINING = (
     _option(
         "--dropout", 0.0, "Share of hidden outputs that become 0; or of each layer.", Numbers()
     ),
+    _option("--input-dropout", 0.0, "Share of the inputs that become 0.", float),
     _option("--average", None, "Keep an average: ema, ema:0.999, last or last:5.", str),
     _option("--l1", None, "How much L1 regularisation adds to gradients.", float),
     _option("--clip-value", None, "The largest gradient of a parameter.", float),
+    _option("--clip-norm", None, "The largest norm of all gradients.", float),
     _option("--class-weight", None, "Weights of classes.", click.Choice(["balanced"])),
     _option("--label-smoothing", 0.0, "The share of targets that all classes share.", float),
     _option("--validation", None, "Share of the data for validation.", click.FloatRange(0, 1)),

@@ -34,10 +34,10 @@ BUILT = ("output", "cost", "seed", "dtype")
 SEARCHED = ("mode", "start", "batch_size", "samples", "seed", "backend")
 CHOOSING = (
     *("optimizer", "optimizer_settings", "learning_rate", "momentum", "nesterov", "weight_decay"),
-    *("clip_value", "l1"),
+    *("clip_value", "clip_norm", "l1"),
 )
 TRAINED = (
-    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout", "validation"),
+    *("epochs", "batch_size", "schedule", *CHOOSING, "dropout", "input_dropout", "validation"),
     *("rate_factors", "bias_rate_factor"),
     *("early_stopping", "target", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),

@@ -24,6 +24,7 @@ from fastmlp.functions.costs import (
     task_of,
     total_cost,
 )
+from fastmlp.functions.limits import LIMITS, Setting
 from fastmlp.functions.metrics import (
     METRICS,
     Metric,
@@ -33,7 +34,7 @@ from fastmlp.functions.metrics import (
     error_in_eps,
     metrics_of,
 )
-from fastmlp.functions.optimizers import LIMITS, OPTIMIZERS, Optimizer, Setting
+from fastmlp.functions.optimizers import OPTIMIZERS, Optimizer
 
 __all__ = [
     "ACTIVATIONS",

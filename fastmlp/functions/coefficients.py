@@ -16,8 +16,8 @@ from fastmlp.arrays import Array
 # Indices of a row of coefficients: the factor `keep` of a fused step; then the optimiser's own
 KEEP, OWN = 0, 1
 # Of a general optimiser, behind its own: what is done to the gradient before its formula
-L1, CLIP = 10, 11
-COEFFICIENTS = 12
+L1, CLIP, CLIP_NORM = 10, 11, 12
+COEFFICIENTS = 13
 WEIGHTS, BIASES = 0, 1
 
 
@@ -28,7 +28,7 @@ def _rows(rates: Array, decay: Any, fade: Any, *own: Any) -> Array:
     """
     rows = np.zeros((len(rates), 2, COEFFICIENTS))
     rows[:, WEIGHTS, OWN], rows[:, WEIGHTS, OWN + 1] = decay, fade
-    rows[:, :, CLIP] = np.inf
+    rows[:, :, [CLIP, CLIP_NORM]] = np.inf
     for k, value in enumerate(own, OWN + 2):
         rows[:, :, k] = np.asarray(value)[..., None]
     return rows

@@ -13,31 +13,40 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64, mix
 
+INPUTS = -1  # in place of the number of a layer
+
 
 @dataclass(frozen=True)
 class Dropout:
-    """What share of a hidden layer's outputs becomes 0 in training; the others are scaled up.
+    """What share of inputs and of hidden outputs becomes 0 in training; the others are scaled up.
 
     a is multiplied by m / (1 - p), with m = 1 for units that are kept and else 0.
 
-    rates : p of each hidden layer, 0 <= p < 1; seed : 0 to 2^63 - 1
+    rates : p of each hidden layer, 0 <= p < 1; seed : 0 to 2^63 - 1; inputs : p of the inputs
+
+    Layers are counted from 0; the number INPUTS stands for the inputs.
     """
 
     rates: tuple[float, ...]
     seed: int = 0
+    inputs: float = 0.0
+
+    def rate(self, layer: int) -> float:
+        """Return p of a layer."""
+        return self.inputs if layer == INPUTS else self.rates[layer]
 
     def key(self, layer: int) -> int:
-        """Return 64 bits for a layer, counted from 0."""
+        """Return 64 bits for a layer."""
         start = (self.seed + (layer + 1) * GOLDEN_64) % 2**64
         return int(mix(np.array([start], np.uint64), MIX_64)[0])
 
     def below(self, layer: int) -> int:
         """Return the 32-bit number below which a unit's bits mean that it is dropped."""
-        return min(round(self.rates[layer] * 2**32), 2**32 - 1)
+        return min(round(self.rate(layer) * 2**32), 2**32 - 1)
 
     def scale(self, layer: int) -> float:
-        """Return what the outputs that are kept are multiplied by."""
-        return 1 / (1 - self.rates[layer])
+        """Return what the units that are kept are multiplied by."""
+        return 1 / (1 - self.rate(layer))
 
     def factors(self, layer: int, first: int, shape: tuple[int, ...], dtype: np.dtype) -> Array:
         """Return m / (1 - p) of the samples first, first + 1, … : shape is `(samples, units)`.

@@ -5,7 +5,7 @@ formulas do not depend on the step number. There are two forms. A *fused* optimi
 gradient array: w = keep w + x^T dz, where dz already contains the rate. For a *general* optimiser
 the gradient g of a block of parameters is computed first, and its formula updates the block.
 
-Two settings belong to no row, as any optimiser may have them: `l1` and `clip_value`, see LIMITS.
+Some settings belong to no row, as any optimiser may have them: see LIMITS.
 
 The formulas and defaults are those of torch.optim, and of Chen et al. (2023) for Lion.
 """
@@ -21,20 +21,8 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.functions import coefficients
-from fastmlp.functions.coefficients import CLIP, KEEP, L1, OWN, WEIGHTS
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A number that users can set: its default and its bounds, least <= number < below.
-
-    tried : another value, with which verification and tests try the setting
-    """
-
-    default: float
-    least: float = 0.0
-    below: float = float("inf")
-    tried: float | None = None
+from fastmlp.functions.coefficients import CLIP, CLIP_NORM, KEEP, L1, OWN, WEIGHTS
+from fastmlp.functions.limits import LIMITS, Setting
 
 
 @dataclass(frozen=True)
@@ -70,22 +58,14 @@ class Optimizer:
 
     def step(self, w: Array, g: Array, state: list[Array], row: Array) -> None:
         """Update w and the state by the gradient g and a row of coefficients; g is overwritten."""
-        if not self.fused:
-            _limit(w, g, *row[[L1, CLIP]].astype(w.dtype))
+        if not self.fused and row[L1]:
+            g += w.dtype.type(row[L1]) * np.sign(w)
         self.formula_of_step(w, g, state, row)
 
     def trials(self) -> dict[str, dict[str, float]]:
         """Return settings to test, by a description: the defaults, and another value of each."""
         tried = {name: row.tried for name, row in self.settings.items() if row.tried is not None}
         return {self.name: {}, f"{self.name}, other settings": tried}
-
-
-def _limit(w: Array, g: Array, l1: Any, most: Any) -> None:
-    # g = min(max(g, -clip_value), clip_value) + l1 sign(w)
-    if most < np.inf:
-        np.clip(g, -most, most, out=g)
-    if l1:
-        g += l1 * np.sign(w)
 
 
 def _own(row: Array, w: Array, count: int) -> Array:
@@ -144,12 +124,6 @@ def _lion(w: Array, g: Array, state: list[Array], row: Array) -> None:
     m += added_2 * g
 
 
-# Settings that any optimiser may have. clip_value limits the gradients of the cost; then l1 sign(w)
-# is added to those of the weights, before the optimiser's own formula
-LIMITS = {
-    "l1": Setting(0.0, tried=0.01),
-    "clip_value": Setting(float("inf"), 1e-30, tried=0.05),
-}
 _DECAY = {"weight_decay": Setting(0.0, tried=0.01)}
 _MOMENTUM = {"momentum": Setting(0.9, 0.0, 1.0, tried=0.5)}
 # With an epsilon of 0, a parameter without gradients would become 0 / 0
@@ -259,5 +233,6 @@ def coefficients_for(
         rows = np.ascontiguousarray(np.array(found).transpose(2, 0, 1, 3))
     if not row.fused:
         rows[:, :, WEIGHTS, L1] = settings.get("l1", LIMITS["l1"].default)
-        rows[..., CLIP] = settings.get("clip_value", LIMITS["clip_value"].default)
+        for column, name in ((CLIP, "clip_value"), (CLIP_NORM, "clip_norm")):
+            rows[..., column] = settings.get(name, LIMITS[name].default)
     return rows

@@ -32,7 +32,7 @@ def _sign(number: Number) -> Number:
 
 
 def limited(w: Number, g: Number, l1: Number, most: Number) -> Number:
-    """Return what the formulas below take as the gradient: see LIMITS in `optimizers`."""
+    """Return what the formulas below take as the gradient: see LIMITS in `limits`."""
     # g = min(max(g, -clip_value), clip_value) + l1 sign(w)
     g = most.where(g.compare(">", most), (-most).where(g.compare("<", -most), g))  # NaN stays
     return l1.call("fmuladd", _sign(w), g)

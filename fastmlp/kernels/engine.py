@@ -13,15 +13,19 @@ from fastmlp.arrays import Array, check_indices, density, quiet
 from fastmlp.errors import refuse
 from fastmlp.functions import ACTIVATIONS, Trace, cost_row, target_values
 from fastmlp.functions.coefficients import COEFFICIENTS
-from fastmlp.functions.dropout import Dropout
+from fastmlp.functions.dropout import INPUTS, Dropout
 from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
 from fastmlp.kernels.launch import available_threads, run, team_size
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
-from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory import panels, records
-from fastmlp.kernels.memory.members import exchanged, private_records
-from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PANEL_VECTORS, PART, SAMPLED
-from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
+from fastmlp.kernels.memory.buffers import (
+    add_buffers,
+    mark_outputs,
+    plan_memory,
+    set_dropout,
+)
+from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PART, SAMPLED
+from fastmlp.kernels.step.images import addresses_of, copy_addresses, is_sparse, table_of
 from fastmlp.kernels.step.inputs import train_by_inputs
 from fastmlp.kernels.step.samples import scratch_bytes, train_by_samples
 from fastmlp.kernels.step.step import train
@@ -34,14 +38,6 @@ ENTRIES = {
     records.COLUMNS_THEN_ROWS: train.__name__,
     records.BY_SAMPLES: train_by_samples.__name__,
     records.BY_INPUTS: train_by_inputs.__name__,
-}
-# Steps whose words are in memory, a power of two: prepared with the step that reads them; or one
-# before; or, with one barrier, where a member may be one step ahead of another, also one more
-KEPT_STEPS = {
-    records.BY_COLUMNS: 2,
-    records.COLUMNS_THEN_ROWS: 4,
-    records.BY_SAMPLES: 1,
-    records.BY_INPUTS: 1,
 }
 
 
@@ -74,30 +70,38 @@ class Engine:
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
         sizes = [len(weights[0]), *(len(b) for b in biases)]
+        clips = bool(np.isfinite(self.settings.get("clip_norm", np.inf)))
         # by whether the images are sparse
         self._plans = [plan_of(sizes, batch_size, self._dtype, sparse) for sparse in (False, True)]
+        if clips:
+            self._plans = [Plan(records.BY_COLUMNS, clipped=True)] * 2
         kinds = {plan.kind for plan in self._plans}
-        owners = [self.threads if kinds == {records.BY_COLUMNS} else 1] * len(weights)
+        # sums of squares depend on the panels
+        owners = [1 if clips or kinds != {records.BY_COLUMNS} else self.threads] * len(weights)
         if kinds == {records.COLUMNS_THEN_ROWS}:
             owners = [2, 1]  # whatever the members, as sums depend on it
         self.layers, self.buffers = records.network_layers(weights, biases, activations, owners)
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
         for number in range(len(weights)):
-            drops = dropout is not None and self._drop(number, dropout)
-            keeps_z = ACTIVATIONS[activations[number]].keeps == "z"
-            self._add_buffers(number, keeps_z or drops)
+            drops = set_dropout(self.layers[number], number, dropout)
+            keeps = drops or ACTIVATIONS[activations[number]].keeps == "z"
+            add_buffers(self.layers, self.buffers, number, batch_size, self.slots, keeps)
         if batch_size >= BY_PAIR_FROM and records.BY_COLUMNS in kinds:
-            self._mark_outputs()
+            mark_outputs(self.layers, self.buffers, batch_size)
         self.job, row = np.zeros(1, records.JOB), panels.row_stride(len(weights[0]), self._dtype)
         self.job["cost"], self.job["cost_setting"] = cost_row(cost).code, cost_row(cost).setting
-        self.job["optimizer"] = self._optimizer.code
+        # clipped, a fused step that keeps nothing makes the gradients
+        code = self._optimizer.code
+        self._codes = (OPTIMIZERS["sgd"].code, code) if clips else (code, 0)
+        self.job["optimizer"], self.job["clipped"] = self._codes
         self.job["batch_size"], self.job["x_row"] = batch_size, row
         self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
+        self._drops = set_dropout(self.job, INPUTS, dropout)
         self._lists = self._takes_lists(len(weights[0]))
-        x = panels.zeros_apart(self.threads, (2, batch_size, row), self._dtype)
-        self._images = {"x": x}
-        self.job["x_bytes"] = x.strides[0]
+        self._x = panels.zeros_apart(self.threads, (2, batch_size, row), self._dtype)
+        records.point(self.job, x=self._x)
+        self.job["x_bytes"] = self._x.strides[0]
         self._use(self._plans[0])
         size = scratch_bytes(self.layers, self._dtype)
         self._scratch = records.private_memory(self.job, self.threads, size)
@@ -105,71 +109,16 @@ class Engine:
 
     def _use(self, plan: Plan) -> None:
         """Share steps by a plan: allocate what members exchange, and what each has for itself."""
-        self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, plan.slices
-        by_inputs = plan.kind == records.BY_INPUTS
-        inputs, samples = int(self.layers["inputs"][0]), panels.round_up(self.batch_size, PART)
-        own = words_bytes(inputs)
-        if self._lists:
-            lists = plan.slices if by_inputs else 1
-            samples, own = lists * self.batch_size, list_bytes(inputs, lists, self._dtype)
-        self.job["words_bytes"], self.job["step_bytes"] = own, samples * own
-        kept = KEPT_STEPS[plan.kind]
-        self.job["words_mask"] = kept - 1
-        self._images["words"] = panels.aligned_zeros((kept, samples, own), np.dtype(np.uint8))
-        records.point(self.job, **self._images)
-        self._records = self.layers
-        if plan.kind != records.BY_COLUMNS:
-            self._exchanged = exchanged(self.job, self.layers, self.buffers, self._dtype)
-            self._records, self._private = private_records(
-                plan.kind, self.layers, self.buffers, self.slots, self.threads
-            )
-
-    def _drop(self, number: int, dropout: Dropout) -> bool:
-        """Let a layer drop outputs if it is a hidden one, and return whether it does."""
-        if number >= len(dropout.rates):
-            return False
-        layer, key = self.layers[number], dropout.key(number)
-        layer["drop_below"], layer["drop_scale"] = dropout.below(number), dropout.scale(number)
-        layer["drop_key"] = np.uint64(key).view(np.int64)
-        return bool(layer["drop_below"])
-
-    def _add_buffers(self, number: int, keeps: bool) -> None:
-        """Give a layer its outputs, deltas, kept sums and the state of its parameters."""
-        layer, arrays = self.layers[number], self.buffers[number]
-        count, width = int(layer["panels"]), int(layer["width"])
-        # rounded up, as transpositions read and write squares of vectors
-        rows = panels.round_up(self.batch_size, panels.vector_size(self._dtype))
-        if number == 0 and len(self.layers) > 1:
-            # panel by panel: each is the memory of the member that writes it
-            shape: tuple[int, ...] = (count, rows, width)
-            layer["a_row"], layer["a_panel"] = width, rows * width
-        else:
-            shape = (rows, panels.row_stride(count * width, self._dtype))
-            layer["a_row"], layer["a_panel"] = shape[1], width
-        names = ("a", "dz", "z") if keeps and number < len(self.layers) - 1 else ("a", "dz")
-        for name in names:
-            arrays[name] = panels.aligned_zeros(shape, self._dtype)
-        records.point(layer, **{name: arrays[name] for name in names})
-        for k, slot in enumerate(self.slots):
-            for name in ("w", "b"):
-                arrays[f"{name} {slot}"] = state = panels.aligned_zeros(
-                    arrays[name].shape, self._dtype
-                )
-                layer[f"{name}_state"][k] = state.ctypes.data
-
-    def _mark_outputs(self) -> None:
-        """Let hidden ReLU layers mark which outputs are not zero, if they and a neighbour are wide.
-
-        Forward and update of the layer above leave out the others; delta leaves out their deltas.
-        """
-        widest = PANEL_VECTORS * panels.vector_size(self._dtype)
-        is_wide = [False, *(self.layers["width"] == widest), False]
-        rows = panels.round_up(self.batch_size, PART)
-        for l, layer in enumerate(self.layers[:-1]):
-            if layer["activation"] == RELU and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
-                words = panels.aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
-                records.point(layer, nonzeros=words)
-                layer["nonzeros_panel"], self.buffers[l]["nonzeros"] = rows, words
+        inputs, slices = int(self.layers["inputs"][0]), plan.slices
+        self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices
+        self.job["words_bytes"] = (
+            list_bytes(inputs, slices, self._dtype) if self._lists else words_bytes(inputs)
+        )
+        what = self.job, self.layers, self.buffers, self.slots, self.threads, self._lists
+        self._records, self._memory = plan_memory(*what)
+        if self._drops:  # copies of the images of as many steps as there are words of
+            shape = len(self._memory[0]), self.batch_size, panels.round_up(inputs + 1, 64)
+            self._copies = panels.aligned_zeros(shape, np.dtype(np.uint8))
 
     @quiet
     def train(
@@ -216,7 +165,8 @@ class Engine:
             raise refuse("order", rule, len(order), remedy)
         kept = [(arrays["w"].copy(), arrays["b"].copy()) for arrays in self.buffers]
         # a fused step that keeps nothing of the old weights leaves the gradients there
-        self.job["optimizer"], self.job["first_sample"] = OPTIMIZERS["sgd"].code, 0
+        self.job["optimizer"], self.job["clipped"] = OPTIMIZERS["sgd"].code, 0
+        self.job["first_sample"] = 0
         try:
             keep = np.zeros((1, self._rows, 2, COEFFICIENTS))
             what = images, y, order, np.ones(1), keep, scale, sample_weight
@@ -225,7 +175,7 @@ class Engine:
             db = [np.empty(w.shape[1], self._dtype) for w in dw]
             self.read(dw, db)
         finally:
-            self.job["optimizer"] = self._optimizer.code
+            self.job["optimizer"], self.job["clipped"] = self._codes
             for arrays, (w, b) in zip(self.buffers, kept, strict=True):
                 arrays["w"][...], arrays["b"][...] = w, b
         a, dz = (
@@ -269,10 +219,13 @@ class Engine:
         self.job["labels"] = self.job["targets"] = 0
         more = 3 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
         self.job["samples"], self.job["ready"] = len(order), 0
-        arrays = {"addresses": addresses_of(rows, where, more), "order": order}
+        sources = addresses_of(rows, where, more)
+        arrays = {"sources": sources, "addresses": sources, "order": order}
+        if self._drops and self._source[1]:
+            arrays["addresses"] = copy_addresses(self._copies, len(sources))
         arrays |= {"costs": costs, "hits": hits}
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
-        arrays |= {"factors": factors, "table": table_of(scale, self._dtype)}
+        arrays |= {"factors": factors, "table": table_of(float(self.job["scale"][0]), self._dtype)}
         records.point(self.job, **arrays)
         function, done = ENTRIES[self.plan.kind], 0
         while done < len(own):
@@ -325,7 +278,9 @@ class Engine:
             images, where = np.pad(images[where], ((0, 0), (0, 1))), np.arange(len(order))
         kind = records.BY_IMAGE if self._lists else records.BY_PAIR
         self.job["images_as"] = kind if sparse else records.DENSE
-        self.job["image_kind"], self.job["scale"] = records.IMAGE_KINDS[images.dtype.name], scale
+        self.job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
+        # dense images are scaled by dropout itself
+        self.job["scale"] = scale * self.job["drop_scale"] if sparse else scale
         return images, where
 
     def _takes_lists(self, inputs: int) -> bool:

@@ -18,7 +18,8 @@ from fastmlp.functions import (
     total_cost,
 )
 from fastmlp.functions.coefficients import BIASES, WEIGHTS
-from fastmlp.functions.dropout import Dropout
+from fastmlp.functions.dropout import INPUTS, Dropout
+from fastmlp.functions.limits import clip
 from fastmlp.functions.optimizers import coefficients_for, form_for
 from fastmlp.reference.layers import delta, forward, gradient, output
 
@@ -57,7 +58,7 @@ class Engine:
         self._a, self._dz = (
             [np.empty((batch_size, len(b)), dtype) for b in self._b] for _ in range(2)
         )
-        self._dropout = dropout if dropout and any(dropout.rates) else None
+        self._dropout = dropout if dropout and any((*dropout.rates, dropout.inputs)) else None
         # a hidden layer that keeps a needs no z, unless a is not what it keeps
         drops = self._dropout is not None
         keeps_z = [drops or ACTIVATIONS[f].keeps == "z" for f in activations[:-1]]
@@ -128,6 +129,8 @@ class Engine:
             y = smoothed(y, self._smoothing, len(self._b[-1]), self._x.dtype)
         if scale != 1 or x.dtype != self._x.dtype:
             x = np.multiply(x, scale, out=self._x[:batch], dtype=self._x.dtype)
+        if self._dropout:
+            x = x * self._dropout.factors(INPUTS, first, x.shape, x.dtype)
         z, a, dz = ([buffer[:batch] for buffer in v] for v in (self._z, self._a, self._dz))
         inputs = [x, *a[:-1]]
         for l, f in enumerate(self.activations):
@@ -151,6 +154,7 @@ class Engine:
 
     def _take_step(self, rows: Array) -> None:
         """Change the parameters by their gradients, given the coefficients of a step."""
+        clip((*self._dw, *self._db), rows[0, WEIGHTS])
         rows = np.broadcast_to(rows, (len(self._w), *rows.shape[1:]))
         for kind, parameters, gradients in (
             (WEIGHTS, self._w, self._dw),

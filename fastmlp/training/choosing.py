@@ -50,6 +50,7 @@ def choose_optimizer(
     factors: Array | None = None,
     clip_value: float | None = None,
     l1: float | None = None,
+    clip_norm: float | None = None,
 ) -> Choice:
     """Return the choice that these arguments of `train` describe; ArgumentError if they are bad."""
     if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
@@ -76,7 +77,7 @@ def choose_optimizer(
     rate = row.learning_rate if learning_rate is None else learning_rate
     _check("learning_rate", rate, Setting(row.learning_rate))
     # without them, the settings are those of earlier versions, and sgd keeps its fused step
-    for name, value in (("l1", l1), ("clip_value", clip_value)):
+    for name, value in (("l1", l1), ("clip_value", clip_value), ("clip_norm", clip_norm)):
         if value is not None:
             _check(name, value, LIMITS[name])
             settings |= {name: value} if value != LIMITS[name].default else {}
@@ -100,11 +101,14 @@ def rate_factors_for(
     return None if (factors == 1).all() else factors
 
 
-def dropout_for(layers: int, rates: ArrayLike, generator: np.random.Generator) -> Dropout | None:
-    """Return the dropout of so many hidden layers, or None if nothing is dropped.
+def dropout_for(
+    layers: int, rates: ArrayLike, generator: np.random.Generator, inputs: float = 0.0
+) -> Dropout | None:
+    """Return the dropout of so many hidden layers and the inputs, or None if nothing is dropped.
 
     rates : one for all layers, or one for each. The generator, which is not changed, gives the seed
     """
+    _check("input_dropout", inputs, Setting(0.0, below=1.0))
     rule, remedy = "must be at least 0 and below 1", f"Pass one number, or {layers} of them."
     try:
         own = np.broadcast_to(np.asarray(rates, np.float64), (layers,))
@@ -113,7 +117,8 @@ def dropout_for(layers: int, rates: ArrayLike, generator: np.random.Generator) -
     if not ((own >= 0) & (own < 1)).all():
         raise refuse("dropout", rule, repr(rates), remedy)
     seed = int(copy.deepcopy(generator).integers(2**63))
-    return Dropout(tuple(own.tolist()), seed) if own.any() else None
+    dropout = Dropout(tuple(own.tolist()), seed, float(inputs))
+    return dropout if inputs or own.any() else None
 
 
 def optimizer_lines() -> list[str]:

@@ -45,7 +45,7 @@ def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     choice, the target is one of accuracy, and there is no warm-up, dropout or smoothing of labels.
     """
     stopping = _stopping(identity.get("early_stopping"))
-    later = {"warmup": 0.0, "dropout": 0.0, "label_smoothing": 0.0}
+    later = {"warmup": 0.0, "dropout": 0.0, "input_dropout": 0.0, "label_smoothing": 0.0}
     known = {**later, **identity, "early_stopping": stopping}
     known.setdefault("target", known.pop("target_accuracy", None))
     if "optimizer" not in known:

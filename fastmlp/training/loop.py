@@ -43,7 +43,7 @@ NOT_SETTINGS = (
 # Arguments that are merged with others: a resumed run compares what they choose together
 CHOOSING = (
     *("target_accuracy", "momentum", "nesterov", "weight_decay", "bias_rate_factor"),
-    *("clip_value", "l1"),
+    *("clip_value", "clip_norm", "l1"),
 )
 # Arguments that belong to the data, of which a resumed run compares a digest
 DATA = ("network", "split", "y", "validation", "sample_weight", "class_weight")
@@ -87,6 +87,8 @@ def train(
     augment: Augmentation | None = None,
     average: str | None = None,
     verbose: bool | None = None,
+    input_dropout: float = 0.0,
+    clip_norm: float | None = None,
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
@@ -110,6 +112,7 @@ def train(
     dropout : the share of a hidden layer's outputs that become 0, new ones for each sample; the
         others are divided by one minus that (Srivastava et al., 2014). One number, or one for each
         hidden layer. Training costs and accuracies are those with dropout
+    input_dropout : the same of the inputs. Sparse images stay sparse
     schedule : a name, perhaps with settings, "plateau:factor=0.5,patience=3"; an object of
         `fastmlp.schedules`; or a function from progress (0 to 1) to a factor of learning_rate,
         called for each step with the progress at the middle of the step
@@ -148,8 +151,10 @@ def train(
     label_smoothing : s; with cross_entropy, the training targets are (1 - s) y + s / classes
         (Szegedy et al., 2016). The training cost is that of these targets, the validation cost not
     clip_value : gradients of the cost are limited to -clip_value … clip_value, each by itself
+    clip_norm : all gradients are then multiplied by min(1, clip_norm / (norm + 1e-6)), where norm
+        is the root of the sum of the squares of all of them, as torch.nn.utils.clip_grad_norm_ does
     l1 : l1 sign(w) is then added to those of the weights, before weight decay. With one of these
-        two, "sgd" is computed as a momentum of 0
+        three, "sgd" is computed as a momentum of 0
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
         the same bits as that of a run that was never stopped. Data and settings must be the same;
         epochs may be others if the schedule is constant, halving or plateau, and its warm-up is
@@ -182,7 +187,7 @@ def train(
         check_at_least(name, value, least)
     factors = rate_factors_for(len(network.weights), rate_factors, bias_rate_factor)
     given = optimizer, optimizer_settings, learning_rate, momentum, nesterov, weight_decay
-    choice = choose_optimizer(*given, factors, clip_value, l1)
+    choice = choose_optimizer(*given, factors, clip_value, l1, clip_norm)
     # small integers of NumPy would overflow
     epochs, batch_size = int(epochs), int(batch_size)
     check_at_least("every", every, 1)
@@ -198,7 +203,7 @@ def train(
     averaged = average_for(plan, average)
     check_task(run.history.task, early_stopping, plan, target, validation)
     share = warmup_share(warmup, epochs)
-    dropped = dropout_for(len(network.hidden), dropout, generator)
+    dropped = dropout_for(len(network.hidden), dropout, generator, input_dropout)
     settings["average"] = averaged.text if averaged else None
     settings["dropout"] = dropped.rates if dropped else 0.0
     if augment is not None:

@@ -60,8 +60,10 @@ TABLES: dict[str, dict[str, Any]] = {
     "last batch": {"whole": False, "short": True},
     "calls": {"one": 1, "two": 2},
     "rate factors": {"1": False, "others": True},
-    "dropout": {"none": False, "some": True},
-    "limits": {"none": {}, "all": {name: row.tried for name, row in LIMITS.items()}},
+    # whether outputs of hidden layers are dropped, and inputs
+    "dropout": {"none": (0, 0), "outputs": (1, 0), "inputs": (0, 1), "both": (1, 1)},
+    "limits": {"none": {}, **{name: {name: row.tried} for name, row in LIMITS.items()}}
+    | {"all": {name: row.tried for name, row in LIMITS.items()}},
     "sample weights": {"1": False, "others": True},
     "smoothing": {"0": 0.0, "0.1": 0.1},
     "threads": {"1": 1, "2": 2, "3": 3},
@@ -101,9 +103,10 @@ class Draw:
         return self.rng.uniform(0.5, 1.5, (layers, 2)) if self.row("rate factors") else None
 
     def dropout(self, layers: int) -> Dropout | None:
-        """Return the dropout of so many hidden layers, or None."""
-        rates = tuple(self.rng.choice([0.0, 0.2, 0.5], layers).tolist())
-        return Dropout(rates, int(self.rng.integers(2**63))) if self.row("dropout") else None
+        """Return the dropout of so many hidden layers and the inputs, or None."""
+        (outputs, inputs), some = self.row("dropout", 0.3), [0.0, 0.2, 0.5]
+        rates = tuple((outputs * self.rng.choice(some, layers)).tolist())
+        return Dropout(rates, int(self.rng.integers(2**63)), inputs * float(self.rng.choice(some)))
 
     def sample_weight(self, count: int) -> Array | None:
         """Return weights of samples `(count,)`, some 0, or None for 1."""

@@ -10,7 +10,9 @@ import numpy as np
 
 from fastmlp import kernels, reference
 from fastmlp.functions import Array
+from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.functions.dropout import Dropout
+from fastmlp.functions.limits import clip
 from fastmlp.functions.optimizers import coefficients_for, form_for
 from fastmlp.verify.drawn import Drawn
 
@@ -93,10 +95,12 @@ class Steps:
         form, settings = form_for(*self.step, self.factors)
         rows = coefficients_for(form, settings, self.rates[:1], 0, self.factors)[0]
         rows = np.broadcast_to(rows, (len(w), *rows.shape[1:]))
+        gradients = [g.copy() for g in gradients]
+        clip(gradients, rows[0, WEIGHTS])
         for number, (p, g) in enumerate(zip((*w, *b), gradients, strict=True)):
             kind, layer = divmod(number, len(w))
             state = [np.zeros_like(p) for _ in form.slots]
-            form.step(p, g.copy(), state, rows[layer, kind])
+            form.step(p, g, state, rows[layer, kind])
             found.append((p, *state))
         return [array for arrays in zip(*found, strict=True) for array in arrays]
 

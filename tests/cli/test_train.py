@@ -63,6 +63,7 @@ def test_options_reach_the_training(data: Path) -> None:
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
     options += " --average ema --rate-factors 1,0.5,1 --bias-rate-factor 2"
     options += " --dropout 0.1 --class-weight balanced --clip-value 2 --l1 0.001"
+    options += " --input-dropout 0.05 --clip-norm 3"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
         "sizes": [784, 9, 7, 10],
@@ -83,6 +84,7 @@ def test_options_reach_the_training(data: Path) -> None:
             "weight_decay": 0.001,
             "l1": 0.001,
             "clip_value": 2.0,
+            "clip_norm": 3.0,
         },
         "momentum": 0.9,
         "nesterov": True,
@@ -102,12 +104,14 @@ def test_options_reach_the_training(data: Path) -> None:
         "max_seconds": 600,
         "augment": {"shift": 1, "rotation": 0.0, "scale": 0.0, "elastic": [8, 3]},
         "dropout": 0.1,
+        "input_dropout": 0.05,
         "class_weight": "balanced",
         "average": "ema",
         "rate_factors": [1, 0.5, 1],
         "bias_rate_factor": 2,
         "label_smoothing": 0.0,
         "clip_value": 2.0,
+        "clip_norm": 3.0,
         "l1": 0.001,
         "log": "log.jsonl",
     }
@@ -129,8 +133,10 @@ def test_options_reach_the_training(data: Path) -> None:
         nesterov=True,
         weight_decay=0.001,
         dropout=0.1,
+        input_dropout=0.05,
         class_weight="balanced",
         clip_value=2,
+        clip_norm=3,
         l1=0.001,
         validation=0.2,
         seed=3,

@@ -16,6 +16,9 @@ TRIALS = {
     trial: (name, settings)
     for name, row in OPTIMIZERS.items()
     for trial, settings in row.trials().items()
+} | {
+    "momentum, clipped": ("momentum", {"weight_decay": 0.1, "clip_value": 0.9, "clip_norm": 1.0}),
+    "adam, clipped": ("adam", {"clip_norm": 0.2, "weight_decay": 0.01}),
 }
 # w and b after fifty steps, as `steps_of_torch` returns them with torch 2.13.0 on a CPU, and
 # `steps_of_lion` for Lion
@@ -36,6 +39,8 @@ RECORDED = {
     "adamw, other settings": (1.1905208372321958, 0.515775934943027, -0.07910492274283391),
     "nadam": (1.2595192336018521, 0.36488385988216476, -0.0701354089952492),
     "nadam, other settings": (1.234832373178097, 0.4716382276754039, -0.08561962833234744),
+    "momentum, clipped": (1.1161461338257797, 0.5902010109175113, -0.07276142135068764),
+    "adam, clipped": (1.0986735333557254, 0.6155237946969776, -0.05494488904331407),
     "lion": (1.5095000000000003, 1.0875, -0.32849999999999996),
     "lion, other settings": (1.009019539263773, 0.6799007676052252, -0.015500000000000055),
 }
@@ -54,6 +59,7 @@ def steps_of_torch(name, settings):
     }
     own = OPTIMIZERS[name].complete(settings)
     decay = own.pop("weight_decay")
+    most, norm = (own.pop(limit, np.inf) for limit in ("clip_value", "clip_norm"))
     names = {"epsilon": "eps", "rate_decay": "lr_decay"}
     own = {names.get(setting, setting): value for setting, value in own.items()}
     if "beta_1" in own:
@@ -71,6 +77,8 @@ def steps_of_torch(name, settings):
             group["lr"] = float(rate)
         optimizer.zero_grad()
         ((x @ w + b - y) ** 2).mean().backward()
+        torch.nn.utils.clip_grad_value_([w, b], most)
+        torch.nn.utils.clip_grad_norm_([w, b], norm)
         optimizer.step()
     torch.set_default_dtype(before)
     return [*w.detach().numpy()[:, 0], *b.detach().numpy()]

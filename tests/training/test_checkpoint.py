@@ -56,7 +56,10 @@ def stopped(folder, after, **changes):
 @pytest.mark.parametrize("schedule", ["linear", "halving"])
 @pytest.mark.parametrize(
     "extra",
-    [{}, {"momentum": 0.0}, {"nesterov": True, "weight_decay": 0.01}, {"dropout": 0.3}],
+    [
+        *({}, {"momentum": 0.0}, {"nesterov": True, "weight_decay": 0.01}, {"dropout": 0.3}),
+        {"input_dropout": 0.2, "clip_norm": 0.1},
+    ],
 )
 def test_a_resumed_run_ends_with_the_same_bits_and_history(tmp_path, backend, schedule, extra):
     settings = {"backend": backend, "schedule": schedule, **extra}

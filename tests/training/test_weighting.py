@@ -193,6 +193,8 @@ def test_a_run_resumes_only_with_the_same_weights(tmp_path, backend):
         "class_weight": "balanced",
         "label_smoothing": 0.1,
         "clip_value": 0.01,
+        "clip_norm": 0.02,
+        "input_dropout": 0.1,
         "l1": 0.001,
         "backend": backend,
         "epochs": 4,
@@ -202,6 +204,7 @@ def test_a_run_resumes_only_with_the_same_weights(tmp_path, backend):
         trained(until=2, checkpoint=tmp_path, **own)
     changes = {"sample_weight": np.linspace(0, 2, 96) ** 2, "class_weight": None}
     changes |= {"label_smoothing": 0.2, "clip_value": 0.02, "l1": 0.0}
+    changes |= {"clip_norm": 0.03, "input_dropout": 0.0}
     for name, value in changes.items():
         with pytest.raises(ArgumentError, match="resume needs the same"):
             trained(checkpoint=tmp_path, resume=True, **own | {name: value})
@@ -230,6 +233,9 @@ def test_a_run_resumes_only_with_the_same_weights(tmp_path, backend):
         ({"label_smoothing": -0.1}, "label_smoothing must be a number of at least 0"),
         ({"clip_value": 0.0}, "clip_value must be a number of at least 1e-30"),
         ({"clip_value": np.inf}, "clip_value must be finite"),
+        ({"clip_norm": 0.0}, "clip_norm must be a number of at least 1e-30"),
+        ({"input_dropout": 1.0}, "input_dropout must be below 1"),
+        ({"input_dropout": "some"}, "input_dropout must be a number of at least 0"),
         ({"l1": -1.0}, "l1 must be a number of at least 0"),
     ],
 )

@@ -11,6 +11,7 @@ from fastmlp.functions import ACTIVATIONS, COSTS, HIDDEN, OPTIMIZERS, PAIRS
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.loops.elementwise import RELU
+from fastmlp.kernels.memory.buffers import mark_outputs
 from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up
 from fastmlp.kernels.memory.records import point
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
@@ -67,22 +68,19 @@ def test_widths_lie_on_both_sides_of_each_boundary():
         )
 
 
-def frozen(self):
+def frozen(layers, buffers, batch_size):
     """Give a wide ReLU output layer, too, a table of nonzero bits, which no phase fills."""
-    mark(self)
-    layer, wide = self.layers[-1], PANEL_VECTORS * VECTOR_BYTES // self._dtype.itemsize
-    if layer["activation"] == RELU and (self.layers["width"][-2:] == wide).sum() == 2:
-        rows = round_up(self.batch_size, PART)
+    mark_outputs(layers, buffers, batch_size)
+    layer, wide = layers[-1], PANEL_VECTORS * VECTOR_BYTES // buffers[0]["w"].dtype.itemsize
+    if layer["activation"] == RELU and (layers["width"][-2:] == wide).sum() == 2:
+        rows = round_up(batch_size, PART)
         marked = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
         point(layer, nonzeros=marked)
-        layer["nonzeros_panel"], self.buffers[-1]["nonzeros"] = rows, marked
-
-
-mark = Engine._mark_outputs
+        layer["nonzeros_panel"], buffers[-1]["nonzeros"] = rows, marked
 
 
 def test_a_network_that_stands_still_is_found(monkeypatch):
-    monkeypatch.setattr(Engine, "_mark_outputs", frozen)
+    monkeypatch.setattr("fastmlp.kernels.engine.mark_outputs", frozen)
     # the rows in which it stands still, so that a few cases draw it at any vector width
     relu = {name: pair for name, pair in TABLES["output"].items() if pair[0] == "relu"}
     wide = {name: row for name, row in TABLES["width"].items() if "panel" in name}

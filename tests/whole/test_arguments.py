@@ -157,6 +157,8 @@ def test_predict_takes_images_or_refuses_them(number, backend):
             "class_weight",
             "label_smoothing",
             "clip_value",
+            "clip_norm",
+            "input_dropout",
             "l1",
         ]
     ),

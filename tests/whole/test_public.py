@@ -30,7 +30,7 @@ PARAMETERS = {
         ),
         *("threads", "backend", "callbacks", "checkpoint", "every", "resume"),
         *("warmup", "max_seconds", "sample_weight", "class_weight", "label_smoothing"),
-        *("clip_value", "l1", "augment"),
+        *("clip_value", "l1", "augment", "input_dropout", "clip_norm"),
     ],
     "find_learning_rate": [
         *("network", "split", "start", "batch_size", "samples", "seed", "backend", "on_probe"),

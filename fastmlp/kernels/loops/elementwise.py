@@ -137,6 +137,24 @@ def _limit(emit: Emitter, w, g, count, l1, most) -> None:
     _over_block(emit, count, [g, w], lambda g, w: [vector_steps.limited(w, g, *own)])
 
 
+@emitted
+def _scaled(emit: Emitter, g, count, factor) -> None:
+    own = emit.number(emit.broadcast(factor))
+    _over_block(emit, count, [g], lambda g: [g * own])
+
+
+@shared
+def scale_numbers(g, count, factor: float, like: float):
+    """g = factor g for `count` adjacent numbers, whole vectors."""
+    _scaled(g, count, factor)
+
+
+@shared
+def limit_numbers(g, count, most: float, like: float):
+    """g = min(max(g, -most), most) for `count` adjacent numbers, whole vectors."""
+    _limit(g, g, count, like - like, most)
+
+
 @shared
 def optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like: float):
     """Change `count` parameters w and their state by gradients g: whole vectors, at addresses.
@@ -193,22 +211,47 @@ def _mix(emit: Emitter, x: Any, steps: Sequence[int]) -> Any:
     return x
 
 
-@emitted
-def _drop(emit: Emitter, a, a_row, rows, columns, key, sample, unit, below, scale) -> None:
-    builder, kind, start = emit.builder, emit.vector_of(INT32), emit.pointer(a)
+def _units(
+    emit: Emitter, key: Any, sample: Any, unit: Any, below: Any
+) -> Callable[[Any], Any]:  # fmt: skip
+    """Return a function of j: which of the units `unit` + j, … of a sample are kept, in lanes."""
+    builder, kind = emit.builder, emit.vector_of(INT32)
     lanes = ir.Constant(kind, [k * GOLDEN_32 % 2**32 for k in range(emit.count)])
     limit = emit.broadcast(builder.trunc(below, INT32))
+    number = builder.mul(sample, INT64(GOLDEN_64))
+    row = builder.trunc(_mix(emit, builder.add(key, number), MIX_64), INT32)
+
+    def kept(j: Any) -> Any:
+        first = builder.mul(builder.trunc(builder.add(unit, j), INT32), INT32(GOLDEN_32))
+        bits = builder.add(emit.broadcast(builder.add(row, first)), lanes)
+        return builder.icmp_unsigned(">=", _mix(emit, bits, MIX_32), limit)
+
+    return kept
+
+
+@emitted
+def drop_units(emit: Emitter, a, a_row, rows, columns, key, sample, unit, below, scale) -> None:
+    """a = a m / (1 - p) on a tile: from a sample and a unit on, in whole vectors."""
+    builder, start = emit.builder, emit.pointer(a)
     factor, zero = emit.number(emit.broadcast(scale)), emit.number(0)
     with cgutils.for_range(builder, rows) as by_row:
-        number = builder.mul(builder.add(sample, by_row.index), INT64(GOLDEN_64))
-        row = builder.trunc(_mix(emit, builder.add(key, number), MIX_64), INT32)
+        kept = _units(emit, key, builder.add(sample, by_row.index), unit, below)
         with cgutils.for_range_slice(builder, INT64(0), columns, INT64(emit.count)) as (j, _):
-            first = builder.mul(builder.trunc(builder.add(unit, j), INT32), INT32(GOLDEN_32))
-            bits = builder.add(emit.broadcast(builder.add(row, first)), lanes)
-            kept = builder.icmp_unsigned(">=", _mix(emit, bits, MIX_32), limit)
             position = emit.at(start, by_row.index, a_row, j)
             scaled = emit.number(emit.load(position)) * factor
-            emit.store(scaled.where(kept, zero).value, position)
+            emit.store(scaled.where(kept(j), zero).value, position)
+
+
+@emitted
+def drop_bytes(emit: Emitter, pixels, count, key, sample, unit, below) -> None:
+    """v = v m for the bytes v of a sample from a unit on, in whole vectors of up to 16."""
+    builder, byte, kind = emit.builder, ir.IntType(8), emit.vector_of(ir.IntType(8))
+    start, kept = emit.pointer(pixels), _units(emit, key, sample, unit, below)
+    with cgutils.for_range_slice(builder, INT64(0), count, INT64(emit.count)) as (j, _):
+        position = builder.gep(start, [j], source_etype=byte)
+        values = builder.load(position, typ=kind, align=1)
+        values = builder.select(kept(j), values, copies(0, kind))
+        builder.store(values, position, align=1)
 
 
 @shared
@@ -220,7 +263,7 @@ def drop(layer_address, panel, sample, a, rows, columns, like: float):
     layer = layer_at(layer_address)
     unit, scale = panel * layer.width, type(like)(layer.drop_scale)
     key, below = layer.drop_key, layer.drop_below
-    _drop(a, layer.a_row, rows, columns, key, sample, unit, below, scale)
+    drop_units(a, layer.a_row, rows, columns, key, sample, unit, below, scale)
 
 
 assert all(len(row.slots) <= MOST_SLOTS for row in OPTIMIZERS.values())

@@ -71,7 +71,10 @@ LAYER_BYTES = LAYER.itemsize
 # Read by both kinds of job, unless "train" or "infer" stands behind the field
 JOB = np.dtype(
     [
-        ("addresses", "i8"),  # -> int64 (samples,): of the images in their order, and more
+        # -> int64 (samples,): of the images in their order, and more; or, where inputs are dropped,
+        # of copies, of as many steps as words are in memory
+        ("addresses", "i8"),
+        ("sources", "i8"),  # -> the same, of the images themselves; train
         ("image_kind", "i8"),  # UINT8, FLOAT32 or FLOAT64
         ("images_as", "i8"),  # DENSE, BY_IMAGE or BY_PAIR
         ("scale", "f8"),  # factor on the images
@@ -89,6 +92,9 @@ JOB = np.dtype(
         ("cost", "i8"),  # code; train, as all that follows
         ("cost_setting", "f8"),  # the number that users set, or 0
         ("optimizer", "i8"),  # code
+        # code of the optimiser that takes a step by gradients of limited norm; 0 where none is
+        ("clipped", "i8"),
+        ("squares", "i8"),  # -> float64: sums of squares of these gradients, by pieces; clipped
         ("batch_size", "i8"),
         ("first_step", "i8"),  # of those that are taken now, counted from the start of the order
         ("steps", "i8"),  # how many are taken now
@@ -114,6 +120,9 @@ JOB = np.dtype(
         ("partials", "i8"),
         ("slices", "i8"),  # of a minibatch, by samples; of the inputs, by inputs
         ("partial_bytes", "i8"),  # between those of two panels, or of two slices
+        ("drop_below", "i8"),  # of the inputs, as those of a layer's outputs
+        ("drop_key", "i8"),
+        ("drop_scale", "f8"),
     ]
 )
 

@@ -58,6 +58,8 @@ INPUT_SLICES = 2
 REPEATED = 8
 # Parameters whose gradients are summed before they take a step: the sums stay in the L1 cache
 SUMMED = 1024
+# Rows of a panel whose gradients are squared, or take a step, at once: they stay in the L1 cache
+PIECE = 64
 # Dense multiplications of a step that make a second thread pay: below, the members wait for each
 # other's memory
 WORTHWHILE = 250_000

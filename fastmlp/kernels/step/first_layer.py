@@ -104,7 +104,8 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
         images = job.addresses + (position + i) * 8
         # their words are made next: before the next barrier, which is one step later with one
         # barrier a step. Prefetched earlier, half of them would be evicted before
-        following = images + (2 if layer.cut == COLUMNS else 1) * job.batch_size * 8
+        later = (2 if layer.cut == COLUMNS else 1) * job.batch_size
+        following = job.sources + (position + i + later) * 8
         for pair in range(first, last):
             prefetch_pixels(following, pair)
             if word[pair] != 0 or beta != one:

@@ -10,8 +10,9 @@ import numpy as np
 
 from fastmlp.arrays import Array, density
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch
+from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, prefetch
 from fastmlp.kernels.loops.bits import list_pairs, mark_samples
+from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units
 from fastmlp.kernels.memory.records import (
     BY_PAIR,
     DENSE,
@@ -48,6 +49,12 @@ def addresses_of(images: Array, order: Array | None = None, more: int = PART) ->
     addresses[: len(order)] += first
     addresses[len(order) :] = first
     return addresses
+
+
+def copy_addresses(copies: Array, count: int) -> Array:
+    """Return the addresses of `count` samples' images in copies `(steps, B, row)`, in a circle."""
+    steps, batch, row = copies.shape
+    return copies.ctypes.data + np.arange(count) % (steps * batch) * row
 
 
 @jit
@@ -103,13 +110,34 @@ def load_image(job, image, inputs, x, like):
 
 @shared
 def load_images(job_address, inputs, position, rows, x, like: float):
-    """x = scale * some images, from a position of the order on."""
-    job = job_at(job_address)
+    """x = scale * some images, from a position of the order on, m / (1 - p) times where dropped."""
+    job, sample = job_at(job_address), job_at(job_address).first_sample + position
     addresses = numbers_at(job.addresses + position * 8, rows + PREFETCHED, np.int64(0))
     image_bytes = inputs * (4 * job.image_kind + int(job.image_kind == UINT8))
     for i in range(rows):
         prefetch_lines(addresses[i + PREFETCHED], image_bytes)
-        load_image(job, addresses[i], inputs, x + i * job.x_row * item_bytes(like), like)
+        x_i = x + i * job.x_row * item_bytes(like)
+        load_image(job, addresses[i], inputs, x_i, like)
+        if job.drop_below != 0:
+            scale = type(like)(job.drop_scale)
+            drop_units(x_i, 0, 1, inputs, job.drop_key, sample + i, 0, job.drop_below, scale)
+
+
+@jit
+def drop_pixels(job, position, rows, low, high):
+    """Copy the pixels low, …, high - 1 of some images, from a position on, without those dropped.
+
+    Where nothing is dropped there are no copies. Sparse phases read only these bytes; 1 / (1 - p)
+    is a factor of `scale`.
+    """
+    if job.drop_below == 0:
+        return
+    source = numbers_at(job.sources + position * 8, rows, np.int64(0))
+    target = numbers_at(job.addresses + position * 8, rows, np.int64(0))
+    for i in range(rows):
+        pixels, sample = target[i] + low, job.first_sample + position + i
+        copy_bytes(pixels, source[i] + low, high - low)
+        drop_bytes(pixels, high - low, job.drop_key, sample, low, job.drop_below)
 
 
 @shared
@@ -131,6 +159,7 @@ def prepare_images(job_address, inputs, step, own, member, members, like: float)
         load_images(job, inputs, position + first, last - first, x, like)
         return
     addresses = numbers_at(job.addresses, job.samples, np.int64(0))
+    drop_pixels(job, position + first, last - first, 0, inputs)
     for i in range(first, last):
         list_pairs(addresses[position + i], inputs, job.scale, words_at(job, step, i), like)
 
@@ -148,6 +177,7 @@ def _mark_pairs(job, inputs, step, position, batch, member, members):
     for part in range(begin, end):
         (low, high), i = units_of(part, first, last, runs), part * PART
         rows = min(PART, batch - i)
+        drop_pixels(job, position + i, rows, low * 2 * PART, min(high * 2 * PART, inputs))
         mark_samples(images + i * 8, rows, low, high, pairs, words_at(job, step, i))
 
 
@@ -161,7 +191,7 @@ def prefetch_lines(address, size):
 @jit
 def prefetch_image(job, low, high, position):
     """Prefetch the pixels low, …, high - 1 of the image at a position of the order."""
-    image = numbers_at(job.addresses + position * 8, 1, np.int64(0))[0]
+    image = numbers_at(job.sources + position * 8, 1, np.int64(0))[0]
     prefetch_lines(image + low, high - low)
 
 

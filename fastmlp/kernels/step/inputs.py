@@ -26,7 +26,14 @@ from fastmlp.kernels.step.first_layer import (
     update_pairs,
 )
 from fastmlp.kernels.step.forward import finish_tile, layer_input
-from fastmlp.kernels.step.images import batch_at, pairs_of, parts_of, prefetch_lines, words_at
+from fastmlp.kernels.step.images import (
+    batch_at,
+    drop_pixels,
+    pairs_of,
+    parts_of,
+    prefetch_lines,
+    words_at,
+)
 from fastmlp.kernels.step.samples import copy_parameters
 from fastmlp.kernels.step.step import backpropagate
 from fastmlp.kernels.step.update import update, update_biases
@@ -53,6 +60,7 @@ def prepare_slice(job, inputs, step, number, like):
     """Prepare a slice of a step's minibatch: the words of its pairs, or the lists of its images."""
     (position, batch), (low, high) = batch_at(job, step), slice_at(job, inputs, number)
     images = job.addresses + position * 8
+    drop_pixels(job, position, batch, low, high)
     if job.images_as == BY_PAIR:
         pairs = pairs_of(inputs)
         for i in range(0, batch, PART):

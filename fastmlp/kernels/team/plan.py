@@ -55,10 +55,12 @@ class Plan:
     """How a team shares a step.
 
     kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
+    clipped : whether steps are taken by gradients of limited norm; by columns
     """
 
     kind: int
     slices: int = 1
+    clipped: bool = False
 
     @property
     def name(self) -> str:
@@ -66,8 +68,11 @@ class Plan:
         return NAMES[self.kind]
 
     def barriers(self, layers: int) -> int:
-        """Return the barriers of a step: one, or behind each forward, delta and the update."""
-        return 2 * layers if self.kind == BY_COLUMNS else 1
+        """Return the barriers of a step: one, or behind each forward, delta and the update.
+
+        Clipped, two more: behind the gradients and behind their squares.
+        """
+        return 2 * (layers + self.clipped) if self.kind == BY_COLUMNS else 1
 
     def lines(
         self, sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool, members: int

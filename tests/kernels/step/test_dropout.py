@@ -20,7 +20,7 @@ def trained(module, sizes, batch, dense, activation, dtype, threads=2, dropout=N
         images[rng.random(images.shape) > 0.3] = 0
     y, order = rng.integers(0, sizes[-1], samples), rng.permutation(samples)
     own = [w.astype(dtype) for w in weights], [np.zeros(n, dtype) for n in sizes[1:]]
-    dropout = dropout or Dropout((0.5, 0.2)[:layers], 2**62 + 5)
+    dropout = dropout or Dropout((0.5, 0.2)[:layers], 2**62 + 5, 0.3)
     names = (*[activation] * layers, "softmax")
     what = *own, names, "cross_entropy", batch, "sgd", None, threads, None, dropout
     engine = module.Engine(*what)
@@ -88,7 +88,7 @@ def test_gradients_are_those_of_the_network_that_is_left():
     x, y = rng.random((batch, 8)), rng.integers(0, 3, batch)
     w = [rng.standard_normal(s) for s in itertools.pairwise(sizes)]
     b = [rng.standard_normal(n) for n in sizes[1:]]
-    names, dropout = ("tanh", "silu", "softmax"), Dropout((0.4, 0.5), 11)
+    names, dropout = ("tanh", "silu", "softmax"), Dropout((0.4, 0.5), 11, 0.25)
 
     def cost():
         engine = reference.Engine(
