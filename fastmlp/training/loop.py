@@ -50,7 +50,10 @@ CHOOSING = (
     *("clip_value", "l1"),
 )
 # Arguments that belong to the data, of which a resumed run compares a digest
-DATA = ("network", "split", "validation", "sample_weight", "class_weight")
+DATA = (
+    *("network", "split", "validation", "sample_weight", "class_weight"),
+    *("scaling", "impute"),
+)
 
 
 def train(
@@ -88,6 +91,8 @@ def train(
     clip_value: float | None = None,
     l1: float | None = None,
     augment: Augmentation | None = None,
+    scaling: str | None = None,
+    impute: str | None = None,
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
@@ -141,6 +146,12 @@ def train(
     clip_value : gradients of the cost are limited to -clip_value … clip_value, each by itself
     l1 : l1 sign(w) is then added to those of the weights, before weight decay. With one of these
         two, "sgd" is computed as a momentum of 0
+    scaling : of the inputs, decided in the network's first training, and kept: "standardize" (each
+        column to mean 0 and standard deviation 1), "pixels" (divided by 1, 16, 255 or 65535) or
+        "none"; None decides by the data, as `fastmlp/network/deciding.py` says: uint8 and numbers
+        of pictures are pixels; a table is standardised, unless its numbers are small; the columns
+        of a sparse matrix are divided by their largest magnitudes
+    impute : "median" fills NaN with the median of the column in the training data, also later
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
         the same bits as that of a run that was never stopped. Data and settings must be the same
 
@@ -164,7 +175,8 @@ def train(
         for name, value in locals().items()
         if name not in (*DATA, *NOT_SETTINGS, *CHOOSING)
     }
-    run = Run(network, split, validation, backend, sample_weight, class_weight)
+    what = network, split, validation, backend, sample_weight, class_weight, scaling, impute
+    run = Run(*what)
     smoothing = check_smoothing(label_smoothing, network)
     for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         check_at_least(name, value, least)

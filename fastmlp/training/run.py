@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_images
+from fastmlp.arrays import Array
 from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
+from fastmlp.network.adapting import adapted
+from fastmlp.network.classes import by_code
+from fastmlp.network.known import known_of
 from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.choosing import Choice
 from fastmlp.training.divergence import divergence_error, find_large_data
@@ -50,6 +53,8 @@ class Run:
     """The data, the engine and the history of one call of `train`.
 
     sample_weight : of the training data, float64 `(N,)`, with the weights of classes; None for 1
+    twin : a copy of the network that knows how the data are scaled and encoded. The network itself
+        knows it from `start` on, and forgets it if no epoch is completed
     """
 
     def __init__(
@@ -60,15 +65,19 @@ class Run:
         backend: str,
         sample_weight: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
+        scaling: str | None = None,
+        impute: str | None = None,
     ) -> None:
         self.network, self.backend = network, backend_named(backend)
-        self.images, self.y = check_data(network, split, "split")
-        self.sample_weight = weights_for(self.y, network.sizes[-1], sample_weight, class_weight)
+        self.twin, self.images, self.y = first_data(network, split, scaling, impute)
+        of_class = by_code(self.twin, class_weight, "class_weight")
+        self.sample_weight = weights_for(self.y, network.sizes[-1], sample_weight, of_class)
         self.validation = None
         if validation is not None:
-            self.validation = check_data(network, validation, "validation")
+            self.validation = check_data(self.twin, validation, "validation")
         _, y = self.validation or (self.images, self.y)
         self.history = History(backend=backend, task=network.task_for(y))
+        self.history.scaling = str(self.twin.scaling)
         self.augmenter: Augmenter | None = None
 
     def start(
@@ -102,6 +111,8 @@ class Run:
         )
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, self.engine)
+        self._before = known_of(network)
+        vars(network).update(known_of(self.twin))
         self.chunk, self.in_callback = 1, False
         # of the epoch so far, including steps that were undone
         self.seconds, self.samples = 0.0, 0
@@ -209,7 +220,11 @@ class Run:
         weight = self.sample_weight if data is None else None
         images, y = data or (self.images, self.y)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.network.evaluate(images, y, self.history.backend, weight)
+            return self.network.evaluate_rows(images, y, self.history.backend, weight)
+
+    def forget(self) -> None:
+        """Let the network know of its data only what it knew before the run."""
+        vars(self.network).update(self._before)
 
     def record(self, done: Done, judged: Evaluation | None) -> None:
         """Add an epoch to the history, and keep its parameters as good ones."""
@@ -247,6 +262,23 @@ def check_data(network: Network, data: Data, argument: str) -> tuple[Array, Arra
 
     Labels and targets are copied, so that later changes to them have no effect.
     """
-    images, labels = (data.images, data.labels) if isinstance(data, Split) else data
-    rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
+    images, labels = parts_of(data)
+    rows, _ = network.as_rows(images, f"{argument} images")
     return rows, network.as_targets(labels, len(rows), f"{argument} labels").copy()
+
+
+def first_data(
+    network: Network, data: Data, scaling: str | None = None, impute: str | None = None
+) -> tuple[Network, Array, Array]:
+    """Return a copy of the network that knows the training data, and what `check_data` returns.
+
+    scaling, impute : as of `train`
+    """
+    images, labels = parts_of(data)
+    twin, rows = adapted(network, images, labels, "split images", scaling, impute)
+    return twin, rows, twin.as_targets(labels, len(rows), "split labels").copy()
+
+
+def parts_of(data: Data) -> tuple[Any, Any]:
+    """Return the images and the labels of data."""
+    return (data.images, data.labels) if isinstance(data, Split) else data

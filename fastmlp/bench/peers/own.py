@@ -37,4 +37,5 @@ class Peer:
     def predict(self, images: Array) -> Array:
         """Return the class of each image."""
         self.engine.read(self.network.weights, self.network.biases)
-        return self.network.predict(images, self.backend)
+        classes: Array = self.network.predict(images, self.backend)
+        return classes

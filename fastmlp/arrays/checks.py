@@ -1,0 +1,134 @@
+"""The type Array, and the checks of numbers that users pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import refuse
+
+Array = NDArray[Any]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def quiet(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function with NumPy's floating-point warnings turned off.
+
+    The setting of `np.seterr` has no effect inside. Results are checked instead.
+    """
+
+    @wraps(function)
+    def called(*arguments: P.args, **named: P.kwargs) -> R:
+        with np.errstate(all="ignore"):
+            return function(*arguments, **named)
+
+    return called
+
+
+def check_magnitudes(array: Array, dtype: Any, argument: str, remedy: str = "") -> None:
+    """Refuse NaN, infinity, and numbers whose square overflows in `dtype`.
+
+    array : floats, one row for each sample; remedy : for NaN and infinity
+    """
+    most = np.finfo(dtype).max
+    with np.errstate(all="ignore"):
+        # fast path: if the sum of the squares is small enough, so is each square
+        flat = array.reshape(-1)
+        if np.dot(flat, flat) <= most:
+            return
+        rows = np.abs(array.reshape(len(array), -1))
+        limit, largest = np.sqrt(most), rows.max(axis=1)
+    bad = ~np.isfinite(largest)
+    if bad.any():
+        row = int(bad.argmax())
+        column = int((~np.isfinite(rows[row])).argmax())
+        raise refuse(
+            argument,
+            "must be finite",
+            f"NaN or infinity in {bad.sum()} rows, the first of them row {row}, column {column}",
+            remedy or "Remove or fill these rows.",
+        )
+    bad = largest > limit
+    if bad.any():
+        row, name = int(bad.argmax()), np.dtype(dtype).name
+        raise refuse(
+            argument,
+            f"must lie between -{limit:.3g} and {limit:.3g}; larger numbers overflow in {name}",
+            f"{largest[row]:.3g} in row {row}",
+            "Scale them, to about -1 to 1 for example.",
+        )
+
+
+def check_finite(name: str, arrays: Sequence[Array]) -> None:
+    """Refuse NaN and infinity in parameters; the error names the array."""
+    for number, array in enumerate(arrays):
+        bad = ~np.isfinite(array)
+        if bad.any():
+            raise refuse(
+                name,
+                "must be finite",
+                f"NaN or infinity in {int(bad.sum())} of {array.size} numbers of {name}[{number}]",
+                "Load another model, or build a new network.",
+            )
+
+
+def check_scale(scale: Any, dtype: Any) -> None:
+    """Refuse a scale that is not positive, or so large that scaled pixels overflow."""
+    most = float(np.sqrt(np.finfo(dtype).max)) / 255
+    if not isinstance(scale, (int, float, np.number)) or not 0 < scale <= most:
+        raise refuse(
+            "pixel_scale",
+            f"must be a number above 0, and at most {most:.3g}",
+            repr(scale),
+            "Set network.pixel_scale = 1 / 255, for example.",
+        )
+
+
+def check_at_least(argument: str, value: Any, least: float, kind: type = int) -> None:
+    """Refuse a value that is not of that kind (int or float), is below `least`, or is NaN."""
+    allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
+    if isinstance(value, bool) or not isinstance(value, allowed) or not value >= least:
+        name = "a whole number" if kind is int else "a number"
+        raise refuse(
+            argument,
+            f"must be {name} of at least {least:g}",
+            repr(value),
+            f"Pass {argument} >= {least:g}.",
+        )
+
+
+def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, images: Array) -> None:
+    """Refuse an output that compiled code cannot write to as it is, or that overlaps images."""
+    fresh = f"Pass numpy.empty({shape}, {dtype.name!r})."
+    if not isinstance(out, np.ndarray):
+        raise refuse(name, "must be a NumPy array", type(out).__name__, fresh)
+    if out.shape != shape:
+        raise refuse(name, f"must have shape {shape}", f"shape {out.shape}", fresh)
+    if out.dtype != dtype:
+        raise refuse(name, f"must be {dtype.name}", str(out.dtype), fresh)
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        rule, got = "must be C-contiguous and aligned", f"strides {out.strides}"
+        raise refuse(name, rule, got, fresh)
+    if not out.flags.writeable:
+        raise refuse(name, "must be writable", "a read-only array", fresh)
+    if np.may_share_memory(out, images):
+        raise refuse(name, "must not overlap images", "overlapping memory", fresh)
+
+
+def check_indices(name: str, numbers: Array, below: int) -> None:
+    """Refuse numbers that are not in 0, …, below - 1: compiled code uses them as addresses."""
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < below):
+        found = f"{numbers.min()} to {numbers.max()}"
+        remedy = "Pass indices of rows or classes."
+        raise refuse(name, f"must lie in 0 … {below - 1}", found, remedy)
+
+
+def density(images: Array, rows: int) -> float:
+    """Return the share of nonzero values in images `(N, I)`, by a sample of so many rows."""
+    sample = images if len(images) < 2 * rows else images[:: len(images) // rows]
+    return float(np.count_nonzero(sample)) / max(1, sample.size)
