@@ -11,7 +11,7 @@ from fastmlp.arrays.checks import (
     density,
     quiet,
 )
-from fastmlp.arrays.given import as_array, as_numbers, column_names, is_sparse_matrix
+from fastmlp.arrays.given import as_array, as_numbers, column_names, is_sparse_matrix, order_of
 from fastmlp.arrays.images import as_rows, is_picture
 from fastmlp.arrays.labels import (
     as_label_values,
@@ -39,5 +39,6 @@ __all__ = [
     "encode_labels",
     "is_picture",
     "is_sparse_matrix",
+    "order_of",
     "quiet",
 ]

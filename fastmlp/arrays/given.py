@@ -14,6 +14,7 @@ from fastmlp.arrays.checks import Array, quiet
 from fastmlp.errors import ArgumentError, refuse
 
 Names = Sequence[str] | None
+NAMED = 8  # the most columns that an error names
 MISSING = ("NoneType", "NAType", "NaTType")  # None, and what pandas has for it
 # What to do about arrays that are no numbers, by the kind of their dtype
 REMEDIES = {
@@ -68,6 +69,17 @@ def column_names(values: Any) -> tuple[str, ...] | None:
     return None if columns == list(range(len(columns))) else tuple(map(str, columns))
 
 
+def order_of(columns: Sequence[str], names: Sequence[str], argument: str) -> list[int]:
+    """Return where each of the names is among the columns. Raises ArgumentError if one is not."""
+    missing = [name for name in names if name not in columns]
+    if missing:
+        rule, got = "must have the columns of the training data", f"none named {missing[0]!r}"
+        more = f" and {len(missing) - 1} others" if missing[1:] else ""
+        known = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+        raise refuse(argument, rule, got + more, f"The columns are {known}.")
+    return [columns.index(name) for name in names]
+
+
 def is_sparse_matrix(values: Any) -> bool:
     """Return whether values are one of SciPy's sparse matrices or arrays."""
     return _package(values) == "scipy" and hasattr(values, "toarray")
@@ -112,13 +124,7 @@ def _read_frame(values: Any, argument: str, names: Names) -> Any:
     columns = [str(column) for column in values.columns]
     order = list(range(len(columns)))
     if names and column_names(values) is not None:
-        missing = [name for name in names if name not in columns]
-        if missing:
-            rule, got = "must have the columns of the training data", f"none named {missing[0]!r}"
-            more = f" and {len(missing) - 1} others" if missing[1:] else ""
-            known = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-            raise refuse(argument, rule, got + more, f"The columns are {known}.")
-        order = [columns.index(name) for name in names]
+        order = order_of(columns, names, argument)
     kinds = set(values.dtypes)
     kind = next(iter(kinds), None)
     if len(kinds) == 1 and isinstance(kind, np.dtype) and kind.kind in "buif":

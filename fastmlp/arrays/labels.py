@@ -120,12 +120,12 @@ def as_sample_weight(values: Any, count: int) -> Array | None:
     """
     if values is None:
         return None
-    array = as_numbers(values, "sample_weight")
+    array = as_array(values, "sample_weight")
     remedy = "Pass one weight for each sample."
-    if array.shape != (count,):
+    if array.shape != (count,) or array.dtype.kind not in "uifbO":
         rule, got = f"must be {count} numbers", f"{array.dtype} of shape {array.shape}"
         raise refuse("sample_weight", rule, got, remedy)
-    weights = np.array(array, np.float64)
+    weights = np.array(as_numbers(array, "sample_weight"), np.float64)
     with np.errstate(all="ignore"):
         is_sound = weights.min() >= 0 and 0 < weights.sum() < np.inf
     if not is_sound:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastmlp.arrays import Array, as_rows, column_names, is_picture, is_sparse_matrix
+from fastmlp.arrays import Array, as_rows, column_names, is_picture, is_sparse_matrix, order_of
+from fastmlp.arrays.given import Names
 from fastmlp.errors import refuse
 from fastmlp.network.classes import learn_classes
 from fastmlp.network.deciding import decide_scaling, pixel_scale_of
@@ -24,11 +25,14 @@ def adapted(
     argument: str,
     scaling: str | None = None,
     impute: str | None = None,
+    names: Names = None,
 ) -> tuple[N, Array]:
     """Return (copy, rows): a copy that knows the training data, and these as engines need them.
 
     The copy has the parameters of the network itself, and its own attributes KNOWN. They are
     decided only if the network was not trained before. See `decide_scaling` for scaling and impute.
+
+    names : of the columns of an array; a DataFrame has its own
 
     Raises ArgumentError for data that do not fit the network, and for a choice that does not fit
     what the network was trained on.
@@ -36,9 +40,9 @@ def adapted(
     twin = copy.copy(network)
     if twin.scaling is not None:
         _check_same(twin.scaling, scaling, impute)
-        rows, _ = prepared_rows(twin, images, argument)
+        rows, _ = prepared_rows(twin, images, argument, names)
         return twin, rows
-    twin.feature_names = column_names(images)
+    twin.feature_names = tuple(names) if names else column_names(images)
     inputs, dtype = twin.sizes[0], twin.dtype
     rows, _ = as_rows(images, inputs, argument, twin.feature_names)
     learn_classes(twin, labels, argument.replace("images", "labels"))
@@ -51,12 +55,16 @@ def adapted(
     return twin, twin.scaling.apply(rows, dtype, twin.pixel_scale, argument)
 
 
-def prepared_rows(network: Knowing, images: Any, argument: str = "images") -> tuple[Array, bool]:
+def prepared_rows(
+    network: Knowing, images: Any, argument: str = "images", names: Names = None
+) -> tuple[Array, bool]:
     """Return (rows, is_one): images `(N, I)` as engines need them, and whether they are one image.
 
     rows : C-contiguous uint8, float32 or float64, scaled as the training data were. Those of a
         network that was never trained, or whose file is of an earlier version, are not scaled
     """
+    if names and network.feature_names:
+        images = images[:, order_of(names, network.feature_names, argument)]
     rows, is_one = as_rows(images, network.sizes[0], argument, network.feature_names)
     scaling = network.scaling
     if rows.dtype == np.uint8 and (

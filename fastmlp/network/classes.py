@@ -88,7 +88,7 @@ def codes_of(network: Knowing, labels: Any, argument: str) -> Array:
         if network.class_names is None:
             rule = f"must be the numbers 0 … {max(2, network.sizes[-1]) - 1} of classes"
             remedy = "Train the network on texts first, or set network.class_names."
-            raise refuse(argument, rule, f"texts, {values[0]!r} for example", remedy)
+            raise refuse(argument, rule, f"texts, {str(values[0])!r} for example", remedy)
         names = np.array(network.class_names)
     if (names.dtype.kind == "U") != (values.dtype.kind == "U"):
         raise _unknown(np.unique(values), names, argument)
@@ -108,7 +108,8 @@ def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
     """
     if not isinstance(of_labels, Mapping):
         return of_labels
-    if network.classes is None and not any(isinstance(label, str) for label in of_labels):
+    texts = any(isinstance(label, str) for label in of_labels)
+    if network.classes is None and not (texts and network.class_names):
         return of_labels
     codes = codes_of(network, list(of_labels), argument).tolist()
     return dict(zip(codes, of_labels.values(), strict=True))

@@ -58,11 +58,14 @@ class Scaling:
         Raises ArgumentError for NaN, infinity, numbers that overflow, and numbers on another scale
         than the training data, where this can be seen.
         """
-        if rows.dtype.kind == "f":
-            if self.fill is not None:
-                rows = np.where(np.isnan(rows), self.fill.astype(rows.dtype), rows)
-            check_magnitudes(rows, dtype, argument, FILLING if self.fill is None else "")
+        if self.fill is not None and rows.dtype.kind == "f":
+            rows = np.where(np.isnan(rows), self.fill.astype(rows.dtype), rows)
         return KINDS[self.kind].apply(self, rows, dtype, pixel_scale, argument)
+
+    def check(self, rows: Array, dtype: Any, argument: str) -> None:
+        """Refuse NaN, infinity, and numbers that overflow."""
+        if rows.dtype.kind == "f":
+            check_magnitudes(rows, dtype, argument, FILLING if self.fill is None else "")
 
     def tensors(self) -> dict[str, Array]:
         """Return its arrays by name."""
@@ -108,16 +111,23 @@ def as_floats(rows: Array, dtype: Any) -> Array:
 
 def _keep(scaling: Scaling, rows: Array, dtype: Any, pixel_scale: float, argument: str) -> Array:
     """Return bytes as pixels, and all other numbers unchanged."""
+    scaling.check(rows, dtype, argument)
     return np.ascontiguousarray(rows) if rows.dtype == np.uint8 else as_floats(rows, dtype)
 
 
+@quiet
 def _check_size(
     scaling: Scaling, rows: Array, dtype: Any, pixel_scale: float, argument: str
 ) -> Array:
     """Return rows unchanged. Raises ArgumentError if they are far larger than training data."""
     floats = as_floats(rows, dtype)
+    known = np.inf if scaling.factor is None else 1 / float(scaling.factor[0])
+    # fast path: if the sum of the squares is small enough, so is each number
+    flat = floats.reshape(-1)
+    if np.dot(flat, flat) <= min((FAR * known) ** 2, 1e30):
+        return floats
+    scaling.check(floats, dtype, argument)
     largest = max(float(rows.max()), -float(rows.min()))
-    known = 1 / float(scaling.factor[0]) if scaling.factor is not None else np.inf
     if largest > FAR * known:
         rule = f"must be on the scale of the training data, which reach {known:.4g}"
         remedy = "Scale them as those, or train anew with unscaled data."
@@ -128,6 +138,7 @@ def _check_size(
 @quiet
 def _affine(scaling: Scaling, rows: Array, dtype: Any, pixel_scale: float, argument: str) -> Array:
     """x' = (x - shift) factor, in float64, rounded to the precision of the network."""
+    scaling.check(rows, dtype, argument)
     scaled = np.empty(rows.shape, dtype)
     shift = 0.0 if scaling.shift is None else scaling.shift
     factor = 1.0 if scaling.factor is None else scaling.factor
@@ -144,21 +155,23 @@ def _as_pixels(
     """Return pixels as uint8 or as shares of their range, whatever their range and type are.
 
     Floats of about 0 to 1 are shares of the range. Other numbers count in the range of the training
-    data if they fit into it, else in the next range that holds them, and at least a quarter of
-    which they reach.
+    data if they fit into it, else in the next range that holds them. They must reach a 16th of it,
+    unless they are whole numbers in the range of the training data.
     """
     low, high = float(rows.min()), float(rows.max())
     if rows.dtype.kind in "fb" and low >= -NOISE and high <= 1 + NOISE:
         return as_floats(rows, dtype)
+    scaling.check(rows, dtype, argument)
     unit = scaling.range if high <= scaling.range else range_of(high)
-    known = rows.dtype == np.uint8 or unit == scaling.range or high > unit / 4
+    whole = is_whole(rows)
+    known = high >= unit / 16 or (whole and unit == scaling.range)
     if low < 0 or high > unit or not known:
         rule = f"must be pixels from 0 to {scaling.range}, as in training, or from 0 to 1"
         remedy = "Pass them unscaled, or limited by numpy.clip."
         raise refuse(argument, rule, f"numbers from {low:.4g} to {high:.4g}", remedy)
     if rows.dtype == np.uint8 and high > 1 / pixel_scale:
         unit = 255
-    elif unit == round(1 / pixel_scale) and is_whole(rows):
+    elif unit == round(1 / pixel_scale) and whole:
         return np.ascontiguousarray(rows, np.uint8)
     return np.ascontiguousarray(rows * np.dtype(dtype).type(1 / unit), dtype)
 

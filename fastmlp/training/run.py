@@ -15,7 +15,7 @@ from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DivergedError
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
-from fastmlp.network.adapting import adapted
+from fastmlp.network.adapting import adapted, prepared_rows
 from fastmlp.network.classes import by_code
 from fastmlp.network.known import known_of
 from fastmlp.training.augmenting import Augmenter
@@ -262,8 +262,8 @@ def check_data(network: Network, data: Data, argument: str) -> tuple[Array, Arra
 
     Labels and targets are copied, so that later changes to them have no effect.
     """
-    images, labels = parts_of(data)
-    rows, _ = network.as_rows(images, f"{argument} images")
+    images, labels, names = parts_of(data)
+    rows, _ = prepared_rows(network, images, f"{argument} images", names)
     return rows, network.as_targets(labels, len(rows), f"{argument} labels").copy()
 
 
@@ -274,11 +274,13 @@ def first_data(
 
     scaling, impute : as of `train`
     """
-    images, labels = parts_of(data)
-    twin, rows = adapted(network, images, labels, "split images", scaling, impute)
+    images, labels, names = parts_of(data)
+    twin, rows = adapted(network, images, labels, "split images", scaling, impute, names)
     return twin, rows, twin.as_targets(labels, len(rows), "split labels").copy()
 
 
-def parts_of(data: Data) -> tuple[Any, Any]:
-    """Return the images and the labels of data."""
-    return (data.images, data.labels) if isinstance(data, Split) else data
+def parts_of(data: Data) -> tuple[Any, Any, tuple[str, ...] | None]:
+    """Return the images and the labels of data, and the names of columns that a Split has."""
+    if isinstance(data, Split):
+        return data.images, data.labels, data.feature_names
+    return *data, None

@@ -61,6 +61,7 @@ def test_options_reach_the_training(data: Path) -> None:
     options += " --warmup 0.25 --augment shift=1,elastic=8:3 --max-seconds 600 --log log.jsonl"
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
     options += " --dropout 0.1 --class-weight balanced --clip-value 2 --l1 0.001"
+    options += " --scaling pixels --impute median"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
         "sizes": [784, 9, 7, 10],
@@ -104,6 +105,8 @@ def test_options_reach_the_training(data: Path) -> None:
         "label_smoothing": 0.0,
         "clip_value": 2.0,
         "l1": 0.001,
+        "scaling": "pixels",
+        "impute": "median",
         "log": "log.jsonl",
     }
     split = fastmlp.load_dataset(data).train
