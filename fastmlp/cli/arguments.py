@@ -103,6 +103,7 @@ _SEARCH = (
     _option("--start", 8.0, "The highest rate to try.", float),
     _option("--samples", None, "Images to use. [all; 2048 for halving]", _COUNT),
 )
+_SCALINGS = click.Choice(["standardize", "pixels", "none"])
 _MODEL = (click.argument("model", type=_FILE),)
 _JSON = (_option("--json", False, "Print one JSON document and nothing else."),)
 _DATA = (
@@ -157,6 +158,8 @@ _TRAINING = (
         "Change images: shift=2,rotation=10,scale=0.1,elastic=34:4.",
         _Augmentation(),
     ),
+    _option("--scaling", None, "Of the inputs; by default, as they need.", _SCALINGS),
+    _option("--impute", None, "Fill missing values.", click.Choice(["median"])),
     _option("--momentum", None, "A setting; above 0, sgd is momentum.", float),
     _option("--nesterov", False, "Use Nesterov momentum."),
     _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),

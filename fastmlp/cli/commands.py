@@ -99,7 +99,8 @@ def evaluate(**given: Any) -> None:
     )
     screen.say(report.network_line(network))
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
-    images, labels = data.test.images, data.test.labels
+    network, labels = steps.in_numbers(network, data)
+    images = data.test.images
     result = network.evaluate(images, labels, given["backend"])
     classes = max(network.sizes[-1], 2)
     names = report.class_names(network.class_names or data.class_names, classes)

@@ -7,6 +7,7 @@ draw : function that prints a line in place of the one drawn before
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -41,7 +42,7 @@ TRAINED = (
     *("rate_factors", "bias_rate_factor"),
     *("early_stopping", "target", "target_accuracy", "seed", "threads", "backend"),
     *("checkpoint", "every", "resume", "warmup", "max_seconds"),
-    *("class_weight", "label_smoothing", "augment", "average"),
+    *("class_weight", "label_smoothing", "augment", "average", "scaling", "impute"),
 )
 
 
@@ -70,6 +71,20 @@ def default_dataset(model: Path) -> str:
     from fastmlp.datasets import DATASET_NAMES
 
     return model.stem if model.stem in DATASET_NAMES else "mnist"
+
+
+def in_numbers(network: Network, data: Dataset) -> tuple[Network, Array]:
+    """Return a copy of the network whose classes are numbers, and the test labels as those."""
+    import numpy as np
+
+    from fastmlp.network.classes import codes_of
+
+    if network.classes is None:
+        return network, data.test.labels
+    numbered = copy.copy(network)
+    numbered.classes, numbered.class_names = None, tuple(map(str, network.classes))
+    labels = np.array(data.class_names)[data.test.labels]
+    return numbered, codes_of(numbered, labels, f"the classes of {data.name}")
 
 
 def select_images(images: Array, first: int, count: int) -> Array:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.arrays import as_array
+from fastmlp.arrays import as_array, as_label_values, as_numbers, column_names
 from fastmlp.errors import checked_class, refuse
 
 
@@ -17,8 +16,10 @@ from fastmlp.errors import checked_class, refuse
 class Split:
     """Images and their labels.
 
-    images : uint8 (pixels), float32 or float64, `(N, I)`
-    labels : any integer dtype, `(N,)`, each at least 0
+    images : numbers `(N, I)`, or `(N, H, W)`, which becomes that: an array, list, DataFrame, tensor
+        or sparse matrix, converted to an array
+    labels : whole numbers or texts `(N,)` or `(N, 1)`, converted to int64 or texts `(N,)`
+    feature_names : of the columns; by default those of a DataFrame
 
     Lists, tables and other things that NumPy converts become arrays.
     Raises ArgumentError if a shape or dtype is wrong, or the counts differ.
@@ -26,32 +27,31 @@ class Split:
 
     images: NDArray[Any]
     labels: NDArray[Any]
+    feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("images", "labels"):
-            object.__setattr__(self, name, as_array(getattr(self, name), name))
-        if self.images.ndim != 2 or self.images.dtype not in (np.uint8, np.float32, np.float64):
-            remedy = "Flatten each image into one row: images.reshape(len(images), -1)."
-            if self.images.ndim == 2:
-                remedy = 'Convert them: images.astype("uint8") if they are pixels, else "float32".'
-            rule = "must be uint8, float32 or float64 of shape (N, I)"
+        names = self.feature_names or column_names(self.images)
+        images = as_numbers(self.images, "images")
+        if images.ndim < 2 or not images.size:
             raise refuse(
-                "images", rule, f"{self.images.dtype} of shape {self.images.shape}", remedy
+                "images",
+                "must be numbers of shape (N, I)",
+                f"{images.dtype} of shape {images.shape}",
+                "Flatten each image into one row: images.reshape(len(images), -1).",
             )
-        if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
-            raise refuse(
-                "labels",
-                "must be integers of shape (N,)",
-                f"{self.labels.dtype} of shape {self.labels.shape}",
-                "Pass the class number of each image: labels.astype(int).",
-            )
-        if len(self.images) != len(self.labels):
+        labels = as_array(self.labels, "labels")
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+            labels = as_label_values(labels, "labels")
+        if len(images) != len(labels):
             raise refuse(
                 "labels",
                 "must be as many as the images",
-                f"{len(self.labels)} labels for {len(self.images)} images",
+                f"{len(labels)} labels for {len(images)} images",
                 "Check that both come from the same split.",
             )
+        rows = images if images.ndim == 2 else images.reshape(len(images), -1)
+        for name, value in (("images", rows), ("labels", labels), ("feature_names", names)):
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -15,16 +15,22 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import ArgumentError, ModelError
 from fastmlp.functions import activation_named, check_outputs, cost_named
+from fastmlp.network.scaling import Scaling, scaling_from
 from fastmlp.system.files import as_path, write_whole
 from fastmlp.system.plain import to_json
 from fastmlp.system.tensors import read_tensors, tensor_bytes
 
 FORMAT = "fastmlp 1"
+# Of the names of the arrays of the scaling
+PREFIX = "scaling."
 
 
 @dataclass(frozen=True)
 class Specification:
-    """The description of a network in its file: everything except the parameters."""
+    """The description of a network in its file: everything except the parameters.
+
+    The last fields are as in `Network`. Files of earlier versions do not have them.
+    """
 
     sizes: tuple[int, ...]
     hidden: tuple[str, ...]
@@ -33,6 +39,9 @@ class Specification:
     dtype: str
     pixel_scale: float
     class_names: tuple[str, ...] | None
+    scaling: Scaling | None
+    classes: Array | None
+    feature_names: tuple[str, ...] | None
 
 
 def save(
@@ -41,7 +50,7 @@ def save(
     weights: Sequence[Array],
     biases: Sequence[Array],
 ) -> None:
-    """Write `layers.0.weight` `(I, O)`, `layers.0.bias` `(O,)`, … and the description.
+    """Write `layers.0.weight` `(I, O)`, `layers.0.bias` `(O,)`, … `scaling.factor` and the others.
 
     The file gets its name only when it is complete. Raises UnwritableError.
     """
@@ -49,7 +58,11 @@ def save(
     for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
         tensors[f"layers.{number}.weight"] = w
         tensors[f"layers.{number}.bias"] = b
-    metadata = {"format": FORMAT, "network": to_json(vars(spec))}
+    described = vars(spec)
+    if spec.scaling is not None:
+        described = described | {"scaling": spec.scaling.kind}
+        tensors |= {f"{PREFIX}{name}": array for name, array in spec.scaling.tensors().items()}
+    metadata = {"format": FORMAT, "network": to_json(described)}
     write_whole(as_path(path, "path"), tensor_bytes(tensors, metadata))
 
 
@@ -74,14 +87,22 @@ def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Ar
             f"found {metadata.get('format')!r}"
         )
     try:
-        spec = _checked_spec(json.loads(metadata.get("network", "")))
+        of_scaling = {
+            name.removeprefix(PREFIX): np.array(tensors.pop(name))
+            for name in list(tensors)
+            if name.startswith(PREFIX)
+        }
+        spec = _checked_spec(json.loads(metadata.get("network", "")), of_scaling)
     except (ArgumentError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(f"{target}: its description of the network is damaged: {error}") from None
     return spec, *_checked_tensors(target, spec, tensors)
 
 
-def _checked_spec(spec: Any) -> Specification:
+def _checked_spec(spec: Any, of_scaling: dict[str, Array]) -> Specification:
     sizes, names = spec["sizes"], spec["class_names"]
+    classes, features = spec.get("classes"), spec.get("feature_names")
+    # earlier versions did not scale
+    kind = spec.get("scaling", "none")
     if not all(type(size) is int and 0 < size < 1 << 31 for size in sizes) or len(sizes) < 2:
         raise ValueError(f"sizes are {sizes!r}")
     if len(spec["hidden"]) != len(sizes) - 2:
@@ -92,10 +113,15 @@ def _checked_spec(spec: Any) -> Specification:
     cost_named(spec["cost"], spec["output"])
     if spec["dtype"] not in ("float32", "float64"):
         raise ValueError(f"dtype is {spec['dtype']!r}")
-    if names is not None and not (
-        len(names) == max(sizes[-1], 2) and all(isinstance(name, str) for name in names)
+    for what, listed, count, allowed in (
+        ("class names", names, max(sizes[-1], 2), (str,)),
+        ("classes", classes, max(sizes[-1], 2), (str, int)),
+        ("feature names", features, sizes[0], (str,)),
     ):
-        raise ValueError(f"{len(names)} class names for {sizes[-1]} outputs")
+        if listed is not None and not (
+            len(listed) == count and {type(one) for one in listed} in [{each} for each in allowed]
+        ):
+            raise ValueError(f"{len(listed)} {what} for sizes {sizes!r}")
     scale = float(spec["pixel_scale"])
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"pixel_scale is {scale}")
@@ -107,6 +133,9 @@ def _checked_spec(spec: Any) -> Specification:
         spec["dtype"],
         scale,
         None if names is None else tuple(names),
+        None if kind is None else scaling_from(kind, sizes[0], of_scaling),
+        None if classes is None else np.array(classes),
+        None if features is None else tuple(features),
     )
 
 

@@ -10,25 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import (
-    Array,
-    as_generator,
-    as_images,
-    as_sample_weight,
-    check_finite,
-    check_scale,
-)
+from fastmlp.arrays import Array, as_generator, as_sample_weight, check_finite, check_scale
 from fastmlp.backends import backend_named
 from fastmlp.errors import checked_call, refuse
 from fastmlp.functions import (
     ACTIVATIONS,
     activation_named,
-    as_targets,
     check_outputs,
     cost_named,
     task_of,
 )
 from fastmlp.network import file
+from fastmlp.network.adapting import prepared_rows
 from fastmlp.network.building import (
     check_class_names,
     check_dtype,
@@ -37,11 +30,13 @@ from fastmlp.network.building import (
     initial_weights,
     sizes_together,
 )
+from fastmlp.network.classes import targets_of
 from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.file import Specification
+from fastmlp.network.known import KNOWN, PIXEL_SCALE, known_of
 from fastmlp.network.pairs import as_pair, describe
+from fastmlp.network.scaling import Scaling
 
-PIXEL_SCALE = 1 / 255
 # For this many images or fewer, a check of all parameters would take longer than the prediction
 UNCHECKED_IMAGES = 64
 
@@ -57,8 +52,18 @@ class Network:
     dtype  : "float32" or "float64"
 
     `weights` and `biases` are lists of arrays `(I, O)` and `(O,)`; you may write to the arrays.
-    uint8 images are pixels and are multiplied by `pixel_scale` (1/255); floats are used unchanged.
     Raises ArgumentError for invalid arguments.
+
+    The first training decides, and later calls and the file keep:
+
+    scaling : how inputs are scaled; print it for a sentence. None before: uint8 images are pixels
+        and are multiplied by `pixel_scale` (1/255), and floats are used unchanged
+    classes : the labels `(K,)` that predictions return; None for the numbers 0 … K - 1
+    class_names : them as texts, for tables; None if they have no names
+    feature_names : the names of the columns of a DataFrame; None for other data
+
+    Images are arrays `(N, I)` or `(N, H, W)`, lists, DataFrames, tensors or sparse matrices; labels
+    are numbers, texts or categories.
 
     Weights and biases must be finite. Training, `gradients`, `evaluate`, `save`, and predictions
     for more than 64 images check that. Predictions for fewer images only check that no output is
@@ -83,7 +88,10 @@ class Network:
         self.cost = cost_named(cost, output).text
         self.dtype = check_dtype(dtype)
         self.pixel_scale = PIXEL_SCALE
+        self.scaling: Scaling | None = None
+        self.classes: Array | None = None
         self.class_names: tuple[str, ...] | None = None
+        self.feature_names: tuple[str, ...] | None = None
         generator = as_generator(seed)
         self.weights: list[Array] = []
         self.biases: list[Array] = []
@@ -108,10 +116,13 @@ class Network:
         """Return the task with these targets: labels `(N,)` are classes, whatever the network."""
         return self.task if y.ndim == 2 else "classification"
 
+    def as_rows(self, images: ArrayLike, argument: str = "images") -> tuple[Array, bool]:
+        """Return (images as engines need them, whether they are one image)."""
+        return prepared_rows(self, images, argument)
+
     def as_targets(self, labels: ArrayLike, count: int, argument: str) -> Array:
         """Return labels as int64 `(N,)`, or targets `(N, O)`, as engines need them."""
-        what = self.sizes[-1], self.dtype, self.cost, argument, self.task
-        return as_targets(labels, count, *what)
+        return targets_of(self, labels, count, argument)
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -145,29 +156,32 @@ class Network:
 
         With a softmax output these are probabilities. Raises ArgumentError if an output is NaN.
         """
-        rows = as_images(images, self.sizes[0], self.dtype)
+        rows, is_one = self.as_rows(images)
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
         weights, biases = self.check_parameters(len(rows) > UNCHECKED_IMAGES)
         scale = self.scale_of(rows)
         backend_named(backend).infer(weights, biases, self.activations, rows, a, scale)
         if np.isnan(a).any():
             self._refuse_nan()
-        return a[0] if self._is_one(images) else a
+        return a[0] if is_one else a
 
-    def predict(self, images: ArrayLike, backend: str = "compiled") -> Array:
-        """Return the class of each image `(N,)`: the index of its largest output.
+    def predict(self, images: ArrayLike, backend: str = "compiled") -> Any:
+        """Return the class of each image `(N,)`: the index of its largest output, or its name.
 
-        With a single output the class is 1 if the output is at least 0.5, else 0. Raises
+        With a single output the class is 1 if the output is at least 0.5, else 0. If the training
+        labels were not the numbers 0 … K - 1, these are the indices of `classes`, and the result
+        has such labels. For one image it is a scalar of NumPy, an np.int64 for example. Raises
         ArgumentError if an output is NaN.
         """
-        rows = as_images(images, self.sizes[0], self.dtype)
+        rows, is_one = self.as_rows(images)
         classes = np.empty(len(rows), np.int64)
         weights, biases = self.check_parameters(len(rows) > UNCHECKED_IMAGES)
         scale = self.scale_of(rows)
         backend_named(backend).classify(weights, biases, self.activations, rows, classes, scale)
         if classes[0] < 0 or (len(classes) > 1 and classes.min() < 0):
             self._refuse_nan()
-        return classes[0, ...] if self._is_one(images) else classes
+        found = classes if self.classes is None else self.classes[classes]
+        return found[0] if is_one else found
 
     @checked_call
     def evaluate(
@@ -185,9 +199,15 @@ class Network:
         sample_weight : w `(N,)`, with which all are weighted, the cost as sum(w c) / sum(w)
         """
         images, labels = as_pair(images, labels, "images", "test")
-        rows = as_images(images, self.sizes[0], self.dtype)
+        rows, _ = self.as_rows(images)
         y = self.as_targets(labels, len(rows), "labels")
         weight = as_sample_weight(sample_weight, len(rows))
+        return self.evaluate_rows(rows, y, backend, weight)
+
+    def evaluate_rows(
+        self, rows: Array, y: Array, backend: str, weight: Array | None = None
+    ) -> Evaluation:
+        """Evaluate on images, labels or targets, and weights as engines need them."""
         parameters, scale = self.check_parameters(), self.scale_of(rows)
         chosen, sums = backend_named(backend), (*self.hidden, "identity")
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
@@ -219,8 +239,8 @@ class Network:
         weights, biases = self.check_parameters()
         spec = Specification(
             **self.architecture,
-            pixel_scale=self.pixel_scale,
-            class_names=check_class_names(self.class_names, max(2, self.sizes[-1])),
+            **known_of(self)
+            | {"class_names": check_class_names(self.class_names, max(2, self.sizes[-1]))},
         )
         file.save(path, spec, weights, biases)
 
@@ -229,7 +249,8 @@ class Network:
         """Return the network in a file that `save` wrote. Raises ModelError for any other file."""
         spec, weights, biases = file.load(path)
         network = cls(spec.sizes, spec.hidden, spec.output, spec.cost, 0, spec.dtype)
-        network.pixel_scale, network.class_names = spec.pixel_scale, spec.class_names
+        for name in KNOWN:
+            setattr(network, name, getattr(spec, name))
         network.weights, network.biases = weights, biases
         return network
 
@@ -269,10 +290,6 @@ class Network:
             f"an output that is NaN in {self.dtype}",
             "Train at a lower learning rate, or load another model.",
         )
-
-    def _is_one(self, images: ArrayLike) -> bool:
-        shape = np.shape(images)
-        return len(shape) == 1 or (len(shape) == 2 and shape[1] != self.sizes[0])
 
     def __repr__(self) -> str:
         return (

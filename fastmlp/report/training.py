@@ -72,8 +72,8 @@ def download_line(name: str, file: str, done: int, total: int | None) -> Table:
 def training_summary(
     history: History, test: Evaluation | None, compile_seconds: float
 ) -> list[str]:
-    """Return lines with the reason for the end, the metrics, the time, and that of compiling."""
-    lines = []
+    """Return lines with how inputs were scaled, the reason for the end, the metrics, and times."""
+    lines = [f"inputs: {history.scaling}"] if history.scaling else []
     if not history.stopped.startswith("all "):
         lines.append(f"stopped after {len(history)} epochs: {history.stopped}")
     if history.restored_epoch is not None:

@@ -32,6 +32,8 @@ def finish(run: Run, watcher: Watcher, saved: Checkpoints | None) -> Iterator[No
                 is_own = isinstance(error, DivergedError) and not run.in_callback
                 if is_own or not run.parameters.publish():
                     run.parameters.put(run.parameters.good)
+                    if not len(run.history):
+                        run.forget()
                 watcher.restore()
             if is_own:
                 raise DivergedError(f"{error} {_name_parameters(run)}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import as_images, as_sample_weight
+from fastmlp.arrays import as_sample_weight
 from fastmlp.backends import backend_named
 from fastmlp.errors import checked_call
 from fastmlp.functions import Array, quiet
@@ -24,14 +24,14 @@ def gradients(
 ) -> tuple[float, list[Array], list[Array]]:
     """Return (mean cost, dC/dw of each layer `(I, O)`, dC/db of each layer `(O,)`).
 
-    images : `(N, I)`; labels : integers `(N,)`, or targets `(N, O)`
+    images, labels : as of `Network.evaluate`, scaled and encoded as the training data were
     sample_weight : w `(N,)`, with which the mean cost is sum(w c) / sum(w)
 
     Raises ArgumentError for data that does not fit the network.
     """
     check_network(network)
     engines = backend_named(backend)
-    rows = as_images(images, network.sizes[0], network.dtype)
+    rows, _ = network.as_rows(images)
     y = network.as_targets(labels, len(rows), "labels")
     weight = as_sample_weight(sample_weight, len(rows))
     weights, biases = network.check_parameters()

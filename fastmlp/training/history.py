@@ -25,6 +25,7 @@ class History:
         follows what pays: it falls beside a busy process
     compile_seconds : the time to compile or load the kernels before the first epoch
     plan : how threads share a step: "by columns", "columns, then rows" or "by samples"
+    scaling : how inputs are scaled: "30 columns, standardised"
     inputs : how the first layer read the images: "sparse, 19.1% of the values are not zero"
     stopped : why training ended: "all 6 epochs done", "target accuracy 0.98 reached", "validation
         cost has not fallen since epoch 4", "a callback asked for it", "time limit of 60 s",
@@ -55,6 +56,7 @@ class History:
     task: str = "classification"
     validation_metrics: dict[str, list[float | None]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    scaling: str = ""
 
     def __post_init__(self) -> None:
         if self.task != "classification" and not self.validation_metrics:

@@ -46,7 +46,10 @@ CHOOSING = (
     *("clip_value", "clip_norm", "l1"),
 )
 # Arguments that belong to the data, of which a resumed run compares a digest
-DATA = ("network", "split", "y", "validation", "sample_weight", "class_weight")
+DATA = (
+    *("network", "split", "y", "validation", "sample_weight", "class_weight"),
+    *("scaling", "impute"),
+)
 
 
 def train(
@@ -89,6 +92,8 @@ def train(
     verbose: bool | None = None,
     input_dropout: float = 0.0,
     clip_norm: float | None = None,
+    scaling: str | None = None,
+    impute: str | None = None,
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
@@ -155,6 +160,12 @@ def train(
         is the root of the sum of the squares of all of them, as torch.nn.utils.clip_grad_norm_ does
     l1 : l1 sign(w) is then added to those of the weights, before weight decay. With one of these
         three, "sgd" is computed as a momentum of 0
+    scaling : of the inputs, decided in the network's first training, and kept: "standardize" (each
+        column to mean 0 and standard deviation 1), "pixels" (divided by 1, 16, 255 or 65535) or
+        "none"; None decides by the data, as `fastmlp/network/deciding.py` says: uint8 and numbers
+        of pictures are pixels; a table is standardised, unless its numbers are small; the columns
+        of a sparse matrix are divided by their largest magnitudes
+    impute : "median" fills NaN with the median of the column in the training data, also later
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
         the same bits as that of a run that was never stopped. Data and settings must be the same;
         epochs may be others if the schedule is constant, halving or plateau, and its warm-up is
@@ -181,7 +192,7 @@ def train(
         if name not in (*DATA, *NOT_SETTINGS, *CHOOSING)
     }
     data = network, split, validation, backend, sample_weight, class_weight, y, seed
-    run = Run(*data)
+    run = Run(*data, scaling, impute)
     smoothing = check_smoothing(label_smoothing, network)
     for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         check_at_least(name, value, least)

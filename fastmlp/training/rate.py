@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, as_generator, check_at_least
 from fastmlp.errors import DivergedError, checked_call, refuse
-from fastmlp.network import Network
+from fastmlp.network import Network, Scaling
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.loop import train
 from fastmlp.training.range_test import range_test
-from fastmlp.training.run import Data, check_data
+from fastmlp.training.run import Data, first_data
 from fastmlp.training.search import Search
 
 # The number of samples of a trial in the mode "halving"
@@ -80,7 +80,8 @@ def find_learning_rate(
         raise refuse("mode", "must name a mode", repr(mode), f"Choose from {', '.join(MODES)}.")
     if samples is not None:
         check_at_least("samples", samples, 1)
-    images, y = check_data(network, split, "split", y)
+    network, images, found = first_data(network, split, labels=y)
+    network.scaling, network.classes = Scaling("none", network.sizes[0]), None  # as data are now
     generator = as_generator(seed)
     count = samples or (PROBE_SAMPLES if mode == "halving" else len(images))
     if count < len(images) or mode == "halving":

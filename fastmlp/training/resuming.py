@@ -33,7 +33,7 @@ def identify(run: Run, settings: dict[str, Any], steps: int) -> dict[str, Any]:
     return {
         **make_comparable(settings, steps),
         **network.architecture,
-        "pixel_scale": network.pixel_scale,
+        "pixel_scale": run.twin.pixel_scale,
         "data": data_digest(run.images, run.y, run.sample_weight),
         "validation": data_digest(*run.validation) if run.validation else None,
     }

@@ -9,13 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_images, as_sample_weight
+from fastmlp.arrays import Array, as_sample_weight
 from fastmlp.backends import backend_named
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.errors import DivergedError, refuse
 from fastmlp.functions import classes_of
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
+from fastmlp.network.adapting import adapted, prepared_rows
+from fastmlp.network.classes import by_code
+from fastmlp.network.known import known_of
 from fastmlp.network.pairs import as_pair
 from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.averaging import Average
@@ -55,6 +58,8 @@ class Run:
     """The data, the engine and the history of one call of `train`.
 
     sample_weight : of the training data, float64 `(N,)`, with the weights of classes; None for 1
+    twin : a copy of the network that knows how the data are scaled and encoded. The network itself
+        knows it from `start` on, and forgets it if no epoch is completed
     """
 
     def __init__(
@@ -67,21 +72,25 @@ class Run:
         class_weight: ClassWeight | None = None,
         labels: ArrayLike | None = None,
         seed: Any = 0,
+        scaling: str | None = None,
+        impute: str | None = None,
     ) -> None:
         self.network, self.backend = network, backend_named(backend)
-        self.images, self.y = check_data(network, split, "split", labels)
+        self.twin, self.images, self.y = first_data(network, split, scaling, impute, labels)
         self.validation: tuple[Array, Array] | None = None
         if is_share(validation):
             sample_weight = as_sample_weight(sample_weight, len(self.y))
-            rows, held = hold_out(_classes(network, self.y), validation, seed)
+            rows, held = hold_out(_classes(self.twin, self.y), validation, seed)
             self.validation = self.images[held], self.y[held]
             self.images, self.y = self.images[rows], self.y[rows]
             sample_weight = None if sample_weight is None else sample_weight[rows]
         elif validation is not None:
-            self.validation = check_data(network, validation, "validation", part="")
-        self.sample_weight = weights_for(self.y, network.sizes[-1], sample_weight, class_weight)
+            self.validation = check_data(self.twin, validation, "validation", part="")
+        of_class = by_code(self.twin, class_weight, "class_weight")
+        self.sample_weight = weights_for(self.y, network.sizes[-1], sample_weight, of_class)
         _, y = self.validation or (self.images, self.y)
         self.history = History(backend=backend, task=network.task_for(y))
+        self.history.scaling = str(self.twin.scaling)
         self.augmenter: Augmenter | None = None
 
     def start(
@@ -116,6 +125,8 @@ class Run:
         )
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, self.engine, average)
+        self._before = known_of(network)
+        vars(network).update(known_of(self.twin))
         self.chunk, self.in_callback = 1, False
         # of the epoch so far, including steps that were undone
         self.seconds, self.samples = 0.0, 0
@@ -229,7 +240,11 @@ class Run:
         weight = self.sample_weight if data is None else None
         images, y = data or (self.images, self.y)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.network.evaluate(images, y, self.history.backend, weight)
+            return self.network.evaluate_rows(images, y, self.history.backend, weight)
+
+    def forget(self) -> None:
+        """Let the network know of its data only what it knew before the run."""
+        vars(self.network).update(self._before)
 
     def record(self, done: Done, judged: Evaluation | None) -> None:
         """Add an epoch to the history, and keep its parameters as good ones."""
@@ -274,10 +289,35 @@ def check_data(
     Labels and targets are copied, so that later changes to them have no effect.
     labels, part : as in `as_pair`
     """
-    check_network(network)
-    images, labels = as_pair(data, labels, argument, part)
-    rows = as_images(images, network.sizes[0], network.dtype, f"{argument} images")
+    images, labels, names = parts_of(data, labels, argument, part)
+    rows, _ = prepared_rows(network, images, f"{argument} images", names)
     return rows, network.as_targets(labels, len(rows), f"{argument} labels").copy()
+
+
+def first_data(
+    network: Network,
+    data: Data,
+    scaling: str | None = None,
+    impute: str | None = None,
+    labels: ArrayLike | None = None,
+) -> tuple[Network, Array, Array]:
+    """Return a copy of the network that knows the training data, and what `check_data` returns.
+
+    scaling, impute : as of `train`
+    """
+    check_network(network)
+    images, labels, names = parts_of(data, labels, "split", "train")
+    twin, rows = adapted(network, images, labels, "split images", scaling, impute, names)
+    return twin, rows, twin.as_targets(labels, len(rows), "split labels").copy()
+
+
+def parts_of(
+    data: Data, labels: Any, argument: str, part: str
+) -> tuple[Any, Any, tuple[str, ...] | None]:
+    """Return the images and the labels of data, and the names of columns that a Split has."""
+    split = getattr(data, part, data) if part and labels is None else data
+    names = split.feature_names if isinstance(split, Split) else None
+    return *as_pair(data, labels, argument, part), names
 
 
 def check_network(network: object) -> None:

@@ -63,7 +63,7 @@ def test_options_reach_the_training(data: Path) -> None:
     options += " --target-accuracy 0.999 --seed 3 --threads 1 --dtype float64"
     options += " --average ema --rate-factors 1,0.5,1 --bias-rate-factor 2"
     options += " --dropout 0.1 --class-weight balanced --clip-value 2 --l1 0.001"
-    options += " --input-dropout 0.05 --clip-norm 3"
+    options += " --input-dropout 0.05 --clip-norm 3 --scaling pixels --impute median"
     found = document("train", "--backend", "numpy", "--dataset", data, *options.split())
     assert found["network"] == {
         "sizes": [784, 9, 7, 10],
@@ -113,6 +113,8 @@ def test_options_reach_the_training(data: Path) -> None:
         "clip_value": 2.0,
         "clip_norm": 3.0,
         "l1": 0.001,
+        "scaling": "pixels",
+        "impute": "median",
         "log": "log.jsonl",
     }
     network = fastmlp.Network(

@@ -80,7 +80,11 @@ def test_one_image_and_many(backend):
         (np.array([["a"] * 4]), [0], "images must be numbers"),
         (np.full((2, 4), np.nan), [0, 1], "images must be finite; got NaN or infinity in 2 rows"),
         (np.zeros((2, 4)), [0], "labels must be 2 integers"),
-        (np.zeros((2, 4)), [0.5, 1.0], "labels must be 2 integers"),
+        (
+            np.zeros((2, 4)),
+            [0.5, 1.0],
+            "labels must be .* whole numbers or texts; got 0.5 in row 0",
+        ),
         (
             np.zeros((2, 4)),
             [0, 3],

@@ -185,7 +185,7 @@ def test_a_callable_schedules_each_step():
         ({"backend": "cuda"}, "backend must name a backend"),
         ({"split": (np.zeros((0, 4)), [])}, "split images must not be empty"),
         ({"split": (np.zeros((3, 5)), [0, 1, 2])}, "split images must have 4 values each"),
-        ({"split": (np.zeros((3, 4)), [0, 1, 9])}, "split labels must lie in 0"),
+        ({"split": (np.zeros((3, 4)), [0, 9, 9])}, "split labels must lie in 0"),
         ({"split": (np.full((3, 4), np.nan), [0, 1, 2])}, "split images must be finite"),
         ({"validation": (np.zeros((3, 4)), [0, 1])}, "validation labels must be 3 integers"),
     ],

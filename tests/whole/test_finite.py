@@ -38,7 +38,8 @@ def doors(network, images, labels, backend):
         ("float32", "float64", 2e19, "images must lie between"),
         ("float64", "float64", 1e160, "images must lie between .* overflow in float64"),
         ("float32", "float64", np.nan, "images must be finite"),
-        ("float32", "longdouble", 1e60, "images must be finite"),
+        ("float32", "longdouble", 1e60, "images must lie between"),
+        ("float64", "longdouble", np.longdouble("1e600"), "images must be finite"),
     ],
 )
 def test_images_that_overflow_are_refused(backend, dtype, kind, value, message):

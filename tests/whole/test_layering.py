@@ -93,7 +93,7 @@ def test_no_modules_import_each_other():
 
 def test_only_what_everybody_uses_is_outside_the_folders():
     loose = {path.name for path in ROOT.glob("*.py")}
-    assert loose == {"__init__.py", "__main__.py", "errors.py", "arrays.py", "backends.py"}
+    assert loose == {"__init__.py", "__main__.py", "errors.py", "backends.py"}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The type Array, and functions that check what users pass and convert it for the backends."""
+"""The type Array, and the checks of numbers that users pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from fastmlp.errors import refuse
 
@@ -31,95 +31,10 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
     return called
 
 
-def as_images(images: ArrayLike, inputs: int, dtype: Any, argument: str = "images") -> Array:
-    """Return images as `(N, inputs)`, C-contiguous, uint8, float32 or float64.
-
-    images : one image or many, flat or as `(H, W)`; other number types become float32
-    dtype : of the network
-
-    Raises ArgumentError for a wrong width, no image, and numbers that `check_magnitudes` refuses.
-    """
-    array = as_array(images, argument)
-    is_plain = array.dtype == np.uint8 and array.ndim == 2 and array.flags.c_contiguous
-    if is_plain and array.shape[1] == inputs and len(array) > 0:
-        return array
-    if array.dtype.kind not in "uifb":
-        raise refuse(
-            argument, "must be numbers", f"dtype {array.dtype}", "Pass uint8 pixels or floats."
-        )
-    if array.shape[-1:] != (inputs,) or array.ndim > 2:
-        pixels = int(np.prod(array.shape[-2:])) if array.ndim >= 2 else array.size
-        if pixels != inputs or array.ndim > 3:
-            raise refuse(
-                argument,
-                f"must have {inputs} values each, one for each input of the network",
-                f"shape {array.shape}",
-                f"Pass an array of shape (N, {inputs}).",
-            )
-    array = array.reshape(-1, inputs)
-    if len(array) == 0:
-        raise refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
-    if array.dtype.newbyteorder("=") not in (np.uint8, np.float32, np.float64):
-        array = _converted(array, np.float32)
-    array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-    if array.dtype.kind == "f":
-        check_magnitudes(array, dtype, argument)
-    return array
-
-
-def as_labels_or_targets(
-    labels: ArrayLike, count: int, outputs: int, dtype: Any, argument: str
-) -> Array:
-    """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`.
-
-    With a single output, the labels 0 and 1 become targets `(N, 1)`. Raises ArgumentError for a
-    wrong count, shape or type, for labels outside 0 … outputs - 1, and for targets that
-    `check_magnitudes` refuses.
-    """
-    array = as_array(labels, argument)
-    if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifb":
-        targets = _converted(array, dtype)
-        check_magnitudes(targets, dtype, argument)
-        return targets
-    if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
-        raise refuse(
-            argument,
-            f"must be {count} integers, or targets of shape ({count}, {outputs})",
-            f"{array.dtype} of shape {array.shape}",
-            "Pass one label or one row of targets for each image.",
-        )
-    classes = max(outputs, 2)
-    low, high = int(array.min()), int(array.max())
-    if low < 0 or high >= classes:
-        raise refuse(
-            argument,
-            f"must lie in 0 … {classes - 1} for {outputs} outputs",
-            f"labels from {low} to {high}",
-            "Relabel the classes, or give the network more outputs.",
-        )
-    if outputs == 1:
-        return np.ascontiguousarray(array.reshape(-1, 1), dtype)
-    return np.ascontiguousarray(array, np.int64)
-
-
-def as_array(values: ArrayLike, argument: str) -> Array:
-    """Return values as an array. Raises ArgumentError, for example for rows of unequal lengths."""
-    try:
-        return np.asarray(values)
-    except Exception as error:  # an object's own __array__ can raise anything
-        raise refuse(argument, "must be an array", str(error), "Pass a NumPy array.") from None
-
-
-@quiet
-def _converted(array: Array, dtype: Any) -> Array:
-    """Return a C-contiguous array of a dtype; numbers too large for it become infinite."""
-    return np.ascontiguousarray(array, dtype)
-
-
-def check_magnitudes(array: Array, dtype: Any, argument: str) -> None:
+def check_magnitudes(array: Array, dtype: Any, argument: str, remedy: str = "") -> None:
     """Refuse NaN, infinity, and numbers whose square overflows in `dtype`.
 
-    array : floats, one row for each sample
+    array : floats, one row for each sample; remedy : for NaN and infinity
     """
     most = np.finfo(dtype).max
     with np.errstate(all="ignore"):
@@ -131,11 +46,13 @@ def check_magnitudes(array: Array, dtype: Any, argument: str) -> None:
         limit, largest = np.sqrt(most), rows.max(axis=1)
     bad = ~np.isfinite(largest)
     if bad.any():
+        row = int(bad.argmax())
+        column = int((~np.isfinite(rows[row])).argmax())
         raise refuse(
             argument,
             "must be finite",
-            f"NaN or infinity in {int(bad.sum())} rows, the first of them row {int(bad.argmax())}",
-            "Remove or fill these rows.",
+            f"NaN or infinity in {bad.sum()} rows, the first of them row {row}, column {column}",
+            remedy or "Remove or fill these rows.",
         )
     bad = largest > limit
     if bad.any():
@@ -146,32 +63,6 @@ def check_magnitudes(array: Array, dtype: Any, argument: str) -> None:
             f"{largest[row]:.3g} in row {row}",
             "Scale them, to about -1 to 1 for example.",
         )
-
-
-def as_sample_weight(values: ArrayLike | None, count: int) -> Array | None:
-    """Return a copy of the weights of samples, float64 `(count,)`; None for None.
-
-    They are rounded to multiples of a power of two, about 2^-52 of their sum: sums of them are then
-    exact, so they are the same for every division of a run into calls.
-
-    Raises ArgumentError unless they are that many finite numbers of at least 0, not all of them 0,
-    with a finite sum.
-    """
-    if values is None:
-        return None
-    array = as_array(values, "sample_weight")
-    remedy = "Pass one weight for each sample."
-    if array.shape != (count,) or array.dtype.kind not in "uifb":
-        rule, got = f"must be {count} numbers", f"{array.dtype} of shape {array.shape}"
-        raise refuse("sample_weight", rule, got, remedy)
-    weights = np.array(array, np.float64)
-    with np.errstate(all="ignore"):
-        is_sound = weights.min() >= 0 and 0 < weights.sum() < np.inf
-    if not is_sound:
-        rule = "must be finite, at least 0, and not all 0"
-        raise refuse("sample_weight", rule, f"{weights.min()} to {weights.max()}", remedy)
-    shift = 52 - int(np.frexp(weights.sum())[1])
-    return np.asarray(np.ldexp(np.round(np.ldexp(weights, shift)), -shift))
 
 
 def check_finite(name: str, arrays: Sequence[Array]) -> None:

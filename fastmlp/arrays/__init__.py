@@ -1,0 +1,50 @@
+"""What users pass, checked and converted to NumPy arrays; the type Array."""
+
+from fastmlp.arrays.checks import (
+    Array,
+    as_generator,
+    check_at_least,
+    check_between,
+    check_finite,
+    check_flag,
+    check_indices,
+    check_magnitudes,
+    check_out,
+    check_scale,
+    density,
+    quiet,
+)
+from fastmlp.arrays.given import as_array, as_numbers, column_names, is_sparse_matrix, order_of
+from fastmlp.arrays.images import as_rows, is_picture
+from fastmlp.arrays.labels import (
+    as_label_values,
+    as_labels_or_targets,
+    as_sample_weight,
+    encode_labels,
+)
+
+__all__ = [
+    "Array",
+    "as_array",
+    "as_generator",
+    "as_label_values",
+    "as_labels_or_targets",
+    "as_numbers",
+    "as_rows",
+    "as_sample_weight",
+    "check_at_least",
+    "check_between",
+    "check_finite",
+    "check_flag",
+    "check_indices",
+    "check_magnitudes",
+    "check_out",
+    "check_scale",
+    "column_names",
+    "density",
+    "encode_labels",
+    "is_picture",
+    "is_sparse_matrix",
+    "order_of",
+    "quiet",
+]

@@ -1,0 +1,183 @@
+"""What users pass, as NumPy arrays: lists, DataFrames, tensors, masked and sparse arrays.
+
+Other packages are recognised by the name of a type's module, and never imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays.checks import Array, quiet
+from fastmlp.errors import ArgumentError, refuse
+
+Names = Sequence[str] | None
+NAMED = 8  # the most columns that an error names
+MISSING = ("NoneType", "NAType", "NaTType")  # None, and what pandas has for it
+# What to do about arrays that are no numbers, by the kind of their dtype
+REMEDIES = {
+    "O": "Encode texts as numbers, by pandas.get_dummies for example, or leave them out.",
+    "M": "Convert dates to numbers, of days for example.",
+    "c": "Pass real numbers, of real and imaginary parts for example.",
+}
+
+
+def as_array(values: Any, argument: str, names: Names = None) -> Array:
+    """Return values as an array, in the byte order of the machine, of any dtype and shape.
+
+    names : of the columns to take from a DataFrame, in this order, or from a Series of one row
+
+    Masked values become NaN. Raises ArgumentError for what is no array, for example rows of unequal
+    lengths, and if a DataFrame lacks a column.
+    """
+    array: Array = values
+    if type(values) is not np.ndarray:
+        try:
+            array = np.asarray(_read(values, argument, names))
+        except ArgumentError:
+            raise
+        except Exception as error:  # another package's __array__ can raise anything
+            raise refuse(argument, "must be an array", str(error), "Pass a NumPy array.") from None
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def as_numbers(values: Any, argument: str, names: Names = None) -> Array:
+    """Return values as an array of bool, integers, float32 or float64, of any shape.
+
+    Objects that are numbers become float64, and missing ones NaN. Raises ArgumentError, as
+    `as_array`, and for texts, dates and complex numbers.
+    """
+    array = as_array(values, argument, names)
+    kind, size = array.dtype.kind, array.dtype.itemsize
+    if kind == "O":
+        return _of_objects(array, argument)
+    if kind not in "buif":
+        remedy = REMEDIES.get(kind, REMEDIES["M" if kind == "m" else "O"])
+        raise refuse(argument, "must be numbers", f"dtype {array.dtype}", remedy)
+    if kind == "f" and size not in (4, 8):
+        return _converted(array, np.float32 if size < 4 else np.float64)
+    return array
+
+
+def column_names(values: Any) -> tuple[str, ...] | None:
+    """Return the names of a DataFrame's columns; None for all else, and if they are 0, 1, 2, …"""
+    if not _is_frame(values):
+        return None
+    columns = list(values.columns)
+    return None if columns == list(range(len(columns))) else tuple(map(str, columns))
+
+
+def order_of(columns: Sequence[str], names: Sequence[str], argument: str) -> list[int]:
+    """Return where each of the names is among the columns. Raises ArgumentError if one is not."""
+    missing = [name for name in names if name not in columns]
+    if missing:
+        rule, got = "must have the columns of the training data", f"none named {missing[0]!r}"
+        more = f" and {len(missing) - 1} others" if missing[1:] else ""
+        known = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
+        raise refuse(argument, rule, got + more, f"The columns are {known}.")
+    return [columns.index(name) for name in names]
+
+
+def is_sparse_matrix(values: Any) -> bool:
+    """Return whether values are one of SciPy's sparse matrices or arrays."""
+    return _package(values) == "scipy" and hasattr(values, "toarray")
+
+
+def _package(values: Any) -> str:
+    return type(values).__module__.partition(".")[0]
+
+
+def _is_frame(values: Any) -> bool:
+    return _package(values) in ("pandas", "polars") and hasattr(values, "columns")
+
+
+def _read(values: Any, argument: str, names: Names) -> Any:
+    """Return values of another package as an array, or as what NumPy can convert."""
+    several = isinstance(values, (list, tuple)) and values and hasattr(values[0], "shape")
+    if several and _package(values[0]) not in ("numpy", "builtins"):
+        return np.stack([as_array(value, argument, names) for value in values])
+    reader = READERS.get(_package(values))
+    return values if reader is None else reader(values, argument, names)
+
+
+def _read_masked(values: Any, argument: str, names: Names) -> Any:
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    if not np.ma.is_masked(values):
+        return values.data
+    numbers = values.dtype.kind in "buif"
+    filled = np.array(values.data, np.float64 if numbers else object)
+    filled[np.ma.getmaskarray(values)] = np.nan if numbers else None
+    return filled
+
+
+def _read_frame(values: Any, argument: str, names: Names) -> Any:
+    """Return a DataFrame, or a Series of a row or a column, of pandas or polars."""
+    if not _is_frame(values):
+        labels = [str(label) for label in getattr(values, "index", ())]
+        array = values.to_numpy()
+        if names and set(labels) >= set(names):
+            return array[[labels.index(name) for name in names]]
+        return array
+    columns = [str(column) for column in values.columns]
+    order = list(range(len(columns)))
+    if names and column_names(values) is not None:
+        order = order_of(columns, names, argument)
+    kinds = set(values.dtypes)
+    kind = next(iter(kinds), None)
+    if len(kinds) == 1 and isinstance(kind, np.dtype) and kind.kind in "buif":
+        return values.to_numpy()[:, order]
+    take = values.iloc.__getitem__ if hasattr(values, "iloc") else values.__getitem__
+    parts = [
+        as_numbers(take((slice(None), k)).to_numpy(), f"{argument}, column {columns[k]!r},")
+        for k in order
+    ]
+    return np.column_stack(parts) if parts else np.empty((len(values), 0))
+
+
+def _read_tensor(values: Any, argument: str, names: Names) -> Any:
+    """Return a tensor of torch, also one that requires a gradient or is on another device."""
+    plain = values.detach().cpu()
+    try:
+        return plain.numpy()
+    except TypeError:  # bfloat16
+        return plain.float().numpy()
+
+
+def _read_sparse(values: Any, argument: str, names: Names) -> Any:
+    """Return a sparse matrix as a dense array."""
+    return values.toarray() if is_sparse_matrix(values) else values
+
+
+# How to read the types of a package
+READERS: dict[str, Callable[[Any, str, Names], Any]] = {
+    "numpy": _read_masked,
+    "pandas": _read_frame,
+    "polars": _read_frame,
+    "torch": _read_tensor,
+    "scipy": _read_sparse,
+}
+
+
+def _of_objects(array: Array, argument: str) -> Array:
+    """Return an array of objects as float64; missing ones are NaN."""
+    if array.ndim == 1 and len(array) and isinstance(array[0], (list, tuple, np.ndarray)):
+        return as_numbers(list(array), argument)
+    found = np.empty(array.shape, np.float64)
+    flat = found.reshape(-1)
+    for k, value in enumerate(array.reshape(-1)):
+        try:
+            if isinstance(value, (str, bytes, complex)):
+                raise TypeError
+            flat[k] = np.nan if type(value).__name__ in MISSING else float(value)
+        except (TypeError, ValueError, OverflowError):
+            raise refuse(argument, "must be numbers", repr(value), REMEDIES["O"]) from None
+    return found
+
+
+@quiet
+def _converted(array: Array, dtype: Any) -> Array:
+    """Return an array of a dtype; numbers too large for it become infinite."""
+    return array.astype(dtype)

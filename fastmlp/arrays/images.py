@@ -1,0 +1,52 @@
+"""Images, or rows of a table, as two-dimensional arrays of numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastmlp.arrays.checks import Array
+from fastmlp.arrays.given import Names, as_numbers
+from fastmlp.errors import refuse
+
+# A float array (H, W) is one image only if both are this many
+LEAST_SIDE = 4
+
+
+def as_rows(
+    images: Any, inputs: int, argument: str = "images", names: Names = None
+) -> tuple[Array, bool]:
+    """Return images as `(N, inputs)`, of bool, integers, float32 or float64; and whether it is one.
+
+    images : `(N, I)`, `(N, H, W)` or `(N, H, W, C)`; or one image, `(I,)` or `(H, W)`
+    names : of the inputs, by which columns of a DataFrame are found
+
+    Raises ArgumentError for another width, for no image, and for what is no array of numbers.
+    """
+    array = as_numbers(images, argument, names)
+    shape = array.shape
+    if len(shape) == 2 and shape[1] == inputs and shape[0] > 0:
+        return array, False
+    if len(shape) in (3, 4) and math.prod(shape[1:]) == inputs and len(array):
+        return array.reshape(len(array), inputs), False
+    is_one = shape == (inputs,) or (len(shape) == 2 and math.prod(shape) == inputs)
+    if is_one and (len(shape) == 1 or array.dtype.kind == "u" or min(shape) >= LEAST_SIDE):
+        return array.reshape(1, inputs), True
+    if is_one:
+        remedy = f"One sample is of shape ({inputs},)."
+    elif len(array.shape) > 0 and array.shape[0] == 0:
+        raise refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
+    else:
+        remedy = f"Pass an array of shape (N, {inputs})."
+    rule = f"must have {inputs} values each, one for each input of the network"
+    raise refuse(argument, rule, f"shape {shape}", remedy)
+
+
+def is_picture(images: Any, inputs: int) -> bool:
+    """Return whether images have a shape that only pictures have: `(N, H, W)`, or a square."""
+    shape = getattr(images, "shape", ())
+    sides = (math.isqrt(inputs), math.isqrt(inputs // 3))
+    return len(shape) > 2 or any(
+        side >= 7 and side * side * channels == inputs
+        for side, channels in zip(sides, (1, 3), strict=True)
+    )

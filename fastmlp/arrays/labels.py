@@ -1,0 +1,141 @@
+"""Labels of any kind as numbers of classes; labels, targets and weights as engines need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays.checks import Array, check_magnitudes, quiet
+from fastmlp.arrays.given import MISSING, as_array, as_numbers
+from fastmlp.errors import refuse
+
+
+def encode_labels(values: Any, argument: str = "labels") -> tuple[Array, Array]:
+    """Return (codes, names): the class of each label, int64 `(N,)`, and the names of the classes.
+
+    values : `(N,)` or `(N, 1)`: texts, whole numbers of any type, bools, or categories of pandas
+    names : `(K,)`, texts or int64, sorted; values are names[codes]. Texts that are whole numbers
+        are sorted as numbers; categories are all there are, in their own order
+
+    Raises ArgumentError for missing labels, fractions, and other kinds of values.
+    """
+    categories = getattr(getattr(values, "cat", values), "categories", None)
+    labels = as_label_values(values, argument)
+    if categories is not None:
+        names = as_label_values(categories, argument)
+        order = np.argsort(names, kind="stable")
+        return order[np.searchsorted(names[order], labels)], names
+    names, codes = np.unique(labels, return_inverse=True)
+    if names.dtype.kind == "U" and all(name.isdecimal() for name in names):
+        order = np.array(sorted(range(len(names)), key=lambda k: int(names[k])), np.int64)
+        names, codes = names[order], np.argsort(order)[codes]
+    return codes.astype(np.int64), names
+
+
+def as_label_values(values: Any, argument: str = "labels") -> Array:
+    """Return labels as texts or int64 `(N,)`. Raises ArgumentError, as `encode_labels`."""
+    array = as_array(values, argument)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    rule = "must be one label for each sample: whole numbers or texts"
+    if array.ndim != 1:
+        raise refuse(argument, rule, f"shape {array.shape}", "Pass labels of shape (N,).")
+    if array.dtype.kind in "OT":
+        missing = np.array([_is_missing(label) for label in array], bool)
+        _check_present(missing, argument)
+        texts = [isinstance(label, str) for label in array]
+        array = array.astype(str) if all(texts) else array
+        if any(texts) and not all(texts):
+            raise refuse(argument, rule, "texts and numbers", "Convert all of them to texts.")
+    if array.dtype.kind == "U":
+        return array
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8", "replace")
+    numbers = as_numbers(array, argument)
+    if numbers.dtype.kind != "f":
+        return numbers.astype(np.int64)
+    _check_present(np.isnan(numbers), argument)
+    fraction = numbers != np.round(numbers)
+    if fraction.any():
+        got = f"{numbers[fraction.argmax()]:g} in row {int(fraction.argmax())}"
+        remedy = "A network with cost='squared_error', output='identity' takes any numbers."
+        raise refuse(argument, rule, got, remedy)
+    if np.abs(numbers).max(initial=0) > 2**53:
+        raise refuse(argument, rule, f"{np.abs(numbers).max():g}", "Pass smaller numbers.")
+    return numbers.astype(np.int64)
+
+
+def _is_missing(label: Any) -> bool:
+    return type(label).__name__ in MISSING or (isinstance(label, float) and label != label)
+
+
+def _check_present(missing: Array, argument: str) -> None:
+    if missing.any():
+        got = f"{int(missing.sum())} missing, the first of them in row {int(missing.argmax())}"
+        raise refuse(argument, "must all be known", got, "Remove these samples.")
+
+
+def as_labels_or_targets(labels: Any, count: int, outputs: int, dtype: Any, argument: str) -> Array:
+    """Return labels as int64 `(N,)`, or targets as floats `(N, outputs)`.
+
+    With a single output, the labels 0 and 1 become targets `(N, 1)`. Raises ArgumentError for a
+    wrong count, shape or type, for labels outside 0 … outputs - 1, and for targets that
+    `check_magnitudes` refuses.
+    """
+    array = as_array(labels, argument)
+    if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifbO":
+        targets = _converted(as_numbers(array, argument), dtype)
+        check_magnitudes(targets, dtype, argument)
+        return targets
+    if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
+        raise refuse(
+            argument,
+            f"must be {count} integers, or targets of shape ({count}, {outputs})",
+            f"{array.dtype} of shape {array.shape}",
+            "Pass one label or one row of targets for each image.",
+        )
+    classes = max(outputs, 2)
+    low, high = int(array.min()), int(array.max())
+    if low < 0 or high >= classes:
+        raise refuse(
+            argument,
+            f"must lie in 0 … {classes - 1} for {outputs} outputs",
+            f"labels from {low} to {high}",
+            "Relabel the classes, or give the network more outputs.",
+        )
+    if outputs == 1:
+        return np.ascontiguousarray(array.reshape(-1, 1), dtype)
+    return np.ascontiguousarray(array, np.int64)
+
+
+def as_sample_weight(values: Any, count: int) -> Array | None:
+    """Return a copy of the weights of samples, float64 `(count,)`; None for None.
+
+    They are rounded to multiples of a power of two, about 2^-52 of their sum: sums of them are then
+    exact, so they are the same for every division of a run into calls.
+
+    Raises ArgumentError unless they are that many finite numbers of at least 0, not all of them 0,
+    with a finite sum.
+    """
+    if values is None:
+        return None
+    array = as_array(values, "sample_weight")
+    remedy = "Pass one weight for each sample."
+    if array.shape != (count,) or array.dtype.kind not in "uifbO":
+        rule, got = f"must be {count} numbers", f"{array.dtype} of shape {array.shape}"
+        raise refuse("sample_weight", rule, got, remedy)
+    weights = np.array(as_numbers(array, "sample_weight"), np.float64)
+    with np.errstate(all="ignore"):
+        is_sound = weights.min() >= 0 and 0 < weights.sum() < np.inf
+    if not is_sound:
+        rule = "must be finite, at least 0, and not all 0"
+        raise refuse("sample_weight", rule, f"{weights.min()} to {weights.max()}", remedy)
+    shift = 52 - int(np.frexp(weights.sum())[1])
+    return np.asarray(np.ldexp(np.round(np.ldexp(weights, shift)), -shift))
+
+
+@quiet
+def _converted(array: Array, dtype: Any) -> Array:
+    """Return a C-contiguous array of a dtype; numbers too large for it become infinite."""
+    return np.ascontiguousarray(array, dtype)

@@ -1,0 +1,88 @@
+"""Lets a network know its first training data, and prepares later data as those."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastmlp.arrays import Array, as_rows, column_names, is_picture, is_sparse_matrix, order_of
+from fastmlp.arrays.given import Names
+from fastmlp.errors import refuse
+from fastmlp.network.classes import learn_classes
+from fastmlp.network.deciding import decide_scaling, pixel_scale_of
+from fastmlp.network.known import PIXEL_SCALE, Knowing
+from fastmlp.network.scaling import Scaling
+
+N = TypeVar("N", bound=Knowing)
+
+
+def adapted(
+    network: N,
+    images: Any,
+    labels: Any,
+    argument: str,
+    scaling: str | None = None,
+    impute: str | None = None,
+    names: Names = None,
+) -> tuple[N, Array]:
+    """Return (copy, rows): a copy that knows the training data, and these as engines need them.
+
+    The copy has the parameters of the network itself, and its own attributes KNOWN. They are
+    decided only if the network was not trained before. See `decide_scaling` for scaling and impute.
+
+    names : of the columns of an array; a DataFrame has its own
+
+    Raises ArgumentError for data that do not fit the network, and for a choice that does not fit
+    what the network was trained on.
+    """
+    twin = copy.copy(network)
+    if twin.scaling is not None:
+        _check_same(twin.scaling, scaling, impute)
+        rows, _ = prepared_rows(twin, images, argument, names)
+        return twin, rows
+    twin.feature_names = tuple(names) if names else column_names(images)
+    inputs, dtype = twin.sizes[0], twin.dtype
+    rows, _ = as_rows(images, inputs, argument, twin.feature_names)
+    learn_classes(twin, labels, argument.replace("images", "labels"))
+    if scaling is None and twin.pixel_scale != PIXEL_SCALE and rows.dtype == np.uint8:
+        scaling = "none"  # the user has decided what pixels are multiplied by
+    what = rows, dtype, argument, scaling, impute
+    picture = is_picture(images, inputs)
+    twin.scaling = decide_scaling(*what, picture, is_sparse_matrix(images))
+    twin.pixel_scale = pixel_scale_of(twin.scaling, rows, twin.pixel_scale)
+    return twin, twin.scaling.apply(rows, dtype, twin.pixel_scale, argument)
+
+
+def prepared_rows(
+    network: Knowing, images: Any, argument: str = "images", names: Names = None
+) -> tuple[Array, bool]:
+    """Return (rows, is_one): images `(N, I)` as engines need them, and whether they are one image.
+
+    rows : C-contiguous uint8, float32 or float64, scaled as the training data were. Those of a
+        network that was never trained, or whose file is of an earlier version, are not scaled
+    """
+    if names and network.feature_names:
+        images = images[:, order_of(names, network.feature_names, argument)]
+    rows, is_one = as_rows(images, network.sizes[0], argument, network.feature_names)
+    scaling = network.scaling
+    if rows.dtype == np.uint8 and (
+        scaling is None
+        or scaling.kind == "none"
+        or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)
+    ):
+        return np.ascontiguousarray(rows), is_one
+    scaling = scaling or Scaling("none", network.sizes[0])
+    return scaling.apply(rows, network.dtype, network.pixel_scale, argument), is_one
+
+
+def _check_same(known: Scaling, scaling: str | None, impute: str | None) -> None:
+    """Refuse a choice that differs from that of the first training."""
+    remedy = "Set network.scaling = None to decide anew, or leave it out."
+    if scaling is not None and scaling != {"unchanged": "none"}.get(known.kind, known.kind):
+        rule = "must be that of the first training"
+        raise refuse("scaling", rule, f"{scaling!r}, where inputs are {known}", remedy)
+    if impute is not None and known.fill is None:
+        rule = "must be given in the first training"
+        raise refuse("impute", rule, f"{impute!r}, where it was not", remedy)

@@ -1,0 +1,135 @@
+"""The classes of a network: what labels of any kind mean, and the names of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays import Array, as_array, as_label_values, encode_labels
+from fastmlp.errors import ArgumentError, refuse
+from fastmlp.functions import as_targets
+from fastmlp.network.known import Knowing
+
+# The most labels that an error names
+NAMED = 8
+
+
+def learn_classes(network: Knowing, labels: Any, argument: str) -> None:
+    """Set `network.classes` by the labels of training data, if they are not 0 … K - 1 or targets.
+
+    Raises ArgumentError if there are not as many classes as the network has outputs.
+    """
+    if not are_labels(network, as_array(labels, argument)):
+        return
+    count = max(2, network.sizes[-1])
+    values = as_label_values(labels, argument)
+    if _are_codes(values, count):
+        return
+    if _are_known(network.class_names, values):
+        network.classes = np.array(network.class_names)
+        return
+    codes, names = encode_labels(labels, argument)
+    used = np.unique(codes)
+    if len(names) != count == len(used):
+        names = names[used]
+    if len(names) != count:
+        if values.dtype.kind == "i" and len(names) > 1:
+            rule = (
+                f"must lie in 0 … {count - 1} for {network.sizes[-1]} outputs, or be {count} others"
+            )
+            got = f"labels from {names.min()} to {names.max()}, {len(names)} of them"
+        else:
+            rule = f"must be of {count} classes for {network.sizes[-1]} outputs"
+            got = f"{len(names)} classes: {_listed(names)}"
+        remedy = f"Build a network with {len(names)} outputs."
+        raise refuse(argument, rule, got, remedy)
+    network.classes, network.class_names = names, tuple(map(str, names))
+
+
+def targets_of(network: Knowing, labels: Any, count: int, argument: str) -> Array:
+    """Return labels as int64 `(N,)`, or targets `(N, O)`, as engines need them.
+
+    labels : classes `(N,)` or `(N, 1)`, as in training; numbers 0 … K - 1 if they were such; names
+        in `class_names`; or targets `(N, O)`, or `(N,)` in a regression with one output
+
+    Raises ArgumentError for a wrong count, for unknown labels, and for targets that the cost does
+    not allow.
+    """
+    array = as_array(labels, argument)
+    if are_labels(network, array) and len(array) == count:
+        array = codes_of(network, labels, argument)
+    outputs, dtype = network.sizes[-1], network.dtype
+    return as_targets(array, count, outputs, dtype, network.cost, argument, network.task)
+
+
+def are_labels(network: Knowing, array: Array) -> bool:
+    """Return whether an array has labels, one for each sample, and not targets.
+
+    A column is one of labels if there are several outputs, and for one output if it has texts or
+    integers and the task is classification.
+    """
+    outputs = network.sizes[-1]
+    if array.ndim == 1:
+        return outputs > 1 or network.task == "classification"
+    if array.ndim != 2 or array.shape[1] != 1:
+        return False
+    return outputs > 1 or (network.task == "classification" and array.dtype.kind not in "fc")
+
+
+def codes_of(network: Knowing, labels: Any, argument: str) -> Array:
+    """Return the classes of labels as int64 `(N,)`. Raises ArgumentError, naming unknown ones."""
+    values = as_label_values(labels, argument)
+    names = network.classes
+    if names is None:
+        if values.dtype.kind != "U":
+            return values
+        if network.class_names is None:
+            rule = f"must be the numbers 0 … {max(2, network.sizes[-1]) - 1} of classes"
+            remedy = "Train the network on texts first, or set network.class_names."
+            raise refuse(argument, rule, f"texts, {str(values[0])!r} for example", remedy)
+        names = np.array(network.class_names)
+    if (names.dtype.kind == "U") != (values.dtype.kind == "U"):
+        raise _unknown(np.unique(values), names, argument)
+    order = np.argsort(names, kind="stable")
+    places = np.minimum(np.searchsorted(names[order], values), len(names) - 1)
+    codes = order[places]
+    wrong = names[codes] != values
+    if wrong.any():
+        raise _unknown(np.unique(values[wrong]), names, argument)
+    return np.asarray(codes, np.int64)
+
+
+def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
+    """Return a mapping of labels to values as one of the numbers of classes, if labels have names.
+
+    What is no mapping is returned unchanged.
+    """
+    if not isinstance(of_labels, Mapping):
+        return of_labels
+    texts = any(isinstance(label, str) for label in of_labels)
+    if network.classes is None and not (texts and network.class_names):
+        return of_labels
+    codes = codes_of(network, list(of_labels), argument).tolist()
+    return dict(zip(codes, of_labels.values(), strict=True))
+
+
+def _are_codes(values: Array, count: int) -> bool:
+    """Return whether labels are numbers of classes already."""
+    return values.dtype.kind == "i" and bool(((values >= 0) & (values < count)).all())
+
+
+def _are_known(names: tuple[str, ...] | None, values: Array) -> bool:
+    """Return whether labels are names that the network already has for its classes."""
+    return values.dtype.kind == "U" and names is not None and set(values.tolist()) <= set(names)
+
+
+def _unknown(found: Array, names: Array, argument: str) -> ArgumentError:
+    rule = f"must be of the classes of the training data, {_listed(names)}"
+    return refuse(argument, rule, _listed(found), "Leave out these samples, or train anew.")
+
+
+def _listed(names: Array) -> str:
+    text = ", ".join(repr(name) for name in names[:NAMED].tolist())
+    return f"{text}, …" if len(names) > NAMED else text

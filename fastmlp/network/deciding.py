@@ -1,0 +1,183 @@
+"""Decides from the first training data how a network scales its inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays import Array, check_magnitudes, quiet
+from fastmlp.errors import refuse
+from fastmlp.network.scaling import (
+    FILLING,
+    RANGES,
+    ROWS,
+    Scaling,
+    as_floats,
+    is_whole,
+    range_of,
+)
+
+# What users can choose; None decides by the data
+CHOICES = (None, "standardize", "pixels", "none")
+IMPUTERS = (None, "median")
+# Pixels share a range: this share of the columns reaches half of it
+SPREAD = 1 / 8
+# This share of zeros shows that fractions are pixels
+ZEROS = 0.2
+# Rows that show whether fractions are pixels, and how typical columns vary
+SAMPLE = 2000
+# Numbers are small enough to stay unchanged if none is larger, no mean is larger, and half of the
+# columns vary by at least this much
+LARGEST, FARTHEST, LEAST_SPAN = 10.0, 5.0, 0.3
+# Smaller magnitudes count as 0
+SMALLEST = 1e-30
+
+
+@quiet
+def decide_scaling(
+    rows: Array,
+    dtype: Any,
+    argument: str,
+    scaling: str | None = None,
+    impute: str | None = None,
+    picture: bool = False,
+    sparse: bool = False,
+) -> Scaling:
+    """Return how to scale a network's inputs, decided from its training data `(N, I)`.
+
+    scaling : a row of CHOICES; impute : what fills NaN, a row of IMPUTERS
+    picture : whether the shape of the data is that of pictures; sparse : whether it was a sparse
+        matrix. By the first rule that is true, without a choice:
+
+        sparse            each column is divided by its largest magnitude
+        uint8             pixels
+        picture           pixels, if `is_pixels` says so of their numbers
+        sensible scale    unchanged, if `is_sensible` says so
+        all else          standardised: mean 0 and standard deviation 1 in each column
+
+    Raises ArgumentError for a choice that there is not, and for NaN without `impute`.
+    """
+    for name, value, known in (("scaling", scaling, CHOICES), ("impute", impute, IMPUTERS)):
+        if value not in known:
+            remedy = f"Choose from {', '.join(map(repr, known))}."
+            raise refuse(name, "must be one of the choices", repr(value), remedy)
+    fill = None
+    if impute:
+        fill = _medians(as_floats(rows, np.float64))
+        rows = np.where(np.isnan(rows), fill, rows) if rows.dtype.kind == "f" else rows
+    if rows.dtype.kind == "f":
+        check_magnitudes(rows, dtype, argument, FILLING)
+    kind = scaling or _kind_of(rows, picture, sparse)
+    return Scaling(kind, rows.shape[1], **FITS[kind](rows), fill=fill)
+
+
+def pixel_scale_of(scaling: Scaling, rows: Array, default: float) -> float:
+    """Return the factor of uint8 inputs of a network with that scaling and training data."""
+    known = scaling.kind == "pixels" and (rows.dtype == np.uint8 or 1 < scaling.range <= 255)
+    return 1 / scaling.range if known else default
+
+
+def is_pixels(rows: Array) -> bool:
+    """Return whether the numbers of pictures `(N, I)` are pixels.
+
+    They are at least 0, an eighth of the columns reaches half of their range, and they are: whole
+    numbers up to 255, or of uint16; multiples of 1 / 255 or 1 / 16 up to 1; or other numbers up to
+    255 of which a fifth is 0.
+    """
+    low, high = float(rows.min()), float(rows.max())
+    most = RANGES[-1] if rows.dtype == np.uint16 else 255
+    if not (0 <= low < high <= most):
+        return False
+    if (rows.max(axis=0) >= range_of(high) / 2).mean() < SPREAD:
+        return False
+    sample = rows[:: -(-len(rows) // SAMPLE)].astype(np.float64)
+    if high <= 1 and any(np.abs(sample * n - np.rint(sample * n)).max() < 1e-3 for n in (255, 16)):
+        return True
+    return (high > 1 and is_whole(rows)) or (sample == 0).mean() >= ZEROS
+
+
+def is_sensible(rows: Array) -> bool:
+    """Return whether a table's numbers `(N, I)` are of a scale that a network learns from as it is.
+
+    None is larger than 10, no column's mean than 5, and half of the columns that vary do so by 0.3
+    or more. A single row is, too.
+    """
+    if len(rows) < 2:
+        return True
+    low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+    if max(high.max(), -low.min()) > LARGEST or np.abs(_means(rows)).max() > FARTHEST:
+        return False
+    span = (high - low)[high > low]
+    return not len(span) or float(np.median(span)) >= LEAST_SPAN
+
+
+def _kind_of(rows: Array, picture: bool, sparse: bool) -> str:
+    if sparse:
+        return "largest"
+    if rows.dtype == np.uint8 or (picture and is_pixels(rows)):
+        return "pixels"
+    return "unchanged" if is_sensible(rows) else "standardize"
+
+
+def _means(rows: Array) -> Array:
+    return np.asarray(rows.mean(axis=0, dtype=np.float64))
+
+
+def _medians(rows: Array) -> Array:
+    """Return the median of each column, float64 `(I,)`, without its NaN; 0 if it has no others."""
+    medians = np.zeros(rows.shape[1])
+    for number, column in enumerate(rows.T):
+        known = column[~np.isnan(column)]
+        medians[number] = np.median(known) if len(known) else 0.0
+    return medians
+
+
+def _fit_nothing(rows: Array) -> dict[str, Array]:
+    return {}
+
+
+def _fit_largest_of_all(rows: Array) -> dict[str, Array]:
+    largest = float(_largest(rows).max())
+    return {"factor": np.array([1 / max(largest, SMALLEST)])}
+
+
+def _fit_pixels(rows: Array) -> dict[str, Array]:
+    high = float(rows.max())
+    return {"factor": np.array([1 / range_of(high if high > 0 else 255)])}
+
+
+def _fit_standard(rows: Array) -> dict[str, Array]:
+    """Return mean and 1 / standard deviation of each column; 0 for a constant one.
+
+    So what training knows nothing of has no effect later.
+    """
+    mean, unit = _means(rows), np.maximum(_largest(rows), SMALLEST)
+    total = np.zeros(rows.shape[1])
+    for start in range(0, len(rows), ROWS):
+        total += (((rows[start : start + ROWS] - mean) / unit) ** 2).sum(axis=0)
+    deviation = np.sqrt(total / len(rows))
+    varies = (rows.min(axis=0) < rows.max(axis=0)) & (deviation > 1e-12)
+    factor = np.zeros(rows.shape[1])
+    factor[varies] = 1 / (deviation[varies] * unit[varies])
+    return {"shift": mean, "factor": factor}
+
+
+def _fit_largest(rows: Array) -> dict[str, Array]:
+    largest = _largest(rows)
+    return {"factor": np.where(largest > SMALLEST, 1 / np.maximum(largest, SMALLEST), 0.0)}
+
+
+def _largest(rows: Array) -> Array:
+    """Return the largest magnitude of each column, float64 `(I,)`."""
+    low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
+    return np.asarray(np.maximum(np.abs(low), np.abs(high)))
+
+
+FITS = {
+    "none": _fit_nothing,
+    "unchanged": _fit_largest_of_all,
+    "pixels": _fit_pixels,
+    "standardize": _fit_standard,
+    "largest": _fit_largest,
+}

@@ -1,0 +1,42 @@
+"""What a network knows of its data beside the parameters: scaling, classes, names of inputs."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastmlp.arrays import Array
+from fastmlp.network.scaling import Scaling
+
+PIXEL_SCALE = 1 / 255
+
+
+class Knowing(Protocol):
+    """A network: the attributes that say what its data must be, and how they are prepared.
+
+    See `fastmlp.Network`; the last five are decided by its first training, and are in its file.
+    """
+
+    sizes: tuple[int, ...]
+    dtype: np.dtype[Any]
+    cost: str
+    scaling: Scaling | None
+    pixel_scale: float
+    classes: Array | None
+    class_names: tuple[str, ...] | None
+    feature_names: tuple[str, ...] | None
+
+    @property
+    def task(self) -> str:
+        """What the targets are."""
+        ...
+
+
+# The names of these five
+KNOWN = ("scaling", "pixel_scale", "classes", "class_names", "feature_names")
+
+
+def known_of(network: Knowing) -> dict[str, Any]:
+    """Return what a network knows of its data, by the names in KNOWN."""
+    return {name: getattr(network, name) for name in KNOWN}
