@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +14,10 @@ from fastmlp.errors import refuse
 
 @dataclass(frozen=True)
 class Split:
-    """Images and their labels.
+    """Images, or rows of a table, and their labels.
 
     images : uint8 (pixels), float32 or float64, `(N, I)`
-    labels : any integer dtype, `(N,)`, each at least 0
+    labels : any integer dtype, `(N,)`, each at least 0; or floats, the targets of a regression
 
     Raises ArgumentError if a shape or dtype is wrong, or the counts differ.
     """
@@ -32,7 +33,7 @@ class Split:
                 f"{self.images.dtype} of shape {self.images.shape}",
                 "Flatten each image into one row: images.reshape(len(images), -1).",
             )
-        if self.labels.ndim != 1 or self.labels.dtype.kind not in "iu":
+        if self.labels.ndim != 1 or self.labels.dtype.kind not in "iuf":
             raise refuse(
                 "labels",
                 "must be integers of shape (N,)",
@@ -58,13 +59,25 @@ class Dataset:
     name        : the name to print, "mnist" for example
     train, test : the two splits, with the same number of values I for each image
     class_names : the names of the labels 0, 1, 2, …
-    image_shape : (height, width) with height * width == I
+        none in a regression
+    image_shape : (height, width) or (height, width, channels), I values in all
     source      : the origin of the data: a folder, a URL, or "generated, seed 0"
+    columns     : what the inputs are, in types of JSON: the columns of a table with the categories
+        of texts, or the size of pictures. With `network.columns = data.columns`, a saved network
+        reads files of the same kind
+    notes       : lines on what was done to the data
     """
 
     name: str
     train: Split
     test: Split
     class_names: tuple[str, ...]
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, ...]
     source: str
+    columns: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> str:
+        """What the labels are: "classification" or "regression"."""
+        return "regression" if self.train.labels.dtype.kind == "f" else "classification"

@@ -10,11 +10,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastmlp.datasets.assembling import image_shape
 from fastmlp.datasets.catalogue import Family, IdxFile
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.decoded import read_decoded
 from fastmlp.datasets.download import PATIENCE, Progress, fetch
-from fastmlp.datasets.folder import find_file, find_files, image_shape
+from fastmlp.datasets.folder import find_file, find_files, places
 from fastmlp.datasets.idx import pair
 from fastmlp.datasets.verified import read_verified
 from fastmlp.errors import DataError, DataUnavailableError
@@ -111,7 +112,7 @@ def _list_folders(name: str, folder: Path | None) -> list[Path]:
     if folder is not None:
         if not folder.is_dir():
             raise DataUnavailableError(f"folder must be a folder; got {folder}. Check the path.")
-        return [folder, folder / name]
+        return [folder, *places(folder, name)]
     if not (data := os.environ.get("FASTMLP_DATA")):
         return []
     root = Path(data)
@@ -121,7 +122,8 @@ def _list_folders(name: str, folder: Path | None) -> list[Path]:
         )
     # the files may be in root itself, if root is for this set: all sets use the same file names
     own = name == "mnist" or root.resolve().name == name
-    return [root / name, root] if own else [root / name]
+    below = places(root, name)
+    return [*below[:1], root, *below[1:]] if own else below[:-1]
 
 
 def _assemble(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
@@ -24,7 +24,10 @@ FORMAT = "fastmlp 1"
 
 @dataclass(frozen=True)
 class Specification:
-    """The description of a network in its file: everything except the parameters."""
+    """The description of a network in its file: everything except the parameters.
+
+    columns : as in `Network`; only in files of networks that have it
+    """
 
     sizes: tuple[int, ...]
     hidden: tuple[str, ...]
@@ -33,6 +36,7 @@ class Specification:
     dtype: str
     pixel_scale: float
     class_names: tuple[str, ...] | None
+    columns: Mapping[str, Any] | None = None
 
 
 def save(
@@ -49,7 +53,8 @@ def save(
     for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
         tensors[f"layers.{number}.weight"] = w
         tensors[f"layers.{number}.bias"] = b
-    metadata = {"format": FORMAT, "network": to_json(vars(spec))}
+    described = {name: value for name, value in vars(spec).items() if name != "columns" or value}
+    metadata = {"format": FORMAT, "network": to_json(described)}
     write_whole(Path(path), tensor_bytes(tensors, metadata))
 
 
@@ -107,7 +112,14 @@ def _checked_spec(spec: Any) -> Specification:
         spec["dtype"],
         scale,
         None if names is None else tuple(names),
+        _checked_columns(spec.get("columns")),
     )
+
+
+def _checked_columns(columns: Any) -> dict[str, Any] | None:
+    if not (columns is None or isinstance(columns, dict)):
+        raise ValueError(f"columns are {columns!r}")
+    return columns
 
 
 def _checked_tensors(

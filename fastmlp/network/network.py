@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from os import PathLike
 from typing import Any
@@ -48,6 +48,7 @@ class Network:
 
     `weights` and `biases` are lists of arrays `(I, O)` and `(O,)`; you may write to the arrays.
     uint8 images are pixels and are multiplied by `pixel_scale` (1/255); floats are used unchanged.
+    `columns` says what the inputs are, as in `Dataset`, for `fastmlp predict`; None if unknown.
     Raises ArgumentError for invalid arguments.
 
     Weights and biases must be finite. Training, `gradients`, `evaluate`, `save`, and predictions
@@ -72,6 +73,7 @@ class Network:
         self.dtype = check_dtype(dtype)
         self.pixel_scale = PIXEL_SCALE
         self.class_names: tuple[str, ...] | None = None
+        self.columns: Mapping[str, Any] | None = None
         generator = np.random.default_rng(seed)
         self.weights: list[Array] = []
         self.biases: list[Array] = []
@@ -203,6 +205,7 @@ class Network:
             **self.architecture,
             pixel_scale=self.pixel_scale,
             class_names=self.class_names,
+            columns=self.columns,
         )
         file.save(path, spec, weights, biases)
 
@@ -212,6 +215,7 @@ class Network:
         spec, weights, biases = file.load(path)
         network = cls(spec.sizes, spec.hidden, spec.output, spec.cost, 0, spec.dtype)
         network.pixel_scale, network.class_names = spec.pixel_scale, spec.class_names
+        network.columns = spec.columns
         network.weights, network.biases = weights, biases
         return network
 

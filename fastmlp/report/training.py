@@ -102,10 +102,17 @@ def training_summary(
 
 
 def dataset_lines(data: Dataset) -> list[str]:
-    """Return lines with the size of a data set and its source."""
-    height, width = data.image_shape
-    counts = f"{len(data.train):,} training and {len(data.test):,} test images"
-    return [f"{counts} of {width} x {height}", f"source: {printable(data.source)}"]
+    """Return lines with the size of a data set, its source, and what was done to it."""
+    height, width = data.image_shape[:2]
+    counts = f"{len(data.train):,} training and {len(data.test):,} test"
+    rows = f"images of {width} x {height}"
+    lines = [f"source: {printable(data.source)}", *map(printable, data.notes)]
+    if data.columns and "inputs" in data.columns:
+        if height == 1:
+            rows = f"rows of {len(data.columns['inputs'])} columns, {width} inputs"
+        what = "by regression" if data.task == "regression" else f"{len(data.class_names)} classes"
+        lines.insert(1, f"to predict: {printable(data.columns['target'])}, {what}")
+    return [f"{counts} {rows}", *lines]
 
 
 def network_line(network: Network) -> str:
