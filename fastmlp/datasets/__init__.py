@@ -14,7 +14,7 @@ from fastmlp.datasets.families import load_family
 from fastmlp.datasets.idx import read_idx, read_images, read_labels, read_split
 from fastmlp.datasets.labels import encode_labels
 from fastmlp.datasets.options import Options
-from fastmlp.datasets.own import EXPECTED, listed, load_own
+from fastmlp.datasets.own import listed, load_own
 from fastmlp.datasets.table import read_inputs
 from fastmlp.errors import refuse
 
@@ -104,7 +104,7 @@ def load_dataset(
         return generate_digits()
     path = Path(name)
     if not path.exists():
-        rule = f"must be one of {', '.join(DATASET_NAMES)}, {EXPECTED}"
-        remedy = f"Check the spelling or the path; {path.parent.resolve()}: {listed(path.parent)}."
+        rule = f"must be one of {', '.join(DATASET_NAMES)}, a folder or a file"
+        remedy = f"Check the spelling or the path; its folder has {listed(path.parent)}."
         raise refuse("name", rule, repr(str(name)), remedy)
     return load_own(path, options)

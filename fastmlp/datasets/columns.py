@@ -101,8 +101,7 @@ class Columns:
             return dict(zip(self.names, found.values(), strict=True))
         absent = [name for name in self.names if name not in found]
         if absent:
-            rule = f"the columns {shown(self.names)}"
-            remedy = f"{shown(absent)} is absent; the order does not matter."
+            rule, remedy = f"also the columns {shown(absent)}", "Their order does not matter."
             raise file_error(path, rule, shown(list(found)), remedy)
         return found
 

@@ -47,20 +47,20 @@ class Table:
 def read_delimited(path: Path, known: Collection[str] = ()) -> Table:
     """Return the table in a text file. Separator and header are found from its first rows.
 
-    known : names of columns; if they are given, a first row that has all of them is the header
+    known : names of columns; a first row that has all of them is the header
 
     Raises DataError with the file, what was expected and what was found.
     """
     lines = _read_lines(path)
-    separator = _find_separator(path, lines)
-    if separator == " ":
-        lines = [line.strip(" \r\n") + "\n" for line in lines]
     try:
+        separator = _find_separator(path, lines)
+        if separator == " ":
+            lines = [line.strip(" \r\n") + "\n" for line in lines]
         reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         first = [cell.strip() for cell in next(reader)]
         begin = reader.line_num
         sample = [row for row, _ in zip(reader, range(SAMPLE), strict=False) if any(row)]
-        has_header = set(known) <= set(first) if known else _is_header(first, sample)
+        has_header = (bool(known) and set(known) <= set(first)) or _is_header(first, sample)
         body = lines[begin:] if has_header else lines
         columns = _numbers(body, separator) or _texts(path, body, separator, len(lines) - len(body))
     except csv.Error as error:
@@ -175,6 +175,8 @@ def _is_header(first: list[str], rows: list[list[str]]) -> bool:
 
 def _numbers(lines: list[str], separator: str) -> list[Array]:
     """Return the columns of rows that have only numbers, which is fast; none for other rows."""
+    if not any(map(str.strip, lines)):
+        return []
     try:
         table = np.loadtxt(
             lines, np.float64, comments=None, delimiter=separator, quotechar='"', ndmin=2
@@ -185,11 +187,11 @@ def _numbers(lines: list[str], separator: str) -> list[Array]:
 
 
 def _texts(path: Path, lines: list[str], separator: str, skipped: int) -> list[Array]:
-    """Return the columns of any rows; blank ones are left out."""
+    """Return the columns of any rows, without blank lines, and without empty rows at the end."""
     reader, rows = csv.reader(lines, delimiter=separator, skipinitialspace=True), []
     width = 0
     for row in reader:
-        if not any(cell.strip() for cell in row):
+        if not "".join(row).strip() and len(row) < 2:
             continue
         width = width or len(row)
         if len(row) != width:
@@ -197,6 +199,8 @@ def _texts(path: Path, lines: list[str], separator: str, skipped: int) -> list[A
             remedy = "Quote cells with separators, and write numbers with a point, not a comma."
             raise file_error(path, where, str(len(row)), remedy)
         rows.append(row)
+    while rows and not "".join(rows[-1]).strip():
+        rows.pop()
     return [as_column(cells) for cells in zip(*rows, strict=True)]
 
 

@@ -71,13 +71,15 @@ def load_idx(folder: Path, options: Options) -> Dataset | None:
 
     They are in the folder, or in one below it. Raises DataError, also for files of several sets.
     """
-    sets = {place: paths for place in [folder, *places(folder)] if (paths := find_files(place))}
-    if len(sets) > 1 and folder not in sets:
+    own = find_files(folder)
+    below = [] if own else places(folder)
+    sets = {place: paths for place in below if (paths := find_files(place))}
+    if len(sets) > 1:
         found = ", ".join(str(place.relative_to(folder)) for place in sets)
         raise file_error(folder, "one data set", found, "Pass one of these folders.")
-    if not sets:
+    paths = own or next(iter(sets.values()), None)
+    if paths is None:
         return None
-    paths = next(iter(sets.values()))
     train, test = (
         Part(read_images(images), read_idx(labels, ndim=(1, 2)), images, labels)
         for images, labels in (paths[:2], paths[2:])

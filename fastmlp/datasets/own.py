@@ -34,13 +34,12 @@ class Kind:
 
 OF_TABLES = ("target_column", "drop_columns", "impute", "task", "columns")
 KINDS = (
-    Kind("a CSV or TSV", (".csv", ".tsv", ".tab", ".txt", ".data"), load_table, OF_TABLES, True),
+    Kind("CSV or TSV", (".csv", ".tsv", ".tab", ".txt", ".data"), load_table, OF_TABLES, True),
     Kind("Parquet", (".parquet", ".pq"), load_table, OF_TABLES),
-    Kind("an .npz", (".npz",), load_npz, ("task",)),
-    Kind("an .npy", (".npy",), load_npy, ("task",)),
+    Kind("NumPy", (".npz",), load_npz, ("task",)),
+    Kind("NumPy", (".npy",), load_npy, ("task",)),
 )
 OF_FOLDERS = ("image_size", "columns", "task")
-FOUND = 8  # names of a folder that an error lists
 
 
 def load_own(path: Path, options: Options) -> Dataset:
@@ -81,7 +80,7 @@ def _load_folder(folder: Path, options: Options) -> Dataset:
 
 
 def listed(folder: Path) -> str:
-    """Return the names in a folder for a message."""
+    """Return the first names in a folder for a message."""
     try:
         names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
     except OSError as error:
@@ -95,9 +94,7 @@ def _check_options(options: Options, allowed: tuple[str, ...], title: str) -> No
             raise refuse(name, f"is not for {title}", repr(getattr(options, name)), "Leave it out.")
 
 
-EXPECTED = (
-    "a folder, or a file of "
-    + ", ".join(f"{kind.title} ({' '.join(kind.suffixes)})" for kind in KINDS)
-    + "; text may be packed (.gz)"
+EXPECTED = "a file of " + ", ".join(
+    f"{kind.title} ({' '.join(kind.suffixes)}{' packed or not' * kind.packed})" for kind in KINDS
 )
 REMEDY = "Use MNIST's file names, or pass a file of the folder."

@@ -54,6 +54,8 @@ def load_table(path: Path, options: Options) -> Dataset:
     table, notes = read_table(path, known), []
     if known is None:
         table, dropped = _without(table, options.drop_columns)
+        if not table.columns:
+            raise file_error(path, "columns with values", "none", "Check the file.")
         notes += dropped
         target, note = choose_target(table, options.target_column)
         notes += [note] if note else []
