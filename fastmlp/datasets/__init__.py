@@ -11,10 +11,11 @@ from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.digits import generate_digits
 from fastmlp.datasets.download import Progress
 from fastmlp.datasets.families import load_family
+from fastmlp.datasets.folder import listed
 from fastmlp.datasets.idx import read_idx, read_images, read_labels, read_split
 from fastmlp.datasets.labels import encode_labels
 from fastmlp.datasets.options import Options
-from fastmlp.datasets.own import listed, load_own
+from fastmlp.datasets.own import load_own
 from fastmlp.datasets.table import read_inputs
 from fastmlp.errors import refuse
 

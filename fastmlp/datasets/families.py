@@ -15,7 +15,7 @@ from fastmlp.datasets.catalogue import Family, IdxFile
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.decoded import read_decoded
 from fastmlp.datasets.download import PATIENCE, Progress, fetch
-from fastmlp.datasets.folder import find_file, find_files, places
+from fastmlp.datasets.folder import find_file, find_files, listed, places
 from fastmlp.datasets.idx import pair
 from fastmlp.datasets.verified import read_verified
 from fastmlp.errors import DataError, DataUnavailableError
@@ -56,9 +56,10 @@ def load_family(
     cache = root / family.name
     if folder is not None or (not download and not any(find_file(cache, name) for name in names)):
         looked = ", ".join(str(path) for path in (folders if folder else [*folders, cache]))
+        there = f", which has {listed(folder)}" if folder else ""
         raise DataUnavailableError(
             f"{family.name}: expected {names[0]}.gz and the three other files; found none of them "
-            f"in {looked}. Put them there, set FASTMLP_DATA to the folder that contains "
+            f"in {looked}{there}. Put them there, set FASTMLP_DATA to the folder that contains "
             f"{family.name}/, or allow the download."
         )
     get = _Cache(cache, mirrors or family.mirrors, download, progress, patience)

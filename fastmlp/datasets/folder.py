@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fastmlp.datasets.assembling import Part, assemble
+from fastmlp.datasets.columns import shown
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.idx import file_error, read_idx, read_images
 from fastmlp.datasets.options import Options
@@ -62,8 +63,17 @@ def find_files(folder: Path, names: tuple[str, ...] = NAMES) -> tuple[Path, ...]
     for name, path in zip(names, found, strict=True):
         if path is None:
             remedy = "Put all four files of a data set into one folder."
-            raise file_error(folder, f"{name} or {name}.gz", "other files of the set only", remedy)
+            raise file_error(folder, f"{name} or {name}.gz", listed(folder), remedy)
     return tuple(path for path in found if path)
+
+
+def listed(folder: Path) -> str:
+    """Return the first names in a folder for a message."""
+    try:
+        names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+    except OSError as error:
+        return error.strerror or str(error)
+    return shown(names) if names else "nothing"
 
 
 def load_idx(folder: Path, options: Options) -> Dataset | None:

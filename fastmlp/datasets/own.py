@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastmlp.datasets.columns import shown
 from fastmlp.datasets.dataset import Dataset
-from fastmlp.datasets.folder import NAMES, load_idx
+from fastmlp.datasets.folder import NAMES, listed, load_idx
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.npz import load_npy, load_npz
 from fastmlp.datasets.options import Options
@@ -77,15 +76,6 @@ def _load_folder(folder: Path, options: Options) -> Dataset:
         "or a folder of pictures for each class"
     )
     raise file_error(folder, expected, f"none of them, but {listed(folder)}", REMEDY)
-
-
-def listed(folder: Path) -> str:
-    """Return the first names in a folder for a message."""
-    try:
-        names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
-    except OSError as error:
-        return error.strerror or str(error)
-    return shown(names) if names else "nothing"
 
 
 def _check_options(options: Options, allowed: tuple[str, ...], title: str) -> None:
