@@ -120,6 +120,9 @@ def predict(**given: Any) -> None:
         answers.answer(network, *rows, given, screen)
         return
     pictures = read_pictures(given["image"], network.sizes[0])
+    if given["output"] or given["probabilities"]:
+        answers.answer(network, pictures.images, [], given, screen)
+        return
     first = given["index"]
     images = steps.select_images(pictures.images, first, given["count"] or 1)
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)

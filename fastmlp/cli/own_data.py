@@ -52,8 +52,8 @@ READING = (
 )
 WHOLE = (click.option("--whole", is_flag=True, help="Test on all rows of data without test part."),)
 ANSWERS = (
-    click.option("--output", type=click.Path(path_type=Path), help="Write answers to this .csv."),
-    click.option("--probabilities", is_flag=True, help="Also those of all classes."),
+    click.option("--output", type=click.Path(path_type=Path), help="Write the answers to this .csv."),
+    click.option("--probabilities", is_flag=True, help="Answers with those of all classes."),
     click.option(
         "--unknown",
         type=click.Choice(["refuse", "ignore"]),

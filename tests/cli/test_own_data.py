@@ -75,7 +75,7 @@ def test_another_table_is_tested_by_the_names_of_its_classes(flowers: Path) -> N
     assert matrix.sum(axis=1).tolist() == [0, 20, 20]
     assert found["accuracy"] > 0.9
     write(path, "species,colour,size", [["fern", "red", 1], ["rose", "red", 2]] * 5)
-    assert "found fern" in error("evaluate", flowers, "--dataset", path, "--json")
+    assert "found fern" in run("evaluate", flowers, "--dataset", path, status=1).stderr
 
 
 def test_a_table_is_predicted_by_the_names_of_its_columns(flowers: Path) -> None:
@@ -94,6 +94,12 @@ def test_a_table_is_predicted_by_the_names_of_its_columns(flowers: Path) -> None
     np.testing.assert_allclose(shares, network.predict_proba(x, "numpy"), rtol=1e-5)
     found = document("predict", flowers, "new.csv", "--index", 1)
     assert found["predictions"] == [{"index": 1, "prediction": "iris"}]
+
+
+def test_answers_for_images_are_written_too(model: Path, digits: Dataset) -> None:
+    np.save("new.npy", digits.test.images[:3].reshape(3, 28, 28))
+    run("predict", model, "new.npy", "--output", "answers.csv", "--probabilities")
+    assert len(Path("answers.csv").read_text().splitlines()) == 4
 
 
 def test_new_texts_are_refused_or_ignored(flowers: Path) -> None:
