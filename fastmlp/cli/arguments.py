@@ -140,7 +140,7 @@ _TRAINING = (
     _option(
         "--optimizer",
         None,
-        "How to step. [sgd; adam for tables]",
+        "How to step. [sgd; adam for tables, pictures]",
         Row("fastmlp.functions", "OPTIMIZERS"),
     ),
     click.option(

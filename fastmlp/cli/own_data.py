@@ -52,7 +52,9 @@ READING = (
 )
 WHOLE = (click.option("--whole", is_flag=True, help="Test on all rows of data without test part."),)
 ANSWERS = (
-    click.option("--output", type=click.Path(path_type=Path), help="Write the answers to this .csv."),
+    click.option(
+        "--output", type=click.Path(path_type=Path), help="Write the answers to this .csv."
+    ),
     click.option("--probabilities", is_flag=True, help="Answers with those of all classes."),
     click.option(
         "--unknown",
@@ -73,16 +75,15 @@ def reading_options(given: Given) -> dict[str, Any]:
 def complete(given: Given, data: Dataset) -> dict[str, Any]:
     """Return the arguments with defaults that suit the data, for those that are None.
 
-    Tables and regressions use adam, small data more steps.
+    Tables, pictures of one's own and regressions use adam, small data more steps.
     """
     regression, n = data.task == "regression", len(data.train)
-    is_table = data.train.images.dtype != "uint8" and bool(data.columns)
     plain = given.get("momentum") or given.get("nesterov")
     batch_size = given["batch_size"] or min(32, max(4, n // 32))
     defaults = {
         "output": "identity" if regression else "softmax",
         "cost": "squared_error" if regression else "cross_entropy",
-        "optimizer": "adam" if (regression or is_table) and not plain else "sgd",
+        "optimizer": "adam" if (regression or data.columns) and not plain else "sgd",
         "batch_size": batch_size,
         "epochs": min(MOST_EPOCHS, max(6, STEPS * batch_size // n)),
     }
