@@ -30,7 +30,7 @@ def divide(
     order = np.random.default_rng(seed).permutation(len(codes))
     order = order[np.argsort(codes[order], kind="stable")]
     counts = np.bincount(codes)
-    tests = np.minimum((SHARE * counts + 0.5).astype(np.int64), np.maximum(counts - 1, 0))
+    tests = (SHARE * counts + 0.5).astype(np.int64)
     if not tests.any():
         tests[counts.argmax()] = min(1, counts.max() - 1)
     if not tests.any():

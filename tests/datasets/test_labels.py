@@ -18,7 +18,7 @@ ENCODED = {
     "texts": (np.array(["dog", "cat", "dog"]), [1, 0, 1], "cat dog"),
     "bytes": (np.array([b"b", b"a"]), [1, 0], "a b"),
     "objects": (np.array(["b", "a"], object), [1, 0], "a b"),
-    "numbers as texts": (["10", "9", "10"], [1, 0, 1], "9 10"),
+    "numbers as texts": (["10", "9", "100"], [1, 0, 2], "9 10 100"),
 }
 
 

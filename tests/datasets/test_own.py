@@ -91,6 +91,14 @@ def test_images_and_labels_of_any_kind(tmp_path: Path, kind: str) -> None:
     assert sorted(rows.sum(axis=1)) == sorted(images.astype(float).reshape(30, -1).sum(axis=1))
 
 
+def test_an_npy_file_chooses_among_several(tmp_path: Path) -> None:
+    keep_npy(tmp_path, {"x_train": IMAGES[:9], "y_train": LABELS[:9], "X": IMAGES, "y": LABELS})
+    assert len(load_dataset(tmp_path / "X.npy", whole=True).train) == 30
+    assert len(load_dataset(tmp_path / "y_train.npy", whole=True).train) == 9
+    with pytest.raises(DataError, match=r"the arrays x_train, .* found X, "):
+        load_dataset(keep_npy(tmp_path, {"other": IMAGES}) / "other.npy")
+
+
 def test_medmnist_leaves_its_validation_images_out(tmp_path: Path) -> None:
     held = {f"{part}_images": IMAGES for part in ("train", "val", "test")}
     held |= {
@@ -124,6 +132,12 @@ def moved(*parts: str) -> Callable[[Path], Path]:
     return move
 
 
+def beside_another(folder: Path) -> Path:
+    for path in list(folder.iterdir()):
+        (folder / f"other-{path.name}").write_bytes(b"")
+    return folder
+
+
 def renamed(change: Callable[[str], str]) -> Callable[[Path], Path]:
     def rename(folder: Path) -> Path:
         for path in list(folder.iterdir()):
@@ -148,6 +162,7 @@ LAYOUTS = {
     "test-": renamed(lambda name: name.replace("t10k", "test")),
     "with a beginning": renamed(lambda name: f"emnist-digits-{name}"),
     ".gz.gz": packed_twice,
+    "beside another set": beside_another,
 }
 
 
