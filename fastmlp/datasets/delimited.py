@@ -73,17 +73,20 @@ def read_delimited(path: Path, known: Collection[str] = ()) -> Table:
 
 def as_column(cells: Sequence[str]) -> Array:
     """Return cells as a column: numbers if all of them are numbers or missing, else texts."""
-    texts = np.array([cell.strip() for cell in cells], object)
-    distinct, codes = np.unique(texts, return_inverse=True)
+    distinct: dict[str, int] = {}
+    codes = [distinct.setdefault(cell.strip(), len(distinct)) for cell in cells]
     numbers = [number_of(text) for text in distinct]
-    return texts if None in numbers else np.array(numbers, np.float64)[codes]
+    if None in numbers:
+        return np.array(list(distinct), object)[codes]
+    return np.array(numbers, np.float64)[codes]
 
 
 def missing(column: Array) -> Array:
     """Return whether each cell of a column is missing: bool `(N,)`."""
     if column.dtype.kind == "f":
         return np.isnan(column)
-    return np.array([text.lower() in MISSING for text in column], np.bool_)
+    absent = {text for text in set(column) if text.lower() in MISSING}
+    return np.array([text in absent for text in column], np.bool_)
 
 
 def number_of(text: str) -> float | None:

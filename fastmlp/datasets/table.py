@@ -20,7 +20,7 @@ from fastmlp.errors import refuse
 
 Array = NDArray[Any]
 
-# Names of a target, the most likely first, and of a column that numbers the rows
+# Names of a target, the most likely first, and of a column that numbers the rows if it is unique
 TARGETS = (
     *("label", "labels", "class", "classes", "target", "y", "species", "outcome", "diagnosis"),
     *("category", "variety"),
@@ -122,11 +122,19 @@ def _without(table: Table, dropped: tuple[str, ...]) -> tuple[Table, list[str]]:
             continue
         if missing(cells).all():
             notes.append(f"the column {name!r} is empty and left out")
-        elif name.lower() in NUMBERING and len(np.unique(cells)) == len(cells):
+        elif _numbers_rows(name.lower(), cells):
             notes.append(f"the column {name!r} numbers the rows and is left out")
         else:
             kept[name] = cells
     return Table(kept, table.has_header), notes
+
+
+def _numbers_rows(name: str, cells: Array) -> bool:
+    """Return whether a column of that name only numbers the rows, so that it predicts nothing."""
+    if name in NUMBERING:
+        return len(set(cells.tolist())) == len(cells)
+    steps = np.diff(cells) if name.endswith("id") and cells.dtype.kind == "f" else np.zeros(1)
+    return bool((steps == 1).all())
 
 
 def _targets(

@@ -204,6 +204,8 @@ def test_errors_name_what_is_there(tiny: Family, tiny_folder: Path, tmp_path: Pa
         load_dataset(tmp_path / "notes.md")
     with pytest.raises(ArgumentError, match=r"got '.*note.md'.*has 'data/', 'notes.md'"):
         load_dataset(tmp_path / "note.md")
+    with pytest.raises(ArgumentError, match="name must be a name or a path; got None"):
+        load_dataset(None)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="task is for data of one's own; got 'regression'"):
         load_dataset("digits", task="regression")
 

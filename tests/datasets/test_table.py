@@ -14,7 +14,7 @@ import pytest
 from fastmlp.datasets import Dataset, load_dataset, read_inputs
 from fastmlp.errors import ArgumentError, DataError
 
-FLOWERS = "id,petal,colour,species\n" + "".join(
+FLOWERS = "FlowerId,petal,colour,species\n" + "".join(
     f"{n},{n / 8},{('red', 'blue', 'white')[n % 3]},{('rose', 'lily')[n % 2]}\n" for n in range(20)
 )
 
@@ -43,7 +43,7 @@ def test_a_table_of_numbers_and_texts(tmp_path: Path) -> None:
     labels = np.concatenate([data.train.labels, data.test.labels])
     np.testing.assert_array_equal(labels, 1 - petals % 2)
     notes = "\n".join(data.notes)
-    assert "'id' numbers the rows" in notes
+    assert "'FlowerId' numbers the rows" in notes
     assert "20 % of the rows" in notes
     assert "target" not in notes
 
@@ -130,7 +130,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "no target": ("a,y\n1,0\n2,\n3,1\n", {}, "missing values in the target 'y'; found 1"),
     "one class": ("a,y\n1,x\n2,x\n3,x\n", {}, "two classes or more in the target 'y'; found x"),
     "texts as numbers": (FLOWERS, {"task": "regression"}, "numbers in the target 'species'"),
-    "only a target": ("id,y\n1,0\n2,1\n3,0\n", {}, "columns beside the target"),
+    "only a target": ("id,y\n7,0\n2,1\n3,0\n", {}, "columns beside the target"),
     "names": (
         "name,y\n" + "".join(f"name {n},{n % 2}\n" for n in range(50)),
         {},
