@@ -14,6 +14,7 @@ import click
 
 from fastmlp.backends import BACKENDS
 from fastmlp.bench.peers import PEERS
+from fastmlp.cli import own_data
 from fastmlp.cli.kinds import Cost, Numbers, Pair, Row, RowWithSettings, Sizes
 
 
@@ -96,7 +97,7 @@ _COUNT, _FROM_0 = click.IntRange(min=1), click.IntRange(min=0)
 _IMAGES = (
     click.argument("image", type=_FILE),
     _option("--index", 0, "The first image of the file to use, from 0.", _FROM_0),
-    _option("--count", 1, "The number of images to use.", _COUNT),
+    _option("--count", None, "How many to use. [one image; all rows of a table]", _COUNT),
 )
 _SEARCH = (
     _option("--mode", "range", "How to search.", Row("fastmlp.training.rate", "MODES")),
@@ -107,7 +108,7 @@ _SCALINGS = click.Choice(["standardize", "pixels", "none"])
 _MODEL = (click.argument("model", type=_FILE),)
 _JSON = (_option("--json", False, "Print one JSON document and nothing else."),)
 _DATA = (
-    _option("--dataset", None, "mnist, fashion-mnist, kmnist, digits, a folder, or an .npz file."),
+    _option("--dataset", None, "mnist, fashion-mnist, kmnist, digits, or a file or folder."),
     _option("--data-folder", None, "The folder of the data set's files.", _FILE),
     _option("--no-download", False, "Use only data on this machine."),
 )
@@ -120,23 +121,28 @@ _NETWORK = (
     ),
     _option(
         "--output",
-        "softmax",
-        "Activation of the last layer.",
+        None,
+        "Of the last layer. [softmax; identity for regression]",
         Row("fastmlp.functions", "ACTIVATIONS"),
     ),
     _option(
         "--cost",
-        "cross_entropy",
-        "To minimise, as huber:1.35.",
+        None,
+        "As huber:1.35. [cross_entropy; squared_error for regression]",
         Cost("fastmlp.functions", "COSTS"),
     ),
     _DTYPE,
-    _option("--batch-size", 32, "Samples per step.", _COUNT),
+    _option("--batch-size", None, "Samples per step. [32; fewer of few]", _COUNT),
     _option("--seed", 0, "Of initial weights and sample order.", _FROM_0),
 )
 _TRAINING = (
-    _option("--epochs", 6, "Passes over the training data.", _COUNT),
-    _option("--optimizer", "sgd", "How to step.", Row("fastmlp.functions", "OPTIMIZERS")),
+    _option("--epochs", None, "Passes over the training data. [6; more of few]", _COUNT),
+    _option(
+        "--optimizer",
+        None,
+        "How to step. [sgd; adam for tables, pictures]",
+        Row("fastmlp.functions", "OPTIMIZERS"),
+    ),
     click.option(
         "--optimizer-setting",
         "optimizer_settings",
@@ -240,10 +246,12 @@ _SAVED = (
 _RUNS = (click.argument("first", type=_FILE), click.argument("second", type=_FILE))
 
 # The decorator of each command, with its options
-TRAIN = _options(_DATA, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
-EVALUATE = _options(_MODEL, _DATA, _backend("compiled"), _JSON)
-PREDICT = _options(_MODEL, _IMAGES, _backend("numpy"), _JSON)
-FIND_LEARNING_RATE = _options(_DATA, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
+TRAIN = _options(_DATA, own_data.READING, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
+EVALUATE = _options(_MODEL, _DATA, own_data.WHOLE, _backend("compiled"), _JSON)
+PREDICT = _options(_MODEL, _IMAGES, own_data.ANSWERS, _backend("numpy"), _JSON)
+FIND_LEARNING_RATE = _options(
+    _DATA, own_data.READING, _NETWORK, _SEARCH, _backend("compiled"), _JSON
+)
 INFO = _options(_PLANS, (_option("--measure", False, "Also measure its limits."),), _JSON)
 WARMUP = _options((_DTYPE,), _JSON)
 VERIFY = _options(_CASES, _JSON)

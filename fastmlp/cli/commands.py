@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fastmlp import __version__
-from fastmlp.cli import arguments, steps
+from fastmlp.cli import answers, arguments, own_data, steps
 from fastmlp.cli.bench_commands import bench
 from fastmlp.cli.group import EXIT_STATUS, NOT_LEARNT, Commands
 from fastmlp.cli.screen import Screen
@@ -46,6 +46,7 @@ def train(**given: Any) -> None:
             steps.check_path(given[option], option)
     screen = Screen(given["json"])
     data = screen.data(given)
+    given = own_data.complete(given, data)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
     path = steps.check_path(model)
     network = steps.build_network(data, given, screen.say)
@@ -56,8 +57,8 @@ def train(**given: Any) -> None:
         screen.say(*report.rehearsal_lines(found, given["epochs"]))
         return
     screen.row("")
-    with screen.line() as draw:
-        history, error = steps.train_network(network, data, given, draw, screen.row)
+    with own_data.standardised_targets(network, data, screen.say) as own, screen.line() as draw:
+        history, error = steps.train_network(network, own, given, draw, screen.row)
     status = EXIT_STATUS.get(history.stopped, 1 if error else 0)
     test, kept = None, steps.save_file(path, network.save)
     for failure in filter(None, (error, kept.error)):
@@ -94,9 +95,10 @@ def evaluate(**given: Any) -> None:
     from fastmlp.network import Network
 
     screen, network = Screen(given["json"]), Network.load(given["model"])
-    data = screen.data(
-        {**given, "dataset": given["dataset"] or steps.default_dataset(given["model"])}
-    )
+    name = given["dataset"] or own_data.default_dataset(given["model"], network)
+    columns = network.columns if given["dataset"] else None
+    data = screen.data({**given, "dataset": name, "columns": columns})
+    data = own_data.with_classes_of(network, data)
     screen.say(report.network_line(network))
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     network, labels = steps.in_numbers(network, data)
@@ -106,8 +108,8 @@ def evaluate(**given: Any) -> None:
     names = report.class_names(network.class_names or data.class_names, classes)
     matrix, tables = None, []
     if result.accuracy is not None:
-        answers = network.predict(images, given["backend"])
-        matrix = report.confusion_matrix(answers, labels, classes)
+        found = network.predict(images, given["backend"])
+        matrix = report.confusion_matrix(found, labels, classes)
         tables = report.confusion_tables(matrix, names, screen.console.width)
     document = report.evaluation_document(data, network, result, matrix, names, given["model"])
     screen.show(document, *tables)
@@ -117,24 +119,34 @@ def evaluate(**given: Any) -> None:
 @main.command()
 @arguments.PREDICT
 def predict(**given: Any) -> None:
-    """Predict the class of an IMAGE with a saved MODEL.
+    """Predict the class of an IMAGE, or of all rows of a table, with a saved MODEL.
 
-    IMAGE is an IDX, .npy, .png or .jpg file.
+    IMAGE is an IDX, .npy, .npz, .png or .jpg file. For a model that was trained on a table or on
+    folders of pictures, it is a table with the same columns, or a folder of pictures.
     """
     from fastmlp import report
     from fastmlp.datasets.picture import read_pictures
     from fastmlp.network import Network
 
     screen, network = Screen(given["json"]), Network.load(given["model"])
+    if given["output"]:
+        steps.check_path(given["output"], "output")
+    rows = answers.find_rows(network, given)
+    if rows is not None:
+        answers.answer(network, *rows, given, screen)
+        return
     pictures = read_pictures(given["image"], network.sizes[0])
+    if given["output"] or given["probabilities"]:
+        answers.answer(network, pictures.images, [], given, screen)
+        return
     first = given["index"]
-    images = steps.select_images(pictures.images, first, given["count"])
+    images = steps.select_images(pictures.images, first, given["count"] or 1)
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
-    answers = report.predictions(network, images, outputs, first)
+    found = report.predictions(network, images, outputs, first)
     screen.say(*pictures.notes)
-    document = report.prediction_document(answers, pictures.notes, given["model"], given["image"])
-    screen.show(document, *(report.prediction_view(one, screen.ascii_only) for one in answers))
+    document = report.prediction_document(found, pictures.notes, given["model"], given["image"])
+    screen.show(document, *(report.prediction_view(one, screen.ascii_only) for one in found))
 
 
 @main.command()
@@ -150,6 +162,7 @@ def find_learning_rate(**given: Any) -> None:
     check_together(given)
     screen = Screen(given["json"])
     data = screen.data(given)
+    given = own_data.complete(given, data)
     network = steps.build_network(data, given, screen.say)
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     probes: list[tuple[float, float, float]] = []
@@ -160,7 +173,8 @@ def find_learning_rate(**given: Any) -> None:
             screen.say(report.probe_line(rate, before, after))
 
     settings = {name: given[name] for name in steps.SEARCHED}
-    rate = training.find_learning_rate(network, data.train, on_probe=show_probe, **settings)
+    with own_data.standardised_targets(network, data, screen.say) as own:
+        rate = training.find_learning_rate(network, own.train, on_probe=show_probe, **settings)
     curves = [report.rates_table(rate)] if given["mode"] == "range" else []
     screen.show(report.search_document(data, network, settings, probes, rate), *curves)
     screen.say(f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g} starts with it")

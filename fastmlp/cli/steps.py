@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from fastmlp.cli import own_data
 from fastmlp.errors import CheckpointError, DivergedError, FastMLPError, UnwritableError, refuse
 from fastmlp.system.files import check_folder, check_writable
 from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
@@ -58,19 +59,13 @@ def find_data(given: Given, say: Say, draw: Draw) -> Dataset:
 
     try:
         download = not given["no_download"]
-        return load_dataset(name, folder=folder, download=download, progress=follow)
+        options = own_data.reading_options(given)
+        return load_dataset(name, folder=folder, download=download, progress=follow, **options)
     except FastMLPError as error:
         if given["dataset"] or folder:
             raise
         say(f"No MNIST, so digits are used instead: {report.reason(error)}", style="bold yellow")
         return load_dataset("digits")
-
-
-def default_dataset(model: Path) -> str:
-    """Return the data set to test a model on: the one with the name of its file, or "mnist"."""
-    from fastmlp.datasets import DATASET_NAMES
-
-    return model.stem if model.stem in DATASET_NAMES else "mnist"
 
 
 def in_numbers(network: Network, data: Dataset) -> tuple[Network, Array]:
@@ -108,11 +103,13 @@ def build_network(data: Dataset, given: Given, say: Say) -> Network:
         say(network_line(network))
         return network
     hidden = given["hidden_layers"]
-    inputs, outputs = data.train.images.shape[1], max(2, len(data.class_names))
+    inputs = data.train.images.shape[1]
+    outputs = 1 if data.task == "regression" else max(2, len(data.class_names))
     sizes = given["sizes"] or (inputs, *((128,) if hidden is None else hidden), outputs)
     network = Network(sizes, given["activation"], **{name: given[name] for name in BUILT})
     if len(data.class_names) == max(2, network.sizes[-1]):
         network.class_names = data.class_names
+    network.columns = data.columns
     say(network_line(network))
     return network
 

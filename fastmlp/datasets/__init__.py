@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fastmlp.datasets.catalogue import FAMILIES
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.digits import generate_digits
 from fastmlp.datasets.download import Progress
 from fastmlp.datasets.families import load_family
-from fastmlp.datasets.folder import load_folder
+from fastmlp.datasets.folder import listed
 from fastmlp.datasets.idx import read_idx, read_images, read_labels, read_split
-from fastmlp.datasets.npz import load_npz
+from fastmlp.datasets.labels import encode_labels
+from fastmlp.datasets.options import Options
+from fastmlp.datasets.own import load_own
+from fastmlp.datasets.table import read_inputs
 from fastmlp.errors import checked_call, refuse
 from fastmlp.system.files import as_path
 
@@ -21,6 +25,8 @@ __all__ = [
     "Split",
     "load_dataset",
     "generate_digits",
+    "encode_labels",
+    "read_inputs",
     "read_idx",
     "read_images",
     "read_labels",
@@ -40,18 +46,51 @@ def load_dataset(
     download: bool = True,
     mirrors: Sequence[str] | None = None,
     progress: Progress | None = None,
+    target_column: str | int | None = None,
+    drop_columns: str | Sequence[str] = (),
+    impute: str | None = None,
+    task: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    columns: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    whole: bool = False,
 ) -> Dataset:
     """Return a data set.
 
-    name     : "mnist", "fashion-mnist", "kmnist", "digits", a folder of IDX files, or an .npz file
+    name     : "mnist", "fashion-mnist", "kmnist", "digits", or the path of one's own data:
+
+        a CSV, TSV or Parquet file: rows of a table, whose texts become 0 and 1 for each category
+        an .npz file, or .npy files in a folder: x_train, y_train, x_test, y_test, or X, y
+        a folder of IDX files with MNIST's names
+        a folder with a folder of pictures for each class, divided into train and test or not
+
     folder   : where the files of a named set are; by default FASTMLP_DATA, then the user's cache
     download : whether a named set that is not found may be downloaded into the user's cache
     mirrors  : https addresses to try in this order, instead of the published ones
     progress : called while downloading as progress(file name, bytes so far, bytes in all or None)
 
+    The others are for one's own data. Labels of any kind become 0 … K - 1, with `class_names`.
+
+    target_column : of a table, the name of the column to predict, or its number from 0; by default
+        label, class, target, y, species or a similar name, or the last column
+    drop_columns : names of columns to leave out
+    impute   : "median" replaces missing values by the median of the training rows, or by the most
+        frequent text; by default they are an error
+    task     : "classification" or "regression"; by default, targets are those of a regression if
+        they are numbers with fractions, or many different numbers
+    image_size : (width, height) for pictures; by default their most common size, at most 64 x 64
+    columns  : `network.columns`: encode the data as those that a network was trained on
+    seed     : without a test part, it draws 20 % of the rows of each class for the test
+    whole    : without a test part, train and test are both all rows
+
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
     path = as_path(name, "name")
+    dropped = (drop_columns,) if isinstance(drop_columns, str) else tuple(drop_columns)
+    options = Options(target_column, dropped, impute, task, image_size, columns, seed, whole)
+    for option in options.given() if name in DATASET_NAMES else ():
+        rule, got = "is for data of one's own", repr(getattr(options, option))
+        raise refuse(option, rule, f"{got} for {name}", "Leave it out.")
     if str(name) in FAMILIES:
         return load_family(
             FAMILIES[str(name)],
@@ -67,9 +106,8 @@ def load_dataset(
             raise refuse(argument, rule, f"it for {name}", "Leave it out.")
     if name == "digits":
         return generate_digits()
-    if path.is_dir():
-        return load_folder(path)
-    if path.suffix == ".npz":
-        return load_npz(path)
-    rule = f"must be one of {', '.join(DATASET_NAMES)}, a folder of IDX files or an .npz file"
-    raise refuse("name", rule, repr(str(name)), "Check the spelling or the path.")
+    if not path.exists():
+        rule = f"must be one of {', '.join(DATASET_NAMES)}, a folder or a file"
+        remedy = f"Check the spelling or the path; its folder has {listed(path.parent)}."
+        raise refuse("name", rule, repr(str(name)), remedy)
+    return load_own(path, options)

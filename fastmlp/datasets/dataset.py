@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,12 @@ from fastmlp.errors import checked_class, refuse
 @checked_class
 @dataclass(frozen=True)
 class Split:
-    """Images and their labels.
+    """Images, or rows of a table, and their labels.
 
     images : numbers `(N, I)`, or `(N, H, W)`, which becomes that: an array, list, DataFrame, tensor
         or sparse matrix, converted to an array
-    labels : whole numbers or texts `(N,)` or `(N, 1)`, converted to int64 or texts `(N,)`
+    labels : whole numbers or texts `(N,)` or `(N, 1)`, converted to int64 or texts `(N,)`; or
+        floats, the targets of a regression
     feature_names : of the columns; by default those of a DataFrame
 
     Lists, tables and other things that NumPy converts become arrays.
@@ -40,7 +42,7 @@ class Split:
                 "Flatten each image into one row: images.reshape(len(images), -1).",
             )
         labels = as_array(self.labels, "labels")
-        if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        if labels.ndim != 1 or labels.dtype.kind not in "iuf":
             labels = as_label_values(labels, "labels")
         if len(images) != len(labels):
             raise refuse(
@@ -65,13 +67,25 @@ class Dataset:
     name        : the name to print, "mnist" for example
     train, test : the two splits, with the same number of values I for each image
     class_names : the names of the labels 0, 1, 2, …
-    image_shape : (height, width) with height * width == I
+        none in a regression
+    image_shape : (height, width) or (height, width, channels), I values in all
     source      : the origin of the data: a folder, a URL, or "generated, seed 0"
+    columns     : what the inputs are, in types of JSON: the columns of a table with the categories
+        of texts, or the size of pictures. With `network.columns = data.columns`, a saved network
+        reads files of the same kind
+    notes       : lines on what was done to the data
     """
 
     name: str
     train: Split
     test: Split
     class_names: tuple[str, ...]
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, ...]
     source: str
+    columns: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> str:
+        """What the labels are: "classification" or "regression"."""
+        return "regression" if self.train.labels.dtype.kind == "f" else "classification"

@@ -10,11 +10,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastmlp.datasets.assembling import image_shape
 from fastmlp.datasets.catalogue import Family, IdxFile
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.decoded import read_decoded
 from fastmlp.datasets.download import PATIENCE, Progress, fetch
-from fastmlp.datasets.folder import find_file, find_files, image_shape
+from fastmlp.datasets.folder import find_file, find_files, listed, places
 from fastmlp.datasets.idx import pair
 from fastmlp.datasets.verified import read_verified
 from fastmlp.errors import DataError, DataUnavailableError
@@ -55,9 +56,10 @@ def load_family(
     cache = root / family.name
     if folder is not None or (not download and not any(find_file(cache, name) for name in names)):
         looked = ", ".join(str(path) for path in (folders if folder else [*folders, cache]))
+        there = f", which has {listed(folder)}" if folder else ""
         raise DataUnavailableError(
             f"{family.name}: expected {names[0]}.gz and the three other files; found none of them "
-            f"in {looked}. Put them there, set FASTMLP_DATA to the folder that contains "
+            f"in {looked}{there}. Put them there, set FASTMLP_DATA to the folder that contains "
             f"{family.name}/, or allow the download."
         )
     get = _Cache(cache, mirrors or family.mirrors, download, progress, patience)
@@ -111,7 +113,7 @@ def _list_folders(name: str, folder: Path | None) -> list[Path]:
     if folder is not None:
         if not folder.is_dir():
             raise DataUnavailableError(f"folder must be a folder; got {folder}. Check the path.")
-        return [folder, folder / name]
+        return [folder, *places(folder, name)]
     if not (data := os.environ.get("FASTMLP_DATA")):
         return []
     root = Path(data)
@@ -121,7 +123,8 @@ def _list_folders(name: str, folder: Path | None) -> list[Path]:
         )
     # the files may be in root itself, if root is for this set: all sets use the same file names
     own = name == "mnist" or root.resolve().name == name
-    return [root / name, root] if own else [root / name]
+    below = places(root, name)
+    return [*below[:1], root, *below[1:]] if own else below[:-1]
 
 
 def _assemble(

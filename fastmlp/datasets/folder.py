@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+from fastmlp.datasets.assembling import Part, assemble
+from fastmlp.datasets.columns import shown
 from fastmlp.datasets.dataset import Dataset
-from fastmlp.datasets.idx import file_error, pair, read_images, read_labels
+from fastmlp.datasets.idx import file_error, read_idx, read_images
+from fastmlp.datasets.options import Options
 
 NAMES = (
     "train-images-idx3-ubyte",
@@ -16,12 +20,39 @@ NAMES = (
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Return the file of that published name, or None; plain before gzip, `-idx` or `.idx`."""
-    for spelling in (name, name.replace("-idx", ".idx")):
-        for path in (folder / spelling, folder / f"{spelling}.gz"):
-            if path.exists():
+    """Return the file of that published name, or None; plain before gzip, `-idx` or `.idx`.
+
+    The test files may be called `test-…`. The file may be in a folder that has its name, and have
+    something before its name: `emnist-digits-train-images-idx3-ubyte`.
+    """
+    spellings = [name, name.replace("-idx", ".idx")]
+    spellings += [spelling.replace("t10k-", "test-") for spelling in spellings[:2]]
+    for spelling in dict.fromkeys(spellings):
+        for ending in ("", ".gz", ".gz.gz"):
+            path = folder / f"{spelling}{ending}"
+            if path.is_dir():
+                inside = find_file(path, name)
+                if inside is not None:
+                    return inside
+            elif path.exists():
                 return path
+            longer = [one for one in folder.glob(f"*{spelling}{ending}") if one.is_file()]
+            if len(longer) == 1:
+                return longer[0]
     return None
+
+
+def places(root: Path, name: str | None = None) -> list[Path]:
+    """Return the folders below `root` that may have the files of a data set, as they are kept.
+
+    name : of the data set; None for any. torchvision keeps `fashion-mnist` in `FashionMNIST/raw`
+    """
+    found = [root / name] if name else []
+    with suppress(OSError):
+        for path in sorted(root.iterdir()):
+            if path.is_dir() and (name is None or path.name.lower() == name.replace("-", "")):
+                found += [path, path / "raw"]
+    return list(dict.fromkeys([*found, root / "raw"]))
 
 
 def find_files(folder: Path, names: tuple[str, ...] = NAMES) -> tuple[Path, ...] | None:
@@ -32,36 +63,35 @@ def find_files(folder: Path, names: tuple[str, ...] = NAMES) -> tuple[Path, ...]
     for name, path in zip(names, found, strict=True):
         if path is None:
             remedy = "Put all four files of a data set into one folder."
-            raise file_error(folder, f"{name} or {name}.gz", "other files of the set only", remedy)
+            raise file_error(folder, f"{name} or {name}.gz", listed(folder), remedy)
     return tuple(path for path in found if path)
 
 
-def image_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (height, width) of images `(N, H, W)`; of `(N, I)`, a square if possible or (1, I)."""
-    if len(shape) == 3:
-        return shape[1], shape[2]
-    side = round(shape[1] ** 0.5)
-    return (side, side) if side * side == shape[1] else (1, shape[1])
+def listed(folder: Path) -> str:
+    """Return the first names in a folder for a message."""
+    try:
+        names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
+    except OSError as error:
+        return error.strerror or str(error)
+    return shown(names) if names else "nothing"
 
 
-def load_folder(folder: Path) -> Dataset:
-    """Return the data set in a folder of four IDX files with MNIST's names, classes 0, 1, 2, …"""
-    paths = find_files(folder)
+def load_idx(folder: Path, options: Options) -> Dataset | None:
+    """Return the data set in four IDX files with MNIST's names, or None if there are none.
+
+    They are in the folder, or in one below it. Raises DataError, also for files of several sets.
+    """
+    own = find_files(folder)
+    below = [] if own else places(folder)
+    sets = {place: paths for place in below if (paths := find_files(place))}
+    if len(sets) > 1:
+        found = ", ".join(str(place.relative_to(folder)) for place in sets)
+        raise file_error(folder, "one data set", found, "Pass one of these folders.")
+    paths = own or next(iter(sets.values()), None)
     if paths is None:
-        expected = f"{NAMES[0]} (or {NAMES[0]}.gz) and the three other files"
-        raise file_error(folder, expected, "none of them", "Use MNIST's file names.")
-    train_images, test_images = read_images(paths[0]), read_images(paths[2])
-    if train_images.shape[1:] != test_images.shape[1:]:
-        rule = f"images of {train_images.shape[1:]}, as in {paths[0].name}"
-        raise file_error(paths[2], rule, str(test_images.shape[1:]), "Take both from one data set.")
-    train = pair(train_images, read_labels(paths[1]), paths[0], paths[1])
-    test = pair(test_images, read_labels(paths[3]), paths[2], paths[3])
-    classes = 1 + max(int(train.labels.max()), int(test.labels.max()))
-    return Dataset(
-        name=folder.resolve().name,
-        train=train,
-        test=test,
-        class_names=tuple(map(str, range(classes))),
-        image_shape=image_shape(train_images.shape),
-        source=str(folder),
+        return None
+    train, test = (
+        Part(read_images(images), read_idx(labels, ndim=(1, 2)), images, labels)
+        for images, labels in (paths[:2], paths[2:])
     )
+    return assemble(folder, train, test, options)

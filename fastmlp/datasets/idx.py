@@ -164,12 +164,15 @@ def pair(
     labels_name: Path,
     classes: int = MOST_CLASSES,
 ) -> Split:
-    """Return images `(N, …)` and labels `(N,)` as a Split. Raises DataError for the wrong file."""
+    """Return images `(N, …)` and labels `(N,)` as a Split. Raises DataError for the wrong file.
+
+    labels : integers below `classes`, or float targets
+    """
     if len(images) != len(labels):
         rule = f"{len(images):,} labels, one for each image of {images_name.name}"
         raise file_error(labels_name, rule, f"{len(labels):,}", "Take both from one split.")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
+    low, high = labels.min(), labels.max()
+    if labels.dtype.kind != "f" and not (low >= 0 and high < classes):
         raise file_error(labels_name, f"labels from 0 to {classes - 1}", f"{low} to {high}")
     if images.dtype.kind == "f" and not np.isfinite(images).all():
         raise file_error(images_name, "finite pixels", "NaN or infinity")

@@ -1,92 +1,164 @@
-"""Load a data set from an .npz file, without pickle, and with a check of the declared sizes."""
+"""Load a data set from .npz and .npy files, without pickle, and with a check of declared sizes."""
 
 from __future__ import annotations
 
 import math
+import os
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.datasets.assembling import Part, as_images, assemble
 from fastmlp.datasets.dataset import Dataset
-from fastmlp.datasets.folder import image_shape
-from fastmlp.datasets.idx import GZIP_RATIO, file_error, pair
+from fastmlp.datasets.idx import GZIP_RATIO, file_error
+from fastmlp.datasets.options import Options
 from fastmlp.errors import DataError
 from fastmlp.system.reading import open_file
 
+# Images and labels to train, and to test; case does not matter. Further names are not read
 SPELLINGS = (
     ("x_train", "y_train", "x_test", "y_test"),
     ("train_images", "train_labels", "test_images", "test_labels"),
+    ("train_x", "train_y", "test_x", "test_y"),
+    ("train_data", "train_labels", "test_data", "test_labels"),
+    ("x_train", "y_train"),
+    ("train_images", "train_labels"),
+    ("x", "y"),
+    ("images", "labels"),
+    ("data", "labels"),
+    ("data", "target"),
+    ("features", "labels"),
+    ("features", "targets"),
+    ("inputs", "targets"),
+    ("arr_0", "arr_1"),  # of numpy.savez without names
 )
+Notes = tuple[str, ...]
 READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 
 
-def load_npz(path: Path) -> Dataset:
-    """Return the data set in an .npz file of the arrays `x_train`, `y_train`, `x_test`, `y_test`.
+def load_npz(path: Path, options: Options) -> Dataset:
+    """Return the data set in an .npz file: its arrays have the names of a row of `SPELLINGS`.
 
-    The names `train_images`, `train_labels`, `test_images`, `test_labels` are accepted too.
-    Images are uint8, float32 or float64, `(N, H, W)` or `(N, I)`; labels integers `(N,)`.
+    Images are numbers `(N, H, W)`, `(N, H, W, C)` or `(N, I)`; labels are numbers or texts `(N,)`
+    or `(N, 1)`. Raises DataError.
     """
     try:
         with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            arrays = [_read(path, archive, name) for name in _names(path, archive)]
+            held = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            names = _choose(path, held)
+            arrays = [_read_member(path, archive, held[name], name) for name in names]
     except DataError:
         raise
     except Exception as error:  # for a damaged file, the parsers raise nearly anything
-        said = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise file_error(path, "a readable .npz file", said or type(error).__name__) from error
-    train_images, train_labels, test_images, test_labels = arrays
-    _check_images(path, train_images)
-    _check_images(path, test_images)
-    if train_images.shape[1:] != test_images.shape[1:]:
-        rule = f"test images of {train_images.shape[1:]}, as in training"
-        raise file_error(path, rule, str(test_images.shape[1:]), "Take both from one data set.")
-    train = pair(train_images, _labels(path, train_labels), path, path)
-    test = pair(test_images, _labels(path, test_labels), path, path)
-    classes = 1 + max(int(train.labels.max()), int(test.labels.max()))
-    return Dataset(
-        name=path.stem,
-        train=train,
-        test=test,
-        class_names=tuple(map(str, range(classes))),
-        image_shape=image_shape(train_images.shape),
-        source=str(path),
-    )
+        raise _unreadable(path, error) from error
+    return _assembled(path, arrays, [path] * len(arrays), options, _left_out(held, names))
 
 
-def _names(path: Path, archive: zipfile.ZipFile) -> tuple[str, ...]:
-    held = {name.removesuffix(".npy") for name in archive.namelist()}
-    for names in SPELLINGS:
-        if held.issuperset(names):
-            return names
-    expected = " or ".join(", ".join(names) for names in SPELLINGS)
-    found = ", ".join(sorted(held)[:8]) or "no array"
-    raise file_error(
-        path, f"the arrays {expected}", found, "Save them with numpy.savez_compressed."
-    )
+def read_npz_images(path: Path) -> NDArray[Any]:
+    """Return the images to test in an .npz file, or those to train, or its only array.
+
+    Their names are those of `SPELLINGS`. Raises DataError.
+    """
+    known = [row[2] for row in SPELLINGS if len(row) > 2] + [row[0] for row in SPELLINGS]
+    try:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+            held = {name.removesuffix(".npy").lower(): name for name in archive.namelist()}
+            names = [name for name in known if name in held] or list(held)[: len(held) == 1]
+            if not names:
+                found = ", ".join(sorted(held)[:8]) or "no array"
+                remedy = "Save the images under one of these names."
+                raise file_error(path, f"one of the arrays {', '.join(known)}", found, remedy)
+            return as_images(path, _read_member(path, archive, held[names[0]], names[0]))
+    except DataError:
+        raise
+    except Exception as error:  # for a damaged file, the parsers raise nearly anything
+        raise _unreadable(path, error) from error
 
 
-def _read(path: Path, archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+def load_npy(path: Path, options: Options) -> Dataset:
+    """Return the data set in the .npy files of a folder, or in one of them and those beside it.
+
+    Their names are those of a row of `SPELLINGS`. Raises DataError.
+    """
+    folder = path if path.is_dir() else path.parent
+    held = {one.stem: one for one in sorted(folder.glob("*.npy"))}
+    names = _choose(path, held, None if path.is_dir() else path.stem)
+    arrays = [_read_file(held[name]) for name in names]
+    return _assembled(path, arrays, [held[name] for name in names], options, _left_out(held, names))
+
+
+def _assembled(
+    path: Path, arrays: list[NDArray[Any]], paths: list[Path], options: Options, notes: Notes
+) -> Dataset:
+    parts = [
+        Part(arrays[n], arrays[n + 1], paths[n], paths[n + 1]) for n in range(0, len(arrays), 2)
+    ]
+    return assemble(path, parts[0], parts[1] if len(parts) > 1 else None, options, notes)
+
+
+def _choose(path: Path, held: Iterable[str], needed: str | None = None) -> tuple[str, ...]:
+    """Return the names to read, in the order of the first row of SPELLINGS that has all names."""
+    known = {name.lower(): name for name in held}
+    for row in SPELLINGS:
+        if known.keys() >= set(row) and (needed is None or needed.lower() in row):
+            return tuple(known[name] for name in row)
+    rows = (SPELLINGS[0], SPELLINGS[1], ("x", "y"))
+    expected = " or ".join(", ".join(row) for row in rows)
+    found = ", ".join(sorted(known.values())[:8]) or "no array"
+    remedy = "Save them under these names, with numpy.savez_compressed for example."
+    raise file_error(path, f"the arrays {expected}", found, remedy)
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    said = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return file_error(path, f"a readable {path.suffix} file", said or type(error).__name__)
+
+
+def _left_out(held: Iterable[str], names: Iterable[str]) -> Notes:
+    rest = sorted(set(held).difference(names))
+    return (f"not read: {', '.join(rest[:8])}",) if rest else ()
+
+
+def _read_member(path: Path, archive: zipfile.ZipFile, member: str, name: str) -> NDArray[Any]:
     """Return one array, if its header, the directory of the archive and the packed size agree."""
-    info = archive.getinfo(f"{name}.npy")
+    info = archive.getinfo(member)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         remedy = "Save it with numpy.savez_compressed."
         raise file_error(path, f"{name} stored or deflated", "another compression", remedy)
     if info.file_size > info.compress_size * GZIP_RATIO + 1024:
         rule = f"{name} packed into {info.file_size // GZIP_RATIO:,} bytes or more"
         raise file_error(path, rule, f"{info.compress_size:,}")
-    with archive.open(info) as member:
-        shape, fortran, dtype = _header(path, member, name)
-        declared = math.prod(shape) * dtype.itemsize
-        if declared != info.file_size - member.tell():
-            rule = f"{declared:,} bytes of {name}, as its header says ({dtype.name} {shape})"
-            raise file_error(path, rule, f"{info.file_size - member.tell():,}")
-        body = bytearray(member.read())
+    with archive.open(info) as file:
+        return _read(path, file, info.file_size, name)
+
+
+def _read_file(path: Path) -> NDArray[Any]:
+    try:
+        with open_file(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            return _read(path, file, size, path.stem)
+    except DataError:
+        raise
+    except Exception as error:  # for a damaged file, the parser raises nearly anything
+        raise _unreadable(path, error) from error
+
+
+def _read(path: Path, file: IO[bytes], size: int, name: str) -> NDArray[Any]:
+    """Return the array in an open .npy file of that size."""
+    shape, fortran, dtype = _header(path, file, name)
+    declared = math.prod(shape) * dtype.itemsize
+    if declared != size - file.tell():
+        rule = f"{declared:,} bytes of {name}, as its header says ({dtype.name} {shape})"
+        raise file_error(path, rule, f"{size - file.tell():,}")
+    body = bytearray(file.read())
     array = np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
     return array.astype(dtype.newbyteorder("="), order="C", copy=False)
 
@@ -98,24 +170,9 @@ def _header(
     if version not in READERS:
         raise file_error(path, f"{name} in .npy format 1.0 or 2.0", ".".join(map(str, version)))
     shape, fortran, dtype = READERS[version](member)
-    if dtype.kind not in "iuf":
-        raise file_error(path, f"{name} of numbers", str(dtype), "Save plain numeric arrays.")
+    if dtype.kind not in "iufbUS":
+        rule, remedy = f"{name} of numbers or text", "Save plain arrays, without objects."
+        raise file_error(path, rule, str(dtype), remedy)
     if not shape or 0 in shape:
         raise file_error(path, f"{name} with at least one item", f"shape {shape}")
     return shape, fortran, dtype
-
-
-def _check_images(path: Path, images: NDArray[Any]) -> None:
-    known = images.dtype in (np.uint8, np.float32, np.float64)
-    if not known or images.ndim not in (2, 3):
-        rule = "images of uint8, float32 or float64, of shape (N, H, W) or (N, I)"
-        raise file_error(
-            path, rule, f"{images.dtype} of shape {images.shape}", "Convert them first."
-        )
-
-
-def _labels(path: Path, labels: NDArray[Any]) -> NDArray[Any]:
-    if labels.dtype.kind not in "iu" or labels.ndim != 1:
-        found = f"{labels.dtype} of shape {labels.shape}"
-        raise file_error(path, "integer labels of shape (N,)", found, "Convert them first.")
-    return labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from os import PathLike
@@ -29,7 +29,8 @@ PREFIX = "scaling."
 class Specification:
     """The description of a network in its file: everything except the parameters.
 
-    The last fields are as in `Network`. Files of earlier versions do not have them.
+    The last fields are as in `Network`. Files of earlier versions do not have them, and only
+    networks that have `columns` write those.
     """
 
     sizes: tuple[int, ...]
@@ -42,6 +43,7 @@ class Specification:
     scaling: Scaling | None
     classes: Array | None
     feature_names: tuple[str, ...] | None
+    columns: Mapping[str, Any] | None = None
 
 
 def save(
@@ -58,7 +60,7 @@ def save(
     for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
         tensors[f"layers.{number}.weight"] = w
         tensors[f"layers.{number}.bias"] = b
-    described = vars(spec)
+    described = {name: value for name, value in vars(spec).items() if name != "columns" or value}
     if spec.scaling is not None:
         described = described | {"scaling": spec.scaling.kind}
         tensors |= {f"{PREFIX}{name}": array for name, array in spec.scaling.tensors().items()}
@@ -136,7 +138,14 @@ def _checked_spec(spec: Any, of_scaling: dict[str, Array]) -> Specification:
         None if kind is None else scaling_from(kind, sizes[0], of_scaling),
         None if classes is None else np.array(classes),
         None if features is None else tuple(features),
+        _checked_columns(spec.get("columns")),
     )
+
+
+def _checked_columns(columns: Any) -> dict[str, Any] | None:
+    if not (columns is None or isinstance(columns, dict)):
+        raise ValueError(f"columns are {columns!r}")
+    return columns
 
 
 def _checked_tensors(

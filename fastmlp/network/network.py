@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from os import PathLike
 from typing import Any
@@ -52,6 +52,7 @@ class Network:
     dtype  : "float32" or "float64"
 
     `weights` and `biases` are lists of arrays `(I, O)` and `(O,)`; you may write to the arrays.
+    `columns` says what the inputs are, as in `Dataset`, for `fastmlp predict`; None if unknown.
     Raises ArgumentError for invalid arguments.
 
     The first training decides, and later calls and the file keep:
@@ -92,6 +93,7 @@ class Network:
         self.classes: Array | None = None
         self.class_names: tuple[str, ...] | None = None
         self.feature_names: tuple[str, ...] | None = None
+        self.columns: Mapping[str, Any] | None = None
         generator = as_generator(seed)
         self.weights: list[Array] = []
         self.biases: list[Array] = []
@@ -241,6 +243,7 @@ class Network:
             **self.architecture,
             **known_of(self)
             | {"class_names": check_class_names(self.class_names, max(2, self.sizes[-1]))},
+            columns=self.columns,
         )
         file.save(path, spec, weights, biases)
 
@@ -251,6 +254,7 @@ class Network:
         network = cls(spec.sizes, spec.hidden, spec.output, spec.cost, 0, spec.dtype)
         for name in KNOWN:
             setattr(network, name, getattr(spec, name))
+        network.columns = spec.columns
         network.weights, network.biases = weights, biases
         return network
 

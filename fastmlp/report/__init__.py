@@ -1,5 +1,6 @@
 """Convert results to text, tables, charts and pages: pure functions that print nothing."""
 
+from fastmlp.report.answers import answer_rows, answers_csv, answers_document
 from fastmlp.report.barriers import barriers_tables
 from fastmlp.report.bench import (
     accuracy_line,
@@ -48,6 +49,9 @@ __all__ = [
     "Prediction",
     "accuracy_line",
     "accuracy_table",
+    "answer_rows",
+    "answers_csv",
+    "answers_document",
     "barriers_tables",
     "bench_notes",
     "class_accuracies",

@@ -96,10 +96,20 @@ def rehearsal_lines(found: Rehearsal, epochs: int) -> list[str]:
 
 
 def dataset_lines(data: Dataset) -> list[str]:
-    """Return lines with the size of a data set and its source."""
-    height, width = data.image_shape
-    counts = f"{len(data.train):,} training and {len(data.test):,} test images"
-    return [f"{counts} of {width} x {height}", f"source: {printable(data.source)}"]
+    """Return lines with the size of a data set, its source, and what was done to it."""
+    height, width, *colours = data.image_shape
+    counts = f"{len(data.train):,} training and {len(data.test):,} test"
+    rows = f"images of {width} x {height}" + " in colour" * bool(colours)
+    if height == 1:
+        rows = f"rows of {width} numbers"
+    lines = [f"source: {printable(data.source)}", *map(printable, data.notes)]
+    if data.columns and "inputs" in data.columns:
+        count, target = len(data.columns["inputs"]), printable(data.columns["target"])
+        if count != width * height:
+            rows = f"rows of {count} columns, which give {width} numbers"
+        what = "by regression" if data.task == "regression" else f"{len(data.class_names)} classes"
+        lines.insert(1, f"to predict: column {target}, {what}")
+    return [f"{counts} {rows}", *lines]
 
 
 def network_line(network: Network) -> str:

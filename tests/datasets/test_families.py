@@ -138,7 +138,7 @@ def test_a_folder_of_ones_own_loads_by_its_path(
 def test_train_and_test_images_of_two_sizes_are_refused(arrays: Arrays, tiny_folder: Path) -> None:
     test_images = arrays[NAMES[2]][:, :20]
     (tiny_folder / f"{NAMES[2]}.gz").write_bytes(gzip.compress(idx_bytes(test_images)))
-    with pytest.raises(DataError, match=r"t10k.*expected images of \(28, 20\)"):
+    with pytest.raises(DataError, match=r"t10k.*expected test images of \(28, 20\)"):
         load_dataset(tiny_folder)
 
 

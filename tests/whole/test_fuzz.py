@@ -22,7 +22,7 @@ from PIL import Image
 import fastmlp
 from fastmlp.cli import main
 from fastmlp.cli.bench_output import read_run
-from fastmlp.datasets import idx, npz
+from fastmlp.datasets import idx, picture_folder
 from fastmlp.datasets.picture import read_pictures
 from fastmlp.errors import FastMLPError
 from fastmlp.training import checkpoint
@@ -54,6 +54,10 @@ def npz_bytes(save):
     return saved(lambda out: save(out, **arrays))
 
 
+def read_pictures_as(path):
+    return picture_folder.read_pictures([path], picture_folder.Form(8, 8, 3))
+
+
 def model_bytes(tmp):
     path = tmp / "model.safetensors"
     fastmlp.Network((6, 4, 3)).save(path)
@@ -61,12 +65,16 @@ def model_bytes(tmp):
 
 
 PARTS = ("train", "test")
+TABLE = b'size;colour;"kind, named"\n' + b"1.5;red;lily\n-2e1;blue;rose\n" * 4
 STATE = checkpoint.State(2, {"parameter.0.weight": np.ones((3, 2), np.float32)}, {"identity": {}})
 SOURCES = {
     "idx": (lambda _: idx_bytes(), "a-idx3-ubyte", idx.read_idx),
     "idx.gz": (lambda _: gzip.compress(idx_bytes()), "a-idx3-ubyte.gz", idx.read_idx),
-    "npz": (lambda _: npz_bytes(np.savez), "a.npz", npz.load_npz),
-    "npz, compressed": (lambda _: npz_bytes(np.savez_compressed), "a.npz", npz.load_npz),
+    "npz": (lambda _: npz_bytes(np.savez), "a.npz", fastmlp.load_dataset),
+    "npz, compressed": (lambda _: npz_bytes(np.savez_compressed), "a.npz", fastmlp.load_dataset),
+    "csv": (lambda _: TABLE, "a.csv", fastmlp.load_dataset),
+    "csv.gz": (lambda _: gzip.compress(TABLE), "a.csv.gz", fastmlp.load_dataset),
+    "bmp": (lambda _: picture("BMP"), "a.bmp", read_pictures_as),
     "model": (model_bytes, "a.safetensors", fastmlp.Network.load),
     "checkpoint": (lambda _: checkpoint.to_bytes(STATE), "a.safetensors", checkpoint.read),
     "png": (lambda _: picture("PNG"), "a.png", lambda path: read_pictures(path, 784)),
@@ -228,4 +236,4 @@ def test_what_is_checked_is_all_that_is_read():
             word in path.read_text() for word in ("read_tensors(", "zipfile.ZipFile(", "gzip.open(")
         )
     }
-    assert readers <= {"idx.py", "npz.py", "file.py", "checkpoint.py", "tensors.py"}
+    assert readers <= {"idx.py", "npz.py", "delimited.py", "file.py", "checkpoint.py", "tensors.py"}

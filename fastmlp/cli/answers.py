@@ -1,0 +1,76 @@
+"""Answers for a table, a folder of pictures or an .npz file, printed or written as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastmlp.cli import steps
+from fastmlp.cli.screen import Screen
+from fastmlp.errors import DataError, refuse
+
+if TYPE_CHECKING:
+    from fastmlp.arrays import Array
+    from fastmlp.network import Network
+
+Given = Mapping[str, Any]
+
+
+def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
+    """Return the rows of a file that has many, and the names of pictures; None for an image.
+
+    Raises DataError if the model does not know the columns of the file.
+    """
+    from fastmlp.datasets.npz import read_npz_images
+    from fastmlp.datasets.own import kind_of
+    from fastmlp.datasets.picture_folder import SUFFIXES, Form, picture_files, read_pictures
+    from fastmlp.datasets.table import load_table, read_inputs
+
+    path, columns = given["image"], network.columns
+    kind = kind_of(path)
+    if kind and kind.suffixes == (".npz",):
+        return read_npz_images(path), []
+    is_table = kind is not None and kind.load is load_table
+    is_picture = path.is_dir() or path.suffix.lower() in SUFFIXES
+    if columns and "inputs" in columns and is_table:
+        return read_inputs(path, columns, given["unknown"]), []
+    if columns and "pictures" in columns and is_picture:
+        files = picture_files(path)
+        if not files:
+            raise DataError(f"{path}: expected pictures; found none. Check the path.")
+        root = path if path.is_dir() else path.parent
+        names = [str(one.relative_to(root)) for one in files]
+        return read_pictures(files, Form.from_plain(columns)), names
+    if is_table or path.is_dir():
+        remedy = "Train a model on such a file or folder with --dataset, or pass an image."
+        raise DataError(f"{path}: expected data like those of the model; found others. {remedy}")
+    return None
+
+
+def answer(network: Network, rows: Array, names: list[str], given: Given, screen: Screen) -> None:
+    """Predict the rows, and print the answers as CSV, or write them to the file of --output."""
+    from fastmlp import report
+    from fastmlp.system.files import write_whole
+
+    if given["probabilities"] and network.output not in ("softmax", "sigmoid"):
+        rule, got = "needs a network with probabilities", f"the output {network.output}"
+        raise refuse("probabilities", rule, got, "Leave it out.")
+    first = given["index"]
+    chosen = steps.select_images(rows, first, given["count"] or len(rows))
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
+    flat = chosen.reshape(len(chosen), -1)
+    outputs = network.predict_proba(flat, given["backend"]).reshape(len(chosen), -1)
+    found = report.answer_rows(
+        network, outputs, given["probabilities"], names[first : first + len(chosen)]
+    )
+    document = report.answers_document(found, first, given["model"], given["image"])
+    text, path = report.answers_csv(found), given["output"]
+    if path is not None:
+        write_whole(Path(path), text.encode())
+    if given["json"]:
+        screen.show(document)
+    elif path is None:
+        screen.say(*text.splitlines())
+    if path is not None:
+        screen.say(f"{len(found):,} answers written to {path}")

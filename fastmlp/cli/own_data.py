@@ -1,0 +1,140 @@
+"""Data of one's own on the command line: its options, the defaults that suit it, its classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fastmlp.errors import DataError, refuse
+
+if TYPE_CHECKING:
+    from fastmlp.datasets import Dataset, Split
+    from fastmlp.network import Network
+
+Given = Mapping[str, Any]
+
+# The default number of steps of small data sets, and the most epochs that may take
+STEPS, MOST_EPOCHS = 3000, 100
+
+
+class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """Width and height of a picture: "28" or "32x24"."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        """Return the value of a text; click prints an error otherwise."""
+        if isinstance(value, tuple):
+            return value
+        sides = re.fullmatch(r"([1-9]\d{0,3})(?:x([1-9]\d{0,3}))?", value)
+        if sides is None:
+            self.fail(f"{value!r} is not a size such as 28 or 32x24.", param, ctx)
+        return int(sides[1]), int(sides[2] or sides[1])
+
+
+# How to read data of one's own, as the arguments of `load_dataset` with these names
+READING = (
+    click.option("--target-column", help="Column to predict: a name, or a number from 0."),
+    click.option("--drop-column", "drop_columns", multiple=True, help="Leave it out; repeatable."),
+    click.option("--impute", type=click.Choice(["median"]), help="Fill missing values."),
+    click.option(
+        "--task",
+        type=click.Choice(["classification", "regression"]),
+        help="What to predict; by default, the data decide.",
+    ),
+    click.option("--image-size", type=_Size(), help="Resize pictures, to 28 or 32x24."),
+)
+WHOLE = (click.option("--whole", is_flag=True, help="Test on all rows of data without test part."),)
+ANSWERS = (
+    click.option(
+        "--output", type=click.Path(path_type=Path), help="Write the answers to this .csv."
+    ),
+    click.option("--probabilities", is_flag=True, help="Answers with those of all classes."),
+    click.option(
+        "--unknown",
+        type=click.Choice(["refuse", "ignore"]),
+        default="refuse",
+        help="What to do with new texts in a table.",
+        show_default=True,
+    ),
+)
+
+
+def reading_options(given: Given) -> dict[str, Any]:
+    """Return the arguments of `load_dataset` that were given."""
+    names = ("target_column", "drop_columns", "impute", "task", "image_size", "columns", "whole")
+    return {name: given[name] for name in names if given.get(name)}
+
+
+def complete(given: Given, data: Dataset) -> dict[str, Any]:
+    """Return the arguments with defaults that suit the data, for those that are None.
+
+    Tables, pictures of one's own and regressions use adam, small data more steps.
+    """
+    regression, n = data.task == "regression", len(data.train)
+    plain = given.get("momentum") or given.get("nesterov")
+    batch_size = given["batch_size"] or min(32, max(4, n // 32))
+    defaults = {
+        "output": "identity" if regression else "softmax",
+        "cost": "squared_error" if regression else "cross_entropy",
+        "optimizer": "adam" if (regression or data.columns) and not plain else "sgd",
+        "batch_size": batch_size,
+        "epochs": min(MOST_EPOCHS, max(6, STEPS * batch_size // n)),
+    }
+    return {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
+
+
+def with_classes_of(network: Network, data: Dataset) -> Dataset:
+    """Return the data with the codes of the network's classes, which are found by their names."""
+    names = network.class_names
+    if names is None or data.class_names in ((), names):
+        return data
+    new = sorted(set(data.class_names).difference(names))
+    if new:
+        rule, found = f"the classes {', '.join(names[:12])}", ", ".join(new[:12])
+        raise DataError(f"{data.source}: expected {rule}; found {found}. Use the model's own data.")
+    import numpy as np
+
+    codes = np.array([names.index(name) for name in data.class_names])
+
+    def encoded(split: Split) -> Split:
+        return replace(split, labels=codes[split.labels])
+
+    return replace(
+        data, train=encoded(data.train), test=encoded(data.test), class_names=tuple(names)
+    )
+
+
+def default_dataset(model: Path, network: Network) -> str:
+    """Return the data set to test a model on: the one with the name of its file, or "mnist"."""
+    from fastmlp.datasets import DATASET_NAMES
+
+    if network.columns is not None:
+        rule = "must name the data, as this model was trained on a file or folder"
+        raise refuse("dataset", rule, "none", "Pass --dataset and its path.")
+    return model.stem if model.stem in DATASET_NAMES else "mnist"
+
+
+@contextmanager
+def standardised_targets(
+    network: Network, data: Dataset, say: Callable[..., object]
+) -> Iterator[Dataset]:
+    """Yield the data to train on: targets of a regression are y' = (y - mean) / deviation.
+
+    Then the last layer changes, so that its outputs a, an identity, become a deviation + mean.
+    """
+    if data.task != "regression" or network.output != "identity":
+        yield data
+        return
+    y = data.train.labels
+    mean, deviation = float(y.mean()), float(y.std()) or 1.0
+    say(f"trained on (target - {mean:.6g}) / {deviation:.6g}: its costs are in these units")
+    yield replace(data, train=replace(data.train, labels=(y - mean) / deviation))
+    network.weights[-1] *= network.dtype.type(deviation)
+    network.biases[-1][...] = network.biases[-1] * deviation + mean

@@ -1,0 +1,122 @@
+"""Arrays of images or rows and their labels as a data set, whatever file they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.datasets.columns import BRIGHT, EXACT, LEAST_SQUARE, are_pixels, shape_of
+from fastmlp.datasets.dataset import Dataset, Split
+from fastmlp.datasets.dividing import divide, line
+from fastmlp.datasets.idx import file_error, pair
+from fastmlp.datasets.labels import are_quantities, as_vector, encode_labels
+from fastmlp.datasets.options import Options
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The training or test part: images `(N, …)`, labels `(N, …)`, and the files of both."""
+
+    images: Array
+    labels: Array
+    images_path: Path
+    labels_path: Path
+
+
+def assemble(
+    path: Path, train: Part, test: Part | None, options: Options, notes: tuple[str, ...] = ()
+) -> Dataset:
+    """Return the data set of these parts; without a test part, rows of the other are drawn for it.
+
+    Raises DataError if they do not belong together, or are no images or labels.
+    """
+    parts = [train] if test is None else [train, test]
+    images = [as_images(part.images_path, part.images) for part in parts]
+    shape = images[0].shape[1:]
+    if images[-1].shape[1:] != shape:
+        rule = f"test images of {shape}, as in training"
+        raise file_error(
+            parts[-1].images_path, rule, str(images[-1].shape[1:]), "Take both from one data set."
+        )
+    if len({array.dtype for array in images}) > 1:
+        images = [array.astype(np.float32) for array in images]
+    labels = [_labels(part) for part in parts]
+    counts = [len(array) for array in labels]
+    together = np.concatenate(labels)
+    names: tuple[str, ...] = ()
+    if options.task == "regression" or (options.task is None and are_quantities(together)):
+        together = together.astype(np.float64)
+    else:
+        together, names = encode_labels(together)
+    labels = np.split(together, np.cumsum(counts)[:-1])
+    splits = [
+        pair(x, y, part.images_path, part.labels_path)
+        for x, y, part in zip(images, labels, parts, strict=True)
+    ]
+    if test is None:
+        splits, note = _divided(path, splits[0], options)
+        notes = (*notes, *note)
+    return Dataset(
+        name=(path.resolve().name if path.is_dir() else path.name.split(".")[0]) or "data",
+        train=splits[0],
+        test=splits[1],
+        class_names=names,
+        image_shape=image_shape(images[0].shape),
+        source=str(path),
+        notes=notes,
+    )
+
+
+def as_images(path: Path, images: Array) -> Array:
+    """Return images `(N, …)` as uint8 if they are pixels, else as float32 or float64.
+
+    Integers from 0 to 255 are pixels in arrays of three or four dimensions, and in rows if they
+    are as many as an image has and one is bright.
+    """
+    if images.dtype.kind not in "iufb" or not 2 <= images.ndim <= 4:
+        rule = "images of uint8, float32 or float64, of shape (N, H, W), (N, H, W, C) or (N, I)"
+        found = f"{images.dtype} of shape {images.shape}"
+        raise file_error(path, rule, found, "Save plain numeric arrays.")
+    if images.dtype.kind == "f" and images.dtype.itemsize in (4, 8):
+        return images
+    if images.dtype.kind in "bf":
+        return images.astype(np.float32)
+    values = int(np.prod(images.shape[1:]))
+    is_image = images.ndim > 2 or (values >= LEAST_SQUARE and shape_of(values)[0] > 1)
+    if images.dtype == np.uint8 or (
+        is_image and are_pixels(images) and (images.ndim > 2 or images.max() >= BRIGHT)
+    ):
+        return images.astype(np.uint8, copy=False)
+    return images.astype(np.float32 if np.abs(images).max() <= EXACT else np.float64)
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of one image of `(N, …)`: a square of rows if possible, else (1, I)."""
+    if len(shape) == 2:
+        return shape_of(shape[1])
+    return tuple(side for side in shape[1:] if side > 1 or len(shape) == 3)
+
+
+def _labels(part: Part) -> Array:
+    labels = as_vector(part.labels) if part.labels.dtype.kind in "iufbUS" else None
+    if labels is None or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
+        found = f"{part.labels.dtype} of shape {part.labels.shape}"
+        if labels is not None:
+            found = "NaN or infinity"
+        remedy = "Several labels of one sample are for train(network, (images, targets))."
+        raise file_error(part.labels_path, "one label for each image", found, remedy)
+    return labels
+
+
+def _divided(path: Path, split: Split, options: Options) -> tuple[list[Split], tuple[str, ...]]:
+    if options.whole:
+        return [split, split], ()
+    parts = divide(path, split.labels, options.seed)
+    divided = [Split(split.images[rows], split.labels[rows]) for rows in parts]
+    return divided, (line(options.seed),)

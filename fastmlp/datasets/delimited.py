@@ -1,0 +1,233 @@
+"""Read CSV, TSV and similar text files, plain or gzip, into columns of numbers or texts."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Collection, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.datasets.idx import GZIP_MAGIC, file_error
+from fastmlp.system.reading import open_file
+
+Array = NDArray[Any]
+
+MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "?"))
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.I)
+COMMA = re.compile(r"[+-]?[\d.,]*\d,\d[\d.,]*", re.ASCII)
+SEPARATORS = ("\t", ";", "|", ",")  # in this order, as a comma may be a decimal one
+SAMPLE = 100  # rows, from which separator and header are found
+LONGEST = 1 << 24  # characters of a line
+MOST = 1 << 32  # characters of a file
+
+
+@dataclass(frozen=True)
+class Table:
+    """The columns of a file by name; without a header, the names are "0", "1", …
+
+    A column is float64 `(N,)`, NaN where a value is missing, or text: objects `(N,)` of type str.
+    """
+
+    columns: dict[str, Array]
+    has_header: bool
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+def read_delimited(path: Path, known: Collection[str] = ()) -> Table:
+    """Return the table in a text file. Separator and header are found from its first rows.
+
+    known : names of columns; a first row that has all of them is the header
+
+    Raises DataError with the file, what was expected and what was found.
+    """
+    lines = _read_lines(path)
+    try:
+        separator = _find_separator(path, lines)
+        if separator == " ":
+            lines = [line.strip(" \r\n") + "\n" for line in lines]
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+        first = [cell.strip() for cell in next(reader)]
+        begin = reader.line_num
+        sample = [row for row, _ in zip(reader, range(SAMPLE), strict=False) if any(row)]
+        has_header = (bool(known) and set(known) <= set(first)) or _is_header(first, sample)
+        body = lines[begin:] if has_header else lines
+        columns = _numbers(body, separator) or _texts(path, body, separator, len(lines) - len(body))
+    except csv.Error as error:
+        raise file_error(path, "a table of text", str(error), "Check its quotes.") from None
+    if not columns:
+        raise file_error(path, "rows below the header", "none", "Check the file.")
+    names = first if has_header else [str(n) for n in range(len(columns))]
+    return Table(_named(path, names, columns), has_header)
+
+
+def as_column(cells: Sequence[str]) -> Array:
+    """Return cells as a column: numbers if all of them are numbers or missing, else texts."""
+    distinct: dict[str, int] = {}
+    codes = [distinct.setdefault(cell.strip(), len(distinct)) for cell in cells]
+    numbers = [number_of(text) for text in distinct]
+    if None in numbers:
+        return np.array(list(distinct), object)[codes]
+    return np.array(numbers, np.float64)[codes]
+
+
+def missing(column: Array) -> Array:
+    """Return whether each cell of a column is missing: bool `(N,)`."""
+    if column.dtype.kind == "f":
+        return np.isnan(column)
+    absent = {text for text in set(column) if text.lower() in MISSING}
+    return np.array([text in absent for text in column], np.bool_)
+
+
+def number_of(text: str) -> float | None:
+    """Return a cell as a number, NaN if it is missing, None if it is anything else."""
+    if text.lower() in MISSING:
+        return float("nan")
+    return float(text) if NUMBER.fullmatch(text) else None
+
+
+def _read_lines(path: Path) -> list[str]:
+    """Return the lines from the first to the last that is not blank, with their ends."""
+    remedy = 'Save it as text in UTF-8, "CSV UTF-8" for example.'
+    try:
+        with open_file(path) as file:
+            zipped = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            with gzip.open(file) if zipped else nullcontext(file) as unpacked:
+                start = unpacked.read(4)
+                unpacked.seek(0)
+                wide = start[:2] in (b"\xff\xfe", b"\xfe\xff")
+                if (b"\0" in start and not wide) or start.startswith(b"PK"):
+                    raise file_error(path, "a table of text", f"{start!r}", remedy)
+                encoding = "utf-16" if wide else "utf-8-sig"
+                text = io.TextIOWrapper(cast(IO[bytes], unpacked), encoding, newline="")
+                lines = _lines(path, text)
+    except UnicodeError as error:
+        raise file_error(path, "text in UTF-8", str(error), remedy) from None
+    except (OSError, EOFError, zlib.error) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise file_error(path, "a readable, complete file", said, "Check the path.") from None
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    if len(filled) < 2:
+        found = f"{len(filled)} line(s)"
+        raise file_error(path, "a table of at least two lines", found, "Check the file.")
+    return lines[filled[0] : filled[-1] + 1]
+
+
+def _lines(path: Path, text: io.TextIOWrapper) -> list[str]:
+    lines, size = [], 0
+    while line := text.readline(LONGEST):
+        size += len(line)
+        if len(line) == LONGEST or size > MOST or "\0" in line:
+            found = "a byte of 0" if "\0" in line else f"more than {len(line):,}"
+            raise file_error(path, f"lines of text of fewer than {LONGEST:,} characters", found)
+        lines.append(line)
+    return lines
+
+
+def _find_separator(path: Path, lines: list[str]) -> str:
+    """Return the first separator that divides the first rows into equally many cells.
+
+    If there is none, the one that divides most of them into the most cells.
+    """
+    if said := re.fullmatch(r"sep=(.)\s*", lines[0]):  # written by spreadsheets
+        del lines[0]
+        return said[1]
+    sample = [line.strip(" \r\n") for line in lines[:SAMPLE] if line.strip()]
+    usual = {}
+    for separator in (*SEPARATORS, " "):
+        rows = csv.reader(sample, delimiter=separator, skipinitialspace=True)
+        counts = [len(row) for row in rows]
+        width = usual[separator] = sorted(counts)[len(counts) // 2]
+        # R writes one name less than there are columns, as the names of rows have none; the last
+        # row of the sample may be cut
+        is_even = set(counts[1:-1]) <= {width} and counts[0] in (width, width - 1)
+        if is_even and width > 1 and (counts[-1] == width or len(lines) > SAMPLE):
+            return separator
+    best = max(reversed(SEPARATORS), key=usual.__getitem__)
+    if usual[best] == 1:
+        remedy = "Separate columns by commas, semicolons or tabs."
+        raise file_error(path, "at least two columns", "one", remedy)
+    return best
+
+
+def _is_header(first: list[str], rows: list[list[str]]) -> bool:
+    """Return whether the first row has names: a text above numbers, or texts that do not recur."""
+    columns = [[cell.strip() for cell in column] for column in zip(*rows, strict=False)]
+    offset = 1 if rows and len(rows[0]) == len(first) + 1 else 0
+    pairs = list(zip(map(number_of, first), first, columns[offset:], strict=False))
+    for number, _, column in pairs:
+        below = [number_of(cell) for cell in column]
+        if number is None and None not in below and any(n == n for n in below):
+            return True
+    numbers = [number for number, _, _ in pairs if number is not None and number == number]
+    if numbers and (len(numbers) < 2 or set(np.diff(numbers)) != {1.0}):
+        return False
+    return len(set(first)) == len(first) and not any(name in col for _, name, col in pairs)
+
+
+def _numbers(lines: list[str], separator: str) -> list[Array]:
+    """Return the columns of rows that have only numbers, which is fast; none for other rows."""
+    if not any(map(str.strip, lines)):
+        return []
+    try:
+        table = np.loadtxt(
+            lines, np.float64, comments=None, delimiter=separator, quotechar='"', ndmin=2
+        )
+    except ValueError:
+        return []
+    return list(np.ascontiguousarray(table.T))
+
+
+def _texts(path: Path, lines: list[str], separator: str, skipped: int) -> list[Array]:
+    """Return the columns of any rows, without blank lines, and without empty rows at the end."""
+    reader, rows = csv.reader(lines, delimiter=separator, skipinitialspace=True), []
+    width = 0
+    for row in reader:
+        if not "".join(row).strip() and len(row) < 2:
+            continue
+        width = width or len(row)
+        if len(row) != width:
+            where = f"{width} cells in line {reader.line_num + skipped}, as in the first row"
+            remedy = "Quote cells with separators, and write numbers with a point, not a comma."
+            raise file_error(path, where, str(len(row)), remedy)
+        rows.append(row)
+    while rows and not "".join(rows[-1]).strip():
+        rows.pop()
+    return [as_column(cells) for cells in zip(*rows, strict=True)]
+
+
+def _named(path: Path, names: list[str], columns: list[Array]) -> dict[str, Array]:
+    if len(names) + 1 == len(columns):
+        is_blank = missing(columns[-1]).all()  # each row ends with a separator
+        names = [*names, ""] if is_blank else ["", *names]
+    if len(names) != len(columns):
+        rule = f"{len(names)} cells in each row, as in the header"
+        raise file_error(path, rule, str(len(columns)), "Quote cells that contain separators.")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        found = f"{sorted(twice)[0]!r} twice"
+        raise file_error(path, "different names of columns", found, "Rename one of them.")
+    for name, column in zip(names, columns, strict=True):
+        if column.dtype.kind != "f":
+            _refuse_decimal_commas(path, name, column)
+    return dict(zip(names, columns, strict=True))
+
+
+def _refuse_decimal_commas(path: Path, name: str, texts: Array) -> None:
+    distinct = set(texts)
+    with_comma = [text for text in distinct if COMMA.fullmatch(text)]
+    others = distinct.difference(with_comma)
+    if with_comma and all(number_of(text) is not None for text in others):
+        rule, remedy = f"numbers with a decimal point in column {name!r}", "Write 3.5, not 3,5."
+        raise file_error(path, rule, repr(min(with_comma)), remedy)

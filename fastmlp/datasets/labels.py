@@ -1,0 +1,74 @@
+"""Targets of any kind: classes become the codes 0 … K - 1 with names, numbers stay numbers."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+FEW = 20  # so many whole numbers or fewer are classes
+MOST = 1000  # so many are classes if there is none between them that is missing
+ROWS_OF_A_CLASS = 10  # and if they have so many rows on average
+
+
+def encode_labels(values: ArrayLike) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the codes 0 … K - 1 of labels `(N,)`, and the names of the K classes in that order.
+
+    values : text, bytes, booleans, integers or whole floats. Numbers are sorted by value, texts
+        too if all of them are numbers; 2.0 has the name "2"
+    """
+    distinct, codes = np.unique(_comparable(np.asarray(values)), return_inverse=True)
+    names = tuple(text_of(value) for value in distinct.tolist())
+    order = np.arange(len(names))
+    if distinct.dtype.kind in "UO":
+        with suppress(ValueError):  # not all are numbers
+            order = np.argsort([float(name) for name in names], kind="stable")
+    places = np.empty_like(order)
+    places[order] = np.arange(len(order))
+    return places[codes.reshape(-1)].astype(np.int64), tuple(names[n] for n in order)
+
+
+def text_of(value: object) -> str:
+    """Return a label or a cell as text: 2.0 as "2"."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def are_quantities(values: Array) -> bool:
+    """Return whether targets `(N,)` are quantities, to be predicted by a regression, not classes.
+
+    They are if one is not whole, and also whole numbers of which there are more than 20, or more
+    than rows / 2, unless they are a range with 10 rows each.
+    """
+    if values.dtype.kind not in "iuf":
+        return False
+    if values.dtype.kind == "f" and not (values == np.round(values)).all():
+        return True
+    distinct = np.unique(values)
+    if len(distinct) <= FEW:
+        return 2 * len(distinct) > len(values) > FEW
+    is_range = float(distinct[-1]) - float(distinct[0]) + 1 == len(distinct) <= MOST
+    return not is_range or len(values) < ROWS_OF_A_CLASS * len(distinct)
+
+
+def as_vector(labels: Array) -> Array | None:
+    """Return labels `(N,)`, `(N, 1)` or one-hot `(N, K)` as `(N,)`; None for any other shape."""
+    if labels.ndim > 1 and labels.size == len(labels):
+        return labels.reshape(-1)
+    if labels.ndim == 2 and labels.dtype.kind in "iufb":
+        ones = labels == 1
+        if ((labels == 0) | ones).all() and (ones.sum(axis=1) == 1).all():
+            return np.asarray(ones.argmax(axis=1))
+    return labels if labels.ndim == 1 else None
+
+
+def _comparable(values: Array) -> Array:
+    """Return values of one type that NumPy can sort."""
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "replace")
+    if values.dtype.kind == "O":
+        return np.array([text_of(value) for value in values.tolist()], object)
+    return values

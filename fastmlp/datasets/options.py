@@ -1,0 +1,49 @@
+"""How to read data of one's own: the arguments of `load_dataset` that are for some kinds only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from fastmlp.errors import refuse
+
+TASKS = ("classification", "regression")
+FILLS = ("median",)
+LARGEST = 4096  # pixels of a side
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments; `load_dataset` describes them."""
+
+    target_column: str | int | None = None
+    drop_columns: tuple[str, ...] = ()
+    impute: str | None = None
+    task: str | None = None
+    image_size: tuple[int, int] | None = None
+    columns: Mapping[str, Any] | None = None
+    seed: int = 0
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("impute", FILLS), ("task", TASKS)):
+            value = getattr(self, name)
+            if value is not None and value not in allowed:
+                rule, names = "must be one of its values", ", ".join(map(repr, allowed))
+                raise refuse(name, rule, repr(value), f"Choose from {names}, or leave it out.")
+        if self.image_size is not None and not _is_size(self.image_size):
+            rule = f"must be two whole numbers, width and height, from 1 to {LARGEST}"
+            raise refuse("image_size", rule, repr(self.image_size), "Pass (28, 28), for example.")
+
+    def given(self) -> list[str]:
+        """Return the names of the arguments that have other values than the defaults."""
+        return [one.name for one in fields(self) if getattr(self, one.name) != one.default]
+
+
+def _is_size(size: Any) -> bool:
+    return (
+        isinstance(size, tuple)
+        and len(size) == 2
+        and all(type(side) is int and 1 <= side <= LARGEST for side in size)
+    )

@@ -1,0 +1,90 @@
+"""Data of one's own: what kind of file or folder a path is, and who loads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastmlp.datasets.dataset import Dataset
+from fastmlp.datasets.folder import NAMES, listed, load_idx
+from fastmlp.datasets.idx import file_error
+from fastmlp.datasets.npz import load_npy, load_npz
+from fastmlp.datasets.options import Options
+from fastmlp.datasets.picture_folder import load_picture_folder
+from fastmlp.datasets.table import load_table
+from fastmlp.errors import refuse
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of files.
+
+    suffixes : in lower case; `.gz` behind them is left out where `packed`
+    options : the arguments that are only for some kinds, this one among them
+    """
+
+    title: str
+    suffixes: tuple[str, ...]
+    load: Callable[[Path, Options], Dataset]
+    options: tuple[str, ...]
+    packed: bool = False
+
+
+OF_TABLES = ("target_column", "drop_columns", "impute", "task", "columns")
+KINDS = (
+    Kind("CSV or TSV", (".csv", ".tsv", ".tab", ".txt", ".data"), load_table, OF_TABLES, True),
+    Kind("Parquet", (".parquet", ".pq"), load_table, OF_TABLES),
+    Kind("NumPy", (".npz",), load_npz, ("task",)),
+    Kind("NumPy", (".npy",), load_npy, ("task",)),
+)
+OF_FOLDERS = ("image_size", "columns", "task")
+
+
+def load_own(path: Path, options: Options) -> Dataset:
+    """Return the data set in a file or folder. Raises DataError or ArgumentError."""
+    if path.is_dir():
+        _check_options(options, OF_FOLDERS, "a folder")
+        return _load_folder(path, options)
+    kind = kind_of(path)
+    if kind is None:
+        remedy = "Rename or convert it; of IDX files, pass their folder."
+        raise file_error(path, EXPECTED, f"a file called {path.name!r}", remedy)
+    _check_options(options, kind.options, kind.title)
+    return kind.load(path, options)
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Return the kind of a file by its name, or None."""
+    endings = [suffix.lower() for suffix in path.suffixes]
+    for kind in KINDS:
+        left = [one for one in endings if one != ".gz"] if kind.packed else endings
+        if left and left[-1] in kind.suffixes:
+            return kind
+    return None
+
+
+def _load_folder(folder: Path, options: Options) -> Dataset:
+    """Return the first of: IDX files, pictures in folders of their classes, .npy files."""
+    found = load_idx(folder, options) or load_picture_folder(folder, options)
+    if found is not None:
+        return found
+    if any(folder.glob("*.npy")):
+        return load_npy(folder, options)
+    expected = (
+        f"{NAMES[0]} (or {NAMES[0]}.gz) and the three other files, X.npy and y.npy, "
+        "or a folder of pictures for each class"
+    )
+    raise file_error(folder, expected, f"none of them, but {listed(folder)}", REMEDY)
+
+
+def _check_options(options: Options, allowed: tuple[str, ...], title: str) -> None:
+    for name in options.given():
+        if name not in (*allowed, "seed", "whole"):
+            raise refuse(name, f"is not for {title}", repr(getattr(options, name)), "Leave it out.")
+
+
+EXPECTED = "a file of " + ", ".join(
+    f"{kind.title} ({' '.join(kind.suffixes)}{' packed or not' * kind.packed})" for kind in KINDS
+)
+REMEDY = "Use MNIST's file names, or pass a file of the folder."

@@ -1,0 +1,166 @@
+"""A table of columns as a data set: choose the target, encode the inputs, divide the rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.datasets.columns import Columns, describe_columns, shape_of, shown
+from fastmlp.datasets.dataset import Dataset, Split
+from fastmlp.datasets.delimited import Table, missing, read_delimited
+from fastmlp.datasets.dividing import divide, line
+from fastmlp.datasets.idx import file_error
+from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
+from fastmlp.datasets.options import Options
+from fastmlp.datasets.parquet import read_parquet
+from fastmlp.errors import refuse
+
+Array = NDArray[Any]
+
+# Names of a target, the most likely first, and of a column that numbers the rows if it is unique
+TARGETS = (
+    *("label", "labels", "class", "classes", "target", "y", "species", "outcome", "diagnosis"),
+    *("category", "variety"),
+)
+NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
+
+
+def read_table(path: Path, columns: Columns | None = None) -> Table:
+    """Return the table in a file of text or Parquet; `columns` are those of a trained network."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return read_parquet(path)
+    return read_delimited(path, columns.names if columns and columns.has_header else ())
+
+
+def read_inputs(path: Path, columns: Any, unknown: str = "refuse") -> Array:
+    """Return the inputs `(N, I)` of a table for a network that was trained on these columns.
+
+    columns : `network.columns` or `dataset.columns`. The table has columns of the same names in
+        any order; others are not read
+    unknown : "refuse" texts that no training row had, or "ignore" them: they become zeros
+
+    Raises DataError if the table has other columns or cells.
+    """
+    known = Columns.from_plain(columns)
+    return known.encode(read_table(path, known), path, unknown)
+
+
+def load_table(path: Path, options: Options) -> Dataset:
+    """Return the data set in a file of text or Parquet. Raises DataError or ArgumentError."""
+    known = None if options.columns is None else Columns.from_plain(options.columns)
+    table, notes = read_table(path, known), []
+    if known is None:
+        table, dropped = _without(table, options.drop_columns)
+        if not table.columns:
+            raise file_error(path, "columns with values", "none", "Check the file.")
+        notes += dropped
+        target, note = choose_target(table, options.target_column)
+        notes += [note] if note else []
+    else:
+        target = known.target
+    task = known.task if known else options.task
+    labels, names = _targets(path, table, target, task)
+    if options.whole:
+        train = test = np.arange(len(table))
+    else:
+        train, test = divide(path, labels, options.seed)
+        notes.append(line(options.seed))
+    fill_from = train if options.impute else None
+    columns = known or describe_columns(
+        table, target, "classification" if names else "regression", fill_from, path
+    )
+    x = columns.encode(table, path)
+    return Dataset(
+        name=path.name.split(".")[0] or "table",
+        train=Split(x[train], labels[train]),
+        test=Split(x[test], labels[test]),
+        class_names=names,
+        image_shape=shape_of(x.shape[1]) if columns.pixels else (1, x.shape[1]),
+        source=str(path),
+        columns=columns.to_plain(),
+        notes=tuple(notes),
+    )
+
+
+def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
+    """Return the name of the target's column, and a line on how it was chosen, or "".
+
+    wanted : its name, or its number from 0; from the end if negative
+    """
+    names = list(table.columns)
+    if wanted is not None:
+        if str(wanted) in names:
+            return str(wanted), ""
+        try:
+            return names[int(wanted)], ""
+        except (ValueError, IndexError):
+            rule, remedy = "must be a column's name or number", f"The columns are {shown(names)}."
+            raise refuse("target_column", rule, repr(wanted), remedy) from None
+    usual = {name.lower(): name for name in reversed(names)}
+    for name in TARGETS:
+        if name in usual:
+            return usual[name], ""
+    # a constant column is none: the last pixel of an image, where the label comes first
+    varied = [name for name in (names[-1], names[0]) if len(set(table.columns[name])) > 1]
+    chosen = varied[0] if varied else names[-1]
+    place = "last" if chosen == names[-1] else "first"
+    return chosen, f"the target is the {place} column; --target-column names another"
+
+
+def _without(table: Table, dropped: tuple[str, ...]) -> tuple[Table, list[str]]:
+    """Return the table without columns that are dropped, are empty or number the rows."""
+    absent = [name for name in dropped if name not in table.columns]
+    if absent:
+        remedy = f"The columns are {shown(list(table.columns))}."
+        raise refuse("drop_columns", "must be names of columns", shown(absent), remedy)
+    kept, notes = {}, []
+    for name, cells in table.columns.items():
+        if name in dropped:
+            continue
+        if missing(cells).all():
+            notes.append(f"the column {name!r} is empty and left out")
+        elif _numbers_rows(name.lower(), cells):
+            notes.append(f"the column {name!r} numbers the rows and is left out")
+        else:
+            kept[name] = cells
+    return Table(kept, table.has_header), notes
+
+
+def _numbers_rows(name: str, cells: Array) -> bool:
+    """Return whether a column of that name only numbers the rows, so that it predicts nothing."""
+    if name in NUMBERING:
+        return len(set(cells.tolist())) == len(cells)
+    steps = np.diff(cells) if name.endswith("id") and cells.dtype.kind == "f" else np.zeros(1)
+    return bool((steps == 1).all())
+
+
+def _targets(
+    path: Path, table: Table, target: str, task: str | None
+) -> tuple[Array, tuple[str, ...]]:
+    """Return codes and names of classes, or float64 targets of a regression and no names."""
+    if target not in table.columns:
+        remedy = "Add it, or use predict."
+        raise file_error(path, f"the target {target!r}", shown(list(table.columns)), remedy)
+    cells = table.columns[target]
+    count = int(missing(cells).sum())
+    if count:
+        rule = f"no missing values in the target {target!r}"
+        raise file_error(path, rule, str(count), "Remove these rows, or fill them.")
+    is_number = cells.dtype.kind == "f"
+    if task == "regression" and not is_number:
+        found = f"texts such as {text_of(cells[0])!r}"
+        remedy = "Name another target, or leave out the task."
+        raise file_error(path, f"numbers in the target {target!r}", found, remedy)
+    if task == "regression" or (task is None and is_number and are_quantities(cells)):
+        if not np.isfinite(cells).all():
+            found, remedy = "infinity", "Correct it."
+            raise file_error(path, f"finite numbers in the target {target!r}", found, remedy)
+        return cells, ()
+    codes, names = encode_labels(cells)
+    if len(names) < 2:
+        remedy = "Name another column with target_column (--target-column)."
+        raise file_error(path, f"two classes or more in the target {target!r}", names[0], remedy)
+    return codes, names

@@ -1,0 +1,122 @@
+"""Text tables are read with their separator, header and numbers found, or refused in one line."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastmlp.datasets import load_dataset
+from fastmlp.datasets.delimited import read_delimited
+from fastmlp.errors import DataError
+
+NAN = float("nan")
+READ: dict[str, tuple[str | bytes, dict[str, list[object]]]] = {
+    "comma": ("a,b\n1,x\n2,y\n", {"a": [1.0, 2.0], "b": ["x", "y"]}),
+    "tab": ("a\tb\n1\tx,y\n", {"a": [1.0], "b": ["x,y"]}),
+    "semicolon": ("a;b\r\n1;2\r\n", {"a": [1.0], "b": [2.0]}),
+    "bar": ("a|b\n1|2\n", {"a": [1.0], "b": [2.0]}),
+    "spaces": (" a   b \n 1   2 \n10  20\n", {"a": [1.0, 10.0], "b": [2.0, 20.0]}),
+    "named separator": ("sep=;\na;b\n1;2\n", {"a": [1.0], "b": [2.0]}),
+    "no header": ("1,x\n2,y\n", {"0": [1.0, 2.0], "1": ["x", "y"]}),
+    "only texts, no header": ("p,x\np,y\ne,x\n", {"0": ["p", "p", "e"], "1": ["x", "y", "x"]}),
+    "only texts, header": ("kind,cap\np,x\ne,x\n", {"kind": ["p", "e"], "cap": ["x", "x"]}),
+    "numbers as names": ("0,1,y\n3,4,cat\n3,5,dog\n", {"0": [3, 3], "1": [4, 5], "y": None}),
+    "years as names": ("2019,2020\n3,4.5\n3,5\n", {"2019": [3, 3], "2020": [4.5, 5]}),
+    "quotes": (
+        'a,"b, c"\n"1","two\nlines"\n2,"say ""x"""\n',
+        {"a": [1.0, 2.0], "b, c": ["two\nlines", 'say "x"']},
+    ),
+    "missing": ("a,b\n1,?\nNA,x\n,y\n", {"a": [1.0, NAN, NAN], "b": ["?", "x", "y"]}),
+    "spaces around": ("a, b\n1, x\n2 , x\n", {"a": [1.0, 2.0], "b": ["x", "x"]}),
+    "marks": ("\ufeffa,b\n1,ü\n", {"a": [1.0], "b": ["ü"]}),
+    "UTF-16": ("a\tb\n1\tü\n".encode("utf-16"), {"a": [1.0], "b": ["ü"]}),
+    "blank lines": ("\n\na,b\n1,x\n\n  \n2,y\n\n,\n , \n  \n", {"a": [1.0, 2.0], "b": ["x", "y"]}),
+    "R's row names": ('"a" "b"\n"1" 3 "x"\n"2" 4 "y"\n', {"": [1, 2], "a": [3, 4], "b": None}),
+    "ends of rows": ("a,b\n1,x,\n2,y,\n", {"a": [1.0, 2.0], "b": ["x", "y"], "": [NAN, NAN]}),
+    "exponents": ("a,b\n1e3,-.5\n+2,3.\n", {"a": [1000.0, 2.0], "b": [-0.5, 3.0]}),
+    "no numbers": ("a,b\n1_000,0x1\n2,3\n", {"a": ["1_000", "2"], "b": ["0x1", "3"]}),
+}
+
+
+def written(folder: Path, content: str | bytes, name: str = "own.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_a_table_is_read(tmp_path: Path, kind: str) -> None:
+    content, columns = READ[kind]
+    found = read_delimited(written(tmp_path, content))
+    assert list(found.columns) == list(columns)
+    assert found.has_header == ("no header" not in kind)
+    for name, cells in columns.items():
+        if cells is not None:
+            assert str(found.columns[name].tolist()) == str([*map(cell, cells)])
+
+
+def cell(value: object) -> object:
+    return float(value) if isinstance(value, int) else value
+
+
+def test_gzip_is_found_by_its_first_bytes(tmp_path: Path) -> None:
+    packed = gzip.compress(b"a,b\n1,2\n")
+    for name in ("own.csv.gz", "own.csv", "own.csv.gz.gz"):
+        assert len(read_delimited(written(tmp_path, packed, name))) == 1
+
+
+def test_numbers_and_texts_have_the_same_values_by_both_ways(tmp_path: Path) -> None:
+    rows = [f"{n / 7!r},{-n}" for n in range(500)]
+    fast = read_delimited(written(tmp_path, "\n".join(["a,b", *rows])))
+    slow = read_delimited(written(tmp_path, "\n".join(["a,b,c", *(f"{row},x" for row in rows)])))
+    for name in "ab":
+        np.testing.assert_array_equal(fast.columns[name], slow.columns[name])
+
+
+REFUSED: dict[str, tuple[str | bytes, str]] = {
+    "empty": ("\n \n", "at least two lines"),
+    "one line": ("a,b\n", "at least two lines"),
+    "one column": ("a\n1\n2\n", "at least two columns"),
+    "decimal commas": ("a;b\n1,5;x\n2;y\n", "decimal point in column 'a'; found '1,5'"),
+    "thousands": ('a,b\n"1,500.2",x\n7,y\n', "decimal point in column 'a'"),
+    "rows of two lengths": (
+        "a,b\n1,2\n3,4\n5\n",
+        "2 cells in line 4, as in the first row; found 1",
+    ),
+    "a longer header": ("a,b,c,d\n1,2\n3,4\n", "4 cells in each row, as in the header; found 2"),
+    "a name twice": ("a,b,a\n1,2,3\n", "different names of columns; found 'a' twice"),
+    "another encoding": ("a,b\n1,ü\n".encode("latin-1"), "text in UTF-8"),
+    "a workbook": (b"PK\x03\x04\x14\0", "a table of text"),
+    "zeros": (b"a,b\n1,\0\n", "lines of text"),
+    "half a gzip file": (gzip.compress(b"a,b\n1,2\n" * 99)[:-20], "a readable, complete file"),
+    "an endless cell": ('a,b\n1,"' + "x" * 200_000 + "\n", "a table of text; found field larger"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_table_is_refused(tmp_path: Path, kind: str) -> None:
+    content, says = REFUSED[kind]
+    path = written(tmp_path, content)
+    with pytest.raises(DataError) as caught:
+        read_delimited(path)
+    assert says in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: expected ")
+    assert "\n" not in str(caught.value)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text('01.,;\t|"\n a?-eé\ufeff', max_size=60))
+def test_no_text_escapes_as_another_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = written(tmp_path_factory.getbasetemp(), text, "any.csv")
+    with suppress(DataError):
+        data = load_dataset(path)
+        assert np.isfinite(data.train.images).all()
+        assert min(len(data.train), len(data.test)) > 0

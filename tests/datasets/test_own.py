@@ -1,0 +1,281 @@
+"""Arrays, folders and pictures of one's own, as people and publishers keep them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from idx_files import Arrays, check, idx_bytes
+from PIL import Image
+
+from fastmlp.datasets import Dataset, load_dataset, verified
+from fastmlp.datasets.catalogue import FASHION_MNIST, MNIST, Family, IdxFile
+from fastmlp.datasets.families import load_family
+from fastmlp.datasets.folder import NAMES
+from fastmlp.datasets.npz import SPELLINGS, read_npz_images
+from fastmlp.datasets.picture_folder import SUFFIXES, Form, picture_files, read_pictures
+from fastmlp.errors import ArgumentError, DataError, DataUnavailableError
+
+RNG = np.random.default_rng(5)
+IMAGES = RNG.integers(0, 256, (30, 8, 8), dtype=np.uint8)
+LABELS = RNG.permutation(np.arange(30) % 3)
+
+
+def keep_npz(folder: Path, arrays: Arrays) -> Path:
+    path = folder / "own.npz"
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def keep_npy(folder: Path, arrays: Arrays) -> Path:
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    return folder
+
+
+def keep_one(folder: Path, arrays: Arrays) -> Path:
+    return keep_npy(folder, arrays) / f"{next(iter(arrays))}.npy"
+
+
+@pytest.mark.parametrize("keep", [keep_npz, keep_npy, keep_one])
+@pytest.mark.parametrize("names", SPELLINGS, ids=" ".join)
+def test_arrays_are_found_by_their_names(
+    tmp_path: Path, names: tuple[str, ...], keep: Callable[[Path, Arrays], Path]
+) -> None:
+    held = {name.title(): (IMAGES, LABELS)[n % 2] for n, name in enumerate(names)}
+    data = load_dataset(keep(tmp_path, held))
+    assert (data.image_shape, data.class_names) == ((8, 8), ("0", "1", "2"))
+    if len(names) == 4:
+        np.testing.assert_array_equal(data.train.images, IMAGES.reshape(30, 64))
+        np.testing.assert_array_equal(data.test.labels, LABELS)
+        return
+    assert np.bincount(data.test.labels).tolist() == [2, 2, 2]
+    both = np.concatenate([data.train.images, data.test.images])
+    assert sorted(map(bytes, both)) == sorted(map(bytes, IMAGES))
+
+
+ARRAYS: dict[str, tuple[Any, Any, Callable[[Dataset], object]]] = {
+    "column labels": (IMAGES, LABELS[:, None], lambda d: d.class_names == ("0", "1", "2")),
+    "one-hot labels": (IMAGES, np.eye(3)[LABELS], lambda d: d.class_names == ("0", "1", "2")),
+    "whole floats from 1": (IMAGES, LABELS + 1.0, lambda d: d.class_names == ("1", "2", "3")),
+    "gaps": (IMAGES, LABELS * 4 - 4, lambda d: d.class_names == ("-4", "0", "4")),
+    "texts": (IMAGES, np.array(["x", "y", "z"])[LABELS], lambda d: d.class_names[2] == "z"),
+    "quantities": (IMAGES, LABELS / 2, lambda d: d.task == "regression"),
+    "colour": (np.stack([IMAGES] * 3, -1), LABELS, lambda d: d.image_shape == (8, 8, 3)),
+    "one channel": (IMAGES[..., None], LABELS, lambda d: d.image_shape == (8, 8)),
+    "pixels as int64": (IMAGES.astype(int), LABELS, lambda d: d.train.images.dtype == np.uint8),
+    "rows of pixels": (
+        *(IMAGES.reshape(30, 64).astype(">i4"), LABELS),
+        lambda d: d.train.images.dtype == np.uint8,
+    ),
+    "a table of counts": (
+        *(IMAGES.reshape(30, 64)[:, :10].astype(int), LABELS),
+        lambda d: d.train.images.dtype == np.float32,
+    ),
+    "shares": (IMAGES / 255, LABELS, lambda d: d.train.images.dtype == np.float64),
+    "half precision": (IMAGES.astype("f2"), LABELS, lambda d: d.train.images.dtype == np.float32),
+    "bits": (IMAGES > 99, LABELS, lambda d: set(np.unique(d.train.images)) == {0.0, 1.0}),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_images_and_labels_of_any_kind(tmp_path: Path, kind: str) -> None:
+    images, labels, holds = ARRAYS[kind]
+    data = load_dataset(keep_npz(tmp_path, {"X": images, "y": labels}))
+    assert holds(data)
+    rows = np.concatenate([data.train.images, data.test.images]).astype(float)
+    assert sorted(rows.sum(axis=1)) == sorted(images.astype(float).reshape(30, -1).sum(axis=1))
+
+
+def test_an_npy_file_chooses_among_several(tmp_path: Path) -> None:
+    keep_npy(tmp_path, {"x_train": IMAGES[:9], "y_train": LABELS[:9], "X": IMAGES, "y": LABELS})
+    assert len(load_dataset(tmp_path / "X.npy", whole=True).train) == 30
+    assert len(load_dataset(tmp_path / "y_train.npy", whole=True).train) == 9
+    with pytest.raises(DataError, match=r"the arrays x_train, .* found X, "):
+        load_dataset(keep_npy(tmp_path, {"other": IMAGES}) / "other.npy")
+
+
+def test_medmnist_leaves_its_validation_images_out(tmp_path: Path) -> None:
+    held = {f"{part}_images": IMAGES for part in ("train", "val", "test")}
+    held |= {
+        f"{part}_labels": LABELS[:, None].astype(np.uint8) for part in ("train", "val", "test")
+    }
+    path = keep_npz(tmp_path, held).rename(tmp_path / "OWN.NPZ")
+    data = load_dataset(path)
+    assert len(data.train) == 30
+    assert data.notes == ("not read: val_images, val_labels",)
+    np.testing.assert_array_equal(read_npz_images(path), IMAGES)
+
+
+def nested(folder: Path) -> Path:
+    """Each file in a folder that has its name, beside a copy of another spelling."""
+    for path in list(folder.iterdir()):
+        dotted = folder / path.name.replace("-idx", ".idx")
+        shutil.copy(path, dotted)
+        inside = path.rename(folder / "x")
+        (folder / path.name).mkdir()
+        inside.rename(folder / path.name / path.name)
+    return folder
+
+
+def moved(*parts: str) -> Callable[[Path], Path]:
+    def move(folder: Path) -> Path:
+        place = folder.parent.joinpath("root", *parts)
+        place.parent.mkdir(parents=True)
+        folder.rename(place)
+        return folder.parent / "root"
+
+    return move
+
+
+def beside_another(folder: Path) -> Path:
+    for path in list(folder.iterdir()):
+        (folder / f"other-{path.name}").write_bytes(b"")
+    return folder
+
+
+def renamed(change: Callable[[str], str]) -> Callable[[Path], Path]:
+    def rename(folder: Path) -> Path:
+        for path in list(folder.iterdir()):
+            path.rename(folder / change(path.name))
+        return folder
+
+    return rename
+
+
+def packed_twice(folder: Path) -> Path:
+    for path in folder.iterdir():
+        if path.suffix == ".gz":
+            path.rename(f"{path}.gz")
+    return folder
+
+
+LAYOUTS = {
+    "a folder for each file": nested,
+    "torchvision": moved("Tiny", "raw"),
+    "a folder below": moved("tiny"),
+    "raw": moved("raw"),
+    "test-": renamed(lambda name: name.replace("t10k", "test")),
+    "with a beginning": renamed(lambda name: f"emnist-digits-{name}"),
+    ".gz.gz": packed_twice,
+    "beside another set": beside_another,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_idx_files_are_found_as_they_are_kept(
+    tiny: Family,
+    arrays: Arrays,
+    tiny_folder: Path,
+    layout: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root = LAYOUTS[layout](tiny_folder)
+    check(load_dataset(root), arrays)
+    check(load_family(tiny, folder=root), arrays)
+    monkeypatch.setenv("FASTMLP_DATA", str(root if root.name == "root" else root.parent))
+    if layout != "raw":  # whose folder does not say which set it has
+        check(load_family(tiny, download=False), arrays)
+
+
+def test_idx_labels_may_be_a_column_or_start_at_one(arrays: Arrays, tiny_folder: Path) -> None:
+    (tiny_folder / NAMES[1]).write_bytes(idx_bytes(arrays[NAMES[1]][:, None] + 1))
+    (tiny_folder / NAMES[3]).write_bytes(idx_bytes(arrays[NAMES[3]] + 1))
+    data = load_dataset(tiny_folder)
+    np.testing.assert_array_equal(data.train.labels, arrays[NAMES[1]])
+    assert data.class_names == tuple(map(str, range(1, 11)))
+
+
+def test_errors_name_what_is_there(tiny: Family, tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder, tiny_folder.parent / "other")
+    with pytest.raises(DataError, match=r"expected one data set; found other, tiny"):
+        load_dataset(tiny_folder.parent)
+    renamed(lambda name: f"{name}.txt")(tiny_folder)
+    with pytest.raises(DataError, match=r"none of them, but 't10k-images-idx3-ubyte.gz.txt'"):
+        load_dataset(tiny_folder)
+    with pytest.raises(DataUnavailableError, match=r"which has 't10k-images-idx3-ubyte.gz.txt'"):
+        load_family(tiny, folder=tiny_folder)
+    (tmp_path / "notes.md").write_text("x")
+    with pytest.raises(DataError, match=r"a file of CSV .*found a file called 'notes.md'"):
+        load_dataset(tmp_path / "notes.md")
+    with pytest.raises(ArgumentError, match=r"got '.*note.md'.*has 'data/', 'notes.md'"):
+        load_dataset(tmp_path / "note.md")
+    with pytest.raises(ArgumentError, match="name must be a name or a path; got None"):
+        load_dataset(None)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="task is for data of one's own; got 'regression'"):
+        load_dataset("digits", task="regression")
+
+
+def test_files_of_another_family_are_refused(
+    arrays: Arrays, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes are told by the digest of their content, or of the published file."""
+    files = tuple(IdxFile(n, a.shape, "0" * 64, "gzip") for n, a in arrays.items())
+    family = Family("other", (), files, tuple("abcdefghij"))  # type: ignore[arg-type]
+    assert len(load_family(family, folder=tiny_folder).train) == 70
+    assert set(verified.OWNERS.values()) == {"mnist", "fashion-mnist", "kmnist"}
+    for digest in (
+        verified.content_sha256(arrays[NAMES[1]]),
+        verified._file_sha256(tiny_folder / f"{NAMES[0]}.gz"),
+    ):
+        monkeypatch.setattr(verified, "OWNERS", {digest: "mnist"})
+        with pytest.raises(DataError, match=r"found a file of mnist\. Load it as mnist"):
+            load_family(family, folder=tiny_folder)
+    assert MNIST.files[0].of == "content" != FASHION_MNIST.files[0].of
+
+
+def draw(folder: Path, name: str, colour: int | tuple[int, ...], size: tuple[int, int]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    mode = "L" if isinstance(colour, int) else "RGB"
+    Image.new(mode, size, colour).save(folder / name)
+
+
+@pytest.mark.parametrize("divided", [True, False])
+def test_pictures_in_folders_of_their_classes(tmp_path: Path, divided: bool) -> None:
+    parts = ("Train", "test") if divided else ("",)
+    for part in parts:
+        for number, kind in enumerate(("day", "night")):
+            for n, suffix in enumerate((".png", ".jpg", ".bmp", ".gif", ".tif")):
+                draw(tmp_path / part / kind, f"{n}{suffix}", 200 - 150 * number, (6, 4))
+            (tmp_path / part / kind / "notes.txt").write_text("no picture")
+    data = load_dataset(tmp_path)
+    assert (data.image_shape, data.class_names) == ((4, 6), ("day", "night"))
+    assert (len(data.train), len(data.test)) == ((10, 10) if divided else (8, 2))
+    np.testing.assert_allclose(data.train.images, [[200 - 150 * n] * 24 for n in data.train.labels])
+    assert data.columns == {"pictures": {"height": 4, "width": 6, "channels": 1}}
+    assert len(load_dataset(tmp_path, columns=data.columns).train) == len(data.train)
+
+
+def test_pictures_in_colour_and_of_several_sizes(tmp_path: Path) -> None:
+    for n, size in enumerate(((200, 100), (200, 100), (90, 100))):
+        draw(tmp_path / "red", f"{n}.png", (255, 0, 0), size)
+        draw(tmp_path / "grey", f"{n}.png", (9, 9, 9), size)
+    data = load_dataset(tmp_path)
+    assert data.image_shape == (32, 64, 3)
+    assert "colour, resized to 64 x 32" in data.notes[0]
+    red = data.train.images[data.train.labels == 1].reshape(-1, 3)
+    assert (red == (255, 0, 0)).all()
+    assert load_dataset(tmp_path, image_size=(5, 7)).image_shape == (7, 5, 3)
+    files = picture_files(tmp_path)
+    assert len(files) == 6
+    assert read_pictures(files[:2], Form(3, 2, 1)).shape == (2, 3, 2)
+
+
+def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
+    draw(tmp_path / "flat", "a.png", 9, (4, 4))
+    with pytest.raises(DataError, match=r"folder of pictures for each class; .* but 'a.png'"):
+        load_dataset(tmp_path / "flat")
+    (tmp_path / "flat" / "b.png").write_bytes(b"\x89PNG")
+    with pytest.raises(DataError, match=r"b\.png: expected a readable picture"):
+        load_dataset(tmp_path)
+    for size in ((0, 4), (4,), (4.0, 4)):
+        with pytest.raises(ArgumentError, match="image_size must be two whole numbers"):
+            load_dataset(tmp_path, image_size=size)  # type: ignore[arg-type]
+    for form in ({}, {"height": 1, "width": 0, "channels": 1}, None):
+        with pytest.raises(DataError, match="columns must describe pictures"):
+            load_dataset(tmp_path, columns={"pictures": form})
+    assert {".png", ".jpg", ".bmp", ".gif"} < set(SUFFIXES)

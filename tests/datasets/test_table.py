@@ -1,0 +1,220 @@
+"""A table becomes a data set: target, task, categories, missing values, test rows, columns."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastmlp.datasets import Dataset, load_dataset, read_inputs
+from fastmlp.errors import ArgumentError, DataError
+
+FLOWERS = "FlowerId,petal,colour,species\n" + "".join(
+    f"{n},{n / 8},{('red', 'blue', 'white')[n % 3]},{('rose', 'lily')[n % 2]}\n" for n in range(20)
+)
+
+
+def written(folder: Path, content: str, name: str = "own.csv") -> Path:
+    path = folder / name
+    path.write_text(content)
+    return path
+
+
+def all_rows(data: Dataset) -> np.ndarray[Any, Any]:
+    return np.concatenate([data.train.images, data.test.images])
+
+
+def test_a_table_of_numbers_and_texts(tmp_path: Path) -> None:
+    data = load_dataset(written(tmp_path, FLOWERS))
+    assert (data.name, data.task, data.class_names) == ("own", "classification", ("lily", "rose"))
+    assert (len(data.train), len(data.test)) == (16, 4)
+    assert data.test.labels.tolist().count(0) == 2
+    assert data.train.images.dtype == np.float32
+    rows = all_rows(data)
+    petals = np.rint(rows[:, 0] * 8).astype(int)
+    assert sorted(petals) == list(range(20))
+    # blue, red, white
+    np.testing.assert_array_equal(rows[:, 1:], np.eye(3)[np.array([1, 0, 2])[petals % 3]])
+    labels = np.concatenate([data.train.labels, data.test.labels])
+    np.testing.assert_array_equal(labels, 1 - petals % 2)
+    notes = "\n".join(data.notes)
+    assert "'FlowerId' numbers the rows" in notes
+    assert "20 % of the rows" in notes
+    assert "target" not in notes
+
+
+def test_the_seed_draws_the_test_rows_and_whole_draws_none(tmp_path: Path) -> None:
+    path = written(tmp_path, FLOWERS)
+    first, again, other = (load_dataset(path, seed=seed).test.images for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    whole = load_dataset(path, whole=True)
+    assert len(whole.train) == len(whole.test) == 20
+
+
+X5 = "".join(f"{n % 7},{n % 5},{n / 7:.2f}\n" for n in range(40))
+TARGETS: dict[str, tuple[str, dict[str, Any], str, str]] = {
+    "a usual name": ("Class,a,b\n" + X5, {}, "Class", "classification"),
+    "the last": ("p,q,r\n" + X5, {}, "r", "regression"),
+    "by name": ("p,q,r\n" + X5, {"target_column": "q"}, "q", "classification"),
+    "by number": ("p,q,r\n" + X5, {"target_column": 1}, "q", "classification"),
+    "by number as text": ("p,q,r\n" + X5, {"target_column": "-3"}, "p", "classification"),
+    "without header": (X5, {"target_column": 0}, "0", "classification"),
+    "as numbers": ("p,q,y\n" + X5, {"task": "regression"}, "y", "regression"),
+    "as classes": (
+        "p,q,y\n" + "1,2,0.5\n3,4,1.5\n" * 9,
+        {"task": "classification"},
+        "y",
+        "classification",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TARGETS)
+def test_the_target_and_its_task(tmp_path: Path, case: str) -> None:
+    content, options, target, task = TARGETS[case]
+    data = load_dataset(written(tmp_path, content), **options)
+    assert data.columns is not None
+    assert data.columns["target"] == target
+    assert data.task == task == data.columns["task"]
+    assert (data.class_names == ()) == (task == "regression")
+    assert any("the target is the last column" in note for note in data.notes) == (
+        case == "the last"
+    )
+
+
+def test_missing_values_are_counted_or_filled_from_the_training_rows(tmp_path: Path) -> None:
+    rows = [
+        "?,red,1",
+        "NA,red,0",
+        *(f"{n},{('', 'red', 'blue')[n % 3]},{n % 2}" for n in range(30)),
+    ]
+    path = written(tmp_path, "\n".join(["size,colour,y", *rows]))
+    with pytest.raises(DataError, match=r"found 2 in 'size', 10 in 'colour'\. .*impute"):
+        load_dataset(path)
+    data = load_dataset(path, impute="median")
+    assert data.columns is not None
+    size, colour = data.columns["inputs"]
+    assert colour["fill"] == "red"
+    known = np.sort(data.train.images[:, 0])
+    assert size["fill"] in known
+    assert (data.train.images[:, 0] == size["fill"]).any()
+    assert abs(size["fill"] - np.median(known)) <= 1
+    one = written(tmp_path, "colour,size,more\n,,1\n", "one.csv")
+    np.testing.assert_array_equal(read_inputs(one, data.columns), [[size["fill"], 0, 1]])
+
+
+def test_pixels_are_bytes_of_a_square(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [",".join(map(str, [n % 3, *rng.integers(0, 256, 64)])) for n in range(30)]
+    header = ",".join(["label", *(f"pixel{n}" for n in range(64))])
+    data = load_dataset(written(tmp_path, "\n".join([header, *rows])))
+    assert data.train.images.dtype == np.uint8
+    assert data.image_shape == (8, 8)
+    # without a header; the last pixel is always 0
+    bare = [",".join([*row.split(",")[:-1], "0"]) for row in rows]
+    data = load_dataset(written(tmp_path, "\n".join(bare)))
+    assert data.train.images.dtype == np.uint8
+    assert data.columns is not None
+    assert data.columns["target"] == "0"
+
+
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "unknown target": (FLOWERS, {"target_column": "kind"}, "name or number; got 'kind'"),
+    "unknown column": (FLOWERS, {"drop_columns": "kind"}, "drop_columns must be names of columns"),
+    "no target": ("a,y\n1,0\n2,\n3,1\n", {}, "missing values in the target 'y'; found 1"),
+    "one class": ("a,y\n1,x\n2,x\n3,x\n", {}, "two classes or more in the target 'y'; found x"),
+    "texts as numbers": (FLOWERS, {"task": "regression"}, "numbers in the target 'species'"),
+    "only a target": ("id,y\n7,0\n2,1\n3,0\n", {}, "columns beside the target"),
+    "names": (
+        "name,y\n" + "".join(f"name {n},{n % 2}\n" for n in range(50)),
+        {},
+        "repeated texts in column 'name'; found 50 texts",
+    ),
+    "infinity": ("a,y\n1,0\ninf,1\n2,0\n3,1\n", {}, "finite numbers in column 'a'"),
+    "no value": ("a,b\n,\n", {}, "found"),
+    "one row of each": ("a,y\n1,p\n2,q\n", {}, "a class with two rows"),
+    "size": (FLOWERS, {"image_size": (8, 8)}, "image_size is not for CSV"),
+    "fill": (FLOWERS, {"impute": "mean"}, "impute must be one of its values; got 'mean'"),
+    "task": (FLOWERS, {"task": "labels"}, "Choose from 'classification', 'regression'"),
+    "seed": (FLOWERS, {"seed": -1}, "seed must be at least 0"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_used_is_refused_with_the_remedy(tmp_path: Path, case: str) -> None:
+    content, options, says = REFUSED[case]
+    with pytest.raises((ArgumentError, DataError)) as caught:
+        load_dataset(written(tmp_path, content), **options)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_inputs_are_read_by_name_in_any_order(tmp_path: Path) -> None:
+    data = load_dataset(written(tmp_path, FLOWERS))
+    columns = json.loads(json.dumps(data.columns))
+    for text in (
+        "colour;extra;petal\nred;x;2.5\n",
+        "species;petal;colour\n?;2.5;red\n",
+    ):
+        found = read_inputs(written(tmp_path, text, "new.csv"), columns)
+        np.testing.assert_array_equal(found, [[2.5, 0, 1, 0]])
+    new = written(tmp_path, "petal,colour\n1,green\n2,red\n", "new.csv")
+    with pytest.raises(DataError, match=r"known texts in column 'colour' .*found 'green'"):
+        read_inputs(new, columns)
+    np.testing.assert_array_equal(read_inputs(new, columns, "ignore"), [[1, 0, 0, 0], [2, 0, 1, 0]])
+    for text, says in (
+        ("petal,leaf\n1,red\n", "also the columns 'colour'; found 'petal', 'leaf'"),
+        ("petal,colour\nbig,red\n", "numbers in column 'petal'; found 'big' in row 1"),
+        ("petal,colour\n,red\n", "no missing values; found 1 in 'petal'"),
+    ):
+        with pytest.raises(DataError, match=says):
+            read_inputs(written(tmp_path, text, "new.csv"), columns)
+
+
+def test_inputs_without_header_are_read_by_place(tmp_path: Path) -> None:
+    columns = load_dataset(written(tmp_path, X5), target_column=0).columns
+    for text in ("9,5,0.25\n", "5,0.25\n"):
+        found = read_inputs(written(tmp_path, text + text, "new.csv"), columns)
+        np.testing.assert_array_equal(found, [[5, 0.25]] * 2)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"inputs": []},
+        {"inputs": [{"name": 3}]},
+        {"inputs": [{"name": "a", "categories": []}]},
+        {"inputs": [{"name": "a", "fill": "x"}]},
+        {"target": None},
+        {"more": 1},
+        {"inputs": None},
+    ],
+)
+def test_damaged_columns_are_refused(tmp_path: Path, damage: dict[str, Any]) -> None:
+    path = written(tmp_path, FLOWERS)
+    columns = {**(load_dataset(path).columns or {}), **damage}
+    with pytest.raises(DataError, match="columns must describe a table"):
+        read_inputs(path, columns)
+
+
+def test_parquet_is_read_by_what_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, "PAR1", "own.parquet")
+    for name in ("pyarrow.parquet", "pandas"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(DataError, match="pip install pyarrow"):
+        load_dataset(path)
+    held = {"petal": [1.5, None, 2.0, 3.0], "y": ["a", "b", "a", "b"]}
+    table = SimpleNamespace(to_pydict=lambda: held)
+    fake = SimpleNamespace(read_table=lambda path: table)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", fake)
+    data = load_dataset(path, impute="median", whole=True)
+    np.testing.assert_array_equal(data.train.images, [[1.5], [2], [2], [3]])
+    assert data.class_names == ("a", "b")
