@@ -6,13 +6,9 @@ network's input, its ink is resized to the middle 20 x 20 of 28 x 28 pixels, cen
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil, isqrt
-from os import SEEK_END
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -20,8 +16,9 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.datasets.idx import GZIP_MAGIC, file_error, read_images
+from fastmlp.datasets.ink import find_ink
 from fastmlp.datasets.npz import READERS
-from fastmlp.errors import DataError, MissingExtraError
+from fastmlp.datasets.raster import read_grey, reduce, resize
 from fastmlp.system.reading import open_file
 
 BOX, FRAME = 20, 28  # MNIST's digits fill a box of 20 pixels in a frame of 28
@@ -105,82 +102,28 @@ def _read_picture(path: Path, file: IO[bytes], inputs: int) -> Pictures:
             "a picture, which is resized to a square",
             "Pass an IDX or .npy file.",
         )
-    grey = _read_grey(path, file)
-    notes = []
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if float(np.median(border)) >= BRIGHT:
-        grey, border = 255 - grey, 255 - border
-        notes.append("inverted to white on black, because its border is bright")
-    if grey.shape != (side, side):
-        shape = f"{grey.shape[1]} x {grey.shape[0]}"
-        grey = _fit(path, np.maximum(grey - np.median(border), 0), side)
-        notes.append(f"{shape} pixels centred and resized to {side} x {side}")
-    return Pictures(np.rint(grey).clip(0, 255).astype(np.uint8)[np.newaxis], tuple(notes))
+    grey = read_grey(path, file)
+    if grey.shape == (side, side):
+        for image in (grey, 255 - grey):
+            if (image == 0).mean() > 0.5 and image.max() >= 200:
+                return Pictures(image.astype(np.uint8)[np.newaxis])
+    share, kept, light = find_ink(reduce(grey, 256))
+    if not kept.any():
+        raise file_error(path, "a picture with something on it", "one even colour", "Check the file.")
+    image = _fit(share, side)
+    return Pictures(np.rint(image).clip(0, 255).astype(np.uint8)[np.newaxis], ())
 
 
-def _read_grey(path: Path, file: IO[bytes]) -> Array:
-    """Return a PNG or JPEG as greys of 0 to 255, float32 `(H, W)`, upright and on white paper."""
-    try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise MissingExtraError(f"{path}: reading PNG and JPEG", "Pillow", "image") from None
-    try:
-        size = file.seek(0, SEEK_END)
-        file.seek(0)
-        if size > LARGEST_FILE:
-            raise file_error(
-                path, f"at most {LARGEST_FILE:,} bytes", f"{size:,}", "Make it smaller."
-            )
-        # from memory: with a file, Pillow allocates as many bytes as a damaged header declares
-        data = BytesIO(file.read())
-        with _no_warnings(), Image.open(data, formats=("PNG", "JPEG")) as image:
-            width, height = image.size
-            if width * height > LARGEST_PICTURE:
-                rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
-                raise file_error(path, rule, f"{width} x {height}", "Make it smaller.")
-            picture = ImageOps.exif_transpose(image)
-            if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
-                return np.asarray(picture, np.float32) / 257
-            if "A" in picture.mode or "transparency" in picture.info:
-                ink = picture.convert("RGBA")
-                paper = Image.new("RGBA", ink.size, "white")
-                picture = Image.alpha_composite(paper, ink)
-            return np.asarray(picture.convert("L"), np.float32)
-    except DataError:
-        raise
-    except Exception as error:  # for a damaged file, image decoders raise nearly anything
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise file_error(path, "a readable picture", said) from error
-
-
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Suppress Pillow's warnings: what matters is refused afterwards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def _fit(path: Path, grey: Array, side: int) -> Array:
+def _fit(grey: Array, side: int) -> Array:
     """Return ink on black `(H, W)` in the form of MNIST, `(side, side)`, with a maximum of 255."""
-    from PIL import Image
-
     peak = float(grey.max())
-    if peak < 1:
-        raise file_error(
-            path, "a picture with something on it", "one even colour", "Check the file."
-        )
     ink = grey > INK * peak
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     cut = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] * np.float32(255 / peak)
     box = max(1, round(side * BOX / FRAME))
     scale = box / max(cut.shape)
     height, width = (max(1, round(length * scale)) for length in cut.shape)
-    small = np.asarray(
-        Image.fromarray(np.ascontiguousarray(cut, np.float32)).resize(
-            (width, height), Image.Resampling.LANCZOS
-        )
-    ).clip(0, 255)
+    small = resize(cut, (height, width)).clip(0, 255)
     small = small * np.float32(255 / max(float(small.max()), 1.0))
     # in MNIST the centre of mass is 0 to 1 pixel right of and below the middle
     top, left = (
