@@ -30,7 +30,9 @@ def find_ink(grey: Array) -> tuple[Array, Array, bool]:
         depth = depth / np.maximum(paper, 16)
     size = max(grey.shape)
     smooth = mean(mean(depth, 1), 0 if size < 100 else 1)
-    spread = 1.4826 * float(np.median(abs(smooth[sheet])))
+    # what is brighter than the paper is noise; what is darker, noise and ink
+    brighter = smooth[sheet & (smooth <= 0)]
+    spread = 1.4826 * float(np.median(-brighter)) if brighter.size else 0.0
     least = CERTAIN * spread + 1e-3
     kept, full = np.zeros_like(sheet), 0.0
     for _ in range(2):

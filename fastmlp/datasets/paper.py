@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.datasets.windows import closing, fill, label, largest, mean
+from fastmlp.datasets.windows import closing, label, largest, mean, span
 
 ROUNDS = 12  # of reweighting, after which the surface changes by less than a level
 WIDEST = 7  # ink is narrower than 2 / 7 of the picture
@@ -25,7 +25,7 @@ def find_sheet(grey: Array) -> Array:
     falls, and shadows, have no such step.
     """
     sheet, best = np.ones(grey.shape, bool), float(LEAST_STEP)
-    smooth = mean(grey, 1)
+    smooth = mean(grey, int(max(grey.shape) > 40))
     low, high = np.quantile(smooth, (0.005, 0.98))
     for level in np.linspace(low, high, LEVELS + 2)[1:-1]:
         numbers, _ = label(smooth > level)
@@ -33,7 +33,7 @@ def find_sheet(grey: Array) -> Array:
         sizes[0] = 0
         if sizes.max() < LEAST_SHEET * grey.size / 2:
             break
-        region = fill(numbers == sizes.argmax())
+        region = span(numbers == sizes.argmax())
         if not LEAST_SHEET < region.mean() < 0.985 or not _is_straight(region):
             continue
         step = _edge_step(grey, region)
@@ -77,15 +77,17 @@ def _fit_surface(grey: Array, sheet: Array) -> Array:
     height, width = grey.shape
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    stride = max(1, max(height, width) // 64)
+    stride = max(1, max(height, width) // 32)
     some = np.zeros_like(sheet)
     some[::stride, ::stride] = True
     basis, levels = terms[some & sheet], grey[some & sheet]
     weight = np.ones(len(levels))
     for _ in range(ROUNDS):
-        root = np.sqrt(weight)[:, np.newaxis]
-        found = np.linalg.lstsq(root * basis, root[:, 0] * levels, rcond=None)[0]
-        weight = 1 / np.maximum(abs(levels - basis @ found), 0.5)
+        weighted = weight[:, np.newaxis] * basis
+        # einsum: a BLAS might wait for its threads
+        square = np.einsum("ni,nj->ij", weighted, basis) + 1e-9 * np.eye(6)
+        found = np.linalg.solve(square, np.einsum("ni,n->i", weighted, levels))
+        weight = 1 / np.maximum(abs(levels - np.einsum("ni,i->n", basis, found)), 0.5)
     surface: Array = terms @ found
     return surface
 

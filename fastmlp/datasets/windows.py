@@ -75,8 +75,10 @@ def _join(count: int, one: Array, other: Array) -> Array:
             root = root[root]
 
 
-def fill(mask: Array) -> Array:
-    """Return the mask with its holes: what is outside it and not connected with the border."""
-    padded = np.pad(~mask, 1, constant_values=True)
-    numbers, _ = label(padded)
-    return (numbers != numbers[0, 0])[1:-1, 1:-1]
+def span(mask: Array) -> Array:
+    """Return the mask with all pixels that have some of it on both sides, in a row or a column."""
+    sides = [
+        np.logical_or.accumulate(mask, axis) & np.logical_or.accumulate(mask[flip], axis)[flip]
+        for axis, flip in ((0, np.s_[::-1]), (1, np.s_[:, ::-1]))
+    ]
+    return sides[0] | sides[1]
