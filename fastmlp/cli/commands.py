@@ -103,7 +103,8 @@ def evaluate(**given: Any) -> None:
 def predict(**given: Any) -> None:
     """Predict the class of an IMAGE with a saved MODEL.
 
-    IMAGE is an IDX, .npy, .png or .jpg file.
+    IMAGE is an IDX, .npy, .png or .jpg file. An answer is called doubtful, with the reason, if
+    another class is nearly as probable, or if the strokes of a picture are not those of a digit.
     """
     from fastmlp import report
     from fastmlp.datasets.picture import read_pictures
@@ -115,7 +116,7 @@ def predict(**given: Any) -> None:
     images = steps.select_images(pictures.images, first, given["count"])
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
-    answers = report.predictions(network, images, outputs, first)
+    answers = report.predictions(network, images, outputs, first, pictures.doubts)
     screen.say(*pictures.notes)
     document = report.prediction_document(answers, pictures.notes, given["model"], given["image"])
     screen.show(document, *(report.prediction_view(one, screen.ascii_only) for one in answers))

@@ -14,7 +14,8 @@ ROUNDS = 12  # of reweighting, after which the surface changes by less than a le
 WIDEST = 7  # ink is narrower than 2 / 7 of the picture
 LEVELS = 24  # thresholds that are tried between table and paper
 LEAST_STEP = 22  # levels between a sheet of paper and what it lies on
-LEAST_SHEET = 0.25  # share of the picture that is a sheet of paper, not bright ink
+LEAST_SHEET = 0.3  # share of the picture that is a sheet of paper, not bright ink
+SOLID = 0.7  # share of a sheet that is no ink; large light digits have less
 STRAIGHT = 0.85  # share of its smallest rectangle that a sheet fills; an ellipse fills 0.785
 
 
@@ -34,11 +35,11 @@ def find_sheet(grey: Array) -> Array:
         if sizes.max() < LEAST_SHEET * grey.size / 2:
             break
         region = span(numbers == sizes.argmax())
-        if not LEAST_SHEET < region.mean() < 0.985 or not _is_straight(region):
-            continue
-        step = _edge_step(grey, region)
-        if step > best:
-            sheet, best = ~largest(~region, 1), step
+        solid = (smooth > level)[region].mean() > SOLID
+        if solid and LEAST_SHEET < region.mean() < 0.985 and _is_straight(region):
+            step = _edge_step(grey, region)
+            if step > best:
+                sheet, best = ~largest(~region, 1 + int(max(grey.shape) > 40)), step
     return sheet
 
 

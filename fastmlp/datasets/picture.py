@@ -1,7 +1,8 @@
 """Read images for prediction: IDX, .npy, PNG or JPEG, recognised by their first bytes.
 
-A PNG or JPEG is converted to the form of MNIST: white ink on black. Unless it has the size of the
-network's input, its ink is resized to the middle 20 x 20 of 28 x 28 pixels, centred by mass.
+A PNG or JPEG is converted to the form of MNIST: white ink on black. The ink is found against the
+paper around it, and resized to the middle 20 x 20 of 28 x 28 pixels, centred by mass. A picture of
+the network's own size, with strong ink on black or white without noise, is only inverted if needed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from fastmlp.arrays import Array
+from fastmlp.datasets.doubts import find_doubts
 from fastmlp.datasets.idx import GZIP_MAGIC, file_error, read_images
 from fastmlp.datasets.ink import find_ink
 from fastmlp.datasets.npz import READERS
@@ -22,18 +24,34 @@ from fastmlp.datasets.raster import read_grey, reduce, resize
 from fastmlp.system.reading import open_file
 
 BOX, FRAME = 20, 28  # MNIST's digits fill a box of 20 pixels in a frame of 28
-LARGEST_PICTURE = 1 << 26  # pixels
-LARGEST_FILE = 1 << 26  # bytes
 INK = 0.2  # share of the brightest pixel above which a pixel is ink, to find the bounding box
-BRIGHT = 128  # a border at least this bright is paper
+CLEAN_INK = 200  # levels between ink and even paper, from which a picture needs no conversion
+WORKED = 256  # pixels a side in which ink is found
+# Formats that are not read, and what is within their first 16 bytes
+OTHER_FORMATS = (
+    ("HEIC", b"ftyphei"),
+    ("HEIC", b"ftyphev"),
+    ("HEIF", b"ftypmif1"),
+    ("AVIF", b"ftypavif"),
+    ("WebP", b"WEBP"),
+    ("GIF", b"GIF8"),
+    ("TIFF", b"II*\0"),
+    ("TIFF", b"MM\0*"),
+    ("PDF", b"%PDF"),
+)
+INVERTED = "inverted to white on black, because its ink is darker than its paper"
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The images of a file, `(N, H, W)` or `(N, I)`, and notes on how they were converted."""
+    """The images of a file, `(N, H, W)` or `(N, I)`, and notes on how they were converted.
+
+    doubts : why a picture may contain no digit; only of PNG and JPEG of 28 x 28, or made so
+    """
 
     images: Array
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def read_pictures(path: Path, inputs: int) -> Pictures:
@@ -51,7 +69,7 @@ def read_pictures(path: Path, inputs: int) -> Pictures:
 
 
 def _read_by_type(path: Path, file: IO[bytes], inputs: int) -> Pictures:
-    start = file.read(8)
+    start = file.read(16)
     file.seek(0)
     if start.startswith(b"\x93NUMPY"):
         return Pictures(_read_npy(path, file, inputs))
@@ -59,8 +77,10 @@ def _read_by_type(path: Path, file: IO[bytes], inputs: int) -> Pictures:
         return _read_picture(path, file, inputs)
     if start.startswith((b"\0\0", GZIP_MAGIC)):
         return Pictures(_as_many(read_images(path, source=file), inputs))
-    expected = "a PNG, JPEG, .npy or IDX file"
-    raise file_error(path, expected, f"{start[:4].hex(' ')} ({start[:4]!r})", "Convert the image.")
+    name = next((name for name, magic in OTHER_FORMATS if magic in start), None)
+    found = f"{start[:4].hex(' ')} ({start[:4]!r})" if name is None else f"a {name} file"
+    remedy = "Convert the image: open it in an image viewer, and save it as PNG or JPEG."
+    raise file_error(path, "a PNG, JPEG, .npy or IDX file", found, remedy)
 
 
 def _read_npy(path: Path, file: Any, inputs: int) -> Array:
@@ -104,14 +124,39 @@ def _read_picture(path: Path, file: IO[bytes], inputs: int) -> Pictures:
         )
     grey = read_grey(path, file)
     if grey.shape == (side, side):
-        for image in (grey, 255 - grey):
-            if (image == 0).mean() > 0.5 and image.max() >= 200:
-                return Pictures(image.astype(np.uint8)[np.newaxis])
-    share, kept, light = find_ink(reduce(grey, 256))
-    if not kept.any():
-        raise file_error(path, "a picture with something on it", "one even colour", "Check the file.")
-    image = _fit(share, side)
-    return Pictures(np.rint(image).clip(0, 255).astype(np.uint8)[np.newaxis], ())
+        for image, light in ((grey, True), (255 - grey, False)):
+            if (image == 0).mean() > 0.5 and image.max() >= CLEAN_INK:
+                return _to_pictures(image, () if light else (INVERTED,))
+    found = find_ink(reduce(grey, WORKED))
+    if found is not None and max(grey.shape) > WORKED:
+        found = find_ink(reduce(_cut_out(grey, found.share), WORKED)) or found
+    if found is None:
+        rule, remedy = "a picture with something on it", "Check the file."
+        raise file_error(path, rule, "one even colour, or nothing but noise", remedy)
+    height, width = grey.shape
+    shape = f"{width} x {height} pixels centred and resized to {side} x {side}"
+    return _to_pictures(_fit(found.share, side), (INVERTED, shape)[found.light :])
+
+
+def _to_pictures(image: Array, notes: tuple[str, ...]) -> Pictures:
+    levels = np.rint(image).clip(0, 255).astype(np.uint8)
+    doubts = find_doubts(levels) if len(levels) == FRAME else ()
+    return Pictures(levels[np.newaxis], notes, doubts)
+
+
+def _cut_out(grey: Array, share: Array) -> Array:
+    """Return the part of a picture around its ink, if that is small; otherwise the picture.
+
+    share : of a picture of the same place, with fewer pixels
+    """
+    rows, columns = np.flatnonzero(share.any(axis=1)), np.flatnonzero(share.any(axis=0))
+    scale = grey.shape[0] / share.shape[0]
+    reach = max(np.ptp(rows), np.ptp(columns)) + 1
+    if reach * 4 > max(share.shape):
+        return grey
+    top, left = (max(0, round((ink[0] - reach / 2) * scale)) for ink in (rows, columns))
+    bottom, right = (round((ink[-1] + 1 + reach / 2) * scale) for ink in (rows, columns))
+    return grey[top:bottom, left:right]
 
 
 def _fit(grey: Array, side: int) -> Array:

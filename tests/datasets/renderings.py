@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 DARKEST_PAPER, LEAST_CONTRAST, DEVIATIONS = 60, 40, 3
 SIDES = (28, 600)
@@ -96,7 +96,7 @@ def _place(digit: np.ndarray, size: int, side: int, corner: tuple[int, ...]) -> 
 
 
 def _draw_light(look: Look, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the light at each pixel, at most 1: it falls in one direction; a shadow has an edge."""
+    """Return the light at each pixel, at most 1: it falls to one side; a shadow has an edge."""
     y, x = np.mgrid[:side, :side] / (side - 1) - 0.5
 
     def across() -> np.ndarray:
@@ -111,7 +111,7 @@ def _draw_light(look: Look, side: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _draw_sheet(side: int, rng: np.random.Generator) -> np.ndarray:
-    """Return where the paper lies: a turned rectangle, or in a small picture all but 1 or 2 rows."""
+    """Return where the paper lies: a turned rectangle; if small, all but up to 2 rows a side."""
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     if side == 28:
         left, right, top, bottom = 14 - rng.integers(0, 3, 4)
@@ -138,7 +138,9 @@ def _encode(grey: np.ndarray, look: Look, rng: np.random.Generator) -> bytes:
         quality = int(rng.integers(look.quality, 96))
         Image.fromarray(levels).save(out, "JPEG", quality=quality)
     elif look.encoding == "ten bits":
-        Image.fromarray(np.rint(grey.clip(0, 255) * (1023 / 255)).astype(np.uint16)).save(out, "PNG")
+        Image.fromarray(np.rint(grey.clip(0, 255) * (1023 / 255)).astype(np.uint16)).save(
+            out, "PNG"
+        )
     elif look.encoding == "dithered":
         Image.fromarray(levels).convert("1").save(out, "PNG")
     else:
@@ -153,3 +155,29 @@ def _encode_transparent(share: np.ndarray, rng: np.random.Generator) -> bytes:
     out = BytesIO()
     Image.fromarray(image).save(out, "PNG", compress_level=1)
     return out.getvalue()
+
+
+def draw_other(kind: str, rng: np.random.Generator) -> bytes:
+    """Return a PNG, 300 x 300, of something that is no digit: a kind of OTHERS."""
+    image = Image.new("L", (300, 300), 240)
+    draw = ImageDraw.Draw(image)
+    width = int(rng.integers(6, 22))
+    if kind == "letter":
+        font = ImageFont.load_default(200)
+        letter = "ABCDEFGHJKLMNPQRTUVWXYabdefhikmnprtwxy"[rng.integers(0, 38)]  # none like a digit
+        draw.text((80, 30), letter, 20, font)
+    elif kind == "house":
+        left, right, roof, floor = 150 + np.array([-90, 90, -20, 110]) + rng.integers(-20, 21, 4)
+        draw.rectangle((left, roof, right, floor), outline=20, width=width)
+        draw.line([(left, roof), (150, roof - 80), (right, roof)], 20, width)
+        draw.rectangle((160, floor - 60, 200, floor), outline=20, width=width // 2 + 1)
+        if rng.random() < 0.5:
+            draw.rectangle((100, roof + 30, 130, roof + 60), outline=20, width=width // 2 + 1)
+    elif kind == "scribble":
+        points = [tuple(point) for point in rng.integers(40, 261, (rng.integers(7, 14), 2))]
+        draw.line(points, 20, width, "curve")
+    levels = np.asarray(image) + rng.normal(0, 40 if kind == "noise" else 3, (300, 300))
+    return _encode(levels, Look(), rng)
+
+
+OTHERS = ("blank", "noise", "letter", "house", "scribble")
