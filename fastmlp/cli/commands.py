@@ -122,7 +122,9 @@ def predict(**given: Any) -> None:
     """Predict the class of an IMAGE, or of all rows of a table, with a saved MODEL.
 
     IMAGE is an IDX, .npy, .npz, .png or .jpg file. For a model that was trained on a table or on
-    folders of pictures, it is a table with the same columns, or a folder of pictures.
+    folders of pictures, it is a table with the same columns, or a folder of pictures. An answer
+    is called doubtful, with the reason, if another class is nearly as probable, or if the strokes
+    of a picture are not those of a digit.
     """
     from fastmlp import report
     from fastmlp.datasets.picture import read_pictures
@@ -143,7 +145,7 @@ def predict(**given: Any) -> None:
     images = steps.select_images(pictures.images, first, given["count"] or 1)
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
-    found = report.predictions(network, images, outputs, first)
+    found = report.predictions(network, images, outputs, first, pictures.doubts)
     screen.say(*pictures.notes)
     document = report.prediction_document(found, pictures.notes, given["model"], given["image"])
     screen.show(document, *(report.prediction_view(one, screen.ascii_only) for one in found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,8 @@ def load_dataset(
 
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
+    if not isinstance(name, (str, PathLike)):
+        raise refuse("name", "must be a name or a path", repr(name), 'Pass "mnist", for example.')
     path = as_path(name, "name")
     dropped = (drop_columns,) if isinstance(drop_columns, str) else tuple(drop_columns)
     options = Options(target_column, dropped, impute, task, image_size, columns, seed, whole)

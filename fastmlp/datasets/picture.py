@@ -1,42 +1,57 @@
 """Read images for prediction: IDX, .npy, PNG or JPEG, recognised by their first bytes.
 
-A PNG or JPEG is converted to the form of MNIST: white ink on black. Unless it has the size of the
-network's input, its ink is resized to the middle 20 x 20 of 28 x 28 pixels, centred by mass.
+A PNG or JPEG is converted to the form of MNIST: white ink on black. The ink is found against the
+paper around it, and resized to the middle 20 x 20 of 28 x 28 pixels, centred by mass. A picture of
+the network's own size, with strong ink on black or white without noise, is only inverted if needed.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from math import ceil, isqrt
-from os import SEEK_END
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
 
 from fastmlp.arrays import Array
+from fastmlp.datasets.doubts import find_doubts
 from fastmlp.datasets.idx import GZIP_MAGIC, file_error, read_images
+from fastmlp.datasets.ink import find_ink
 from fastmlp.datasets.npz import READERS
-from fastmlp.errors import DataError, MissingExtraError
+from fastmlp.datasets.raster import read_grey, reduce, resize
 from fastmlp.system.reading import open_file
 
 BOX, FRAME = 20, 28  # MNIST's digits fill a box of 20 pixels in a frame of 28
-LARGEST_PICTURE = 1 << 26  # pixels
-LARGEST_FILE = 1 << 26  # bytes
 INK = 0.2  # share of the brightest pixel above which a pixel is ink, to find the bounding box
-BRIGHT = 128  # a border at least this bright is paper
+CLEAN_INK = 200  # levels between ink and even paper, from which a picture needs no conversion
+WORKED = 256  # pixels a side in which ink is found
+# Formats that are not read, and what is within their first 16 bytes
+OTHER_FORMATS = (
+    ("HEIC", b"ftyphei"),
+    ("HEIC", b"ftyphev"),
+    ("HEIF", b"ftypmif1"),
+    ("AVIF", b"ftypavif"),
+    ("WebP", b"WEBP"),
+    ("GIF", b"GIF8"),
+    ("TIFF", b"II*\0"),
+    ("TIFF", b"MM\0*"),
+    ("PDF", b"%PDF"),
+)
+INVERTED = "inverted to white on black, because its ink is darker than its paper"
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """The images of a file, `(N, H, W)` or `(N, I)`, and notes on how they were converted."""
+    """The images of a file, `(N, H, W)` or `(N, I)`, and notes on how they were converted.
+
+    doubts : why a picture may contain no digit; only of PNG and JPEG of 28 x 28, or made so
+    """
 
     images: Array
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def read_pictures(path: Path, inputs: int) -> Pictures:
@@ -54,7 +69,7 @@ def read_pictures(path: Path, inputs: int) -> Pictures:
 
 
 def _read_by_type(path: Path, file: IO[bytes], inputs: int) -> Pictures:
-    start = file.read(8)
+    start = file.read(16)
     file.seek(0)
     if start.startswith(b"\x93NUMPY"):
         return Pictures(_read_npy(path, file, inputs))
@@ -62,8 +77,10 @@ def _read_by_type(path: Path, file: IO[bytes], inputs: int) -> Pictures:
         return _read_picture(path, file, inputs)
     if start.startswith((b"\0\0", GZIP_MAGIC)):
         return Pictures(_as_many(read_images(path, source=file), inputs))
-    expected = "a PNG, JPEG, .npy or IDX file"
-    raise file_error(path, expected, f"{start[:4].hex(' ')} ({start[:4]!r})", "Convert the image.")
+    name = next((name for name, magic in OTHER_FORMATS if magic in start), None)
+    found = f"{start[:4].hex(' ')} ({start[:4]!r})" if name is None else f"a {name} file"
+    remedy = "Convert the image: open it in an image viewer, and save it as PNG or JPEG."
+    raise file_error(path, "a PNG, JPEG, .npy or IDX file", found, remedy)
 
 
 def _read_npy(path: Path, file: Any, inputs: int) -> Array:
@@ -105,82 +122,53 @@ def _read_picture(path: Path, file: IO[bytes], inputs: int) -> Pictures:
             "a picture, which is resized to a square",
             "Pass an IDX or .npy file.",
         )
-    grey = _read_grey(path, file)
-    notes = []
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    if float(np.median(border)) >= BRIGHT:
-        grey, border = 255 - grey, 255 - border
-        notes.append("inverted to white on black, because its border is bright")
-    if grey.shape != (side, side):
-        shape = f"{grey.shape[1]} x {grey.shape[0]}"
-        grey = _fit(path, np.maximum(grey - np.median(border), 0), side)
-        notes.append(f"{shape} pixels centred and resized to {side} x {side}")
-    return Pictures(np.rint(grey).clip(0, 255).astype(np.uint8)[np.newaxis], tuple(notes))
+    grey = read_grey(path, file)
+    if grey.shape == (side, side):
+        for image, light in ((grey, True), (255 - grey, False)):
+            if (image == 0).mean() > 0.5 and image.max() >= CLEAN_INK:
+                return _to_pictures(image, () if light else (INVERTED,))
+    found = find_ink(reduce(grey, WORKED))
+    if found is not None and max(grey.shape) > WORKED:
+        found = find_ink(reduce(_cut_out(grey, found.share), WORKED)) or found
+    if found is None:
+        rule, remedy = "a picture with something on it", "Check the file."
+        raise file_error(path, rule, "one even colour, or nothing but noise", remedy)
+    height, width = grey.shape
+    shape = f"{width} x {height} pixels centred and resized to {side} x {side}"
+    return _to_pictures(_fit(found.share, side), (INVERTED, shape)[found.light :])
 
 
-def _read_grey(path: Path, file: IO[bytes]) -> Array:
-    """Return a PNG or JPEG as greys of 0 to 255, float32 `(H, W)`, upright and on white paper."""
-    try:
-        from PIL import Image, ImageOps
-    except ImportError:
-        raise MissingExtraError(f"{path}: reading PNG and JPEG", "Pillow", "image") from None
-    try:
-        size = file.seek(0, SEEK_END)
-        file.seek(0)
-        if size > LARGEST_FILE:
-            raise file_error(
-                path, f"at most {LARGEST_FILE:,} bytes", f"{size:,}", "Make it smaller."
-            )
-        # from memory: with a file, Pillow allocates as many bytes as a damaged header declares
-        data = BytesIO(file.read())
-        with _no_warnings(), Image.open(data, formats=("PNG", "JPEG")) as image:
-            width, height = image.size
-            if width * height > LARGEST_PICTURE:
-                rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
-                raise file_error(path, rule, f"{width} x {height}", "Make it smaller.")
-            picture = ImageOps.exif_transpose(image)
-            if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
-                return np.asarray(picture, np.float32) / 257
-            if "A" in picture.mode or "transparency" in picture.info:
-                ink = picture.convert("RGBA")
-                paper = Image.new("RGBA", ink.size, "white")
-                picture = Image.alpha_composite(paper, ink)
-            return np.asarray(picture.convert("L"), np.float32)
-    except DataError:
-        raise
-    except Exception as error:  # for a damaged file, image decoders raise nearly anything
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise file_error(path, "a readable picture", said) from error
+def _to_pictures(image: Array, notes: tuple[str, ...]) -> Pictures:
+    levels = np.rint(image).clip(0, 255).astype(np.uint8)
+    doubts = find_doubts(levels) if len(levels) == FRAME else ()
+    return Pictures(levels[np.newaxis], notes, doubts)
 
 
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Suppress Pillow's warnings: what matters is refused afterwards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def _cut_out(grey: Array, share: Array) -> Array:
+    """Return the part of a picture around its ink, if that is small; otherwise the picture.
+
+    share : of a picture of the same place, with fewer pixels
+    """
+    rows, columns = np.flatnonzero(share.any(axis=1)), np.flatnonzero(share.any(axis=0))
+    scale = grey.shape[0] / share.shape[0]
+    reach = max(np.ptp(rows), np.ptp(columns)) + 1
+    if reach * 4 > max(share.shape):
+        return grey
+    top, left = (max(0, round((ink[0] - reach / 2) * scale)) for ink in (rows, columns))
+    bottom, right = (round((ink[-1] + 1 + reach / 2) * scale) for ink in (rows, columns))
+    return grey[top:bottom, left:right]
 
 
-def _fit(path: Path, grey: Array, side: int) -> Array:
+def _fit(grey: Array, side: int) -> Array:
     """Return ink on black `(H, W)` in the form of MNIST, `(side, side)`, with a maximum of 255."""
-    from PIL import Image
-
     peak = float(grey.max())
-    if peak < 1:
-        raise file_error(
-            path, "a picture with something on it", "one even colour", "Check the file."
-        )
     ink = grey > INK * peak
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     cut = grey[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] * np.float32(255 / peak)
     box = max(1, round(side * BOX / FRAME))
     scale = box / max(cut.shape)
     height, width = (max(1, round(length * scale)) for length in cut.shape)
-    small = np.asarray(
-        Image.fromarray(np.ascontiguousarray(cut, np.float32)).resize(
-            (width, height), Image.Resampling.LANCZOS
-        )
-    ).clip(0, 255)
+    small = resize(cut, (height, width)).clip(0, 255)
     small = small * np.float32(255 / max(float(small.max()), 1.0))
     # in MNIST the centre of mass is 0 to 1 pixel right of and below the middle
     top, left = (

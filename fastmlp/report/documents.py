@@ -99,6 +99,7 @@ def prediction_document(
                 "index": prediction.index,
                 "answer": prediction.answer,
                 "class": prediction.names[prediction.answer],
+                "doubts": prediction.doubts,
                 "probabilities" if prediction.probable else "outputs": prediction.outputs,
             }
             for prediction in predictions

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
 
 BAR = 16
+MARGIN = 0.9  # between the two most probable classes, below which an answer is doubtful
+DIGITS = tuple("0123456789")
 MOST_SHOWN = 12
 
 
@@ -29,6 +31,7 @@ class Prediction:
     index : of the image in its file; image : `(H, W)`, or None if it cannot be shown
     answer : the predicted class; names : those of all classes
     outputs : one for each class; probable : whether they are probabilities
+    doubts : why the answer is doubtful; empty if it is not
     """
 
     index: int
@@ -37,14 +40,21 @@ class Prediction:
     outputs: tuple[float, ...]
     names: tuple[str, ...]
     probable: bool
+    doubts: tuple[str, ...] = ()
 
 
 def predictions(
-    network: Network, images: NDArray[Any], outputs: NDArray[Any], first: int
+    network: Network,
+    images: NDArray[Any],
+    outputs: NDArray[Any],
+    first: int,
+    no_digit: tuple[str, ...] = (),
 ) -> list[Prediction]:
     """Return the record of each image `(N, H, W)` or `(N, I)`.
 
-    outputs : `(N, O)`; first : the index of the first image in its file
+    outputs  : `(N, O)`
+    first    : the index of the first image in its file
+    no_digit : why the images may be no digits, which matters for a network of digits only
     """
     if outputs.shape[1] == 1:  # a single output belongs to class 1
         outputs = np.hstack([1 - outputs, outputs])
@@ -61,9 +71,20 @@ def predictions(
             tuple(map(float, row)),
             names,
             probable,
+            (no_digit if names == DIGITS else ()) + _find_rival(network, row, names),
         )
         for number, (image, row) in enumerate(zip(rows, outputs, strict=True))
     ]
+
+
+def _find_rival(network: Network, outputs: NDArray[Any], names: Sequence[str]) -> tuple[str, ...]:
+    """Return that another class is nearly as probable, if it is; outputs `(O,)`."""
+    if network.output != "softmax" or len(outputs) < 2:
+        return ()
+    second, best = np.argsort(outputs)[-2:]
+    if outputs[best] - outputs[second] >= MARGIN:
+        return ()
+    return (f"it may also be {names[second]}, with {percent(outputs[second])}",)
 
 
 def prediction_view(prediction: Prediction, ascii_only: bool = False) -> Table:
@@ -82,7 +103,8 @@ def prediction_view(prediction: Prediction, ascii_only: bool = False) -> Table:
         table.add_row(*(Text(cell, style) for cell in cells))
     answer = Text(f"image {prediction.index}: {prediction.names[prediction.answer]}", "bold green")
     beside = Table.grid()
-    for part in (answer, "", table):
+    doubts = [Text(f"doubtful: {reason}", "bold yellow") for reason in prediction.doubts]
+    for part in (answer, *doubts, Text(), table):
         beside.add_row(part)
     view = Table.grid(padding=(0, 4, 0, 0))
     if prediction.image is None:

@@ -57,15 +57,15 @@ def test_npy_of_one_image_or_many(tmp_path: Path, shape: tuple[int, ...], count:
 
 def test_a_png_of_the_right_size_stays_as_it_is(tmp_path: Path) -> None:
     image = np.zeros((28, 28), np.uint8)
-    image[3:9, 20:22] = 77
+    image[3:9, 20:22] = 210
     pictures = read_pictures(save(tmp_path / "x.png", image), INPUTS)
     assert np.array_equal(pictures.images[0], image)
     assert pictures.notes == ()
 
 
-def test_a_bright_border_means_inverting_and_says_so(tmp_path: Path) -> None:
+def test_dark_ink_means_inverting_and_says_so(tmp_path: Path) -> None:
     image = np.zeros((28, 28), np.uint8)
-    image[3:9, 20:22] = 77
+    image[3:9, 20:22] = 210
     pictures = read_pictures(save(tmp_path / "x.png", 255 - image), INPUTS)
     assert np.array_equal(pictures.images[0], image)
     assert "inverted" in pictures.notes[0]

@@ -21,7 +21,7 @@ ROOT = Path(fastmlp.__file__).parent
 # The only files that import what an extra brings, and the name under which it is imported
 EXTRAS = {
     "report/charts.py": {"matplotlib"},
-    "datasets/picture.py": {"PIL"},
+    "datasets/raster.py": {"PIL"},
     "bench/peers/pytorch.py": {"torch"},
     "bench/peers/jax_scan.py": {"jax"},
     "bench/peers/tensor_flow.py": {"tensorflow"},
