@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -104,7 +105,8 @@ def prediction_view(prediction: Prediction, ascii_only: bool = False) -> Table:
     answer = Text(f"image {prediction.index}: {prediction.names[prediction.answer]}", "bold green")
     beside = Table.grid()
     doubts = [Text(f"doubtful: {reason}", "bold yellow") for reason in prediction.doubts]
-    for part in (answer, *doubts, Text(), table):
+    parts: list[RenderableType] = [answer, *doubts, Text(), table]
+    for part in parts:
         beside.add_row(part)
     view = Table.grid(padding=(0, 4, 0, 0))
     if prediction.image is None:
