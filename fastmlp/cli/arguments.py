@@ -165,7 +165,6 @@ _TRAINING = (
         _Augmentation(),
     ),
     _option("--scaling", None, "Of the inputs; by default, as they need.", _SCALINGS),
-    _option("--impute", None, "Fill missing values.", click.Choice(["median"])),
     _option("--momentum", None, "A setting; above 0, sgd is momentum.", float),
     _option("--nesterov", False, "Use Nesterov momentum."),
     _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),

@@ -67,9 +67,18 @@ ANSWERS = (
 
 
 def reading_options(given: Given) -> dict[str, Any]:
-    """Return the arguments of `load_dataset` that were given."""
+    """Return the arguments of `load_dataset` that were given.
+
+    Missing values are filled where a table is read; of other data, in training.
+    """
+    from fastmlp.datasets.own import kind_of
+
     names = ("target_column", "drop_columns", "impute", "task", "image_size", "columns", "whole")
-    return {name: given[name] for name in names if given.get(name)}
+    found = {name: given[name] for name in names if given.get(name)}
+    kind = kind_of(Path(given["dataset"] or ""))
+    if kind is None or "impute" not in kind.options:
+        found.pop("impute", None)
+    return found
 
 
 def complete(given: Given, data: Dataset) -> dict[str, Any]:
