@@ -171,9 +171,7 @@ def _as_pixels(
         rule = f"must be pixels from 0 to {scaling.range}, as in training, or from 0 to 1"
         remedy = "Pass them unscaled, or limited by numpy.clip."
         raise refuse(argument, rule, f"numbers from {low:.4g} to {high:.4g}", remedy)
-    if rows.dtype == np.uint8 and high > 1 / pixel_scale:
-        unit = 255
-    elif whole and unit == round(1 / pixel_scale) and 0 <= low <= high <= unit:
+    if whole and unit == round(1 / pixel_scale) and 0 <= low <= high <= unit:
         return np.ascontiguousarray(rows, np.uint8)
     return np.ascontiguousarray(rows * np.dtype(dtype).type(1 / unit), dtype)
 
