@@ -96,7 +96,8 @@ def train(
 ) -> History:
     """Train a network in place, minibatch by minibatch, and return the history.
 
-    split : a Split, or (images `(N, I)`, labels `(N,)` or targets `(N, O)`)
+    split : a Split, or (images `(N, I)`, labels `(N,)` or targets `(N, O)`), of the kinds that
+        `Network` says. Labels that are not 0 … K - 1 become `network.classes`, in their order
     batch_size : 1 is pure stochastic gradient descent, N is full batch; the last may be shorter
     optimizer : how parameters follow their gradients. Names, default learning rates and settings:
 
@@ -139,8 +140,8 @@ def train(
         the costs c of its samples, as in scikit-learn; if all its w are 0, its gradient is 0.
         Training cost and accuracy in the history are weighted means, too; those of validation data
         are not
-    class_weight : a mapping of labels to weights, by default 1, or "balanced": N / (classes count)
-        of the classes that occur. A factor on sample_weight
+    class_weight : a mapping of labels, as in the data, to weights, by default 1, or "balanced":
+        N / (classes count) of the classes that occur. A factor on sample_weight
     label_smoothing : s; with cross_entropy, the training targets are (1 - s) y + s / classes
         (Szegedy et al., 2016). The training cost is that of these targets, the validation cost not
     clip_value : gradients of the cost are limited to -clip_value … clip_value, each by itself
