@@ -6,6 +6,7 @@ Other packages are recognised by the name of a type's module, and never imported
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastmlp.errors import ArgumentError, refuse
 
 Names = Sequence[str] | None
 NAMED = 8  # the most columns that an error names
+NO_NUMBERS = (str, bytes, complex)
 MISSING = ("NoneType", "NAType", "NaTType")  # None, and what pandas has for it
 # What to do about arrays that are no numbers, by the kind of their dtype
 REMEDIES = {
@@ -165,11 +167,15 @@ def _of_objects(array: Array, argument: str) -> Array:
     """Return an array of objects as float64; missing ones are NaN."""
     if array.ndim == 1 and len(array) and isinstance(array[0], (list, tuple, np.ndarray)):
         return as_numbers(list(array), argument)
+    kinds = set(map(type, array.flat))
+    if not any(issubclass(k, NO_NUMBERS) or k.__name__ in MISSING for k in kinds):
+        with suppress(TypeError, ValueError, OverflowError):
+            return array.astype(np.float64)
     found = np.empty(array.shape, np.float64)
     flat = found.reshape(-1)
     for k, value in enumerate(array.reshape(-1)):
         try:
-            if isinstance(value, (str, bytes, complex)):
+            if isinstance(value, NO_NUMBERS):
                 raise TypeError
             flat[k] = np.nan if type(value).__name__ in MISSING else float(value)
         except (TypeError, ValueError, OverflowError):

@@ -9,7 +9,7 @@ from fastmlp.arrays.checks import Array
 from fastmlp.arrays.given import Names, as_numbers
 from fastmlp.errors import refuse
 
-# A float array (H, W) is one image only if both are this many
+# An array (H, W) is one image only if both are this many: a smaller one may be several samples
 LEAST_SIDE = 4
 
 
@@ -30,11 +30,11 @@ def as_rows(
     if len(shape) in (3, 4) and math.prod(shape[1:]) == inputs and len(array):
         return array.reshape(len(array), inputs), False
     is_one = shape == (inputs,) or (len(shape) == 2 and math.prod(shape) == inputs)
-    if is_one and (len(shape) == 1 or array.dtype.kind == "u" or min(shape) >= LEAST_SIDE):
+    if is_one and (len(shape) == 1 or min(shape) >= LEAST_SIDE):
         return array.reshape(1, inputs), True
     if is_one:
         remedy = f"One sample is of shape ({inputs},)."
-    elif len(array.shape) > 0 and array.shape[0] == 0:
+    elif shape[:1] == (0,):
         raise refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
     else:
         remedy = f"Pass an array of shape (N, {inputs})."

@@ -52,7 +52,7 @@ def adapted(
     picture = is_picture(images, inputs)
     twin.scaling = decide_scaling(*what, picture, is_sparse_matrix(images))
     twin.pixel_scale = pixel_scale_of(twin.scaling, rows, twin.pixel_scale)
-    return twin, twin.scaling.apply(rows, dtype, twin.pixel_scale, argument)
+    return twin, _scaled(twin, rows, argument)
 
 
 def prepared_rows(
@@ -66,15 +66,20 @@ def prepared_rows(
     if names and network.feature_names:
         images = images[:, order_of(names, network.feature_names, argument)]
     rows, is_one = as_rows(images, network.sizes[0], argument, network.feature_names)
+    return _scaled(network, rows, argument), is_one
+
+
+def _scaled(network: Knowing, rows: Array, argument: str) -> Array:
+    """Return rows as engines need them; bytes that are pixels at once."""
     scaling = network.scaling
     if rows.dtype == np.uint8 and (
         scaling is None
         or scaling.kind == "none"
         or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)
     ):
-        return np.ascontiguousarray(rows), is_one
+        return np.ascontiguousarray(rows)
     scaling = scaling or Scaling("none", network.sizes[0])
-    return scaling.apply(rows, network.dtype, network.pixel_scale, argument), is_one
+    return scaling.apply(rows, network.dtype, network.pixel_scale, argument)
 
 
 def _check_same(known: Scaling, scaling: str | None, impute: str | None) -> None:

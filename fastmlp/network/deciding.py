@@ -25,8 +25,8 @@ IMPUTERS = (None, "median")
 SPREAD = 1 / 8
 # This share of zeros shows that fractions are pixels
 ZEROS = 0.2
-# Rows that show whether fractions are pixels, and how typical columns vary
-SAMPLE = 2000
+# About so many rows, evenly spaced, show what kind of numbers they are
+SAMPLE = 1000
 # Numbers are small enough to stay unchanged if none is larger, no mean is larger, and half of the
 # columns vary by at least this much
 LARGEST, FARTHEST, LEAST_SPAN = 10.0, 5.0, 0.3
@@ -68,8 +68,9 @@ def decide_scaling(
         rows = np.where(np.isnan(rows), fill, rows) if rows.dtype.kind == "f" else rows
     if rows.dtype.kind == "f":
         check_magnitudes(rows, dtype, argument, FILLING)
-    kind = scaling or _kind_of(rows, picture, sparse)
-    return Scaling(kind, rows.shape[1], **FITS[kind](rows), fill=fill)
+    if scaling is None:
+        scaling = _kind_of(rows, picture, sparse)
+    return Scaling(scaling, rows.shape[1], **FITS[scaling](rows), fill=fill)
 
 
 def pixel_scale_of(scaling: Scaling, rows: Array, default: float) -> float:
@@ -78,46 +79,52 @@ def pixel_scale_of(scaling: Scaling, rows: Array, default: float) -> float:
     return 1 / scaling.range if known else default
 
 
-def is_pixels(rows: Array) -> bool:
-    """Return whether the numbers of pictures `(N, I)` are pixels.
+def is_pixels(sample: Array, low: float, high: float) -> bool:
+    """Return whether numbers of pictures are pixels.
+
+    sample : some of the rows `(n, I)`; low, high : the smallest and largest number of all rows
 
     They are at least 0, an eighth of the columns reaches half of their range, and they are: whole
     numbers up to 255, or of uint16; multiples of 1 / 255 or 1 / 16 up to 1; or other numbers up to
     255 of which a fifth is 0.
     """
-    low, high = float(rows.min()), float(rows.max())
-    most = RANGES[-1] if rows.dtype == np.uint16 else 255
+    most = RANGES[-1] if sample.dtype == np.uint16 else 255
     if not (0 <= low < high <= most):
         return False
-    if (rows.max(axis=0) >= range_of(high) / 2).mean() < SPREAD:
+    if (sample.max(axis=0) >= range_of(high) / 2).mean() < SPREAD:
         return False
-    sample = rows[:: -(-len(rows) // SAMPLE)].astype(np.float64)
-    if high <= 1 and any(np.abs(sample * n - np.rint(sample * n)).max() < 1e-3 for n in (255, 16)):
+    exact = sample.astype(np.float64)
+    if high <= 1 and any(np.abs(exact * n - np.rint(exact * n)).max() < 1e-3 for n in (255, 16)):
         return True
-    return (high > 1 and is_whole(rows)) or (sample == 0).mean() >= ZEROS
+    return (high > 1 and is_whole(sample)) or (exact == 0).mean() >= ZEROS
 
 
-def is_sensible(rows: Array) -> bool:
-    """Return whether a table's numbers `(N, I)` are of a scale that a network learns from as it is.
+def is_sensible(sample: Array, low: float, high: float) -> bool:
+    """Return whether a table's numbers are of a scale that a network learns from as it is.
 
     None is larger than 10, no column's mean than 5, and half of the columns that vary do so by 0.3
     or more. A single row is, too.
+
+    sample, low, high : as of `is_pixels`
     """
-    if len(rows) < 2:
+    if len(sample) < 2:
         return True
-    low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
-    if max(high.max(), -low.min()) > LARGEST or np.abs(_means(rows)).max() > FARTHEST:
+    if max(high, -low) > LARGEST or np.abs(_means(sample)).max() > FARTHEST:
         return False
-    span = (high - low)[high > low]
-    return not len(span) or float(np.median(span)) >= LEAST_SPAN
+    span = sample.max(axis=0).astype(np.float64) - sample.min(axis=0)
+    varying = span[span > 0]
+    return not len(varying) or float(np.median(varying)) >= LEAST_SPAN
 
 
 def _kind_of(rows: Array, picture: bool, sparse: bool) -> str:
     if sparse:
         return "largest"
-    if rows.dtype == np.uint8 or (picture and is_pixels(rows)):
+    if rows.dtype == np.uint8:
         return "pixels"
-    return "unchanged" if is_sensible(rows) else "standardize"
+    what = rows[:: -(-len(rows) // SAMPLE)], float(rows.min()), float(rows.max())
+    if picture and is_pixels(*what):
+        return "pixels"
+    return "unchanged" if is_sensible(*what) else "standardize"
 
 
 def _means(rows: Array) -> Array:
@@ -138,12 +145,15 @@ def _fit_nothing(rows: Array) -> dict[str, Array]:
 
 
 def _fit_largest_of_all(rows: Array) -> dict[str, Array]:
-    largest = float(_largest(rows).max())
-    return {"factor": np.array([1 / max(largest, SMALLEST)])}
+    largest = max(float(rows.max()), -float(rows.min()), SMALLEST)
+    return {"factor": np.array([1 / largest])}
 
 
 def _fit_pixels(rows: Array) -> dict[str, Array]:
-    high = float(rows.max())
+    # fast path: a few bytes show that their range is the whole one
+    few = rows[:SAMPLE] if rows.dtype == np.uint8 else rows
+    high = float(few.max())
+    high = high if high > RANGES[1] else float(rows.max())
     return {"factor": np.array([1 / range_of(high if high > 0 else 255)])}
 
 

@@ -15,6 +15,8 @@ from fastmlp.errors import refuse
 RANGES = (1, 16, 255, 65535)
 # Shares of the range may be outside of 0 … 1 by this much, as pixels with noise are
 NOISE = 0.5
+# Other pixels by this share of their range, as interpolated ones can be
+OVERSHOT = 0.05
 # Unscaled numbers this many times as large as those of the training data are refused
 FAR = 16
 # Rows that are scaled at once, so that their float64 copies stay in the cache
@@ -162,16 +164,14 @@ def _as_pixels(
     if rows.dtype.kind in "fb" and low >= -NOISE and high <= 1 + NOISE:
         return as_floats(rows, dtype)
     scaling.check(rows, dtype, argument)
-    unit = scaling.range if high <= scaling.range else range_of(high)
-    whole = is_whole(rows)
-    known = high >= unit / 16 or (whole and unit == scaling.range)
-    if low < 0 or high > unit or not known:
+    near = scaling.range if high <= scaling.range * (1 + OVERSHOT) else high / (1 + OVERSHOT)
+    unit, whole = range_of(near), is_whole(rows)
+    inside = -OVERSHOT * unit <= low and high <= unit * (1 + OVERSHOT)
+    if not inside or not (high >= unit / 16 or (whole and unit == scaling.range)):
         rule = f"must be pixels from 0 to {scaling.range}, as in training, or from 0 to 1"
         remedy = "Pass them unscaled, or limited by numpy.clip."
         raise refuse(argument, rule, f"numbers from {low:.4g} to {high:.4g}", remedy)
-    if rows.dtype == np.uint8 and high > 1 / pixel_scale:
-        unit = 255
-    elif unit == round(1 / pixel_scale) and whole:
+    if whole and unit == round(1 / pixel_scale) and 0 <= low <= high <= unit:
         return np.ascontiguousarray(rows, np.uint8)
     return np.ascontiguousarray(rows * np.dtype(dtype).type(1 / unit), dtype)
 

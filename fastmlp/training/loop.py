@@ -98,7 +98,8 @@ def train(
     """Train a network in place, minibatch by minibatch, and return the history.
 
     split : a Split, (images `(N, I)`, labels `(N,)` or targets `(N, O)`), or a Dataset, whose
-        training part is used; or only images, with their labels or targets as `y`
+        training part is used, of the kinds that `Network` says; or only images, with their labels
+        or targets as `y`. Labels that are not 0 … K - 1 become `network.classes`, in their order
     y : of those images; None otherwise
     batch_size : 1 is pure stochastic gradient descent, N is full batch; the last may be shorter
     optimizer : how parameters follow their gradients. Names, default learning rates and settings:
@@ -151,8 +152,8 @@ def train(
         the costs c of its samples, as in scikit-learn; if all its w are 0, its gradient is 0.
         Training cost and accuracy in the history are weighted means, too; those of validation data
         are not
-    class_weight : a mapping of labels to weights, by default 1, or "balanced": N / (classes count)
-        of the classes that occur. A factor on sample_weight
+    class_weight : a mapping of labels, as in the data, to weights, by default 1, or "balanced":
+        N / (classes count) of the classes that occur. A factor on sample_weight
     label_smoothing : s; with cross_entropy, the training targets are (1 - s) y + s / classes
         (Szegedy et al., 2016). The training cost is that of these targets, the validation cost not
     clip_value : gradients of the cost are limited to -clip_value … clip_value, each by itself

@@ -40,6 +40,7 @@ def test_a_model_of_the_first_format_loads():
     assert (network.cost, network.dtype) == ("cross_entropy", np.float64)
     assert (network.pixel_scale, network.class_names) == (0.5, ("left", "right"))
     assert network.columns is None
+    assert (network.scaling.kind, network.classes, network.feature_names) == ("none", None, None)
     for number, array in enumerate(network.weights + network.biases):
         wanted = np.arange(array.size).reshape(array.shape) / 8 - number
         np.testing.assert_array_equal(array, wanted)

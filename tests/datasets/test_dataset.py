@@ -1,0 +1,32 @@
+"""The record of images and labels converts what it is given."""
+
+import numpy as np
+import pytest
+
+from fastmlp.datasets import Split
+from fastmlp.errors import ArgumentError
+
+
+def test_a_split_converts_arrays_of_any_kind():
+    split = Split([[1.0], [2.0]], [[0.0], [1.0]])
+    assert (split.images.shape, split.labels.dtype, len(split)) == ((2, 1), np.int64, 2)
+    pictures = np.zeros((3, 4, 5), np.uint8)
+    assert Split(pictures, ["a", "b", "a"]).images.shape == (3, 20)
+    rows, labels = np.zeros((3, 20), np.uint8), np.arange(3, dtype=np.uint8)
+    split = Split(rows, labels)
+    assert split.images is rows
+    assert split.labels is labels
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        ([1.0, 2.0], [0, 1], r"images must be numbers of shape \(N, I\)"),
+        ([["a"]], [0], "images must be numbers"),
+        ([[1.0], [2.0]], [0], "labels must be as many as the images"),
+        ([[1.0]], [0.5], "labels must be one label for each sample"),
+    ],
+)
+def test_a_split_refuses_what_does_not_fit(images, labels, message):
+    with pytest.raises(ArgumentError, match=message):
+        Split(images, labels)
