@@ -43,6 +43,7 @@ class Columns:
     target : the name of the column to predict; task : "classification" or "regression"
     has_header : whether the names are from the file
     pixels : whether all inputs are whole numbers from 0 to 255 that become uint8
+    seed : that drew the test rows; sha256 : a digest of all rows
     """
 
     inputs: tuple[Column, ...]
@@ -50,6 +51,8 @@ class Columns:
     task: str = "classification"
     has_header: bool = True
     pixels: bool = False
+    seed: int = 0
+    sha256: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,8 +69,8 @@ class Columns:
         try:
             inputs = tuple(_column(**column) for column in plain["inputs"])
             columns = cls(**{**plain, "inputs": inputs})
-            if not isinstance(columns.target, str) or not inputs:
-                raise ValueError("no target or no inputs")
+            if not isinstance(columns.target, str) or not inputs or type(columns.seed) is not int:
+                raise ValueError("no target, no inputs or no seed")
         except (TypeError, ValueError, KeyError) as error:
             raise DataError(f"columns must describe a table; got damaged ones: {error}") from None
         return columns

@@ -70,7 +70,7 @@ def test_another_table_is_tested_by_the_names_of_its_classes(flowers: Path) -> N
     rows = [["lily", "red", x / 100] for x in range(20, 40)]
     rows += [["rose", "red", -x / 100] for x in range(20, 40)]
     path = write(Path("new.csv"), "species,colour,size", rows)
-    found = document("evaluate", flowers, "--dataset", path, "--whole", *NUMPY)
+    found = document("evaluate", flowers, "--dataset", path, *NUMPY)
     matrix = np.array(found["confusion_matrix"])
     assert matrix.sum(axis=1).tolist() == [0, 20, 20]
     assert found["accuracy"] > 0.9
