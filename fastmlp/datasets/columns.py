@@ -18,7 +18,9 @@ from fastmlp.errors import DataError
 
 Array = NDArray[Any]
 
-MOST_CATEGORIES = 1000
+# A text column with more categories is refused; so is one that has as many as rows / 2, if they
+# are more than FEW, or as many as rows, if they are more than FEWEST
+MOST_CATEGORIES, FEW, FEWEST = 1000, 20, 8
 LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
 EXACT = 1 << 24  # larger numbers are not exact in float32
 
@@ -123,7 +125,8 @@ def describe_columns(
         categories, fill = None, None
         if cells.dtype.kind != "f":
             categories = tuple(sorted(set(cells[~missing(cells)])))
-            if len(categories) > min(MOST_CATEGORIES, max(len(cells) // 2, 20)):
+            most = min(MOST_CATEGORIES, max(len(cells) // 2, FEW))
+            if len(categories) > most or len(categories) == len(cells) > FEWEST:
                 few = shown(categories[:3])
                 rule = f"numbers or repeated texts in column {name!r}"
                 remedy = "Leave it out with drop_columns (--drop-column), or write numbers."

@@ -214,14 +214,17 @@ def _named(path: Path, names: list[str], columns: list[Array]) -> dict[str, Arra
     if len(names) != len(columns):
         rule = f"{len(names)} cells in each row, as in the header"
         raise file_error(path, rule, str(len(columns)), "Quote cells that contain separators.")
+    # spreadsheets write columns without names and values
+    named = [(n, c) for n, c in zip(names, columns, strict=True) if n or not missing(c).all()]
+    names = [name for name, _ in named]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         found = f"{sorted(twice)[0]!r} twice"
         raise file_error(path, "different names of columns", found, "Rename one of them.")
-    for name, column in zip(names, columns, strict=True):
+    for name, column in named:
         if column.dtype.kind != "f":
             _refuse_decimal_commas(path, name, column)
-    return dict(zip(names, columns, strict=True))
+    return dict(named)
 
 
 def _refuse_decimal_commas(path: Path, name: str, texts: Array) -> None:
