@@ -86,6 +86,11 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "one column": ("a\n1\n2\n", "at least two columns"),
     "decimal commas": ("a;b\n1,5;x\n2;y\n", "decimal point in column 'a'; found '1,5'"),
     "thousands": ('a,b\n"1,500.2",x\n7,y\n', "decimal point in column 'a'"),
+    "decimal commas between commas": (
+        "a,b,label\n1,5,2,x\n1,7,3,y\n",
+        "3 cells in each row, as in the header; found 4. Quote cells that contain separators, and",
+    ),
+    "a page of the web": ("<!DOCTYPE html>\n<p>a,b</p>\n", "a table of text; found b'<!DO'"),
     "rows of two lengths": (
         "a,b\n1,2\n3,4\n5\n",
         "2 cells in line 4, as in the first row; found 1",
