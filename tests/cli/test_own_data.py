@@ -152,6 +152,15 @@ def test_arrays_of_a_model_without_columns(model: Path, data: Path, digits: Data
     assert "expected data like those of the model" in error("predict", model, "new.csv")
 
 
+def test_a_model_of_pixels_in_a_table_is_tested_on_arrays(digits: Dataset, data: Path) -> None:
+    header = ",".join(["label", *(f"pixel{n}" for n in range(784))])
+    rows = [[y, *x] for x, y in zip(digits.train.images[:300], digits.train.labels, strict=False)]
+    path = write(Path("train.csv"), header, rows)
+    said = run("train", "--dataset", path, "--model", "own.safetensors", *QUICK).stdout
+    assert "train: 240 training and 60 test images of 28 x 28" in said
+    assert document("evaluate", "own.safetensors", "--dataset", data, *NUMPY)["accuracy"] > 0.6
+
+
 def test_the_defaults_suit_the_data() -> None:
     def chosen(
         n: int, labels: Any, columns: Any = None, dtype: str = "float32", **given: Any
