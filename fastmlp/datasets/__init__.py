@@ -80,7 +80,9 @@ def load_dataset(
     task     : "classification" or "regression"; by default, targets are those of a regression if
         they are numbers with fractions, or many different numbers
     image_size : (width, height) for pictures; by default their most common size, at most 64 x 64
-    columns  : `network.columns`: encode the data as those that a network was trained on
+    columns  : `network.columns`: encode the data as those that a network was trained on; the table
+        of its training is divided as it was then, and of another table all rows test.
+        Data without columns are loaded as without it
     seed     : without a test part, it draws 20 % of the rows of each class for the test
     whole    : without a test part, train and test are both all rows
 

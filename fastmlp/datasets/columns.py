@@ -18,7 +18,9 @@ from fastmlp.errors import DataError
 
 Array = NDArray[Any]
 
-MOST_CATEGORIES = 1000
+# A text column with more categories is refused; so is one that has as many as rows / 2, if they
+# are more than FEW, or as many as rows, if they are more than FEWEST
+MOST_CATEGORIES, FEW, FEWEST = 1000, 20, 8
 LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
 EXACT = 1 << 24  # larger numbers are not exact in float32
 
@@ -43,6 +45,7 @@ class Columns:
     target : the name of the column to predict; task : "classification" or "regression"
     has_header : whether the names are from the file
     pixels : whether all inputs are whole numbers from 0 to 255 that become uint8
+    seed : that drew the test rows; sha256 : a digest of all rows
     """
 
     inputs: tuple[Column, ...]
@@ -50,6 +53,8 @@ class Columns:
     task: str = "classification"
     has_header: bool = True
     pixels: bool = False
+    seed: int = 0
+    sha256: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,8 +71,8 @@ class Columns:
         try:
             inputs = tuple(_column(**column) for column in plain["inputs"])
             columns = cls(**{**plain, "inputs": inputs})
-            if not isinstance(columns.target, str) or not inputs:
-                raise ValueError("no target or no inputs")
+            if not isinstance(columns.target, str) or not inputs or type(columns.seed) is not int:
+                raise ValueError("no target, no inputs or no seed")
         except (TypeError, ValueError, KeyError) as error:
             raise DataError(f"columns must describe a table; got damaged ones: {error}") from None
         return columns
@@ -120,7 +125,8 @@ def describe_columns(
         categories, fill = None, None
         if cells.dtype.kind != "f":
             categories = tuple(sorted(set(cells[~missing(cells)])))
-            if len(categories) > min(MOST_CATEGORIES, max(len(cells) // 2, 20)):
+            most = min(MOST_CATEGORIES, max(len(cells) // 2, FEW))
+            if len(categories) > most or len(categories) == len(cells) > FEWEST:
                 few = shown(categories[:3])
                 rule = f"numbers or repeated texts in column {name!r}"
                 remedy = "Leave it out with drop_columns (--drop-column), or write numbers."

@@ -28,6 +28,7 @@ SEPARATORS = ("\t", ";", "|", ",")  # in this order, as a comma may be a decimal
 SAMPLE = 100  # rows, from which separator and header are found
 LONGEST = 1 << 24  # characters of a line
 MOST = 1 << 32  # characters of a file
+REMEDY = "Quote cells that contain separators, and write numbers with a point, not a comma."
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _read_lines(path: Path) -> list[str]:
                 start = unpacked.read(4)
                 unpacked.seek(0)
                 wide = start[:2] in (b"\xff\xfe", b"\xfe\xff")
-                if (b"\0" in start and not wide) or start.startswith(b"PK"):
+                if (b"\0" in start and not wide) or start.startswith((b"PK", b"<!")):
                     raise file_error(path, "a table of text", f"{start!r}", remedy)
                 encoding = "utf-16" if wide else "utf-8-sig"
                 text = io.TextIOWrapper(cast(IO[bytes], unpacked), encoding, newline="")
@@ -199,8 +200,7 @@ def _texts(path: Path, lines: list[str], separator: str, skipped: int) -> list[A
         width = width or len(row)
         if len(row) != width:
             where = f"{width} cells in line {reader.line_num + skipped}, as in the first row"
-            remedy = "Quote cells with separators, and write numbers with a point, not a comma."
-            raise file_error(path, where, str(len(row)), remedy)
+            raise file_error(path, where, str(len(row)), REMEDY)
         rows.append(row)
     while rows and not "".join(rows[-1]).strip():
         rows.pop()
@@ -209,19 +209,24 @@ def _texts(path: Path, lines: list[str], separator: str, skipped: int) -> list[A
 
 def _named(path: Path, names: list[str], columns: list[Array]) -> dict[str, Array]:
     if len(names) + 1 == len(columns):
-        is_blank = missing(columns[-1]).all()  # each row ends with a separator
-        names = [*names, ""] if is_blank else ["", *names]
+        if missing(columns[-1]).all():  # each row ends with a separator
+            names = [*names, ""]
+        elif len(set(columns[0].tolist())) == len(columns[0]):  # names of rows, written by R
+            names = ["", *names]
     if len(names) != len(columns):
         rule = f"{len(names)} cells in each row, as in the header"
-        raise file_error(path, rule, str(len(columns)), "Quote cells that contain separators.")
+        raise file_error(path, rule, str(len(columns)), REMEDY)
+    # spreadsheets write columns without names and values
+    named = [(n, c) for n, c in zip(names, columns, strict=True) if n or not missing(c).all()]
+    names = [name for name, _ in named]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         found = f"{sorted(twice)[0]!r} twice"
         raise file_error(path, "different names of columns", found, "Rename one of them.")
-    for name, column in zip(names, columns, strict=True):
+    for name, column in named:
         if column.dtype.kind != "f":
             _refuse_decimal_commas(path, name, column)
-    return dict(zip(names, columns, strict=True))
+    return dict(named)
 
 
 def _refuse_decimal_commas(path: Path, name: str, texts: Array) -> None:

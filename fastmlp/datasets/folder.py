@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +20,9 @@ NAMES = (
 )
 
 
+ENDINGS = ("", ".gz", ".gz.gz")
+
+
 def find_file(folder: Path, name: str) -> Path | None:
     """Return the file of that published name, or None; plain before gzip, `-idx` or `.idx`.
 
@@ -27,18 +31,20 @@ def find_file(folder: Path, name: str) -> Path | None:
     """
     spellings = [name, name.replace("-idx", ".idx")]
     spellings += [spelling.replace("t10k-", "test-") for spelling in spellings[:2]]
-    for spelling in dict.fromkeys(spellings):
-        for ending in ("", ".gz", ".gz.gz"):
-            path = folder / f"{spelling}{ending}"
-            if path.is_dir():
-                inside = find_file(path, name)
-                if inside is not None:
-                    return inside
-            elif path.exists():
-                return path
-            longer = [one for one in folder.glob(f"*{spelling}{ending}") if one.is_file()]
-            if len(longer) == 1:
-                return longer[0]
+    held: set[str] = set()
+    with suppress(OSError):
+        held = {one for one in os.listdir(folder) if "ubyte" in one}
+    for full in (f"{one}{end}" for one in dict.fromkeys(spellings) for end in ENDINGS):
+        path = folder / full
+        if full in held and path.is_dir():
+            inside = find_file(path, name)
+            if inside is not None:
+                return inside
+        elif full in held and path.exists():
+            return path
+        longer = [one for one in held - {full} if one.endswith(full)]
+        if len(longer) == 1 and (folder / longer[0]).is_file():
+            return folder / longer[0]
     return None
 
 

@@ -31,6 +31,8 @@ SPELLINGS = (
     ("images", "labels"),
     ("data", "labels"),
     ("data", "target"),
+    ("data", "targets"),
+    ("images", "targets"),
     ("features", "labels"),
     ("features", "targets"),
     ("inputs", "targets"),

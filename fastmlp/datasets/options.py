@@ -37,8 +37,12 @@ class Options:
             raise refuse("image_size", rule, repr(self.image_size), "Pass (28, 28), for example.")
 
     def given(self) -> list[str]:
-        """Return the names of the arguments that have other values than the defaults."""
-        return [one.name for one in fields(self) if getattr(self, one.name) != one.default]
+        """Return the names of the arguments that have other values than the defaults.
+
+        `columns` is not among them: where data have none, it has no effect.
+        """
+        names = [one.name for one in fields(self) if getattr(self, one.name) != one.default]
+        return [name for name in names if name != "columns"]
 
 
 def _is_size(size: Any) -> bool:

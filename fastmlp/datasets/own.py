@@ -31,14 +31,14 @@ class Kind:
     packed: bool = False
 
 
-OF_TABLES = ("target_column", "drop_columns", "impute", "task", "columns")
+OF_TABLES = ("target_column", "drop_columns", "impute", "task")
 KINDS = (
     Kind("CSV or TSV", (".csv", ".tsv", ".tab", ".txt", ".data"), load_table, OF_TABLES, True),
     Kind("Parquet", (".parquet", ".pq"), load_table, OF_TABLES),
     Kind("NumPy", (".npz",), load_npz, ("task",)),
     Kind("NumPy", (".npy",), load_npy, ("task",)),
 )
-OF_FOLDERS = ("image_size", "columns", "task")
+OF_FOLDERS = ("image_size", "task")
 
 
 def load_own(path: Path, options: Options) -> Dataset:

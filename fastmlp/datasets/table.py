@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from fastmlp.datasets.parquet import read_parquet
 from fastmlp.errors import refuse
 
 Array = NDArray[Any]
+Notes = tuple[str, ...]
 
 # Names of a target, the most likely first, and of a column that numbers the rows if it is unique
 TARGETS = (
@@ -49,40 +52,75 @@ def read_inputs(path: Path, columns: Any, unknown: str = "refuse") -> Array:
 
 
 def load_table(path: Path, options: Options) -> Dataset:
-    """Return the data set in a file of text or Parquet. Raises DataError or ArgumentError."""
-    known = None if options.columns is None else Columns.from_plain(options.columns)
-    table, notes = read_table(path, known), []
-    if known is None:
-        table, dropped = _without(table, options.drop_columns)
-        if not table.columns:
-            raise file_error(path, "columns with values", "none", "Check the file.")
-        notes += dropped
-        target, note = choose_target(table, options.target_column)
-        notes += [note] if note else []
-    else:
-        target = known.target
-    task = known.task if known else options.task
-    labels, names = _targets(path, table, target, task)
-    if options.whole:
-        train = test = np.arange(len(table))
-    else:
-        train, test = divide(path, labels, options.seed)
-        notes.append(line(options.seed))
-    fill_from = train if options.impute else None
-    columns = known or describe_columns(
-        table, target, "classification" if names else "regression", fill_from, path
-    )
+    """Return the data set in a file of text or Parquet. Raises DataError or ArgumentError.
+
+    With the columns of a trained network, the rows are divided as in its training if the table is
+    the same; in another table, all rows test.
+    """
+    if options.columns is not None:
+        return _load_known(path, Columns.from_plain(options.columns), options)
+    table, notes = _without(read_table(path), options.drop_columns)
+    if not table.columns:
+        raise file_error(path, "columns with values", "none", "Check the file.")
+    target, said = choose_target(table, options.target_column)
+    notes += [said] if said else []
+    labels, names = _targets(path, table, target, options.task)
+    if len(names) == 1:
+        remedy = "Name another column with target_column (--target-column)."
+        raise file_error(path, f"two classes or more in the target {target!r}", names[0], remedy)
+    rows, note = _divided(path, labels, options.seed, options.whole)
+    task, fill_from = "classification" if names else "regression", rows[0]
+    columns = describe_columns(table, target, task, fill_from if options.impute else None, path)
     x = columns.encode(table, path)
+    columns = replace(columns, seed=options.seed, sha256=_sha256(x, labels))
+    return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
+
+
+def _load_known(path: Path, columns: Columns, options: Options) -> Dataset:
+    table = read_table(path, columns)
+    labels, names = _targets(path, table, columns.target, columns.task)
+    x = columns.encode(table, path)
+    is_other = _sha256(x, labels) != columns.sha256
+    rows, note = _divided(path, labels, columns.seed, is_other or options.whole)
+    if is_other:
+        note = ("another table than that of the training: all rows test",)
+    return _dataset(path, columns, x, labels, names, rows, note)
+
+
+def _divided(path: Path, labels: Array, seed: int, whole: bool) -> tuple[Any, Notes]:
+    """Return the indices of the training and of the test rows, and a line on them."""
+    if whole:
+        return (np.arange(len(labels)),) * 2, ()
+    return divide(path, labels, seed), (line(seed),)
+
+
+def _dataset(
+    path: Path,
+    columns: Columns,
+    x: Array,
+    labels: Array,
+    names: Notes,
+    rows: tuple[Array, Array],
+    notes: Notes,
+) -> Dataset:
+    train, test = (Split(x[part], labels[part]) for part in rows)
     return Dataset(
         name=path.name.split(".")[0] or "table",
-        train=Split(x[train], labels[train]),
-        test=Split(x[test], labels[test]),
+        train=train,
+        test=test,
         class_names=names,
         image_shape=shape_of(x.shape[1]) if columns.pixels else (1, x.shape[1]),
         source=str(path),
         columns=columns.to_plain(),
-        notes=tuple(notes),
+        notes=notes,
     )
+
+
+def _sha256(x: Array, labels: Array) -> str:
+    """Return a digest of the rows of a table, by which it is known again."""
+    digest = hashlib.sha256(np.ascontiguousarray(x).data)
+    digest.update(np.ascontiguousarray(labels).data)
+    return digest.hexdigest()
 
 
 def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
@@ -159,8 +197,4 @@ def _targets(
             found, remedy = "infinity", "Correct it."
             raise file_error(path, f"finite numbers in the target {target!r}", found, remedy)
         return cells, ()
-    codes, names = encode_labels(cells)
-    if len(names) < 2:
-        remedy = "Name another column with target_column (--target-column)."
-        raise file_error(path, f"two classes or more in the target {target!r}", names[0], remedy)
-    return codes, names
+    return encode_labels(cells)

@@ -70,7 +70,7 @@ def test_another_table_is_tested_by_the_names_of_its_classes(flowers: Path) -> N
     rows = [["lily", "red", x / 100] for x in range(20, 40)]
     rows += [["rose", "red", -x / 100] for x in range(20, 40)]
     path = write(Path("new.csv"), "species,colour,size", rows)
-    found = document("evaluate", flowers, "--dataset", path, "--whole", *NUMPY)
+    found = document("evaluate", flowers, "--dataset", path, *NUMPY)
     matrix = np.array(found["confusion_matrix"])
     assert matrix.sum(axis=1).tolist() == [0, 20, 20]
     assert found["accuracy"] > 0.9
@@ -150,6 +150,15 @@ def test_arrays_of_a_model_without_columns(model: Path, data: Path, digits: Data
     ]
     write(Path("new.csv"), "a,b", [[1, 2]])
     assert "expected data like those of the model" in error("predict", model, "new.csv")
+
+
+def test_a_model_of_pixels_in_a_table_is_tested_on_arrays(digits: Dataset, data: Path) -> None:
+    header = ",".join(["label", *(f"pixel{n}" for n in range(784))])
+    rows = [[y, *x] for x, y in zip(digits.train.images[:300], digits.train.labels, strict=False)]
+    path = write(Path("train.csv"), header, rows)
+    said = run("train", "--dataset", path, "--model", "own.safetensors", *QUICK).stdout
+    assert "train: 240 training and 60 test images of 28 x 28" in said
+    assert document("evaluate", "own.safetensors", "--dataset", data, *NUMPY)["accuracy"] > 0.6
 
 
 def test_the_defaults_suit_the_data() -> None:

@@ -38,7 +38,8 @@ READ: dict[str, tuple[str | bytes, dict[str, list[object]]]] = {
     "UTF-16": ("a\tb\n1\tü\n".encode("utf-16"), {"a": [1.0], "b": ["ü"]}),
     "blank lines": ("\n\na,b\n1,x\n\n  \n2,y\n\n,\n , \n  \n", {"a": [1.0, 2.0], "b": ["x", "y"]}),
     "R's row names": ('"a" "b"\n"1" 3 "x"\n"2" 4 "y"\n', {"": [1, 2], "a": [3, 4], "b": None}),
-    "ends of rows": ("a,b\n1,x,\n2,y,\n", {"a": [1.0, 2.0], "b": ["x", "y"], "": [NAN, NAN]}),
+    "ends of rows": ("a,b\n1,x,\n2,y,\n", {"a": [1.0, 2.0], "b": ["x", "y"]}),
+    "empty columns": ("a,b,,\n1,x,,\n2,y,,\n", {"a": [1.0, 2.0], "b": ["x", "y"]}),
     "exponents": ("a,b\n1e3,-.5\n+2,3.\n", {"a": [1000.0, 2.0], "b": [-0.5, 3.0]}),
     "no numbers": ("a,b\n1_000,0x1\n2,3\n", {"a": ["1_000", "2"], "b": ["0x1", "3"]}),
 }
@@ -85,6 +86,11 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "one column": ("a\n1\n2\n", "at least two columns"),
     "decimal commas": ("a;b\n1,5;x\n2;y\n", "decimal point in column 'a'; found '1,5'"),
     "thousands": ('a,b\n"1,500.2",x\n7,y\n', "decimal point in column 'a'"),
+    "decimal commas between commas": (
+        "a,b,label\n1,5,2,x\n1,7,3,y\n",
+        "3 cells in each row, as in the header; found 4. Quote cells that contain separators, and",
+    ),
+    "a page of the web": ("<!DOCTYPE html>\n<p>a,b</p>\n", "a table of text; found b'<!DO'"),
     "rows of two lengths": (
         "a,b\n1,2\n3,4\n5\n",
         "2 cells in line 4, as in the first row; found 1",

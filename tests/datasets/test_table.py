@@ -184,6 +184,17 @@ def test_inputs_without_header_are_read_by_place(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, [[5, 0.25]] * 2)
 
 
+def test_a_table_is_divided_as_in_training_and_another_is_not(tmp_path: Path) -> None:
+    path = written(tmp_path, FLOWERS)
+    data = load_dataset(path, seed=3)
+    again = load_dataset(path, columns=data.columns)
+    np.testing.assert_array_equal(again.test.images, data.test.images)
+    lilies = "\n".join(line for line in FLOWERS.splitlines() if not line.endswith("rose"))
+    other = load_dataset(written(tmp_path, lilies), columns=data.columns)
+    assert (len(other.test), other.class_names) == (10, ("lily",))
+    assert "all rows test" in other.notes[0]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -193,6 +204,7 @@ def test_inputs_without_header_are_read_by_place(tmp_path: Path) -> None:
         {"inputs": [{"name": "a", "fill": "x"}]},
         {"target": None},
         {"more": 1},
+        {"seed": "x"},
         {"inputs": None},
     ],
 )
