@@ -129,7 +129,9 @@ def _read_picture(path: Path, file: IO[bytes], inputs: int) -> Pictures:
                 return _to_pictures(image, () if light else (INVERTED,))
     found = find_ink(reduce(grey, WORKED))
     if found is not None and max(grey.shape) > WORKED:
-        found = find_ink(reduce(_cut_out(grey, found.share), WORKED)) or found
+        part = _cut_out(grey, found.share)
+        if part.shape != grey.shape:
+            found = find_ink(reduce(part, WORKED)) or found
     if found is None:
         rule, remedy = "a picture with something on it", "Check the file."
         raise file_error(path, rule, "one even colour, or nothing but noise", remedy)

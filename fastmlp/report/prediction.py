@@ -104,8 +104,9 @@ def prediction_view(prediction: Prediction, ascii_only: bool = False) -> Table:
     answer = Text(f"image {prediction.index}: {prediction.names[prediction.answer]}", "bold green")
     beside = Table.grid()
     doubts = [Text(f"doubtful: {reason}", "bold yellow") for reason in prediction.doubts]
-    for part in (answer, *doubts, Text(), table):
-        beside.add_row(part)
+    for line in (answer, *doubts, Text("")):
+        beside.add_row(line)
+    beside.add_row(table)
     view = Table.grid(padding=(0, 4, 0, 0))
     if prediction.image is None:
         view.add_row(beside)
