@@ -1,6 +1,6 @@
 """Digits in pictures of every look are recognised nearly as often as the digits themselves.
 
-FASTMLP_PICTURES says how many digits are drawn for each look and side; 8 by default.
+FASTMLP_PICTURES says how many digits are drawn for each look and side; 4 by default.
 """
 
 import os
@@ -14,7 +14,7 @@ from fastmlp.datasets.doubts import find_doubts
 from fastmlp.datasets.picture import read_pictures
 from fastmlp.errors import DataError
 
-COUNT = int(os.environ.get("FASTMLP_PICTURES", "8"))
+COUNT = int(os.environ.get("FASTMLP_PICTURES", "4"))
 BEYOND = 0.05  # share of the pictures that may be wrong where the digits themselves are right
 CASES = [(name, side) for name, look in LOOKS.items() for side in look.sides]
 NOT_DOUBTED = {"letter": 0.5, "house": 0.25, "scribble": 0.3, "blank": 0.1, "noise": 0.2}
