@@ -45,7 +45,7 @@ def area(ink: Array) -> float:
     return float(ink.sum())
 
 
-# The limits of each property: of 1,000 images of MNIST, about 998 lie within; what is said of the others
+# The limits of each property, within which 998 of 1,000 images of MNIST lie; what is said outside
 PROPERTIES: tuple[tuple[Callable[[Array], float], float, float, str], ...] = (
     (area, 31, 230, "its ink covers {:g} pixels"),
     (outline, 45, 165, "the outline of its ink is {:g} pixels long"),
