@@ -1,4 +1,4 @@
-"""The lines of ruled paper: found by the medians of rows, and replaced by what is beside them."""
+"""The lines of ruled paper: found by quantiles of rows, and replaced by what is beside them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from fastmlp.arrays import Array
 
 SMALLEST = 100  # rows, below which lines cannot be told from strokes
+ACROSS = 0.8  # share of the picture's width that a line has at least
 SLOPES = np.linspace(-0.05, 0.05, 21)  # of the lines, in rows for each column
 THICKEST = 0.025  # share of the picture's height; strokes are thicker
 LEAST_LINES = 2  # one could be the foot of a 2
@@ -15,7 +16,7 @@ LEAST_LINES = 2  # one could be the foot of a 2
 def remove_lines(depth: Array) -> Array:
     """Return the depth of ink `(H, W)` without lines that run across the picture.
 
-    A line is where the median of a row, along some slope, differs from those of the rows around.
+    A line is where most of a row, along some slope, is darker than the rows around.
     Its pixels become the mean of what is above and below it, so that strokes go on.
     """
     height, width = depth.shape
@@ -29,7 +30,9 @@ def remove_lines(depth: Array) -> Array:
 
     def level_of(slope: float) -> Array:
         rows = np.arange(height)[:, np.newaxis] + shifts(slope, few)
-        return np.asarray(np.median(depth[rows.clip(0, height - 1), few], axis=1).clip(0))
+        return np.asarray(
+            np.quantile(depth[rows.clip(0, height - 1), few], 1 - ACROSS, axis=1).clip(0)
+        )
 
     levels = [level_of(slope) for slope in SLOPES]
     best = int(np.argmax([(level**2).sum() for level in levels]))

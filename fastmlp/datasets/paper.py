@@ -12,7 +12,7 @@ from fastmlp.datasets.windows import closing, label, largest, mean, span
 
 ROUNDS = 12  # of reweighting, after which the surface changes by less than a level
 WIDEST = 7  # ink is narrower than 2 / 7 of the picture
-LEVELS = 24  # thresholds that are tried between table and paper
+LEVELS = 16  # thresholds that are tried between table and paper
 LEAST_STEP = 22  # levels between a sheet of paper and what it lies on
 LEAST_SHEET = 0.3  # share of the picture that is a sheet of paper, not bright ink
 SOLID = 0.7  # share of a sheet that is no ink; large light digits have less
@@ -26,6 +26,7 @@ def find_sheet(grey: Array) -> Array:
     falls, and shadows, have no such step.
     """
     sheet, best = np.ones(grey.shape, bool), float(LEAST_STEP)
+    size = 0
     smooth = mean(grey, int(max(grey.shape) > 40))
     low, high = np.quantile(smooth, (0.005, 0.98))
     for level in np.linspace(low, high, LEVELS + 2)[1:-1]:
@@ -34,6 +35,9 @@ def find_sheet(grey: Array) -> Array:
         sizes[0] = 0
         if sizes.max() < LEAST_SHEET * grey.size / 2:
             break
+        if sizes.max() == size:
+            continue  # the region of the level before
+        size = sizes.max()
         region = span(numbers == sizes.argmax())
         solid = (smooth > level)[region].mean() > SOLID
         if solid and LEAST_SHEET < region.mean() < 0.985 and _is_straight(region):

@@ -75,9 +75,9 @@ def _read_by_type(path: Path, file: IO[bytes], inputs: int) -> Pictures:
         return Pictures(_read_npy(path, file, inputs))
     if start.startswith((b"\x89PNG", b"\xff\xd8\xff")):
         return _read_picture(path, file, inputs)
-    if start.startswith((b"\0\0", GZIP_MAGIC)):
-        return Pictures(_as_many(read_images(path, source=file), inputs))
     name = next((name for name, magic in OTHER_FORMATS if magic in start), None)
+    if name is None and start.startswith((b"\0\0", GZIP_MAGIC)):
+        return Pictures(_as_many(read_images(path, source=file), inputs))
     found = f"{start[:4].hex(' ')} ({start[:4]!r})" if name is None else f"a {name} file"
     remedy = "Convert the image: open it in an image viewer, and save it as PNG or JPEG."
     raise file_error(path, "a PNG, JPEG, .npy or IDX file", found, remedy)
@@ -129,7 +129,9 @@ def _read_picture(path: Path, file: IO[bytes], inputs: int) -> Pictures:
                 return _to_pictures(image, () if light else (INVERTED,))
     found = find_ink(reduce(grey, WORKED))
     if found is not None and max(grey.shape) > WORKED:
-        found = find_ink(reduce(_cut_out(grey, found.share), WORKED)) or found
+        part = _cut_out(grey, found.share)
+        if part.shape != grey.shape:
+            found = find_ink(reduce(part, WORKED)) or found
     if found is None:
         rule, remedy = "a picture with something on it", "Check the file."
         raise file_error(path, rule, "one even colour, or nothing but noise", remedy)

@@ -102,6 +102,16 @@ def test_mass_at_the_edge_cannot_push_the_digit_out_of_its_frame(tmp_path: Path)
     assert np.ptp(np.flatnonzero((found > 60).any(axis=1))) + 1 >= 19
 
 
+def test_a_small_digit_in_a_large_picture_is_read_from_all_its_pixels(
+    tmp_path: Path, seven: np.ndarray[Any, Any]
+) -> None:
+    canvas = np.full((900, 1000), 255, np.uint8)
+    canvas[500:590, 200:320] = 255 - seven
+    large = read_pictures(save(tmp_path / "x.png", canvas), INPUTS).images.astype(int)
+    plain = read_pictures(save(tmp_path / "p.png", 255 - seven), INPUTS).images
+    assert abs(large - plain).mean() < 6
+
+
 def test_transparent_pixels_are_paper(tmp_path: Path, seven: np.ndarray[Any, Any]) -> None:
     image = np.zeros((*seven.shape, 4), np.uint8)
     image[..., 3] = seven
@@ -130,6 +140,8 @@ def test_a_photograph_is_turned_upright(tmp_path: Path, seven: np.ndarray[Any, A
     [
         ("x.png", b"", "PNG, JPEG"),
         ("x.bmp", b"BM123456", "42 4d"),
+        ("x.heic", b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC file"),
+        ("x.webp", b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP file"),
         ("x.png", b"\x89PNG\r\n\x1a\nrest", "readable picture"),
         ("x.jpg", b"\xff\xd8\xff\xe0rest", "readable picture"),
         ("x.npy", b"\x93NUMPY\x01\x00\x05\x00junk!", "readable .npy"),
@@ -151,8 +163,10 @@ def test_a_damaged_file_is_named_in_one_line(
 
 def test_other_refusals(tmp_path: Path) -> None:
     blank = save(tmp_path / "blank.png", np.full((50, 40), 255, np.uint8))
+    own_size = save(tmp_path / "own.png", np.full((28, 28), 200, np.uint8))
     for path, inputs, says in (
         (blank, INPUTS, "one even colour"),
+        (own_size, INPUTS, "one even colour"),
         (blank, 500, "500 values"),
         (tmp_path / "none.png", INPUTS, "No such file"),
         (tmp_path, INPUTS, "directory"),
