@@ -12,6 +12,7 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import refuse
 from fastmlp.functions import HIDDEN, activation_named
+from fastmlp.network.pairs import describe
 from fastmlp.system.memory import memory_bytes
 
 # Of a weight when it is drawn, in float64
@@ -92,6 +93,20 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     if kind not in (np.float32, np.float64):
         raise refuse("dtype", "must be float32 or float64", repr(dtype), "Pass dtype='float32'.")
     return kind
+
+
+def check_shapes(
+    name: str, arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]
+) -> None:
+    """Refuse what is no list of arrays of these shapes and this dtype, as parameters must be."""
+    several = isinstance(arrays, (list, tuple))
+    each = arrays if several else ()
+    found = [(getattr(a, "shape", None), getattr(a, "dtype", None)) for a in each]
+    if found == [(shape, dtype) for shape in shapes]:
+        return
+    got = ", ".join(map(describe, each)) if several else describe(arrays)
+    remedy = f"Write into the arrays: network.{name}[0][...] = values."
+    raise refuse(name, f"must be {dtype} arrays of shapes {shapes}", got, remedy)
 
 
 def initial_weights(

@@ -27,6 +27,7 @@ from fastmlp.network.building import (
     check_dtype,
     check_hidden,
     check_layer_sizes,
+    check_shapes,
     initial_weights,
     sizes_together,
 )
@@ -34,7 +35,7 @@ from fastmlp.network.classes import targets_of
 from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.file import Specification
 from fastmlp.network.known import KNOWN, PIXEL_SCALE, known_of
-from fastmlp.network.pairs import as_pair, describe
+from fastmlp.network.pairs import as_pair
 from fastmlp.network.scaling import Scaling
 
 # For this many images or fewer, a check of all parameters would take longer than the prediction
@@ -268,13 +269,7 @@ class Network:
             ("weights", self.weights, shapes),
             ("biases", self.biases, [(outputs,) for _, outputs in shapes]),
         ):
-            if not _fit(arrays, wanted, self.dtype):
-                raise refuse(
-                    name,
-                    f"must be {self.dtype} arrays of shapes {wanted}",
-                    _described(arrays),
-                    f"Write into the arrays: network.{name}[0][...] = values.",
-                )
+            check_shapes(name, arrays, wanted, self.dtype)
             if finite:
                 check_finite(name, arrays)
         if finite:
@@ -300,23 +295,3 @@ class Network:
             f"Network({self.sizes}, hidden={self.hidden}, output={self.output!r}, "
             f"cost={self.cost!r}, dtype={str(self.dtype)!r})"
         )
-
-
-def _fit(arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: np.dtype) -> bool:
-    """Return whether arrays have these shapes and this dtype."""
-    if not isinstance(arrays, (list, tuple)) or len(arrays) != len(shapes):
-        return False
-    found = [(getattr(array, "shape", None), getattr(array, "dtype", None)) for array in arrays]
-    return found == [(shape, dtype) for shape in shapes]
-
-
-def _described(arrays: Any) -> str:
-    """Return what stands in the place of a list of arrays."""
-    if not isinstance(arrays, (list, tuple)):
-        return describe(arrays)
-    return ", ".join(
-        f"{array.dtype} of shape {array.shape}"
-        if isinstance(array, np.ndarray)
-        else describe(array)
-        for array in arrays
-    )

@@ -36,5 +36,5 @@ def describe(value: Any) -> str:
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, np.ndarray):
-        return f"one array of shape {value.shape}"
+        return f"one {value.dtype} array of shape {value.shape}"
     return "None" if value is None else f"{type(value).__name__}"

@@ -1,5 +1,6 @@
 """A run that has learnt nothing says so, with the likely cause; a run that has, does not."""
 
+import pickle
 import re
 import warnings
 
@@ -102,3 +103,8 @@ def test_no_constant_output_costs_less(cost):
     assert cost_of_constant(network, y) == pytest.approx(
         min(found), rel=0.03 if "hub" in cost else 1e-3
     )
+
+
+def test_train_can_be_sent_to_another_process():
+    assert pickle.loads(pickle.dumps(fastmlp.train)) is fastmlp.train
+    assert "sgd: learning_rate 0.5" in fastmlp.train.__doc__

@@ -159,7 +159,7 @@ CASES = {
     ),
     "float64": (
         lambda: replaced("weights", [X[:4, :3]]).predict(X),
-        "weights must be .*got float64",
+        "weights must be .*got one float64",
     ),
     "None": (lambda: replaced("biases", None).save("x"), "biases must be .*got None"),
     "names": (lambda: replaced("class_names", ["a"]).save("x"), "class_names must be 3 names"),
