@@ -26,6 +26,7 @@ def trained(module, sizes, batch, dense, activation, dtype, threads=2, dropout=N
     engine = module.Engine(*what)
     costs, _ = engine.train(images, y, order, np.full(3, 0.1), 1 / 255, 7)
     engine.read(*own)
+    assert module is reference or engine.inputs.startswith("dense" if dense else "sparse")
     return [*own[0], *own[1], costs]
 
 
