@@ -5,7 +5,7 @@ formulas do not depend on the step number. There are two forms. A *fused* optimi
 gradient array: w = keep w + x^T dz, where dz already contains the rate. For a *general* optimiser
 the gradient g of a block of parameters is computed first, and its formula updates the block.
 
-Some settings belong to no row, as any optimiser may have them: see LIMITS.
+Some settings belong to no row, as any optimiser may have them: see `limits`.
 
 The formulas and defaults are those of torch.optim, and of Chen et al. (2023) for Lion.
 """

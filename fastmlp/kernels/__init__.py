@@ -15,6 +15,8 @@ barrier; other plans have one a step, see `team.plan`):
     wait
     update_first, update(job, layers[l], ...)       w = keep w + x^T dz, or an optimiser's formula
     update_biases(job, layers[l], ...)              the same for biases
+    clip_and_step(job, layers, gradients, ...)      with clip_norm: the optimiser's formula by
+                                                    gradients of limited norm, which update made
 
 Words that are ours:
 

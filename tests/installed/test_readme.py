@@ -57,6 +57,9 @@ CORE = {
     "fastmlp train --class-weight balanced --label-smoothing 0.1 --clip-value 1 --l1 1e-5": Command(
         MNIST, "model saved to", 97.5
     ),
+    "fastmlp train --input-dropout 0.1 --dropout 0.2 --clip-norm 2": Command(
+        MNIST, "model saved to", 96.5
+    ),
     "fastmlp train --augment shift=1,rotation=10,elastic=34:4 --epochs 30": Command(
         (*MNIST, "--epochs", "10"), "model saved to", 97.5
     ),

@@ -211,9 +211,7 @@ def _mix(emit: Emitter, x: Any, steps: Sequence[int]) -> Any:
     return x
 
 
-def _units(
-    emit: Emitter, key: Any, sample: Any, unit: Any, below: Any
-) -> Callable[[Any], Any]:  # fmt: skip
+def _units(emit: Emitter, key: Any, sample: Any, unit: Any, below: Any) -> Callable[[Any], Any]:
     """Return a function of j: which of the units `unit` + j, … of a sample are kept, in lanes."""
     builder, kind = emit.builder, emit.vector_of(INT32)
     lanes = ir.Constant(kind, [k * GOLDEN_32 % 2**32 for k in range(emit.count)])

@@ -138,9 +138,7 @@ def step_clipped(
 
 
 @jit
-def clip_and_step(
-    job, layers, gradients, count, step, barrier, scratch, member, members, like
-):  # fmt: skip
+def clip_and_step(job, layers, gradients, count, step, barrier, scratch, member, members, like):
     """Two phases of a step of which all gradients are in memory: their squares, and the step.
 
     factor = min(1, clip_norm / (norm + 1e-6)), norm^2 the sum of the squares of all pieces in order

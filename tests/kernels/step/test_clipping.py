@@ -51,3 +51,17 @@ def test_the_norm_of_a_gradient_is_the_limit():
     found, _ = trained(kernels, (NETWORKS[0], False, {}), np.float64, optimizer="sgd")
     size = np.sqrt(sum(np.square(v).sum() for v in found[6:12]))
     np.testing.assert_allclose(size, 0.05, rtol=1e-4)
+
+
+def test_a_trace_has_the_gradients_without_a_limit_and_changes_nothing():
+    sizes, batch = NETWORKS[2]
+    rng = np.random.default_rng(0)
+    own, images = parameters(rng, sizes, np.float64), pixels(rng, batch, sizes[0])
+    given = images, rng.integers(0, 3, batch), np.arange(batch), 1 / 255
+    what = *own, ("relu", "softmax"), "cross_entropy", batch, "adam"
+    engine = kernels.Engine(*what, {"clip_norm": 1e-3})
+    before, wanted = read(engine, *own), kernels.Engine(*what).trace(*given)
+    found = engine.trace(*given)
+    for one, other in zip((*found.dw, *found.db), (*wanted.dw, *wanted.db), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-15)
+    assert fingerprint(*read(engine, *own)) == fingerprint(*before)

@@ -20,12 +20,13 @@ def trained(module, sizes, batch, dense, activation, dtype, threads=2, dropout=N
         images[rng.random(images.shape) > 0.3] = 0
     y, order = rng.integers(0, sizes[-1], samples), rng.permutation(samples)
     own = [w.astype(dtype) for w in weights], [np.zeros(n, dtype) for n in sizes[1:]]
-    dropout = dropout or Dropout((0.5, 0.2)[:layers], 2**62 + 5, 0.3)
+    dropout = dropout or Dropout((0.5, 0.2)[:layers], 2**62 + 5, 0.3 * (batch > 1))
     names = (*[activation] * layers, "softmax")
     what = *own, names, "cross_entropy", batch, "sgd", None, threads, None, dropout
     engine = module.Engine(*what)
     costs, _ = engine.train(images, y, order, np.full(3, 0.1), 1 / 255, 7)
     engine.read(*own)
+    assert module is reference or engine.inputs.startswith("dense" if dense else "sparse")
     return [*own[0], *own[1], costs]
 
 
