@@ -63,6 +63,24 @@ def test_evaluate_shows_what_the_library_computes(data: Path, model: Path, digit
     assert f"{100 * found['accuracy']:.2f} %" in lines[-1]
 
 
+def test_evaluate_finds_the_classes_of_a_network_by_their_names(
+    data: Path, digits: Dataset
+) -> None:
+    network = fastmlp.Network((784, 12, 10))
+    names = digits.train.labels.astype(str)
+    fastmlp.train(network, (digits.train.images, names), epochs=1, backend="numpy")
+    network.save("named.safetensors")
+    arguments = ("evaluate", "named.safetensors", "--dataset", data, "--backend", "numpy")
+    found = document(*arguments)
+    wanted = network.accuracy(digits.test.images, digits.test.labels.astype(str), "numpy")
+    assert found["accuracy"] == wanted > 0.5
+    assert np.trace(found["confusion_matrix"]) == round(wanted * len(digits.test))
+    network.classes = np.char.add("c", network.classes)
+    network.save("named.safetensors")
+    said = run(*arguments, status=1).stderr
+    assert "must be of the classes of the training data, 'c0'" in said
+
+
 def test_evaluate_takes_the_data_set_that_the_file_is_named_after(
     model: Path, monkeypatch: pytest.MonkeyPatch, digits: Dataset
 ) -> None:
