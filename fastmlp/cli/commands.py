@@ -179,7 +179,10 @@ def find_learning_rate(**given: Any) -> None:
         rate = training.find_learning_rate(network, own.train, on_probe=show_probe, **settings)
     curves = [report.rates_table(rate)] if given["mode"] == "range" else []
     screen.show(report.search_document(data, network, settings, probes, rate), *curves)
-    screen.say(f"learning rate {rate:g}; fastmlp train --learning-rate {rate:g} starts with it")
+    how = "" if given["optimizer"] == "sgd" else "--optimizer sgd "  # whose rates were searched
+    screen.say(
+        f"learning rate {rate:g}; fastmlp train {how}--learning-rate {rate:g} starts with it"
+    )
 
 
 @main.command()
