@@ -118,11 +118,12 @@ def _read_masked(values: Any, argument: str, names: Names) -> Any:
 def _read_frame(values: Any, argument: str, names: Names) -> Any:
     """Return a DataFrame, or a Series of a row or a column, of pandas or polars."""
     if not _is_frame(values):
-        labels = [str(label) for label in getattr(values, "index", ())]
         array = values.to_numpy()
-        if names and set(labels) >= set(names):
-            return array[[labels.index(name) for name in names]]
-        return array
+        if not names:
+            return array
+        labels = [str(label) for label in getattr(values, "index", ())]
+        known = set(labels) >= set(names)
+        return array[order_of(labels, names, argument)] if known else array
     columns = [str(column) for column in values.columns]
     order = list(range(len(columns)))
     if names and column_names(values) is not None:

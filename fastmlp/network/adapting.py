@@ -42,7 +42,7 @@ def adapted(
         _check_same(twin.scaling, scaling, impute)
         rows, _ = prepared_rows(twin, images, argument, names)
         return twin, rows
-    twin.feature_names = tuple(names) if names else column_names(images)
+    twin.classes, twin.feature_names = None, tuple(names) if names else column_names(images)
     inputs, dtype = twin.sizes[0], twin.dtype
     rows, _ = as_rows(images, inputs, argument, twin.feature_names)
     learn_classes(twin, labels, argument.replace("images", "labels"))

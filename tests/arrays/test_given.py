@@ -59,7 +59,7 @@ KINDS = {
     "masked nowhere": lambda: np.ma.masked_array(TABLE, mask=False),
     "tensor": Tensor,
     "bfloat16": lambda: Tensor("bfloat16"),
-    "tensors": lambda: np.split(TABLE, 3),
+    "arrays": lambda: np.split(TABLE, 3),
     "sparse": lambda: sparse(TABLE),
     "frame": lambda: frame(TABLE),
     "frame of objects": lambda: frame(TABLE.astype(object)),
@@ -76,6 +76,10 @@ def test_arrays_of_any_kind_are_the_same_numbers(kind):
     assert rows.dtype.kind in "iuf"
     assert rows.dtype.isnative
     assert not is_one
+
+
+def test_a_list_of_tensors_is_one_array():
+    assert as_numbers([Tensor(), Tensor("bfloat16")], "images").shape == (2, *TABLE.shape)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,14 @@ def test_weights_of_classes_have_the_labels_of_the_user():
         trained(names[CODES], class_weight={"pink": 2.0})
 
 
+def test_a_network_can_decide_anew():
+    network = trained(np.array(["x", "y", "z"])[CODES])
+    network.scaling = None
+    fastmlp.train(network, (IMAGES, CODES), **SETTINGS)
+    assert network.classes is None
+    assert network.accuracy(IMAGES, CODES, "numpy") > 0.9
+
+
 def test_names_that_a_network_has_are_labels_too():
     network = fastmlp.Network((3, 16, 3))
     network.class_names = ("red", "green", "blue")
