@@ -23,7 +23,7 @@ TEXTS = {
         "--seed must be whole; got x. Pass --seed >= 0."
     ),
     ("hidden must be one. Pass hidden='relu'.", "hidden"): (
-        "--activation must be one. Pass --activation 'relu'."
+        "--activation must be one. Pass --activation relu."
     ),
     ("x must be y. Pass resume=True, or checkpoint=. The seed and the cost stay.", "x"): (
         "x must be y. Pass --resume, or --checkpoint. The seed and the cost stay."

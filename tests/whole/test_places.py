@@ -90,7 +90,7 @@ def test_places_are_refused_before_the_data_is_even_looked_for(work: Path) -> No
             words = ["train", "--dataset", "/no/such/folder", f"--{option}", name]
             result = CliRunner().invoke(main, words)
             assert result.exit_code == 1
-            assert f"Error: {option} must be" in result.stderr
+            assert f"Error: --{option} must be" in result.stderr
             assert name in result.stderr
             assert f"--{option}" in result.stderr
     assert all_files(work / "work") == ["file"]

@@ -145,7 +145,7 @@ def test_a_softmax_of_one_output_is_refused(sizes, cost):
 def test_a_softmax_of_one_output_is_refused_from_the_command_line_and_from_a_file(tmp_path):
     done = CliRunner().invoke(main, ["train", "--dataset", "digits", "--sizes", "784,8,1"])
     assert done.exit_code != 0
-    assert "output='sigmoid'" in " ".join(done.output.split())
+    assert "--output sigmoid" in " ".join(done.output.split())
     path = tmp_path / "one.safetensors"
     fastmlp.Network((6, 8, 1), output="sigmoid").save(path)
     with path.open("rb") as file:
