@@ -24,7 +24,7 @@ def test_a_split_converts_arrays_of_any_kind():
         ([1.0, 2.0], [0, 1], r"images must be numbers of shape \(N, I\)"),
         ([["a"]], [0], "images must be numbers"),
         ([[1.0], [2.0]], [0], "labels must be as many as the images"),
-        ([[1.0]], [0.5], "labels must be one label for each sample"),
+        ([[1.0]], [["a", "b"]], "labels must be one label for each sample"),
     ],
 )
 def test_a_split_refuses_what_does_not_fit(images, labels, message):
