@@ -32,7 +32,7 @@ def trained(x, y, cost="", outputs=3, **settings):
 
 
 SMALL = {"learning_rate": 1e-7}
-AS_GIVEN = {"scaling": "none"}
+PLAIN = {"scaling": "none"}
 FAILURES = {
     "scale": (
         60.0 * (X > 0),
@@ -40,7 +40,7 @@ FAILURES = {
         AS_GIVEN,
         "The images reach 60: scale them",
     ),
-    "twice": ((X > 0).astype(np.uint8), CLASSES, AS_GIVEN, "The images reach only 0.0039: .* once"),
+    "twice": ((X > 0).astype(np.uint8), CLASSES, PLAIN, "The images reach only 0.0039: .* once"),
     "rate": (X, RNG.permutation(CLASSES), {"learning_rate": 9}, "learning_rate=9 may be too high"),
     "low": (X, CLASSES, SMALL, "learning_rate=1e-07 may be too low: find_learning_rate"),
     "labels": (X, 0 * CLASSES + 2, {}, "100.00 %.*All labels are 2, so there is nothing to learn"),
