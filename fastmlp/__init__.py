@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fastmlp.functions.augmentation import Augmentation
     from fastmlp.network import Evaluation, Network
     from fastmlp.training import (
+        RECIPES,
         EarlyStopping,
         History,
         Progress,
@@ -58,6 +59,7 @@ __all__ = [
     "gradients",
     "find_learning_rate",
     "rehearse",
+    "RECIPES",
     "load_dataset",
     "Dataset",
     "Split",
@@ -84,6 +86,7 @@ _MODULES = {
         "gradients",
         "find_learning_rate",
         "rehearse",
+        "RECIPES",
     ),
     "fastmlp.datasets": ("load_dataset", "Dataset", "Split"),
     "fastmlp.errors": (

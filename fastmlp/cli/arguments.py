@@ -16,6 +16,7 @@ from fastmlp.backends import BACKENDS
 from fastmlp.bench.peers import PEERS
 from fastmlp.cli import own_data
 from fastmlp.cli.kinds import Cost, Numbers, Pair, Row, RowWithSettings, Sizes
+from fastmlp.cli.recipe import RECIPE
 
 
 class _Augmentation(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -245,7 +246,7 @@ _SAVED = (
 _RUNS = (click.argument("first", type=_FILE), click.argument("second", type=_FILE))
 
 # The decorator of each command, with its options
-TRAIN = _options(_DATA, own_data.READING, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
+TRAIN = _options(RECIPE, _DATA, own_data.READING, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
 EVALUATE = _options(_MODEL, _DATA, own_data.WHOLE, _backend("compiled"), _JSON)
 PREDICT = _options(_MODEL, _IMAGES, own_data.ANSWERS, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(

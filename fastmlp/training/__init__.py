@@ -8,6 +8,7 @@ from fastmlp.training.history import History
 from fastmlp.training.outcome import warned
 from fastmlp.training.progress import Progress
 from fastmlp.training.rate import FoundRate, find_learning_rate
+from fastmlp.training.recipes import RECIPES, Recipe
 from fastmlp.training.rehearsal import Rehearsal, rehearse
 from fastmlp.training.schedules import SCHEDULES
 
@@ -16,11 +17,13 @@ train = checked_call(warned(loop.train))
 train.__module__ = __name__
 
 __all__ = [
+    "RECIPES",
     "SCHEDULES",
     "EarlyStopping",
     "FoundRate",
     "History",
     "Progress",
+    "Recipe",
     "Rehearsal",
     "callbacks",
     "find_learning_rate",

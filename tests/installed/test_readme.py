@@ -63,6 +63,7 @@ CORE = {
     "fastmlp train --augment shift=1,rotation=10,elastic=34:4 --epochs 30": Command(
         (*MNIST, "--epochs", "10"), "model saved to", 97.5
     ),
+    "fastmlp train --recipe 98.5": Command((*MNIST, "--epochs", "3"), "model saved to", 97.5),
     "fastmlp evaluate mnist.safetensors": Command(TESTED, "accuracy", 97.5),
     "fastmlp train --warmup 1 --schedule cosine --max-seconds 60 --log run.csv": Command(
         MNIST, "model saved to", 97

@@ -1,0 +1,57 @@
+"""Recipes: networks and settings that reach an accuracy on MNIST, found on held-out images.
+
+The settings were chosen by their accuracy on the last 10,000 training images, after training on the
+others; test images were not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastmlp.functions.augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and how to train it on images of 28 x 28, or of another square.
+
+    about : what it reaches; hidden : neurons of the hidden layers, of ReLU
+    settings : the arguments of `train` by name: train(network, data, **recipe.settings)
+    """
+
+    about: str
+    hidden: tuple[int, ...]
+    settings: Mapping[str, Any]
+
+
+_ALIKE = {"batch_size": 64, "schedule": "linear"}
+RECIPES = {
+    "fast": Recipe(
+        "98 % as soon as possible",
+        (128,),
+        {"epochs": 5, "batch_size": 32, "schedule": "linear", "learning_rate": 0.5},
+    ),
+    "98.5": Recipe(
+        "98.5 %",
+        (256,),
+        {**_ALIKE, "epochs": 16, "learning_rate": 0.4, "augment": Augmentation(1, 8)},
+    ),
+    "99": Recipe(
+        "99 %",
+        (512, 256),
+        {**_ALIKE, "epochs": 30, "learning_rate": 0.4, "augment": Augmentation(1, 8)},
+    ),
+    "best": Recipe(
+        "as far as it goes in ten minutes on two cores",
+        (1024, 512),
+        {
+            **_ALIKE,
+            "epochs": 150,
+            "learning_rate": 0.4,
+            "augment": Augmentation(1, 10, 0.1, (34, 4)),
+            "average": "last:5",
+        },
+    ),
+}
