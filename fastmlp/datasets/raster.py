@@ -1,4 +1,4 @@
-"""Decode PNG and JPEG to greys, and resize them: all that needs Pillow."""
+"""Decode PNG and JPEG to greys, and resize them, with Pillow."""
 
 from __future__ import annotations
 

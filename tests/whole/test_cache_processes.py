@@ -21,9 +21,11 @@ from fastmlp.system.paths import make_folder
 SECONDS = 180
 DAMAGED = int(os.environ.get("FASTMLP_DAMAGED", "4"))
 TRAINS = """
-import hashlib, sys
+import hashlib, sys, warnings
 import numpy as np, fastmlp
 from fastmlp.kernels import is_compiled
+
+warnings.simplefilter("ignore", fastmlp.TrainingWarning)
 
 def trained(dtype="float32"):
     was_compiled = is_compiled(np.dtype(dtype))

@@ -22,6 +22,7 @@ ROOT = Path(fastmlp.__file__).parent
 EXTRAS = {
     "report/charts.py": {"matplotlib"},
     "datasets/raster.py": {"PIL"},
+    "datasets/picture_folder.py": {"PIL"},
     "bench/peers/pytorch.py": {"torch"},
     "bench/peers/jax_scan.py": {"jax"},
     "bench/peers/tensor_flow.py": {"tensorflow"},
