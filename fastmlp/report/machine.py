@@ -48,8 +48,9 @@ def machine_table(machine: Machine) -> Table:
 
 def plans_table(plans: Sequence[SharedStep]) -> Table:
     """Return a table of how threads share a step of each workload."""
-    table = Table(title=f"a step of a team of {plans[0].members}", title_justify="left")
-    for title in ("network / batch", "plan", "barriers", "cache lines that change cores"):
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.title, table.title_justify = f"a step of a team of {plans[0].members}", "left"
+    for title in ("network / batch", "plan", "barriers", "lines that change cores"):
         table.add_column(title, overflow="fold")
     for plan in plans:
         lines = ", ".join(f"{count:,} of {what}" for what, count in plan.lines.items() if count)
