@@ -46,7 +46,10 @@ GENERATED: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         datasets.make_regression,
         {"n_samples": 1000, "n_features": 20, "noise": 10.0},
     ),
-    "multilabel": (datasets.make_multilabel_classification, {"n_samples": 1000}),
+    "multilabel": (
+        datasets.make_multilabel_classification,
+        {"n_samples": 1000, "n_classes": 8},
+    ),
 }
 NAMES = (*LOADED, *GENERATED)
 REGRESSIONS = ("diabetes", "friedman1", "regression")

@@ -95,7 +95,7 @@ class Fit:
             self._run_epochs()
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
-        mlp._solver_state = self.solver.finish()
+        mlp._solver_state = self.solver.finish(keep_engine=self.partial)
         if self.best is not None:
             mlp.coefs_, mlp.intercepts_ = self.best
         elif not np.isfinite([mlp.loss_, *map(np.sum, (*mlp.coefs_, *mlp.intercepts_))]).all():

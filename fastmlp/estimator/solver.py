@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.backends import backend_named
+from fastmlp.backends import Engine, backend_named
 from fastmlp.functions.dropout import Dropout
 
 # How many times as large the gradients of a network's cost are as those of scikit-learn's loss
@@ -23,12 +23,19 @@ class State:
 
     rate : the learning rate of the next step, as scikit-learn's solver has it
     steps : how many steps were taken; slots : the optimiser's state, by slot: weights, biases
+    engine : that of the last call, with that state, as a new one costs more than a small epoch;
+        made : what it was made from. Pickles and copies are without it
     """
 
     optimizer: str
     rate: float
     steps: int = 0
     slots: dict[str, tuple[list[Array], list[Array]]] = field(default_factory=dict)
+    engine: Engine | None = None
+    made: tuple[Any, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "engine": None, "made": ()}
 
 
 class Solver:
@@ -60,18 +67,17 @@ class Solver:
             state = State(optimizer, float(mlp.learning_rate_init))
         self.state = state
         rates = (float(mlp.dropout),) * (len(activations) - 1)
-        self.engine = backend_named("compiled").Engine(
-            *parameters,
-            activations,
-            cost,
-            batch_size,
-            optimizer,
-            settings,
-            threads,
-            dropout=Dropout(rates, seed) if mlp.dropout else None,
-        )
-        for slot, values in state.slots.items():
-            self.engine.write_state(slot, *values)
+        dropout = Dropout(rates, seed) if mlp.dropout else None
+        how: Any = (activations, cost, batch_size, optimizer, settings, threads, None, dropout)
+        made = [(w.shape, w.dtype) for w in parameters[0]], *how
+        if state.engine is not None and state.made == made:
+            self.engine = state.engine
+            self.engine.write(*parameters)
+        else:
+            self.engine = backend_named("compiled").Engine(*parameters, *how)
+            for slot, values in state.slots.items():
+                self.engine.write_state(slot, *values)
+        state.made = made
         self._squares = self._sum_squares()
         # by how much the L2 term of the loss changed in the last call; at first, all of it
         total = samples if weight is None else weight.sum()
@@ -158,8 +164,9 @@ class Solver:
             self.engine.write_state(slot, *values)
         self.state.rate = rate
 
-    def finish(self) -> State:
+    def finish(self, keep_engine: bool) -> State:
         """Return the state, complete."""
+        self.state.engine = self.engine if keep_engine else None
         self.state.slots = {slot: self._slot(slot) for slot in self.engine.slots}
         return self.state
 

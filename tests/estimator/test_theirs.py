@@ -64,7 +64,3 @@ def no_lbfgs(request):
     """Skip a case of which the solver is lbfgs."""
     if getattr(request.node, "callspec", None) and "lbfgs" in request.node.callspec.params.values():
         pytest.skip(LBFGS)
-
-
-def test_the_table_names_tests():
-    assert SKIPPED.keys() <= TESTS.keys()
