@@ -147,8 +147,8 @@ class BaseMLP(BaseEstimator):
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator with copies of these parameters and attributes.
 
-        It gives the same answers. The optimiser's state stays here: a `partial_fit` there begins
-        with a new one.
+        It gives the same answers. Parameters that scikit-learn has not, and the optimiser's state,
+        stay here: a `partial_fit` there begins with a new one.
         """
         if self.activation in OWN_NAMES.values():
             activation = next(name for name, own in OWN_NAMES.items() if own == self.activation)

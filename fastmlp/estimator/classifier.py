@@ -30,7 +30,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch, from the parameters and optimiser's state of the last call.
 
-        classes : all labels that will ever come; the first call needs them
+        sample_weight : as of `fit`; classes : all labels that will ever come; the first call needs
+            them
         """
         if isinstance(self.class_weight, str):
             rule, remedy = "must be known to partial_fit", "Pass a dictionary of all classes."

@@ -161,6 +161,8 @@ def documented(*rows: Row) -> Callable[[type], type]:
         cls.__init__ = wraps(cls.__init__)(__init__)
         cls.__init__.__signature__ = signature
         cls._parameters = rows
+        for row in rows:  # pickles lack the parameters that are younger
+            setattr(cls, row.name, row.default)
         lines = "".join(f"    {row.name} : {row.meaning}\n" for row in rows)
         cls.__doc__ = f"{cls.__doc__}\n    Parameters, as in scikit-learn:\n\n{lines}"
         return cls

@@ -23,7 +23,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _stratifies = False
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch, from the parameters and optimiser's state of the last call."""
+        """Train for one epoch, from the parameters and optimiser's state of the last call.
+
+        sample_weight : as of `fit`
+        """
         return self._fit(X, y, sample_weight, partial=True)
 
     def _learn(self, y: Array, partial: bool, first: bool) -> None:

@@ -69,6 +69,15 @@ def test_clone_and_pickle(kind):
             other.coefs_[0] /= 2
 
 
+def test_pickles_may_lack_younger_parameters():
+    x, y = data("classes")
+    old = made("classes").fit(x, y)
+    for row in (*SHARED[-2:], CLASS_WEIGHT):
+        del vars(old)[row.name]
+    old = clone(pickle.loads(pickle.dumps(old))).fit(x, y)
+    assert (old.predict(x) == made("classes").fit(x, y).predict(x)).all()
+
+
 def test_grid_search_in_two_processes():
     x, y = data("classes")
     grid = {"mlpclassifier__hidden_layer_sizes": [(4,), (8, 4)]}
