@@ -129,7 +129,7 @@ def as_sample_weight(values: Any, count: int) -> Array | None:
     with np.errstate(all="ignore"):
         is_sound = weights.min() >= 0 and 0 < weights.sum() < np.inf
     if not is_sound:
-        rule = "must be finite, at least 0, and not all 0"
+        rule = "must be finite, at least 0, and not all zero"
         raise refuse("sample_weight", rule, f"{weights.min()} to {weights.max()}", remedy)
     shift = 52 - int(np.frexp(weights.sum())[1])
     return np.asarray(np.ldexp(np.round(np.ldexp(weights, shift)), -shift))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from itertools import pairwise
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,10 +13,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, as_sample_weight
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
-from fastmlp.estimator.fitting import Fit
+from fastmlp.estimator.fitting import Fit, Samples
 from fastmlp.estimator.parameters import OWN_NAMES, Row, check_parameters
 from fastmlp.estimator.solver import State
 from fastmlp.estimator.team import team_limit
@@ -26,9 +27,9 @@ class BaseMLP(BaseEstimator):
 
     A subclass has `_cost` and `_peer`, scikit-learn's class, and these methods:
 
-    _encode(y, partial, first) : labels int64 `(N,)` or targets `(N, O)`; sets `out_activation_` and
-        `n_outputs_` if first, and otherwise refuses what does not fit them
-    _score(a, y) : the score of outputs for encoded labels or targets
+    _learn(y, partial, first) : sets `out_activation_` and `n_outputs_` if first
+    _encode(y) : labels int64 `(N,)` or targets `(N, O)`; refuses what does not fit those learnt
+    _score(a, y, weight) : the score of outputs for encoded labels or targets
     """
 
     _parameters: ClassVar[tuple[Row, ...]]
@@ -37,31 +38,67 @@ class BaseMLP(BaseEstimator):
     _is_numeric: ClassVar[bool]  # whether y are numbers
     _solver_state: State | None = None
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
+    ) -> Self:
         """Train on X `(N, I)` and y, from new parameters unless `warm_start`; return self.
 
         X : floats, a CSR or CSC matrix, or a DataFrame. float32 is kept; all else is float64.
             Sparse matrices become dense for the time of the call.
+        sample_weight : w `(N,)`, or one number. The loss of a minibatch is sum(w c) / sum(w) over
+            the losses c of its samples; its L2 term is divided by sum(w) too. Scores of held-out
+            samples are weighted
+        X_val, y_val : data for `early_stopping`, in place of a share of X and y
 
         Raises ArgumentError, a ValueError, for bad parameters, and ValueError for bad data.
         """
-        return self._fit(X, y, partial=False)
+        given = X_val is not None, y_val is not None
+        if any(given) and not (all(given) and self.early_stopping):
+            rule, got = "must be given together, with early_stopping=True", self.early_stopping
+            raise refuse("X_val, y_val", rule, f"early_stopping={got}", "Pass all, or none.")
+        return self._fit(X, y, sample_weight, X_val, y_val)
 
-    def _fit(self, X: Any, y: Any, partial: bool) -> Self:
+    def _fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any = None,
+        y_val: Any = None,
+        partial: bool = False,
+    ) -> Self:
         check_parameters(self)
         first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
+        X, y = self._checked(X, y, first)
+        self._learn(y, partial, first)
+        random, weight = check_random_state(self.random_state), self._weights(y, sample_weight)
+        if first:
+            self._initialize(X.shape[1], X.dtype, random)
+        samples, held = self._samples(X, y, weight), None
+        if X_val is not None:
+            held = self._samples(*self._checked(X_val, y_val, False), None)
+        Fit(self, samples, held, random, partial).run()
+        return self
+
+    def _checked(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
+        """Return data that a user passes as arrays or sparse matrices."""
         dtypes = (np.float64, np.float32)
         options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": dtypes}
         X, y = validate_data(self, X, y, reset=first, y_numeric=self._is_numeric, **options)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        targets, random = self._encode(y, partial, first), check_random_state(self.random_state)
-        if first:
-            self._initialize(X.shape[1], X.dtype, random)
+        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+    def _weights(self, y: Any, sample_weight: Any) -> Array | None:
+        """Return the weight of each sample, float64 `(N,)`; None for 1."""
+        if isinstance(sample_weight, Real):
+            sample_weight = np.full(y.shape[0], sample_weight)
+        return as_sample_weight(sample_weight, y.shape[0])
+
+    def _samples(self, X: Any, y: Any, weight: Array | None) -> Samples:
+        """Return checked data as the engine takes them."""
+        targets = self._encode(y)
         if targets.ndim == 2:
             targets = np.ascontiguousarray(targets, self.coefs_[0].dtype)
-        Fit(self, _dense(X), targets, random, partial).run()
-        return self
+        return Samples(_dense(X), targets, weight)
 
     def _initialize(self, inputs: int, dtype: Any, random: np.random.RandomState) -> None:
         """Draw the parameters, uniform in ±sqrt(factor / (I + O)) (Glorot and Bengio, 2010)."""
@@ -110,8 +147,8 @@ class BaseMLP(BaseEstimator):
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator with copies of these parameters and attributes.
 
-        It gives the same answers. The optimiser's state stays here: a `partial_fit` there begins
-        with a new one.
+        It gives the same answers. Parameters that scikit-learn has not, and the optimiser's state,
+        stay here: a `partial_fit` there begins with a new one.
         """
         if self.activation in OWN_NAMES.values():
             activation = next(name for name, own in OWN_NAMES.items() if own == self.activation)

@@ -8,15 +8,16 @@ import numpy as np
 import sklearn.neural_network
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, as_sample_weight
 from fastmlp.errors import refuse
 from fastmlp.estimator.base import BaseMLP
-from fastmlp.estimator.parameters import SHARED, documented
+from fastmlp.estimator.parameters import CLASS_WEIGHT, SHARED, documented
 
 
-@documented(*SHARED)
+@documented(*SHARED, CLASS_WEIGHT)
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """A multi-layer perceptron that classifies, as `sklearn.neural_network.MLPClassifier` does.
 
@@ -26,11 +27,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _cost, _peer, _is_numeric = "cross_entropy", sklearn.neural_network.MLPClassifier, False
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Train for one epoch, from the parameters and optimiser's state of the last call.
 
-        classes : all labels that will ever come; the first call needs them
+        sample_weight : as of `fit`; classes : all labels that will ever come; the first call needs
+            them
         """
+        if isinstance(self.class_weight, str):
+            rule, remedy = "must be known to partial_fit", "Pass a dictionary of all classes."
+            raise refuse("class_weight", rule, repr(self.class_weight), remedy)
         if not hasattr(self, "classes_"):
             if classes is None:
                 remedy = "Pass classes=numpy.unique(y of all data)."
@@ -41,43 +46,55 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             rule, remedy = f"must stay {self.classes_}", "Leave them out after the first call."
             raise refuse("classes", rule, classes, remedy)
-        return self._fit(X, y, partial=True)
+        return self._fit(X, y, sample_weight, partial=True)
 
-    def _encode(self, y: Array, partial: bool, first: bool) -> Array:
-        """Return labels int64 `(N,)` of three classes or more; otherwise targets 0 and 1."""
+    def _learn(self, y: Array, partial: bool, first: bool) -> None:
+        """Set the classes, and what does not change until the next first call."""
         if not hasattr(self, "classes_") or not (self.warm_start or partial):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
-        else:
-            self._check_classes(unique_labels(y))
-        is_multiclass = self._label_binarizer.y_type_ == "multiclass"
-        if is_multiclass:
-            targets = np.searchsorted(self.classes_, y).astype(np.int64)
-        else:
-            targets = self._label_binarizer.transform(y)
-        outputs = len(self.classes_) if is_multiclass else targets.shape[1]
+        elif self.warm_start:
+            self._check_classes(y, all_of_them=True)
         if first:
-            self.out_activation_ = "softmax" if is_multiclass else "logistic"
-            self.n_outputs_ = outputs
-        return targets
+            kind, count = self._label_binarizer.y_type_, len(self.classes_)
+            self.out_activation_ = "softmax" if kind == "multiclass" else "logistic"
+            self.n_outputs_ = 1 if kind == "binary" else count
 
-    def _check_classes(self, found: Array) -> None:
-        """Refuse labels that are new; and after a warm start also labels that are missing."""
-        known = set(self.classes_)
-        if (set(found) != known) if self.warm_start else (set(found) - known):
-            rule = "must have the same classes as before" if self.warm_start else "must be known"
+    def _encode(self, y: Array) -> Array:
+        """Return labels int64 `(N,)` of three classes or more; otherwise targets 0 and 1."""
+        self._check_classes(y)
+        if self._label_binarizer.y_type_ == "multiclass":
+            return np.searchsorted(self.classes_, y).astype(np.int64)
+        return np.asarray(self._label_binarizer.transform(y))
+
+    def _check_classes(self, y: Array, all_of_them: bool = False) -> None:
+        """Refuse labels that are new; or also labels that are missing."""
+        found, known = unique_labels(y), set(self.classes_)
+        if set(found) != known if all_of_them else set(found) - known:
+            rule = "must have the same classes as before" if all_of_them else "must be known"
             raise refuse("y", f"{rule}: {self.classes_}", found, "Call fit with warm_start=False.")
+
+    def _weights(self, y: Array, sample_weight: Any) -> Array | None:
+        """Return the product of each sample's weight and that of its class; None for 1."""
+        weights = super()._weights(y, sample_weight)
+        if self.class_weight is None:
+            return weights
+        if y.ndim == 2:
+            rule, remedy = "must be None if a sample has several labels", "Pass sample_weight."
+            raise refuse("class_weight", rule, repr(self.class_weight), remedy)
+        of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        of_sample = of_class[np.searchsorted(self.classes_, y)]
+        return as_sample_weight(of_sample if weights is None else weights * of_sample, len(y))
 
     @property
     def _stratifies(self) -> bool:
         """Whether held-out data have the same shares of classes: as there, of two classes."""
         return bool(self.n_outputs_ == 1)
 
-    def _score(self, a: Array, y: Array) -> float:
+    def _score(self, a: Array, y: Array, weight: Array | None) -> float:
         """Return the share of samples of which all labels are right."""
-        if y.ndim == 1:
-            return float((a.argmax(axis=1) == y).mean())
-        return float(((a > 0.5) == (y > 0.5)).all(axis=1).mean())
+        hits = a.argmax(axis=1) == y if y.ndim == 1 else ((a > 0.5) == (y > 0.5)).all(axis=1)
+        return float(np.average(hits, weights=weight))
 
     def predict(self, X: Any) -> Array:
         """Return the class of each sample `(N,)`, or an indicator matrix `(N, classes)`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -20,39 +20,59 @@ AUTO_BATCH = 200
 MOST_STEPS = 32
 
 
+class Samples(NamedTuple):
+    """x `(N, I)`; y: labels int64 `(N,)` or targets `(N, O)`; weights float64 `(N,)`, or None."""
+
+    x: Array
+    y: Array
+    weight: Array | None
+
+    def at(self, rows: Array) -> Samples:
+        """Return some of the samples."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Samples(self.x[rows], self.y[rows], weight)
+
+
 class Fit:
     """One call of `fit` or `partial_fit` of an estimator, after its checks.
 
     mlp : the estimator, which has parameters to begin with. Its attributes are updated
-    x : `(N, I)`; y : labels int64 `(N,)` or targets `(N, O)`
+    held : samples for early stopping; None to take some of the others
     random : the RandomState that is left after the initial parameters
     """
 
-    def __init__(self, mlp: Any, x: Array, y: Array, random: Any, partial: bool) -> None:
-        self.mlp, self.random, self.partial = mlp, random, partial
-        self.held: tuple[Array, Array] | None = None
+    def __init__(
+        self, mlp: Any, samples: Samples, held: Samples | None, random: Any, partial: bool
+    ) -> None:
+        self.mlp, self.random, self.partial, self.held = mlp, random, partial, held
         self.best: tuple[list[Array], list[Array]] | None = None
         if mlp.early_stopping:
             if partial:
                 remedy = "Call fit, or set early_stopping=False."
                 raise refuse("early_stopping", "must be False in partial_fit", "True", remedy)
-            x, y = self._hold_out(x, y)
-        self.x, self.y, self.batch_size = x, y, _batch_size(mlp.batch_size, len(x))
+            if held is None:
+                samples = self._hold_out(samples)
+        self.x, self.y, self.weight = samples
+        self.batch_size = _batch_size(mlp.batch_size, len(self.x))
 
-    def _hold_out(self, x: Array, y: Array) -> tuple[Array, Array]:
+    def _hold_out(self, samples: Samples) -> Samples:
         """Keep a share of the samples for validation, and return the others."""
-        stratify = y if self.mlp._stratifies else None
+        stratify, count = samples.y if self.mlp._stratifies else None, len(samples.x)
         kept, held = train_test_split(
-            np.arange(len(x)),
+            np.arange(count),
             random_state=self.random,
             test_size=self.mlp.validation_fraction,
             stratify=stratify,
         )
         if len(held) < 2:
             rule, remedy = "must hold out 2 samples or more", "Raise it, or pass more samples."
-            raise refuse("validation_fraction", rule, f"{len(held)} of {len(x)}", remedy)
-        self.held = x[held], y[held]
-        return x[kept], y[kept]
+            raise refuse("validation_fraction", rule, f"{len(held)} of {count}", remedy)
+        self.held = samples.at(held)
+        for weight in (samples.at(kept).weight, self.held.weight):
+            if weight is not None and not weight.any():
+                rule, remedy = "must not all be 0 in one part", "Pass X_val and y_val."
+                raise refuse("sample_weight", rule, "weights of 0", remedy)
+        return samples.at(kept)
 
     @quiet
     def run(self) -> None:
@@ -64,8 +84,10 @@ class Fit:
             mlp._activations,
             mlp._cost,
             len(self.x),
+            self.weight,
             self.batch_size,
             mlp._team(),
+            self.random.randint(2**31) if mlp.dropout else 0,
             mlp._solver_state if self.partial else None,
         )
         mlp.n_iter_ = 0
@@ -73,7 +95,7 @@ class Fit:
             self._run_epochs()
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=5)
-        mlp._solver_state = self.solver.finish()
+        mlp._solver_state = self.solver.finish(keep_engine=self.partial)
         if self.best is not None:
             mlp.coefs_, mlp.intercepts_ = self.best
         elif not np.isfinite([mlp.loss_, *map(np.sum, (*mlp.coefs_, *mlp.intercepts_))]).all():
@@ -137,9 +159,9 @@ class Fit:
             improves, best = loss <= mlp.best_loss_ - mlp.tol, loss < mlp.best_loss_
             mlp.best_loss_ = loss if best else mlp.best_loss_
         else:
-            x, y = self.held
+            x, y, weight = self.held
             a = mlp._outputs(x)
-            score = mlp._score(a, y) if np.isfinite(a).all() else np.nan
+            score = mlp._score(a, y, weight) if np.isfinite(a).all() else np.nan
             mlp.validation_scores_.append(score)
             self._say(f"Validation score: {score:f}")
             improves = not score < mlp.best_validation_score_ + mlp.tol

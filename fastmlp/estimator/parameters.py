@@ -1,6 +1,7 @@
 """The table of the estimators' parameters: default, rule and meaning of each.
 
-Names, order, defaults and meanings are those of `sklearn.neural_network`; `threads` is added.
+Names, order, defaults and meanings are those of `sklearn.neural_network`; the last ones
+are added: `threads`, `dropout` and, of classifiers, `class_weight`.
 """
 
 from __future__ import annotations
@@ -79,6 +80,12 @@ LOSS = Row(
     "loss", "squared_error", *_one_of("squared_error"),
     "half of the squared error, the mean over samples and outputs",
 )
+CLASS_WEIGHT = Row(
+    "class_weight", None, "must be None, 'balanced' or a dictionary of labels and weights",
+    lambda v: v is None or isinstance(v, dict) or (isinstance(v, str) and v == "balanced"),
+    "factors on the weights of samples, by class; 'balanced' is samples / (classes * samples of "
+    "the class). Labels that a dictionary lacks have 1",
+)
 SHARED = (
     Row("hidden_layer_sizes", (100,), "must be whole numbers of at least 1", _are_sizes,
         "the neurons of each hidden layer"),
@@ -118,6 +125,9 @@ SHARED = (
         lambda v: v is None or _count(v),
         "the most threads; None: all, but no more than OMP_NUM_THREADS and NUMBA_NUM_THREADS, "
         "and 1 outside of the main thread"),
+    Row("dropout", 0.0, SHARE, _share,
+        "the share of the outputs of each hidden layer that is 0 in a step (Srivastava et al., "
+        "2014)"),
 )
 # fmt: on
 POSITIONAL = ("loss", "hidden_layer_sizes", "activation")
@@ -151,6 +161,8 @@ def documented(*rows: Row) -> Callable[[type], type]:
         cls.__init__ = wraps(cls.__init__)(__init__)
         cls.__init__.__signature__ = signature
         cls._parameters = rows
+        for row in rows:  # pickles lack the parameters that are younger
+            setattr(cls, row.name, row.default)
         lines = "".join(f"    {row.name} : {row.meaning}\n" for row in rows)
         cls.__doc__ = f"{cls.__doc__}\n    Parameters, as in scikit-learn:\n\n{lines}"
         return cls

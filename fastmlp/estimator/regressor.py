@@ -22,23 +22,29 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _cost, _peer, _is_numeric = "squared_error", sklearn.neural_network.MLPRegressor, True
     _stratifies = False
 
-    def partial_fit(self, X: Any, y: Any) -> Self:
-        """Train for one epoch, from the parameters and optimiser's state of the last call."""
-        return self._fit(X, y, partial=True)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train for one epoch, from the parameters and optimiser's state of the last call.
 
-    def _encode(self, y: Array, partial: bool, first: bool) -> Array:
+        sample_weight : as of `fit`
+        """
+        return self._fit(X, y, sample_weight, partial=True)
+
+    def _learn(self, y: Array, partial: bool, first: bool) -> None:
+        """Set what does not change until the next first call: how many outputs there are."""
+        if first:
+            self.out_activation_, self.n_outputs_ = "identity", 1 if y.ndim == 1 else y.shape[1]
+
+    def _encode(self, y: Array) -> Array:
         """Return the targets `(N, O)`."""
         targets = y.reshape(len(y), -1)
-        if first:
-            self.out_activation_, self.n_outputs_ = "identity", targets.shape[1]
-        elif targets.shape[1] != self.n_outputs_:
+        if targets.shape[1] != self.n_outputs_:
             rule, remedy = f"must have {self.n_outputs_} columns", "Call fit with warm_start=False."
             raise refuse("y", rule, targets.shape[1], remedy)
         return targets
 
-    def _score(self, a: Array, y: Array) -> float:
+    def _score(self, a: Array, y: Array, weight: Array | None) -> float:
         """Return R^2, the mean over outputs."""
-        return float(r2_score(y, a))
+        return float(r2_score(y, a, sample_weight=weight))
 
     def predict(self, X: Any) -> Array:
         """Return the outputs `(N,)`, or `(N, O)` if there are several."""

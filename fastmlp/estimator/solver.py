@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.backends import backend_named
+from fastmlp.backends import Engine, backend_named
+from fastmlp.functions.dropout import Dropout
 
 # How many times as large the gradients of a network's cost are as those of scikit-learn's loss
 GRADIENT = {"cross_entropy": 1.0, "squared_error": 2.0}
@@ -22,12 +23,19 @@ class State:
 
     rate : the learning rate of the next step, as scikit-learn's solver has it
     steps : how many steps were taken; slots : the optimiser's state, by slot: weights, biases
+    engine : that of the last call, with that state, as a new one costs more than a small epoch;
+        made : what it was made from. Pickles and copies are without it
     """
 
     optimizer: str
     rate: float
     steps: int = 0
     slots: dict[str, tuple[list[Array], list[Array]]] = field(default_factory=dict)
+    engine: Engine | None = None
+    made: tuple[Any, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "engine": None, "made": ()}
 
 
 class Solver:
@@ -35,6 +43,7 @@ class Solver:
 
     mlp : an estimator, for its parameters; state : of an earlier solver, or None
     cost : "squared_error" or "cross_entropy"; batch_size : of all steps but the last of an epoch
+    weight : of each sample, float64 `(N,)`; None for 1; seed : of dropout
     """
 
     def __init__(
@@ -44,25 +53,35 @@ class Solver:
         activations: tuple[str, ...],
         cost: str,
         samples: int,
+        weight: Array | None,
         batch_size: int,
         threads: int | None,
+        seed: int,
         state: State | None,
     ) -> None:
         self.mlp, self.parameters, self.factor = mlp, parameters, GRADIENT[cost]
-        self.samples, self.batch_size = samples, batch_size
+        self.samples, self.weight, self.batch_size = samples, weight, batch_size
         self.sizes = _step_sizes(samples, batch_size)
         optimizer, settings = self._choose()
         if state is None or state.optimizer != optimizer:
             state = State(optimizer, float(mlp.learning_rate_init))
         self.state = state
-        self.engine = backend_named("compiled").Engine(
-            *parameters, activations, cost, batch_size, optimizer, settings, threads
-        )
-        for slot, values in state.slots.items():
-            self.engine.write_state(slot, *values)
+        rates = (float(mlp.dropout),) * (len(activations) - 1)
+        dropout = Dropout(rates, seed) if mlp.dropout else None
+        how: Any = (activations, cost, batch_size, optimizer, settings, threads, None, dropout)
+        made = [(w.shape, w.dtype) for w in parameters[0]], *how
+        if state.engine is not None and state.made == made:
+            self.engine = state.engine
+            self.engine.write(*parameters)
+        else:
+            self.engine = backend_named("compiled").Engine(*parameters, *how)
+            for slot, values in state.slots.items():
+                self.engine.write_state(slot, *values)
+        state.made = made
         self._squares = self._sum_squares()
         # by how much the L2 term of the loss changed in the last call; at first, all of it
-        self._moved = 0.5 * mlp.alpha * self._squares * len(self.sizes) / samples
+        total = samples if weight is None else weight.sum()
+        self._moved = 0.5 * mlp.alpha * self._squares * len(self.sizes) / total
 
     def _choose(self) -> tuple[str, dict[str, Any]]:
         """Return the optimiser's name and its settings.
@@ -87,36 +106,47 @@ class Solver:
         """
         order, count = np.concatenate(orders), len(orders) * len(self.sizes)
         costs, squares, sizes = np.empty(count), np.empty(count), np.resize(self.sizes, count)
+        sums = self._weight_sums(order, sizes)
         # |w|^2 is needed before each step: if it matters, it is read there, else interpolated
         stride = 1 if self._moved > VISIBLE else count
         for start in range(0, count, stride):
             part = slice(start, start + stride)
             rows = slice(start * self.batch_size, (start + stride) * self.batch_size)
-            costs[part] = self._take_steps(x, y, order[rows], sizes[part])
+            costs[part] = self._take_steps(x, y, order[rows], sums[part])
             before, self._squares = self._squares, self._sum_squares()
             squares[part] = before + (self._squares - before) / stride * np.arange(stride)
-        # loss = cost + alpha / 2 |w|^2 / samples of the step, weighted by these samples
-        penalties = 0.5 * self.mlp.alpha * squares
+        # loss = (sum of w c + alpha / 2 |w|^2) / sum of w, times the samples of the step
+        shares = sizes / sums
+        penalties = 0.5 * self.mlp.alpha * squares * shares
         self._moved = abs(penalties[-1] - penalties[0]) * len(self.sizes) / self.samples
         # scikit-learn's squared error is half of the mean over outputs
+        costs *= shares
         costs /= self.factor * y.shape[1] if self.factor != 1 else 1
         return (costs + penalties).reshape(len(orders), -1).sum(axis=1) / self.samples
 
-    def _take_steps(self, x: Array, y: Array, order: Array, sizes: Array) -> Array:
-        """Take a step for each of `sizes`, its samples; return the costs, sums over the samples."""
+    def _take_steps(self, x: Array, y: Array, order: Array, sums: Array) -> Array:
+        """Take a step for each of `sums`, of its samples' weights; return the costs, sums too."""
         state, mlp, c = self.state, self.mlp, self.factor
-        settings, rate = {**self.engine.settings, "weight_decay": c * mlp.alpha / sizes}, state.rate
+        settings, rate = {**self.engine.settings, "weight_decay": c * mlp.alpha / sums}, state.rate
         if state.optimizer == "adam":
             # fastmlp adds epsilon to sqrt(v / (1 - beta_2^t)), and scikit-learn adds it to sqrt v
-            root = np.sqrt(1 - mlp.beta_2 ** (state.steps + 1.0 + np.arange(len(sizes))))
+            root = np.sqrt(1 - mlp.beta_2 ** (state.steps + 1.0 + np.arange(len(sums))))
             settings["epsilon"] = c * mlp.epsilon / root
         else:
             rate /= c
         self.engine.settings = settings
-        costs, _ = self.engine.train(x, y, order, np.full(len(sizes), rate), 1.0, state.steps)
-        state.steps += len(sizes)
+        rates = np.full(len(sums), rate)
+        costs, _ = self.engine.train(x, y, order, rates, 1.0, state.steps, self.weight)
+        state.steps += len(sums)
         self.engine.read(*self.parameters)
         return costs
+
+    def _weight_sums(self, order: Array, sizes: Array) -> Array:
+        """Return the sum of the weights of each step's samples; infinity for 0, as w / sum is 0."""
+        if self.weight is None:
+            return sizes
+        sums = np.add.reduceat(self.weight[order], np.arange(len(sizes)) * self.batch_size)
+        return np.where(sums == 0, np.inf, sums)
 
     def _sum_squares(self) -> float:
         return float(sum(np.vdot(w, w) for w in self.parameters[0]))
@@ -134,8 +164,9 @@ class Solver:
             self.engine.write_state(slot, *values)
         self.state.rate = rate
 
-    def finish(self) -> State:
+    def finish(self, keep_engine: bool) -> State:
         """Return the state, complete."""
+        self.state.engine = self.engine if keep_engine else None
         self.state.slots = {slot: self._slot(slot) for slot in self.engine.slots}
         return self.state
 

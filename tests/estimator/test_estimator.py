@@ -6,12 +6,15 @@ import subprocess
 import sys
 import threading
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
 import fastmlp
+import fastmlp.reference
 
 pytest.importorskip("sklearn")
 
@@ -20,13 +23,14 @@ from cases import KINDS, data
 from scipy.sparse import csc_matrix, csr_matrix
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from fastmlp.estimator import MLPClassifier, MLPRegressor
-from fastmlp.estimator.parameters import LOSS, SHARED
+from fastmlp.estimator.parameters import CLASS_WEIGHT, LOSS, SHARED
 from fastmlp.estimator.team import team_limit
 
 README = Path(__file__).parents[2] / "README.md"
@@ -57,8 +61,21 @@ def test_clone_and_pickle(kind):
     kept = pickle.loads(pickle.dumps(fitted))
     for other in (again, kept):
         assert (other.predict(x) == fitted.predict(x)).all()
-    # the optimiser's state too
-    assert (kept.partial_fit(x, y).predict(x) == fitted.partial_fit(x, y).predict(x)).all()
+    # the optimiser's state too, and what a partial fit keeps beside it
+    for _ in range(2):
+        assert (kept.partial_fit(x, y).coefs_[0] == fitted.partial_fit(x, y).coefs_[0]).all()
+        kept = pickle.loads(pickle.dumps(kept))
+        for other in (kept, fitted):
+            other.coefs_[0] /= 2
+
+
+def test_pickles_may_lack_younger_parameters():
+    x, y = data("classes")
+    old = made("classes").fit(x, y)
+    for row in (*SHARED[-2:], CLASS_WEIGHT):
+        del vars(old)[row.name]
+    old = clone(pickle.loads(pickle.dumps(old))).fit(x, y)
+    assert (old.predict(x) == made("classes").fit(x, y).predict(x)).all()
 
 
 def test_grid_search_in_two_processes():
@@ -66,6 +83,18 @@ def test_grid_search_in_two_processes():
     grid = {"mlpclassifier__hidden_layer_sizes": [(4,), (8, 4)]}
     search = GridSearchCV(make_pipeline(StandardScaler(), made("classes")), grid, n_jobs=2, cv=3)
     assert search.fit(x, y).best_score_ > 0.7
+
+
+def test_halving_search_in_two_threads():
+    x, y = data("number")
+    drawn = {"alpha": [1e-5, 1e-3, 0.1], "hidden_layer_sizes": [4, 8, 16]}
+    settings = {"n_candidates": 6, "cv": 3, "random_state": 0, "n_jobs": 2}
+    search = HalvingRandomSearchCV(made("number"), drawn, **settings)
+    with joblib.parallel_backend("threading"):
+        search.fit(x, y)
+    alone = clone(search).set_params(n_jobs=1).fit(x, y)
+    assert search.best_params_ == alone.best_params_
+    assert search.best_score_ == alone.best_score_
 
 
 def test_cross_validation_of_a_pipeline():
@@ -164,19 +193,92 @@ BAD = {
     "n_iter_no_change": [0, 2.5],
     "max_fun": [0],
     "threads": [0, 1.5],
+    "dropout": [1, -0.1, "half"],
+    "class_weight": ["even", 3],
 }
 
 
-@pytest.mark.parametrize("row", [LOSS, *SHARED], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [LOSS, *SHARED, CLASS_WEIGHT], ids=lambda row: row.name)
 def test_bad_parameters_are_named_by_fit_and_not_before(row):
     x, y = data("number")
+    kind = MLPClassifier if row is CLASS_WEIGHT else MLPRegressor
     for value in BAD[row.name]:
-        estimator = MLPRegressor(**{row.name: value})
+        estimator = kind(**{row.name: value})
         with pytest.raises(fastmlp.ArgumentError, match=f"{row.name} must") as caught:
             estimator.fit(x, y)
         assert repr(value) in str(caught.value)
     assert row.holds(row.default)
-    assert f"{row.name} : {row.meaning}" in MLPRegressor.__doc__
+    assert f"{row.name} : {row.meaning}" in kind.__doc__
+
+
+def same_parameters(one, other):
+    """Whether two estimators have the same coefficients and intercepts, except for rounding."""
+    pairs = zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True)
+    return all(np.allclose(a, b, rtol=0, atol=1e-9) for a, b in pairs)
+
+
+@pytest.mark.parametrize("kind", ["classes", "binary"])
+def test_weights_of_classes_are_factors_on_those_of_samples(kind):
+    x, y = data(kind)
+    last, w = np.unique(y)[-1], np.random.default_rng(0).uniform(size=len(x))
+    factor = np.where(y == last, 3.0, 1.0)
+    balanced = len(y) / np.unique(y).size / np.array([(y == label).sum() for label in y])
+    for class_weight, weight in (({last: 3.0}, factor), ("balanced", balanced)):
+        given = made(kind, class_weight=class_weight).fit(x, y, w)
+        assert same_parameters(given, made(kind).fit(x, y, w * weight))
+        assert not same_parameters(given, made(kind).fit(x, y, w))
+    given = made(kind, class_weight={last: 3.0}).partial_fit(x[:9], y[:9], classes=np.unique(y))
+    named = {"classes": np.unique(y), "sample_weight": factor[:9]}
+    assert same_parameters(given, made(kind).partial_fit(x[:9], y[:9], **named))
+
+
+def test_what_weights_refuse():
+    x, y = data("classes")
+    for weight in (-1, np.ones(3), np.zeros(len(x)), [["many"]]):
+        with pytest.raises(fastmlp.ArgumentError, match="sample_weight must"):
+            made("classes").fit(x, y, weight)
+    weight = np.zeros(len(x))
+    weight[0] = 1
+    with pytest.raises(fastmlp.ArgumentError, match="sample_weight must not all be 0"):
+        made("classes", early_stopping=True).fit(x, y, weight)
+    with pytest.raises(fastmlp.ArgumentError, match="class_weight must be known"):
+        made("classes", class_weight="balanced").partial_fit(x, y, classes=["a", "b", "c"])
+    with pytest.raises(ValueError, match="not in class_weight"):
+        made("classes", class_weight={"d": 2.0}).fit(x, y)
+    x, y = data("labels")
+    with pytest.raises(fastmlp.ArgumentError, match="class_weight must be None"):
+        made("labels", class_weight="balanced").fit(x, y)
+
+
+def test_dropout_is_that_of_the_reference(monkeypatch):
+    x, y = data("classes")
+    settings = {"hidden_layer_sizes": (9, 6), "max_iter": 5, "shuffle": False}
+    ours, without = (made("classes", dropout=p, **settings).fit(x, y) for p in (0.4, 0.0))
+    assert not same_parameters(ours, without)
+    other = deepcopy(ours).set_params(random_state=1).partial_fit(x, y)
+    assert not same_parameters(ours.partial_fit(x, y), other)
+    monkeypatch.setattr("fastmlp.estimator.solver.backend_named", lambda name: fastmlp.reference)
+    again = made("classes", dropout=0.4, **settings).fit(x, y).partial_fit(x, y)
+    assert same_parameters(ours, again)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_validation_data_stop_early_and_nothing_is_held_out(kind):
+    x, y = data(kind)
+    held = {"X_val": x[300:], "y_val": y[300:]}
+    stopped = made(kind, early_stopping=True, max_iter=1).fit(x[:300], y[:300], **held)
+    assert same_parameters(stopped, made(kind, max_iter=1).fit(x[:300], y[:300]))
+    assert stopped.validation_scores_ == [pytest.approx(stopped.score(x[300:], y[300:]))]
+    for named in (held, {"X_val": x[300:]}):
+        flag = named is not held
+        with pytest.raises(fastmlp.ArgumentError, match="X_val, y_val must be given together"):
+            made(kind, early_stopping=flag).fit(x, y, **named)
+
+
+def test_validation_data_have_known_labels():
+    x, y = data("classes")
+    with pytest.raises(fastmlp.ArgumentError, match="y must be known"):
+        made("classes", early_stopping=True).fit(x, y, X_val=x[:2], y_val=["a", "d"])
 
 
 def test_what_partial_fit_refuses():

@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 import sklearn.neural_network
 from cases import KINDS, SETTINGS, data
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import has_fit_parameter
 
 import fastmlp.estimator
 
@@ -43,15 +44,7 @@ def largest_difference(theirs, ours):
 def test_a_fit_has_the_results_of_scikit_learn(kind, name):
     x, y = data(kind)
     theirs, ours = (quietly(one.fit, x, y) for one in both(kind, **SETTINGS[name]))
-    for attribute in VALUES:
-        wanted, found = getattr(theirs, attribute), getattr(ours, attribute)
-        assert found == (wanted if isinstance(wanted, str) else pytest.approx(wanted, abs=1e-5))
-    for attribute in LISTS:
-        wanted, found = getattr(theirs, attribute), getattr(ours, attribute)
-        assert (wanted is None) == (found is None)
-        for a, b in zip(wanted or [], found or [], strict=True):
-            # if it is small, the L2 term of the loss is interpolated
-            np.testing.assert_allclose(b, a, rtol=0, atol=1e-5 if attribute in LISTS[:1] else 1e-9)
+    check_attributes(theirs, ours)
     wanted, found = theirs.predict(x), ours.predict(x)
     assert found.dtype == wanted.dtype
     assert found.shape == wanted.shape
@@ -62,6 +55,37 @@ def test_a_fit_has_the_results_of_scikit_learn(kind, name):
             ours.predict_log_proba(x), theirs.predict_log_proba(x), atol=1e-9
         )
     assert ours.score(x, y) == pytest.approx(theirs.score(x, y))
+
+
+def check_attributes(theirs, ours):
+    for attribute in VALUES:
+        wanted, found = getattr(theirs, attribute), getattr(ours, attribute)
+        assert found == (wanted if isinstance(wanted, str) else pytest.approx(wanted, abs=1e-5))
+    for attribute in LISTS:
+        wanted, found = getattr(theirs, attribute), getattr(ours, attribute)
+        assert (wanted is None) == (found is None)
+        for a, b in zip(wanted or [], found or [], strict=True):
+            # if it is small, the L2 term of the loss is interpolated
+            np.testing.assert_allclose(b, a, rtol=0, atol=1e-5 if attribute in LISTS[:1] else 1e-9)
+
+
+@pytest.mark.skipif(
+    not has_fit_parameter(sklearn.neural_network.MLPRegressor(), "sample_weight"),
+    reason="scikit-learn has sample_weight since 1.7",
+)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["adam, decay", "adam, batch 32", "sgd, decay", "early stopping"])
+def test_a_weighted_fit_has_the_results_of_scikit_learn(kind, name):
+    x, y = data(kind)
+    weight = np.random.default_rng(2).choice([0.0, 0.25, 1.5], len(x))
+    theirs, ours = both(kind, **SETTINGS[name])
+    for one in (theirs, ours):
+        quietly(one.fit, x, y, sample_weight=weight)
+    check_attributes(theirs, ours)
+    if not ours.early_stopping:
+        for one in (theirs, ours):
+            one.partial_fit(x[:50], y[:50], weight[:50])
+        assert largest_difference(theirs, ours) < 1e-9
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,6 +146,6 @@ def test_float32_stays():
 def test_parameters_and_defaults_are_those_of_scikit_learn():
     for kind in ("classes", "number"):
         theirs, ours = (type(one)().get_params() for one in both(kind))
-        added = {"threads"} if kind == "classes" else {"threads", "loss"}  # loss is of 1.7
-        assert ours.keys() - theirs.keys() <= added
+        added = {"threads", "dropout", "class_weight" if kind == "classes" else "loss"}
+        assert ours.keys() - theirs.keys() <= added  # loss is of 1.7
         assert {name: ours[name] for name in theirs} == theirs
