@@ -105,8 +105,8 @@ def check_at_least(argument: str, value: Any, least: float, kind: type = int) ->
             f"Pass {argument} >= {least:g}.",
         )
     most = sys.maxsize if kind is int else sys.float_info.max
-    if isinstance(value, int) and value > most:
-        got = f"a number of {value.bit_length()} bits"
+    if isinstance(value, (int, np.integer)) and int(value) > most:
+        got = f"a number of {int(value).bit_length()} bits"
         raise refuse(argument, f"must be at most {most:.4g}", got, "Pass a smaller number.")
 
 
@@ -114,6 +114,15 @@ def check_flag(argument: str, value: Any) -> None:
     """Refuse a value that is neither True nor False."""
     if not isinstance(value, (bool, np.bool_)):
         raise refuse(argument, "must be True or False", repr(value), f"Pass {argument}=True.")
+
+
+def check_names(argument: str, names: Any, count: int, what: str) -> tuple[str, ...]:
+    """Return so many names, one for each class for example, as texts."""
+    several = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, (str, bytes))
+    if not several or getattr(names, "ndim", 1) != 1 or len(names) != count:
+        rule, remedy = f"must be {count} names, one for each {what}, or None", "Pass None for none."
+        raise refuse(argument, rule, repr(names), remedy)
+    return tuple(map(str, names))
 
 
 def as_generator(seed: Any) -> np.random.Generator:

@@ -133,6 +133,8 @@ def _read_frame(values: Any, argument: str, names: Names) -> Any:
     if len(kinds) == 1 and isinstance(kind, np.dtype) and kind.kind in "buif":
         return values.to_numpy()[:, order]
     take = values.iloc.__getitem__ if hasattr(values, "iloc") else values.__getitem__
+    if len(order) == 1:  # perhaps labels, which can be texts
+        return np.asarray(take((slice(None), order[0])).to_numpy())[:, np.newaxis]
     parts = [
         as_numbers(take((slice(None), k)).to_numpy(), f"{argument}, column {columns[k]!r},")
         for k in order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ def encode_labels(values: Any, argument: str = "labels") -> tuple[Array, Array]:
     """Return (codes, names): the class of each label, int64 `(N,)`, and the names of the classes.
 
     values : `(N,)` or `(N, 1)`: texts, whole numbers of any type, bools, or categories of pandas
-    names : `(K,)`, texts or int64, sorted; values are names[codes]. Texts that are whole numbers
-        are sorted as numbers; categories are all there are, in their own order
+    names : `(K,)`, texts or int64, sorted; values are names[codes]. Texts that are all numbers are
+        sorted as numbers; categories are all there are, in their own order
 
     Raises ArgumentError for missing labels, fractions, and other kinds of values.
     """
@@ -27,9 +28,10 @@ def encode_labels(values: Any, argument: str = "labels") -> tuple[Array, Array]:
         order = np.argsort(names, kind="stable")
         return order[np.searchsorted(names[order], labels)], names
     names, codes = np.unique(labels, return_inverse=True)
-    if names.dtype.kind == "U" and all(name.isdecimal() for name in names):
-        order = np.array(sorted(range(len(names)), key=lambda k: int(names[k])), np.int64)
-        names, codes = names[order], np.argsort(order)[codes]
+    if names.dtype.kind == "U":
+        with suppress(ValueError):  # not all are numbers
+            order = np.argsort(names.astype(np.float64), kind="stable")
+            names, codes = names[order], np.argsort(order)[codes]
     return codes.astype(np.int64), names
 
 
@@ -40,7 +42,8 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
         array = array[:, 0]
     rule = "must be one label for each sample: whole numbers or texts"
     if array.ndim != 1:
-        raise refuse(argument, rule, f"shape {array.shape}", "Pass labels of shape (N,).")
+        remedy = "Pass labels of shape (N,); train(network, images, targets) takes targets (N, O)."
+        raise refuse(argument, rule, f"shape {array.shape}", remedy)
     if array.dtype.kind in "OT":
         missing = np.array([_is_missing(label) for label in array], bool)
         _check_present(missing, argument)

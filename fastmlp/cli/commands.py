@@ -45,14 +45,17 @@ def train(**given: Any) -> None:
         if given[option]:
             steps.check_path(given[option], option)
     screen = Screen(given["json"])
-    data = screen.data(given)
+    started = own_data.started_from(given)
+    data = own_data.as_known(started, screen.data(own_data.read_as(started, given)))
     given = own_data.complete(given, data)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
     path = steps.check_path(model)
-    network = steps.build_network(data, given, screen.say)
+    network = started or steps.build_network(data, given)
+    screen.say(report.network_line(network))
     seconds = steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     if given["rehearse"]:
-        found = rehearse(network, data, **steps.run_settings(given))
+        with own_data.standardised_targets(network, data, screen.say) as own:
+            found = rehearse(network, own, **steps.run_settings(given))
         screen.show(found._asdict())
         screen.say(*report.rehearsal_lines(found, given["epochs"]))
         return
@@ -165,7 +168,8 @@ def find_learning_rate(**given: Any) -> None:
     screen = Screen(given["json"])
     data = screen.data(given)
     given = own_data.complete(given, data)
-    network = steps.build_network(data, given, screen.say)
+    network = steps.build_network(data, given)
+    screen.say(report.network_line(network))
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     probes: list[tuple[float, float, float]] = []
 

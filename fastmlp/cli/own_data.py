@@ -50,7 +50,11 @@ READING = (
     ),
     click.option("--image-size", type=_Size(), help="Resize pictures, to 28 or 32x24."),
 )
-WHOLE = (click.option("--whole", is_flag=True, help="Test on all rows of data without test part."),)
+WHOLE = (
+    click.option(
+        "--whole", is_flag=True, default=None, help="Test on all rows of data without test part."
+    ),
+)
 ANSWERS = (
     click.option(
         "--output", type=click.Path(path_type=Path), help="Write the answers to this .csv."
@@ -74,11 +78,39 @@ def reading_options(given: Given) -> dict[str, Any]:
     from fastmlp.datasets.own import kind_of
 
     names = ("target_column", "drop_columns", "impute", "task", "image_size", "columns", "whole")
-    found = {name: given[name] for name in names if given.get(name)}
+    found = {name: given[name] for name in names if given.get(name) not in (None, "", ())}
     kind = kind_of(Path(given["dataset"] or ""))
     if kind is None or "impute" not in kind.options:
         found.pop("impute", None)
     return found
+
+
+def started_from(given: Given) -> Network | None:
+    """Return the saved network that --from names; None without it."""
+    from fastmlp.network import Network
+
+    return Network.load(given["from"]) if given["from"] else None
+
+
+def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments to read data with: as those of a saved network, if there is one."""
+    if network is None or network.columns is None or not Path(given["dataset"] or "").is_file():
+        return given
+    return {**given, "columns": network.columns, "whole": False}
+
+
+def as_known(network: Network | None, data: Dataset) -> Dataset:
+    """Return the data with labels as those that a saved network was trained on."""
+    if network is None:
+        return data
+    data, classes = with_classes_of(network, data), network.classes
+    if classes is None or data.task == "regression":
+        return data
+
+    def named(split: Split) -> Split:
+        return replace(split, labels=classes[split.labels])
+
+    return replace(data, train=named(data.train), test=named(data.test))
 
 
 def complete(given: Given, data: Dataset) -> dict[str, Any]:
@@ -136,7 +168,8 @@ def standardised_targets(
 ) -> Iterator[Dataset]:
     """Yield the data to train on: targets of a regression are y' = (y - mean) / deviation.
 
-    Then the last layer changes, so that its outputs a, an identity, become a deviation + mean.
+    Then the last layer changes, so that its outputs a, an identity, become a deviation + mean. Of a
+    network that was trained before, they become (a - mean) / deviation at first.
     """
     if data.task != "regression" or network.output != "identity":
         yield data
@@ -144,6 +177,9 @@ def standardised_targets(
     y = data.train.labels
     mean, deviation = float(y.mean()), float(y.std()) or 1.0
     say(f"trained on (target - {mean:.6g}) / {deviation:.6g}: its costs are in these units")
+    if network.scaling is not None:
+        network.weights[-1] /= network.dtype.type(deviation)
+        network.biases[-1][...] = (network.biases[-1] - mean) / deviation
     yield replace(data, train=replace(data.train, labels=(y - mean) / deviation))
     network.weights[-1] *= network.dtype.type(deviation)
     network.biases[-1][...] = network.biases[-1] * deviation + mean

@@ -74,7 +74,8 @@ class Screen:
         with self.line() as draw:
             data = steps.find_data(given, self.say, draw)
         self.name = data.name
-        self.say(*dataset_lines(data))
+        for line in dataset_lines(data):
+            self.say(line, style="bold" if line.startswith("to predict: ") else None)
         return data
 
     @contextmanager

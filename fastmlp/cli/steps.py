@@ -90,18 +90,10 @@ def select_images(images: Array, first: int, count: int) -> Array:
     return images[first : first + count]
 
 
-def build_network(data: Dataset, given: Given, say: Say) -> Network:
-    """Build the network of the arguments; the data give the sizes that are not set.
-
-    With --from it is the saved one.
-    """
+def build_network(data: Dataset, given: Given) -> Network:
+    """Build the network of the arguments; the data give the sizes that are not set."""
     from fastmlp.network import Network
-    from fastmlp.report import network_line
 
-    if given.get("from"):
-        network = Network.load(given["from"])
-        say(network_line(network))
-        return network
     hidden = given["hidden_layers"]
     inputs = data.train.images.shape[1]
     outputs = 1 if data.task == "regression" else max(2, len(data.class_names))
@@ -110,7 +102,6 @@ def build_network(data: Dataset, given: Given, say: Say) -> Network:
     if len(data.class_names) == max(2, network.sizes[-1]):
         network.class_names = data.class_names
     network.columns = data.columns
-    say(network_line(network))
     return network
 
 

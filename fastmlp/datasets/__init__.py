@@ -54,7 +54,7 @@ def load_dataset(
     image_size: tuple[int, int] | None = None,
     columns: Mapping[str, Any] | None = None,
     seed: int = 0,
-    whole: bool = False,
+    whole: bool | None = None,
 ) -> Dataset:
     """Return a data set.
 
@@ -84,14 +84,16 @@ def load_dataset(
         of its training is divided as it was then, and of another table all rows test.
         Data without columns are loaded as without it
     seed     : without a test part, it draws 20 % of the rows of each class for the test
-    whole    : without a test part, train and test are both all rows
+    whole    : without a test part, train and test are both all rows; False divides also a table
+        that is another than that of the training
 
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
     if not isinstance(name, (str, PathLike)):
         raise refuse("name", "must be a name or a path", repr(name), 'Pass "mnist", for example.')
     path = as_path(name, "name")
-    dropped = (drop_columns,) if isinstance(drop_columns, str) else tuple(drop_columns)
+    dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
+    dropped = tuple(dropped) if isinstance(dropped, list) else dropped
     options = Options(target_column, dropped, impute, task, image_size, columns, seed, whole)
     for option in options.given() if name in DATASET_NAMES else ():
         rule, got = "is for data of one's own", repr(getattr(options, option))

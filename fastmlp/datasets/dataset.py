@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fastmlp.arrays import as_array, as_label_values, as_numbers, column_names
+from fastmlp.arrays import as_array, as_label_values, as_numbers, check_names, column_names
 from fastmlp.errors import checked_class, refuse
 
 
@@ -32,7 +32,7 @@ class Split:
     feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        names = self.feature_names or column_names(self.images)
+        names = column_names(self.images) if self.feature_names is None else self.feature_names
         images = as_numbers(self.images, "images")
         if images.ndim < 2 or not images.size:
             raise refuse(
@@ -52,6 +52,8 @@ class Split:
                 "Check that both come from the same split.",
             )
         rows = images if images.ndim == 2 else images.reshape(len(images), -1)
+        if names is not None:
+            names = check_names("feature_names", names, rows.shape[1], "column")
         for name, value in (("images", rows), ("labels", labels), ("feature_names", names)):
             object.__setattr__(self, name, value)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from fastmlp.arrays import encode_labels as encode
 
 Array = NDArray[Any]
 
@@ -18,18 +19,12 @@ ROWS_OF_A_CLASS = 10  # and if they have so many rows on average
 def encode_labels(values: ArrayLike) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the codes 0 … K - 1 of labels `(N,)`, and the names of the K classes in that order.
 
-    values : text, bytes, booleans, integers or whole floats. Numbers are sorted by value, texts
-        too if all of them are numbers; 2.0 has the name "2"
+    values : text, bytes, booleans, integers or floats. Names are sorted by value if all of them
+        are numbers; 2.0 has the name "2"
     """
     distinct, codes = np.unique(_comparable(np.asarray(values)), return_inverse=True)
-    names = tuple(text_of(value) for value in distinct.tolist())
-    order = np.arange(len(names))
-    if distinct.dtype.kind in "UO":
-        with suppress(ValueError):  # not all are numbers
-            order = np.argsort([float(name) for name in names], kind="stable")
-    places = np.empty_like(order)
-    places[order] = np.arange(len(order))
-    return places[codes.reshape(-1)].astype(np.int64), tuple(names[n] for n in order)
+    places, names = encode([text_of(value) for value in distinct.tolist()])
+    return places[codes.reshape(-1)], tuple(names.tolist())
 
 
 def text_of(value: object) -> str:

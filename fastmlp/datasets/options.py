@@ -11,6 +11,17 @@ from fastmlp.errors import refuse
 TASKS = ("classification", "regression")
 FILLS = ("median",)
 LARGEST = 4096  # pixels of a side
+# Of what type each argument must be, if it is not None
+KINDS = {
+    "target_column": ((str, int), "a name or a number"),
+    "drop_columns": ((tuple,), "names of columns"),
+    "impute": ((str,), "one of its values"),
+    "task": ((str,), "one of its values"),
+    "image_size": ((tuple,), "a width and a height"),
+    "columns": ((Mapping,), "the columns of a Network or a Dataset"),
+    "seed": ((int,), "a whole number"),
+    "whole": ((bool,), "True or False"),
+}
 
 
 @dataclass(frozen=True)
@@ -24,9 +35,13 @@ class Options:
     image_size: tuple[int, int] | None = None
     columns: Mapping[str, Any] | None = None
     seed: int = 0
-    whole: bool = False
+    whole: bool | None = None
 
     def __post_init__(self) -> None:
+        for name, (kinds, rule) in KINDS.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, kinds):
+                raise refuse(name, f"must be {rule}", repr(value), "Leave it out for the default.")
         for name, allowed in (("impute", FILLS), ("task", TASKS)):
             value = getattr(self, name)
             if value is not None and value not in allowed:

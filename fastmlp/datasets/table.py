@@ -28,6 +28,7 @@ TARGETS = (
     *("label", "labels", "class", "classes", "target", "y", "species", "outcome", "diagnosis"),
     *("category", "variety"),
 )
+ANOTHER = "--target-column names another"
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 
 
@@ -68,7 +69,7 @@ def load_table(path: Path, options: Options) -> Dataset:
     if len(names) == 1:
         remedy = "Name another column with target_column (--target-column)."
         raise file_error(path, f"two classes or more in the target {target!r}", names[0], remedy)
-    rows, note = _divided(path, labels, options.seed, options.whole)
+    rows, note = _divided(path, labels, options.seed, bool(options.whole))
     task, fill_from = "classification" if names else "regression", rows[0]
     columns = describe_columns(table, target, task, fill_from if options.impute else None, path)
     x = columns.encode(table, path)
@@ -81,8 +82,9 @@ def _load_known(path: Path, columns: Columns, options: Options) -> Dataset:
     labels, names = _targets(path, table, columns.target, columns.task)
     x = columns.encode(table, path)
     is_other = _sha256(x, labels) != columns.sha256
-    rows, note = _divided(path, labels, columns.seed, is_other or options.whole)
-    if is_other:
+    whole = is_other if options.whole is None else options.whole
+    rows, note = _divided(path, labels, columns.seed, whole)
+    if is_other and whole:
         note = ("another table than that of the training: all rows test",)
     return _dataset(path, columns, x, labels, names, rows, note)
 
@@ -140,12 +142,14 @@ def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
     usual = {name.lower(): name for name in reversed(names)}
     for name in TARGETS:
         if name in usual:
-            return usual[name], ""
+            is_last = usual[name] == names[-1]
+            said = f"the target is the column called {usual[name]!r}; {ANOTHER}"
+            return usual[name], "" if is_last else said
     # a constant column is none: the last pixel of an image, where the label comes first
     varied = [name for name in (names[-1], names[0]) if len(set(table.columns[name])) > 1]
     chosen = varied[0] if varied else names[-1]
     place = "last" if chosen == names[-1] else "first"
-    return chosen, f"the target is the {place} column; --target-column names another"
+    return chosen, f"the target is the {place} column; {ANOTHER}"
 
 
 def _without(table: Table, dropped: tuple[str, ...]) -> tuple[Table, list[str]]:

@@ -7,52 +7,75 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastmlp.arrays import Array, as_rows, column_names, is_picture, is_sparse_matrix, order_of
+from fastmlp.arrays import (
+    Array,
+    as_rows,
+    check_scale,
+    column_names,
+    is_picture,
+    is_sparse_matrix,
+    order_of,
+)
 from fastmlp.arrays.given import Names
 from fastmlp.errors import refuse
 from fastmlp.network.classes import learn_classes
-from fastmlp.network.deciding import decide_scaling, pixel_scale_of
+from fastmlp.network.deciding import check_choices, decide_scaling, pixel_scale_of
 from fastmlp.network.known import PIXEL_SCALE, Knowing
 from fastmlp.network.scaling import Scaling
 
 N = TypeVar("N", bound=Knowing)
 
 
-def adapted(
-    network: N,
-    images: Any,
-    labels: Any,
-    argument: str,
-    scaling: str | None = None,
-    impute: str | None = None,
-    names: Names = None,
+def introduced(
+    network: N, images: Any, labels: Any, argument: str, names: Names = None
 ) -> tuple[N, Array]:
-    """Return (copy, rows): a copy that knows the training data, and these as engines need them.
+    """Return (copy, rows): a copy that knows columns and classes of training data, and these.
 
     The copy has the parameters of the network itself, and its own attributes KNOWN. They are
-    decided only if the network was not trained before. See `decide_scaling` for scaling and impute.
+    decided only if the network was not trained before. The rows are not scaled yet.
 
     names : of the columns of an array; a DataFrame has its own
 
-    Raises ArgumentError for data that do not fit the network, and for a choice that does not fit
-    what the network was trained on.
+    Raises ArgumentError for data that do not fit the network.
     """
     twin = copy.copy(network)
     if twin.scaling is not None:
-        _check_same(twin.scaling, scaling, impute)
-        rows, _ = prepared_rows(twin, images, argument, names)
-        return twin, rows
-    twin.classes, twin.feature_names = None, tuple(names) if names else column_names(images)
-    inputs, dtype = twin.sizes[0], twin.dtype
-    rows, _ = as_rows(images, inputs, argument, twin.feature_names)
+        return twin, _unscaled(twin, images, argument, names)[0]
+    named = tuple(names) if names else column_names(images)
+    rows, _ = as_rows(images, twin.sizes[0], argument, named)
+    twin.classes, twin.feature_names = None, named
     learn_classes(twin, labels, argument.replace("images", "labels"))
+    return twin, rows
+
+
+def fitted(
+    twin: Knowing,
+    images: Any,
+    rows: Array,
+    argument: str,
+    scaling: str | None = None,
+    impute: str | None = None,
+    training: Any = slice(None),
+) -> Array:
+    """Return the rows of training data as engines need them; decide `twin.scaling` if it is None.
+
+    twin, rows : of `introduced`; scaling, impute, training : as in `decide_scaling`
+
+    Raises ArgumentError for a choice that there is not, or that does not fit what the network was
+    trained on.
+    """
+    check_choices(scaling, impute)
+    check_scale(twin.pixel_scale, twin.dtype)
+    if twin.scaling is not None:
+        _check_same(twin.scaling, scaling, impute)
+        return _scaled(twin, rows, argument)
     if scaling is None and twin.pixel_scale != PIXEL_SCALE and rows.dtype == np.uint8:
         scaling = "none"  # the user has decided what pixels are multiplied by
-    what = rows, dtype, argument, scaling, impute
-    picture = is_picture(images, inputs)
-    twin.scaling = decide_scaling(*what, picture, is_sparse_matrix(images))
+    what = rows, twin.dtype, argument, scaling, impute
+    picture = is_picture(images, twin.sizes[0])
+    twin.scaling = decide_scaling(*what, picture, is_sparse_matrix(images), training)
     twin.pixel_scale = pixel_scale_of(twin.scaling, rows, twin.pixel_scale)
-    return twin, _scaled(twin, rows, argument)
+    return _scaled(twin, rows, argument)
 
 
 def prepared_rows(
@@ -63,10 +86,15 @@ def prepared_rows(
     rows : C-contiguous uint8, float32 or float64, scaled as the training data were. Those of a
         network that was never trained, or whose file is of an earlier version, are not scaled
     """
+    rows, is_one = _unscaled(network, images, argument, names)
+    return _scaled(network, rows, argument), is_one
+
+
+def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tuple[Array, bool]:
+    """Return what `prepared_rows` does, with rows of any numbers, which are not scaled."""
     if names and network.feature_names:
         images = images[:, order_of(names, network.feature_names, argument)]
-    rows, is_one = as_rows(images, network.sizes[0], argument, network.feature_names)
-    return _scaled(network, rows, argument), is_one
+    return as_rows(images, network.sizes[0], argument, network.feature_names)
 
 
 def _scaled(network: Knowing, rows: Array, argument: str) -> Array:

@@ -30,13 +30,13 @@ def sizes_together(init: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def check_layer_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
+def check_layer_sizes(sizes: Any) -> tuple[int, ...]:
     """Return layer sizes as ints.
 
     Raises ArgumentError for fewer than two, for a size below 1, and for parameters that need more
     than the memory of this machine.
     """
-    several = isinstance(sizes, (Sequence, np.ndarray))
+    several = isinstance(sizes, Sequence) or getattr(sizes, "ndim", 0) > 0
     whole = [n for n in sizes if isinstance(n, (int, np.integer)) and n >= 1] if several else []
     if len(whole) < 2 or len(whole) != len(sizes):
         raise refuse(
@@ -54,11 +54,11 @@ def check_layer_sizes(sizes: Sequence[int]) -> tuple[int, ...]:
     return found
 
 
-def check_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
+def check_hidden(hidden: Any, layers: int) -> tuple[str, ...]:
     """Return the activation of each hidden layer. Raises ArgumentError for softmax, for example."""
     rule = f"must be one name, or one for each of the {layers} hidden layers"
     remedy = "Pass hidden='relu' for all of them."
-    if not isinstance(hidden, (Sequence, np.ndarray)):
+    if not isinstance(hidden, Sequence) and not getattr(hidden, "ndim", 0):
         raise refuse("hidden", rule, repr(hidden), remedy)
     names = (hidden,) * layers if isinstance(hidden, str) else tuple(hidden)
     if isinstance(hidden, str):
@@ -70,17 +70,6 @@ def check_hidden(hidden: str | Sequence[str], layers: int) -> tuple[str, ...]:
             rule = "must be an activation of hidden layers"
             raise refuse("hidden", rule, repr(name), f"Use {name} for output=.")
     return names
-
-
-def check_class_names(names: Any, classes: int) -> tuple[str, ...] | None:
-    """Return the names of so many classes as texts; None for None."""
-    if names is None:
-        return None
-    several = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, str)
-    if not several or len(names) != classes:
-        rule = f"must be {classes} names, one for each class, or None"
-        raise refuse("class_names", rule, repr(names), "Set network.class_names = None.")
-    return tuple(map(str, names))
 
 
 def check_dtype(dtype: Any) -> np.dtype[Any]:

@@ -26,6 +26,8 @@ def learn_classes(network: Knowing, labels: Any, argument: str) -> None:
     count = max(2, network.sizes[-1])
     values = as_label_values(labels, argument)
     if _are_codes(values, count):
+        if network.task == "regression":  # then `predict` returns classes
+            network.class_names = network.class_names or tuple(map(str, range(count)))
         return
     if _are_known(network.class_names, values):
         network.classes = np.array(network.class_names)

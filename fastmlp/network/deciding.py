@@ -34,6 +34,14 @@ LARGEST, FARTHEST, LEAST_SPAN = 10.0, 5.0, 0.3
 SMALLEST = 1e-30
 
 
+def check_choices(scaling: Any, impute: Any) -> None:
+    """Refuse a choice that there is not."""
+    for name, value, known in (("scaling", scaling, CHOICES), ("impute", impute, IMPUTERS)):
+        if not isinstance(value, (str, type(None))) or value not in known:
+            remedy = f"Choose from {', '.join(map(repr, known))}."
+            raise refuse(name, "must be one of the choices", repr(value), remedy)
+
+
 @quiet
 def decide_scaling(
     rows: Array,
@@ -43,12 +51,16 @@ def decide_scaling(
     impute: str | None = None,
     picture: bool = False,
     sparse: bool = False,
+    training: Any = slice(None),
 ) -> Scaling:
     """Return how to scale a network's inputs, decided from its training data `(N, I)`.
 
     scaling : a row of CHOICES; impute : what fills NaN, a row of IMPUTERS
     picture : whether the shape of the data is that of pictures; sparse : whether it was a sparse
-        matrix. By the first rule that is true, without a choice:
+        matrix
+    training : indices of the rows that train, from which means, deviations, largest magnitudes of
+        columns and medians are; all rows decide the rest. By the first rule that is true, without a
+        choice:
 
         sparse            each column is divided by its largest magnitude
         uint8             pixels
@@ -56,21 +68,18 @@ def decide_scaling(
         sensible scale    unchanged, if `is_sensible` says so
         all else          standardised: mean 0 and standard deviation 1 in each column
 
-    Raises ArgumentError for a choice that there is not, and for NaN without `impute`.
+    Raises ArgumentError for NaN without `impute`.
     """
-    for name, value, known in (("scaling", scaling, CHOICES), ("impute", impute, IMPUTERS)):
-        if value not in known:
-            remedy = f"Choose from {', '.join(map(repr, known))}."
-            raise refuse(name, "must be one of the choices", repr(value), remedy)
     fill = None
     if impute:
-        fill = _medians(as_floats(rows, np.float64))
+        fill = _medians(as_floats(rows[training], np.float64))
         rows = np.where(np.isnan(rows), fill, rows) if rows.dtype.kind == "f" else rows
     if rows.dtype.kind == "f":
         check_magnitudes(rows, dtype, argument, FILLING)
     if scaling is None:
         scaling = _kind_of(rows, picture, sparse)
-    return Scaling(scaling, rows.shape[1], **FITS[scaling](rows), fill=fill)
+    fit_to = rows[training] if scaling in OF_COLUMNS else rows
+    return Scaling(scaling, rows.shape[1], **FITS[scaling](fit_to), fill=fill)
 
 
 def pixel_scale_of(scaling: Scaling, rows: Array, default: float) -> float:
@@ -191,3 +200,5 @@ FITS = {
     "standardize": _fit_standard,
     "largest": _fit_largest,
 }
+# Those of them that have statistics of each column
+OF_COLUMNS = ("standardize", "largest")

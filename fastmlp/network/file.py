@@ -21,6 +21,7 @@ from fastmlp.system.plain import to_json
 from fastmlp.system.tensors import read_tensors, tensor_bytes
 
 FORMAT = "fastmlp 1"
+REMEDY = "Pass a file that network.save of this version wrote."
 # Of the names of the arrays of the scaling
 PREFIX = "scaling."
 
@@ -77,16 +78,20 @@ def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Ar
         metadata, tensors = read_tensors(target)
     except FileNotFoundError:
         raise ModelError(f"{target}: expected a model, found no such file") from None
+    except IsADirectoryError:
+        found = "found a folder. Pass a file in it."
+        raise ModelError(f"{target}: expected a safetensors file, {found}") from None
     except OSError as error:
         raise ModelError(f"{target}: cannot be read: {error.strerror or error}") from None
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelError(
-            f"{target}: expected a safetensors file, found something else: {error}"
+            f"{target}: expected a safetensors file of float32 or float64, found something else "
+            f"({error}). {REMEDY}"
         ) from None
     if metadata.get("format") != FORMAT:
         raise ModelError(
             f"{target}: expected a model that fastmlp saved ({FORMAT!r} in its metadata), "
-            f"found {metadata.get('format')!r}"
+            f"found {metadata.get('format')!r}. {REMEDY}"
         )
     try:
         of_scaling = {
@@ -96,7 +101,8 @@ def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Ar
         }
         spec = _checked_spec(json.loads(metadata.get("network", "")), of_scaling)
     except (ArgumentError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ModelError(f"{target}: its description of the network is damaged: {error}") from None
+        said = f"its description of the network is damaged, or of a newer version: {error}"
+        raise ModelError(f"{target}: {said}") from None
     return spec, *_checked_tensors(target, spec, tensors)
 
 

@@ -22,8 +22,8 @@ from fastmlp.functions import (
 )
 from fastmlp.network import file
 from fastmlp.network.adapting import prepared_rows
+from fastmlp.network.assigned import Assigned
 from fastmlp.network.building import (
-    check_class_names,
     check_dtype,
     check_hidden,
     check_layer_sizes,
@@ -35,14 +35,14 @@ from fastmlp.network.classes import targets_of
 from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.file import Specification
 from fastmlp.network.known import KNOWN, PIXEL_SCALE, known_of
-from fastmlp.network.pairs import as_pair
+from fastmlp.network.pairs import as_parts
 from fastmlp.network.scaling import Scaling
 
 # For this many images or fewer, a check of all parameters would take longer than the prediction
 UNCHECKED_IMAGES = 64
 
 
-class Network:
+class Network(Assigned):
     """A multi-layer perceptron: a = f(x w + b), layer after layer.
 
     sizes  : neurons of each layer, inputs first: (784, 128, 10), or 784, 128, 10
@@ -173,9 +173,14 @@ class Network:
 
         With a single output the class is 1 if the output is at least 0.5, else 0. If the training
         labels were not the numbers 0 … K - 1, these are the indices of `classes`, and the result
-        has such labels. For one image it is a scalar of NumPy, an np.int64 for example. Raises
-        ArgumentError if an output is NaN.
+        has such labels. For one image it is a scalar of NumPy, an np.int64 for example.
+
+        In a regression that was not trained on labels, it is the outputs: floats `(N, O)`, or of
+        one output `(N,)`. Raises ArgumentError if an output is NaN.
         """
+        if self.task == "regression" and self.class_names is None:
+            a = self.predict_proba(images, backend)
+            return a[..., 0] if self.sizes[-1] == 1 else a
         rows, is_one = self.as_rows(images)
         classes = np.empty(len(rows), np.int64)
         weights, biases = self.check_parameters(len(rows) > UNCHECKED_IMAGES)
@@ -201,8 +206,8 @@ class Network:
         classification. In a regression with one output, targets may be `(N,)`.
         sample_weight : w `(N,)`, with which all are weighted, the cost as sum(w c) / sum(w)
         """
-        images, labels = as_pair(images, labels, "images", "test")
-        rows, _ = self.as_rows(images)
+        images, labels, names = as_parts(images, labels, "images", "test")
+        rows, _ = prepared_rows(self, images, "images", names)
         y = self.as_targets(labels, len(rows), "labels")
         weight = as_sample_weight(sample_weight, len(rows))
         return self.evaluate_rows(rows, y, backend, weight)
@@ -242,8 +247,7 @@ class Network:
         weights, biases = self.check_parameters()
         spec = Specification(
             **self.architecture,
-            **known_of(self)
-            | {"class_names": check_class_names(self.class_names, max(2, self.sizes[-1]))},
+            **known_of(self),
             columns=self.columns,
         )
         file.save(path, spec, weights, biases)

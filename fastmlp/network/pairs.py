@@ -9,8 +9,10 @@ import numpy as np
 from fastmlp.errors import refuse
 
 
-def as_pair(data: Any, labels: Any, argument: str, part: str = "") -> tuple[Any, Any]:
-    """Return images and labels, not yet checked.
+def as_parts(
+    data: Any, labels: Any, argument: str, part: str = ""
+) -> tuple[Any, Any, tuple[str, ...] | None]:
+    """Return images and labels, not yet checked, and the names of columns that a Split has.
 
     data : a Split, a pair (images, labels), or a Dataset, of which `part` is used; or images alone
     labels : of those images; None for all others
@@ -19,13 +21,13 @@ def as_pair(data: Any, labels: Any, argument: str, part: str = "") -> tuple[Any,
     Raises ArgumentError, which names `argument`, for anything else.
     """
     if labels is not None:
-        return data, labels
+        return data, labels, None
     if part and hasattr(data, "train") and hasattr(data, "test"):
         data = getattr(data, part)
     if hasattr(data, "images") and hasattr(data, "labels"):
-        return data.images, data.labels
+        return data.images, data.labels, getattr(data, "feature_names", None)
     if isinstance(data, (tuple, list)) and len(data) == 2:
-        return data[0], data[1]
+        return data[0], data[1], None
     of_set = ", a Dataset" * bool(part)
     rule = f"must be images and their labels: a Split{of_set}, or a pair"
     raise refuse(argument, rule, describe(data), "Pass (images, labels), for example.")

@@ -29,7 +29,7 @@ def answer_rows(
     probabilities : whether to add the output of each class; files : a name for each row, or none
     """
     rows: Rows = [{"file": name} for name in files] or [{} for _ in outputs]
-    if network.task == "regression":
+    if network.task == "regression" and network.class_names is None:
         for row, values in zip(rows, outputs.tolist(), strict=True):
             names = [f"prediction {n}" for n in range(len(values))] if len(values) > 1 else PLAIN
             row |= dict(zip(names, values, strict=True))

@@ -96,7 +96,7 @@ def rehearsal_lines(found: Rehearsal, epochs: int) -> list[str]:
 
 
 def dataset_lines(data: Dataset) -> list[str]:
-    """Return lines with the size of a data set, its source, and what was done to it."""
+    """Return lines with the size of a data set, its source, what was done to it, and the target."""
     height, width, *colours = data.image_shape
     counts = f"{len(data.train):,} training and {len(data.test):,} test"
     rows = f"images of {width} x {height}" + " in colour" * bool(colours)
@@ -108,7 +108,7 @@ def dataset_lines(data: Dataset) -> list[str]:
         if count != width * height:
             rows = f"rows of {count} columns, which give {width} numbers"
         what = "by regression" if data.task == "regression" else f"{len(data.class_names)} classes"
-        lines.insert(1, f"to predict: column {target}, {what}")
+        lines.append(f"to predict: column {target}, {what}")
     return [f"{counts} {rows}", *lines]
 
 

@@ -15,6 +15,8 @@ from fastmlp.arrays import Array
 from fastmlp.system.reading import open_file
 
 LARGEST_FILE = 8 << 30
+# Of types of numbers, by the first letter with which files name them
+NAMES = {"F": "float", "I": "int", "U": "uint", "B": "bool"}
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
@@ -35,6 +37,10 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
             return described.get("__metadata__", {}), tensors
     with safe_open(path, framework="numpy") as whole:
         names = whole.keys()
+        for name in names:
+            kind = whole.get_slice(name).get_dtype()
+            if not hasattr(np, NAMES.get(kind[0], "") + kind[1:]):
+                raise ValueError(f"{name} is of type {kind}, which NumPy does not have")
         return whole.metadata() or {}, {name: whole.get_tensor(name) for name in names}
 
 

@@ -24,7 +24,10 @@ def divergence_error(
     at = "before the first step" if untrained else f"at learning rate {rate:g}"
     causes = " and ".join(large)
     if causes:
-        remedy = f"{causes[0].upper()}{causes[1:]}. Scale them to about 1, or try a lower rate."
+        scaled = ', with scaling="standardize" for example' if " images reach" in causes else ""
+        remedy = (
+            f"{causes[0].upper()}{causes[1:]}. Scale them to about 1{scaled}, or try a lower rate."
+        )
     elif untrained:
         remedy = "The network's parameters are too large. Start with a new network."
     else:

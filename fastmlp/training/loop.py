@@ -197,7 +197,7 @@ def train(
     smoothing = check_smoothing(label_smoothing, network)
     for name, value, least in (("epochs", epochs, 0), ("batch_size", batch_size, 1)):
         check_at_least(name, value, least)
-    factors = rate_factors_for(len(network.weights), rate_factors, bias_rate_factor)
+    factors = rate_factors_for(len(network.sizes) - 1, rate_factors, bias_rate_factor)
     given = optimizer, optimizer_settings, learning_rate, momentum, nesterov, weight_decay
     choice = choose_optimizer(*given, factors, clip_value, l1, clip_norm)
     # small integers of NumPy would overflow
@@ -211,6 +211,7 @@ def train(
         callbacks.append(TimeLimit(max_seconds))
     if threads is not None:
         check_at_least("threads", threads, 1)
+        threads = int(threads)
     plan, generator = schedule_named(schedule), as_generator(seed)
     averaged = average_for(plan, average)
     check_task(run.history.task, early_stopping, plan, target, validation)

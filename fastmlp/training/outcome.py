@@ -81,7 +81,7 @@ def _failure(run: Run) -> str:
         if accuracy > share + GAINED * (1 - share):
             return ""
         if accuracy <= share:
-            always = f"of always answering the commonest class, {counts.argmax()}"
+            always = f"of always answering the commonest class, {_name(run, int(counts.argmax()))}"
             return (
                 f"its {name} accuracy, {percent(accuracy)}, is not above {percent(share)}, {always}"
             )
@@ -97,21 +97,29 @@ def _of_data(run: Run) -> list[str]:
     images, y = run.images, run.y
     causes = []
     if (y == y[0]).all():
-        what, values = (
-            ("labels", y[0]) if y.ndim == 1 else ("targets", ", ".join(map("{:g}".format, y[0])))
-        )
+        what, values = "labels", _name(run, y[0]) if y.ndim == 1 else ""
+        if y.ndim > 1:
+            what, values = "targets", ", ".join(map("{:g}".format, y[0]))
         causes.append(f"All {what} are {values}, so there is nothing to learn.")
     if (images == images[0]).all():
         causes.append("All images are the same.")
     reach = max(abs(float(images.max())), abs(float(images.min()))) * run.network.scale_of(images)
+    scaling = run.network.scaling
+    remedy = 'train a new network with scaling="standardize".'
+    if scaling is not None and scaling.kind not in ("none", "unchanged"):
+        remedy = "they are scaled, but a few are far from all others: limit or remove those."
     if reach > LARGEST:
-        causes.append(f"The images reach {reach:,.4g}: scale them to about -1 to 1.")
+        causes.append(f"The images reach {reach:,.4g}: {remedy}")
     elif 0 < reach < SMALLEST:
-        causes.append(
-            f"The images reach only {reach:.2g}: scale them to about -1 to 1, but once (uint8 "
-            "pixels are divided by 255 anyway)."
-        )
+        once = "Scale pixels once: those of uint8 are divided by 255 anyway."
+        causes.append(f"The images reach only {reach:.2g}: {remedy} {once}")
     return causes
+
+
+def _name(run: Run, code: int) -> str:
+    """Return the name of a class, or its number if it has none."""
+    names = run.network.class_names
+    return str(code) if names is None else names[code]
 
 
 def _dead_layers(run: Run) -> list[str]:

@@ -46,7 +46,8 @@ def as_callbacks(callbacks: Callback | Iterable[Callback] | None) -> list[Callba
     """Return one callback, or several, as a list; None is none."""
     if callbacks is None:
         return []
-    several = isinstance(callbacks, Iterable) and not hooked([callbacks], *HOOKS, FUNCTION)
+    is_one = isinstance(callbacks, np.ndarray) or hooked([callbacks], *HOOKS, FUNCTION)
+    several = isinstance(callbacks, Iterable) and not is_one
     return list(callbacks) if several else [callbacks]
 
 

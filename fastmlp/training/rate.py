@@ -80,7 +80,7 @@ def find_learning_rate(
         raise refuse("mode", "must name a mode", repr(mode), f"Choose from {', '.join(MODES)}.")
     if samples is not None:
         check_at_least("samples", samples, 1)
-    network, images, y = first_data(network, split, labels=y)
+    network, images, y, _ = first_data(network, split, labels=y)
     network.scaling, network.classes = Scaling("none", network.sizes[0]), None  # as data are now
     generator = as_generator(seed)
     count = samples or (PROBE_SAMPLES if mode == "halving" else len(images))

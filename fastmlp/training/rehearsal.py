@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 from fastmlp.arrays import check_at_least
 from fastmlp.errors import checked_call
 from fastmlp.network import Network
-from fastmlp.network.pairs import as_pair
+from fastmlp.network.pairs import as_parts
 from fastmlp.system.files import as_path, check_folder
 from fastmlp.training import loop
 from fastmlp.training.progress import Progress, as_callbacks, check_callbacks
-from fastmlp.training.run import Data, check_network
+from fastmlp.training.run import Data, check_data, check_network
 from fastmlp.training.validation import is_share
 
 # An evaluation is tried with this many
@@ -98,9 +98,9 @@ def rehearse(
     trial, clock = copy.deepcopy(network), _Clock(seconds)
     own = {name: value for name, value in settings.items() if name not in LASTING}
     history = checked_call(loop.train)(trial, split, y, callbacks=clock, verbose=False, **own)
-    images, labels = as_pair(split, y, "split", "train")
+    rows, labels = check_data(trial, split, "split", y)
     began = monotonic()
-    trial.evaluate(images[:SAMPLES], labels[:SAMPLES], settings.get("backend", "compiled"))
+    trial.evaluate_rows(rows[:SAMPLES], labels[:SAMPLES], settings.get("backend", "compiled"))
     validating = (monotonic() - began) * _held(settings.get("validation"), len(labels))
     with TemporaryDirectory() as folder:
         trial.save(Path(folder) / "model")
@@ -126,5 +126,5 @@ def _held(validation: Any, count: int) -> float:
     if validation is None:
         return 0.0
     is_part = is_share(validation)
-    held = validation * count if is_part else len(as_pair(validation, None, "validation")[1])
+    held = validation * count if is_part else len(as_parts(validation, None, "validation")[1])
     return float(held / min(count, SAMPLES))

@@ -16,10 +16,10 @@ from fastmlp.errors import DivergedError, refuse
 from fastmlp.functions import classes_of
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
-from fastmlp.network.adapting import adapted, prepared_rows
+from fastmlp.network.adapting import fitted, introduced, prepared_rows
 from fastmlp.network.classes import by_code
 from fastmlp.network.known import known_of
-from fastmlp.network.pairs import as_pair
+from fastmlp.network.pairs import as_parts
 from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.averaging import Average
 from fastmlp.training.choosing import Choice
@@ -76,11 +76,13 @@ class Run:
         impute: str | None = None,
     ) -> None:
         self.network, self.backend = network, backend_named(backend)
-        self.twin, self.images, self.y = first_data(network, split, scaling, impute, labels)
+        share = validation if is_share(validation) else None
+        what = network, split, scaling, impute, labels, share, seed
+        self.twin, self.images, self.y, parts = first_data(*what)
         self.validation: tuple[Array, Array] | None = None
-        if is_share(validation):
+        if parts is not None:
             sample_weight = as_sample_weight(sample_weight, len(self.y))
-            rows, held = hold_out(_classes(self.twin, self.y), validation, seed)
+            rows, held = parts
             self.validation = self.images[held], self.y[held]
             self.images, self.y = self.images[rows], self.y[rows]
             sample_weight = None if sample_weight is None else sample_weight[rows]
@@ -287,9 +289,9 @@ def check_data(
     """Return images, and labels or targets, as engines need them; ArgumentError names `argument`.
 
     Labels and targets are copied, so that later changes to them have no effect.
-    labels, part : as in `as_pair`
+    labels, part : as in `as_parts`
     """
-    images, labels, names = parts_of(data, labels, argument, part)
+    images, labels, names = as_parts(data, labels, argument, part)
     rows, _ = prepared_rows(network, images, f"{argument} images", names)
     return rows, network.as_targets(labels, len(rows), f"{argument} labels").copy()
 
@@ -300,24 +302,22 @@ def first_data(
     scaling: str | None = None,
     impute: str | None = None,
     labels: ArrayLike | None = None,
-) -> tuple[Network, Array, Array]:
-    """Return a copy of the network that knows the training data, and what `check_data` returns.
+    share: float | None = None,
+    seed: Any = 0,
+) -> tuple[Network, Array, Array, tuple[Array, Array] | None]:
+    """Return (copy, images, y, parts): a copy of the network that knows the training data.
 
+    images, y : as `check_data` returns them; parts : what `hold_out` does with a share, else None
     scaling, impute : as of `train`
     """
     check_network(network)
-    images, labels, names = parts_of(data, labels, "split", "train")
-    twin, rows = adapted(network, images, labels, "split images", scaling, impute, names)
-    return twin, rows, twin.as_targets(labels, len(rows), "split labels").copy()
-
-
-def parts_of(
-    data: Data, labels: Any, argument: str, part: str
-) -> tuple[Any, Any, tuple[str, ...] | None]:
-    """Return the images and the labels of data, and the names of columns that a Split has."""
-    split = getattr(data, part, data) if part and labels is None else data
-    names = split.feature_names if isinstance(split, Split) else None
-    return *as_pair(data, labels, argument, part), names
+    images, labels, names = as_parts(data, labels, "split", "train")
+    twin, rows = introduced(network, images, labels, "split images", names)
+    y = twin.as_targets(labels, len(rows), "split labels").copy()
+    parts = None if share is None else hold_out(_classes(twin, y), share, seed)
+    training = slice(None) if parts is None else parts[0]
+    rows = fitted(twin, images, rows, "split images", scaling, impute, training)
+    return twin, rows, y, parts
 
 
 def check_network(network: object) -> None:

@@ -127,6 +127,42 @@ def test_a_regression_predicts_in_units_of_the_target() -> None:
     assert "needs a network with probabilities" in said
 
 
+def test_a_model_of_a_table_is_trained_further_on_another_one(flowers: Path) -> None:
+    rows = [["lily", "red", x / 100] for x in range(20, 60)]
+    rows += [["rose", "red", -x / 100] for x in range(20, 60)]
+    path = write(Path("new.csv"), "species,colour,size", rows)
+    further = ("train", "--from", flowers, "--model", "more.safetensors", *QUICK)
+    said = run(*further, "--dataset", path).stdout
+    assert "new: 64 training and 16 test rows" in said
+    assert float(said.rpartition("test accuracy ")[2].split()[0]) > 90
+    network = fastmlp.Network.load("more.safetensors")
+    assert network.class_names == ("iris", "lily", "rose")
+    write(path, "species,colour,size", [["fern", "red", 1], ["rose", "red", 2]] * 5)
+    assert "found fern" in run(*further, "--dataset", path, status=1).stderr
+
+
+def test_a_model_of_named_classes_is_trained_further() -> None:
+    x = np.linspace(-1, 1, 60)
+    names = np.where(x > 0, "up", "down")
+    network = fastmlp.Network(1, 4, 2)
+    fastmlp.train(network, x[:, None], names, epochs=1, backend="numpy")
+    network.save("signs.safetensors")
+    np.savez("signs.npz", X=x[:, None], y=names)
+    found = document("train", "--from", "signs.safetensors", "--dataset", "signs.npz", *QUICK)
+    assert found["test_accuracy"] > 0.9
+
+
+def test_a_regression_is_rehearsed_and_trained_further_from_where_it_was() -> None:
+    x = np.random.default_rng(1).uniform(-1, 1, (200, 1))
+    rows = np.column_stack([x, 5e5 + 1e5 * x]).tolist()
+    path = write(Path("prices.csv"), "a,price", rows)
+    run("train", "--dataset", path, *QUICK)
+    once = ("train", "--dataset", path, "--epochs", 1, *NUMPY, "--learning-rate", "1e-4")
+    found = document(*once, "--from", "prices.safetensors")
+    assert found["history"]["train_cost"][0] < 0.1
+    assert document(*once, "--rehearse")["cost"] < 10
+
+
 def test_pictures_are_predicted_as_they_were_trained() -> None:
     for kind, shade in (("day", 220), ("night", 30)):
         Path("own", kind).mkdir(parents=True)

@@ -83,9 +83,11 @@ def test_the_target_and_its_task(tmp_path: Path, case: str) -> None:
     assert data.columns["target"] == target
     assert data.task == task == data.columns["task"]
     assert (data.class_names == ()) == (task == "regression")
-    assert any("the target is the last column" in note for note in data.notes) == (
-        case == "the last"
-    )
+    said = {"the last": "the last column", "a usual name": "the column called 'Class'"}
+    for kind, text in said.items():
+        assert any(f"the target is {text}; --target-" in note for note in data.notes) == (
+            case == kind
+        )
 
 
 def test_missing_values_are_counted_or_filled_from_the_training_rows(tmp_path: Path) -> None:

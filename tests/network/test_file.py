@@ -115,5 +115,24 @@ def test_other_models_are_told_from_ours(tmp_path):
         fastmlp.Network.load(path)
     with pytest.raises(ModelError, match="found no such file"):
         fastmlp.Network.load(tmp_path / "none")
-    with pytest.raises(ModelError, match=r"cannot be read|expected a safetensors"):
+    with pytest.raises(ModelError, match="expected a safetensors file, found a folder"):
         fastmlp.Network.load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
+def test_numbers_that_numpy_does_not_have_are_named(tmp_path, kind):
+    path, size = tmp_path / "model.safetensors", 2 if kind == "BF16" else 1
+    tensor = {"dtype": kind, "shape": [4], "data_offsets": [0, 4 * size]}
+    header = json.dumps({"layers.0.weight": tensor}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4 * size))
+    with pytest.raises(ModelError, match=f"float64, found .*layers.0.weight is of type {kind}"):
+        fastmlp.Network.load(path)
+
+
+def test_a_file_of_a_newer_version_is_called_so(tmp_path):
+    spec = json.dumps(SPEC | {"cost": "focal"})
+    path, tensors = tmp_path / "model.safetensors", {"layers.0.bias": np.zeros(3, np.float32)}
+    for form, said in (("fastmlp 1", "or of a newer version: cost"), ("fastmlp 2", "found 'fastm")):
+        save_file(tensors, path, {"format": form, "network": spec})
+        with pytest.raises(ModelError, match=said):
+            fastmlp.Network.load(path)

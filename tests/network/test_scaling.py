@@ -201,7 +201,7 @@ def test_a_scaling_that_is_damaged_is_refused(tmp_path):
     for factor in (network.scaling.factor[:2], network.scaling.factor * np.nan):
         object.__setattr__(network.scaling, "factor", factor)
         network.save(tmp_path / "model.safetensors")
-        with pytest.raises(ModelError, match=r"damaged: scaling\.factor"):
+        with pytest.raises(ModelError, match=r"version: scaling\.factor"):
             fastmlp.Network.load(tmp_path / "model.safetensors")
 
 

@@ -17,10 +17,11 @@ CLASSES = np.digitize(X[:, 0], [-0.5, 0.5])
 VALUES = X @ [1, 2, 3, 0, 1, 0.5] + 1
 
 
-def trained(x, y, cost="", outputs=3, **settings):
+def trained(x, y, cost="", outputs=3, named="", **settings):
     own = {"output": "identity", "cost": cost} if cost else {}
     outputs = 1 if cost else outputs
     network = fastmlp.Network(x.shape[1], 8, outputs, **own)
+    network.class_names = tuple(named.split()) or None
     settings = {"epochs": 3, "backend": "numpy", "learning_rate": 0.02, **settings}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -38,11 +39,28 @@ FAILURES = {
         60.0 * (X > 0),
         RNG.permutation(CLASSES),
         PLAIN,
-        "The images reach 60: scale them",
+        "The images reach 60: train a new network with scaling=.standardize.[.]",
     ),
-    "twice": ((X > 0).astype(np.uint8), CLASSES, PLAIN, "The images reach only 0.0039: .* once"),
+    "twice": (
+        (X > 0).astype(np.uint8),
+        CLASSES,
+        PLAIN,
+        "The images reach only 0.0039: .*=.standardize.. Scale pixels once",
+    ),
     "rate": (X, RNG.permutation(CLASSES), {"learning_rate": 9}, "learning_rate=9 may be too high"),
     "low": (X, CLASSES, SMALL, "learning_rate=1e-07 may be too low: find_learning_rate"),
+    "outlier": (
+        np.where(np.arange(600)[:, None] == 5, 1e6, X),
+        RNG.permutation(CLASSES),
+        {},
+        "The images reach 24.*: they are scaled, but a few are far",
+    ),
+    "names": (
+        X,
+        np.array(["cat", "dog", "owl"])[0 * CLASSES + 1],
+        {"named": "cat dog owl"},
+        "commonest class, dog. All labels are dog,",
+    ),
     "labels": (X, 0 * CLASSES + 2, {}, "100.00 %.*All labels are 2, so there is nothing to learn"),
     "images": (0 * X + 1, CLASSES, {}, "All images are the same"),
     "rare": (X, (X[:, 0] > 2.2).astype(int), {"outputs": 2, "epochs": 2}, "class_weight="),

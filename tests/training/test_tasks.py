@@ -53,6 +53,25 @@ def test_a_regression_is_learnt_from_targets_of_one_dimension(output, cost, back
         network.accuracy(x, y)
 
 
+def test_a_regression_predicts_its_outputs_unless_it_was_trained_on_labels():
+    x, y = line()
+    for targets in (y, np.stack([y, -y], axis=1)):
+        network, _ = fitted((x, targets), outputs=targets[0].size, backend="numpy")
+        found = network.predict(x, "numpy")
+        assert found.shape == targets.shape
+        np.testing.assert_allclose(found, targets, atol=0.1)
+        np.testing.assert_allclose(network.predict(x[3], "numpy"), found[3])
+    network, _ = fitted((x, (y > 0).astype(int)), outputs=2, backend="numpy")
+    assert set(network.predict(x, "numpy")) == {0, 1}
+
+
+def test_a_split_with_fractions_trains_a_regression():
+    x, y = line()
+    network, history = fitted(fastmlp.Split(x, y), validation=0.2, backend="numpy")
+    assert history.task == "regression"
+    assert network.evaluate(fastmlp.Split(x, y), backend="numpy").metrics["r2"] > 0.9
+
+
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
 def test_the_best_constant_output_is_the_quantile(q):
     y = np.random.default_rng(0).exponential(size=999)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 import fastmlp
 from fastmlp.training.validation import hold_out
@@ -37,6 +38,13 @@ def test_a_data_set_is_tested_on_its_test_part():
         assert network.accuracy(data, backend="numpy") == wanted.accuracy
 
 
+def test_columns_of_a_split_are_found_by_name():
+    network, names = fastmlp.Network(4, 3), ("a", "b", "c", "d")
+    fastmlp.train(network, fastmlp.Split(X, Y, names), epochs=2, backend="numpy")
+    turned = fastmlp.Split(X[:, ::-1], Y, names[::-1])
+    assert network.evaluate(turned, backend="numpy") == network.evaluate(X, Y, "numpy")
+
+
 def test_sizes_one_by_one():
     for network in (
         fastmlp.Network(4, 5, 3, hidden="tanh", seed=2),
@@ -67,6 +75,26 @@ def test_each_class_has_the_same_share_in_both_parts(share):
     again, other = hold_out(Y, share, np.random.default_rng(3)), hold_out(Y, share, 4)
     np.testing.assert_array_equal(again[1], held)
     assert not np.array_equal(other[1], held)
+
+
+TABLE = X * [1e3, 1e-3, 1, 50] + 7
+COUNTS = np.where(X > 0.7, TABLE, 0)
+KINDS = {
+    "small": (lambda x: X[x], {}),
+    "standardised": (lambda x: TABLE[x], {}),
+    "filled": (lambda x: np.where(X[x] < 0.2, np.nan, TABLE[x]), {"impute": "median"}),
+    "sparse": (lambda x: csr_matrix(COUNTS[x]), {}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_held_out_rows_have_no_effect_on_how_inputs_are_scaled(kind):
+    make, how = KINDS[kind]
+    rows, held = hold_out(Y, 0.2, 5)
+    wanted = trained(make(rows), Y[rows], validation=(make(held), Y[held]), seed=5, **how)
+    found = trained(make(slice(None)), Y, validation=0.2, seed=5, **how)
+    assert found[0] == wanted[0]
+    assert found[1].validation_cost == wanted[1].validation_cost
 
 
 @pytest.mark.parametrize("seed", [5, "generator"])

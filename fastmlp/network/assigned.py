@@ -1,0 +1,64 @@
+"""What users assign to the attributes of a network: checked when it is assigned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays import Array, as_label_values, check_names
+from fastmlp.errors import refuse
+from fastmlp.network.pairs import describe
+from fastmlp.network.scaling import Scaling
+
+
+class Assigned:
+    """A network whose attributes in CHECKS raise ArgumentError when a wrong value is assigned."""
+
+    sizes: tuple[int, ...]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        check = CHECKS.get(name)
+        super().__setattr__(name, value if check is None or value is None else check(self, value))
+
+
+def _class_names(network: Assigned, names: Any) -> tuple[str, ...] | None:
+    if isinstance(names, tuple) and not names:  # of the data set of a regression
+        return None
+    return check_names("class_names", names, max(2, network.sizes[-1]), "class")
+
+
+def _feature_names(network: Assigned, names: Any) -> tuple[str, ...]:
+    return check_names("feature_names", names, network.sizes[0], "input")
+
+
+def _classes(network: Assigned, labels: Any) -> Array:
+    values, count = as_label_values(labels, "classes"), max(2, network.sizes[-1])
+    if len(values) != count or len(np.unique(values)) != count:
+        rule, got = f"must be {count} different labels, one for each class", repr(labels)
+        raise refuse("classes", rule, got, "Pass None for the numbers from 0 on.")
+    return values
+
+
+def _scaling(network: Assigned, scaling: Any) -> Scaling:
+    if not isinstance(scaling, Scaling):
+        remedy = "Pass None to decide anew, and train(..., scaling=) to choose."
+        raise refuse("scaling", "must be that of a network, or None", repr(scaling), remedy)
+    return scaling
+
+
+def _columns(network: Assigned, columns: Any) -> Mapping[str, Any]:
+    if not isinstance(columns, Mapping):
+        remedy = "Pass the columns of a Dataset."
+        raise refuse("columns", "must be a mapping, or None", describe(columns), remedy)
+    return columns
+
+
+CHECKS = {
+    "class_names": _class_names,
+    "classes": _classes,
+    "columns": _columns,
+    "feature_names": _feature_names,
+    "scaling": _scaling,
+}
