@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ PIXEL_SCALE = 1 / 255
 class Knowing(Protocol):
     """A network: the attributes that say what its data must be, and how they are prepared.
 
-    See `fastmlp.Network`; the last five are decided by its first training, and are in its file.
+    See `fastmlp.Network`; the last six are decided by its first training, and are in its file.
     """
 
     sizes: tuple[int, ...]
@@ -26,6 +27,7 @@ class Knowing(Protocol):
     classes: Array | None
     class_names: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None
+    columns: Mapping[str, Any] | None
 
     @property
     def task(self) -> str:
@@ -33,8 +35,8 @@ class Knowing(Protocol):
         ...
 
 
-# The names of these five
-KNOWN = ("scaling", "pixel_scale", "classes", "class_names", "feature_names")
+# The names of these six
+KNOWN = ("scaling", "pixel_scale", "classes", "class_names", "feature_names", "columns")
 
 
 def known_of(network: Knowing) -> dict[str, Any]:

@@ -53,7 +53,6 @@ class Network(Assigned):
     dtype  : "float32" or "float64"
 
     `weights` and `biases` are lists of arrays `(I, O)` and `(O,)`; you may write to the arrays.
-    `columns` says what the inputs are, as in `Dataset`, for `fastmlp predict`; None if unknown.
     Raises ArgumentError for invalid arguments.
 
     The first training decides, and later calls and the file keep:
@@ -63,6 +62,7 @@ class Network(Assigned):
     classes : the labels `(K,)` that predictions return; None for the numbers 0 … K - 1
     class_names : them as texts, for tables; None if they have no names
     feature_names : the names of the columns of a DataFrame; None for other data
+    columns : what the inputs are, as in `Dataset`, for `fastmlp predict`; None if unknown
 
     Images are arrays `(N, I)` or `(N, H, W)`, lists, DataFrames, tensors or sparse matrices; labels
     are numbers, texts or categories.
@@ -248,7 +248,6 @@ class Network(Assigned):
         spec = Specification(
             **self.architecture,
             **known_of(self),
-            columns=self.columns,
         )
         file.save(path, spec, weights, biases)
 
@@ -259,7 +258,6 @@ class Network(Assigned):
         network = cls(spec.sizes, spec.hidden, spec.output, spec.cost, 0, spec.dtype)
         for name in KNOWN:
             setattr(network, name, getattr(spec, name))
-        network.columns = spec.columns
         network.weights, network.biases = weights, biases
         return network
 

@@ -313,11 +313,21 @@ def first_data(
     check_network(network)
     images, labels, names = as_parts(data, labels, "split", "train")
     twin, rows = introduced(network, images, labels, "split images", names)
+    if isinstance(data, Dataset):
+        _learn_names(twin, data)
     y = twin.as_targets(labels, len(rows), "split labels").copy()
     parts = None if share is None else hold_out(_classes(twin, y), share, seed)
     training = slice(None) if parts is None else parts[0]
     rows = fitted(twin, images, rows, "split images", scaling, impute, training)
     return twin, rows, y, parts
+
+
+def _learn_names(network: Network, data: Dataset) -> None:
+    """Let a network know the columns of a data set, and the names of its classes."""
+    network.columns = network.columns or data.columns
+    fits = len(data.class_names) == max(2, network.sizes[-1])
+    if network.class_names is None and network.classes is None and fits:
+        network.class_names = data.class_names
 
 
 def check_network(network: object) -> None:

@@ -109,3 +109,14 @@ def test_a_share_is_held_out_with_its_weights(seed):
     found = trained(X, Y, seed=new(), sample_weight=weight, validation=0.2)
     assert found[0] == wanted
     assert found[1].validation_cost == history.validation_cost
+
+
+def test_a_network_learns_the_names_of_its_data_set(tmp_path):
+    (tmp_path / "t.csv").write_text("size,kind\n" + "1,small\n9,large\n" * 20)
+    data = fastmlp.load_dataset(tmp_path / "t.csv")
+    network = fastmlp.Network(1, 4, 2)
+    fastmlp.train(network, data, epochs=2, backend="numpy")
+    network.save(tmp_path / "m.safetensors")
+    again = fastmlp.Network.load(tmp_path / "m.safetensors")
+    assert again.class_names == data.class_names == ("large", "small")
+    assert again.columns == data.columns
