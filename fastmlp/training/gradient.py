@@ -10,7 +10,7 @@ from fastmlp.backends import backend_named
 from fastmlp.errors import checked_call
 from fastmlp.functions import Array, quiet
 from fastmlp.network import Network
-from fastmlp.training.run import check_network
+from fastmlp.training.data import check_network
 
 
 @checked_call

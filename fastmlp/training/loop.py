@@ -24,13 +24,14 @@ from fastmlp.training.choosing import (
     optimizer_lines,
     rate_factors_for,
 )
+from fastmlp.training.data import Data
 from fastmlp.training.ending import finish
 from fastmlp.training.epochs import train_epochs
 from fastmlp.training.history import History
 from fastmlp.training.outcome import judge
 from fastmlp.training.progress import Callback, as_callbacks, check_callbacks
 from fastmlp.training.rows import EpochLines, is_verbose
-from fastmlp.training.run import Data, Run
+from fastmlp.training.run import Run
 from fastmlp.training.schedules import Schedule, schedule_named, step_rates, warmup_share
 from fastmlp.training.stopping import check_stopping, check_target, check_task
 from fastmlp.training.watcher import Watcher

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from fastmlp.arrays import Array, as_generator, check_at_least
 from fastmlp.errors import DivergedError, checked_call, refuse
 from fastmlp.network import Network, Scaling
+from fastmlp.training.data import Data, first_data
 from fastmlp.training.guessing import cost_of_guessing
 from fastmlp.training.loop import train
 from fastmlp.training.range_test import range_test
-from fastmlp.training.run import Data, first_data
 from fastmlp.training.search import Search
 
 # The number of samples of a trial in the mode "halving"

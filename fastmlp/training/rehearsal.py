@@ -16,8 +16,8 @@ from fastmlp.network import Network
 from fastmlp.network.pairs import as_parts
 from fastmlp.system.files import as_path, check_folder
 from fastmlp.training import loop
+from fastmlp.training.data import Data, check_data, check_network
 from fastmlp.training.progress import Progress, as_callbacks, check_callbacks
-from fastmlp.training.run import Data, check_data, check_network
 from fastmlp.training.validation import is_share
 
 # An evaluation is tried with this many

@@ -11,9 +11,9 @@ from fastmlp.errors import refuse
 from fastmlp.functions import METRICS, metrics_of
 from fastmlp.training.adaptive import Plateau
 from fastmlp.training.callbacks import EarlyStopping
+from fastmlp.training.data import Data
 from fastmlp.training.monitor import MONITORS, PLATEAU_MONITORS, check_monitor
 from fastmlp.training.progress import Callback
-from fastmlp.training.run import Data
 
 
 def check_stopping(
