@@ -129,7 +129,7 @@ def describe_columns(
             if len(categories) > most or len(categories) == len(cells) > FEWEST:
                 few = shown(categories[:3])
                 rule = f"numbers or repeated texts in column {name!r}"
-                remedy = "Leave it out with drop_columns (--drop-column), or write numbers."
+                remedy = "Leave it out with drop_columns, or write numbers."
                 raise file_error(path, rule, f"{len(categories)} texts such as {few}", remedy)
         if fill_from is not None:
             fill = _fill(cells[fill_from])
@@ -193,7 +193,7 @@ def _refuse_missing(path: Path, columns: Mapping[str, Array]) -> None:
     found = [f"{count} in {name!r}" for name, count in counts.items() if count]
     if found:
         more = f" and {len(found) - 8} more columns" if len(found) > 8 else ""
-        remedy = 'Fill them, or train with impute="median" (--impute median).'
+        remedy = 'Fill them, or train with impute="median".'
         raise file_error(path, "no missing values", ", ".join(found[:8]) + more, remedy)
 
 

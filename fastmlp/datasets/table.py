@@ -67,7 +67,7 @@ def load_table(path: Path, options: Options) -> Dataset:
     notes += [said] if said else []
     labels, names = _targets(path, table, target, options.task)
     if len(names) == 1:
-        remedy = "Name another column with target_column (--target-column)."
+        remedy = "Name another column with target_column."
         raise file_error(path, f"two classes or more in the target {target!r}", names[0], remedy)
     rows, note = _divided(path, labels, options.seed, bool(options.whole))
     task, fill_from = "classification" if names else "regression", rows[0]

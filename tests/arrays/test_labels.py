@@ -22,6 +22,8 @@ CASES = {
     "floats": (lambda: [2.0, 1.0], [1, 2], [1, 0]),
     "bools": (lambda: [True, False], [0, 1], [1, 0]),
     "column": (lambda: [[5], [4]], [4, 5], [1, 0]),
+    "numbers with signs as texts": (lambda: ["1.5", "-2", "10"], ["-2", "1.5", "10"], [1, 0, 2]),
+    "frame": (lambda: category(["b", "a"]).to_frame(), ["a", "b"], [1, 0]),
     "categories": (
         lambda: category(["low", "high"], categories=["low", "mid", "high"]),
         ["low", "mid", "high"],

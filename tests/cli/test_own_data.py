@@ -108,6 +108,13 @@ def test_new_texts_are_refused_or_ignored(flowers: Path) -> None:
     assert run("predict", flowers, "new.csv", "--unknown", "ignore").stdout.endswith("lily\n")
 
 
+def test_errors_of_tables_name_options_once() -> None:
+    path = write(Path("holes.csv"), "a,b,y", [["", n, n % 2] for n in range(9)] + [[1, 1, 1]])
+    assert error("train", "--dataset", path).endswith("Fill them, or train with --impute median.")
+    path = write(Path("names.csv"), "a,b,y", [[f"n{n}", n, n % 2] for n in range(99)])
+    assert error("train", "--dataset", path).endswith("with --drop-column, or write numbers.")
+
+
 def test_a_regression_predicts_in_units_of_the_target() -> None:
     rng = np.random.default_rng(1)
     x = rng.uniform(-1, 1, (200, 2))
