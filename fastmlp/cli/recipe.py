@@ -6,8 +6,6 @@ import click
 
 from fastmlp.cli.kinds import Row
 
-KNOWN = Row("fastmlp.training.recipes", "RECIPES")
-
 
 def _set_defaults(ctx: click.Context, _: click.Parameter, name: str | None) -> str | None:
     """Make the settings of a recipe the defaults: options that are given come before them."""
@@ -22,7 +20,7 @@ def _set_defaults(ctx: click.Context, _: click.Parameter, name: str | None) -> s
 RECIPE = (
     click.option(
         "--recipe",
-        type=KNOWN,
+        type=Row("fastmlp.training.recipes", "RECIPES"),
         is_eager=True,
         callback=_set_defaults,
         expose_value=False,

@@ -118,4 +118,4 @@ def is_verbose(verbose: Any) -> bool:
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  verbose= asks for it
+    print(line, flush=True)  # noqa: T201  for verbose=True

@@ -1,4 +1,4 @@
-"""Errors and warnings speak of options, and an unknown option is told the near one."""
+"""Errors and warnings name options; the error of an unknown option names the nearest one."""
 
 from __future__ import annotations
 
