@@ -1,9 +1,10 @@
 """Measure the recipes: accuracy over seeds, and seconds of training and of the whole process.
 
-python benchmarks/recipes.py [NAME...] [--seeds 10] [--dataset mnist]
+python benchmarks/recipes.py [NAME...] [--seeds 10] [--dataset mnist] [--jax 1]
 
 Each run is a process of its own, `fastmlp train --recipe NAME --seed N`, in turn. The kernels are
-compiled before. A table in Markdown is printed.
+compiled before. A table in Markdown is printed. --jax says how many seeds JAX trains the same
+recipe with, by `recipe_jax.py`; none by default.
 """
 
 from __future__ import annotations
@@ -20,32 +21,29 @@ import click
 
 from fastmlp.training.recipes import RECIPES
 
-COMMAND = (sys.executable, "-P", "-m", "fastmlp", "train", "--json")
+OWN = (sys.executable, "-P", "-m", "fastmlp", "train", "--json")
+JAX = (sys.executable, str(Path(__file__).with_name("recipe_jax.py")))
+Run = tuple[float, float, float]
 HEAD = "| recipe | network | epochs | test accuracy | lowest | training | whole process |"
 
 
-def run(name: str, seed: int, dataset: str, folder: Path) -> tuple[float, float, float]:
+def run(command: tuple[str, ...], seed: int, dataset: str) -> Run:
     """Return (test accuracy, seconds of training, seconds of the process) of one run."""
-    options = ("--recipe", name, "--seed", str(seed), "--dataset", dataset)
+    options = ("--seed", str(seed), "--dataset", dataset)
     began = perf_counter()
-    done = subprocess.run(
-        [*COMMAND, *options, "--model", folder / "model.safetensors"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
     took = perf_counter() - began
     found = json.loads(done.stdout)
     return found["test_accuracy"], found["train_seconds"], took
 
 
-def row(name: str, runs: list[tuple[float, float, float]]) -> str:
-    """Return a row of the table."""
+def row(name: str, runs: list[Run], peer: str = "") -> str:
+    """Return a row of the table: of fastmlp, or of a peer."""
     accuracies, trainings, processes = zip(*runs, strict=True)
     recipe = RECIPES[name]
     spread = f" ± {100 * stdev(accuracies):.2f}" if len(runs) > 1 else ""
     cells = (
-        f"`{name}`",
+        f"`{name}`{peer}",
         "-".join(map(str, (784, *recipe.hidden, 10))),
         str(recipe.settings["epochs"]),
         f"{100 * mean(accuracies):.2f}{spread} %",
@@ -60,17 +58,21 @@ def row(name: str, runs: list[tuple[float, float, float]]) -> str:
 @click.argument("names", nargs=-1, type=click.Choice(list(RECIPES)))
 @click.option("--seeds", default=10, show_default=True)
 @click.option("--dataset", default="mnist", show_default=True)
-def main(names: tuple[str, ...], seeds: int, dataset: str) -> None:
+@click.option("--jax", default=0, show_default=True)
+def main(names: tuple[str, ...], seeds: int, dataset: str, jax: int) -> None:
     """Measure, and print the table."""
-    names = names or tuple(RECIPES)
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        runs = {
-            name: [run(name, seed, dataset, Path(folder)) for seed in range(seeds)]
-            for name in names
-        }
+        model = str(Path(folder, "model.safetensors"))
+        for name in names or tuple(RECIPES):
+            own = (*OWN, "--recipe", name, "--model", model)
+            rows.append(row(name, [run(own, seed, dataset) for seed in range(seeds)]))
+            if jax:
+                peer = [run((*JAX, name), seed, dataset) for seed in range(jax)]
+                rows.append(row(name, peer, " with JAX"))
     click.echo(f"{HEAD}\n|---|---|---|---|---|---|---|")
-    for name in names:
-        click.echo(row(name, runs[name]))
+    for one in rows:
+        click.echo(one)
 
 
 if __name__ == "__main__":
