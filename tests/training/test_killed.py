@@ -1,4 +1,4 @@
-"""A run that is killed ends with the same bits after it goes on; one that gets a signal, in order."""
+"""A killed run goes on and ends with the same bits; one that gets a signal ends in order."""
 
 import json
 import os
