@@ -1,6 +1,6 @@
 """Run every fastmlp command and Python block of the READMEs with the installed wheel.
 
-The pages are the README of the package and that of benchmarks/. CORE and WITH_EXTRAS list their
+The pages are the README of the package and those of its parts. CORE and WITH_EXTRAS list their
 commands; a test compares the lists with the pages, so that none is left out. A slow command runs
 in its smallest form: `extra` holds the options that make it small.
 """
@@ -18,7 +18,8 @@ import fastmlp
 
 pytestmark = pytest.mark.install
 ROOT = Path(__file__).parents[2]
-PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "benchmarks/README.md"))
+NAMES = ("", "benchmarks/", "fastmlp/training/", "fastmlp/cli/")
+PAGES = "\n".join((ROOT / name / "README.md").read_text() for name in NAMES)
 FOLDER = os.environ.get("FASTMLP_DATA")
 HAS_MNIST = bool(FOLDER)
 # Without MNIST, generated digits replace it, under the name of its model

@@ -165,7 +165,7 @@ def test_factors_that_are_all_1_are_none():
 def test_the_documentation_lists_the_table():
     for row in OPTIMIZERS.values():
         assert f"        {row.name}: learning_rate {row.learning_rate:g}" in fastmlp.train.__doc__
-    page = Path(__file__).parents[2].joinpath("README.md").read_text()
+    page = Path(__file__).parents[2].joinpath("fastmlp/training/README.md").read_text()
     lines = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
     for name, row in OPTIMIZERS.items():
         (cells,) = [cells for cells in lines if len(cells) == 5 and name in cells[1].split(", ")]
