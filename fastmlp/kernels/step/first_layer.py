@@ -32,14 +32,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import (
-    FEW_PAIRS,
-    FEW_ROWS,
-    PAIRS,
-    PART,
-    STRIDE,
-    UPDATE_PAIRS,
-)
+from fastmlp.kernels.memory.tuning import FEW, PAIRS, PART, UPDATE_PAIRS
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import (
     batch_at,
@@ -171,11 +164,11 @@ def update_lists(job_address, layer_address, step, panel, low, high, rows, lists
 def forward_first(job, layer, step, scratch, member, members, like):
     """a = f(x w + b) of the first layer. A unit is a panel and a part, or a panel and an image.
 
-    With more members than panels, a unit is FEW_ROWS rows of a part.
+    With more members than panels, a unit is FEW rows of a part.
     """
     (position, batch), width = batch_at(job, step), layer.width
     sample = job.first_sample + position
-    rows = PART if members <= layer.panels else FEW_ROWS
+    rows = PART if members <= layer.panels else FEW
     rows = rows if job.images_as == BY_PAIR else 1
     units = (batch + rows - 1) // rows
     first, last, begin, end = share_panels(layer.panels, units, layer.cut, member, members)
@@ -204,12 +197,12 @@ def forward_first(job, layer, step, scratch, member, members, like):
 def update_first(job, layer, step, scratch, member, members, like):
     """w = keep w + x^T dz, first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel.
 
-    With more members than panels, units are smaller, and those of a share lie STRIDE apart, as
+    With more members than panels, units are smaller, and those of a share lie FEW apart, as
     pixels in the middle of images are less often zero.
     """
     pairs, batch = pairs_of(layer.inputs), batch_at(job, step)[1]
     if job.images_as == BY_PAIR:
-        few, apart = (UPDATE_PAIRS, 1) if members <= layer.panels else (FEW_PAIRS, STRIDE)
+        few, apart = (UPDATE_PAIRS, 1) if members <= layer.panels else (FEW, FEW)
         rounds = (pairs + few * apart - 1) // (few * apart)
         runs = rounds * apart
         first, last, _, _ = share_panels(layer.panels, runs, layer.cut, member, members)
