@@ -13,7 +13,13 @@ from fastmlp.functions import ACTIVATIONS
 from fastmlp.kernels import launch
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.memory.panels import vector_size
-from fastmlp.kernels.memory.records import BY_COLUMNS, BY_INPUTS, BY_SAMPLES, COLUMNS_THEN_ROWS
+from fastmlp.kernels.memory.records import (
+    BY_COLUMNS,
+    BY_INPUTS,
+    BY_PAIR,
+    BY_SAMPLES,
+    COLUMNS_THEN_ROWS,
+)
 from fastmlp.kernels.team.barrier import ARRIVED, BOARD_SIZE, NAP, NAP_NANOSECONDS
 from fastmlp.kernels.team.plan import NAMES, Plan, plan_of
 from fastmlp.system.team_size import BARRIERS
@@ -51,9 +57,9 @@ NETWORKS = [
     ((400, 16, 10), 1),
 ]
 
-# scripts/soak draws so many more, and takes every team up to 16
+# scripts/soak draws so many more, and takes every team up to 16, and one of 64
 DRAWN = int(os.environ.get("FASTMLP_DRAWN_TEAMS", "0"))
-TEAMS = range(1, 17) if DRAWN else (1, 2, 3, 16)
+TEAMS = (*range(1, 17), 64) if DRAWN else (1, 2, 3, 16)
 
 
 def drawn(count):
@@ -150,6 +156,15 @@ def test_every_team_gives_the_same_bits(network, dtype, step):
             for threads in TEAMS
         }
         assert len(found) == 1
+
+
+@pytest.mark.usefixtures("boards")
+def test_more_members_than_units_give_the_same_bits():
+    sizes, rng = (784, 128, 10), np.random.default_rng(0)
+    images = rng.integers(0, 256, (4 * 64, 784), np.uint8) * (rng.random((4 * 64, 784)) < 0.2)
+    engines = [engine_for(sizes, 64, "float32", members) for members in (1, 5, 64)]
+    assert len({trained(engine, images.astype(np.uint8), sizes) for engine in engines}) == 1
+    assert engines[0].job["images_as"] == BY_PAIR
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
