@@ -66,7 +66,7 @@ class Engine:
         self._optimizer, self.settings = form_for(optimizer, settings, factors)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
-        sizes = [len(weights[0]), *(len(b) for b in biases)]
+        self._sizes = sizes = [len(weights[0]), *(len(b) for b in biases)]
         clips = bool(np.isfinite(self.settings.get("clip_norm", np.inf)))
         # by whether the images are sparse
         self._plans = [plan_of(sizes, batch_size, self._dtype, sparse) for sparse in (False, True)]
@@ -107,9 +107,8 @@ class Engine:
     def _use(self, plan: Plan) -> None:
         """Share steps by a plan: allocate what members exchange, and what each has for itself."""
         inputs, slices = int(self.layers["inputs"][0]), plan.slices
-        step = (inputs, *map(int, self.layers["outputs"])), self.batch_size, self._dtype
-        own = (*step, plan is self._plans[1]), self.threads, BARRIERS["far"]
-        self.first_members = self._first or plan.first_members(*own)
+        step = self._sizes, self.batch_size, self._dtype, plan is self._plans[1]
+        self.first_members = self._first or plan.first_members(step, self.threads, BARRIERS["far"])
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
         self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices

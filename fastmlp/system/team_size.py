@@ -26,9 +26,16 @@ WORSE, BETTER = 1.25, 0.95
 BARRIERS = {"near": 6e-8, "far": 14e-8}
 # Seconds of a step for each weight and sample: 0.02 to 0.14 ns on one core (Xeons of 2019 and 2023)
 MULTIPLICATION = 5e-11
+# Multiplications that make a second thread pay: below, the members wait for each other's memory
+WORTHWHILE = 250_000
 # Lines that stream from another core while two members wait for each other: 2 ns each between near
 # cores, 4 ns between far ones
 LINES_IN_A_BARRIER = 30
+
+
+def worthwhile(work: int, most: int) -> int:
+    """Return how many members, from 1 to `most`, so many multiplications are worth."""
+    return max(1, min(most, work // WORTHWHILE))
 
 
 def team_sizes(most: int) -> list[int]:

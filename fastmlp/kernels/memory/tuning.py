@@ -63,6 +63,3 @@ REPEATED = 8
 SUMMED = 1024
 # Rows of a panel whose gradients are squared, or take a step, at once: they stay in the L1 cache
 PIECE = 64
-# Dense multiplications of a step that make a second thread pay: below, the members wait for each
-# other's memory
-WORTHWHILE = 250_000

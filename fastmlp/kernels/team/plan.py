@@ -41,9 +41,8 @@ from fastmlp.kernels.memory.tuning import (
     REPEATED,
     SLICE,
     WORD_BYTES,
-    WORTHWHILE,
 )
-from fastmlp.system.team_size import step_seconds, team_sizes
+from fastmlp.system.team_size import step_seconds, team_sizes, worthwhile
 
 NAMES = {
     BY_COLUMNS: "by columns",
@@ -58,8 +57,7 @@ class Plan:
     """How a team shares a step.
 
     kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
-    clipped : whether steps are taken by gradients of limited norm; by columns
-    panels : of the first layer; columns, then rows
+    clipped : whether gradients have a limited norm, by columns; panels : columns, then rows
     """
 
     kind: int
@@ -113,28 +111,24 @@ class Plan:
             }
             # who shares a panel of the first layer reads all of it, and has updated a part
             width = panel_width(sizes[1], dtype, members if kind == self.kind else 2)
-            panels = -(-sizes[1] // width)
+            panel, panels = sizes[0] * width * item, -(-sizes[1] // width)
             sharing = max(panels, min(members, panels * batch_size))
-            size = sizes[0] * width * item * (sharing - panels) // sharing
-            shared = {"shared panels": size // 64}
-        read = {what: size * (members - 1) // members // 64 for what, size in found.items()}
-        return read | shared
+            shared = {"shared panels": panel * (sharing - panels) // sharing // 64}
+        return {what: n * (members - 1) // members // 64 for what, n in found.items()} | shared
 
     def first_members(
         self, step: tuple[Sequence[int], int, np.dtype, bool], most: int, barrier: float
     ) -> int:
         """Return the size of a team that takes least by a model: `system.team_size.step_seconds`.
 
-        Each member has WORTHWHILE to do. step : the arguments of `lines` but the last
-        barrier : seconds of one of two members
+        step : the arguments of `lines` but the last; barrier : seconds of one of two members
         """
-        sizes, batch_size = step[:2]
-        work, units = batch_size * sum(i * o for i, o in pairwise(sizes)), self.slices * self.panels
-        most = max(1, min(most, work // WORTHWHILE))
+        sizes, work = step[0], step[1] * sum(i * o for i, o in pairwise(step[0]))
+        most, units = worthwhile(work, most), self.slices * self.panels
 
         def seconds(members: int) -> float:
-            is_whole = self.of(members).kind != BY_COLUMNS
-            parts = units / -(-units // members) if is_whole else members
+            whole = units / -(-units // members)  # panels or slices
+            parts = members if self.of(members).kind == BY_COLUMNS else whole
             lines, waits = self.lines(*step, members), self.barriers(len(sizes) - 1, members)
             return step_seconds(work / parts, sum(lines.values()), waits, members, barrier)
 
