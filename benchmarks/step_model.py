@@ -54,6 +54,9 @@ NEAR = (Costs(1e-9, 3e-9, 5e-8), Costs(2e-9, 6e-9, 6e-8), Costs(3e-9, 12e-9, 8e-
 FAR = (Costs(2e-9, 7e-9, 12e-8), Costs(4e-9, 15e-9, 14e-8), Costs(6e-9, 30e-9, 20e-8))
 # By columns, rows of so many numbers are a stream: 16 lines
 STREAMED = 256
+# Members that share a panel read all of its weights, each for some rows of a part. That takes as
+# long as so many rows: forward of 784-128-10/64 takes 1.7 times as long with 8 (Xeon of 2019)
+REREAD = 7
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,7 @@ def step_plan(work: Workload, members: int) -> tuple[Plan, Any]:
     network = Network(work.sizes)
     parameters = network.weights, network.biases, network.activations, network.cost
     layers = Engine(*parameters, work.batch_size, threads=members).layers
-    plan = plan_of(work.sizes, work.batch_size, DTYPE, is_sparse(work))
-    if plan.kind == records.COLUMNS_THEN_ROWS and members > layers[0]["panels"]:
-        return Plan(records.BY_COLUMNS), layers
-    return plan, layers
+    return plan_of(work.sizes, work.batch_size, DTYPE, is_sparse(work)).of(members), layers
 
 
 def largest_share(units: Sequence[float], members: int) -> float:
@@ -97,15 +97,18 @@ def shared_part(row: Row, members: int) -> float:
         outputs, width = row.work.sizes[1], int(layers[0]["width"])
         columns = [min(width, outputs - first) for first in range(0, outputs, width)]
         return largest_share([round_up(count, LANES) for count in columns], members)
-    parts = list(phases(row, layers))
+    parts = list(phases(row, layers, members))
     if plan.kind == records.BY_INPUTS:  # all but the first layer, every member computes
-        parts = [(amount, plan.slices if k < 2 else 1) for k, (amount, _) in enumerate(parts)]
-    done = sum(amount * largest_share([1] * units, members) for amount, units in parts)
-    return done / sum(amount for amount, _ in parts)
+        parts = [(amount, plan.slices if k < 2 else 1, 1) for k, (amount, *_) in enumerate(parts)]
+    done = sum(amount * more * largest_share([1] * units, members) for amount, units, more in parts)
+    return done / sum(amount for amount, *_ in parts)
 
 
-def phases(row: Row, layers: Any) -> Iterator[tuple[float, int]]:
-    """Yield the operations and the units of each product of a step by columns."""
+def phases(row: Row, layers: Any, members: int) -> Iterator[tuple[float, int, float]]:
+    """Yield the operations and the units of each product of a step by columns.
+
+    And how many times as long it takes as with one member.
+    """
     batch, last = row.work.batch_size, len(layers) - 1
     tiles = -(-batch // tuning.TILE_ROWS)
     by_pair = batch >= tuning.BY_PAIR_FROM
@@ -114,18 +117,23 @@ def phases(row: Row, layers: Any) -> Iterator[tuple[float, int]]:
         amount = 2.0 * batch * inputs * int(layer["outputs"])
         slim = int(layer["width"] == LANES)
         forward = panels * -(-batch // (tuning.TILE_ROWS << slim))
-        update = panels * -(-inputs // tuning.TILE_ROWS)
+        update, more = panels * -(-inputs // tuning.TILE_ROWS), 1.0
         if l == last:
             forward = -(-batch // LANES)
         elif l == 0 and is_sparse(row.work):
             amount *= row.nonzero
-            forward = panels * (-(-batch // tuning.PART) if by_pair else batch)
-            update = panels * (-(-inputs // 2 // tuning.UPDATE_PAIRS) if by_pair else 1)
-        yield amount, forward
-        yield amount, update
+            forward, update = panels * batch, panels
+            if by_pair:
+                few = tuning.FEW if members > panels else tuning.PART
+                part = min(batch, tuning.PART)
+                rows = min(part, max(batch * panels / members, few))
+                more = part * (rows + REREAD) / (rows * (part + REREAD))
+                forward, update = panels * -(-batch // few), panels * -(-inputs // 2 // few)
+        yield amount, forward, more
+        yield amount, update, 1.0
         if l > 0:
             below = int(layers[l - 1]["panels"])
-            yield amount, below * (tiles if batch > tuning.FEW_SAMPLES else 1)
+            yield amount, below * (tiles if batch > tuning.FEW_SAMPLES else 1), 1.0
 
 
 def is_sparse(work: Workload) -> bool:

@@ -38,7 +38,8 @@ class Engine(Protocol):
     smoothing : s; the targets y, 1 for a label and 0 for the others, are (1 - s) y + s / classes
 
     After training, `inputs` says how the first layer read the images. `plan_name` says how threads
-    share a step; "" if the backend has no plan. `slots` are the names of the state arrays that the
+    share a step; "" if the backend has no plan. `first_members` is how many of them take the first
+    steps, or None. `slots` are the names of the state arrays that the
     optimiser has for each parameter. `settings` are all of its settings. They may be replaced
     between two calls of `train`; each is a number, or an array with one for each step of the next
     call. That no weight decays has to be decided at the beginning.
@@ -48,6 +49,7 @@ class Engine(Protocol):
     settings: Mapping[str, Any]
     inputs: str
     plan_name: str
+    first_members: int | None
     slots: tuple[str, ...]
 
     def __init__(

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastmlp.bench.workload import parse
 from fastmlp.kernels.team.plan import plan_of
+from fastmlp.system.team_size import BARRIERS
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class SharedStep:
 
     barriers : of a step; slices : of a minibatch, by samples, or of the inputs, by inputs
     lines : cache lines that a member reads in a step and others wrote, by what they hold
+    first : how many members a team begins with, by a model, of cores that are "near" and "far"
     """
 
     workload: str
@@ -24,6 +26,7 @@ class SharedStep:
     barriers: int
     slices: int
     lines: dict[str, int]
+    first: dict[str, int]
 
 
 def describe_plan(name: str, threads: int) -> SharedStep:
@@ -33,8 +36,9 @@ def describe_plan(name: str, threads: int) -> SharedStep:
     team of two, as one shares nothing.
     """
     work, dtype, members = parse(name), np.dtype(np.float32), max(2, threads)
-    sparse = not work.dense and len(work.sizes) > 2
-    plan = plan_of(work.sizes, work.batch_size, dtype, sparse)
-    lines = plan.lines(work.sizes, work.batch_size, dtype, sparse, members)
-    barriers = plan.barriers(len(work.sizes) - 1)
-    return SharedStep(work.name, plan.name, members, barriers, plan.slices, lines)
+    sparse, shape = not work.dense and len(work.sizes) > 2, (work.sizes, work.batch_size, dtype)
+    plan, step = plan_of(*shape, sparse), (*shape, sparse)
+    first = {k: plan.first_members(step, threads, barrier) for k, barrier in BARRIERS.items()}
+    plan = plan.of(members)
+    lines, barriers = plan.lines(*step, members), plan.barriers(len(work.sizes) - 1)
+    return SharedStep(work.name, plan.name, members, barriers, plan.slices, lines, first)

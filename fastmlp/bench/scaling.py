@@ -15,6 +15,7 @@ from fastmlp.bench.summary import succeeded
 from fastmlp.errors import refuse
 from fastmlp.kernels.launch import available_threads
 from fastmlp.system.cores import affinity
+from fastmlp.system.team_size import team_sizes
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,6 @@ def measure_scaling(
     return measure_contenders(
         "scaling", names, contenders, threads=threads, with_limits=False, **options
     )
-
-
-def team_sizes(threads: int) -> list[int]:
-    """Return the powers of two up to a number of threads, and that number."""
-    return sorted({threads, *(1 << k for k in range(threads.bit_length()))})
 
 
 def summarise_teams(workload: dict[str, Any]) -> list[Team]:

@@ -15,7 +15,7 @@ from fastmlp.functions import ACTIVATIONS, Trace, cost_row, target_values
 from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.functions.dropout import INPUTS, Dropout
 from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
-from fastmlp.kernels.launch import available_threads, run, team_size
+from fastmlp.kernels.launch import available_threads, run
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
 from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.buffers import (
@@ -30,7 +30,7 @@ from fastmlp.kernels.step.inputs import train_by_inputs
 from fastmlp.kernels.step.samples import scratch_bytes, train_by_samples
 from fastmlp.kernels.step.step import train
 from fastmlp.kernels.team.plan import Plan, plan_of
-from fastmlp.system.team_size import TeamSize
+from fastmlp.system.team_size import BARRIERS, TeamSize
 
 # The function that takes steps by a plan
 ENTRIES = {
@@ -61,15 +61,12 @@ class Engine:
         dropout: Dropout | None = None,
         smoothing: float = 0.0,
     ) -> None:
-        work = batch_size * sum(w.size for w in weights)
-        self.threads = threads or available_threads()
-        fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
-        self.team = TeamSize(self.threads, team_size(work, threads), fixed)
+        self.threads, self._first = threads or available_threads(), threads
         self.inputs, self.batch_size = "dense", batch_size
         self._optimizer, self.settings = form_for(optimizer, settings, factors)
         self.slots = self._optimizer.slots
         self._dtype = weights[0].dtype
-        sizes = [len(weights[0]), *(len(b) for b in biases)]
+        self._sizes = sizes = [len(weights[0]), *(len(b) for b in biases)]
         clips = bool(np.isfinite(self.settings.get("clip_norm", np.inf)))
         # by whether the images are sparse
         self._plans = [plan_of(sizes, batch_size, self._dtype, sparse) for sparse in (False, True)]
@@ -110,6 +107,10 @@ class Engine:
     def _use(self, plan: Plan) -> None:
         """Share steps by a plan: allocate what members exchange, and what each has for itself."""
         inputs, slices = int(self.layers["inputs"][0]), plan.slices
+        step = self._sizes, self.batch_size, self._dtype, plan is self._plans[1]
+        self.first_members = self._first or plan.first_members(step, self.threads, BARRIERS["far"])
+        fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
+        self.team = TeamSize(self.threads, self.first_members, fixed)
         self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices
         self.job["words_bytes"] = (
             list_bytes(inputs, slices, self._dtype) if self._lists else words_bytes(inputs)

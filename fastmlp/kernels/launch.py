@@ -18,7 +18,6 @@ from fastmlp.kernels.llvm.compile import Shared, entry, is_kept
 from fastmlp.kernels.llvm.emitter import Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted
 from fastmlp.kernels.memory.panels import aligned_zeros
-from fastmlp.kernels.memory.tuning import WORTHWHILE
 from fastmlp.kernels.team.barrier import (
     BOARD_SIZE,
     NAP,
@@ -29,6 +28,7 @@ from fastmlp.kernels.team.barrier import (
     join,
 )
 from fastmlp.system.cores import usable_cores
+from fastmlp.system.team_size import worthwhile
 from fastmlp.system.threads import Threads, check_can_compile
 
 _prepared: set[np.dtype] = set()
@@ -75,11 +75,8 @@ def prepared_precision() -> np.dtype:
 
 
 def team_size(work: int, threads: int | None = None) -> int:
-    """Return how many threads so many multiplications of a step are worth.
-
-    `threads` if that is given; otherwise no more than have WORTHWHILE to do.
-    """
-    return threads or max(1, min(available_threads(), work // WORTHWHILE))
+    """Return `threads` if that is given, or how many so many multiplications are worth."""
+    return threads or worthwhile(work, available_threads())
 
 
 def is_compiled(dtype: np.dtype) -> bool:

@@ -47,7 +47,7 @@ class Engine:
         self._optimizer, self.settings = form_for(optimizer, settings, factors)
         self._factors, self._smoothing = factors, smoothing
         self.threads, self.inputs, self.slots = threads, "dense", self._optimizer.slots
-        self.plan_name = ""
+        self.plan_name, self.first_members = "", None
         self._w, self._b = [w.copy() for w in weights], [b.copy() for b in biases]
         self._state = {
             slot: ([np.zeros_like(w) for w in weights], [np.zeros_like(b) for b in biases])

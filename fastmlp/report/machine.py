@@ -50,12 +50,14 @@ def plans_table(plans: Sequence[SharedStep]) -> Table:
     """Return a table of how threads share a step of each workload."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.title, table.title_justify = f"a step of a team of {plans[0].members}", "left"
-    for title in ("network / batch", "plan", "barriers", "lines that change cores"):
+    for title in ("network / batch", "plan", "barriers", "lines that change cores", "first team"):
         table.add_column(title, overflow="fold")
     for plan in plans:
         lines = ", ".join(f"{count:,} of {what}" for what, count in plan.lines.items() if count)
         slices = f", {plan.slices} slices" if plan.slices > 1 else ""
-        table.add_row(plan.workload, plan.plan + slices, str(plan.barriers), lines or "none")
+        sizes = [f"{size} {where}" for where, size in plan.first.items()]
+        first = ", ".join(sizes) if len({*plan.first.values()}) > 1 else sizes[0].split()[0]
+        table.add_row(plan.workload, plan.plan + slices, str(plan.barriers), lines or "none", first)
     return table
 
 

@@ -21,6 +21,39 @@ SHORTEST, LONGEST, LONGER = 0.02, 1.0, 6
 # much less: closer ones differ by chance
 WORSE, BETTER = 1.25, 0.95
 
+# Seconds of a barrier of two members, by where their cores are. An engine takes them as far, and
+# learns by its steps: to measure barriers beside a busy process takes longer
+BARRIERS = {"near": 6e-8, "far": 14e-8}
+# Seconds of a step for each weight and sample: 0.02 to 0.14 ns on one core (Xeons of 2019 and 2023)
+MULTIPLICATION = 5e-11
+# Multiplications that make a second thread pay: below, the members wait for each other's memory
+WORTHWHILE = 250_000
+# Lines that stream from another core while two members wait for each other: 2 ns each between near
+# cores, 4 ns between far ones
+LINES_IN_A_BARRIER = 30
+
+
+def worthwhile(work: int, most: int) -> int:
+    """Return how many members, from 1 to `most`, so many multiplications are worth."""
+    return max(1, min(most, work // WORTHWHILE))
+
+
+def team_sizes(most: int) -> list[int]:
+    """Return the powers of two up to a size, and that size."""
+    return sorted({most, *(1 << k for k in range(most.bit_length()))})
+
+
+def step_seconds(work: float, lines: int, barriers: int, members: int, barrier: float) -> float:
+    """Return the seconds of a step by a model.
+
+    work MULTIPLICATION + lines barrier / LINES_IN_A_BARRIER + barriers barrier members / 2
+
+    work : multiplications of x w by the busiest member; lines : that it reads and others wrote
+    barrier : seconds of one of two members; all add to one counter, so more take longer
+    """
+    waits = barriers * members / 2 if members > 1 else 0
+    return work * MULTIPLICATION + (lines / LINES_IN_A_BARRIER + waits) * barrier
+
 
 class TeamSize:
     """Chooses the size of a team, between 1 and `most`.

@@ -24,7 +24,8 @@ class History:
     members : how many threads shared the steps, on average; None if it is not known. Their number
         follows what pays: it falls beside a busy process
     compile_seconds : the time to compile or load the kernels before the first epoch
-    plan : how threads share a step: "by columns", "columns, then rows" or "by samples"
+    plan : how threads share a step: "by columns", "columns, then rows", "by samples", "by inputs"
+    first_members : how many threads began, by the plan's model or as given; None if not known
     scaling : how inputs are scaled: "30 columns, standardised"
     inputs : how the first layer read the images: "sparse, 19.1% of the values are not zero"
     stopped : why training ended: "all 6 epochs done", "target accuracy 0.98 reached", "validation
@@ -49,6 +50,7 @@ class History:
     backend: str = ""
     threads: int | None = None
     plan: str = ""
+    first_members: int | None = None
     inputs: str = ""
     stopped: str = ""
     restored_epoch: int | None = None

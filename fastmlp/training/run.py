@@ -246,6 +246,7 @@ class Run:
         """Add an epoch to the history, and keep its parameters as good ones."""
         history = self.history
         history.inputs, history.plan = self.engine.inputs, self.engine.plan_name
+        history.first_members = self.engine.first_members
         history.members.append(self.engine.members())
         history.train_cost.append(done.cost)
         history.train_accuracy.append(done.accuracy)

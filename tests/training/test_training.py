@@ -36,6 +36,10 @@ def test_digits_are_learned(digits, backend):
     assert history.samples_per_second[0] == pytest.approx(4000 / history.epoch_seconds[0])
     assert json.loads(history.to_json())["train_cost"] == history.train_cost
     assert len(history.table().splitlines()) == 4
+    if backend == "compiled":  # 784 x 32 weights and 32 samples are worth three members
+        assert history.first_members == min(history.threads or 1, 2)  # as many as slices
+    else:
+        assert history.first_members is None
 
 
 def test_both_backends_take_the_same_run(digits):

@@ -47,6 +47,9 @@ SLOPE_ROWS = 4 * TILE_ROWS
 UPDATE_DEPTH = 2 * PART
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_PAIRS = 64
+# Units of a sparse first layer with fewer panels than members: samples forward, pairs in the update
+# (a page of weights), and how many such units lie from one of a member to its next
+FEW = 8
 # Images that are prefetched ahead of the one that is loaded as dense
 PREFETCHED = 8
 # By samples: how many samples a slice has at least, and how many slices a minibatch at most
@@ -60,6 +63,3 @@ REPEATED = 8
 SUMMED = 1024
 # Rows of a panel whose gradients are squared, or take a step, at once: they stay in the L1 cache
 PIECE = 64
-# Dense multiplications of a step that make a second thread pay: below, the members wait for each
-# other's memory
-WORTHWHILE = 250_000

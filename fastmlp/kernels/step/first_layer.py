@@ -32,7 +32,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PAIRS, PART, UPDATE_PAIRS
+from fastmlp.kernels.memory.tuning import FEW, PAIRS, PART, UPDATE_PAIRS
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import (
     batch_at,
@@ -58,28 +58,29 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 @shared
 def forward_pairs(
-    job_address, layer_address, panel, first, last, rows, words, images, following, z, like: float
-):
-    """z = x w for one panel and one part, of so many rows, for the pairs first, …, last - 1.
+    job_address, layer_address, panel, first, last, begin, end, words, images, following, z,
+    like: float,
+):  # fmt: skip
+    """z = x w for a panel and the rows begin, …, end - 1 of a part, and some pairs.
 
-    z is packed.
-
+    first, last : the first pair, and the one behind the last
+    z : address of the part's rows, packed
     images : address of the addresses of this part's images
     following : address of the next part's pixels, whose images are adjacent, to prefetch; or 0
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     width, w_row = layer.width, layer.w_row
     w, word = layer.w + weight_offset(layer, panel, 0, like), numbers_at(words, last, np.int64(0))
-    clear(z, width, rows, width, like)
+    wanted = -1 if end - begin == PART else ((1 << (end - begin)) - 1) << begin
+    clear(z + begin * width * size, width, end - begin, width, like)
     for pair in range(first, last, PAIRS):
         if following != 0:
             # 2 PART bytes at each pair: after the last pair, all of them
-            begin = following + pair * (2 * PART)
-            prefetch_lines(begin, PAIRS * (2 * PART))
-        q, one = w + 2 * pair * w_row * size, word[pair]
+            prefetch_lines(following + pair * (2 * PART), PAIRS * (2 * PART))
+        q, one = w + 2 * pair * w_row * size, word[pair] & wanted
         q_next, other = q, 0
         if PAIRS == 2 and pair + 1 < last:
-            q_next, other = q + 2 * w_row * size, word[pair + 1]
+            q_next, other = q + 2 * w_row * size, word[pair + 1] & wanted
         if one | other != 0:
             scatter_samples(
                 width, z, width, q, q_next, w_row, one, other, images, 2 * pair, job.table, like
@@ -161,14 +162,19 @@ def update_lists(job_address, layer_address, step, panel, low, high, rows, lists
 
 @jit
 def forward_first(job, layer, step, scratch, member, members, like):
-    """a = f(x w + b) of the first layer. A unit is a panel and a part, or a panel and an image."""
+    """a = f(x w + b) of the first layer. A unit is a panel and a part, or a panel and an image.
+
+    With more members than panels, a unit is FEW rows of a part.
+    """
     (position, batch), width = batch_at(job, step), layer.width
     sample = job.first_sample + position
-    rows = PART if job.images_as == BY_PAIR else 1
+    rows = PART if members <= layer.panels else FEW
+    rows = rows if job.images_as == BY_PAIR else 1
     units = (batch + rows - 1) // rows
     first, last, begin, end = share_panels(layer.panels, units, layer.cut, member, members)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, units)
+        low, high = low * rows, min(high * rows, batch)
         if job.images_as != BY_PAIR:
             count, z = high - low, layer.a + row_offset(layer, panel, low, like)
             lists, following = words_at(job, step, low), position + job.batch_size + low
@@ -177,26 +183,35 @@ def forward_first(job, layer, step, scratch, member, members, like):
             )
             finish_tile(layer, panel, low, count, z, layer.a_row, width, sample, like)
             continue
-        for i in range(low * PART, min(high * PART, batch), PART):
-            count = min(PART, batch - i)
-            words = words_at(job, step, i)
-            images = job.addresses + (position + i) * 8
-            pairs = pairs_of(layer.inputs)
-            forward_pairs(job, layer, panel, 0, pairs, count, words, images, 0, scratch, like)
-            finish_tile(layer, panel, i, count, scratch, width, width, sample, like)
+        for part in range(low // PART * PART, high, PART):
+            i, stop = max(low, part), min(high, part + PART)
+            words, images = words_at(job, step, part), job.addresses + (position + part) * 8
+            pairs, z = pairs_of(layer.inputs), scratch + (i - part) * width * item_bytes(like)
+            forward_pairs(
+                job, layer, panel, 0, pairs, i - part, stop - part, words, images, 0, scratch, like
+            )
+            finish_tile(layer, panel, i, stop - i, z, width, width, sample, like)
 
 
 @jit
 def update_first(job, layer, step, scratch, member, members, like):
-    """w = keep w + x^T dz, first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel."""
+    """w = keep w + x^T dz, first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel.
+
+    With more members than panels, units are smaller, and those of a share lie FEW apart, as
+    pixels in the middle of images are less often zero.
+    """
     pairs, batch = pairs_of(layer.inputs), batch_at(job, step)[1]
     if job.images_as == BY_PAIR:
-        runs = (pairs + UPDATE_PAIRS - 1) // UPDATE_PAIRS
+        few, apart = (UPDATE_PAIRS, 1) if members <= layer.panels else (FEW, FEW)
+        rounds = (pairs + few * apart - 1) // (few * apart)
+        runs = rounds * apart
         first, last, _, _ = share_panels(layer.panels, runs, layer.cut, member, members)
         for unit in range(first, last):
-            panel, begin = unit // runs, unit % runs * UPDATE_PAIRS
-            stop = min(begin + UPDATE_PAIRS, pairs)
-            update_pairs(job, layer, step, panel, begin, stop, scratch, like)
+            panel, k = unit // runs, unit % runs
+            begin = (k % rounds * apart + k // rounds) * few
+            stop = min(begin + few, pairs)
+            if begin < stop:
+                update_pairs(job, layer, step, panel, begin, stop, scratch, like)
         return
     first, last = share(layer.panels, member, members)
     for panel in range(first, last):

@@ -140,5 +140,5 @@ def infer_sparse(job, layer, first, rows, scratch, a, like):
             inputs = layer.inputs
             forward_lists(job, layer, panel, 0, inputs, rows, words, -1, z, width, like)
         else:
-            forward_pairs(job, layer, panel, 0, pairs, rows, words, images, following, z, like)
+            forward_pairs(job, layer, panel, 0, pairs, 0, rows, words, images, following, z, like)
         activate(f, target, layer.a_row, target, z, width, b, rows, width, like)

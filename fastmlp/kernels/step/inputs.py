@@ -93,7 +93,7 @@ def forward_slice(job_address, layer_address, step, number, like: float):
             rows, z = min(PART, batch - i), term_at(job, layer, step, number, panel, i, like)
             images, words = job.addresses + (position + i) * 8, words_at(job, step, i)
             pairs = pairs_of(high)
-            forward_pairs(job, layer, panel, low // 2, pairs, rows, words, images, 0, z, like)
+            forward_pairs(job, layer, panel, low // 2, pairs, 0, rows, words, images, 0, z, like)
 
 
 @shared

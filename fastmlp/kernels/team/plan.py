@@ -17,13 +17,14 @@ by inputs           For small networks whose images are mostly zeros. A member o
                     computes all that follows for itself. One barrier.
 
 What is summed in which order depends on the plan, and so on sizes and on whether images are mostly
-zeros: results are the same bits for any number of members.
+zeros: results are the same bits for any number of members. So the members choose who does what: if
+they are more than its panels, "columns, then rows" is shared by columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +42,7 @@ from fastmlp.kernels.memory.tuning import (
     SLICE,
     WORD_BYTES,
 )
+from fastmlp.system.team_size import step_seconds, team_sizes, worthwhile
 
 NAMES = {
     BY_COLUMNS: "by columns",
@@ -55,24 +57,30 @@ class Plan:
     """How a team shares a step.
 
     kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
-    clipped : whether steps are taken by gradients of limited norm; by columns
+    clipped : whether gradients have a limited norm, by columns; panels : columns, then rows
     """
 
     kind: int
     slices: int = 1
     clipped: bool = False
+    panels: int = 1
 
     @property
     def name(self) -> str:
         """What the kind is called."""
         return NAMES[self.kind]
 
-    def barriers(self, layers: int) -> int:
+    def of(self, members: int) -> Plan:
+        """Return how so many members share a step."""
+        crowded = self.kind == COLUMNS_THEN_ROWS and members > self.panels
+        return replace(self, kind=BY_COLUMNS) if crowded else self
+
+    def barriers(self, layers: int, members: int = 1) -> int:
         """Return the barriers of a step: one, or behind each forward, delta and the update.
 
         Clipped, two more: behind the gradients and behind their squares.
         """
-        return 2 * (layers + self.clipped) if self.kind == BY_COLUMNS else 1
+        return 2 * (layers + self.clipped) if self.of(members).kind == BY_COLUMNS else 1
 
     def lines(
         self, sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool, members: int
@@ -82,28 +90,49 @@ class Plan:
         A model: shares are equal, and a line that was read stays in the cache during a step.
         sparse : whether the first layer leaves out the zeros of its images, by pairs of pixels
         """
-        item, vector = dtype.itemsize, vector_size(dtype)
+        item, vector, kind = dtype.itemsize, vector_size(dtype), self.of(members).kind
+        shared: dict[str, int] = {}
         words = -(-sizes[0] // 2) * -(-batch_size // PART) * WORD_BYTES
         wide = [round_up(size, vector) * item for size in sizes]
-        if self.kind == BY_SAMPLES:
-            parameters = sum(
-                round_up(i + 1, vector) * o for i, o in zip(sizes, wide[1:], strict=False)
-            )
-            found = {"gradients": self.slices * parameters}
-        elif self.kind == BY_INPUTS:
+        layers = [*zip(sizes, wide[1:], strict=False)]
+        if kind == BY_SAMPLES:
+            found = {"gradients": self.slices * sum(round_up(i + 1, vector) * o for i, o in layers)}
+        elif kind == BY_INPUTS:
             found = {"terms of z": self.slices * batch_size * wide[1]}
-        elif self.kind == COLUMNS_THEN_ROWS:
+        elif kind == COLUMNS_THEN_ROWS:
             blocks = round_up(batch_size, vector) * sizes[-1] * item
-            terms = -(-sizes[1] // panel_width(sizes[1], dtype, 2)) * blocks
-            found = {"terms of z": terms, "words": words if sparse else 0}
+            found = {"terms of z": self.panels * blocks, "words": words if sparse else 0}
         else:
             found = {
                 "images": words if sparse else batch_size * wide[0],
                 "outputs": batch_size * sum(wide[1:-1]),
                 "deltas": batch_size * sum(wide[2:]),
-                "weights": sum(i * o for i, o in zip(sizes[1:], wide[2:], strict=False)),
+                "weights": sum(i * o for i, o in layers[1:]),
             }
-        return {what: size * (members - 1) // members // 64 for what, size in found.items()}
+            # who shares a panel of the first layer reads all of it, and has updated a part
+            width = panel_width(sizes[1], dtype, members if kind == self.kind else 2)
+            panel, panels = sizes[0] * width * item, -(-sizes[1] // width)
+            sharing = max(panels, min(members, panels * batch_size))
+            shared = {"shared panels": panel * (sharing - panels) // sharing // 64}
+        return {what: n * (members - 1) // members // 64 for what, n in found.items()} | shared
+
+    def first_members(
+        self, step: tuple[Sequence[int], int, np.dtype, bool], most: int, barrier: float
+    ) -> int:
+        """Return the size of a team that takes least by a model: `system.team_size.step_seconds`.
+
+        step : the arguments of `lines` but the last; barrier : seconds of one of two members
+        """
+        sizes, work = step[0], step[1] * sum(i * o for i, o in pairwise(step[0]))
+        most, units = worthwhile(work, most), self.slices * self.panels
+
+        def seconds(members: int) -> float:
+            whole = units / -(-units // members)  # panels or slices
+            parts = members if self.of(members).kind == BY_COLUMNS else whole
+            lines, waits = self.lines(*step, members), self.barriers(len(sizes) - 1, members)
+            return step_seconds(work / parts, sum(lines.values()), waits, members, barrier)
+
+        return min(sorted({*team_sizes(most), min(units, most)}), key=seconds)
 
 
 def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool = False) -> Plan:
@@ -113,8 +142,9 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     """
     vector, hidden = vector_size(dtype), sizes[1:-1]
     is_narrow = sizes[-1] <= PANEL_VECTORS * vector
-    if len(hidden) == 1 and hidden[0] > panel_width(hidden[0], dtype, 2) and is_narrow:
-        return Plan(COLUMNS_THEN_ROWS)
+    panels = -(-sizes[1] // panel_width(sizes[1], dtype, 2))
+    if len(hidden) == 1 and panels > 1 and is_narrow:
+        return Plan(COLUMNS_THEN_ROWS, panels=panels)
     if sparse:
         slices = min(INPUT_SLICES, -(-sizes[0] // (2 * PART)))
         # the layers that each member computes are small beside the one that is shared

@@ -13,9 +13,16 @@ from fastmlp.functions import ACTIVATIONS
 from fastmlp.kernels import launch
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.memory.panels import vector_size
-from fastmlp.kernels.memory.records import BY_COLUMNS, BY_INPUTS, BY_SAMPLES, COLUMNS_THEN_ROWS
+from fastmlp.kernels.memory.records import (
+    BY_COLUMNS,
+    BY_INPUTS,
+    BY_PAIR,
+    BY_SAMPLES,
+    COLUMNS_THEN_ROWS,
+)
 from fastmlp.kernels.team.barrier import ARRIVED, BOARD_SIZE, NAP, NAP_NANOSECONDS
 from fastmlp.kernels.team.plan import NAMES, Plan, plan_of
+from fastmlp.system.team_size import BARRIERS
 from fastmlp.verify.tables import TABLES
 
 # each optimiser with other settings than its defaults, and plain SGD
@@ -39,7 +46,7 @@ NETWORKS = [
     ((40, 130, 70, 10), 33),
     ((40, 33, 1), 1),
     ((40, 128, 10), 17),
-    ((40, 200, 3), 65),
+    ((301, 200, 3), 65),
     ((40, 100, 7), 1),
     ((40, 30, 20, 3), 130),
     ((40, 64, 17, 20, 5), 200),
@@ -50,9 +57,9 @@ NETWORKS = [
     ((400, 16, 10), 1),
 ]
 
-# scripts/soak draws so many more, and takes every team up to 16
+# scripts/soak draws so many more, and takes every team up to 16, and one of 64
 DRAWN = int(os.environ.get("FASTMLP_DRAWN_TEAMS", "0"))
-TEAMS = range(1, 17) if DRAWN else (1, 2, 3, 16)
+TEAMS = (*range(1, 17), 64) if DRAWN else (1, 2, 3, 16)
 
 
 def drawn(count):
@@ -151,6 +158,15 @@ def test_every_team_gives_the_same_bits(network, dtype, step):
         assert len(found) == 1
 
 
+@pytest.mark.usefixtures("boards")
+def test_more_members_than_units_give_the_same_bits():
+    sizes, rng = (784, 128, 10), np.random.default_rng(0)
+    images = rng.integers(0, 256, (4 * 64, 784), np.uint8) * (rng.random((4 * 64, 784)) < 0.2)
+    engines = [engine_for(sizes, 64, "float32", members) for members in (1, 5, 64)]
+    assert len({trained(engine, images.astype(np.uint8), sizes) for engine in engines}) == 1
+    assert engines[0].job["images_as"] == BY_PAIR
+
+
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
 @pytest.mark.usefixtures("boards")
 def test_every_plan_computes_the_same_to_rounding(network, monkeypatch):
@@ -173,15 +189,16 @@ def test_every_plan_computes_the_same_to_rounding(network, monkeypatch):
                 np.testing.assert_allclose(other, one, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("members", [2, 5])
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
-def test_a_step_has_the_barriers_of_its_plan(network, boards):
+def test_a_step_has_the_barriers_of_its_plan(network, members, boards):
     sizes, batch_size = network
-    engine = engine_for(sizes, batch_size, "float32", 2)
+    engine = engine_for(sizes, batch_size, "float32", members)
     images = np.random.default_rng(0).random((4 * batch_size, sizes[0]), np.float32)
     trained(engine, images, sizes)
     # one more before the first step: until its images are prepared
-    barriers = sum(int(board[ARRIVED]) for board in boards) / 2
-    assert barriers == 1 + 4 * engine.plan.barriers(len(sizes) - 1)
+    barriers = sum(int(board[ARRIVED]) for board in boards) / members
+    assert barriers == 1 + 4 * engine.plan.barriers(len(sizes) - 1, members)
 
 
 def test_lines_that_change_cores():
@@ -196,6 +213,9 @@ def test_lines_that_change_cores():
         assert found[(784, 128, 10), 64] == 40 + 24
         assert found[(30, 100, 2), 32] == 4
         assert found[(28, 64, 64, 2), 256] < 1100
+        # two panels of 784 rows, of 256 bytes, each shared by two members
+        shared = plan_of((784, 128, 10), 64, SINGLE).lines((784, 128, 10), 64, SINGLE, True, 4)
+        assert shared["shared panels"] == 784 * 256 // 2 // 64
     today = Plan(BY_COLUMNS)
     for sizes, batch_size in ROWS:
         before = sum(today.lines(sizes, batch_size, SINGLE, sizes[0] == 784, 2).values())
@@ -204,3 +224,25 @@ def test_lines_that_change_cores():
 
 def test_plans_have_names():
     assert [Plan(kind).name for kind in NAMES] == [*NAMES.values()]
+
+
+# sizes, batch size, most members, first members on near cores and on far ones, where a vector is
+# 64 bytes
+FIRST = [
+    ((784, 128, 10), 64, 1, 1, 1),
+    ((784, 128, 10), 64, 16, 16, 16),
+    ((784, 16, 16, 10), 10, 16, 1, 1),  # no two have enough to do
+    ((28, 64, 64, 2), 256, 16, 4, 4),  # slices
+    ((100, 300, 10), 128, 8, 8, 5),  # panels, which have one barrier
+]
+
+
+@pytest.mark.parametrize(("sizes", "batch_size", "most", *BARRIERS), FIRST)
+def test_lines_and_barriers_choose_the_first_members(sizes, batch_size, most, near, far):
+    sparse = sizes[0] == 784
+    plan, step = plan_of(sizes, batch_size, SINGLE, sparse), (sizes, batch_size, SINGLE, sparse)
+    found = [plan.first_members(step, most, barrier) for barrier in (*BARRIERS.values(), 1.0)]
+    if vector_size(SINGLE) == 16:
+        assert found == [near, far, 1]
+    engine = engine_for(sizes, batch_size, "float32", None)
+    assert engine.first_members == plan.first_members((*step[:3], False), engine.threads, 14e-8)
