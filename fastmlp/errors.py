@@ -148,8 +148,11 @@ def checked_call(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def called(*arguments: P.args, **named: P.kwargs) -> R:
-        _check_call(function, title, arguments, named)
-        return function(*arguments, **named)
+        try:
+            return function(*arguments, **named)
+        except TypeError:  # of the call, or of what the function did
+            _check_call(function, title, arguments, named)
+            raise
 
     return called
 
@@ -174,12 +177,12 @@ def _check_call(
     from reprlib import repr as short
 
     fits = _signature(function)
-    own = [name for name in fits.parameters if name != "self"]
+    own = [name for name in fits.parameters if name not in ("self", "cls")]
     takes_any = any(each.kind is each.VAR_KEYWORD for each in fits.parameters.values())
     for name, value in named.items():
         if name not in own and not takes_any:
             rule, got = f"must be an argument of {title}", f"{name}={short(value)}"
-            raise _refusal(CallError, name, rule, got, nearest(name, own))
+            raise _refusal(CallError, name, rule, got, nearest(name, own)) from None
     try:
         fits.bind(*arguments, **named)
     except TypeError as error:

@@ -18,7 +18,7 @@ from fastmlp.datasets.labels import encode_labels
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.own import load_own
 from fastmlp.datasets.table import read_inputs
-from fastmlp.errors import checked_call, refuse
+from fastmlp.errors import checked_call, refuse, similar
 from fastmlp.system.files import as_path
 
 __all__ = [
@@ -89,9 +89,9 @@ def load_dataset(
 
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
-    if not isinstance(name, (str, PathLike)):
+    if not isinstance(name, (str, PathLike)) or not str(name):
         raise refuse("name", "must be a name or a path", repr(name), 'Pass "mnist", for example.')
-    path = as_path(name, "name")
+    path = as_path(name, "name").expanduser()
     dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
     dropped = tuple(dropped) if isinstance(dropped, list) else dropped
     options = Options(target_column, dropped, impute, task, image_size, columns, seed, whole)
@@ -115,6 +115,8 @@ def load_dataset(
         return generate_digits()
     if not path.exists():
         rule = f"must be one of {', '.join(DATASET_NAMES)}, a folder or a file"
+        near = similar(str(name), DATASET_NAMES)
         remedy = f"Check the spelling or the path; its folder has {listed(path.parent)}."
+        remedy = f"Did you mean {near}?" if near else remedy
         raise refuse("name", rule, repr(str(name)), remedy)
     return load_own(path, options)

@@ -102,5 +102,5 @@ WRONG = (
 # What users assign to a network
 ATTRIBUTES = (
     *("weights", "biases", "pixel_scale", "scaling", "classes", "class_names", "feature_names"),
-    "columns",
+    *("columns", "several_labels"),
 )
