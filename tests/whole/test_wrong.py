@@ -3,12 +3,15 @@ right result; and those that are often met, with what the error says."""
 
 import contextlib
 import inspect
+import itertools
 
 import numpy as np
 import pytest
-from wrong import ATTRIBUTES, DATA, FUNCTIONS, WRONG, Raises, X, Y, network
+from click.testing import CliRunner
+from wrong import ATTRIBUTES, COMMANDS, DATA, FUNCTIONS, TEXTS, WRONG, Raises, X, Y, network
 
 import fastmlp
+from fastmlp.cli import main
 from fastmlp.errors import OTHER_NAMES, ArgumentError, FastMLPError
 
 
@@ -34,6 +37,26 @@ def test_every_argument_is_taken_or_refused(name, tmp_path, monkeypatch):
                 )
     assert not found, "\n".join(found)
     assert refused > 5 * len(parameters) or name == "Dataset"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_taken_or_refused_in_one_line(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("some.npz", X=X, y=Y)
+    np.save("one.npy", X[0])
+    network().save("some.safetensors")
+    found, refused = [], 0
+    options = [p for p in main.commands[command].params if not getattr(p, "is_flag", True)]
+    for option, text in itertools.product(options, TEXTS):
+        arguments = [command, *COMMANDS[command], f"{option.opts[0]}={text}"]
+        result = CliRunner().invoke(main, arguments)
+        last = result.stderr.splitlines()[-1:] == [] or result.stderr.splitlines()[-1]
+        refused += result.exit_code != 0
+        is_error = result.exit_code in (1, 2) and str(last).startswith("Error: ")
+        if not (result.exit_code == 0 or is_error) or "Traceback" in result.output:
+            found.append(f"{option.opts[0]}={text:.30}: {result.exception!r} {last}")
+    assert not found, "\n".join(found)
+    assert refused > 2 * len(options)
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
