@@ -10,6 +10,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
+# Characters of a value of several lines in a message
+LONGEST = 120
 # What other libraries call an argument, and what this one calls it
 OTHER_NAMES = {
     "activation": "hidden",
@@ -38,10 +40,13 @@ OTHER_NAMES = {
     "scheduler": "schedule",
     "solver": "optimizer",
     "timeout": "max_seconds",
+    "val_data": "validation",
     "validation_data": "validation",
     "validation_fraction": "validation",
     "validation_split": "validation",
     "wd": "weight_decay",
+    "x_val": "validation",
+    "X_val": "validation",
 }
 
 
@@ -200,6 +205,10 @@ def _signature(function: Callable[..., Any]) -> Any:
 def _refusal(
     kind: type[ArgumentError], argument: str, rule: str, got: object, remedy: str
 ) -> ArgumentError:
-    error = kind(f"{argument} {rule}; got {got}. {remedy}")
+    said = str(got)
+    if "\n" in said:  # an array or a table as text
+        said = " ".join(said.split())
+        said = said[:LONGEST] + "…" * (len(said) > LONGEST)
+    error = kind(f"{argument} {rule}; got {said}. {remedy}")
     error.argument = argument
     return error

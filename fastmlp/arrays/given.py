@@ -46,7 +46,7 @@ def as_array(values: Any, argument: str, names: Names = None) -> Array:
             said, remedy = str(error).rstrip("."), "Pass a NumPy array."
             raise refuse(argument, "must be an array", said, remedy) from None
         if array.ndim == 0 and array.dtype.kind in "OUS":  # a generator, a set, a path
-            remedy = "Pass a NumPy array or a list; load_dataset reads files."
+            remedy = "Pass a NumPy array or a list; load_dataset reads files; a Split has images."
             raise refuse(argument, "must be an array", type(values).__name__, remedy)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 

@@ -60,7 +60,8 @@ def load_dataset(
 
     name     : "mnist", "fashion-mnist", "kmnist", "digits", or the path of one's own data:
 
-        a CSV, TSV or Parquet file: rows of a table, whose texts become 0 and 1 for each category
+        a CSV or TSV file, also packed (.gz, .bz2, .xz, .zip), or a Parquet file: rows of a
+            table, whose texts become 0 and 1 for each category
         an .npz file, or .npy files in a folder: x_train, y_train, x_test, y_test, or X, y
         a folder of IDX files with MNIST's names
         a folder with a folder of pictures for each class, divided into train and test or not
@@ -90,7 +91,8 @@ def load_dataset(
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
     if not isinstance(name, (str, PathLike)) or not str(name):
-        raise refuse("name", "must be a name or a path", repr(name), 'Pass "mnist", for example.')
+        remedy = 'Pass "mnist" or "table.csv", for example; train takes arrays and DataFrames.'
+        raise refuse("name", "must be a name or a path", repr(name), remedy)
     path = as_path(name, "name").expanduser()
     dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
     dropped = tuple(dropped) if isinstance(dropped, list) else dropped

@@ -150,6 +150,10 @@ CASES = {
     "None": (lambda: replaced("biases", None).save("x"), "biases must be .*got None"),
     "names": (lambda: replaced("class_names", ["a"]).save("x"), "class_names must be 3 names"),
     "labels": (lambda: fastmlp.Split([[1.0]], [0, 1]), "labels must be as many as the images"),
+    "a table": (
+        lambda: fastmlp.load_dataset(np.ones((40, 9))),
+        r"name must be a name or a path; got array\(\[\[1., 1., .*…. Pass .*train takes arrays",
+    ),
     "detach": (lambda: network().predict(Raises()), "images must be an array; got call detach"),
 }
 
@@ -173,6 +177,7 @@ NAMES = {
     "batchsize": "batch_size",
     "n_epochs": "epochs",
     "random_state": "seed",
+    "X_val": "validation",
 }
 
 
