@@ -58,13 +58,16 @@ def test_ten_named_classes_fit_in_80_columns_with_their_matrix() -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_names_of_classes_are_whole_at_any_width(width: int) -> None:
-    names = ["very satisfied with all of it", "not"]
+    names = ["very satisfied with all of it", "not", "x" * 60]
     console = Console(file=io.StringIO(), width=width)
-    for table in confusion_tables(np.array([[7, 1], [0, 3]]), names, width):
+    for table in confusion_tables(np.diag([7, 1, 3]), names, width):
         narrow, console.width = fitted(console, table)
         console.print(narrow)
-    words = console.file.getvalue().split()  # type: ignore[attr-defined]
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= max(width, 43)  # 43 is the width of all numbers
+    words = " ".join(lines).split()
     assert set(names[0].split()) <= set(words)
+    assert "".join(words).count("x") == 60
     assert "…" not in "".join(words)
 
 
