@@ -10,6 +10,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
+# Characters of a value of several lines in a message
+LONGEST = 120
 # What other libraries call an argument, and what this one calls it
 OTHER_NAMES = {
     "activation": "hidden",
@@ -38,10 +40,13 @@ OTHER_NAMES = {
     "scheduler": "schedule",
     "solver": "optimizer",
     "timeout": "max_seconds",
+    "val_data": "validation",
     "validation_data": "validation",
     "validation_fraction": "validation",
     "validation_split": "validation",
     "wd": "weight_decay",
+    "x_val": "validation",
+    "X_val": "validation",
 }
 
 
@@ -148,8 +153,11 @@ def checked_call(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def called(*arguments: P.args, **named: P.kwargs) -> R:
-        _check_call(function, title, arguments, named)
-        return function(*arguments, **named)
+        try:
+            return function(*arguments, **named)
+        except TypeError:  # of the call, or of what the function did
+            _check_call(function, title, arguments, named)
+            raise
 
     return called
 
@@ -174,12 +182,12 @@ def _check_call(
     from reprlib import repr as short
 
     fits = _signature(function)
-    own = [name for name in fits.parameters if name != "self"]
+    own = [name for name in fits.parameters if name not in ("self", "cls")]
     takes_any = any(each.kind is each.VAR_KEYWORD for each in fits.parameters.values())
     for name, value in named.items():
         if name not in own and not takes_any:
             rule, got = f"must be an argument of {title}", f"{name}={short(value)}"
-            raise _refusal(CallError, name, rule, got, nearest(name, own))
+            raise _refusal(CallError, name, rule, got, nearest(name, own)) from None
     try:
         fits.bind(*arguments, **named)
     except TypeError as error:
@@ -197,6 +205,10 @@ def _signature(function: Callable[..., Any]) -> Any:
 def _refusal(
     kind: type[ArgumentError], argument: str, rule: str, got: object, remedy: str
 ) -> ArgumentError:
-    error = kind(f"{argument} {rule}; got {got}. {remedy}")
+    said = str(got)
+    if "\n" in said:  # an array or a table as text
+        said = " ".join(said.split())
+        said = said[:LONGEST] + "…" * (len(said) > LONGEST)
+    error = kind(f"{argument} {rule}; got {said}. {remedy}")
     error.argument = argument
     return error

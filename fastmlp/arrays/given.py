@@ -5,6 +5,7 @@ Other packages are recognised by the name of a type's module, and never imported
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -23,6 +24,7 @@ REMEDIES = {
     "O": "Encode texts as numbers, by pandas.get_dummies for example, or leave them out.",
     "M": "Convert dates to numbers, of days for example.",
     "c": "Pass real numbers, of real and imaginary parts for example.",
+    "V": "Pass numpy.lib.recfunctions.structured_to_unstructured of it.",
 }
 
 
@@ -41,7 +43,11 @@ def as_array(values: Any, argument: str, names: Names = None) -> Array:
         except ArgumentError:
             raise
         except Exception as error:  # another package's __array__ can raise anything
-            raise refuse(argument, "must be an array", str(error), "Pass a NumPy array.") from None
+            said, remedy = str(error).rstrip("."), "Pass a NumPy array."
+            raise refuse(argument, "must be an array", said, remedy) from None
+        if array.ndim == 0 and array.dtype.kind in "OUS":  # a generator, a set, a path
+            remedy = "Pass a NumPy array or a list; load_dataset reads files; a Split has images."
+            raise refuse(argument, "must be an array", type(values).__name__, remedy)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -125,6 +131,10 @@ def _read_frame(values: Any, argument: str, names: Names) -> Any:
         known = set(labels) >= set(names)
         return array[order_of(labels, names, argument)] if known else array
     columns = [str(column) for column in values.columns]
+    twice = next((name for name, count in Counter(columns).items() if count > 1), None)
+    if twice is not None:
+        remedy = "Rename or leave out one of them."
+        raise refuse(argument, "must have columns of different names", f"{twice!r} twice", remedy)
     order = list(range(len(columns)))
     if names and column_names(values) is not None:
         order = order_of(columns, names, argument)

@@ -92,10 +92,11 @@ def as_labels_or_targets(labels: Any, count: int, outputs: int, dtype: Any, argu
         check_magnitudes(targets, dtype, argument)
         return targets
     if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
+        kind = "texts" if array.dtype.kind in "US" else str(array.dtype)
         raise refuse(
             argument,
             f"must be {count} integers, or targets of shape ({count}, {outputs})",
-            f"{array.dtype} of shape {array.shape}",
+            f"{kind} of shape {array.shape}",
             "Pass one label or one row of targets for each image.",
         )
     classes = max(outputs, 2)

@@ -71,6 +71,7 @@ def answer(network: Network, rows: Array, names: list[str], given: Given, screen
     if given["json"]:
         screen.show(document)
     elif path is None:
-        screen.say(*text.splitlines())
+        for line in text.splitlines():
+            screen.row(line)
     if path is not None:
         screen.say(f"{len(found):,} answers written to {path}")

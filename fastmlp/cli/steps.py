@@ -74,9 +74,10 @@ def in_numbers(network: Network, data: Dataset) -> tuple[Network, Array]:
 
     from fastmlp.network.classes import codes_of
 
-    if network.classes is None:
-        return network, data.test.labels
     numbered = copy.copy(network)
+    numbered.several_labels = False
+    if network.classes is None:
+        return numbered, data.test.labels
     numbered.classes, numbered.class_names = None, tuple(map(str, network.classes))
     labels = np.array(data.class_names)[data.test.labels]
     return numbered, codes_of(numbered, labels, f"the classes of {data.name}")

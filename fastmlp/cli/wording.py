@@ -20,7 +20,11 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; an unknown option is compared with the names of other libraries."""
         try:
-            return super().parse_args(ctx, args)
+            left = super().parse_args(ctx, args)
+            for param in self.params:  # as of a variable of the shell that is not set
+                if param.name and ctx.params.get(param.name) == "":
+                    raise click.BadParameter("it is an empty text.", ctx, param)
+            return left
         except click.NoSuchOption as error:
             names = options_of(self.params)
             near = similar(error.option_name.lstrip("-").replace("-", "_"), names)

@@ -18,7 +18,7 @@ from fastmlp.datasets.labels import encode_labels
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.own import load_own
 from fastmlp.datasets.table import read_inputs
-from fastmlp.errors import checked_call, refuse
+from fastmlp.errors import checked_call, refuse, similar
 from fastmlp.system.files import as_path
 
 __all__ = [
@@ -60,7 +60,8 @@ def load_dataset(
 
     name     : "mnist", "fashion-mnist", "kmnist", "digits", or the path of one's own data:
 
-        a CSV, TSV or Parquet file: rows of a table, whose texts become 0 and 1 for each category
+        a CSV or TSV file, also packed (.gz, .bz2, .xz, .zip), or a Parquet file: rows of a
+            table, whose texts become 0 and 1 for each category
         an .npz file, or .npy files in a folder: x_train, y_train, x_test, y_test, or X, y
         a folder of IDX files with MNIST's names
         a folder with a folder of pictures for each class, divided into train and test or not
@@ -89,9 +90,10 @@ def load_dataset(
 
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
-    if not isinstance(name, (str, PathLike)):
-        raise refuse("name", "must be a name or a path", repr(name), 'Pass "mnist", for example.')
-    path = as_path(name, "name")
+    if not isinstance(name, (str, PathLike)) or not str(name):
+        remedy = 'Pass "mnist" or "table.csv", for example; train takes arrays and DataFrames.'
+        raise refuse("name", "must be a name or a path", repr(name), remedy)
+    path = as_path(name, "name").expanduser()
     dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
     dropped = tuple(dropped) if isinstance(dropped, list) else dropped
     options = Options(target_column, dropped, impute, task, image_size, columns, seed, whole)
@@ -115,6 +117,8 @@ def load_dataset(
         return generate_digits()
     if not path.exists():
         rule = f"must be one of {', '.join(DATASET_NAMES)}, a folder or a file"
+        near = similar(str(name), DATASET_NAMES)
         remedy = f"Check the spelling or the path; its folder has {listed(path.parent)}."
+        remedy = f"Did you mean {near}?" if near else remedy
         raise refuse("name", rule, repr(str(name)), remedy)
     return load_own(path, options)

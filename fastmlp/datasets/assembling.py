@@ -54,11 +54,17 @@ def assemble(
         together = together.astype(np.float64)
     else:
         together, names = encode_labels(together)
+        if len(names) < 2 and options.columns is None and not options.whole:
+            found, remedy = f"only {names[0]!r}", "Add samples of another class."
+            raise file_error(path, "two classes or more", found, remedy)
     labels = np.split(together, np.cumsum(counts)[:-1])
     splits = [
         pair(x, y, part.images_path, part.labels_path)
         for x, y, part in zip(images, labels, parts, strict=True)
     ]
+    new = sorted(set(splits[-1].labels) - set(splits[0].labels)) if names else []
+    if new:
+        notes = (*notes, f"no training sample of {', '.join(names[code] for code in new[:8])}")
     if test is None:
         splits, note = _divided(path, splits[0], options)
         notes = (*notes, *note)

@@ -127,7 +127,8 @@ def describe_columns(
             categories = tuple(sorted(set(cells[~missing(cells)])))
             most = min(MOST_CATEGORIES, max(len(cells) // 2, FEW))
             if len(categories) > most or len(categories) == len(cells) > FEWEST:
-                few = shown(categories[:3])
+                # first those for which the column is no column of numbers
+                few = shown(sorted(categories, key=lambda text: number_of(text) is not None)[:3])
                 rule = f"numbers or repeated texts in column {name!r}"
                 remedy = "Leave it out with drop_columns, or write numbers."
                 raise file_error(path, rule, f"{len(categories)} texts such as {few}", remedy)

@@ -13,7 +13,7 @@ from fastmlp.errors import checked_class, refuse
 
 
 @checked_class
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """Images, or rows of a table, and their labels.
 
@@ -60,9 +60,13 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __repr__(self) -> str:
+        images, labels = self.images, self.labels
+        return f"Split({len(self)} rows of {images.shape[1]} {images.dtype}, {labels.dtype} labels)"
+
 
 @checked_class
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """A data set: training and test images, and how to show them.
 
@@ -86,6 +90,10 @@ class Dataset:
     source: str
     columns: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        what = "regression" if self.task == "regression" else f"{len(self.class_names)} classes"
+        return f"Dataset({self.name!r}, train={self.train}, test={self.test}, {what})"
 
     @property
     def task(self) -> str:

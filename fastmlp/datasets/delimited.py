@@ -1,23 +1,20 @@
-"""Read CSV, TSV and similar text files, plain or gzip, into columns of numbers or texts."""
+"""Read CSV, TSV and similar text files, packed or not, into columns of numbers or texts."""
 
 from __future__ import annotations
 
 import csv
-import gzip
-import io
 import re
-import zlib
+from collections import Counter
 from collections.abc import Collection, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.datasets.idx import GZIP_MAGIC, file_error
-from fastmlp.system.reading import open_file
+from fastmlp.datasets.idx import file_error
+from fastmlp.datasets.unpacking import read_lines
 
 Array = NDArray[Any]
 
@@ -26,9 +23,10 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.A
 COMMA = re.compile(r"[+-]?[\d.,]*\d,\d[\d.,]*", re.ASCII)
 SEPARATORS = ("\t", ";", "|", ",")  # in this order, as a comma may be a decimal one
 SAMPLE = 100  # rows, from which separator and header are found
-LONGEST = 1 << 24  # characters of a line
-MOST = 1 << 32  # characters of a file
-REMEDY = "Quote cells that contain separators, and write numbers with a point, not a comma."
+REMEDY = (
+    "Quote cells that contain separators, and write numbers with a point, not a comma; leave out "
+    "lines that are no rows."
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def read_delimited(path: Path, known: Collection[str] = ()) -> Table:
 
     Raises DataError with the file, what was expected and what was found.
     """
-    lines = _read_lines(path)
+    lines = read_lines(path)
     try:
         separator = _find_separator(path, lines)
         if separator == " ":
@@ -95,45 +93,6 @@ def number_of(text: str) -> float | None:
     if text.lower() in MISSING:
         return float("nan")
     return float(text) if NUMBER.fullmatch(text) else None
-
-
-def _read_lines(path: Path) -> list[str]:
-    """Return the lines from the first to the last that is not blank, with their ends."""
-    remedy = 'Save it as text in UTF-8, "CSV UTF-8" for example.'
-    try:
-        with open_file(path) as file:
-            zipped = file.read(2) == GZIP_MAGIC
-            file.seek(0)
-            with gzip.open(file) if zipped else nullcontext(file) as unpacked:
-                start = unpacked.read(4)
-                unpacked.seek(0)
-                wide = start[:2] in (b"\xff\xfe", b"\xfe\xff")
-                if (b"\0" in start and not wide) or start.startswith((b"PK", b"<!")):
-                    raise file_error(path, "a table of text", f"{start!r}", remedy)
-                encoding = "utf-16" if wide else "utf-8-sig"
-                text = io.TextIOWrapper(cast(IO[bytes], unpacked), encoding, newline="")
-                lines = _lines(path, text)
-    except UnicodeError as error:
-        raise file_error(path, "text in UTF-8", str(error), remedy) from None
-    except (OSError, EOFError, zlib.error) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise file_error(path, "a readable, complete file", said, "Check the path.") from None
-    filled = [number for number, line in enumerate(lines) if line.strip()]
-    if len(filled) < 2:
-        found = f"{len(filled)} line(s)"
-        raise file_error(path, "a table of at least two lines", found, "Check the file.")
-    return lines[filled[0] : filled[-1] + 1]
-
-
-def _lines(path: Path, text: io.TextIOWrapper) -> list[str]:
-    lines, size = [], 0
-    while line := text.readline(LONGEST):
-        size += len(line)
-        if len(line) == LONGEST or size > MOST or "\0" in line:
-            found = "a byte of 0" if "\0" in line else f"more than {len(line):,}"
-            raise file_error(path, f"lines of text of fewer than {LONGEST:,} characters", found)
-        lines.append(line)
-    return lines
 
 
 def _find_separator(path: Path, lines: list[str]) -> str:
@@ -192,16 +151,16 @@ def _numbers(lines: list[str], separator: str) -> list[Array]:
 
 def _texts(path: Path, lines: list[str], separator: str, skipped: int) -> list[Array]:
     """Return the columns of any rows, without blank lines, and without empty rows at the end."""
-    reader, rows = csv.reader(lines, delimiter=separator, skipinitialspace=True), []
-    width = 0
+    reader, rows, numbers = csv.reader(lines, delimiter=separator, skipinitialspace=True), [], []
     for row in reader:
-        if not "".join(row).strip() and len(row) < 2:
-            continue
-        width = width or len(row)
+        if "".join(row).strip() or len(row) > 1:
+            rows.append(row)
+            numbers.append(reader.line_num + skipped)
+    width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
+    for number, row in zip(numbers, rows, strict=True):
         if len(row) != width:
-            where = f"{width} cells in line {reader.line_num + skipped}, as in the first row"
-            raise file_error(path, where, str(len(row)), REMEDY)
-        rows.append(row)
+            rule = f"{width} cells in line {number}, as in most rows"
+            raise file_error(path, rule, str(len(row)), REMEDY)
     while rows and not "".join(rows[-1]).strip():
         rows.pop()
     return [as_column(cells) for cells in zip(*rows, strict=True)]

@@ -11,7 +11,7 @@ from fastmlp.datasets.folder import NAMES, listed, load_idx
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.npz import load_npy, load_npz
 from fastmlp.datasets.options import Options
-from fastmlp.datasets.picture_folder import load_picture_folder
+from fastmlp.datasets.picture_folder import SUFFIXES, load_picture_folder
 from fastmlp.datasets.table import load_table
 from fastmlp.errors import refuse
 
@@ -20,7 +20,7 @@ from fastmlp.errors import refuse
 class Kind:
     """One kind of files.
 
-    suffixes : in lower case; `.gz` behind them is left out where `packed`
+    suffixes : in lower case; those of PACKED behind them are left out where `packed`
     options : the arguments that are only for some kinds, this one among them
     """
 
@@ -31,6 +31,7 @@ class Kind:
     packed: bool = False
 
 
+PACKED = (".gz", ".bz2", ".xz", ".zip")
 OF_TABLES = ("target_column", "drop_columns", "impute", "task")
 KINDS = (
     Kind("CSV or TSV", (".csv", ".tsv", ".tab", ".txt", ".data"), load_table, OF_TABLES, True),
@@ -48,7 +49,7 @@ def load_own(path: Path, options: Options) -> Dataset:
         return _load_folder(path, options)
     kind = kind_of(path)
     if kind is None:
-        remedy = "Rename or convert it; of IDX files, pass their folder."
+        remedy = "Rename, unpack or convert it; of IDX files and pictures, pass their folder."
         raise file_error(path, EXPECTED, f"a file called {path.name!r}", remedy)
     _check_options(options, kind.options, kind.title)
     return kind.load(path, options)
@@ -58,7 +59,7 @@ def kind_of(path: Path) -> Kind | None:
     """Return the kind of a file by its name, or None."""
     endings = [suffix.lower() for suffix in path.suffixes]
     for kind in KINDS:
-        left = [one for one in endings if one != ".gz"] if kind.packed else endings
+        left = [one for one in endings if one not in PACKED] if kind.packed else endings
         if left and left[-1] in kind.suffixes:
             return kind
     return None
@@ -73,7 +74,7 @@ def _load_folder(folder: Path, options: Options) -> Dataset:
         return load_npy(folder, options)
     expected = (
         f"{NAMES[0]} (or {NAMES[0]}.gz) and the three other files, X.npy and y.npy, "
-        "or a folder of pictures for each class"
+        f"or a folder of pictures for each class ({' '.join(SUFFIXES)})"
     )
     raise file_error(folder, expected, f"none of them, but {listed(folder)}", REMEDY)
 
@@ -85,6 +86,6 @@ def _check_options(options: Options, allowed: tuple[str, ...], title: str) -> No
 
 
 EXPECTED = "a file of " + ", ".join(
-    f"{kind.title} ({' '.join(kind.suffixes)}{' packed or not' * kind.packed})" for kind in KINDS
+    f"{kind.title} ({' '.join(kind.suffixes)}{', packed too' * kind.packed})" for kind in KINDS
 )
 REMEDY = "Use MNIST's file names, or pass a file of the folder."

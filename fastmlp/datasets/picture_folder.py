@@ -27,20 +27,28 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 LARGEST_FILE, LARGEST_PICTURE = 1 << 26, 1 << 26  # bytes, pixels
 SMALL = 64  # pixels: by default, no side becomes longer than this
-LOOKED_AT = 50  # pictures, to see whether all are grey
+Files = dict[str, list[Path]]  # pictures of each class by its name
+LOOKED_AT = 50  # pictures, to see whether all are grey, and what is white in those of 16 bits
+WHITES = tuple(2**bits - 1 for bits in (8, 10, 12, 14, 16))
+LIGHT = 128  # ink of which all is at least so light is on black paper where there is transparency
 
 
 @dataclass(frozen=True)
 class Form:
-    """What pictures become: `height` x `width` pixels, each of 1 value (grey) or 3 (colour)."""
+    """What pictures become: `height` x `width` pixels, each of 1 value (grey) or 3 (colour).
+
+    white : the value of white in pictures of 16 bits, which may use fewer: 2^k - 1
+    """
 
     height: int
     width: int
     channels: int
+    white: int = 65535
 
     def to_plain(self) -> dict[str, Any]:
-        """Return the form in types of JSON."""
-        return {"pictures": vars(self)}
+        """Return the form in types of JSON, as earlier versions did where it can be."""
+        known = {key: value for key, value in vars(self).items() if value != WHITES[-1]}
+        return {"pictures": known}
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Form:
@@ -50,6 +58,8 @@ class Form:
             sides = (form.height, form.width)
             if any(type(n) is not int or not 1 <= n <= LARGEST for n in sides):
                 raise ValueError(f"sizes are {sides}")
+            if form.white not in WHITES:
+                raise ValueError(f"white is {form.white}")
             if form.channels not in (1, 3):
                 raise ValueError(f"channels are {form.channels}")
         except (TypeError, ValueError, KeyError) as error:
@@ -60,25 +70,18 @@ class Form:
 def load_picture_folder(folder: Path, options: Options) -> Dataset | None:
     """Return the data set of a folder with a folder for each class, or None if it has none.
 
-    They may be divided into `train` and `test`. Raises DataError for a damaged picture, and
-    MissingExtraError without Pillow.
+    They may be divided into `train` and `test`, or be in a folder of the folder. Raises DataError
+    for a damaged picture, and MissingExtraError without Pillow.
     """
-    subfolders = {path.name.lower(): path for path in _folders(folder)}
-    halves = [
-        next((subfolders[name] for name in names if name in subfolders), None)
-        for names in (TRAIN, TEST)
-    ]
-    classes = [_classes(half) if half else {} for half in halves]
-    if not classes[0]:
-        classes = [_classes(folder), {}]
-    parts = [files for files in classes if files]
+    parts, notes = _parts(folder)
     if not parts:
         return None
     every = [path for files in parts for paths in files.values() for path in paths]
     if options.columns is not None:
-        form, notes = Form.from_plain(options.columns), list[str]()
+        form = Form.from_plain(options.columns)
     else:
-        form, notes = _choose_form(every, options.image_size)
+        form, said = _choose_form(every, options.image_size)
+        notes = [*said, *notes]
     train, *tests = (
         Part(
             read_pictures([path for paths in files.values() for path in paths], form),
@@ -92,19 +95,44 @@ def load_picture_folder(folder: Path, options: Options) -> Dataset | None:
     return Dataset(**{**vars(data), "columns": form.to_plain()})
 
 
+def _parts(folder: Path) -> tuple[list[Files], list[str]]:
+    """Return the pictures to train and, if they are divided, to test; and lines on folders left."""
+    subfolders = {path.name.lower(): path for path in _folders(folder)}
+    train, test = (
+        {
+            name: found
+            for name in names
+            if name in subfolders and (found := _classes(subfolders[name]))
+        }
+        for names in (TRAIN, TEST)
+    )
+    if not train:
+        files = _classes(folder)
+        if len(files) == 1:  # perhaps the only folder of an archive that was unpacked
+            parts, notes = _parts(folder / next(iter(files)))
+            if parts and len(parts[0]) > 1:
+                return parts, notes
+        return [files] if files else [], []
+    read = [next(iter(names)) for names in (train, test) if names]
+    left = sorted(path.name for name, path in subfolders.items() if name not in read)
+    notes = [f"not read: {', '.join(left[:8])}"] if left else []
+    return [next(iter(names.values())) for names in (train, test) if names], notes
+
+
 def picture_files(path: Path) -> list[Path]:
     """Return the pictures in a folder and all folders below it, sorted by name; or the file."""
     if not path.is_dir():
         return [path]
-    files = sorted(path.rglob("*"))
-    return [one for one in files if one.suffix.lower() in SUFFIXES and one.name[0] != "."]
+    files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES)
+    parts = ((one, one.relative_to(path).parts) for one in files)
+    return [one for one, names in parts if not any(map(_is_hidden, names)) and not one.is_dir()]
 
 
 def read_pictures(files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
     """Return pictures in that form, `(N, H, W)` in grey or `(N, H, W, 3)`, with 0 for black."""
     x = np.empty((len(files), form.height, form.width, form.channels), np.uint8)
     for place, path in zip(x, files, strict=True):
-        picture = _open(path)
+        picture = _open(path, form.white)
         picture = picture.convert("L" if form.channels == 1 else "RGB")
         if picture.size != (form.width, form.height):
             picture = picture.resize((form.width, form.height), _pillow().Resampling.BOX)
@@ -113,10 +141,15 @@ def read_pictures(files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._")
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not _is_hidden(p.name))
 
 
-def _classes(folder: Path) -> dict[str, list[Path]]:
+def _is_hidden(name: str) -> bool:
+    """Return whether a file or folder is of a program, as .git and __MACOSX are."""
+    return name.startswith((".", "__"))
+
+
+def _classes(folder: Path) -> Files:
     """Return the pictures of each class by its name; classes without pictures are left out."""
     found = {path.name: picture_files(path) for path in _folders(folder)}
     return {name: files for name, files in found.items() if files}
@@ -127,21 +160,23 @@ def _choose_form(files: list[Path], wanted: tuple[int, int] | None) -> tuple[For
 
     wanted : width and height; None for the most common size, reduced to sides of 64 at most
     """
-    looked = [_open(path) for path in files[:: -(-len(files) // LOOKED_AT)]]
+    looked = [_open(path, None) for path in files[:: -(-len(files) // LOOKED_AT)]]
     channels = 1 if all(map(_is_grey, looked)) else 3
     sizes = Counter(picture.size for picture in looked)
     common = sizes.most_common(1)[0][0]
     shrink = max(1.0, max(common) / SMALL)
     width, height = wanted or tuple(max(1, round(side / shrink)) for side in common)
+    deep = [np.asarray(picture).max() for picture in looked if picture.mode.startswith("I")]
+    white = next(white for white in WHITES if white >= max(deep, default=WHITES[-1]))
     kind = "grey" if channels == 1 else "colour"
     notes = [f"{len(files):,} pictures in {kind}"]
     if set(sizes) != {(width, height)}:
         notes = [f"{notes[0]}, resized to {width} x {height}; --image-size sets another size"]
-    return Form(height, width, channels), notes
+    return Form(height, width, channels, white), notes
 
 
 def _is_grey(picture: Any) -> bool:
-    if picture.mode in ("1", "L", "LA"):
+    if picture.mode in ("1", "L", "LA") or picture.mode.startswith("I"):
         return True
     colours = np.asarray(picture.convert("RGB"))
     return bool((colours == colours[..., :1]).all())
@@ -155,10 +190,13 @@ def _pillow() -> Any:
     return Image
 
 
-def _open(path: Path) -> Any:
-    """Return a picture as Pillow's, upright, of 8 bits, and on white paper."""
+def _open(path: Path, white: int | None) -> Any:
+    """Return a picture as Pillow's, upright, of 8 bits, and on paper.
+
+    white : what becomes 255 in a picture of 16 bits; None leaves its 16 bits
+    """
     image = _pillow()
-    from PIL import ImageOps
+    from PIL import ImageOps, UnidentifiedImageError
 
     try:
         data = BytesIO(read_whole(path, LARGEST_FILE))
@@ -170,14 +208,33 @@ def _open(path: Path) -> Any:
                 found = f"{picture.width} x {picture.height}"
                 raise file_error(path, rule, found, "Make it smaller.")
             picture = ImageOps.exif_transpose(picture)
+            if picture.mode == "F":
+                rule, remedy = "pixels that are whole numbers", "Save it with 8 bits."
+                raise file_error(path, rule, "floating-point numbers", remedy)
             if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
-                return image.fromarray((np.asarray(picture) / 257).clip(0, 255).astype(np.uint8))
-            if "A" in picture.mode or "transparency" in picture.info:
-                ink = picture.convert("RGBA")
-                return image.alpha_composite(image.new("RGBA", ink.size, "white"), ink)
-            return picture
+                return picture if white is None else _of_8_bits(picture, white)
+            return _on_paper(picture)
     except DataError:
         raise
+    except UnidentifiedImageError:
+        raise file_error(path, "a readable picture", "none of a known format") from None
     except Exception as error:  # for a damaged file, image decoders raise nearly anything
         said = " ".join(str(error).split()) or type(error).__name__
         raise file_error(path, "a readable picture", said) from error
+
+
+def _of_8_bits(picture: Any, white: int) -> Any:
+    levels = np.asarray(picture) * (255 / white)
+    return _pillow().fromarray(levels.clip(0, 255).astype(np.uint8))
+
+
+def _on_paper(picture: Any) -> Any:
+    """Return a picture without transparency: on white, or if all its ink is light on black."""
+    if "A" not in picture.mode and "transparency" not in picture.info:
+        return picture
+    ink = picture.convert("RGBA")
+    pixels = np.asarray(ink)
+    visible = pixels[pixels[..., 3] >= 128, :3]
+    sees_through = len(visible) < pixels[..., 3].size
+    paper = "black" if sees_through and visible.min(initial=255) >= LIGHT else "white"
+    return _pillow().alpha_composite(_pillow().new("RGBA", ink.size, paper), ink)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.columns import Columns, describe_columns, shape_of, shown
 from fastmlp.datasets.dataset import Dataset, Split
-from fastmlp.datasets.delimited import Table, missing, read_delimited
+from fastmlp.datasets.delimited import Table, missing, number_of, read_delimited
 from fastmlp.datasets.dividing import divide, line
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
@@ -29,6 +29,7 @@ TARGETS = (
     *("category", "variety"),
 )
 ANOTHER = "--target-column names another"
+TARGET_REMEDY = "Name another column with target_column."
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 
 
@@ -67,13 +68,17 @@ def load_table(path: Path, options: Options) -> Dataset:
     notes += [said] if said else []
     labels, names = _targets(path, table, target, options.task)
     if len(names) == 1:
-        remedy = "Name another column with target_column."
-        raise file_error(path, f"two classes or more in the target {target!r}", names[0], remedy)
+        rule, remedy = f"two classes or more in the target {target!r}", TARGET_REMEDY
+        raise file_error(path, rule, names[0], remedy)
+    if 1 < len(names) == len(labels) and not options.whole:
+        rule, found = f"a class with two rows in the target {target!r}", "one row of each"
+        raise file_error(path, rule, found, TARGET_REMEDY)
     rows, note = _divided(path, labels, options.seed, bool(options.whole))
     task, fill_from = "classification" if names else "regression", rows[0]
     columns = describe_columns(table, target, task, fill_from if options.impute else None, path)
     x = columns.encode(table, path)
     columns = replace(columns, seed=options.seed, sha256=_sha256(x, labels))
+    notes += [_mixed(n, c) for n, c in table.columns.items() if n in columns.names and _mixed(n, c)]
     return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
 
 
@@ -145,8 +150,9 @@ def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
             is_last = usual[name] == names[-1]
             said = f"the target is the column called {usual[name]!r}; {ANOTHER}"
             return usual[name], "" if is_last else said
-    # a constant column is none: the last pixel of an image, where the label comes first
-    varied = [name for name in (names[-1], names[0]) if len(set(table.columns[name])) > 1]
+    # constant numbers are none: the last pixel of an image, where the label comes first
+    ends = ((name, table.columns[name]) for name in (names[-1], names[0]))
+    varied = [name for name, cells in ends if cells.dtype.kind != "f" or len(set(cells)) > 1]
     chosen = varied[0] if varied else names[-1]
     place = "last" if chosen == names[-1] else "first"
     return chosen, f"the target is the {place} column; {ANOTHER}"
@@ -169,6 +175,15 @@ def _without(table: Table, dropped: tuple[str, ...]) -> tuple[Table, list[str]]:
         else:
             kept[name] = cells
     return Table(kept, table.has_header), notes
+
+
+def _mixed(name: str, cells: Array) -> str:
+    """Return a line on a column of categories of which most are numbers, or ""."""
+    distinct = set() if cells.dtype.kind == "f" else {*cells[~missing(cells)]}
+    texts = sorted(text for text in distinct if number_of(text) is None)
+    if 2 * len(texts) >= len(distinct):
+        return ""
+    return f"the column {name!r} has categories, not numbers, because of {texts[0]!r}"
 
 
 def _numbers_rows(name: str, cells: Array) -> bool:

@@ -17,9 +17,10 @@ from fastmlp.arrays import Array, as_sample_weight
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.estimator.fitting import Fit, Samples
-from fastmlp.estimator.parameters import OWN_NAMES, Row, check_parameters
+from fastmlp.estimator.parameters import OWN_NAMES, Row, check_parameters, documented_errors
 from fastmlp.estimator.solver import State
 from fastmlp.estimator.team import team_limit
+from fastmlp.network.building import check_layer_sizes
 
 
 class BaseMLP(BaseEstimator):
@@ -84,7 +85,8 @@ class BaseMLP(BaseEstimator):
         """Return data that a user passes as arrays or sparse matrices."""
         dtypes = (np.float64, np.float32)
         options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": dtypes}
-        X, y = validate_data(self, X, y, reset=first, y_numeric=self._is_numeric, **options)
+        with documented_errors("X or y"):
+            X, y = validate_data(self, X, y, reset=first, y_numeric=self._is_numeric, **options)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _weights(self, y: Any, sample_weight: Any) -> Array | None:
@@ -105,6 +107,7 @@ class BaseMLP(BaseEstimator):
         self.n_iter_ = self.t_ = self._no_improvement_count = 0
         hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, int)).tolist()
         sizes = [inputs, *hidden, self.n_outputs_]
+        check_layer_sizes(sizes, "hidden_layer_sizes")
         self.n_layers_ = len(sizes)
         self.coefs_: list[Array] = []
         self.intercepts_: list[Array] = []
@@ -141,7 +144,8 @@ class BaseMLP(BaseEstimator):
         """Return the outputs for what a user passes."""
         check_is_fitted(self)
         dtypes = (np.float64, np.float32)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtypes, reset=False)
+        with documented_errors("X"):
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtypes, reset=False)
         return self._outputs(_dense(X))
 
     def to_sklearn(self) -> Any:

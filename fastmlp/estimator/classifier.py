@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import type_of_target, unique_labels
 from fastmlp.arrays import Array, as_sample_weight
 from fastmlp.errors import refuse
 from fastmlp.estimator.base import BaseMLP
-from fastmlp.estimator.parameters import CLASS_WEIGHT, SHARED, documented
+from fastmlp.estimator.parameters import CLASS_WEIGHT, SHARED, documented, documented_errors
 
 
 @documented(*SHARED, CLASS_WEIGHT)
@@ -36,6 +36,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if isinstance(self.class_weight, str):
             rule, remedy = "must be known to partial_fit", "Pass a dictionary of all classes."
             raise refuse("class_weight", rule, repr(self.class_weight), remedy)
+        with documented_errors("y or classes"):
+            self._know(y, classes)
+        return self._fit(X, y, sample_weight, partial=True)
+
+    def _know(self, y: Any, classes: Any) -> None:
+        """Set the classes in the first partial fit; later, check that they are the same."""
         if not hasattr(self, "classes_"):
             if classes is None:
                 remedy = "Pass classes=numpy.unique(y of all data)."
@@ -46,7 +52,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             rule, remedy = f"must stay {self.classes_}", "Leave them out after the first call."
             raise refuse("classes", rule, classes, remedy)
-        return self._fit(X, y, sample_weight, partial=True)
 
     def _learn(self, y: Array, partial: bool, first: bool) -> None:
         """Set the classes, and what does not change until the next first call."""

@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 
 from fastmlp.arrays import Array, quiet
 from fastmlp.errors import refuse
+from fastmlp.estimator.callbacks import Calls
 from fastmlp.estimator.solver import Solver
 
 # "adaptive" divides the rate by this; at the least rate, training stops instead
@@ -90,20 +91,26 @@ class Fit:
             self.random.randint(2**31) if mlp.dropout else 0,
             mlp._solver_state if self.partial else None,
         )
-        mlp.n_iter_ = 0
+        mlp.n_iter_, mlp.loss_ = 0, np.nan
+        self.calls = Calls(mlp, len(self.solver.sizes), len(self.x), self.partial)
+        stopped = "an exception"
         try:
-            self._run_epochs()
+            stopped = "" if self.calls.begin() else self._run_epochs()
         except KeyboardInterrupt:
+            stopped = "interrupted"
             warnings.warn("Training interrupted by user.", stacklevel=5)
+        finally:
+            self.calls.end(stopped)
         mlp._solver_state = self.solver.finish(keep_engine=self.partial)
         if self.best is not None:
             mlp.coefs_, mlp.intercepts_ = self.best
-        elif not np.isfinite([mlp.loss_, *map(np.sum, (*mlp.coefs_, *mlp.intercepts_))]).all():
+        elif mlp.n_iter_ and not _are_finite(mlp):
             remedy = "Scale the data, to about -1 to 1 for example, or lower learning_rate_init."
             rule = "must not make the loss or the parameters infinite"
             raise refuse("X, y and the learning rate", rule, f"the loss {mlp.loss_}", remedy)
 
-    def _run_epochs(self) -> None:
+    def _run_epochs(self) -> str:
+        """Train until a rule or a callback stops it; return which rule did."""
         mlp, left = self.mlp, 1 if self.partial else self.mlp.max_iter
         order = np.arange(len(self.x))
         while left:
@@ -115,13 +122,20 @@ class Fit:
                     self.random.shuffle(shuffled)
                     order = order[shuffled]
                 orders.append(order)
+            if self.calls.begin_epoch():
+                return ""
             for loss in self.solver.epochs(self.x, self.y, orders).tolist():
-                if self._ends(loss):
-                    return
+                rate, over = self.solver.state.rate, self._ends(loss)
+                score = mlp.validation_scores_[-1] if self.held is not None else None
+                if self.calls.end_epoch(loss, score, rate):
+                    return ""
+                if over:
+                    return "no improvement"
             left -= len(orders)
         if not self.partial:
             text = f"Training stopped after max_iter={mlp.max_iter} epochs, before it converged."
             warnings.warn(text, ConvergenceWarning, stacklevel=6)
+        return f"all {mlp.n_iter_} epochs done"
 
     def _epochs_ahead(self, left: int) -> int:
         """Return how many epochs to train in one call of the engine, of those that are left.
@@ -130,7 +144,8 @@ class Fit:
         """
         mlp, steps = self.mlp, len(self.solver.sizes)
         changes_rate = mlp.solver == "sgd" and mlp.learning_rate == "invscaling"
-        if self.held is not None or changes_rate or len(self.x) % self.batch_size:
+        has_end = self.held is not None or changes_rate or bool(self.calls.callbacks)
+        if has_end or len(self.x) % self.batch_size:
             return 1
         patience = mlp.n_iter_no_change - mlp._no_improvement_count + 1
         return int(max(1, min(left, patience, MOST_STEPS // steps)))
@@ -185,6 +200,12 @@ class Fit:
     def _say(self, text: str) -> None:
         if self.mlp.verbose:
             print(text)  # noqa: T201  what verbose=True is for
+
+
+def _are_finite(mlp: Any) -> bool:
+    """Return whether loss and parameters are finite."""
+    sums = map(np.sum, (*mlp.coefs_, *mlp.intercepts_))
+    return bool(np.isfinite([mlp.loss_, *sums]).all())
 
 
 def _batch_size(wanted: Any, samples: int) -> int:

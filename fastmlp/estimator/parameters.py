@@ -1,21 +1,24 @@
 """The table of the estimators' parameters: default, rule and meaning of each.
 
 Names, order, defaults and meanings are those of `sklearn.neural_network`; the last ones
-are added: `threads`, `dropout` and, of classifiers, `class_weight`.
+are added: `threads`, `dropout`, `callbacks` and, of classifiers, `class_weight`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import wraps
 from inspect import Parameter, Signature
 from numbers import Integral, Real
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_call, refuse
+from fastmlp.estimator.callbacks import are_callbacks
 from fastmlp.functions import HIDDEN
 
 # The estimators' names of activations, where they differ from those of fastmlp
@@ -26,6 +29,10 @@ LBFGS = (
     "'lbfgs', which needs the whole data for each step and is not part of fastmlp",
     'Pass solver="adam" or "sgd", or use sklearn.neural_network for this one.',
 )
+
+
+# Larger numbers are none of NumPy's
+MOST: dict[Any, float] = {Integral: 2**63 - 1, Real: sys.float_info.max}
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Row:
 
 
 def _number(
-    least: float, below: float = np.inf, kind: type = Real, open_at: bool = False
+    least: float, below: float = np.inf, kind: Any = Real, open_at: bool = False
 ) -> Callable[[Any], bool]:
     """Return a check: a number of that kind, least <= number < below; or, open, least < number."""
 
@@ -48,7 +55,8 @@ def _number(
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
             return False
         number: Any = value
-        return bool((number > least if open_at else number >= least) and number < below)
+        is_small = number < below and number <= MOST[kind]
+        return bool((number > least if open_at else number >= least) and is_small)
 
     return holds
 
@@ -66,7 +74,10 @@ def _is_random_state(value: Any) -> bool:
 
 
 def _are_sizes(value: Any) -> bool:
-    return all(map(_count, np.atleast_1d(np.asarray(value, object)).ravel()))
+    try:
+        return all(map(_count, np.atleast_1d(np.asarray(value, object)).ravel()))
+    except Exception:  # another package's __array__ can raise anything
+        return False
 
 
 _whole, _count = _number(0, 2**32, Integral), _number(1, kind=Integral)
@@ -128,6 +139,11 @@ SHARED = (
     Row("dropout", 0.0, SHARE, _share,
         "the share of the outputs of each hidden layer that is 0 in a step (Srivastava et al., "
         "2014)"),
+    Row("callbacks", None, "must be None, or one or several callbacks of fastmlp.train",
+        are_callbacks,
+        "of `fit`, not of `partial_fit`: functions of Progress, called after each epoch, or "
+        "objects with some of on_train_begin, on_epoch_begin, on_epoch_end, on_train_end. One that "
+        "returns True ends the fit. `clone` copies them"),
 )
 # fmt: on
 POSITIONAL = ("loss", "hidden_layer_sizes", "activation")
@@ -140,7 +156,19 @@ def check_parameters(estimator: Any) -> None:
     for row in estimator._parameters:
         value = getattr(estimator, row.name)
         if not row.holds(value):
-            raise refuse(row.name, row.rule, repr(value), f"The default is {row.default!r}.")
+            raise refuse(row.name, row.rule, short(value), f"The default is {row.default!r}.")
+
+
+@contextmanager
+def documented_errors(argument: str) -> Iterator[None]:
+    """Raise ArgumentError for what is neither a ValueError nor a TypeError: no array at all."""
+    try:
+        yield
+    except (ValueError, TypeError, MemoryError):
+        raise
+    except Exception as error:  # another package's __array__ can raise anything
+        said = str(error).rstrip(".")
+        raise refuse(argument, "must be an array", said, "Pass a NumPy array.") from None
 
 
 def documented(*rows: Row) -> Callable[[type], type]:
@@ -158,8 +186,9 @@ def documented(*rows: Row) -> Callable[[type], type]:
             for row in rows:
                 setattr(self, row.name, bound.arguments[row.name])
 
-        cls.__init__ = wraps(cls.__init__)(__init__)
-        cls.__init__.__signature__ = signature
+        __init__.__qualname__ = f"{cls.__name__}.__init__"
+        __init__.__signature__ = signature  # type: ignore[attr-defined]
+        cls.__init__ = checked_call(__init__)
         cls._parameters = rows
         for row in rows:  # pickles lack the parameters that are younger
             setattr(cls, row.name, row.default)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, as_label_values, check_names
+from fastmlp.arrays import Array, as_label_values, check_flag, check_names
 from fastmlp.errors import refuse
 from fastmlp.network.pairs import describe
 from fastmlp.network.scaling import Scaling
@@ -55,10 +55,16 @@ def _columns(network: Assigned, columns: Any) -> Mapping[str, Any]:
     return columns
 
 
+def _several_labels(network: Assigned, several: Any) -> bool:
+    check_flag("several_labels", several)
+    return bool(several)
+
+
 CHECKS = {
     "class_names": _class_names,
     "classes": _classes,
     "columns": _columns,
     "feature_names": _feature_names,
     "scaling": _scaling,
+    "several_labels": _several_labels,
 }

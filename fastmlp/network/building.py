@@ -30,7 +30,7 @@ def sizes_together(init: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def check_layer_sizes(sizes: Any) -> tuple[int, ...]:
+def check_layer_sizes(sizes: Any, argument: str = "sizes") -> tuple[int, ...]:
     """Return layer sizes as ints.
 
     Raises ArgumentError for fewer than two, for a size below 1, and for parameters that need more
@@ -40,7 +40,7 @@ def check_layer_sizes(sizes: Any) -> tuple[int, ...]:
     whole = [n for n in sizes if isinstance(n, (int, np.integer)) and n >= 1] if several else []
     if len(whole) < 2 or len(whole) != len(sizes):
         raise refuse(
-            "sizes",
+            argument,
             "must be two or more whole numbers of at least 1: inputs, hidden layers, outputs",
             repr(sizes),
             "Pass (784, 128, 10), for example.",
@@ -50,7 +50,7 @@ def check_layer_sizes(sizes: Any) -> tuple[int, ...]:
     if needed > there:
         rule = f"must fit into the {there / 1e9:.3g} GB of memory of this machine"
         got = f"{found}, which needs {needed / 1e9:.4g} GB"
-        raise refuse("sizes", rule, got, "Pass smaller layers.")
+        raise refuse(argument, rule, got, "Pass smaller layers.")
     return found
 
 

@@ -19,9 +19,13 @@ NAMED = 8
 def learn_classes(network: Knowing, labels: Any, argument: str) -> None:
     """Set `network.classes` by the labels of training data, if they are not 0 … K - 1 or targets.
 
+    Targets set `network.several_labels`, if the task is "labels".
+
     Raises ArgumentError if there are not as many classes as the network has outputs.
     """
+    network.several_labels = False
     if not are_labels(network, as_array(labels, argument)):
+        network.several_labels = network.task == "labels"
         return
     count = max(2, network.sizes[-1])
     values = as_label_values(labels, argument)
@@ -44,8 +48,10 @@ def learn_classes(network: Knowing, labels: Any, argument: str) -> None:
             got = f"labels from {names.min()} to {names.max()}, {len(names)} of them"
         else:
             rule = f"must be of {count} classes for {network.sizes[-1]} outputs"
-            got = f"{len(names)} classes: {_listed(names)}"
+            got = f"{len(names)} class{'es' * (len(names) > 1)}: {_listed(names)}"
         remedy = f"Build a network with {len(names)} outputs."
+        if len(names) < 2:
+            remedy = "Pass samples of other classes too."
         raise refuse(argument, rule, got, remedy)
     network.classes, network.class_names = names, tuple(map(str, names))
 

@@ -30,8 +30,8 @@ PREFIX = "scaling."
 class Specification:
     """The description of a network in its file: everything except the parameters.
 
-    The last fields are as in `Network`. Files of earlier versions do not have them, and only
-    networks that have `columns` write those.
+    The last fields are as in `Network`. Files of earlier versions do not have them; those with a
+    default are only in files of networks where they differ from it.
     """
 
     sizes: tuple[int, ...]
@@ -45,6 +45,7 @@ class Specification:
     classes: Array | None
     feature_names: tuple[str, ...] | None
     columns: Mapping[str, Any] | None = None
+    several_labels: bool = False
 
 
 def save(
@@ -61,7 +62,8 @@ def save(
     for number, (w, b) in enumerate(zip(weights, biases, strict=True)):
         tensors[f"layers.{number}.weight"] = w
         tensors[f"layers.{number}.bias"] = b
-    described = {name: value for name, value in vars(spec).items() if name != "columns" or value}
+    optional = ("columns", "several_labels")
+    described = {name: value for name, value in vars(spec).items() if name not in optional or value}
     if spec.scaling is not None:
         described = described | {"scaling": spec.scaling.kind}
         tensors |= {f"{PREFIX}{name}": array for name, array in spec.scaling.tensors().items()}
@@ -145,6 +147,7 @@ def _checked_spec(spec: Any, of_scaling: dict[str, Array]) -> Specification:
         None if classes is None else np.array(classes),
         None if features is None else tuple(features),
         _checked_columns(spec.get("columns")),
+        _checked_flag(spec.get("several_labels", False)),
     )
 
 
@@ -152,6 +155,12 @@ def _checked_columns(columns: Any) -> dict[str, Any] | None:
     if not (columns is None or isinstance(columns, dict)):
         raise ValueError(f"columns are {columns!r}")
     return columns
+
+
+def _checked_flag(several: Any) -> bool:
+    if not isinstance(several, bool):
+        raise ValueError(f"several_labels is {several!r}")
+    return several
 
 
 def _checked_tensors(

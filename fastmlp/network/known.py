@@ -16,7 +16,7 @@ PIXEL_SCALE = 1 / 255
 class Knowing(Protocol):
     """A network: the attributes that say what its data must be, and how they are prepared.
 
-    See `fastmlp.Network`; the last six are decided by its first training, and are in its file.
+    See `fastmlp.Network`; the last seven are decided by its first training, and are in its file.
     """
 
     sizes: tuple[int, ...]
@@ -28,6 +28,7 @@ class Knowing(Protocol):
     class_names: tuple[str, ...] | None
     feature_names: tuple[str, ...] | None
     columns: Mapping[str, Any] | None
+    several_labels: bool
 
     @property
     def task(self) -> str:
@@ -35,8 +36,11 @@ class Knowing(Protocol):
         ...
 
 
-# The names of these six
-KNOWN = ("scaling", "pixel_scale", "classes", "class_names", "feature_names", "columns")
+# The names of these seven
+KNOWN = (
+    *("scaling", "pixel_scale", "classes", "class_names", "feature_names", "columns"),
+    "several_labels",
+)
 
 
 def known_of(network: Knowing) -> dict[str, Any]:

@@ -63,6 +63,8 @@ class Network(Assigned):
     class_names : them as texts, for tables; None if they have no names
     feature_names : the names of the columns of a DataFrame; None for other data
     columns : what the inputs are, as in `Dataset`, for `fastmlp predict`; None if unknown
+    several_labels : whether predictions are sets of labels: the task is "labels", and the training
+        targets were `(N, O)`
 
     Images are arrays `(N, I)` or `(N, H, W)`, lists, DataFrames, tensors or sparse matrices; labels
     are numbers, texts or categories.
@@ -95,6 +97,7 @@ class Network(Assigned):
         self.class_names: tuple[str, ...] | None = None
         self.feature_names: tuple[str, ...] | None = None
         self.columns: Mapping[str, Any] | None = None
+        self.several_labels = False
         generator = as_generator(seed)
         self.weights: list[Array] = []
         self.biases: list[Array] = []
@@ -154,6 +157,7 @@ class Network(Assigned):
         lines.append(f"{self.cost}, {self.dtype}, {self.parameter_count:,} parameters")
         return "\n".join(lines)
 
+    @checked_call
     def predict_proba(self, images: ArrayLike, backend: str = "compiled") -> Array:
         """Return the outputs `(N, O)` for images `(N, I)`, or `(O,)` for one image `(I,)`.
 
@@ -168,6 +172,7 @@ class Network(Assigned):
             self._refuse_nan()
         return a[0] if is_one else a
 
+    @checked_call
     def predict(self, images: ArrayLike, backend: str = "compiled") -> Any:
         """Return the class of each image `(N,)`: the index of its largest output, or its name.
 
@@ -176,8 +181,11 @@ class Network(Assigned):
         has such labels. For one image it is a scalar of NumPy, an np.int64 for example.
 
         In a regression that was not trained on labels, it is the outputs: floats `(N, O)`, or of
-        one output `(N,)`. Raises ArgumentError if an output is NaN.
+        one output `(N,)`. With `several_labels`, it is 1 for each output of at least 0.5, else 0:
+        int64 `(N, O)`. Raises ArgumentError if an output is NaN.
         """
+        if self.several_labels:
+            return np.asarray(self.predict_proba(images, backend) >= 0.5, np.int64)
         if self.task == "regression" and self.class_names is None:
             a = self.predict_proba(images, backend)
             return a[..., 0] if self.sizes[-1] == 1 else a
@@ -239,6 +247,7 @@ class Network(Assigned):
             raise refuse("labels", rule, f"targets of the task {self.task!r}", remedy)
         return found
 
+    @checked_call
     def save(self, path: str | PathLike[str]) -> None:
         """Write the network to a safetensors file, completely or not at all.
 
@@ -252,6 +261,7 @@ class Network(Assigned):
         file.save(path, spec, weights, biases)
 
     @classmethod
+    @checked_call
     def load(cls, path: str | PathLike[str]) -> Network:
         """Return the network in a file that `save` wrote. Raises ModelError for any other file."""
         spec, weights, biases = file.load(path)

@@ -40,20 +40,29 @@ def answer_rows(
     names = list(class_names(network.class_names, outputs.shape[1]))
     for row, answer, values in zip(rows, answers, outputs.tolist(), strict=True):
         row["prediction"] = names[answer]
+        if network.several_labels:
+            row["labels"] = [
+                name for name, value in zip(names, values, strict=True) if value >= 0.5
+            ]
         if probabilities:
             row |= {f"probability of {n}": value for n, value in zip(names, values, strict=True)}
     return rows
 
 
 def answers_csv(rows: Rows) -> str:
-    """Return the rows as CSV, with a header and seven digits for numbers."""
+    """Return the rows as CSV, with a header, seven digits for numbers, and ";" between labels."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows[0])
     for row in rows:
-        cells = row.values()
-        writer.writerow([f"{cell:.7g}" if isinstance(cell, float) else cell for cell in cells])
+        writer.writerow(map(_cell, row.values()))
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        return ";".join(value)
+    return f"{value:.7g}" if isinstance(value, float) else value
 
 
 def answers_document(rows: Rows, first: int, model: Path, path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Counts = NDArray[np.int64]
 
+# Columns of a screen; longer names are in several lines if the screen is narrow
 LONGEST_NAME = 13
 MOST_CONFUSIONS = 10
 
@@ -59,7 +61,7 @@ def confusion_tables(matrix: Counts, names: Sequence[str], width: int) -> list[T
     Otherwise return a table of the accuracies, and one of the most frequent confusions.
     """
     cell = max(len(str(int(matrix.max()))), len(str(len(names) - 1)))
-    label = max(map(len, _row_names(names)))
+    label = min(LONGEST_NAME, max(map(cell_len, _row_names(names))))
     if label + len(" accuracy ") + len(names) * (cell + 1) <= width:
         return [_matrix_table(matrix, names)]
     return [_class_table(matrix, names), _most_confused(matrix, names)]
@@ -70,14 +72,19 @@ def _row_names(names: Sequence[str]) -> list[str]:
     if numbers == list(names):
         return ["label", *numbers]
     wide = len(numbers[-1])
-    cut = (name[: LONGEST_NAME - wide - 1] for name in names)
-    return ["label", *(f"{n:>{wide}} {name}" for n, name in zip(numbers, cut, strict=True))]
+    return ["label", *(f"{n:>{wide}} {name}" for n, name in zip(numbers, names, strict=True))]
+
+
+def _add_names(table: Table, heading: str, names: Sequence[str]) -> None:
+    """Add a column of names, which folds them where the screen is narrow."""
+    longest = max(map(cell_len, (heading, *names)))
+    table.add_column(heading, overflow="fold", min_width=min(LONGEST_NAME, longest))
 
 
 def _matrix_table(matrix: Counts, names: Sequence[str]) -> Table:
     heading, *rows = _row_names(names)
     table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column(heading, no_wrap=True)
+    _add_names(table, heading, rows)
     table.add_column("accuracy", justify="right", no_wrap=True)
     for answer in range(len(names)):
         table.add_column(str(answer), justify="right", no_wrap=True)
@@ -99,9 +106,10 @@ def _share(share: float) -> str:
 
 def _class_table(matrix: Counts, names: Sequence[str]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for heading in ("label", "images", "right", "accuracy"):
-        table.add_column(heading, justify="left" if heading == "label" else "right")
-    _, *rows = _row_names(names)
+    heading, *rows = _row_names(names)
+    _add_names(table, heading, rows)
+    for heading in ("images", "right", "accuracy"):
+        table.add_column(heading, justify="right")
     for label, (row, share) in enumerate(zip(rows, class_accuracies(matrix), strict=True)):
         counts = (f"{matrix[label].sum():,}", f"{matrix[label, label]:,}")
         table.add_row(Text(row, "bold"), *counts, _share(share))
@@ -113,7 +121,7 @@ def _most_confused(matrix: Counts, names: Sequence[str]) -> Table:
     np.fill_diagonal(wrong, 0)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for heading in ("most often confused", "taken for"):
-        table.add_column(heading)
+        _add_names(table, heading, names)
     table.add_column("images", justify="right")
     for cell in np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]:
         label, answer = divmod(int(cell), len(names))

@@ -99,12 +99,20 @@ def prediction_document(
                 "index": prediction.index,
                 "answer": prediction.answer,
                 "class": prediction.names[prediction.answer],
+                **_labels_of(prediction),
                 "doubts": prediction.doubts,
                 "probabilities" if prediction.probable else "outputs": prediction.outputs,
             }
             for prediction in predictions
         ],
     }
+
+
+def _labels_of(prediction: Prediction) -> dict[str, Any]:
+    """Return the names of all labels, where there can be several."""
+    if prediction.labels is None:
+        return {}
+    return {"labels": [prediction.names[label] for label in prediction.labels]}
 
 
 def search_document(

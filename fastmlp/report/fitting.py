@@ -38,11 +38,14 @@ def fitted(console: Console, table: Any) -> tuple[Any, int]:
 
 
 def _sizes(console: Console, column: Column) -> tuple[int, int]:
-    """Return the least and the natural width of a column, without its padding."""
+    """Return the least and the natural width of a column, without its padding.
+
+    The least is `min_width`, if it has one, as in a column that folds long words.
+    """
     wide, cells = console.options.update(width=WIDE), [column.header, *column.cells]
     sizes = [Measurement.get(console, wide, cell) for cell in cells]
     most = max(size.maximum for size in sizes)
     is_fixed = [isinstance(c, Table) or getattr(c, "no_wrap", False) for c in cells]
     if column.no_wrap or any(is_fixed):
         return most, most
-    return max(size.minimum for size in sizes), most
+    return column.min_width or max(size.minimum for size in sizes), most

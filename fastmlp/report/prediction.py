@@ -33,6 +33,7 @@ class Prediction:
     answer : the predicted class; names : those of all classes
     outputs : one for each class; probable : whether they are probabilities
     doubts : why the answer is doubtful; empty if it is not
+    labels : the classes of which the output is at least 0.5, where there can be several; else None
     """
 
     index: int
@@ -42,6 +43,14 @@ class Prediction:
     names: tuple[str, ...]
     probable: bool
     doubts: tuple[str, ...] = ()
+    labels: tuple[int, ...] | None = None
+
+    @property
+    def said(self) -> str:
+        """The answer as text: a class, or all labels."""
+        if self.labels is None:
+            return self.names[self.answer]
+        return ", ".join(self.names[label] for label in self.labels) or "no label"
 
 
 def predictions(
@@ -73,6 +82,7 @@ def predictions(
             names,
             probable,
             (no_digit if names == DIGITS else ()) + _find_rival(network, row, names),
+            tuple(np.flatnonzero(row >= 0.5).tolist()) if network.several_labels else None,
         )
         for number, (image, row) in enumerate(zip(rows, outputs, strict=True))
     ]
@@ -100,9 +110,10 @@ def prediction_view(prediction: Prediction, ascii_only: bool = False) -> Table:
         if prediction.probable and output == output:
             bar = ("#" if ascii_only else "█") * round(BAR * output)
             cells[1:] = [percent(output), bar.ljust(BAR)]
-        style = "bold green" if number == prediction.answer else ""
+        chosen = prediction.labels if prediction.labels is not None else (prediction.answer,)
+        style = "bold green" if number in chosen else ""
         table.add_row(*(Text(cell, style) for cell in cells))
-    answer = Text(f"image {prediction.index}: {prediction.names[prediction.answer]}", "bold green")
+    answer = Text(f"image {prediction.index}: {prediction.said}", "bold green")
     beside = Table.grid()
     doubts = [Text(f"doubtful: {reason}", "bold yellow") for reason in prediction.doubts]
     parts: list[RenderableType] = [answer, *doubts, Text(), table]

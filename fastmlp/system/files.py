@@ -23,7 +23,10 @@ REMEDIES = {
 def as_path(value: Any, argument: str) -> Path:
     """Return a text or path-like object as a Path. Raises ArgumentError for anything else."""
     try:
-        return Path(value)
+        path = Path(value)
+        if "\0" in str(path):
+            raise TypeError
+        return path
     except TypeError:
         rule = "must be a path, as a text or a pathlib.Path"
         raise refuse(argument, rule, repr(value), 'Pass "folder/name", for example.') from None

@@ -103,7 +103,11 @@ def test_masked_and_missing_numbers_are_nan(values):
         (np.zeros((3, 2), "M8[D]"), "images must be numbers; got .* Convert dates to numbers"),
         (np.zeros((3, 2), complex), "images must be numbers; got .* Pass real numbers"),
         ([[1, 2], [3]], "images must be an array"),
-        (None, r"images must have 2 values each, .* got shape \(\)"),
+        (None, "images must be an array; got NoneType"),
+        ((row for row in TABLE), "images must be an array; got generator. .* load_dataset reads"),
+        ({1.0, 2.0}, "images must be an array; got set"),
+        ("train.csv", "images must be an array; got str"),
+        (np.zeros(3, "f8,f8"), "must be numbers; got dtype .*structured_to_unstructured"),
         (np.zeros((0, 2)), "images must not be empty"),
         (np.zeros((1, 3)), r"must have 2 values each, .* got shape \(1, 3\). Pass an array"),
         (np.zeros((2, 1)), r"must have 2 values each, .* One sample is of shape \(2,\)"),
@@ -133,6 +137,8 @@ def test_columns_of_a_frame_are_found_by_name():
     row, is_one = as_rows(table[["b", "a"]].iloc[1], 2, names=("a", "b"))
     assert is_one
     np.testing.assert_array_equal(row, TABLE[1:2])
+    with pytest.raises(ArgumentError, match=r"columns of different names; got 'a' twice"):
+        as_rows(table.set_axis(["a", "a"], axis=1), 2)
     with pytest.raises(ArgumentError, match=r"none named 'b'. The columns are a, b"):
         as_rows(table[["a"]], 2, names=("a", "b"))
     with pytest.raises(ArgumentError, match=r"images, column 'city', must be numbers; got 'Rome'"):

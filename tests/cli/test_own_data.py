@@ -18,6 +18,7 @@ from fastmlp.cli import main, own_data
 from fastmlp.datasets import Dataset, Split
 
 NUMPY = ("--backend", "numpy")
+KINDS = ("iris", "lily", "rose")
 QUICK = ("--optimizer", "adam", "--learning-rate", "0.02", "--epochs", "12", *NUMPY)
 
 
@@ -94,6 +95,47 @@ def test_a_table_is_predicted_by_the_names_of_its_columns(flowers: Path) -> None
     np.testing.assert_allclose(shares, network.predict_proba(x, "numpy"), rtol=1e-5)
     found = document("predict", flowers, "new.csv", "--index", 1)
     assert found["predictions"] == [{"index": 1, "prediction": "iris"}]
+
+
+def test_answers_are_whole_lines_on_a_narrow_terminal(
+    flowers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Path("new.csv"), "colour,size", [["red", 0.9], ["blue", -0.9]])
+    for name, value in {"FORCE_COLOR": "1", "COLUMNS": "12"}.items():
+        monkeypatch.setenv(name, value)
+    lines = run("predict", flowers, "new.csv", "--probabilities").stdout.splitlines()
+    assert lines[0] == "prediction," + ",".join(f"probability of {n}" for n in KINDS)
+    assert [len(line.split(",")) for line in lines] == [4] * 3
+
+
+def test_sets_of_labels_are_answers_beside_the_largest_output() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    network = fastmlp.Network(4, 8, 3, output="sigmoid")
+    network.class_names = KINDS
+    settings = {"epochs": 30, "optimizer": "adam", "learning_rate": 0.05, "backend": "numpy"}
+    fastmlp.train(network, x, x[:, :3] > 0, **settings)  # type: ignore[arg-type]
+    network.save("sets.safetensors")
+    np.save("new.npy", x[:9])
+    np.savez("new.npz", X=x[:9])
+    sets = [[KINDS[n] for n in np.flatnonzero(row)] for row in network.predict(x[:9], "numpy")]
+    assert len({len(labels) for labels in sets}) > 2
+    rows = document("predict", "sets.safetensors", "new.npz")["predictions"]
+    largest = [KINDS[n] for n in network.predict_proba(x[:9], "numpy").argmax(axis=1)]
+    assert [(row["prediction"], row["labels"]) for row in rows] == [
+        *zip(largest, sets, strict=True)
+    ]
+    lines = run("predict", "sets.safetensors", "new.npz").stdout.splitlines()
+    assert lines[1:] == [f"{n},{';'.join(s)}" for n, s in zip(largest, sets, strict=True)]
+    (one,) = document("predict", "sets.safetensors", "new.npy")["predictions"]
+    assert (one["class"], one["labels"]) == (largest[0], sets[0])
+    assert (
+        f"image 0: {', '.join(sets[0]) or 'no label'}"
+        in run("predict", "sets.safetensors", "new.npy").stdout
+    )
+    # classes of a table are compared with the largest output
+    np.savez("known.npz", X=x, y=np.array(KINDS)[x[:, :3].argmax(axis=1)])
+    found = document("evaluate", "sets.safetensors", "--dataset", "known.npz", *NUMPY)
+    assert found["accuracy"] > 0.5
 
 
 def test_answers_for_images_are_written_too(model: Path, digits: Dataset) -> None:

@@ -137,3 +137,9 @@ def test_each_epoch_is_printed_when_it_ends(data: Path, monkeypatch: pytest.Monk
     run("train", *SMALL, "--dataset", data, "--log", "log.csv")
     assert np.diff(seen).tolist() == [1, 1]
     assert printed[seen[0] - 1].split()[:2] == ["some", "1"]
+
+
+def test_an_option_without_text_is_refused() -> None:
+    assert "Invalid value for '--dataset': it is an empty text" in error(
+        "train", "--dataset", "", status=2
+    )

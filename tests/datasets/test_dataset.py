@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp.datasets import Split
+from fastmlp.datasets import Dataset, Split
 from fastmlp.errors import ArgumentError
 
 
@@ -16,6 +16,13 @@ def test_a_split_converts_arrays_of_any_kind():
     split = Split(rows, labels)
     assert split.images is rows
     assert split.labels is labels
+
+
+def test_data_are_described_in_one_line():
+    split = Split(np.zeros((3, 20), np.uint8), [0, 1, 1])
+    assert repr(split) == "Split(3 rows of 20 uint8, int64 labels)"
+    data = Dataset("some", split, split, ("a", "b"), (4, 5), "here")
+    assert repr(data) == f"Dataset('some', train={split}, test={split}, 2 classes)"
 
 
 @pytest.mark.parametrize(

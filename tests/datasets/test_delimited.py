@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import io
+import lzma
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,10 +70,27 @@ def cell(value: object) -> object:
     return float(value) if isinstance(value, int) else value
 
 
-def test_gzip_is_found_by_its_first_bytes(tmp_path: Path) -> None:
-    packed = gzip.compress(b"a,b\n1,2\n")
-    for name in ("own.csv.gz", "own.csv", "own.csv.gz.gz"):
-        assert len(read_delimited(written(tmp_path, packed, name))) == 1
+def zipped(data: bytes, *names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names or ("own.csv",):
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+PACKED = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zip": zipped}
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+def test_packed_files_are_found_by_their_first_bytes(tmp_path: Path, suffix: str) -> None:
+    rows = b"a,b\n1,x\n2,y\n3,x\n4,y\n"
+    packed = PACKED[suffix](rows)
+    for name in ("own.csv", f"own.csv{suffix}", f"own.csv{suffix}{suffix}"):
+        path = written(tmp_path, packed, name)
+        assert len(read_delimited(path)) == 4
+        assert load_dataset(path, whole=True).class_names == ("x", "y")
+    with pytest.raises(DataError, match="expected a readable, complete file"):
+        read_delimited(written(tmp_path, packed[:-9]))
 
 
 def test_numbers_and_texts_have_the_same_values_by_both_ways(tmp_path: Path) -> None:
@@ -93,13 +114,20 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a page of the web": ("<!DOCTYPE html>\n<p>a,b</p>\n", "a table of text; found b'<!DO'"),
     "rows of two lengths": (
         "a,b\n1,2\n3,4\n5\n",
-        "2 cells in line 4, as in the first row; found 1",
+        "2 cells in line 4, as in most rows; found 1",
     ),
     "a longer header": ("a,b,c,d\n1,2\n3,4\n", "4 cells in each row, as in the header; found 2"),
     "a name twice": ("a,b,a\n1,2,3\n", "different names of columns; found 'a' twice"),
     "another encoding": ("a,b\n1,ü\n".encode("latin-1"), "text in UTF-8"),
-    "a workbook": (b"PK\x03\x04\x14\0", "a table of text"),
-    "zeros": (b"a,b\n1,\0\n", "lines of text"),
+    "a line above the table": (
+        "made in 2024\na,b,c\n1,2,x\n3,4,y\n",
+        "1 cells in each row, as in the header; found 3. Quote",
+    ),
+    "a workbook": (zipped(b"<x>", "a.xml", "b.xml"), "a table of text; found 2 files in it"),
+    "half a workbook": (b"PK\x03\x04\x14\0", "a readable, complete file; found File is not"),
+    "zeros": (b"a,b\n1,\0\n", "text; found a byte of 0 in line 2"),
+    "UTF-32": ("a,b\n1,2\n".encode("utf-32"), "a table of text; found b'"),
+    "a page without a type": ("<html>\n<p>a,b</p>\n", "a table of text; found b'<htm'"),
     "half a gzip file": (gzip.compress(b"a,b\n1,2\n" * 99)[:-20], "a readable, complete file"),
     "an endless cell": ('a,b\n1,"' + "x" * 200_000 + "\n", "a table of text; found field larger"),
 }

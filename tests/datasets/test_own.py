@@ -22,6 +22,7 @@ from fastmlp.errors import ArgumentError, DataError, DataUnavailableError
 
 RNG = np.random.default_rng(5)
 IMAGES = RNG.integers(0, 256, (30, 8, 8), dtype=np.uint8)
+KINDS = ("day", "night")
 LABELS = RNG.permutation(np.arange(30) % 3)
 
 
@@ -204,8 +205,15 @@ def test_errors_name_what_is_there(tiny: Family, tiny_folder: Path, tmp_path: Pa
         load_dataset(tmp_path / "notes.md")
     with pytest.raises(ArgumentError, match=r"got '.*note.md'.*has 'data/', 'notes.md'"):
         load_dataset(tmp_path / "note.md")
-    with pytest.raises(ArgumentError, match="name must be a name or a path; got None"):
-        load_dataset(None)  # type: ignore[arg-type]
+    for name in (None, "", b"mnist"):
+        with pytest.raises(ArgumentError, match=f"name must be a name or a path; got {name!r}"):
+            load_dataset(name)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"Did you mean mnist\?"):
+        load_dataset("minst")
+    with pytest.raises(ArgumentError, match="has no files, as there is no such folder"):
+        load_dataset("~/no/such/train.csv")
+    with pytest.raises(DataError, match="two classes or more; found only '0'"):
+        load_dataset(keep_npz(tmp_path, {"X": IMAGES, "y": LABELS * 0}))
     with pytest.raises(ArgumentError, match="task is for data of one's own; got 'regression'"):
         load_dataset("digits", task="regression")
 
@@ -265,12 +273,89 @@ def test_pictures_in_colour_and_of_several_sizes(tmp_path: Path) -> None:
     assert read_pictures(files[:2], Form(3, 2, 1)).shape == (2, 3, 2)
 
 
+def laid_out(*folders: str) -> Callable[[Path], None]:
+    """Return who draws three pictures in each folder, of which the last part is the class."""
+
+    def lay_out(root: Path) -> None:
+        for folder in folders:
+            for n in range(3):
+                draw(root / folder, f"{n}.png", 200 if folder.endswith("day") else 50, (6, 4))
+
+    return lay_out
+
+
+# How people keep folders of pictures: training and test pictures, and what is said of the others
+FOLDERS: dict[str, tuple[Callable[[Path], None], tuple[int, int], str]] = {
+    "hidden folders": (laid_out("day", "night", "day/.checkpoints", "__MACOSX/day"), (4, 2), ""),
+    "a folder around": (laid_out("archive/day", "archive/night"), (4, 2), ""),
+    "a folder around both": (
+        laid_out(*(f"archive/{part}/{kind}" for part in ("train", "test") for kind in KINDS)),
+        (6, 6),
+        "",
+    ),
+    "three parts": (
+        laid_out(*(f"{part}/{kind}" for part in ("train", "val", "test") for kind in KINDS)),
+        (6, 6),
+        "not read: val",
+    ),
+    "test pictures without classes": (
+        laid_out("train/day", "train/night", "test"),
+        (4, 2),
+        "not read: test",
+    ),
+    "a class that only tests": (
+        laid_out("train/day", "train/night", "test/day", "test/noon"),
+        (6, 6),
+        "no training sample of noon",
+    ),
+    "a folder called as a picture": (laid_out("day", "night", "day/more.png"), (7, 2), ""),
+}
+
+
+@pytest.mark.parametrize("case", FOLDERS)
+def test_folders_of_pictures_as_they_are_kept(tmp_path: Path, case: str) -> None:
+    lay_out, counts, note = FOLDERS[case]
+    lay_out(tmp_path)
+    data = load_dataset(tmp_path)
+    assert (len(data.train), len(data.test)) == counts
+    assert data.class_names == KINDS + ("noon",) * ("noon" in note)
+    assert [one for one in data.notes if one.startswith("no") and "part" not in one] == [
+        *filter(None, [note])
+    ]
+
+
+def test_pictures_of_16_bits_and_light_ink_keep_what_they_show(tmp_path: Path) -> None:
+    levels = np.arange(1024, dtype=np.uint16).reshape(32, 32)
+    clear = np.zeros((32, 32, 4), np.uint8)
+    clear[8:20, 8:20] = 255
+    for kind in KINDS:
+        (tmp_path / "deep" / kind).mkdir(parents=True)
+        (tmp_path / "clear" / kind).mkdir(parents=True)
+        for n in range(2):
+            Image.fromarray(levels // (n + 1)).save(tmp_path / "deep" / kind / f"{n}.png")
+            Image.fromarray(clear).save(tmp_path / "clear" / kind / f"{n}.png")
+    deep, light = (load_dataset(tmp_path / name, whole=True) for name in ("deep", "clear"))
+    np.testing.assert_array_equal(
+        deep.train.images[0], (levels.ravel() * (255 / 1023)).astype("u1")
+    )
+    assert deep.train.images[1].max() == 127
+    assert Form.from_plain(deep.columns or {}).white == 1023
+    np.testing.assert_array_equal(light.train.images[0], clear[..., 3].ravel())
+
+
 def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     draw(tmp_path / "flat", "a.png", 9, (4, 4))
-    with pytest.raises(DataError, match=r"folder of pictures for each class; .* but 'a.png'"):
+    with pytest.raises(DataError, match=r"folder of pictures for each class .* but 'a.png'"):
         load_dataset(tmp_path / "flat")
     (tmp_path / "flat" / "b.png").write_bytes(b"\x89PNG")
-    with pytest.raises(DataError, match=r"b\.png: expected a readable picture"):
+    with pytest.raises(DataError, match=r"b\.png: expected a readable picture; found none of a kn"):
+        load_dataset(tmp_path)
+    (tmp_path / "flat" / "b.png").unlink()
+    with pytest.raises(DataError, match="expected two classes or more; found only 'flat'"):
+        load_dataset(tmp_path)
+    (tmp_path / "flat" / "b.tif").write_bytes(b"")
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "flat" / "b.tif")
+    with pytest.raises(DataError, match="whole numbers; found floating-point numbers"):
         load_dataset(tmp_path)
     for size in ((0, 4), (4,), (4.0, 4)):
         with pytest.raises(ArgumentError, match="image_size must be two whole numbers"):

@@ -138,6 +138,12 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         {},
         "repeated texts in column 'name'; found 50 texts",
     ),
+    "a text among numbers": (
+        "size,y\n" + "".join(f"{n / 7},{n % 2}\n" for n in range(50)) + "-,0\n",
+        {},
+        "repeated texts in column 'size'; found 51 texts such as '-', '0.0',",
+    ),
+    "one class of text, unnamed": ("a,kind\n1,x\n2,x\n3,x\n", {}, "in the target 'kind'; found x"),
     "infinity": ("a,y\n1,0\ninf,1\n2,0\n3,1\n", {}, "finite numbers in column 'a'"),
     "no value": ("a,b\n,\n", {}, "found"),
     "one row of each": ("a,y\n1,p\n2,q\n", {}, "a class with two rows"),
@@ -155,6 +161,13 @@ def test_what_cannot_be_used_is_refused_with_the_remedy(tmp_path: Path, case: st
         load_dataset(written(tmp_path, content), **options)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_column_of_categories_that_are_nearly_all_numbers_is_named(tmp_path: Path) -> None:
+    rows = "".join(f"{n % 5},{'pq'[n % 2]},{n % 2}\n" for n in range(40))
+    data = load_dataset(written(tmp_path, f"a,b,y\n{rows}unknown,p,1\n"))
+    said = "the column 'a' has categories, not numbers, because of 'unknown'"
+    assert [note for note in data.notes if "categories" in note] == [said]
 
 
 def test_inputs_are_read_by_name_in_any_order(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def test_clone_and_pickle(kind):
 def test_pickles_may_lack_younger_parameters():
     x, y = data("classes")
     old = made("classes").fit(x, y)
-    for row in (*SHARED[-2:], CLASS_WEIGHT):
+    for row in (*SHARED[-3:], CLASS_WEIGHT):
         del vars(old)[row.name]
     old = clone(pickle.loads(pickle.dumps(old))).fit(x, y)
     assert (old.predict(x) == made("classes").fit(x, y).predict(x)).all()
@@ -194,6 +194,7 @@ BAD = {
     "max_fun": [0],
     "threads": [0, 1.5],
     "dropout": [1, -0.1, "half"],
+    "callbacks": [3, [None], "log.csv", fastmlp.EarlyStopping()],
     "class_weight": ["even", 3],
 }
 

@@ -146,6 +146,8 @@ def test_float32_stays():
 def test_parameters_and_defaults_are_those_of_scikit_learn():
     for kind in ("classes", "number"):
         theirs, ours = (type(one)().get_params() for one in both(kind))
-        added = {"threads", "dropout", "class_weight" if kind == "classes" else "loss"}
+        added = {"threads", "dropout", "callbacks"} | {
+            "class_weight" if kind == "classes" else "loss"
+        }
         assert ours.keys() - theirs.keys() <= added  # loss is of 1.7
         assert {name: ours[name] for name in theirs} == theirs

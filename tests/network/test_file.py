@@ -15,6 +15,7 @@ from fastmlp.errors import ModelError
 def test_a_saved_network_comes_back_whole(tmp_path):
     network = fastmlp.Network((6, 5, 2), ("tanh",), "sigmoid", dtype="float64", seed=4)
     network.pixel_scale, network.class_names = 0.5, ("left", "right")
+    network.several_labels = True
     network.columns = {"inputs": [{"name": "ä", "categories": ["x"], "fill": None}], "target": "y"}
     path = tmp_path / "model.safetensors"
     network.save(path)
@@ -22,6 +23,7 @@ def test_a_saved_network_comes_back_whole(tmp_path):
     assert repr(back) == repr(network)
     assert (back.pixel_scale, back.class_names) == (0.5, ("left", "right"))
     assert back.columns == network.columns
+    assert back.several_labels is True
     images = np.random.default_rng(0).integers(0, 256, (9, 6), np.uint8)
     for mine, theirs in zip(
         network.weights + network.biases, back.weights + back.biases, strict=True
@@ -39,7 +41,7 @@ def test_a_model_of_the_first_format_loads():
     assert (network.sizes, network.activations) == ((6, 5, 2), ("tanh", "sigmoid"))
     assert (network.cost, network.dtype) == ("cross_entropy", np.float64)
     assert (network.pixel_scale, network.class_names) == (0.5, ("left", "right"))
-    assert network.columns is None
+    assert (network.columns, network.several_labels) == (None, False)
     assert (network.scaling.kind, network.classes, network.feature_names) == ("none", None, None)
     for number, array in enumerate(network.weights + network.biases):
         wanted = np.arange(array.size).reshape(array.shape) / 8 - number

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from fastmlp.errors import ArgumentError
-from fastmlp.report import class_accuracies, confusion_matrix, confusion_tables
+from fastmlp.report import class_accuracies, confusion_matrix, confusion_tables, fitted
 
 
 def drawn(renderable: object, width: int = 80) -> str:
@@ -54,6 +54,21 @@ def test_ten_named_classes_fit_in_80_columns_with_their_matrix() -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0].split() == ["label", "accuracy", *map(str, range(10))]
     assert lines[7].split() == ["6", "Shirt", "10.00", "%", *["1234"] * 10]
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_names_of_classes_are_whole_at_any_width(width: int) -> None:
+    names = ["very satisfied with all of it", "not", "x" * 60]
+    console = Console(file=io.StringIO(), width=width)
+    for table in confusion_tables(np.diag([7, 1, 3]), names, width):
+        narrow, console.width = fitted(console, table)
+        console.print(narrow)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= max(width, 43)  # 43 is the width of all numbers
+    words = " ".join(lines).split()
+    assert set(names[0].split()) <= set(words)
+    assert "".join(words).count("x") == 60
+    assert "…" not in "".join(words)
 
 
 def test_many_classes_show_the_most_frequent_confusions_instead() -> None:

@@ -53,6 +53,20 @@ def test_a_regression_is_learnt_from_targets_of_one_dimension(output, cost, back
         network.accuracy(x, y)
 
 
+def test_predictions_of_several_labels_are_those_of_at_least_one_half(tmp_path):
+    x, y = labels()
+    settings = {"output": "sigmoid", "cost": "cross_entropy", "outputs": 3, "backend": "numpy"}
+    network, _ = fitted((x, y), **settings, learning_rate=2, epochs=50)
+    a = network.predict_proba(x, "numpy")
+    np.testing.assert_array_equal(network.predict(x, "numpy"), a >= 0.5)
+    np.testing.assert_array_equal(network.predict(x[0], "numpy"), a[0] >= 0.5)
+    assert (network.predict(x, "numpy") == y).mean() > 0.95
+    network.save(tmp_path / "network")
+    assert fastmlp.Network.load(tmp_path / "network").several_labels
+    one, _ = fitted((x, y.argmax(axis=1)), **settings)
+    assert one.predict(x, "numpy").shape == (len(x),)  # of classes
+
+
 def test_a_regression_predicts_its_outputs_unless_it_was_trained_on_labels():
     x, y = line()
     for targets in (y, np.stack([y, -y], axis=1)):

@@ -3,12 +3,15 @@ right result; and those that are often met, with what the error says."""
 
 import contextlib
 import inspect
+import itertools
 
 import numpy as np
 import pytest
-from wrong import ATTRIBUTES, DATA, FUNCTIONS, WRONG, Raises, X, Y, network
+from click.testing import CliRunner
+from wrong import ATTRIBUTES, COMMANDS, DATA, FUNCTIONS, TEXTS, WRONG, Raises, X, Y, network
 
 import fastmlp
+from fastmlp.cli import main
 from fastmlp.errors import OTHER_NAMES, ArgumentError, FastMLPError
 
 
@@ -34,6 +37,26 @@ def test_every_argument_is_taken_or_refused(name, tmp_path, monkeypatch):
                 )
     assert not found, "\n".join(found)
     assert refused > 5 * len(parameters) or name == "Dataset"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_taken_or_refused_in_one_line(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("some.npz", X=X, y=Y)
+    np.save("one.npy", X[0])
+    network().save("some.safetensors")
+    found, refused = [], 0
+    options = [p for p in main.commands[command].params if not getattr(p, "is_flag", True)]
+    for option, text in itertools.product(options, TEXTS):
+        arguments = [command, *COMMANDS[command], f"{option.opts[0]}={text}"]
+        result = CliRunner().invoke(main, arguments)
+        last = result.stderr.splitlines()[-1:] == [] or result.stderr.splitlines()[-1]
+        refused += result.exit_code != 0
+        is_error = result.exit_code in (1, 2) and str(last).startswith("Error: ")
+        if not (result.exit_code == 0 or is_error) or "Traceback" in result.output:
+            found.append(f"{option.opts[0]}={text:.30}: {result.exception!r} {last}")
+    assert not found, "\n".join(found)
+    assert refused > 2 * len(options)
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
@@ -127,6 +150,10 @@ CASES = {
     "None": (lambda: replaced("biases", None).save("x"), "biases must be .*got None"),
     "names": (lambda: replaced("class_names", ["a"]).save("x"), "class_names must be 3 names"),
     "labels": (lambda: fastmlp.Split([[1.0]], [0, 1]), "labels must be as many as the images"),
+    "a table": (
+        lambda: fastmlp.load_dataset(np.ones((40, 9))),
+        r"name must be a name or a path; got array\(\[\[1., 1., .*…. Pass .*train takes arrays",
+    ),
     "detach": (lambda: network().predict(Raises()), "images must be an array; got call detach"),
 }
 
@@ -150,6 +177,7 @@ NAMES = {
     "batchsize": "batch_size",
     "n_epochs": "epochs",
     "random_state": "seed",
+    "X_val": "validation",
 }
 
 
@@ -160,9 +188,7 @@ def test_an_unknown_argument_is_told_the_near_one(name):
             train(X, Y, **{name: 1})
 
 
-@pytest.mark.parametrize(
-    "name", sorted(set(FUNCTIONS) - {"predict", "predict_proba", "save", "load", "rehearse"})
-)
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"rehearse"}))
 def test_a_call_that_does_not_fit_is_no_bare_type_error(name):
     function, right = FUNCTIONS[name]
     with pytest.raises(ArgumentError, match=f"^nonsense must be an argument of {name}; got "):

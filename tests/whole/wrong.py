@@ -99,8 +99,22 @@ WRONG = (
         np.bool_(True),
     ),
 )
+# Options with which each command runs; texts in the place of the value of each option
+COMMANDS = {
+    "train": ("--dataset=some.npz", "--epochs=1", "--hidden-layers=2", "--backend=numpy"),
+    "evaluate": ("some.safetensors", "--dataset=some.npz", "--backend=numpy"),
+    "predict": ("some.safetensors", "one.npy", "--backend=numpy"),
+    "find-learning-rate": (
+        *("--dataset=some.npz", "--hidden-layers=2", "--backend=numpy", "--mode=halving"),
+        "--samples=9",
+    ),
+    "warmup": (),
+}
+TEXTS = ("", "abc", "-1", "nan", "9" * 400, "é=1,", "no/such/place")
+
+
 # What users assign to a network
 ATTRIBUTES = (
     *("weights", "biases", "pixel_scale", "scaling", "classes", "class_names", "feature_names"),
-    "columns",
+    *("columns", "several_labels"),
 )

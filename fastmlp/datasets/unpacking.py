@@ -1,0 +1,94 @@
+"""The lines of a text file, plain or packed by gzip, bzip2, xz or zip."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from fastmlp.datasets.idx import GZIP_MAGIC, file_error
+from fastmlp.system.reading import open_file
+
+LONGEST = 1 << 24  # characters of a line
+MOST = 1 << 32  # characters of a file
+# How to unpack a file by its first bytes; of zip files, see `_unpacked`
+PACKED: dict[bytes, Callable[..., Any]] = {
+    GZIP_MAGIC: gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+# What damaged and packed files raise; NotImplementedError and RuntimeError are of zip files
+UNREADABLE = (
+    *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
+    *(NotImplementedError, RuntimeError),
+)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines from the first to the last that is not blank, with their ends.
+
+    Raises DataError with the file, what was expected and what was found.
+    """
+    remedy = 'Save it as text in UTF-8, "CSV UTF-8" for example.'
+    try:
+        with open_file(path) as file, _unpacked(path, file) as unpacked:
+            start = unpacked.read(4)
+            unpacked.seek(0)
+            wide = start[:2] in (b"\xff\xfe", b"\xfe\xff") and start[2:] != b"\0\0"
+            if (b"\0" in start and not wide) or start.startswith((b"PK", b"<")):
+                raise file_error(path, "a table of text", f"{start!r}", remedy)
+            encoding = "utf-16" if wide else "utf-8-sig"
+            text = io.TextIOWrapper(unpacked, encoding, newline="")
+            lines = _lines(path, text)
+    except UnicodeError as error:
+        raise file_error(path, "text in UTF-8", str(error), remedy) from None
+    except UNREADABLE as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise file_error(path, "a readable, complete file", said, "Check the path.") from None
+    filled = [number for number, line in enumerate(lines) if line.strip()]
+    if len(filled) < 2:
+        found = f"{len(filled)} line(s)"
+        raise file_error(path, "a table of at least two lines", found, "Check the file.")
+    return lines[filled[0] : filled[-1] + 1]
+
+
+@contextmanager
+def _unpacked(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield the bytes of a file, or of the only file in it if it is packed."""
+    start = file.read(6)
+    file.seek(0)
+    opened = next((opener for magic, opener in PACKED.items() if start.startswith(magic)), None)
+    if opened is not None:
+        with opened(file) as unpacked:
+            yield unpacked
+    elif start.startswith(b"PK\3\4"):
+        with zipfile.ZipFile(file) as archive:
+            names = [n for n in archive.namelist() if not n.startswith("__") and n[-1] != "/"]
+            if len(names) != 1:
+                found, remedy = f"{len(names)} files in it", "Unpack it, or save it as CSV."
+                raise file_error(path, "a table of text", found, remedy)
+            with archive.open(names[0]) as unpacked:
+                yield unpacked
+    else:
+        yield file
+
+
+def _lines(path: Path, text: io.TextIOWrapper) -> list[str]:
+    lines: list[str] = []
+    size = 0
+    while line := text.readline(LONGEST):
+        size += len(line)
+        if len(line) == LONGEST or size > MOST or "\0" in line:
+            found = f"more than {len(line):,}"
+            if "\0" in line:
+                raise file_error(path, "text", f"a byte of 0 in line {len(lines) + 1}")
+            raise file_error(path, f"lines of text of fewer than {LONGEST:,} characters", found)
+        lines.append(line)
+    return lines

@@ -1,0 +1,83 @@
+"""The callbacks of a fit: called as those of `fastmlp.train`, with its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+from fastmlp.functions import metrics_of, task_of
+from fastmlp.training.history import History
+from fastmlp.training.progress import FUNCTION, HOOKS, Progress, as_callbacks, call_hooks, hooked
+
+NAN = float("nan")
+
+
+def are_callbacks(value: Any) -> bool:
+    """Return whether a value is None, a callback or several, which can be called repeatedly."""
+    if isinstance(value, Iterator):
+        return False
+    return all(hooked([each], *HOOKS, FUNCTION) for each in as_callbacks(value))
+
+
+class Calls:
+    """Calls the callbacks of an estimator, which is being fitted.
+
+    steps, samples : of an epoch. Without callbacks, all methods do nothing
+    """
+
+    def __init__(self, mlp: Any, steps: int, samples: int, partial: bool) -> None:
+        self.callbacks = [] if partial else as_callbacks(mlp.callbacks)
+        self.mlp, self.steps, self.samples = mlp, steps, samples
+        if self.callbacks:
+            task = task_of(mlp._activations[-1], mlp._cost, mlp.n_outputs_)
+            self.history = History(backend="compiled", threads=mlp._team(), task=task)
+
+    def begin(self) -> bool:
+        """Call what begins the run; return whether a callback ends it."""
+        return self._call("on_train_begin")
+
+    def begin_epoch(self) -> bool:
+        """Call what begins an epoch; return whether a callback ends the run."""
+        self.began = perf_counter()
+        return self._call("on_epoch_begin", ahead=1)
+
+    def end_epoch(self, loss: float, score: float | None, rate: float) -> bool:
+        """Record an epoch, and call what ends it; return whether a callback ends the run.
+
+        score : of held-out samples; rate : the learning rate of the last step
+        """
+        if not self.callbacks:
+            return False
+        history, took = self.history, max(perf_counter() - self.began, 1e-9)
+        history.train_cost.append(loss)
+        history.learning_rate.append(rate)
+        history.epoch_seconds.append(took)
+        history.samples_per_second.append(self.samples / took)
+        for empty in (history.train_accuracy, history.validation_cost, history.members):
+            empty.append(None)
+        main = metrics_of(history.task)[0].name
+        history.validation_accuracy.append(score if main == "accuracy" else None)
+        for name, values in history.validation_metrics.items():
+            values.append(score if name == main else None)
+        return self._call("on_epoch_end", FUNCTION, loss=loss, step=self.steps)
+
+    def end(self, stopped: str) -> None:
+        """Call what ends the run; `stopped` is why it ended, unless a callback did."""
+        if self.callbacks:
+            self.history.stopped = self.history.stopped or stopped
+            self._call("on_train_end", step=self.steps)
+
+    def _call(self, *hooks: str, loss: float = NAN, step: int = 0, ahead: int = 0) -> bool:
+        """Call these hooks; `ahead` is how many epochs have begun but are not done."""
+        if not hooked(self.callbacks, *hooks):
+            return False
+        history, done = self.history, len(self.history)
+        speed = history.samples_per_second[-1] if done else 0.0
+        ended = "on_epoch_end" in hooks
+        progress = Progress(
+            *(done + ahead, self.mlp.max_iter, step, self.steps, loss, None, speed, ended, history)
+        )
+        asked = call_hooks(self.callbacks, hooks, progress)
+        history.stopped = history.stopped or asked
+        return bool(asked)
