@@ -47,6 +47,9 @@ SLOPE_ROWS = 4 * TILE_ROWS
 UPDATE_DEPTH = 2 * PART
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_PAIRS = 64
+# Inputs whose gradients of sparse rows are in memory at once: at most 256 kB, in the L2 cache. Each
+# sample's entries of them are found anew
+ENTRY_ROWS = 1024
 # Images that are prefetched ahead of the one that is loaded as dense
 PREFETCHED = 8
 # By samples: how many samples a slice has at least, and how many slices a minibatch at most

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.arrays import Array, density
+from fastmlp.arrays import Array, SparseRows, density
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, prefetch
 from fastmlp.kernels.loops.bits import list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units
 from fastmlp.kernels.memory.records import (
+    BY_ENTRY,
     BY_PAIR,
     DENSE,
     FLOAT32,
@@ -57,6 +58,18 @@ def copy_addresses(copies: Array, count: int) -> Array:
     return copies.ctypes.data + np.arange(count) % (steps * batch) * row
 
 
+def entries_of(
+    rows: SparseRows, scale: float, dtype: np.dtype, order: Array | None = None
+) -> dict[str, Array]:
+    """Return what a job reads of sparse rows, in an order, in the precision of the network."""
+    values = rows.values if scale == 1 else rows.values * scale
+    begins, ends = rows.starts[:-1], rows.starts[1:]
+    if order is not None:
+        begins, ends = begins[order], ends[order]
+    values = np.ascontiguousarray(values, dtype)
+    return {"begins": begins, "ends": ends, "columns": rows.columns, "values": values}
+
+
 @jit
 def parts_of(batch):
     """Return how many parts a minibatch has."""
@@ -87,6 +100,36 @@ def dense_images(job, step, own, like):
 def words_at(job, step, first):
     """Return the address of the list of sample `first` of a step, or of the words of its part."""
     return job.words + (step & job.words_mask) * job.step_bytes + first * job.words_bytes
+
+
+@jit
+def entries_at(job, position, low, high, like):
+    """Return the entries of a sample in the columns low, …, high - 1: of columns, values, count.
+
+    The first two are addresses.
+    """
+    begin = numbers_at(job.begins + position * 8, 1, np.int64(0))[0]
+    count = numbers_at(job.ends + position * 8, 1, np.int64(0))[0] - begin
+    columns, values = job.columns + begin * 4, job.values + begin * item_bytes(like)
+    first, last = entry_from(columns, count, low), entry_from(columns, count, high)
+    return columns + first * 4, values + first * item_bytes(like), last - first
+
+
+@jit
+def entry_from(columns, count, column):
+    """Return which is the first entry of a row that is not left of a column, by bisection."""
+    found, low, high = numbers_at(columns, count, np.int32(0)), 0, count
+    if count == 0 or found[count - 1] < column:
+        return count
+    if found[0] >= column:
+        return 0
+    while low < high:
+        middle = (low + high) // 2
+        if found[middle] < column:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @jit
@@ -148,6 +191,8 @@ def prepare_images(job_address, inputs, step, own, member, members, like: float)
     """
     job = job_at(job_address)
     position, batch = batch_at(job, step)
+    if job.images_as == BY_ENTRY:
+        return
     if job.images_as == BY_PAIR:
         _mark_pairs(job, inputs, step, position, batch, member, members)
         return
