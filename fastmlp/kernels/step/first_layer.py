@@ -27,6 +27,7 @@ from fastmlp.kernels.loops.bits import list_capacity
 from fastmlp.kernels.loops.elementwise import clear, scale_numbers
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
+    BY_IMAGE,
     BY_PAIR,
     COLUMNS,
     job_at,
@@ -52,7 +53,7 @@ from fastmlp.kernels.step.update import (
     kept_share,
     step_weights,
 )
-from fastmlp.kernels.team.units import share, share_panels, units_of
+from fastmlp.kernels.team.units import share_panels, units_of
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -212,16 +213,16 @@ def forward_first(job, layer, step, scratch, member, members, like):
     first, last, begin, end = share_panels(layer.panels, units, layer.cut, member, members)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, units)
-        count, z = high - low, layer.a + row_offset(layer, panel, low, like)
-        if job.images_as == BY_ENTRY:
-            forward_entries(job, layer, panel, position + low, count, z, layer.a_row, like)
-            finish_tile(layer, panel, low, count, z, layer.a_row, width, sample, like)
-            continue
         if job.images_as != BY_PAIR:
+            count, z = high - low, layer.a + row_offset(layer, panel, low, like)
             lists, following = words_at(job, step, low), position + job.batch_size + low
-            forward_lists(
-                job, layer, panel, 0, layer.inputs, count, lists, following, z, layer.a_row, like
-            )
+            if job.images_as == BY_ENTRY:
+                forward_entries(job, layer, panel, position + low, count, z, layer.a_row, like)
+            else:
+                forward_lists(
+                    job, layer, panel, 0, layer.inputs, count, lists, following, z, layer.a_row,
+                    like,
+                )  # fmt: skip
             finish_tile(layer, panel, low, count, z, layer.a_row, width, sample, like)
             continue
         for i in range(low * PART, min(high * PART, batch), PART):
@@ -235,28 +236,21 @@ def forward_first(job, layer, step, scratch, member, members, like):
 
 @jit
 def update_first(job, layer, step, scratch, member, members, like):
-    """w = keep w + x^T dz, first layer.
-
-    A unit is a panel and UPDATE_PAIRS pairs, or ENTRY_ROWS inputs; or a panel.
-    """
-    pairs, batch = pairs_of(layer.inputs), batch_at(job, step)[1]
-    if job.images_as == BY_PAIR:
-        runs = (pairs + UPDATE_PAIRS - 1) // UPDATE_PAIRS
-        first, last, _, _ = share_panels(layer.panels, runs, layer.cut, member, members)
-        for unit in range(first, last):
-            panel, begin = unit // runs, unit % runs * UPDATE_PAIRS
-            stop = min(begin + UPDATE_PAIRS, pairs)
-            update_pairs(job, layer, step, panel, begin, stop, scratch, like)
-        return
-    if job.images_as == BY_ENTRY:
-        runs = (layer.inputs + ENTRY_ROWS - 1) // ENTRY_ROWS
-        first, last, begin, end = share_panels(layer.panels, runs, layer.cut, member, members)
-        for panel in range(begin, end):
-            low, high = units_of(panel, first, last, runs)
-            low, high = low * ENTRY_ROWS, min(high * ENTRY_ROWS, layer.inputs)
+    """w = keep w + x^T dz, first layer. A unit is a panel and some inputs; image by image, all."""
+    size = layer.inputs
+    if job.images_as != BY_IMAGE:
+        size = 2 * UPDATE_PAIRS if job.images_as == BY_PAIR else ENTRY_ROWS
+    runs = (layer.inputs + size - 1) // size
+    first, last, begin, end = share_panels(layer.panels, runs, layer.cut, member, members)
+    for panel in range(begin, end):
+        low, high = units_of(panel, first, last, runs)
+        low, high = low * size, min(high * size, layer.inputs)
+        if job.images_as == BY_ENTRY:
             update_entries(job, layer, step, panel, low, high, scratch, like)
-        return
-    first, last = share(layer.panels, member, members)
-    for panel in range(first, last):
-        lists = words_at(job, step, 0)
-        update_lists(job, layer, step, panel, 0, layer.inputs, batch, lists, like)
+        elif job.images_as == BY_IMAGE:
+            batch, lists = batch_at(job, step)[1], words_at(job, step, 0)
+            update_lists(job, layer, step, panel, low, high, batch, lists, like)
+        else:
+            for pair in range(low // 2, pairs_of(high), UPDATE_PAIRS):
+                stop = min(pair + UPDATE_PAIRS, pairs_of(layer.inputs))
+                update_pairs(job, layer, step, panel, pair, stop, scratch, like)
