@@ -104,32 +104,18 @@ def words_at(job, step, first):
 
 @jit
 def entries_at(job, position, low, high, like):
-    """Return the entries of a sample in the columns low, …, high - 1: of columns, values, count.
+    """Return addresses of columns and values, and the count, of a sample's entries.
 
-    The first two are addresses.
+    They are those in the columns low, …, high - 1.
     """
     begin = numbers_at(job.begins + position * 8, 1, np.int64(0))[0]
-    count = numbers_at(job.ends + position * 8, 1, np.int64(0))[0] - begin
-    columns, values = job.columns + begin * 4, job.values + begin * item_bytes(like)
-    first, last = entry_from(columns, count, low), entry_from(columns, count, high)
-    return columns + first * 4, values + first * item_bytes(like), last - first
-
-
-@jit
-def entry_from(columns, count, column):
-    """Return which is the first entry of a row that is not left of a column, by bisection."""
-    found, low, high = numbers_at(columns, count, np.int32(0)), 0, count
-    if count == 0 or found[count - 1] < column:
-        return count
-    if found[0] >= column:
-        return 0
-    while low < high:
-        middle = (low + high) // 2
-        if found[middle] < column:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    end = numbers_at(job.ends + position * 8, 1, np.int64(0))[0]
+    columns, first, last = numbers_at(job.columns + begin * 4, end - begin, np.int32(0)), 0, 0
+    if end > begin:
+        first = np.searchsorted(columns, low) if columns[0] < low else 0
+        last = np.searchsorted(columns, high) if columns[-1] >= high else end - begin
+    begin += first
+    return job.columns + begin * 4, job.values + begin * item_bytes(like), last - first
 
 
 @jit
