@@ -64,8 +64,8 @@ class Network(Assigned):
     feature_names : the names of the columns of a DataFrame; None for other data
     columns : what the inputs are, as in `Dataset`, for `fastmlp predict`; None if unknown
 
-    Images are arrays `(N, I)` or `(N, H, W)`, lists, DataFrames, tensors or sparse matrices; labels
-    are numbers, texts or categories.
+    Images are arrays `(N, I)` or `(N, H, W)`, lists, DataFrames, tensors, or matrices of SciPy
+    `(N, I)`, which stay sparse; labels are numbers, texts or categories.
 
     Weights and biases must be finite. Training, `gradients`, `evaluate`, `save`, and predictions
     for more than 64 images check that. Predictions for fewer images only check that no output is

@@ -1,8 +1,9 @@
 """Sparse products: sums over the terms whose bits are set, in vectors of columns.
 
-Two loops, each over the bits of some words (see `bits`): *gather* keeps sums in registers and
-reads a row for each bit; *scatter* keeps rows in registers and adds to another for each bit. A
-factor is a float, or a byte that a table of 256 turns into one: t[v]. Rows are PANEL_VECTORS
+Two loops, each over the bits of some words (see `bits`), or the entries of a list or a sparse row:
+*gather* keeps sums in registers and reads a row for each; *scatter* keeps rows in registers and
+adds to another for each. A factor is a float, or a byte that a table of 256 turns into one: t[v].
+Rows are PANEL_VECTORS
 vectors wide, half of that, or one vector.
 
     gather_pixels    c     += sum over pairs k of an image of t[v] q[2k] + t[v'] q[2k + 1]
