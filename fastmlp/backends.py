@@ -16,6 +16,7 @@ from fastmlp.system.forks import import_lock
 if TYPE_CHECKING:
     import numpy as np
 
+    from fastmlp.arrays import Rows
     from fastmlp.functions import Array, Trace
     from fastmlp.functions.augmentation import Changes
     from fastmlp.functions.dropout import Dropout
@@ -69,7 +70,7 @@ class Engine(Protocol):
 
     def train(
         self,
-        images: Array,
+        images: Rows,
         y: Array,
         order: Array,
         learning_rates: Array,
@@ -80,8 +81,8 @@ class Engine(Protocol):
     ) -> tuple[Array, float]:
         """Take one step for each learning rate; return the costs and how many classes were right.
 
-        images : `(N, I)`, uint8, float32 or float64, multiplied by scale. Each step reads them, so
-            changes between two calls have an effect.
+        images : `(N, I)`, uint8, float32, float64, or sparse rows of floats, multiplied by scale.
+            Each step reads them, so changes between two calls have an effect.
         y : labels `(N,)` or targets `(N, O)`
         order : indices of rows; step k trains on order[k * batch_size : (k + 1) * batch_size]
         learning_rates : float64 `(steps,)`
@@ -103,7 +104,7 @@ class Engine(Protocol):
 
     def trace(
         self,
-        images: Array,
+        images: Rows,
         y: Array,
         order: Array,
         scale: float = 1.0,
@@ -145,7 +146,7 @@ class Backend(Protocol):
         weights: Sequence[Array],
         biases: Sequence[Array],
         activations: Sequence[str],
-        images: Array,
+        images: Rows,
         a: Array,
         scale: float = 1.0,
         threads: int | None = None,
@@ -158,7 +159,7 @@ class Backend(Protocol):
         weights: Sequence[Array],
         biases: Sequence[Array],
         activations: Sequence[str],
-        images: Array,
+        images: Rows,
         classes: Array,
         scale: float = 1.0,
         threads: int | None = None,

@@ -8,11 +8,9 @@ from fastmlp.arrays.checks import (
     check_finite,
     check_flag,
     check_indices,
-    check_magnitudes,
     check_names,
     check_out,
     check_scale,
-    density,
     quiet,
 )
 from fastmlp.arrays.given import as_array, as_numbers, column_names, is_sparse_matrix, order_of
@@ -23,10 +21,15 @@ from fastmlp.arrays.labels import (
     as_sample_weight,
     encode_labels,
 )
+from fastmlp.arrays.magnitudes import check_magnitudes
+from fastmlp.arrays.sparse import Rows, SparseRows, as_dense, density, sparse_rows
 
 __all__ = [
     "Array",
+    "Rows",
+    "SparseRows",
     "as_array",
+    "as_dense",
     "as_generator",
     "as_label_values",
     "as_labels_or_targets",
@@ -49,4 +52,5 @@ __all__ = [
     "is_sparse_matrix",
     "order_of",
     "quiet",
+    "sparse_rows",
 ]

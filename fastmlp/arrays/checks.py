@@ -31,40 +31,6 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
     return called
 
 
-def check_magnitudes(array: Array, dtype: Any, argument: str, remedy: str = "") -> None:
-    """Refuse NaN, infinity, and numbers whose square overflows in `dtype`.
-
-    array : floats, one row for each sample; remedy : for NaN and infinity
-    """
-    most = np.finfo(dtype).max
-    with np.errstate(all="ignore"):
-        # fast path: if the sum of the squares is small enough, so is each square
-        flat = array.reshape(-1)
-        if np.dot(flat, flat) <= most:
-            return
-        rows = np.abs(array.reshape(len(array), -1))
-        limit, largest = np.sqrt(most), rows.max(axis=1)
-    bad = ~np.isfinite(largest)
-    if bad.any():
-        row = int(bad.argmax())
-        column = int((~np.isfinite(rows[row])).argmax())
-        raise refuse(
-            argument,
-            "must be finite",
-            f"NaN or infinity in {bad.sum()} rows, the first of them row {row}, column {column}",
-            remedy or "Remove or fill these rows.",
-        )
-    bad = largest > limit
-    if bad.any():
-        row, name = int(bad.argmax()), np.dtype(dtype).name
-        raise refuse(
-            argument,
-            f"must lie between -{limit:.3g} and {limit:.3g}; larger numbers overflow in {name}",
-            f"{largest[row]:.3g} in row {row}",
-            "Scale them, to about -1 to 1 for example.",
-        )
-
-
 def check_finite(name: str, arrays: Sequence[Array]) -> None:
     """Refuse NaN and infinity in parameters; the error names the array."""
     for number, array in enumerate(arrays):
@@ -145,8 +111,11 @@ def check_between(argument: str, value: Any, low: float, high: float) -> None:
         raise refuse(argument, rule, value, f"Pass {argument}=0.1, for example.")
 
 
-def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, images: Array) -> None:
-    """Refuse an output that compiled code cannot write to as it is, or that overlaps images."""
+def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, images: Any) -> None:
+    """Refuse an output that compiled code cannot write to as it is, or that overlaps images.
+
+    images : an array, or sparse rows
+    """
     fresh = f"Pass numpy.empty({shape}, {dtype.name!r})."
     if not isinstance(out, np.ndarray):
         raise refuse(name, "must be a NumPy array", type(out).__name__, fresh)
@@ -159,7 +128,7 @@ def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, imag
         raise refuse(name, rule, got, fresh)
     if not out.flags.writeable:
         raise refuse(name, "must be writable", "a read-only array", fresh)
-    if np.may_share_memory(out, images):
+    if np.may_share_memory(out, getattr(images, "values", images)):
         raise refuse(name, "must not overlap images", "overlapping memory", fresh)
 
 
@@ -169,9 +138,3 @@ def check_indices(name: str, numbers: Array, below: int) -> None:
         found = f"{numbers.min()} to {numbers.max()}"
         remedy = "Pass indices of rows or classes."
         raise refuse(name, f"must lie in 0 … {below - 1}", found, remedy)
-
-
-def density(images: Array, rows: int) -> float:
-    """Return the share of nonzero values in images `(N, I)`, by a sample of so many rows."""
-    sample = images if len(images) < 2 * rows else images[:: len(images) // rows]
-    return float(np.count_nonzero(sample)) / max(1, sample.size)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastmlp.arrays.checks import Array
-from fastmlp.arrays.given import Names, as_numbers
-from fastmlp.errors import refuse
+from fastmlp.arrays.given import Names, as_numbers, is_sparse_matrix
+from fastmlp.arrays.sparse import Rows, SparseRows, sparse_rows
+from fastmlp.errors import ArgumentError, refuse
 
 # An array (H, W) is one image only if both are this many: a smaller one may be several samples
 LEAST_SIDE = 4
@@ -15,14 +15,22 @@ LEAST_SIDE = 4
 
 def as_rows(
     images: Any, inputs: int, argument: str = "images", names: Names = None
-) -> tuple[Array, bool]:
+) -> tuple[Rows, bool]:
     """Return images as `(N, inputs)`, of bool, integers, float32 or float64; and whether it is one.
 
     images : `(N, I)`, `(N, H, W)` or `(N, H, W, C)`; or one image, `(I,)` or `(H, W)`
     names : of the inputs, by which columns of a DataFrame are found
 
+    A sparse matrix becomes sparse rows, unless it is one image `(H, W)`.
+
     Raises ArgumentError for another width, for no image, and for what is no array of numbers.
     """
+    is_sparse = is_sparse_matrix(images) or isinstance(images, SparseRows)
+    if is_sparse and len(images.shape) == 2:
+        if images.shape[1] == inputs and images.shape[0] > 0:
+            return sparse_rows(images, argument), False
+        if math.prod(images.shape) != inputs:
+            raise _refusal(argument, images.shape, inputs)
     array = as_numbers(images, argument, names)
     shape = array.shape
     if len(shape) == 2 and shape[1] == inputs and shape[0] > 0:
@@ -32,14 +40,19 @@ def as_rows(
     is_one = shape == (inputs,) or (len(shape) == 2 and math.prod(shape) == inputs)
     if is_one and (len(shape) == 1 or min(shape) >= LEAST_SIDE):
         return array.reshape(1, inputs), True
-    if is_one:
-        remedy = f"One sample is of shape ({inputs},)."
-    elif shape[:1] == (0,):
-        raise refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
-    else:
-        remedy = f"Pass an array of shape (N, {inputs})."
+    raise _refusal(argument, shape, inputs, is_one)
+
+
+def _refusal(
+    argument: str, shape: tuple[int, ...], inputs: int, is_one: bool = False
+) -> ArgumentError:
+    """Return the error for a shape; is_one : whether it can be one sample, and is ambiguous."""
+    if shape[:1] == (0,) and not is_one:
+        return refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
     rule = f"must have {inputs} values each, one for each input of the network"
-    raise refuse(argument, rule, f"shape {shape}", remedy)
+    remedy = f"Pass an array of shape (N, {inputs})."
+    remedy = f"One sample is of shape ({inputs},)." if is_one else remedy
+    return refuse(argument, rule, f"shape {shape}", remedy)
 
 
 def is_picture(images: Any, inputs: int) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays.checks import Array, check_magnitudes, quiet
+from fastmlp.arrays.checks import Array, quiet
 from fastmlp.arrays.given import MISSING, as_array, as_numbers
+from fastmlp.arrays.magnitudes import check_magnitudes
 from fastmlp.errors import refuse
 
 

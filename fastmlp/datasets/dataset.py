@@ -8,7 +8,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fastmlp.arrays import as_array, as_label_values, as_numbers, check_names, column_names
+from fastmlp.arrays import (
+    as_array,
+    as_label_values,
+    as_numbers,
+    check_names,
+    column_names,
+    is_sparse_matrix,
+)
 from fastmlp.errors import checked_class, refuse
 
 
@@ -17,8 +24,8 @@ from fastmlp.errors import checked_class, refuse
 class Split:
     """Images, or rows of a table, and their labels.
 
-    images : numbers `(N, I)`, or `(N, H, W)`, which becomes that: an array, list, DataFrame, tensor
-        or sparse matrix, converted to an array
+    images : numbers `(N, I)`, or `(N, H, W)`, which becomes that: an array, list, DataFrame or
+        tensor, converted to an array; or a sparse matrix of SciPy, converted to CSR
     labels : whole numbers or texts `(N,)` or `(N, 1)`, converted to int64 or texts `(N,)`; or
         floats, the targets of a regression
     feature_names : of the columns; by default those of a DataFrame
@@ -27,14 +34,16 @@ class Split:
     Raises ArgumentError if a shape or dtype is wrong, or the counts differ.
     """
 
-    images: NDArray[Any]
+    images: Any
     labels: NDArray[Any]
     feature_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         names = column_names(self.images) if self.feature_names is None else self.feature_names
-        images = as_numbers(self.images, "images")
-        if images.ndim < 2 or not images.size:
+        is_sparse = is_sparse_matrix(self.images) and self.images.ndim == 2
+        images = self.images.tocsr() if is_sparse else as_numbers(self.images, "images")
+        as_numbers(images.data, "images") if is_sparse else None
+        if images.ndim < 2 or 0 in images.shape:
             raise refuse(
                 "images",
                 "must be numbers of shape (N, I)",
@@ -44,11 +53,11 @@ class Split:
         labels = as_array(self.labels, "labels")
         if labels.ndim != 1 or labels.dtype.kind not in "iuf":
             labels = as_label_values(labels, "labels")
-        if len(images) != len(labels):
+        if images.shape[0] != len(labels):
             raise refuse(
                 "labels",
                 "must be as many as the images",
-                f"{len(labels)} labels for {len(images)} images",
+                f"{len(labels)} labels for {images.shape[0]} images",
                 "Check that both come from the same split.",
             )
         rows = images if images.ndim == 2 else images.reshape(len(images), -1)

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastmlp.arrays import Array, as_sample_weight
+from fastmlp.arrays import Array, Rows, as_sample_weight, is_sparse_matrix, sparse_rows
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.estimator.fitting import Fit, Samples
@@ -45,7 +45,6 @@ class BaseMLP(BaseEstimator):
         """Train on X `(N, I)` and y, from new parameters unless `warm_start`; return self.
 
         X : floats, a CSR or CSC matrix, or a DataFrame. float32 is kept; all else is float64.
-            Sparse matrices become dense for the time of the call.
         sample_weight : w `(N,)`, or one number. The loss of a minibatch is sum(w c) / sum(w) over
             the losses c of its samples; its L2 term is divided by sum(w) too. Scores of held-out
             samples are weighted
@@ -100,7 +99,7 @@ class BaseMLP(BaseEstimator):
         targets = self._encode(y)
         if targets.ndim == 2:
             targets = np.ascontiguousarray(targets, self.coefs_[0].dtype)
-        return Samples(_dense(X), targets, weight)
+        return Samples(_rows(X), targets, weight)
 
     def _initialize(self, inputs: int, dtype: Any, random: np.random.RandomState) -> None:
         """Draw the parameters, uniform in ±sqrt(factor / (I + O)) (Glorot and Bengio, 2010)."""
@@ -133,7 +132,7 @@ class BaseMLP(BaseEstimator):
         """Return the most threads of the engine; None lets it choose."""
         return team_limit(self.threads)
 
-    def _outputs(self, x: Array) -> Array:
+    def _outputs(self, x: Rows) -> Array:
         """Return the outputs `(N, O)` for checked x `(N, I)`, in the precision of the fit."""
         a = np.empty((len(x), self.n_outputs_), self.coefs_[0].dtype)
         infer = backend_named("compiled").infer
@@ -146,7 +145,7 @@ class BaseMLP(BaseEstimator):
         dtypes = (np.float64, np.float32)
         with documented_errors("X"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtypes, reset=False)
-        return self._outputs(_dense(X))
+        return self._outputs(_rows(X))
 
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator with copies of these parameters and attributes.
@@ -183,9 +182,9 @@ class BaseMLP(BaseEstimator):
         return tags
 
 
-def _dense(X: Any) -> Array:
-    """Return a matrix as a C-contiguous array."""
-    return np.ascontiguousarray(X if isinstance(X, np.ndarray) else X.toarray())
+def _rows(X: Any) -> Rows:
+    """Return a matrix as a C-contiguous array, or as sparse rows."""
+    return sparse_rows(X, "X") if is_sparse_matrix(X) else np.ascontiguousarray(X)
 
 
 def _copied(source: Any, kind: type, changed: dict[str, Any]) -> Any:

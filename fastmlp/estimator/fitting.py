@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
-from fastmlp.arrays import Array, quiet
+from fastmlp.arrays import Array, Rows, quiet
 from fastmlp.errors import refuse
 from fastmlp.estimator.callbacks import Calls
 from fastmlp.estimator.solver import Solver
@@ -22,9 +22,9 @@ MOST_STEPS = 32
 
 
 class Samples(NamedTuple):
-    """x `(N, I)`; y: labels int64 `(N,)` or targets `(N, O)`; weights float64 `(N,)`, or None."""
+    """x `(N, I)`, y, labels int64 `(N,)` or targets `(N, O)`, weights float64 `(N,)` or None."""
 
-    x: Array
+    x: Rows
     y: Array
     weight: Array | None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, Rows
 from fastmlp.backends import Engine, backend_named
 from fastmlp.functions.dropout import Dropout
 
@@ -98,7 +98,7 @@ class Solver:
         name = "nesterov" if mlp.nesterovs_momentum else "momentum"
         return name, {"momentum": mlp.momentum, **decay}
 
-    def epochs(self, x: Array, y: Array, orders: list[Array]) -> Array:
+    def epochs(self, x: Rows, y: Array, orders: list[Array]) -> Array:
         """Take the steps of some epochs; return the mean loss of each, with its L2 term.
 
         x : `(N, I)`; y : labels `(N,)` or targets `(N, O)`
@@ -124,7 +124,7 @@ class Solver:
         costs /= self.factor * y.shape[1] if self.factor != 1 else 1
         return (costs + penalties).reshape(len(orders), -1).sum(axis=1) / self.samples
 
-    def _take_steps(self, x: Array, y: Array, order: Array, sums: Array) -> Array:
+    def _take_steps(self, x: Rows, y: Array, order: Array, sums: Array) -> Array:
         """Take a step for each of `sums`, of its samples' weights; return the costs, sums too."""
         state, mlp, c = self.state, self.mlp, self.factor
         settings, rate = {**self.engine.settings, "weight_decay": c * mlp.alpha / sums}, state.rate

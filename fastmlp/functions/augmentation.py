@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.arrays import Array, check_at_least
+from fastmlp.arrays import Array, Rows, check_at_least
 from fastmlp.errors import checked_class, refuse
 from fastmlp.functions.mixing import GOLDEN_64, MIX_64, mix
 
@@ -74,7 +74,7 @@ class Augmentation:
         _check_at_most("elastic sigma", sigma, MOST_ELASTIC)
         object.__setattr__(self, "elastic", (alpha, sigma))
 
-    def check_images(self, images: Array) -> int:
+    def check_images(self, images: Rows) -> int:
         """Return the side S of images `(N, S * S)`.
 
         Raises ArgumentError if they are not square, not uint8, or not larger than the shift.

@@ -49,13 +49,18 @@ class Dropout:
         return 1 / (1 - self.rate(layer))
 
     def factors(self, layer: int, first: int, shape: tuple[int, ...], dtype: np.dtype) -> Array:
-        """Return m / (1 - p) of the samples first, first + 1, … : shape is `(samples, units)`.
+        """Return m / (1 - p) of the samples first, first + 1, … : shape is `(samples, units)`."""
+        samples = np.arange(first, first + shape[0])[:, None]
+        return self.factors_of(layer, samples, np.arange(shape[1]), dtype)
+
+    def factors_of(self, layer: int, samples: Array, units: Array, dtype: np.dtype) -> Array:
+        """Return m / (1 - p) of units of samples, arrays that NumPy broadcasts together.
 
         bits of unit j in sample i = mix32(low half of mix64(key + i GOLDEN_64) + j GOLDEN_32)
         """
         with np.errstate(over="ignore"):
-            numbers = np.arange(first, first + shape[0], dtype=np.uint64) * np.uint64(GOLDEN_64)
+            numbers = samples.astype(np.uint64) * np.uint64(GOLDEN_64)
             rows = mix(numbers + np.uint64(self.key(layer)), MIX_64).astype(np.uint32)
-            columns = np.arange(shape[1], dtype=np.uint32) * np.uint32(GOLDEN_32)
-            bits = mix(rows[:, None] + columns, MIX_32)
+            columns = units.astype(np.uint32) * np.uint32(GOLDEN_32)
+            bits = mix(rows + columns, MIX_32)
         return np.where(bits >= self.below(layer), self.scale(layer), 0).astype(dtype)

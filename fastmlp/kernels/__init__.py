@@ -28,6 +28,7 @@ Words that are ours:
     part            64 samples of a minibatch
     pair            the pixels 2k and 2k + 1 of an image
     word            64 bits: which of 64 neighbours (pairs, outputs or samples) are not zero
+    entry           a number of a sparse row that is not left out, and its column
     list            the pairs of one image that are not zero, with their factors
     block           outputs of as many samples as a vector has lanes, one sample in each lane
     plan            how a team shares a step (`team.plan`)

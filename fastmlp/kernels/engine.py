@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, check_indices, density, quiet
+from fastmlp.arrays import Array, Rows, SparseRows, check_indices, density, quiet
 from fastmlp.errors import refuse
 from fastmlp.functions import ACTIVATIONS, Trace, cost_row, target_values
 from fastmlp.functions.coefficients import COEFFICIENTS
@@ -25,7 +25,13 @@ from fastmlp.kernels.memory.buffers import (
     set_dropout,
 )
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PART, SAMPLED
-from fastmlp.kernels.step.images import addresses_of, copy_addresses, is_sparse, table_of
+from fastmlp.kernels.step.images import (
+    addresses_of,
+    copy_addresses,
+    entries_of,
+    is_sparse,
+    table_of,
+)
 from fastmlp.kernels.step.inputs import train_by_inputs
 from fastmlp.kernels.step.samples import scratch_bytes, train_by_samples
 from fastmlp.kernels.step.step import train
@@ -68,11 +74,13 @@ class Engine:
         self._dtype = weights[0].dtype
         self._sizes = sizes = [len(weights[0]), *(len(b) for b in biases)]
         clips = bool(np.isfinite(self.settings.get("clip_norm", np.inf)))
-        # by whether the images are sparse
+        # by whether the images are sparse, and for sparse rows
         self._plans = [plan_of(sizes, batch_size, self._dtype, sparse) for sparse in (False, True)]
-        if clips:
-            self._plans = [Plan(records.BY_COLUMNS, clipped=True)] * 2
         kinds = {plan.kind for plan in self._plans}
+        by_inputs = self._plans[True].kind == records.BY_INPUTS
+        self._plans.append(Plan(records.BY_COLUMNS) if by_inputs else self._plans[True])
+        if clips:
+            self._plans, kinds = [Plan(records.BY_COLUMNS, clipped=True)] * 3, {records.BY_COLUMNS}
         # sums of squares depend on the panels
         owners = [1 if clips or kinds != {records.BY_COLUMNS} else self.threads] * len(weights)
         if kinds == {records.COLUMNS_THEN_ROWS}:
@@ -94,15 +102,13 @@ class Engine:
         self.job["optimizer"], self.job["clipped"] = self._codes
         self.job["batch_size"], self.job["x_row"] = batch_size, row
         self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
-        self._drops = set_dropout(self.job, INPUTS, dropout)
+        self._drops = dropout if set_dropout(self.job, INPUTS, dropout) else None
         self._lists = self._takes_lists(len(weights[0]))
-        self._x = panels.zeros_apart(self.threads, (2, batch_size, row), self._dtype)
-        records.point(self.job, x=self._x)
-        self.job["x_bytes"] = self._x.strides[0]
+        self._x = np.empty(0, self._dtype)  # made for dense images
         self._use(self._plans[0])
         size = scratch_bytes(self.layers, self._dtype)
         self._scratch = records.private_memory(self.job, self.threads, size)
-        self._source: tuple[Any, bool] = (None, False)
+        self._source: tuple[Any, int] = (None, records.DENSE)
 
     def _use(self, plan: Plan) -> None:
         """Share steps by a plan: allocate what members exchange, and what each has for itself."""
@@ -124,7 +130,7 @@ class Engine:
     @quiet
     def train(
         self,
-        images: Array,
+        images: Rows,
         y: Array,
         order: Array,
         learning_rates: Array,
@@ -154,7 +160,7 @@ class Engine:
     @quiet
     def trace(
         self,
-        images: Array,
+        images: Rows,
         y: Array,
         order: Array,
         scale: float = 1.0,
@@ -194,7 +200,7 @@ class Engine:
 
     def _steps(
         self,
-        images: Array,
+        images: Rows,
         y: Array,
         order: Array,
         steps: Array,
@@ -211,20 +217,17 @@ class Engine:
         check_indices("order", order, len(images))
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
-        rows, where = self._take(np.ascontiguousarray(images), order, scale, augmented)
+        if not isinstance(images, SparseRows):
+            images = np.ascontiguousarray(images)
+        images, arrays = self._take(images, order, scale, augmented)  # what is read stays alive
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
         costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
         # labels in the order: looked up one by one in the step, each would miss the cache
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
         self.job["labels"] = self.job["targets"] = 0
-        more = 3 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
         self.job["samples"], self.job["ready"] = len(order), 0
-        sources = addresses_of(rows, where, more)
-        arrays = {"sources": sources, "addresses": sources, "order": order}
-        if self._drops and self._source[1]:
-            arrays["addresses"] = copy_addresses(self._copies, len(sources))
-        arrays |= {"costs": costs, "hits": hits}
+        arrays |= {"order": order, "costs": costs, "hits": hits}
         arrays |= {"labels" if y.ndim == 1 else "targets": y, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(float(self.job["scale"][0]), self._dtype)}
         records.point(self.job, **arrays)
@@ -258,31 +261,61 @@ class Engine:
         return np.asarray(np.repeat(steps, batch)[:samples] * shares, self._dtype)
 
     def _take(
-        self, images: Array, order: Array, scale: float, augmented: Array | None
-    ) -> tuple[Array, Array]:
-        """Choose how the first layer takes images; return those that it reads, and their order."""
+        self, images: Rows, order: Array, scale: float, augmented: Array | None
+    ) -> tuple[Rows, dict[str, Array]]:
+        """Choose how the first layer takes images; return what it reads, and the job's arrays."""
         if self._source[0] is not images:
-            sparse = len(self.layers) > 1 and is_sparse(images)
-            self._source = images, sparse
-            if self._plans[sparse] != self.plan:
-                self._use(self._plans[sparse])
-            found = "sparse" if sparse else "dense"
-            self.inputs = f"{found}, {density(images, SAMPLED):.1%} of the values are not zero"
-        sparse, where = self._source[1], order
+            self._source = images, self._look_at(images)
+        self.job["images_as"], where = self._source[1], order
+        is_dense = self._source[1] == records.DENSE
+        # dense images are scaled by dropout itself
+        self.job["scale"] = scale if is_dense else scale * self.job["drop_scale"]
         if augmented is not None:
             shape = len(order), images.shape[1]
-            if augmented.shape != shape:
-                remedy = "Pass an image for each index of the order."
+            if augmented.shape != shape or isinstance(images, SparseRows):
+                remedy = "Pass an image for each index of the order, and no sparse rows."
                 raise refuse("augmented", f"must have shape {shape}", augmented.shape, remedy)
             images, where = np.ascontiguousarray(augmented, images.dtype), np.arange(len(order))
-        if sparse and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
+        if isinstance(images, SparseRows):
+            return images, self._entries(images, order, scale)
+        if not is_dense and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
             images, where = np.pad(images[where], ((0, 0), (0, 1))), np.arange(len(order))
-        kind = records.BY_IMAGE if self._lists else records.BY_PAIR
-        self.job["images_as"] = kind if sparse else records.DENSE
         self.job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
-        # dense images are scaled by dropout itself
-        self.job["scale"] = scale * self.job["drop_scale"] if sparse else scale
-        return images, where
+        more = 3 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
+        sources = addresses = addresses_of(images, where, more)
+        if self._drops and not is_dense:
+            addresses = copy_addresses(self._copies, len(sources))
+        return images, {"sources": sources, "addresses": addresses}
+
+    def _entries(self, rows: SparseRows, order: Array, scale: float) -> dict[str, Array]:
+        """Return what a job reads of sparse rows in an order; dropped values are 0."""
+        if self._drops is None:
+            return entries_of(rows, scale, self._dtype, order)
+        rows = rows[order]
+        samples = int(self.job["first_sample"][0]) + np.arange(len(rows))
+        units = np.repeat(samples, np.diff(rows.starts)), rows.columns
+        factors = self._drops.factors_of(INPUTS, *units, self._dtype)
+        return entries_of(rows.with_values(rows.values * factors), scale, self._dtype)
+
+    def _look_at(self, images: Rows) -> int:
+        """Choose a plan for images, and return how the first layer takes them."""
+        if isinstance(images, SparseRows):
+            found, plan = records.BY_ENTRY, self._plans[2]
+        else:
+            sparse = len(self.layers) > 1 and is_sparse(images)
+            found, plan = records.DENSE, self._plans[sparse]
+            if sparse:
+                found = records.BY_IMAGE if self._lists else records.BY_PAIR
+        if self.plan != plan:
+            self._use(plan)
+        if found == records.DENSE and not self._x.size:
+            shape = 2, self.batch_size, int(self.job["x_row"][0])
+            self._x = panels.zeros_apart(self.threads, shape, self._dtype)
+            self.job["x_bytes"] = self._x.strides[0]
+            records.point(self.job, x=self._x)
+        kind = "dense" if found == records.DENSE else "sparse"
+        self.inputs = f"{kind}, {density(images, SAMPLED):.1%} of the values are not zero"
+        return found
 
     def _takes_lists(self, inputs: int) -> bool:
         """Return whether sparse images are taken one by one, as lists, and not by pairs.

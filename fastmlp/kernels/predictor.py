@@ -9,12 +9,12 @@ from weakref import ref
 
 import numpy as np
 
-from fastmlp.arrays import Array, check_out, quiet
+from fastmlp.arrays import Array, Rows, SparseRows, check_out, quiet
 from fastmlp.kernels.launch import alone, prepare, run, team_size
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
 from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.tuning import MOST_LISTED, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
-from fastmlp.kernels.step.images import addresses_of, is_sparse, table_of
+from fastmlp.kernels.step.images import addresses_of, entries_of, is_sparse, table_of
 from fastmlp.kernels.step.inference import scratch_bytes
 
 Arrays = tuple[Array, ...]
@@ -28,7 +28,7 @@ def infer(
     weights: Sequence[Array],
     biases: Sequence[Array],
     activations: Sequence[str],
-    images: Array,
+    images: Rows,
     a: Array,
     scale: float = 1.0,
     threads: int | None = None,
@@ -47,7 +47,7 @@ def classify(
     weights: Sequence[Array],
     biases: Sequence[Array],
     activations: Sequence[str],
-    images: Array,
+    images: Rows,
     classes: Array,
     scale: float = 1.0,
     threads: int | None = None,
@@ -59,7 +59,7 @@ def classify(
 
 
 def _predict(
-    weights: Any, biases: Any, activations: Any, scale: float, images: Array, *how: Any
+    weights: Any, biases: Any, activations: Any, scale: float, images: Rows, *how: Any
 ) -> None:
     """Let a predictor infer images: see `Predictor.__call__` for `how`.
 
@@ -159,15 +159,19 @@ class Predictor:
         own = tuple(map(id, (*weights, *biases)))
         return own == self._own and scale == self.scale and activations == self.activations
 
-    def __call__(self, images: Array, what: str, out: Array, threads: int | None = None) -> None:
+    def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
         """out = "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
         for target, source in self._copies:
             target[...] = source
+        if isinstance(images, SparseRows):
+            self._infer_many(images, records.BY_ENTRY, what, out, threads)
+            return
         sparse = len(self._layers) > 1 and is_sparse(images)
         if len(images) <= TILE_ROWS:
             self._infer_few(images, sparse, what, out)
         else:
-            self._infer_many(images, sparse, what, out, threads)
+            images_as = records.BY_PAIR if sparse else records.DENSE
+            self._infer_many(images, images_as, what, out, threads)
 
     def _infer_few(self, images: Array, sparse: bool, what: str, out: Array) -> None:
         """Infer up to TILE_ROWS images in buffers that are always there."""
@@ -185,18 +189,22 @@ class Predictor:
         out[...] = self._found[what][: len(images)]
 
     def _infer_many(
-        self, images: Array, sparse: bool, what: str, out: Array, threads: int | None
+        self, images: Rows, images_as: int, what: str, out: Array, threads: int | None
     ) -> None:
         """Infer by a team, whose buffers are kept for the next call."""
         tiles = -(-len(images) // TILE_ROWS)
         members = min(team_size(len(images) * self._size, threads), tiles)
-        images, job = np.ascontiguousarray(images), self._job_of(members)
-        if sparse and images.shape[1] % 2:
-            images = np.pad(images, ((0, 0), (0, 1)))
-        job["samples"], job["classes"], addresses = len(images), 0, addresses_of(images)
-        job["images_as"] = records.BY_PAIR if sparse else records.DENSE
-        job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
-        records.point(job, addresses=addresses, **{what: out})
+        job = self._job_of(members)
+        job["samples"], job["classes"], job["images_as"] = len(images), 0, images_as
+        if isinstance(images, SparseRows):
+            arrays = entries_of(images, self.scale, self._dtype)
+        else:
+            images = np.ascontiguousarray(images)
+            if images_as == records.BY_PAIR and images.shape[1] % 2:
+                images = np.pad(images, ((0, 0), (0, 1)))
+            job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
+            arrays = {"addresses": addresses_of(images)}
+        records.point(job, **arrays, **{what: out})
         run("infer", job, self._layers, members, self._dtype)
 
     def _job_of(self, members: int) -> Array:

@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastmlp.arrays import (
-    Array,
+    Rows,
+    SparseRows,
     as_rows,
     check_scale,
     column_names,
     is_picture,
-    is_sparse_matrix,
     order_of,
 )
 from fastmlp.arrays.given import Names
@@ -28,7 +28,7 @@ N = TypeVar("N", bound=Knowing)
 
 def introduced(
     network: N, images: Any, labels: Any, argument: str, names: Names = None
-) -> tuple[N, Array]:
+) -> tuple[N, Rows]:
     """Return (copy, rows): a copy that knows columns and classes of training data, and these.
 
     The copy has the parameters of the network itself, and its own attributes KNOWN. They are
@@ -51,12 +51,12 @@ def introduced(
 def fitted(
     twin: Knowing,
     images: Any,
-    rows: Array,
+    rows: Rows,
     argument: str,
     scaling: str | None = None,
     impute: str | None = None,
     training: Any = slice(None),
-) -> Array:
+) -> Rows:
     """Return the rows of training data as engines need them; decide `twin.scaling` if it is None.
 
     twin, rows : of `introduced`; scaling, impute, training : as in `decide_scaling`
@@ -73,37 +73,42 @@ def fitted(
         scaling = "none"  # the user has decided what pixels are multiplied by
     what = rows, twin.dtype, argument, scaling, impute
     picture = is_picture(images, twin.sizes[0])
-    twin.scaling = decide_scaling(*what, picture, is_sparse_matrix(images), training)
+    twin.scaling = decide_scaling(*what, picture, training)
     twin.pixel_scale = pixel_scale_of(twin.scaling, rows, twin.pixel_scale)
     return _scaled(twin, rows, argument)
 
 
 def prepared_rows(
     network: Knowing, images: Any, argument: str = "images", names: Names = None
-) -> tuple[Array, bool]:
+) -> tuple[Rows, bool]:
     """Return (rows, is_one): images `(N, I)` as engines need them, and whether they are one image.
 
-    rows : C-contiguous uint8, float32 or float64, scaled as the training data were. Those of a
-        network that was never trained, or whose file is of an earlier version, are not scaled
+    rows : C-contiguous uint8, float32 or float64, or sparse, in the precision of the network;
+        scaled as the training data were. Those of a network that was never trained, or whose file
+        is of an earlier version, are not scaled
     """
     rows, is_one = _unscaled(network, images, argument, names)
     return _scaled(network, rows, argument), is_one
 
 
-def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tuple[Array, bool]:
+def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tuple[Rows, bool]:
     """Return what `prepared_rows` does, with rows of any numbers, which are not scaled."""
     if names and network.feature_names:
         images = images[:, order_of(names, network.feature_names, argument)]
     return as_rows(images, network.sizes[0], argument, network.feature_names)
 
 
-def _scaled(network: Knowing, rows: Array, argument: str) -> Array:
+def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
     """Return rows as engines need them; bytes that are pixels at once."""
     scaling = network.scaling
-    if rows.dtype == np.uint8 and (
-        scaling is None
-        or scaling.kind == "none"
-        or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)
+    if (
+        not isinstance(rows, SparseRows)
+        and rows.dtype == np.uint8
+        and (
+            scaling is None
+            or scaling.kind == "none"
+            or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)
+        )
     ):
         return np.ascontiguousarray(rows)
     scaling = scaling or Scaling("none", network.sizes[0])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, check_magnitudes, quiet
+from fastmlp.arrays import Array, Rows, SparseRows, as_dense, check_magnitudes, quiet
 from fastmlp.errors import refuse
 from fastmlp.network.scaling import (
     FILLING,
@@ -44,20 +45,18 @@ def check_choices(scaling: Any, impute: Any) -> None:
 
 @quiet
 def decide_scaling(
-    rows: Array,
+    rows: Rows,
     dtype: Any,
     argument: str,
     scaling: str | None = None,
     impute: str | None = None,
     picture: bool = False,
-    sparse: bool = False,
     training: Any = slice(None),
 ) -> Scaling:
     """Return how to scale a network's inputs, decided from its training data `(N, I)`.
 
     scaling : a row of CHOICES; impute : what fills NaN, a row of IMPUTERS
-    picture : whether the shape of the data is that of pictures; sparse : whether it was a sparse
-        matrix
+    picture : whether the shape of the data is that of pictures
     training : indices of the rows that train, from which means, deviations, largest magnitudes of
         columns and medians are; all rows decide the rest. By the first rule that is true, without a
         choice:
@@ -71,18 +70,23 @@ def decide_scaling(
     Raises ArgumentError for NaN without `impute`.
     """
     fill = None
+    if isinstance(rows, SparseRows):
+        scaling = scaling or "largest"
+    if scaling == "standardize":
+        rows = as_dense(rows)
     if impute:
-        fill = _medians(as_floats(rows[training], np.float64))
-        rows = np.where(np.isnan(rows), fill, rows) if rows.dtype.kind == "f" else rows
+        full = as_dense(rows)  # few zeros are left
+        fill = _medians(as_floats(full[training], np.float64))
+        rows = np.where(np.isnan(full), fill, full) if full.dtype.kind == "f" else full
     if rows.dtype.kind == "f":
         check_magnitudes(rows, dtype, argument, FILLING)
     if scaling is None:
-        scaling = _kind_of(rows, picture, sparse)
+        scaling = _kind_of(as_dense(rows), picture)
     fit_to = rows[training] if scaling in OF_COLUMNS else rows
     return Scaling(scaling, rows.shape[1], **FITS[scaling](fit_to), fill=fill)
 
 
-def pixel_scale_of(scaling: Scaling, rows: Array, default: float) -> float:
+def pixel_scale_of(scaling: Scaling, rows: Rows, default: float) -> float:
     """Return the factor of uint8 inputs of a network with that scaling and training data."""
     known = scaling.kind == "pixels" and (rows.dtype == np.uint8 or 1 < scaling.range <= 255)
     return 1 / scaling.range if known else default
@@ -125,9 +129,7 @@ def is_sensible(sample: Array, low: float, high: float) -> bool:
     return not len(varying) or float(np.median(varying)) >= LEAST_SPAN
 
 
-def _kind_of(rows: Array, picture: bool, sparse: bool) -> str:
-    if sparse:
-        return "largest"
+def _kind_of(rows: Array, picture: bool) -> str:
     if rows.dtype == np.uint8:
         return "pixels"
     what = rows[:: -(-len(rows) // SAMPLE)], float(rows.min()), float(rows.max())
@@ -187,13 +189,17 @@ def _fit_largest(rows: Array) -> dict[str, Array]:
     return {"factor": np.where(largest > SMALLEST, 1 / np.maximum(largest, SMALLEST), 0.0)}
 
 
-def _largest(rows: Array) -> Array:
+def _largest(rows: Rows) -> Array:
     """Return the largest magnitude of each column, float64 `(I,)`."""
+    if isinstance(rows, SparseRows):
+        found = np.zeros(rows.shape[1])
+        np.maximum.at(found, rows.columns, np.abs(rows.values.astype(np.float64)))
+        return found
     low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
     return np.asarray(np.maximum(np.abs(low), np.abs(high)))
 
 
-FITS = {
+FITS: dict[str, Callable[[Any], dict[str, Array]]] = {
     "none": _fit_nothing,
     "unchanged": _fit_largest_of_all,
     "pixels": _fit_pixels,

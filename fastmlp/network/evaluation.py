@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.arrays import Array, quiet
+from fastmlp.arrays import Array, Rows, quiet
 from fastmlp.functions import ACTIVATIONS, metrics_of, total_cost
 
 EVALUATE_ROWS = 10_000
@@ -42,8 +42,8 @@ class Evaluation(_Evaluation):
 
 @quiet
 def evaluate(
-    infer: Callable[[Array, Array], object],
-    rows: Array,
+    infer: Callable[[Rows, Array], object],
+    rows: Rows,
     y: Array,
     a: Array,
     output: str,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_generator, as_sample_weight, check_finite, check_scale
+from fastmlp.arrays import Array, Rows, as_generator, as_sample_weight, check_finite, check_scale
 from fastmlp.backends import backend_named
 from fastmlp.errors import checked_call, refuse
 from fastmlp.functions import (
@@ -66,8 +66,8 @@ class Network(Assigned):
     several_labels : whether predictions are sets of labels: the task is "labels", and the training
         targets were `(N, O)`
 
-    Images are arrays `(N, I)` or `(N, H, W)`, lists, DataFrames, tensors or sparse matrices; labels
-    are numbers, texts or categories.
+    Images are arrays `(N, I)` or `(N, H, W)`, lists, DataFrames, tensors, or matrices of SciPy
+    `(N, I)`, which stay sparse; labels are numbers, texts or categories.
 
     Weights and biases must be finite. Training, `gradients`, `evaluate`, `save`, and predictions
     for more than 64 images check that. Predictions for fewer images only check that no output is
@@ -122,7 +122,7 @@ class Network(Assigned):
         """Return the task with these targets: labels `(N,)` are classes, whatever the network."""
         return self.task if y.ndim == 2 else "classification"
 
-    def as_rows(self, images: ArrayLike, argument: str = "images") -> tuple[Array, bool]:
+    def as_rows(self, images: ArrayLike, argument: str = "images") -> tuple[Rows, bool]:
         """Return (images as engines need them, whether they are one image)."""
         return prepared_rows(self, images, argument)
 
@@ -221,14 +221,14 @@ class Network(Assigned):
         return self.evaluate_rows(rows, y, backend, weight)
 
     def evaluate_rows(
-        self, rows: Array, y: Array, backend: str, weight: Array | None = None
+        self, rows: Rows, y: Array, backend: str, weight: Array | None = None
     ) -> Evaluation:
         """Evaluate on images, labels or targets, and weights as engines need them."""
         parameters, scale = self.check_parameters(), self.scale_of(rows)
         chosen, sums = backend_named(backend), (*self.hidden, "identity")
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
 
-        def infer(part: Array, z: Array) -> None:
+        def infer(part: Rows, z: Array) -> None:
             chosen.infer(*parameters, sums, part, z, scale)
 
         return evaluate(infer, rows, y, a, self.output, self.cost, self.task_for(y), weight)
@@ -288,7 +288,7 @@ class Network(Assigned):
             check_scale(self.pixel_scale, self.dtype)
         return self.weights, self.biases
 
-    def scale_of(self, images: Array) -> float:
+    def scale_of(self, images: Rows) -> float:
         """Return the factor of these images: `pixel_scale` for uint8, else 1."""
         return self.pixel_scale if images.dtype == np.uint8 else 1.0
 

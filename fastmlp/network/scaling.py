@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, check_magnitudes, quiet
+from fastmlp.arrays import Array, Rows, SparseRows, check_magnitudes, quiet
 from fastmlp.errors import refuse
 
 # Pixels lie between 0 and one of these: bits, 4 bits, bytes, 16 bits
@@ -51,8 +51,11 @@ class Scaling:
         """The largest pixel of the training data, rounded up to a row of RANGES."""
         return 1 if self.factor is None else round(1 / float(self.factor[0]))
 
-    def apply(self, rows: Array, dtype: Any, pixel_scale: float, argument: str) -> Array:
+    def apply(self, rows: Rows, dtype: Any, pixel_scale: float, argument: str) -> Rows:
         """Return rows `(N, I)`, C-contiguous, as engines need them: uint8, or scaled floats.
+
+        Sparse rows stay sparse, in the precision of the network, unless a shift or what fills NaN
+        makes zeros rare.
 
         rows : bool, integers, float32 or float64; dtype : of the network
         pixel_scale : the factor with which engines multiply uint8
@@ -60,11 +63,15 @@ class Scaling:
         Raises ArgumentError for NaN, infinity, numbers that overflow, and numbers on another scale
         than the training data, where this can be seen.
         """
+        if isinstance(rows, SparseRows):
+            if self.shift is None and self.fill is None:
+                return _of_sparse(self, rows, dtype, pixel_scale, argument)
+            rows = rows.dense()
         if self.fill is not None and rows.dtype.kind == "f":
             rows = np.where(np.isnan(rows), self.fill.astype(rows.dtype), rows)
         return KINDS[self.kind].apply(self, rows, dtype, pixel_scale, argument)
 
-    def check(self, rows: Array, dtype: Any, argument: str) -> None:
+    def check(self, rows: Rows, dtype: Any, argument: str) -> None:
         """Refuse NaN, infinity, and numbers that overflow."""
         if rows.dtype.kind == "f":
             check_magnitudes(rows, dtype, argument, FILLING if self.fill is None else "")
@@ -174,6 +181,25 @@ def _as_pixels(
     if whole and unit == round(1 / pixel_scale) and 0 <= low <= high <= unit:
         return np.ascontiguousarray(rows, np.uint8)
     return np.ascontiguousarray(rows * np.dtype(dtype).type(1 / unit), dtype)
+
+
+@quiet
+def _of_sparse(
+    scaling: Scaling, rows: SparseRows, dtype: Any, pixel_scale: float, argument: str
+) -> SparseRows:
+    """Return sparse rows, scaled entry by entry: 0 stays 0."""
+    scaling.check(rows, dtype, argument)
+    if scaling.kind == "largest" and scaling.factor is not None:
+        values = (rows.values * scaling.factor[rows.columns]).astype(dtype)
+    elif rows.values.size:
+        column = rows.values.reshape(-1, 1)
+        values = KINDS[scaling.kind].apply(scaling, column, dtype, pixel_scale, argument)[:, 0]
+        values = values * pixel_scale if values.dtype == np.uint8 else values
+    else:
+        values = rows.values
+    scaled = rows.with_values(np.ascontiguousarray(values, dtype))
+    check_magnitudes(scaled, dtype, f"{argument}, scaled as the training data,")
+    return scaled
 
 
 @dataclass(frozen=True)

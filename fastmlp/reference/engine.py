@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays import Rows, as_dense
 from fastmlp.functions import (
     ACTIVATIONS,
     Array,
@@ -70,7 +71,7 @@ class Engine:
 
     def train(
         self,
-        images: Array,
+        images: Rows,
         y: Array,
         order: Array,
         learning_rates: Array,
@@ -89,7 +90,7 @@ class Engine:
             for step, own in enumerate(rows):
                 part = slice(step * self.batch_size, (step + 1) * self.batch_size)
                 batch = order[part]
-                x = images[batch] if augmented is None else augmented[part]
+                x = as_dense(images[batch]) if augmented is None else augmented[part]
                 weight = None if sample_weight is None else sample_weight[batch]
                 first = (first_step + step) * self.batch_size
                 costs[step], right = self._gradients(x, y[batch], scale, weight, first)
@@ -102,7 +103,7 @@ class Engine:
 
     def trace(
         self,
-        images: Array,
+        images: Rows,
         y: Array,
         order: Array,
         scale: float = 1.0,
@@ -111,7 +112,7 @@ class Engine:
         """Return what one step computes for these samples, at most a minibatch; nothing changes."""
         with blas_threads(self.threads), np.errstate(all="ignore"):
             weight = None if sample_weight is None else sample_weight[order]
-            cost, correct = self._gradients(images[order], y[order], scale, weight)
+            cost, correct = self._gradients(as_dense(images[order]), y[order], scale, weight)
         a, dz = ([v[: len(order)].copy() for v in arrays] for arrays in (self._a, self._dz))
         return Trace(
             cost, correct, a, dz, [v.copy() for v in self._dw], [v.copy() for v in self._db]
@@ -192,7 +193,7 @@ def infer(
     weights: Sequence[Array],
     biases: Sequence[Array],
     activations: Sequence[str],
-    images: Array,
+    images: Rows,
     a: Array,
     scale: float = 1.0,
     threads: int | None = None,
@@ -202,7 +203,7 @@ def infer(
     with blas_threads(threads), np.errstate(all="ignore"):
         for start in range(0, len(images), INFER_ROWS):
             rows = slice(start, start + INFER_ROWS)
-            x = np.multiply(images[rows], dtype.type(scale), dtype=dtype)
+            x = np.multiply(as_dense(images[rows]), dtype.type(scale), dtype=dtype)
             for w, b, f in zip(weights, biases, activations, strict=True):
                 z = np.empty((len(x), len(b)), dtype)
                 forward(x, w, b, f, z, z)
@@ -214,7 +215,7 @@ def classify(
     weights: Sequence[Array],
     biases: Sequence[Array],
     activations: Sequence[str],
-    images: Array,
+    images: Rows,
     classes: Array,
     scale: float = 1.0,
     threads: int | None = None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, Rows
 from fastmlp.backends import Backend
 from fastmlp.errors import refuse
 from fastmlp.functions.augmentation import Augmentation, draw_changes, draw_fields
@@ -27,7 +29,7 @@ class Augmenter:
     def __init__(
         self,
         augmentation: Augmentation,
-        images: Array,
+        images: Rows,
         batch_size: int,
         generator: np.random.Generator,
         backend: Backend,
@@ -45,7 +47,7 @@ class Augmenter:
         self._out = np.empty((rows, images.shape[1]), np.uint8)
         self._epoch = -1
 
-    def __call__(self, images: Array, order: Array, epoch: int) -> Array:
+    def __call__(self, images: Any, order: Array, epoch: int) -> Array:
         """Return the images of an order of samples in an epoch, until the next call."""
         if epoch != self._epoch:
             self._epoch = epoch

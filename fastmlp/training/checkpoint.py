@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, Rows, SparseRows
 from fastmlp.errors import CheckpointError, refuse
 from fastmlp.system.files import check_folder, write_whole
 from fastmlp.system.interrupts import hold_interrupts
@@ -154,12 +154,15 @@ def read(path: Path) -> State:
         raise CheckpointError(f"{path} is damaged: {said}.") from None
 
 
-def data_digest(*arrays: Array | None) -> str:
-    """Return a digest of arrays: their shapes, types and bytes."""
+def data_digest(*data: Rows | None) -> str:
+    """Return a digest of arrays, or of those of sparse rows: shapes, types and bytes."""
     digest = hashlib.sha256()
-    for array in arrays:
-        if array is not None:
-            digest.update(repr((array.shape, array.dtype.str)).encode())
+    for rows in data:
+        if rows is None:
+            continue
+        digest.update(repr((rows.shape, rows.dtype.str)).encode())
+        parts: tuple[Array, ...] = rows.parts if isinstance(rows, SparseRows) else (rows,)
+        for array in parts:
             digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:32]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, Rows
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.errors import refuse
 from fastmlp.functions import classes_of
@@ -26,7 +26,7 @@ def check_data(
     argument: str,
     labels: ArrayLike | None = None,
     part: str = "train",
-) -> tuple[Array, Array]:
+) -> tuple[Rows, Array]:
     """Return images, and labels or targets, as engines need them; ArgumentError names `argument`.
 
     Labels and targets are copied, so that later changes to them have no effect.
@@ -45,7 +45,7 @@ def first_data(
     labels: ArrayLike | None = None,
     share: float | None = None,
     seed: Any = 0,
-) -> tuple[Network, Array, Array, tuple[Array, Array] | None]:
+) -> tuple[Network, Rows, Array, tuple[Array, Array] | None]:
     """Return (copy, images, y, parts): a copy of the network that knows the training data.
 
     images, y : as `check_data` returns them; parts : what `hold_out` does with a share, else None

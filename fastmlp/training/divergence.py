@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, Rows
 from fastmlp.errors import DivergedError
 
 # Inputs and targets should be of the order of 1; larger ones than this are named as the cause
@@ -35,7 +35,7 @@ def divergence_error(
     return DivergedError(f"{where} {at}. {remedy}")
 
 
-def find_large_data(name: str, images: Array, scale: float, y: Array) -> list[str]:
+def find_large_data(name: str, images: Rows, scale: float, y: Array) -> list[str]:
     """Return a text for the images, and one for the targets, of a split if they are large.
 
     name : of the split; scale : the factor of its images
@@ -46,6 +46,6 @@ def find_large_data(name: str, images: Array, scale: float, y: Array) -> list[st
     return [f"{what} reach {size:.3g}" for what, size in sizes.items() if size > LARGE]
 
 
-def _find_largest(array: Array) -> float:
-    """Return the largest magnitude in an array."""
-    return max(abs(float(array.max())), abs(float(array.min())))
+def _find_largest(rows: Rows) -> float:
+    """Return the largest magnitude in rows."""
+    return max(abs(float(rows.max())), abs(float(rows.min())))

@@ -9,7 +9,7 @@ from typing import ParamSpec
 
 import numpy as np
 
-from fastmlp.arrays import quiet
+from fastmlp.arrays import SparseRows, quiet
 from fastmlp.errors import TrainingWarning
 from fastmlp.functions import OPTIMIZERS, classes_of
 from fastmlp.training.choosing import Choice
@@ -101,7 +101,7 @@ def _of_data(run: Run) -> list[str]:
         if y.ndim > 1:
             what, values = "targets", ", ".join(map("{:g}".format, y[0]))
         causes.append(f"All {what} are {values}, so there is nothing to learn.")
-    if (images == images[0]).all():
+    if images.are_same() if isinstance(images, SparseRows) else (images == images[0]).all():
         causes.append("All images are the same.")
     reach = max(abs(float(images.max())), abs(float(images.min()))) * run.network.scale_of(images)
     scaling = run.network.scaling

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, Rows
 from fastmlp.backends import backend_named
 from fastmlp.network import Network
 from fastmlp.training.guessing import cost_of_guessing
@@ -28,7 +28,7 @@ BATCH = 32
 
 def range_test(
     network: Network,
-    data: tuple[Array, Array],
+    data: tuple[Rows, Array],
     start: float,
     batch_size: int,
     generator: np.random.Generator,
@@ -82,7 +82,7 @@ def suggest(rates: Array, costs: Array, guessing: float, batch: int) -> float | 
 
 def _sweep(
     network: Network,
-    data: tuple[Array, Array],
+    data: tuple[Rows, Array],
     rates: Array,
     batch: int,
     generator: np.random.Generator,

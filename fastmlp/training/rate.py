@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_generator, check_at_least
+from fastmlp.arrays import Array, Rows, as_generator, check_at_least
 from fastmlp.errors import DivergedError, checked_call, refuse
 from fastmlp.network import Network, Scaling
 from fastmlp.training.data import Data, first_data
@@ -114,7 +114,7 @@ def find_learning_rate(
 
 def _halve(
     network: Network,
-    data: tuple[Array, Array],
+    data: tuple[Rows, Array],
     start: float,
     batch_size: int,
     generator: np.random.Generator,
@@ -141,7 +141,7 @@ def _halve(
 
 def _probe_cost(
     network: Network,
-    probe: tuple[Array, Array],
+    probe: tuple[Rows, Array],
     rate: float,
     batch_size: int,
     order: int,

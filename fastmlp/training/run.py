@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, as_sample_weight
+from fastmlp.arrays import Array, Rows, as_sample_weight
 from fastmlp.backends import backend_named
 from fastmlp.errors import DivergedError
 from fastmlp.functions.dropout import Dropout
@@ -73,7 +73,7 @@ class Run:
         share = validation if is_share(validation) else None
         what = network, split, scaling, impute, labels, share, seed
         self.twin, self.images, self.y, parts = first_data(*what)
-        self.validation: tuple[Array, Array] | None = None
+        self.validation: tuple[Rows, Array] | None = None
         if parts is not None:
             sample_weight = as_sample_weight(sample_weight, len(self.y))
             rows, held = parts
@@ -228,7 +228,7 @@ class Run:
             raise self._divergence_error(epoch, rate, what, "validation", self.validation)
         return result
 
-    def evaluate(self, data: tuple[Array, Array] | None = None) -> Evaluation:
+    def evaluate(self, data: tuple[Rows, Array] | None = None) -> Evaluation:
         """Evaluate the network, on the training data with their weights if `data` is None.
 
         Without NumPy's warnings: the cost shows a divergence.
@@ -265,7 +265,7 @@ class Run:
         rate: float,
         what: str,
         name: str = "split",
-        data: tuple[Array, Array] | None = None,
+        data: tuple[Rows, Array] | None = None,
         first: bool = False,
     ) -> DivergedError:
         """Return the error for an epoch; large numbers in `data`, called `name`, are the cause."""

@@ -1,14 +1,17 @@
 """Sparse products: sums over the terms whose bits are set, in vectors of columns.
 
-Two loops, each over the bits of some words (see `bits`): *gather* keeps sums in registers and
-reads a row for each bit; *scatter* keeps rows in registers and adds to another for each bit. A
-factor is a float, or a byte that a table of 256 turns into one: t[v]. Rows are PANEL_VECTORS
+Two loops, each over the bits of some words (see `bits`), or the entries of a list or a sparse row:
+*gather* keeps sums in registers and reads a row for each; *scatter* keeps rows in registers and
+adds to another for each. A factor is a float, or a byte that a table of 256 turns into one: t[v].
+Rows are PANEL_VECTORS
 vectors wide, half of that, or one vector.
 
     gather_pixels    c     += sum over pairs k of an image of t[v] q[2k] + t[v'] q[2k + 1]
     scatter_pixels   c[2k] += t[v] q,  c[2k + 1] += t[v'] q      for each pair k of an image
     gather_samples   c[0]  += sum over samples k of t[v] q[k],  c[1] += sum of t[v'] q[k]
     scatter_samples  c[k]  += t[v] q[0] + t[v'] q[1]             for each sample k
+    gather_entries   c     += sum over entries k of a sparse row of v[k] q[n[k]]
+    scatter_entries  c[n[k]] += v[k] q                           for each entry k of a sparse row
     gather_outputs   c     += sum over outputs k of p[k] q[k]
 """
 
@@ -100,6 +103,19 @@ class Rows:
         pointers = [(numbers, 2, INT32), (even, 2, emit.scalar), (odd, 2, emit.scalar)]
         return counted_loop(emit, builder.lshr(count, INT64(1)), pointers, sums, passing)
 
+    def over_entries(
+        self, columns: Any, values: Any, count: Any, sums: Row, body: Callable[..., Row]
+    ) -> Row:
+        """Emit the loop over the entries of a sparse row; body(column, value, sums)."""
+        emit, builder = self.emit, self.emit.builder
+
+        def passing(_: Any, now: list[Any], totals: Row) -> Row:
+            column = builder.zext(builder.load(now[0], typ=INT32), INT64)
+            return body(column, emit.broadcast_from(now[1]), totals)
+
+        pointers = [(emit.pointer(columns), 1, INT32), (emit.pointer(values), 1, emit.scalar)]
+        return counted_loop(emit, count, pointers, sums, passing)
+
 
 def at_each_width(function: Callable[..., None]) -> Any:
     """Make an intrinsic (columns, *arguments) of a function (rows, *arguments).
@@ -148,6 +164,31 @@ def scatter_pixels(rows: Rows, c, c_row, q, pair_list, capacity, like) -> None:
         return []
 
     rows.over_list(pair_list, capacity, [], body)
+
+
+@at_each_width
+def gather_entries(rows: Rows, c, q, q_row, numbers, values, count, beta) -> None:
+    """c = beta c + sum over the entries k of a sparse row of v[k] q[n[k]]."""
+    emit = rows.emit
+
+    def body(column: Any, value: Any, sums: Row) -> Row:
+        return rows.fma(value, rows.load(rows.at(emit.pointer(q), column, q_row)), sums)
+
+    sums = rows.over_entries(numbers, values, count, rows.zeros(), body)
+    accumulate(emit, rows.at(emit.pointer(c), 0, 0), sums, beta)
+
+
+@at_each_width
+def scatter_entries(rows: Rows, c, c_row, q, numbers, values, count, like) -> None:
+    """c[n[k]] += v[k] q for each entry k of a sparse row."""
+    source = rows.load(rows.at(rows.emit.pointer(q), 0, 0))
+
+    def body(column: Any, value: Any, _: Row) -> Row:
+        positions = rows.at(rows.emit.pointer(c), column, c_row)
+        rows.store(rows.fma(value, source, rows.load(positions)), positions)
+        return []
+
+    rows.over_entries(numbers, values, count, [], body)
 
 
 @at_each_width

@@ -26,8 +26,8 @@ from fastmlp.kernels.memory.panels import aligned_zeros, pack_panels, panel_widt
 UINT8, FLOAT32, FLOAT64 = range(3)
 IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
 # How the first layer takes images: multiplied; or without their zeros, image by image, or by the
-# samples that a pair of pixels is in
-DENSE, BY_IMAGE, BY_PAIR = range(3)
+# samples that a pair of pixels is in; or as rows of entries, the columns and values of sparse rows
+DENSE, BY_IMAGE, BY_PAIR, BY_ENTRY = range(4)
 # How a team shares a step: see `fastmlp.kernels.team.plan`
 BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES, BY_INPUTS = range(4)
 # How members share a layer: unit by unit, after each barrier anew; or each owns whole panels, or
@@ -76,7 +76,12 @@ JOB = np.dtype(
         ("addresses", "i8"),
         ("sources", "i8"),  # -> the same, of the images themselves; train
         ("image_kind", "i8"),  # UINT8, FLOAT32 or FLOAT64
-        ("images_as", "i8"),  # DENSE, BY_IMAGE or BY_PAIR
+        ("images_as", "i8"),  # DENSE, BY_IMAGE, BY_PAIR or BY_ENTRY
+        # -> int64 (samples,): a sample's first entry, and the one behind its last; by entry
+        ("begins", "i8"),
+        ("ends", "i8"),
+        ("columns", "i8"),  # -> int32: of the entries of all rows, ascending in each; by entry
+        ("values", "i8"),  # -> numbers: of the entries of all rows; by entry
         ("scale", "f8"),  # factor on the images
         ("table", "i8"),  # -> (256,): scale times each value of a byte
         ("samples", "i8"),  # how many images

@@ -50,6 +50,9 @@ UPDATE_PAIRS = 64
 # Units of a sparse first layer with fewer panels than members: samples forward, pairs in the update
 # (a page of weights), and how many such units lie from one of a member to its next
 FEW = 8
+# Inputs whose gradients of sparse rows are in memory at once: at most 256 kB, in the L2 cache. Each
+# sample's entries of them are found anew
+ENTRY_ROWS = 1024
 # Images that are prefetched ahead of the one that is loaded as dense
 PREFETCHED = 8
 # By samples: how many samples a slice has at least, and how many slices a minibatch at most

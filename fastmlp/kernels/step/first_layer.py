@@ -16,14 +16,17 @@ from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import (
+    gather_entries,
     gather_pixels,
     gather_samples,
+    scatter_entries,
     scatter_pixels,
     scatter_samples,
 )
 from fastmlp.kernels.loops.bits import list_capacity
-from fastmlp.kernels.loops.elementwise import clear
+from fastmlp.kernels.loops.elementwise import clear, scale_numbers
 from fastmlp.kernels.memory.records import (
+    BY_ENTRY,
     BY_PAIR,
     COLUMNS,
     job_at,
@@ -32,10 +35,11 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import FEW, PAIRS, PART, UPDATE_PAIRS
+from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, PAIRS, PART, UPDATE_PAIRS
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import (
     batch_at,
+    entries_at,
     pairs_of,
     prefetch_image,
     prefetch_lines,
@@ -48,12 +52,12 @@ from fastmlp.kernels.step.update import (
     kept_share,
     step_weights,
 )
-from fastmlp.kernels.team.units import share, share_panels, units_of
+from fastmlp.kernels.team.units import share_panels, units_of
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch these phases use: a part's z; gradients of UPDATE_PAIRS pairs."""
-    return max(PART, 2 * UPDATE_PAIRS) * int(layers["width"][0]) * dtype.itemsize
+    """Return how much scratch these phases use: a part's z, or gradients of some inputs."""
+    return max(PART, 2 * UPDATE_PAIRS, ENTRY_ROWS) * int(layers["width"][0]) * dtype.itemsize
 
 
 @shared
@@ -160,6 +164,45 @@ def update_lists(job_address, layer_address, step, panel, low, high, rows, lists
         scatter_pixels(layer.width, w, layer.width, dz_i, own, capacity, like)
 
 
+@shared
+def forward_entries(job_address, layer_address, panel, position, rows, z, z_row, like: float):
+    """z = x w for one panel and some samples, from a position of the order on, entry by entry."""
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
+    for i in range(rows):
+        columns, values, count = entries_at(job, position + i, 0, layer.inputs, like)
+        z_i = z + i * z_row * size
+        gather_entries(layer.width, z_i, w, layer.w_row, columns, values, count, zero)
+
+
+@shared
+def update_entries(job_address, layer_address, step, panel, low, high, scratch, like: float):
+    """w = keep w + x^T dz for one panel and the inputs low, …, high - 1, entry by entry.
+
+    For a general optimiser, the sums are gradients, of ENTRY_ROWS inputs at a time in the scratch.
+    """
+    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    (position, batch), width, fused = batch_at(job, step), layer.width, is_fused(job.optimizer)
+    coefficients = coefficients_at(job, layer, step, WEIGHTS)
+    keep, dz = kept_share(coefficients, like), layer.dz + row_offset(layer, panel, 0, like)
+    for begin in range(low, high, max(1, high - low) if fused else ENTRY_ROWS):
+        end = high if fused else min(begin + ENTRY_ROWS, high)
+        offset, count = weight_offset(layer, panel, begin, like), (end - begin) * width
+        target = layer.w + offset if fused else scratch
+        if keep == 0:
+            clear(target, width, end - begin, width, like)
+        elif keep != 1:
+            scale_numbers(target, count, keep, like)
+        for i in range(batch):
+            columns, values, entries = entries_at(job, position + i, begin, end, like)
+            scatter_entries(
+                width, target - begin * width * size, width, dz + i * layer.a_row * size,
+                columns, values, entries, like,
+            )  # fmt: skip
+        if not fused:
+            step_weights(job, layer, offset, scratch, count, coefficients, like)
+
+
 @jit
 def forward_first(job, layer, step, scratch, member, members, like):
     """a = f(x w + b) of the first layer. A unit is a panel and a part, or a panel and an image.
@@ -178,9 +221,13 @@ def forward_first(job, layer, step, scratch, member, members, like):
         if job.images_as != BY_PAIR:
             count, z = high - low, layer.a + row_offset(layer, panel, low, like)
             lists, following = words_at(job, step, low), position + job.batch_size + low
-            forward_lists(
-                job, layer, panel, 0, layer.inputs, count, lists, following, z, layer.a_row, like
-            )
+            if job.images_as == BY_ENTRY:
+                forward_entries(job, layer, panel, position + low, count, z, layer.a_row, like)
+            else:
+                forward_lists(
+                    job, layer, panel, 0, layer.inputs, count, lists, following, z, layer.a_row,
+                    like,
+                )  # fmt: skip
             finish_tile(layer, panel, low, count, z, layer.a_row, width, sample, like)
             continue
         for part in range(low // PART * PART, high, PART):
@@ -195,13 +242,13 @@ def forward_first(job, layer, step, scratch, member, members, like):
 
 @jit
 def update_first(job, layer, step, scratch, member, members, like):
-    """w = keep w + x^T dz, first layer. A unit is a panel and UPDATE_PAIRS pairs, or a panel.
+    """w = keep w + x^T dz, first layer. A unit is a panel and some inputs; image by image, all.
 
     With more members than panels, units are smaller, and those of a share lie FEW apart, as
     pixels in the middle of images are less often zero.
     """
-    pairs, batch = pairs_of(layer.inputs), batch_at(job, step)[1]
     if job.images_as == BY_PAIR:
+        pairs = pairs_of(layer.inputs)
         few, apart = (UPDATE_PAIRS, 1) if members <= layer.panels else (FEW, FEW)
         rounds = (pairs + few * apart - 1) // (few * apart)
         runs = rounds * apart
@@ -213,7 +260,14 @@ def update_first(job, layer, step, scratch, member, members, like):
             if begin < stop:
                 update_pairs(job, layer, step, panel, begin, stop, scratch, like)
         return
-    first, last = share(layer.panels, member, members)
-    for panel in range(first, last):
-        lists = words_at(job, step, 0)
-        update_lists(job, layer, step, panel, 0, layer.inputs, batch, lists, like)
+    size = ENTRY_ROWS if job.images_as == BY_ENTRY else layer.inputs
+    runs = (layer.inputs + size - 1) // size
+    first, last, begin, end = share_panels(layer.panels, runs, layer.cut, member, members)
+    for panel in range(begin, end):
+        low, high = units_of(panel, first, last, runs)
+        low, high = low * size, min(high * size, layer.inputs)
+        if job.images_as == BY_ENTRY:
+            update_entries(job, layer, step, panel, low, high, scratch, like)
+        else:
+            batch, lists = batch_at(job, step)[1], words_at(job, step, 0)
+            update_lists(job, layer, step, panel, low, high, batch, lists, like)

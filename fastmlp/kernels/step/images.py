@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.arrays import Array, density
+from fastmlp.arrays import Array, SparseRows, density
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, prefetch
 from fastmlp.kernels.loops.bits import list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units
 from fastmlp.kernels.memory.records import (
+    BY_ENTRY,
     BY_PAIR,
     DENSE,
     FLOAT32,
@@ -57,6 +58,18 @@ def copy_addresses(copies: Array, count: int) -> Array:
     return copies.ctypes.data + np.arange(count) % (steps * batch) * row
 
 
+def entries_of(
+    rows: SparseRows, scale: float, dtype: np.dtype, order: Array | None = None
+) -> dict[str, Array]:
+    """Return what a job reads of sparse rows, in an order, in the precision of the network."""
+    values = rows.values if scale == 1 else rows.values * scale
+    begins, ends = rows.starts[:-1], rows.starts[1:]
+    if order is not None:
+        begins, ends = begins[order], ends[order]
+    values = np.ascontiguousarray(values, dtype)
+    return {"begins": begins, "ends": ends, "columns": rows.columns, "values": values}
+
+
 @jit
 def parts_of(batch):
     """Return how many parts a minibatch has."""
@@ -87,6 +100,22 @@ def dense_images(job, step, own, like):
 def words_at(job, step, first):
     """Return the address of the list of sample `first` of a step, or of the words of its part."""
     return job.words + (step & job.words_mask) * job.step_bytes + first * job.words_bytes
+
+
+@jit
+def entries_at(job, position, low, high, like):
+    """Return addresses of columns and values, and the count, of a sample's entries.
+
+    They are those in the columns low, …, high - 1.
+    """
+    begin = numbers_at(job.begins + position * 8, 1, np.int64(0))[0]
+    end = numbers_at(job.ends + position * 8, 1, np.int64(0))[0]
+    columns, first, last = numbers_at(job.columns + begin * 4, end - begin, np.int32(0)), 0, 0
+    if end > begin:
+        first = np.searchsorted(columns, low) if columns[0] < low else 0
+        last = np.searchsorted(columns, high) if columns[-1] >= high else end - begin
+    begin += first
+    return job.columns + begin * 4, job.values + begin * item_bytes(like), last - first
 
 
 @jit
@@ -148,6 +177,8 @@ def prepare_images(job_address, inputs, step, own, member, members, like: float)
     """
     job = job_at(job_address)
     position, batch = batch_at(job, step)
+    if job.images_as == BY_ENTRY:
+        return
     if job.images_as == BY_PAIR:
         _mark_pairs(job, inputs, step, position, batch, member, members)
         return

@@ -13,6 +13,7 @@ from fastmlp.kernels.loops.elementwise import SOFTMAX, activate
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
+    BY_ENTRY,
     BY_IMAGE,
     DENSE,
     job_at,
@@ -20,7 +21,7 @@ from fastmlp.kernels.memory.records import (
     numbers_at,
 )
 from fastmlp.kernels.memory.tuning import PART, TILE_ROWS
-from fastmlp.kernels.step.first_layer import forward_lists, forward_pairs
+from fastmlp.kernels.step.first_layer import forward_entries, forward_lists, forward_pairs
 from fastmlp.kernels.step.forward import multiply_panel
 from fastmlp.kernels.step.images import load_image, pairs_of, parts_of
 from fastmlp.kernels.team.units import share
@@ -126,6 +127,12 @@ def write_answers(job, top, a, first, rows, like):
 def infer_sparse(job, layer, first, rows, scratch, a, like):
     """a = f(x w + b) of the first layer, for images first, first + 1, …, without their zeros."""
     size, width, f, pairs = item_bytes(like), layer.width, layer.activation, pairs_of(layer.inputs)
+    if job.images_as == BY_ENTRY:
+        for panel in range(layer.panels):
+            z, b = a + panel * layer.a_panel * size, layer.b + panel * width * size
+            forward_entries(job, layer, panel, first, rows, z, layer.a_row, like)
+            activate(f, z, layer.a_row, z, z, layer.a_row, b, rows, width, like)
+        return
     images, words, z = job.addresses + first * 8, scratch, scratch + PART * job.words_bytes
     address = numbers_at(images, rows + 1, np.int64(0))
     if job.images_as == BY_IMAGE:

@@ -22,6 +22,7 @@ from fastmlp.kernels.loops.tile import multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import vector_size
 from fastmlp.kernels.memory.records import (
+    BY_ENTRY,
     COLUMNS_THEN_ROWS,
     job_at,
     layer_at,
@@ -30,6 +31,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
+from fastmlp.kernels.step.first_layer import forward_entries
 from fastmlp.kernels.step.forward import multiply_panel
 from fastmlp.kernels.step.images import prefetch_lines
 from fastmlp.kernels.team.units import share
@@ -215,8 +217,8 @@ def output(
 ):  # fmt: skip
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows.
 
-    x as in `forward`. The batch begins at `position` of the order. Where there are partials, z is
-    summed as they are.
+    x as in `forward`; of the only layer, the entries of sparse rows. The batch begins at `position`
+    of the order. Where there are partials, z is summed as they are.
 
     is_mine : not 0 to write each sample's cost, and whether it is right
     """
@@ -226,7 +228,8 @@ def output(
     blocks = scratch + lanes * z_row * size
     first, last = share((batch + lanes - 1) // lanes, member, members)
     begin, end = first * lanes, min(last * lanes, batch)
-    for i in range(begin, end if members > 1 else begin):
+    by_entry = layer_address == below_address and job.images_as == BY_ENTRY
+    for i in range(begin, end if members > 1 and not by_entry else begin):
         prefetch_row(x + i * x_row * size, layer.inputs, run, jump, like)
     for i in range(begin, end if members > 1 else begin):
         # Others have read this row. The first store to it invalidates their copies, which takes
@@ -238,7 +241,11 @@ def output(
             add_panel(layer, below, panel, i, rows, z, type(like)(panel > 0), like)
         for panel in range(layer.panels if job.plan != COLUMNS_THEN_ROWS else 0):
             z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
-            columns = multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
+            columns = panel_columns(layer, panel, like)
+            if by_entry:
+                forward_entries(job, layer, panel, position + i, rows, z_p, z_row, like)
+            else:
+                multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
             activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
         block = block_of(blocks, z, z_row, layer.outputs, rows, like)
         own = blocks + lanes * z_row * size

@@ -11,6 +11,8 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.elementwise import limit_numbers, optimizer_step, scale_numbers
 from fastmlp.kernels.memory.records import (
+    BY_IMAGE,
+    BY_PAIR,
     COLUMNS_THEN_ROWS,
     DENSE,
     job_at,
@@ -199,7 +201,7 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
             prepare_images(job, inputs, step + 1, own, member, members, like)
             wait(barrier, members)
             output_of_partials(job, top, below, step, batch, scratch, member, members, like)
-            if job.images_as != DENSE and members > 1:
+            if members > 1 and (job.images_as == BY_IMAGE or job.images_as == BY_PAIR):
                 prefetch_lines(words_at(job, step + 1, 0), job.step_bytes)
         else:
             x, x_row, run, jump = layer_input(job, layers, last, step, own, like)

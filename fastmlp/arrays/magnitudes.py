@@ -1,0 +1,52 @@
+"""The check of numbers that users pass for sizes that a network cannot compute with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp.arrays.checks import Array
+from fastmlp.arrays.sparse import Rows, SparseRows
+from fastmlp.errors import refuse
+
+
+def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") -> None:
+    """Refuse NaN, infinity, and numbers whose square overflows in `dtype`.
+
+    rows : floats, one row for each sample; remedy : for NaN and infinity
+    """
+    most = np.finfo(dtype).max
+    flat = rows.values if isinstance(rows, SparseRows) else rows.reshape(-1)
+    with np.errstate(all="ignore"):
+        # fast path: if the sum of the squares is small enough, so is each square
+        if np.dot(flat, flat) <= most:
+            return
+        sizes, limit = np.abs(flat), np.sqrt(most)
+    bad = np.flatnonzero(~np.isfinite(sizes))
+    if bad.size:
+        row, column = _places(rows, bad)
+        raise refuse(
+            argument,
+            "must be finite",
+            f"NaN or infinity in {len(np.unique(row))} rows, "
+            f"the first of them row {row[0]}, column {column[0]}",
+            remedy or "Remove or fill these rows.",
+        )
+    bad = np.flatnonzero(sizes > limit)
+    if bad.size:
+        row, _ = _places(rows, bad)
+        largest, name = sizes[bad[row == row[0]]].max(), np.dtype(dtype).name
+        raise refuse(
+            argument,
+            f"must lie between -{limit:.3g} and {limit:.3g}; larger numbers overflow in {name}",
+            f"{largest:.3g} in row {row[0]}",
+            "Scale them, to about -1 to 1 for example.",
+        )
+
+
+def _places(rows: Rows, numbers: Array) -> tuple[Array, Array]:
+    """Return rows and columns of numbers that are given by where they lie one behind the other."""
+    if isinstance(rows, SparseRows):
+        return np.searchsorted(rows.starts, numbers, side="right") - 1, rows.columns[numbers]
+    return np.divmod(numbers, max(1, rows.size // len(rows)))

@@ -1,0 +1,207 @@
+"""Sparse matrices of SciPy: what the same numbers in an array give, and no dense copy."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+import fastmlp
+from fastmlp import kernels
+from fastmlp.arrays import SparseRows, sparse_rows
+from fastmlp.errors import ArgumentError
+from fastmlp.training.loop import train
+
+INPUTS, CLASSES = 300, 3
+
+
+def counts(rows, inputs=INPUTS, each=12, seed=0):
+    """Counts of words `(N, I)`, CSR, and classes: a third of the words is of one class."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, CLASSES, rows)
+    columns = rng.integers(0, inputs, (rows, each))
+    columns[:, : each // 3] = columns[:, : each // 3] // CLASSES * CLASSES + y[:, None]
+    values = rng.integers(1, 5, rows * each).astype(np.float64)
+    parts = values, np.minimum(columns, inputs - 1).ravel(), np.arange(0, rows * each + 1, each)
+    return sparse.csr_matrix(parts, shape=(rows, inputs)), y
+
+
+X, Y = counts(200)
+DENSE = X.toarray()
+
+
+def unsorted(x):
+    """The same matrix with its entries cut in two halves, in descending columns."""
+    half = x.tocsr(copy=True)
+    half.sum_duplicates()
+    starts = half.indptr
+    order = np.concatenate(
+        [np.arange(b, a, -1) for a, b in zip(starts - 1, starts[1:] - 1, strict=False)]
+    )
+    values, columns = (np.repeat(v[order], 2) for v in (half.data / 2, half.indices))
+    return sparse.csr_matrix((values, columns, 2 * starts), shape=x.shape)
+
+
+def with_zeros(x):
+    """The same matrix with entries that are 0."""
+    return x + sparse.csr_matrix(
+        (np.zeros(len(Y)), (np.arange(len(Y)), np.arange(len(Y)))), x.shape
+    )
+
+
+def wide_indices(x):
+    """The same matrix with int64 indices."""
+    x = x.copy()
+    x.indices, x.indptr = x.indices.astype(np.int64), x.indptr.astype(np.int64)
+    return x
+
+
+FORMS = {
+    "csr": lambda x: x,
+    "array": sparse.csr_array,
+    "csc": sparse.csc_matrix,
+    "coo": sparse.coo_array,
+    "unsorted": unsorted,
+    "zeros": with_zeros,
+    "int64": wide_indices,
+    "int16": lambda x: x.astype(np.int16),
+    "float32": lambda x: x.astype(np.float32),
+    "long": lambda x: x.astype(np.longdouble),
+}
+
+
+def trained(x, y=Y, backend="compiled", **how):
+    network = fastmlp.Network((INPUTS, 16, CLASSES), dtype="float64")
+    how = {"epochs": 2, "batch_size": 32, "scaling": "none"} | how
+    history = train(network, x, y, backend=backend, **how)
+    return network, history
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_any_form_of_a_matrix_gives_the_answers_of_an_array(form):
+    network, _ = trained(X, scaling=None, backend="numpy")
+    wanted = network.predict_proba(DENSE)
+    given = FORMS[form](X)
+    rows, is_one = network.as_rows(given)
+    assert isinstance(rows, SparseRows)
+    assert not is_one
+    np.testing.assert_allclose(rows.dense(), network.as_rows(DENSE)[0], atol=1e-12)
+    for backend in ("compiled", "numpy"):
+        np.testing.assert_allclose(network.predict_proba(given, backend), wanted, atol=1e-9)
+    np.testing.assert_array_equal(network.predict(given), network.predict(DENSE))
+    assert network.evaluate(given, Y).cost == pytest.approx(network.evaluate(DENSE, Y).cost)
+
+
+HOW = {
+    "sgd": {},
+    "adam": {"optimizer": "adam", "weight_decay": 0.01},
+    "few": {"batch_size": 3, "momentum": 0.9},
+    "dropout": {"input_dropout": 0.2, "dropout": 0.1, "label_smoothing": 0.1},
+    "held out": {"validation": 0.2, "sample_weight": np.linspace(0, 2, len(Y)), "clip_norm": 0.5},
+    "averaged": {"average": "ema", "class_weight": "balanced"},
+    "halving": {"schedule": "halving", "learning_rate": 8},
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_run_is_that_of_an_array(how):
+    wanted, long = trained(DENSE, **HOW[how])
+    for given in ((X, Y), (fastmlp.Split(X, Y), None)):
+        network, history = trained(*given, **HOW[how])
+        np.testing.assert_allclose(history.train_cost, long.train_cost, rtol=1e-8)
+        for mine, theirs in zip(network.weights, wanted.weights, strict=True):
+            np.testing.assert_allclose(mine, theirs, atol=1e-9)
+    assert history.inputs.startswith("sparse, ")
+
+
+def test_a_matrix_far_larger_than_its_memory_trains():
+    x, y = counts(40_000, 50_000, 20, seed=1)  # 16 GB as an array in float64
+    kernels.prepare(np.dtype("float64"))
+    tracemalloc.start()
+    network = fastmlp.Network((50_000, 8, CLASSES), dtype="float64")
+    history = train(network, (x, y), epochs=1, batch_size=100, validation=0.1, learning_rate=1)
+    network.predict(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e9
+    assert history.validation_accuracy[-1] > 0.5
+
+
+def test_a_run_resumes_with_the_same_data_only(tmp_path):
+    whole, _ = trained(X, epochs=4)
+    trained(X, checkpoint=tmp_path)
+    again, _ = trained(X, epochs=4, checkpoint=tmp_path, resume=True)
+    for mine, theirs in zip(again.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    changed = X.copy()
+    changed.indices[0] += 1
+    with pytest.raises(ArgumentError, match="needs the same data"):
+        trained(changed, epochs=6, checkpoint=tmp_path, resume=True)
+
+
+def wrong(**parts):
+    """A matrix of which some parts are replaced without a check."""
+    x = X.copy()
+    for name, value in parts.items():
+        setattr(x, name, value)
+    return x
+
+
+def nan():
+    x = X.copy()
+    x.data[50] = np.nan
+    return x
+
+
+REFUSED = {
+    "NaN": (nan, {}, "NaN or infinity in 1 rows, the first of them row 4, column"),
+    "large": (lambda: X * 1e200, {}, "must lie between"),
+    "complex": (lambda: X.astype(complex), {}, "must be numbers"),
+    "columns": (lambda: wrong(indices=X.indices + INPUTS), {}, "must be a valid sparse matrix"),
+    "starts": (lambda: wrong(indptr=X.indptr[::-1].copy()), {}, "must be a valid sparse matrix"),
+    "augment": (lambda: X, {"augment": fastmlp.Augmentation(shift=1)}, "needs square images"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_trained_on_is_refused(name):
+    make, how, message = REFUSED[name]
+    with pytest.raises(ArgumentError, match=message):
+        trained(make(), **how)
+
+
+def test_another_width_is_refused_and_one_picture_is_an_array():
+    network, _ = trained(X, backend="numpy")
+    with pytest.raises(ArgumentError, match="300 values each"):
+        network.predict(X[:, 1:])
+    picture = DENSE[0].reshape(15, 20)
+    assert network.predict(sparse.csr_matrix(picture)) == network.predict(DENSE[0])
+
+
+def test_standardised_columns_and_filled_holes_are_arrays():
+    network, _ = trained(X, backend="numpy", scaling="standardize")
+    wanted, _ = trained(DENSE, backend="numpy", scaling="standardize")
+    np.testing.assert_array_equal(network.weights[0], wanted.weights[0])
+    holes = X.copy()
+    holes.data[::7] = np.nan
+    network, _ = trained(holes, backend="numpy", scaling=None, impute="median")
+    np.testing.assert_array_equal(network.scaling.fill, np.nanmedian(holes.toarray(), axis=0))
+    assert isinstance(network.as_rows(holes)[0], np.ndarray)
+
+
+def test_rows_are_taken_as_from_an_array():
+    rows = sparse_rows(X, "x")
+    for part in (
+        slice(3, 9),
+        slice(9, 3),
+        slice(None),
+        np.array([5, 0, 5]),
+        Y == 1,
+        slice(0, 50, 7),
+    ):
+        np.testing.assert_array_equal(rows[part].dense(), DENSE[part])
+    assert (rows.max(), rows.min()) == (DENSE.max(), 0)
+    assert not rows.are_same()
+    assert rows[np.array([4, 4])].are_same()
+    with pytest.raises(TypeError, match="dense"):
+        np.asarray(rows)
