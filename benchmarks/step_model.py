@@ -112,8 +112,7 @@ def phases(row: Row, layers: Any) -> Iterator[tuple[float, int]]:
     for l, layer in enumerate(layers):
         inputs, panels = int(layer["inputs"]), int(layer["panels"])
         amount = 2.0 * batch * inputs * int(layer["outputs"])
-        slim = int(layer["width"] == LANES)
-        forward = panels * -(-batch // (tuning.TILE_ROWS << slim))
+        forward = panels * tiles
         update = panels * -(-inputs // tuning.TILE_ROWS)
         if l == last:
             forward = -(-batch // LANES)

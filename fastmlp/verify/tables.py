@@ -14,7 +14,6 @@ from fastmlp.kernels.memory.tuning import (
     PANEL_VECTORS,
     PART,
     TILE_ROWS,
-    TILE_VECTORS,
     UPDATE_DEPTH,
     UPDATE_PAIRS,
 )
@@ -32,7 +31,7 @@ def _widths() -> dict[str, tuple[int, int]]:
     """Return rows of (vectors, further numbers); a vector's length depends on the dtype."""
     edges = {
         "vector": 1,
-        "tile": TILE_VECTORS,
+        "half a panel": PANEL_VECTORS // 2,
         "panel": PANEL_VECTORS,
         "two panels": 2 * PANEL_VECTORS,
     }

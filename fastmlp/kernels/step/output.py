@@ -18,7 +18,7 @@ from fastmlp.kernels.loops.elementwise import (
     keeps_z,
     times_slope,
 )
-from fastmlp.kernels.loops.tile import multiply
+from fastmlp.kernels.loops.tile import PRODUCT, multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import vector_size
 from fastmlp.kernels.memory.records import (
@@ -30,7 +30,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.step.forward import multiply_panel
+from fastmlp.kernels.step.forward import forward_panel
 from fastmlp.kernels.step.images import prefetch_lines
 from fastmlp.kernels.team.units import share
 
@@ -153,7 +153,7 @@ def add_panel(layer, below, panel, i, rows, z, beta, like):
     a, w = below.a + row_offset(below, panel, i, like), weight_offset(layer, 0, panel * width, like)
     multiply(
         z, layer.width, a, below.a_row, 1, 0, 0, layer.w + w, layer.w_row, rows, columns,
-        min(width, below.outputs - panel * width), beta,
+        min(width, below.outputs - panel * width), PRODUCT, 0, beta,
     )  # fmt: skip
     if panel == 0:
         activate(IDENTITY, z, layer.width, z, z, layer.width, layer.b, rows, columns, like)
@@ -237,9 +237,10 @@ def output(
         for panel in range(below.panels if job.plan == COLUMNS_THEN_ROWS else 0):
             add_panel(layer, below, panel, i, rows, z, type(like)(panel > 0), like)
         for panel in range(layer.panels if job.plan != COLUMNS_THEN_ROWS else 0):
-            z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
-            columns = multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
-            activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
+            z_p = z + panel * layer.width * size
+            forward_panel(
+                layer, IDENTITY, panel, x_i, x_row, run, jump, z_p, z_row, z_p, rows, like
+            )
         block = block_of(blocks, z, z_row, layer.outputs, rows, like)
         own = blocks + lanes * z_row * size
         judge(job, layer, block, own, i, rows, position + i, is_mine, like)

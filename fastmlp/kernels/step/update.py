@@ -12,7 +12,7 @@ from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
 from fastmlp.kernels.loops.bits import transpose_bits
 from fastmlp.kernels.loops.elementwise import copy, optimizer_step
-from fastmlp.kernels.loops.tile import multiply
+from fastmlp.kernels.loops.tile import PRODUCT, multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
@@ -79,7 +79,23 @@ def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficient
     size, width, zero = item_bytes(like), layer.width, like - like
     for i in range(0, rows, TILE_ROWS):
         count, x_i = min(TILE_ROWS, rows - i), x + i * size
-        multiply(scratch, width, x_i, 1, x_row, 0, 0, dz, layer.a_row, count, width, batch, zero)
+        multiply(
+            scratch,
+            width,
+            x_i,
+            1,
+            x_row,
+            0,
+            0,
+            dz,
+            layer.a_row,
+            count,
+            width,
+            batch,
+            PRODUCT,
+            0,
+            zero,
+        )
         offset = w + i * width * size
         step_weights(job, layer, offset, scratch, count * width, coefficients, like)
 
@@ -96,9 +112,10 @@ def x_times_dz(
     """
     size, width = item_bytes(like), layer.width
     dz, columns = layer.dz + row_offset(layer, panel, k, like), panel_columns(layer, panel, like)
-    q = dz if layer.a_row == width else scratch
-    if target != 0 and q == scratch:
-        copy(scratch, width, dz, layer.a_row, length, columns, like)
+    q, q_k = dz, layer.a_row
+    if target != 0 and q_k >= 2 * width:  # rows far apart are in many pages
+        q, q_k = scratch, width
+        copy(q, q_k, dz, layer.a_row, length, columns, like)
     first, last = (0, 1) if run == 0 else (low // run, (high + run - 1) // run)
     run = layer.inputs if run == 0 else run
     for number in range(first, last):
@@ -106,8 +123,9 @@ def x_times_dz(
         x_i, w = x + (i + number * jump) * size, weight_offset(layer, panel, i, like)
         if target != 0:
             multiply(
-                target + w, width, x_i, 1, x_row, 0, 0, q, width, stop - i, columns, length, beta
-            )
+                target + w, width, x_i, 1, x_row, 0, 0, q, q_k, stop - i, columns, length, PRODUCT,
+                0, beta,
+            )  # fmt: skip
         else:
             _general_rows(
                 job, layer, w, x_i, x_row, dz, stop - i, length, scratch, coefficients, like
