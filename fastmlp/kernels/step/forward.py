@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
 from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
 from fastmlp.kernels.loops.elementwise import activate, copy, drop, keeps_z
-from fastmlp.kernels.loops.tile import PRODUCT, fuses, multiply
+from fastmlp.kernels.loops.tile import PRODUCT, dot_rows, fuses, multiply
+from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import (
     layer_at,
     numbers_at,
@@ -143,6 +144,46 @@ def forward_panel(layer, f, panel, x, x_row, run, jump, a, a_row, kept, rows, li
     )  # fmt: skip
     if finish == PRODUCT:
         activate(f, a, a_row, kept, a, a_row, b, rows, columns, like)
+
+
+@jit
+def is_narrow(layer, like):
+    """Return whether at most half of the only vector of outputs is no padding."""
+    return layer.width == vector_lanes(like) and 2 * layer.outputs <= layer.width
+
+
+@jit
+def transpose_narrow(layer, first, last, w_t, like):
+    """Write w^T of the inputs first, …, last - 1 of a narrow layer; return the bytes of all of it.
+
+    Of other layers nothing is written, and 0 is returned.
+    """
+    size, lanes = item_bytes(like), vector_lanes(like)
+    wide = (layer.inputs + lanes - 1) // lanes * lanes
+    if not is_narrow(layer, like):
+        return 0
+    w, rows = layer.w + weight_offset(layer, 0, first, like), min(last, wide) - first
+    transpose(w_t + first * size, wide, w, layer.w_row, rows, lanes, like)
+    return lanes * wide * size
+
+
+@jit
+def narrow_block(layer, block, x, x_row, run, jump, w_t, first, length, like):
+    """block = (x w)^T of as many rows of x as a vector has lanes, for `length` inputs from `first`.
+
+    And + b with the first input. x (see `forward`) begins with `first`. Dot products have vectors
+    of inputs, where `forward_panel` multiplies with vectors of outputs, which are mostly padding.
+    """
+    size, lanes = item_bytes(like), vector_lanes(like)
+    wide, b = (layer.inputs + lanes - 1) // lanes * lanes, numbers_at(layer.b, layer.outputs, like)
+    width, apart = (run, run + jump) if run != 0 else (lanes, lanes)
+    for j in range(layer.outputs):
+        target, q = block + j * lanes * size, w_t + (j * wide + first) * size
+        dot_rows(target, x, x_row, apart, width, q, lanes, length, like)
+        if first == 0:
+            z = numbers_at(target, lanes, like)
+            for r in range(lanes):
+                z[r] += b[j]
 
 
 @shared

@@ -31,7 +31,7 @@ from fastmlp.kernels.memory.tuning import (
     UPDATE_DEPTH,
     WORD_BYTES,
 )
-from fastmlp.kernels.step.forward import output_words
+from fastmlp.kernels.step.forward import is_narrow, output_words
 from fastmlp.kernels.team.units import share, share_panels, units_of
 
 FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
@@ -86,22 +86,9 @@ def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficient
     for i in range(0, rows, TILE_ROWS):
         count, x_i = min(TILE_ROWS, rows - i), x + i * size
         multiply(
-            scratch,
-            width,
-            x_i,
-            1,
-            x_row,
-            0,
-            0,
-            dz,
-            layer.a_row,
-            count,
-            width,
-            batch,
-            PRODUCT,
-            0,
+            scratch, width, x_i, 1, x_row, 0, 0, dz, layer.a_row, count, width, batch, PRODUCT, 0,
             zero,
-        )
+        )  # fmt: skip
         offset = w + i * width * size
         step_weights(job, layer, offset, scratch, count * width, coefficients, like)
 
@@ -128,12 +115,6 @@ def _transposed_rows(layer, target, x, x_row, dz, rows, length, beta, scratch, l
             copy(target_i, lanes, found, lanes, count, lanes, like)
         else:
             keep_and_add(target_i, found, count * lanes, beta)
-
-
-@jit
-def is_narrow(layer, like):
-    """Return whether at most half of the only vector of outputs is no padding."""
-    return layer.width == vector_lanes(like) and 2 * layer.outputs <= layer.width
 
 
 @jit
