@@ -115,8 +115,7 @@ def phases(row: Row, layers: Any, members: int) -> Iterator[tuple[float, int, fl
     for l, layer in enumerate(layers):
         inputs, panels = int(layer["inputs"]), int(layer["panels"])
         amount = 2.0 * batch * inputs * int(layer["outputs"])
-        slim = int(layer["width"] == LANES)
-        forward = panels * -(-batch // (tuning.TILE_ROWS << slim))
+        forward = panels * tiles
         update, more = panels * -(-inputs // tuning.TILE_ROWS), 1.0
         if l == last:
             forward = -(-batch // LANES)

@@ -13,9 +13,10 @@ import numpy as np
 from fastmlp.bench import phases
 from fastmlp.kernels.launch import available_threads, prepare, run, symbol
 from fastmlp.kernels.loops.elementwise import IDENTITY
+from fastmlp.kernels.loops.tile import PRODUCT
 from fastmlp.kernels.memory.panels import aligned_zeros, vector_size
 from fastmlp.kernels.memory.records import JOB, LAYER
-from fastmlp.kernels.memory.tuning import TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
 FLOAT32 = np.dtype(np.float32)
 BARRIERS = phases.BARRIERS
@@ -52,12 +53,13 @@ def measure_flops(threads: int) -> float:
     """Return the operations per second of the dense tile on operands in the L1 cache."""
     multiply = symbol("multiply", FLOAT32).ctypes
     columns = TILE_VECTORS * vector_size(FLOAT32)
-    length = PEAK_WORK // 2 // (TILE_ROWS * columns)
+    height = TILE_HEIGHTS[TILE_VECTORS]
+    length = PEAK_WORK // 2 // (height * columns)
 
     def call() -> None:
         c, p, q = (aligned_zeros((64, 64), FLOAT32) for _ in range(3))
         operands = (c.ctypes.data, columns, p.ctypes.data, 64, 0, 0, 0, q.ctypes.data, 0)
-        multiply(*operands, TILE_ROWS, columns, length, 0.0)
+        multiply(*operands, height, columns, length, PRODUCT, 0, 0.0)
 
     return threads * PEAK_WORK / time_together(call, threads)
 

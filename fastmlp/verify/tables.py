@@ -14,7 +14,6 @@ from fastmlp.kernels.memory.tuning import (
     PANEL_VECTORS,
     PART,
     TILE_ROWS,
-    TILE_VECTORS,
     UPDATE_DEPTH,
     UPDATE_PAIRS,
 )
@@ -32,7 +31,7 @@ def _widths() -> dict[str, tuple[int, int]]:
     """Return rows of (vectors, further numbers); a vector's length depends on the dtype."""
     edges = {
         "vector": 1,
-        "tile": TILE_VECTORS,
+        "half a panel": PANEL_VECTORS // 2,
         "panel": PANEL_VECTORS,
         "two panels": 2 * PANEL_VECTORS,
     }
@@ -52,7 +51,7 @@ TABLES: dict[str, dict[str, Any]] = {
         for trial, settings in row.trials().items()
     },
     "batch": _both_sides(1, 8, TILE_ROWS, BY_PAIR_FROM, PART, UPDATE_DEPTH),
-    "width": {"1": (0, 1), **_widths()},
+    "width": {"1": (0, 1), "3": (0, 3), **_widths()},
     "inputs": _both_sides(1, 16, 2 * UPDATE_PAIRS),
     "layers": {str(layers): layers for layers in (1, 2, 3, 4)},
     "images": {name: name for name in ("sparse bytes", "dense bytes", "float32", "float64")},

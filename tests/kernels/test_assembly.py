@@ -12,7 +12,7 @@ from fastmlp.kernels.llvm import compile
 from fastmlp.kernels.llvm.compile import Shared
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.records import numbers_at
-from fastmlp.kernels.memory.tuning import TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
 SPARSE = ["forward_pairs", "update_pairs", "forward_lists", "update_lists"]
 HOT = ["multiply", *SPARSE, "activate", "times_slope"]
@@ -26,10 +26,11 @@ def _prepared():
 @pytest.mark.skipif(VECTOR_BYTES == 16, reason="this processor has no fused multiply-add")
 def test_the_tile_is_one_fused_multiply_add_for_each_vector():
     loop = hot_loop("multiply", types.float32)
-    passes, rest = divmod(loop.vector_fmas, TILE_ROWS * TILE_VECTORS)
+    height = TILE_HEIGHTS[TILE_VECTORS]
+    passes, rest = divmod(loop.vector_fmas, height * TILE_VECTORS)
     assert passes >= 1
     assert rest == 0
-    assert loop.vector_loads <= passes * (TILE_ROWS + TILE_VECTORS)
+    assert loop.vector_loads <= passes * (height + TILE_VECTORS)
     assert loop.vector_stores == 0
 
 

@@ -8,19 +8,50 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
+from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted, item_bytes, vector_lanes
-from fastmlp.kernels.memory.tuning import TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
 # Heights of tiles by their width in vectors; rows that are left over take lower ones
-HEIGHTS = {TILE_VECTORS: (TILE_ROWS, 4, 2, 1), 1: (2 * TILE_ROWS, TILE_ROWS, 4, 2, 1)}
+HEIGHTS = {
+    width: (most, *(n for n in (16, 8, 4, 2, 1) if n < most))
+    for width, most in TILE_HEIGHTS.items()
+}
+MOST_HEIGHTS = (0, *(TILE_HEIGHTS[width] for width in range(1, TILE_VECTORS + 1)))
+# What becomes of the sums of a tile: c = beta c + sum; c = sum relu'(other); or c = f(sum + other),
+# by the code of f. Other formulas are long beside a store and a load
+PRODUCT, SLOPE = -1, -2
+FUSED = {name: vectors.ACTIVATIONS[name].f for name in ("identity", "relu")}
+FUSED_CODES = sum(1 << ACTIVATIONS[name].code for name in FUSED)
+
+
+def _finish_tile(
+    emit: Emitter, width: int, finish: Any, positions: list[Any], others: Any, sums: Any, beta: Any
+) -> None:
+    """Store what `finish` makes of the sums of a tile; others : as c, or, of b, the first row."""
+    numbers = [emit.number(total) for total in sums]
+
+    def biased(f: Any) -> None:
+        b = [emit.number(emit.load(other)) for other in others[:width]]
+        for k, position in enumerate(positions):
+            emit.store(f(numbers[k] + b[k % width]).value, position)
+
+    def sloped() -> None:
+        slope = vectors.ACTIVATIONS["relu"].slope
+        for number, position, other in zip(numbers, positions, others, strict=True):
+            emit.store(slope(number, emit.number(emit.load(other))).value, position)
+
+    cases = {ACTIVATIONS[name].code: partial(biased, f) for name, f in FUSED.items()}
+    product = partial(intrinsics.accumulate, emit, positions, sums, beta)
+    intrinsics.by_code(emit, finish, {PRODUCT: product, SLOPE: sloped, **cases})
 
 
 def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) -> None:
-    """Emit the tile c = beta c + p q of so many rows and vectors; arguments as in `multiply`."""
-    c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta = args
+    """Emit the tile of so many rows and vectors; arguments as in `multiply`."""
+    c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta = args
     builder = emit.builder
 
     def body(_: Any, now: Any, sums: Any) -> Any:
@@ -38,41 +69,53 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
         ends = builder.icmp_signed("==", into_run, emit.whole(0))
         return builder.add(p_k, builder.select(ends, p_jump, emit.whole(0)))
 
-    start, columns = emit.pointer(c), range(0, width * emit.count, emit.count)
-    positions = [emit.at(start, i, c_row, j) for i in range(height) for j in columns]
+    columns = range(0, width * emit.count, emit.count)
+    positions, others = (
+        [emit.at(emit.pointer(base), i, c_row, j) for i in range(height) for j in columns]
+        for base in (c, other)
+    )
     for position in positions:
         emit.prefetch(position)
     pointers = [(emit.pointer(p), p_advance, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
     zeros = [emit.constant(0.0)] * (height * width)
     sums = intrinsics.counted_loop(emit, length, pointers, zeros, body)
-    intrinsics.accumulate(emit, positions, sums, beta)
+    _finish_tile(emit, width, finish, positions, others, sums, beta)
 
 
 @emitted
 def multiply_tile(
-    emit: Emitter, height, is_slim, c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta
-) -> None:
-    """`multiply` for one tile, of a height in HEIGHTS, of TILE_VECTORS vectors or, slim, of one."""
-    args = (c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, beta)
-    with emit.builder.if_else(emit.nonzero(is_slim)) as (narrow, wide):
-        for branch, width in ((narrow, 1), (wide, TILE_VECTORS)):
-            heights = {n: partial(_emit_tile, emit, n, width, args) for n in HEIGHTS[width]}
-            with branch:
-                intrinsics.by_code(emit, height, heights)
+    emit: Emitter, height, width, c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish,
+    other, beta,
+) -> None:  # fmt: skip
+    """`multiply` for one tile, of a width in vectors and a height in HEIGHTS."""
+    args = (c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta)
+    code = emit.builder.add(emit.builder.mul(width, emit.whole(64)), height)
+    tiles = {64 * w + h: partial(_emit_tile, emit, h, w, args) for w in HEIGHTS for h in HEIGHTS[w]}
+    intrinsics.by_code(emit, code, tiles)
 
 
 @jit
-def tile_height(rows, is_slim):
-    """Return the height of the largest tile that so many rows fill."""
-    if rows >= TILE_ROWS:
-        return 2 * TILE_ROWS if is_slim and rows >= 2 * TILE_ROWS else TILE_ROWS
-    if rows >= 4:
-        return 4
-    return 2 if rows >= 2 else 1
+def fuses(f):
+    """Return whether a product takes the activation f: see `multiply`."""
+    return (FUSED_CODES >> f) & 1 == 1
+
+
+@jit
+def tile_height(rows, width):
+    """Return the height of the largest tile of a width in vectors that so many rows fill."""
+    if rows >= MOST_HEIGHTS[width]:
+        return MOST_HEIGHTS[width]
+    height = 1
+    while 2 * height <= rows:
+        height *= 2
+    return height
 
 
 @shared
-def multiply(c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, rows, columns, length, beta: float):
+def multiply(
+    c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, rows, columns, length, finish, other,
+    beta: float,
+):  # fmt: skip
     """c[i, j] = beta c[i, j] + sum over k of p[i, k] q[k, j].
 
     c, p and q are addresses. c[i, j] lies c_row i + j elements behind c, p[i, k] lies
@@ -80,18 +123,23 @@ def multiply(c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, rows, columns, leng
     there is one run), q[k, j] lies q_k k + j behind q. `columns` is a whole number of vectors.
     Each sum runs in the order of k, each term fused into the sum so far, whatever tile it falls
     into. c may alias neither p nor q, and is not read where beta is 0.
+
+    finish : PRODUCT; or a code in FUSED, for c[i, j] = f(sum + other[j]); or SLOPE, for c[i, j] =
+    sum relu'(other[i, j]), with `other` laid out like c. It is the address of these.
     """
-    size, wide = item_bytes(beta), vector_lanes(beta) * TILE_VECTORS
-    for j in range(0, columns, wide):
+    size, lanes = item_bytes(beta), vector_lanes(beta)
+    for j in range(0, columns, lanes * TILE_VECTORS):
         c_i, p_i, q_j, left = c + j * size, p, q + j * size, rows
-        is_slim = columns - j < wide
+        width, other_i = min(TILE_VECTORS, (columns - j) // lanes), other + j * size
         while left > 0:
-            height = tile_height(left, is_slim)
+            height = tile_height(left, width)
             multiply_tile(
-                height, is_slim, c_i, c_row, p_i, p_row, p_k, p_run, p_jump, q_j, q_k, length, beta
-            )
+                height, width, c_i, c_row, p_i, p_row, p_k, p_run, p_jump, q_j, q_k, length, finish,
+                other_i, beta,
+            )  # fmt: skip
             c_i += height * c_row * size
             p_i += height * p_row * size
+            other_i += height * c_row * size if finish == SLOPE else 0
             left -= height
 
 

@@ -134,10 +134,11 @@ def private_records(
     First come the records as they are, then those of each member. The first member has the arrays
     of the buffers. Of the others, each has outputs and deltas of the last layer for itself
     (columns, then rows), or all arrays (by samples), or all but weights of the first layer, and
-    their state (by inputs).
+    their state (by inputs). Products of so few rows leave out no zeros, so none marks them.
     """
     own = np.tile(layers, (1 + members, 1))
-    names = [sorted(arrays) for arrays in buffers]
+    own["nonzeros"] = 0
+    names = [sorted(set(arrays) - {"nonzeros"}) for arrays in buffers]
     if plan == records.COLUMNS_THEN_ROWS:
         names = [[], ["a", "dz"]]
         own["cut"][1:] = records.COLUMNS, records.ROWS

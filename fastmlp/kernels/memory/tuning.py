@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 
-# The dense tile: rows x vectors of sums, plus their operands, fill the registers (32 or 16).
-# 96 % of the FMA peak; 12 rows of 32 registers gained nothing. TILE_ROWS is free; the loops are
-# written for TILE_VECTORS = 2
+# The dense tile by its width in vectors: so many rows of sums, and their operands, fill the
+# registers (32 or 16)
+TILE_HEIGHTS = {4: 6, 3: 8, 2: 8, 1: 16} if VECTOR_BYTES == 64 else {2: 6, 1: 12}
+TILE_VECTORS = max(TILE_HEIGHTS)
+# Rows of a unit of work
 TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
-TILE_VECTORS = 2
 # Vectors of a panel at most: a pair's two rows of sums, or of weights, in registers. Narrower
 # panels were slower in the sparse loops. Panels are 1, 2 or 4 vectors wide, and a word has a bit
 # for each of at most 64 columns
@@ -41,8 +42,9 @@ DENSE_FROM = 0.75
 PANELS_BYTES = 2**18
 # Samples of which delta makes no w^T: to transpose w takes longer than to multiply with it
 FEW_SAMPLES = 3
-# Rows whose product is multiplied by the slope while both are still in the L1 cache
-SLOPE_ROWS = 4 * TILE_ROWS
+# Rows that are multiplied at once, whole tiles of each width: what is done next to the products
+# finds them in the L1 cache
+UNIT_ROWS = 6 * TILE_ROWS
 # Samples that an update takes at once, two parts: so many rows of dz stay in the L1 cache
 UPDATE_DEPTH = 2 * PART
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache

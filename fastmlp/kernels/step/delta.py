@@ -7,11 +7,11 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
-from fastmlp.kernels.loops.elementwise import drop, times_slope
-from fastmlp.kernels.loops.tile import dot_rows, multiply
+from fastmlp.kernels.loops.elementwise import RELU, drop, times_slope
+from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import layer_at, panel_columns, row_offset, weight_offset
-from fastmlp.kernels.memory.tuning import FEW_SAMPLES, SLOPE_ROWS, TILE_ROWS
+from fastmlp.kernels.memory.tuning import FEW_SAMPLES, TILE_ROWS, UNIT_ROWS
 from fastmlp.kernels.step.forward import leaves_out, multiply_nonzeros
 from fastmlp.kernels.team.units import share, share_panels, units_of
 
@@ -37,6 +37,7 @@ def delta(layer_address, below_address, sample, batch, scratch, member, members,
         _delta_of_few(layer, below, sample, batch, first, last, like)
         return
     size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
+    finish = SLOPE if below.activation == RELU else PRODUCT
     sparse, tiles = leaves_out(layer, below, batch), (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last, begin, end = share_panels(below.panels, tiles, below.cut, member, members)
     for panel in range(begin, end):
@@ -46,8 +47,8 @@ def delta(layer_address, below_address, sample, batch, scratch, member, members,
             w = layer.w + weight_offset(layer, p, panel * width, like)
             target = w_t + p * layer.width * width * size
             transpose(target, width, w, layer.w_row, columns, layer.width, like)
-        for i in range(low * TILE_ROWS, min(high * TILE_ROWS, batch), SLOPE_ROWS):
-            rows = min(SLOPE_ROWS, min(high * TILE_ROWS, batch) - i)
+        for i in range(low * TILE_ROWS, min(high * TILE_ROWS, batch), UNIT_ROWS):
+            rows = min(UNIT_ROWS, min(high * TILE_ROWS, batch) - i)
             offset = row_offset(below, panel, i, like)
             dz = layer.dz + i * layer.a_row * size
             dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
@@ -56,9 +57,11 @@ def delta(layer_address, below_address, sample, batch, scratch, member, members,
             else:
                 multiply(
                     dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, width, rows, columns,
-                    layer.outputs, zero,
+                    layer.outputs, finish, kept, zero,
                 )  # fmt: skip
-            times_slope(below.activation, dx, below.a_row, kept, below.a_row, rows, columns, like)
+            if sparse or finish == PRODUCT:
+                f = below.activation
+                times_slope(f, dx, below.a_row, kept, below.a_row, rows, columns, like)
             if below.drop_below != 0:
                 drop(below, panel, sample + i, dx, rows, columns, like)
 

@@ -9,7 +9,8 @@ from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
 from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
 from fastmlp.kernels.loops.elementwise import activate, copy, drop, keeps_z
-from fastmlp.kernels.loops.tile import multiply
+from fastmlp.kernels.loops.tile import PRODUCT, dot_rows, fuses, multiply
+from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import (
     layer_at,
     numbers_at,
@@ -17,7 +18,13 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS, WORD_BYTES
+from fastmlp.kernels.memory.tuning import (
+    DENSE_FROM,
+    PANELS_BYTES,
+    TILE_ROWS,
+    UNIT_ROWS,
+    WORD_BYTES,
+)
 from fastmlp.kernels.step.images import dense_images
 from fastmlp.kernels.team.units import share_panels, units_of
 
@@ -44,14 +51,30 @@ def layer_input(job, layers, l, step, own, like):
 
 @jit
 def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like):
-    """a = f(z + b) for rows i, i + 1, … of a panel; drop some, mark which are not zero, keep z.
+    """a = f(z + b) for rows i, i + 1, … of a panel, and `finish_outputs`."""
+    b, (a, kept) = (
+        layer.b + panel * layer.width * item_bytes(like),
+        outputs_at(layer, panel, i, like),
+    )
+    activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
+    finish_outputs(layer, panel, i, rows, columns, sample, like)
+
+
+@jit
+def outputs_at(layer, panel, i, like):
+    """Return the addresses of row i of a panel of a, and of what is kept: z, or a itself."""
+    offset = row_offset(layer, panel, i, like)
+    return layer.a + offset, (layer.z if layer.z != 0 else layer.a) + offset
+
+
+@jit
+def finish_outputs(layer, panel, i, rows, columns, sample, like):
+    """Drop some outputs of rows i, i + 1, … of a panel, and mark which are not zero.
 
     sample : number in the run of the sample of row 0
     """
-    offset, b = row_offset(layer, panel, i, like), layer.b + panel * layer.width * item_bytes(like)
-    a, kept = layer.a + offset, (layer.z if layer.z != 0 else layer.a) + offset
-    activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
     if layer.drop_below != 0:
+        a, kept = outputs_at(layer, panel, i, like)
         if not keeps_z(layer.activation):
             copy(kept, layer.a_row, a, layer.a_row, rows, columns, like)
         drop(layer, panel, sample + i, a, rows, columns, like)
@@ -111,13 +134,56 @@ def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
 
 
 @jit
-def multiply_panel(layer, panel, x, x_row, run, jump, z, z_row, rows, like):
-    """z = x w for some rows of x and one panel; return its columns, in whole vectors."""
-    columns = panel_columns(layer, panel, like)
-    w = layer.w + weight_offset(layer, panel, 0, like)
-    zero = like - like
-    multiply(z, z_row, x, x_row, 1, run, jump, w, layer.w_row, rows, columns, layer.inputs, zero)
-    return columns
+def forward_panel(layer, f, panel, x, x_row, run, jump, a, a_row, kept, rows, like):
+    """a = f(x w + b) for some rows of x and one panel, and what f keeps: see `activate`."""
+    columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, 0, like)
+    b, finish = layer.b + panel * layer.width * item_bytes(like), f if fuses(f) else PRODUCT
+    multiply(
+        a, a_row, x, x_row, 1, run, jump, w, layer.w_row, rows, columns, layer.inputs, finish, b,
+        like - like,
+    )  # fmt: skip
+    if finish == PRODUCT:
+        activate(f, a, a_row, kept, a, a_row, b, rows, columns, like)
+
+
+@jit
+def is_narrow(layer, like):
+    """Return whether at most half of the only vector of outputs is no padding."""
+    return layer.width == vector_lanes(like) and 2 * layer.outputs <= layer.width
+
+
+@jit
+def transpose_narrow(layer, first, last, w_t, like):
+    """Write w^T of the inputs first, …, last - 1 of a narrow layer; return the bytes of all of it.
+
+    Of other layers nothing is written, and 0 is returned.
+    """
+    size, lanes = item_bytes(like), vector_lanes(like)
+    wide = (layer.inputs + lanes - 1) // lanes * lanes
+    if not is_narrow(layer, like):
+        return 0
+    w, rows = layer.w + weight_offset(layer, 0, first, like), min(last, wide) - first
+    transpose(w_t + first * size, wide, w, layer.w_row, rows, lanes, like)
+    return lanes * wide * size
+
+
+@jit
+def narrow_block(layer, block, x, x_row, run, jump, w_t, first, length, like):
+    """block = (x w)^T of as many rows of x as a vector has lanes, for `length` inputs from `first`.
+
+    And + b with the first input. x (see `forward`) begins with `first`. Dot products have vectors
+    of inputs, where `forward_panel` multiplies with vectors of outputs, which are mostly padding.
+    """
+    size, lanes = item_bytes(like), vector_lanes(like)
+    wide, b = (layer.inputs + lanes - 1) // lanes * lanes, numbers_at(layer.b, layer.outputs, like)
+    width, apart = (run, run + jump) if run != 0 else (lanes, lanes)
+    for j in range(layer.outputs):
+        target, q = block + j * lanes * size, w_t + (j * wide + first) * size
+        dot_rows(target, x, x_row, apart, width, q, lanes, length, like)
+        if first == 0:
+            z = numbers_at(target, lanes, like)
+            for r in range(lanes):
+                z[r] += b[j]
 
 
 @shared
@@ -129,22 +195,23 @@ def forward(layer_address, x, x_row, run, jump, sample, batch, member, members, 
     For each tile of rows several panels are computed, which stay in the L2 cache.
     """
     layer, size = layer_at(layer_address), item_bytes(like)
-    slim = layer.width == vector_lanes(like)
-    height = 2 * TILE_ROWS if slim else TILE_ROWS
-    tiles = (batch + height - 1) // height
+    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
     several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
     for group in range(begin, end, several):
-        for tile in range(tiles):
-            i = tile * height
-            rows, x_i = min(height, batch - i), x + i * x_row * size
-            for panel in range(group, min(group + several, layer.panels)):
-                if first <= panel * tiles + tile < last:
-                    z = layer.a + row_offset(layer, panel, i, like)
-                    columns = multiply_panel(
-                        layer, panel, x_i, x_row, run, jump, z, layer.a_row, rows, like
-                    )
-                    finish_tile(layer, panel, i, rows, z, layer.a_row, columns, sample, like)
+        for i in range(0, batch, UNIT_ROWS):
+            for panel in range(group, min(group + several, end)):
+                low, high = units_of(panel, first, last, tiles)
+                start, stop = max(i, low * TILE_ROWS), min(i + UNIT_ROWS, high * TILE_ROWS, batch)
+                if start < stop:
+                    a, kept = outputs_at(layer, panel, start, like)
+                    rows, x_i = stop - start, x + start * x_row * size
+                    forward_panel(
+                        layer, layer.activation, panel, x_i, x_row, run, jump, a, layer.a_row,
+                        kept, rows, like,
+                    )  # fmt: skip
+                    columns = panel_columns(layer, panel, like)
+                    finish_outputs(layer, panel, start, rows, columns, sample, like)
 
 
 @shared

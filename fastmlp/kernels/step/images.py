@@ -214,8 +214,8 @@ def _mark_pairs(job, inputs, step, position, batch, member, members):
 
 @jit
 def prefetch_lines(address, size):
-    """Prefetch the cache lines of so many bytes."""
-    for line in range(address, address + size, LINE_BYTES):
+    """Prefetch the cache lines of so many bytes, which may begin within a line."""
+    for line in range(address & -LINE_BYTES, address + size, LINE_BYTES):
         prefetch(line)
 
 

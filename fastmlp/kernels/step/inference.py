@@ -22,7 +22,7 @@ from fastmlp.kernels.memory.records import (
 )
 from fastmlp.kernels.memory.tuning import PART, TILE_ROWS
 from fastmlp.kernels.step.first_layer import forward_entries, forward_lists, forward_pairs
-from fastmlp.kernels.step.forward import multiply_panel
+from fastmlp.kernels.step.forward import forward_panel
 from fastmlp.kernels.step.images import load_image, pairs_of, parts_of
 from fastmlp.kernels.team.units import share
 
@@ -73,11 +73,9 @@ def infer(job_address, layers_address, count, barrier, scratch, member, members,
 @jit
 def infer_layer(layer, x, x_row, a, rows, like):
     """a = f(x w + b) for some rows."""
-    size = item_bytes(like)
     for panel in range(layer.panels):
-        z, b = a + panel * layer.a_panel * size, layer.b + panel * layer.width * size
-        columns = multiply_panel(layer, panel, x, x_row, 0, 0, z, layer.a_row, rows, like)
-        activate(layer.activation, z, layer.a_row, z, z, layer.a_row, b, rows, columns, like)
+        z, f = a + panel * layer.a_panel * item_bytes(like), layer.activation
+        forward_panel(layer, f, panel, x, x_row, 0, 0, z, layer.a_row, z, rows, like)
 
 
 @jit

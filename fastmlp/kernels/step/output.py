@@ -18,9 +18,9 @@ from fastmlp.kernels.loops.elementwise import (
     keeps_z,
     times_slope,
 )
-from fastmlp.kernels.loops.tile import multiply
+from fastmlp.kernels.loops.tile import PRODUCT, multiply
 from fastmlp.kernels.loops.transpose import transpose
-from fastmlp.kernels.memory.panels import vector_size
+from fastmlp.kernels.memory.panels import round_up, vector_size
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     COLUMNS_THEN_ROWS,
@@ -32,7 +32,7 @@ from fastmlp.kernels.memory.records import (
     weight_offset,
 )
 from fastmlp.kernels.step.first_layer import forward_entries
-from fastmlp.kernels.step.forward import multiply_panel
+from fastmlp.kernels.step.forward import forward_panel, is_narrow, narrow_block, transpose_narrow
 from fastmlp.kernels.step.images import prefetch_lines
 from fastmlp.kernels.team.units import share
 
@@ -43,10 +43,11 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
     z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; a vector each of
-    factors, costs and hits; and zeros as a row of biases.
+    factors, costs and hits; and zeros as a row of biases. Before all, w^T of a narrow layer.
     """
-    wide = int(layers["panels"][-1] * layers["width"][-1])
-    return ((5 * vector_size(dtype) + 1) * wide + 3 * vector_size(dtype)) * dtype.itemsize
+    wide, lanes = int(layers["panels"][-1] * layers["width"][-1]), vector_size(dtype)
+    w_t = round_up(int(layers["inputs"][-1]), lanes) * lanes
+    return ((5 * lanes + 1) * wide + 3 * lanes + w_t) * dtype.itemsize
 
 
 @jit
@@ -155,10 +156,18 @@ def add_panel(layer, below, panel, i, rows, z, beta, like):
     a, w = below.a + row_offset(below, panel, i, like), weight_offset(layer, 0, panel * width, like)
     multiply(
         z, layer.width, a, below.a_row, 1, 0, 0, layer.w + w, layer.w_row, rows, columns,
-        min(width, below.outputs - panel * width), beta,
+        min(width, below.outputs - panel * width), PRODUCT, 0, beta,
     )  # fmt: skip
     if panel == 0:
         activate(IDENTITY, z, layer.width, z, z, layer.width, layer.b, rows, columns, like)
+
+
+@jit
+def narrow_panel(layer, below, panel, i, block, w_t, like):
+    """block = what a panel of the layer below adds to the block of rows i, … of a narrow layer."""
+    a, first = below.a + row_offset(below, panel, i, like), panel * below.width
+    length = min(below.width, below.outputs - first)
+    narrow_block(layer, block, a, below.a_row, 0, 0, w_t, first, length, like)
 
 
 @shared
@@ -169,13 +178,18 @@ def partial_outputs(
     job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
     first, last = share(below.panels, member, members)
-    z, block = scratch, scratch + lanes * layer.width * size
+    width = below.width
+    z = scratch + transpose_narrow(layer, first * width, last * width, scratch, like)
+    block = z + lanes * layer.width * size
     for panel in range(first, last):
         for i in range(0, batch, lanes):
-            rows = min(lanes, batch - i)
+            rows, count = min(lanes, batch - i), layer.outputs
+            target = partial_at(job, layer, below, step, panel, i, like)
+            if rows > 1 and is_narrow(layer, like):
+                narrow_panel(layer, below, panel, i, target, scratch, like)
+                continue
             add_panel(layer, below, panel, i, rows, z, zero, like)
-            found = block_of(block, z, layer.width, layer.outputs, rows, like)
-            target, count = partial_at(job, layer, below, step, panel, i, like), layer.outputs
+            found = block_of(block, z, layer.width, count, rows, like)
             # a row takes whole vectors, which are no more than its block
             copy(target, lanes, found, lanes, count if rows > 1 else (count + lanes - 1) // lanes,
                  lanes, like)  # fmt: skip
@@ -223,9 +237,12 @@ def output(
     is_mine : not 0 to write each sample's cost, and whether it is right
     """
     job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
-    size, z, z_row = item_bytes(like), scratch, layer.panels * layer.width
-    lanes = vector_lanes(like)
-    blocks = scratch + lanes * z_row * size
+    size, lanes, z_row = item_bytes(like), vector_lanes(like), layer.panels * layer.width
+    narrow = is_narrow(layer, like) and layer_address != below_address
+    z, by_panels = scratch, job.plan == COLUMNS_THEN_ROWS
+    if narrow:
+        z += transpose_narrow(layer, 0, layer.inputs, scratch, like)
+    blocks = z + lanes * z_row * size
     first, last = share((batch + lanes - 1) // lanes, member, members)
     begin, end = first * lanes, min(last * lanes, batch)
     by_entry = layer_address == below_address and job.images_as == BY_ENTRY
@@ -237,16 +254,28 @@ def output(
         numbers_at(layer.dz + i * layer.a_row * size, 1, like)[0] = type(like)(0)
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), x + i * x_row * size
-        for panel in range(below.panels if job.plan == COLUMNS_THEN_ROWS else 0):
-            add_panel(layer, below, panel, i, rows, z, type(like)(panel > 0), like)
-        for panel in range(layer.panels if job.plan != COLUMNS_THEN_ROWS else 0):
-            z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
-            columns = panel_columns(layer, panel, like)
-            if by_entry:
-                forward_entries(job, layer, panel, position + i, rows, z_p, z_row, like)
-            else:
-                multiply_panel(layer, panel, x_i, x_row, run, jump, z_p, z_row, rows, like)
-            activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
-        block = block_of(blocks, z, z_row, layer.outputs, rows, like)
         own = blocks + lanes * z_row * size
+        if narrow and rows > 1:
+            for panel in range(below.panels if by_panels else 0):
+                narrow_panel(layer, below, panel, i, z if panel > 0 else blocks, scratch, like)
+                if panel > 0:
+                    add(blocks, lanes, z, lanes, layer.outputs, lanes, like)
+            if not by_panels:
+                inputs = layer.inputs
+                narrow_block(layer, blocks, x_i, x_row, run, jump, scratch, 0, inputs, like)
+            judge(job, layer, blocks, own, i, rows, position + i, is_mine, like)
+            continue
+        for panel in range(below.panels if by_panels else 0):
+            add_panel(layer, below, panel, i, rows, z, type(like)(panel > 0), like)
+        for panel in range(layer.panels if not by_panels else 0):
+            z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
+            if by_entry:
+                columns = panel_columns(layer, panel, like)
+                forward_entries(job, layer, panel, position + i, rows, z_p, z_row, like)
+                activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
+                continue
+            forward_panel(
+                layer, IDENTITY, panel, x_i, x_row, run, jump, z_p, z_row, z_p, rows, like
+            )
+        block = block_of(blocks, z, z_row, layer.outputs, rows, like)
         judge(job, layer, block, own, i, rows, position + i, is_mine, like)

@@ -8,11 +8,11 @@ from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
 from fastmlp.functions.optimizers import OPTIMIZERS
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
 from fastmlp.kernels.loops.bits import transpose_bits
-from fastmlp.kernels.loops.elementwise import copy, optimizer_step
-from fastmlp.kernels.loops.tile import multiply
+from fastmlp.kernels.loops.elementwise import clear, copy, keep_and_add, optimizer_step
+from fastmlp.kernels.loops.tile import PRODUCT, multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
@@ -24,8 +24,14 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PART, TILE_ROWS, UPDATE_DEPTH, WORD_BYTES
-from fastmlp.kernels.step.forward import output_words
+from fastmlp.kernels.memory.tuning import (
+    PANEL_VECTORS,
+    PART,
+    TILE_ROWS,
+    UPDATE_DEPTH,
+    WORD_BYTES,
+)
+from fastmlp.kernels.step.forward import is_narrow, output_words
 from fastmlp.kernels.team.units import share, share_panels, units_of
 
 FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
@@ -79,9 +85,36 @@ def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficient
     size, width, zero = item_bytes(like), layer.width, like - like
     for i in range(0, rows, TILE_ROWS):
         count, x_i = min(TILE_ROWS, rows - i), x + i * size
-        multiply(scratch, width, x_i, 1, x_row, 0, 0, dz, layer.a_row, count, width, batch, zero)
+        multiply(
+            scratch, width, x_i, 1, x_row, 0, 0, dz, layer.a_row, count, width, batch, PRODUCT, 0,
+            zero,
+        )  # fmt: skip
         offset = w + i * width * size
         step_weights(job, layer, offset, scratch, count * width, coefficients, like)
+
+
+@jit
+def _transposed_rows(layer, target, x, x_row, dz, rows, length, beta, scratch, like):
+    """target = beta target + (dz^T x)^T for some rows of a layer of few outputs, in one vector.
+
+    x^T dz would multiply with a vector of outputs that is mostly padding; the sums are the same.
+    """
+    size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
+    wide, outputs = PANEL_VECTORS * lanes, layer.outputs
+    found = scratch + lanes * wide * size
+    clear(scratch + outputs * wide * size, wide, lanes - outputs, wide, like)
+    for i in range(0, rows, wide):
+        count = min(wide, rows - i)
+        columns, target_i = (count + lanes - 1) // lanes * lanes, target + i * lanes * size
+        multiply(
+            scratch, wide, dz, 1, layer.a_row, 0, 0, x + i * size, x_row, outputs, columns, length,
+            PRODUCT, 0, zero,
+        )  # fmt: skip
+        transpose(found, lanes, scratch, wide, lanes, columns, like)
+        if beta == 0:
+            copy(target_i, lanes, found, lanes, count, lanes, like)
+        else:
+            keep_and_add(target_i, found, count * lanes, beta)
 
 
 @jit
@@ -96,18 +129,23 @@ def x_times_dz(
     """
     size, width = item_bytes(like), layer.width
     dz, columns = layer.dz + row_offset(layer, panel, k, like), panel_columns(layer, panel, like)
-    q = dz if layer.a_row == width else scratch
-    if target != 0 and q == scratch:
-        copy(scratch, width, dz, layer.a_row, length, columns, like)
+    q, q_k = dz, layer.a_row
+    if target != 0 and q_k >= 2 * width:  # rows far apart are in many pages
+        q, q_k = scratch, width
+        copy(q, q_k, dz, layer.a_row, length, columns, like)
     first, last = (0, 1) if run == 0 else (low // run, (high + run - 1) // run)
     run = layer.inputs if run == 0 else run
     for number in range(first, last):
         i, stop = max(low, number * run), min(high, (number + 1) * run)
         x_i, w = x + (i + number * jump) * size, weight_offset(layer, panel, i, like)
-        if target != 0:
+        if target != 0 and is_narrow(layer, like):
+            rows = stop - i
+            _transposed_rows(layer, target + w, x_i, x_row, dz, rows, length, beta, scratch, like)
+        elif target != 0:
             multiply(
-                target + w, width, x_i, 1, x_row, 0, 0, q, width, stop - i, columns, length, beta
-            )
+                target + w, width, x_i, 1, x_row, 0, 0, q, q_k, stop - i, columns, length, PRODUCT,
+                0, beta,
+            )  # fmt: skip
         else:
             _general_rows(
                 job, layer, w, x_i, x_row, dz, stop - i, length, scratch, coefficients, like
@@ -130,6 +168,8 @@ def update(
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     depth = UPDATE_DEPTH if fused else batch
     height = run if layer.cut == ROWS else TILE_ROWS
+    if is_narrow(layer, like) and layer.cut != ROWS:  # rows of w are transposed as vectors
+        height = vector_lanes(like)
     tiles = (layer.inputs + height - 1) // height
     if layer.cut == ROWS:  # such a layer has one panel
         (first, last), begin, end = share(tiles, member, members), 0, layer.panels

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from direct import DTYPES, compiled, lanes_of, shared
 
-from fastmlp.kernels.loops.tile import HEIGHTS, dot_rows, tile_height
-from fastmlp.kernels.memory.tuning import TILE_ROWS, TILE_VECTORS
+from fastmlp.functions import ACTIVATIONS
+from fastmlp.kernels.loops.tile import FUSED, HEIGHTS, PRODUCT, SLOPE, dot_rows, tile_height
+from fastmlp.kernels.memory.tuning import TILE_ROWS
 
 # so many rows go through every height of a tile, alone and behind others
 ROWS = [*range(1, 2 * TILE_ROWS + 2), 2 * TILE_ROWS + 4, 3 * TILE_ROWS - 1, 5 * TILE_ROWS + 7]
@@ -42,11 +43,12 @@ def product(p, q, c, beta, **how):
     """Return c = beta c + p q by the kernel, and check that nothing else was written."""
     dtype, (rows, length), columns = q.dtype, p.shape, q.shape[1]
     run, jump = how.get("run", 0), how.get("jump", 0)
+    finish, other = how.pop("finish", PRODUCT), how.pop("other", q)
     left, right, target = Strided(p, **how), Strided(q), Strided(c)
     before = target.memory.copy()
     shared("multiply", dtype)(
         *(target.memory, target.row, left.memory, left.row, left.k, run, jump),
-        *(right.memory, right.row, rows, columns, length, beta),
+        *(right.memory, right.row, rows, columns, length, finish, other, beta),
     )
     found = target.values()
     target.memory[target.places] = before[target.places]
@@ -117,10 +119,26 @@ def test_the_bits_depend_on_no_tile(dtype):
 
 
 def test_a_tile_is_the_highest_that_the_rows_fill():
-    for slim, width in ((True, 1), (False, TILE_VECTORS)):
+    for width, heights in HEIGHTS.items():
         for rows in range(1, 5 * TILE_ROWS):
-            height = tile_height.py_func(rows, slim)
-            assert height == max(n for n in HEIGHTS[width] if n <= rows)
+            assert tile_height.py_func(rows, width) == max(n for n in heights if n <= rows)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [*FUSED, "slope"])
+def test_sums_are_finished_in_registers(dtype, name):
+    rng = np.random.default_rng(0)
+    for rows, vectors in itertools.product((1, 7, TILE_ROWS + 3), VECTORS):
+        p, q, c = case(rng, dtype, rows, vectors, 5)
+        z, other = product(p, q, c, 0), Strided(rng.normal(size=c.shape).astype(dtype))
+        finish, b = SLOPE, other.values()
+        if name == "slope":
+            expected = np.where(b > 0, z, 0)
+        else:
+            finish, expected = ACTIVATIONS[name].code, np.empty_like(z)
+            ACTIVATIONS[name].f(z + b[0], expected)
+        found = product(p, q, c, 0, finish=finish, other=other.memory)
+        np.testing.assert_array_equal(found, expected)
 
 
 @compiled

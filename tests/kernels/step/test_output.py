@@ -34,3 +34,20 @@ def test_all_layers_learn_below_a_wide_output(output, cost, dtype):
                 assert np.abs(theirs).max() > 0 or (output, cost) == ("step", "squared_error")
                 room = 1e-4 if dtype == "float32" else 1e-11
                 assert np.abs(mine - theirs).max() <= room * max(np.abs(theirs).max(), 1e-2)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("hidden", [(100,), (70, 40), (64, 64)])
+def test_few_outputs_learn_as_in_the_reference(dtype, hidden):
+    lanes, rng = VECTOR_BYTES // np.dtype(dtype).itemsize, np.random.default_rng(0)
+    x = rng.normal(size=(258, 20)).astype(np.float32)
+    for outputs in (2, lanes // 2, lanes // 2 + 1):
+        y, found = rng.integers(0, outputs, len(x)), {}
+        for backend in ("compiled", "numpy"):
+            network = fastmlp.Network((20, *hidden, outputs), dtype=dtype, seed=0)
+            # minibatches of which the last block has one sample
+            for batch in (129, 17):
+                fastmlp.train(network, (x, y), backend=backend, epochs=1, batch_size=batch)
+            found[backend] = np.concatenate([w.ravel() for w in network.weights])
+        error = np.abs(found["compiled"] - found["numpy"]).max()
+        assert error <= (1e-4 if dtype == "float32" else 1e-11)
