@@ -7,13 +7,13 @@ import gzip
 import io
 import lzma
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from fastmlp.datasets.idx import GZIP_MAGIC, file_error
+from fastmlp.errors import DataError
 from fastmlp.system.reading import open_file
 
 LONGEST = 1 << 24  # characters of a line
@@ -24,11 +24,6 @@ PACKED: dict[bytes, Callable[..., Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
-# What damaged and packed files raise; NotImplementedError and RuntimeError are of zip files
-UNREADABLE = (
-    *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile),
-    *(NotImplementedError, RuntimeError),
-)
 
 
 def read_lines(path: Path) -> list[str]:
@@ -49,8 +44,10 @@ def read_lines(path: Path) -> list[str]:
             lines = _lines(path, text)
     except UnicodeError as error:
         raise file_error(path, "text in UTF-8", str(error), remedy) from None
-    except UNREADABLE as error:
-        said = getattr(error, "strerror", None) or str(error)
+    except DataError:
+        raise
+    except Exception as error:  # for a damaged file, what unpacks it raises nearly anything
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise file_error(path, "a readable, complete file", said, "Check the path.") from None
     filled = [number for number, line in enumerate(lines) if line.strip()]
     if len(filled) < 2:
@@ -70,7 +67,9 @@ def _unpacked(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
             yield unpacked
     elif start.startswith(b"PK\3\4"):
         with zipfile.ZipFile(file) as archive:
-            names = [n for n in archive.namelist() if not n.startswith("__") and n[-1] != "/"]
+            names = [
+                n for n in archive.namelist() if not n.startswith("__") and not n.endswith("/")
+            ]
             if len(names) != 1:
                 found, remedy = f"{len(names)} files in it", "Unpack it, or save it as CSV."
                 raise file_error(path, "a table of text", found, remedy)

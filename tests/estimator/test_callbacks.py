@@ -89,6 +89,8 @@ def test_an_exception_in_a_callback_leaves_the_fit_and_the_run_ends():
     with pytest.raises(ZeroDivisionError):
         made("number", callbacks=[recorder, lambda progress: 1 // 0]).fit(x, y)
     assert recorder.seen[-1][1].history.stopped == "an exception"
+    with pytest.raises(fastmlp.ArgumentError, match=r"callbacks must be None, .*got EarlyStopping"):
+        made("number", callbacks=fastmlp.EarlyStopping()).fit(x, y)
     with pytest.raises(fastmlp.ArgumentError, match="callbacks must return True"):
         made("number", callbacks=lambda progress: "yes").fit(x, y)
 

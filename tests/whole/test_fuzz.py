@@ -3,12 +3,15 @@
 FASTMLP_MUTATIONS says how many of all kinds together; 500 by default.
 """
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import signal
 import tracemalloc
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -68,6 +71,15 @@ def model_bytes(tmp):
 PARTS = ("train", "test")
 TABLE = b'size;colour;"kind, named"\n' + b"1.5;red;lily\n-2e1;blue;rose\n" * 4
 STATE = checkpoint.State(2, {"parameter.0.weight": np.ones((3, 2), np.float32)}, {"identity": {}})
+
+
+def zipped(data):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", data)
+    return file.getvalue()
+
+
 SOURCES = {
     "idx": (lambda _: idx_bytes(), "a-idx3-ubyte", idx.read_idx),
     "idx.gz": (lambda _: gzip.compress(idx_bytes()), "a-idx3-ubyte.gz", idx.read_idx),
@@ -75,6 +87,9 @@ SOURCES = {
     "npz, compressed": (lambda _: npz_bytes(np.savez_compressed), "a.npz", fastmlp.load_dataset),
     "csv": (lambda _: TABLE, "a.csv", fastmlp.load_dataset),
     "csv.gz": (lambda _: gzip.compress(TABLE), "a.csv.gz", fastmlp.load_dataset),
+    "csv.bz2": (lambda _: bz2.compress(TABLE), "a.csv.bz2", fastmlp.load_dataset),
+    "csv.xz": (lambda _: lzma.compress(TABLE), "a.csv.xz", fastmlp.load_dataset),
+    "csv.zip": (lambda _: zipped(TABLE), "a.csv.zip", fastmlp.load_dataset),
     "bmp": (lambda _: picture("BMP"), "a.bmp", read_pictures_as),
     "model": (model_bytes, "a.safetensors", fastmlp.Network.load),
     "checkpoint": (lambda _: checkpoint.to_bytes(STATE), "a.safetensors", checkpoint.read),
@@ -237,4 +252,4 @@ def test_what_is_checked_is_all_that_is_read():
             word in path.read_text() for word in ("read_tensors(", "zipfile.ZipFile(", "gzip.open(")
         )
     }
-    assert readers <= {"idx.py", "npz.py", "delimited.py", "file.py", "checkpoint.py", "tensors.py"}
+    assert readers <= {"idx.py", "npz.py", "unpacking.py", "file.py", "checkpoint.py", "tensors.py"}
