@@ -41,6 +41,8 @@ DENSE_FROM = 0.75
 PANELS_BYTES = 2**18
 # Samples of which delta makes no w^T: to transpose w takes longer than to multiply with it
 FEW_SAMPLES = 3
+# Outputs for each of a few rows from which on each row is taken alone, with outputs in the lanes
+ALONE = 16
 # Rows whose product is multiplied by the slope while both are still in the L1 cache
 SLOPE_ROWS = 4 * TILE_ROWS
 # Samples that an update takes at once, two parts: so many rows of dz stay in the L1 cache
