@@ -10,7 +10,7 @@ from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.memory.records import job_at, layers_at
 from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.forward import forward
-from fastmlp.kernels.step.output import block_of, judge
+from fastmlp.kernels.step.output import judge_rows
 from fastmlp.kernels.step.update import update, update_biases
 from fastmlp.kernels.team.barrier import wait
 from fastmlp.kernels.team.units import share
@@ -64,7 +64,5 @@ def repeat_output(job, layers, count, barrier, scratch, member, members, like: f
         for i in range(first * lanes, min(last * lanes, record.batch_size), lanes):
             z = record.x + i * record.x_row * item_bytes(like)
             rows = min(lanes, record.batch_size - i)
-            block = block_of(scratch, z, record.x_row, layer.outputs, rows, like)
-            own = scratch + lanes * layer.panels * layer.width * item_bytes(like)
-            judge(record, layer, block, own, i, rows, i, 1, like)
+            judge_rows(record, layer, z, record.x_row, scratch, i, rows, i, 1, like)
         wait(barrier, members)

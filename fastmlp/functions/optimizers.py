@@ -102,6 +102,19 @@ def _rmsprop(w: Array, g: Array, state: list[Array], row: Array) -> None:
     w -= rate * (g / (np.sqrt(v) + epsilon))
 
 
+def _rmsprop_centered(w: Array, g: Array, state: list[Array], row: Array) -> None:
+    # g += decay w;  v = kept v + added g^2;  m = kept m + added g
+    # w -= rate g / (sqrt max(v - m^2, 0) + epsilon)
+    (v, m), (decay, _, rate, epsilon, kept, added) = state, _own(row, w, 6)
+    if decay:
+        g += decay * w
+    v *= kept
+    v += added * (g * g)
+    m *= kept
+    m += added * g
+    w -= rate * (g / (np.sqrt(np.maximum(v - m * m, 0)) + epsilon))
+
+
 def _adam(w: Array, g: Array, state: list[Array], row: Array) -> None:
     # g += decay w;  m = beta_1 m + added_1 g;  v = beta_2 v + added_2 g^2
     # w -= fade w + (of_m m + of_g g) / (sqrt v + epsilon)
@@ -128,6 +141,7 @@ _DECAY = {"weight_decay": Setting(0.0, tried=0.01)}
 _MOMENTUM = {"momentum": Setting(0.9, 0.0, 1.0, tried=0.5)}
 # With an epsilon of 0, a parameter without gradients would become 0 / 0
 _EPSILON = Setting(1e-8, 1e-30, tried=0.1)
+_RMSPROP = {"alpha": Setting(0.99, 0.0, 1.0, tried=0.9), "epsilon": _EPSILON, **_DECAY}
 _BETAS = {
     "beta_1": Setting(0.9, 0.0, 1.0, tried=0.7),
     "beta_2": Setting(0.999, 0.0, 1.0, tried=0.9),
@@ -157,9 +171,13 @@ OPTIMIZERS = {
         Optimizer(
             "rmsprop", 3,
             "g += decay w;  v = alpha v + (1 - alpha) g^2;  w -= rate g / (sqrt v + epsilon)",
-            0.01, ("square",),
-            {"alpha": Setting(0.99, 0.0, 1.0, tried=0.9), "epsilon": _EPSILON, **_DECAY},
-            coefficients.rmsprop, _rmsprop,
+            0.01, ("square",), _RMSPROP, coefficients.rmsprop, _rmsprop,
+        ),
+        # Graves (2013). The variance v - m^2 is 0 where rounding errors make it negative
+        Optimizer(
+            "rmsprop_centered", 9,
+            "as rmsprop, and m = alpha m + (1 - alpha) g;  w -= rate g / (sqrt(v - m^2) + epsilon)",
+            0.01, ("square", "mean"), _RMSPROP, coefficients.rmsprop, _rmsprop_centered,
         ),
         # Duchi et al. (2011)
         Optimizer(

@@ -31,6 +31,12 @@ RECORDED = {
     "nesterov, other settings": (1.1416560302181746, 0.6002190338714142, -0.07623003626022065),
     "rmsprop": (1.1482320039654315, 0.599216299076092, -0.07917457752022741),
     "rmsprop, other settings": (1.186791047752425, 0.549771911495101, -0.0854863219164097),
+    "rmsprop_centered": (1.1481155185723513, 0.5993302037402237, -0.07914689305609576),
+    "rmsprop_centered, other settings": (
+        1.1551614916081687,
+        0.5886481095400107,
+        -0.08066846437013,
+    ),
     "adagrad": (0.7577223801751456, -0.3229753289840628, 0.3023256872651651),
     "adagrad, other settings": (0.5584066048786465, -0.5358119531373137, 0.2981114669620644),
     "adam": (1.3362971688583503, 0.5070902137190834, -0.1822286308773223),
@@ -51,7 +57,7 @@ def steps_of_torch(name, settings):
     torch = pytest.importorskip("torch")
     kinds = {
         **dict.fromkeys(("sgd", "momentum", "nesterov"), torch.optim.SGD),
-        "rmsprop": torch.optim.RMSprop,
+        **dict.fromkeys(("rmsprop", "rmsprop_centered"), torch.optim.RMSprop),
         "adagrad": torch.optim.Adagrad,
         "adam": torch.optim.Adam,
         "adamw": torch.optim.AdamW,
@@ -66,6 +72,8 @@ def steps_of_torch(name, settings):
         own["betas"] = own.pop("beta_1"), own.pop("beta_2")
     if name == "nesterov":
         own["nesterov"] = True
+    if name == "rmsprop_centered":
+        own["centered"] = True
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)  # in which NAdam holds its product of mu
     x, y = torch.tensor(X), torch.tensor(Y)

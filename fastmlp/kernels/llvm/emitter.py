@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -21,6 +22,8 @@ if VECTOR_BYTES not in (16, 32, 64):
 
 INT64, INT32 = ir.IntType(64), ir.IntType(32)
 POINTER = ir.PointerType()
+# Whether numbers too small for a normal one can count as 0: by these bits of MXCSR, on x86
+FLUSHES, FLUSH = bool(FEATURES.get("sse2")), 0x8040
 # A product and a sum may be rounded once, together; nothing else may be rearranged
 CONTRACT = ("contract",)
 
@@ -37,7 +40,6 @@ class Emitter:
         self.context, self.builder, self.element = context, builder, element
         self.bits = int(element.bitwidth)
         self.mantissa, self.bias = (23, 127) if self.bits == 32 else (52, 1023)
-        self.smallest = 2.0 ** (1 - self.bias)  # of normal numbers
         self.count = VECTOR_BYTES * 8 // self.bits
         self.scalar, self.align = context.get_value_type(element), self.bits // 8
         self.kind = self.vector_of(self.scalar)
@@ -56,6 +58,19 @@ class Emitter:
             return value
         is_plain = isinstance(value, (int, float))
         return Number(self, self.constant(float(value)) if is_plain else value)
+
+    @contextmanager
+    def flushing(self) -> Iterator[None]:
+        """Let numbers too small for a normal one count as 0 in what is emitted inside."""
+        before, inside = (cgutils.alloca_once(self.builder, INT32) for _ in range(2))
+        if FLUSHES:
+            self.function("llvm.x86.sse.stmxcsr", ir.VoidType(), before)
+            word = self.builder.or_(self.builder.load(before, typ=INT32), INT32(FLUSH))
+            self.builder.store(word, inside)
+            self.function("llvm.x86.sse.ldmxcsr", ir.VoidType(), inside)
+        yield
+        if FLUSHES:
+            self.function("llvm.x86.sse.ldmxcsr", ir.VoidType(), before)
 
     def function(self, name: str, result: Any, *values: Any) -> Any:
         """Call a function by the name that LLVM or the process knows it by."""
@@ -174,6 +189,14 @@ class Number:
         """Return one of LLVM's intrinsics of this number, "floor" for example."""
         values = [number.value for number in (self, *others)]
         return Number(self.emitter, self.emitter.call(name, *values))
+
+    def estimated_reciprocal(self) -> Number | None:
+        """Return 1 / self to 2^-14; None where no instruction does that."""
+        emitter = self.emitter
+        if (VECTOR_BYTES, emitter.bits) != (64, 32):
+            return None
+        name, lanes = "llvm.x86.avx512.rcp14.ps.512", ir.Constant(ir.IntType(emitter.count), -1)
+        return Number(emitter, emitter.function(name, emitter.kind, self.value, self.value, lanes))
 
     def exponent_and_mantissa(self) -> tuple[Number, Number]:
         """Return (n, m) with self = 2^n m, 1 <= m < 2, for a normal positive number."""

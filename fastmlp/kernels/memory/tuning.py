@@ -45,6 +45,8 @@ FEW_SAMPLES = 3
 # Rows that are multiplied at once, whole tiles of each width: what is done next to the products
 # finds them in the L1 cache
 UNIT_ROWS = 6 * TILE_ROWS
+# Outputs for each of a few rows from which on each row is taken alone, with outputs in the lanes
+ALONE = 16
 # Samples that an update takes at once, two parts: so many rows of dz stay in the L1 cache
 UPDATE_DEPTH = 2 * PART
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache

@@ -23,6 +23,7 @@ from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import round_up, vector_size
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
+    BY_SAMPLES,
     COLUMNS_THEN_ROWS,
     job_at,
     layer_at,
@@ -31,6 +32,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
+from fastmlp.kernels.memory.tuning import ALONE
 from fastmlp.kernels.step.first_layer import forward_entries
 from fastmlp.kernels.step.forward import forward_panel, is_narrow, narrow_block, transpose_narrow
 from fastmlp.kernels.step.images import prefetch_lines
@@ -121,6 +123,22 @@ def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, li
     if lanes > 1:
         transpose(a_rows, layer.a_row, a, lanes, used, lanes, like)
         transpose(dz_rows, layer.a_row, dz, lanes, used, lanes, like)
+
+
+@jit
+def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
+    """`judge` some rows of z, z_row elements apart: all at once, or each alone.
+
+    Few rows fill few lanes of a block; many outputs fill the vectors of a row. By samples, the
+    team's size decides which rows are adjacent, and may change no bit.
+    """
+    size, lanes = item_bytes(like), vector_lanes(like)
+    own = scratch + lanes * layer.panels * layer.width * size
+    is_wide = layer.panels > 1 and layer.outputs >= ALONE * rows and rows < lanes
+    height = 1 if is_wide and job.plan != BY_SAMPLES else rows
+    for r in range(0, rows, height):
+        block = block_of(scratch, z + r * z_row * size, z_row, layer.outputs, height, like)
+        judge(job, layer, block, own, i + r, height, position + r, is_mine, like)
 
 
 @jit
@@ -277,5 +295,4 @@ def output(
             forward_panel(
                 layer, IDENTITY, panel, x_i, x_row, run, jump, z_p, z_row, z_p, rows, like
             )
-        block = block_of(blocks, z, z_row, layer.outputs, rows, like)
-        judge(job, layer, block, own, i, rows, position + i, is_mine, like)
+        judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, is_mine, like)

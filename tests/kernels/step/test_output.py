@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp import kernels
 from fastmlp.functions import PAIRS
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS
@@ -51,3 +52,17 @@ def test_few_outputs_learn_as_in_the_reference(dtype, hidden):
             found[backend] = np.concatenate([w.ravel() for w in network.weights])
         error = np.abs(found["compiled"] - found["numpy"]).max()
         assert error <= (1e-4 if dtype == "float32" else 1e-11)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_rows_of_many_outputs_are_each_taken_alone(dtype):
+    rng, wide = np.random.default_rng(0), 200
+    w, b = [np.eye(wide, dtype=dtype)], [np.zeros(wide, dtype)]
+    engine = kernels.Engine(w, b, ("softmax",), "cross_entropy", 64)
+    z, y = rng.normal(size=(64, wide)).astype(dtype), rng.integers(0, wide, 64)
+    alone = [engine.trace(z, y, np.array([k])) for k in range(7)]
+    few, many = (engine.trace(z, y, np.arange(count)) for count in (7, 64))
+    for k, one in enumerate(alone):
+        np.testing.assert_array_equal(few.a[0][k], one.a[0][0])
+    assert (few.a[0] != many.a[0][:7]).any()  # samples in the lanes: other sums
+    np.testing.assert_allclose(few.a[0], many.a[0][:7], rtol=100 * np.finfo(dtype).eps)

@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from direct import DTYPES, lanes_of, shared
+from direct import DTYPES, lanes_of, shared, vectorised
 from networks import TWINS
 
 from fastmlp import kernels
-from fastmlp.functions import OPTIMIZERS
+from fastmlp.functions import OPTIMIZERS, vector_steps
 from fastmlp.functions.coefficients import COEFFICIENTS, WEIGHTS
+from fastmlp.kernels.llvm.emitter import FLUSHES
 from fastmlp.kernels.loops.elementwise import UNROLL
 from fastmlp.verify.tables import TABLES
 
@@ -34,7 +35,9 @@ def test_blocks_take_the_step_of_the_table(step, dtype):
     for vectors in (1, 2, UNROLL - 1, UNROLL, UNROLL + 1, 3 * UNROLL + 2):
         count = vectors * lanes_of(dtype)
         w, g, *state = rng.normal(size=(2 + len(row.slots), count + 1)).astype(dtype)
-        state = [np.abs(slot) for slot in state]  # means of squares are not negative
+        slots = dict(zip(row.slots, state, strict=True))
+        if "square" in slots:  # the mean of squares is not less than the square of the mean
+            slots["square"][:] = np.square(slots.get("mean", 0)) + np.abs(slots["square"]) + 1
         exact = [array[:count].astype(np.float64) for array in (w, *state)]
         ends = [array[count] for array in (w, *state)]
         slots = [*state, *[np.zeros(1, dtype)] * 2][:2]
@@ -48,6 +51,34 @@ def test_blocks_take_the_step_of_the_table(step, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_quotients_are_right_to_two_eps(dtype):
+    rng = np.random.default_rng(0)
+    u, d = rng.normal(size=10_000).astype(dtype), (10 ** rng.uniform(-30, 37, 10_000)).astype(dtype)
+    found, exact = vectorised(vector_steps.quotient)(u, d), u.astype(float) / d.astype(float)
+    normal = np.abs(exact) > 16 * np.finfo(dtype).tiny
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(found[normal], exact[normal], rtol=2 * eps, atol=0)
+    u, d = np.array([[1, 0, np.nan, 1, np.inf], [np.inf, 1, 1, np.nan, 1]], dtype)
+    found = vectorised(vector_steps.quotient)(u, d)
+    assert abs(found[0]) <= 2.0**-126
+    assert found[1] == 0
+    assert np.isnan(found[2:4]).all()
+    assert not np.isfinite(found[4])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_variance_below_0_counts_as_0(dtype):
+    row, lanes = OPTIMIZERS["rmsprop_centered"], lanes_of(dtype)
+    w, g, v, m = np.array([[0.0], [1.0], [1.0], [1.001]], dtype) @ np.ones((1, lanes), dtype)
+    exact = [array.astype(np.float64) for array in (w, g, v, m)]
+    (coefficients,) = coefficients_of(("rmsprop_centered", {"epsilon": 0.5}), (0.1,))
+    shared("optimizer_step", dtype)(row.code, w, v, m, g, lanes, coefficients, 0.0)
+    row.step(exact[0], exact[1], exact[2:], coefficients)
+    np.testing.assert_allclose(w, exact[0], rtol=4 * np.finfo(dtype).eps)
+    np.testing.assert_allclose(w, -0.2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_a_fused_optimiser_has_no_general_step(dtype):
     for row in OPTIMIZERS.values():
         if row.fused:
@@ -58,6 +89,7 @@ def test_a_fused_optimiser_has_no_general_step(dtype):
             assert (w == 1).all()
 
 
+@pytest.mark.skipif(not FLUSHES, reason="this processor computes with all numbers alike")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("step", GENERAL)
 def test_state_too_small_for_a_normal_number_is_0_and_nan_stays(step, dtype):
@@ -70,6 +102,7 @@ def test_state_too_small_for_a_normal_number_is_0_and_nan_stays(step, dtype):
     exact = [slot.astype(np.float64) for slot in state[: len(row.slots)]]
     (coefficients,) = coefficients_of(GENERAL[step], (0.1,))
     shared("optimizer_step", dtype)(row.code, w, *state, g, len(w), coefficients, 0.0)
+    assert np.array([tiny])[0] / 2 > 0  # this thread counts such numbers again
     with np.errstate(all="ignore"):
         row.step(np.zeros(len(w)), np.zeros(len(w)), exact, coefficients)
     for mine, theirs in zip(state, exact, strict=False):
@@ -80,6 +113,7 @@ def test_state_too_small_for_a_normal_number_is_0_and_nan_stays(step, dtype):
     assert np.isnan(w[5])
 
 
+@pytest.mark.skipif(not FLUSHES, reason="this processor computes with all numbers alike")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("batch", [1, 16])
 @pytest.mark.parametrize("sparse", [True, False])
