@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -31,16 +31,21 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
     return called
 
 
+@cache
+def _largest(dtype: Any) -> Any:
+    return np.finfo(dtype).max
+
+
 def check_magnitudes(array: Array, dtype: Any, argument: str, remedy: str = "") -> None:
     """Refuse NaN, infinity, and numbers whose square overflows in `dtype`.
 
     array : floats, one row for each sample; remedy : for NaN and infinity
     """
-    most = np.finfo(dtype).max
+    most = _largest(dtype)
     with np.errstate(all="ignore"):
         # fast path: if the sum of the squares is small enough, so is each square
         flat = array.reshape(-1)
-        if np.dot(flat, flat) <= most:
+        if flat.dot(flat) <= most:
             return
         rows = np.abs(array.reshape(len(array), -1))
         limit, largest = np.sqrt(most), rows.max(axis=1)
@@ -80,7 +85,7 @@ def check_finite(name: str, arrays: Sequence[Array]) -> None:
 
 def check_scale(scale: Any, dtype: Any) -> None:
     """Refuse a scale that is not positive, or so large that scaled pixels overflow."""
-    most = float(np.sqrt(np.finfo(dtype).max)) / 255
+    most = float(np.sqrt(_largest(dtype))) / 255
     if not isinstance(scale, (int, float, np.number)) or not 0 < scale <= most:
         raise refuse(
             "pixel_scale",

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from fastmlp.arrays.checks import Array
 from fastmlp.arrays.given import Names, as_numbers
 from fastmlp.errors import refuse
 
 # An array (H, W) is one image only if both are this many: a smaller one may be several samples
 LEAST_SIDE = 4
+# What arrays mostly have, and what `as_numbers` returns unchanged
+PLAIN = frozenset(map(np.dtype, ("uint8", "float32", "float64")))
 
 
 def as_rows(
@@ -23,14 +27,17 @@ def as_rows(
 
     Raises ArgumentError for another width, for no image, and for what is no array of numbers.
     """
-    array = as_numbers(images, argument, names)
+    plain = type(images) is np.ndarray and images.dtype in PLAIN
+    array = images if plain else as_numbers(images, argument, names)
     shape = array.shape
+    if shape == (inputs,):  # first, as a single image should take no time
+        return array[np.newaxis], True
     if len(shape) == 2 and shape[1] == inputs and shape[0] > 0:
         return array, False
     if len(shape) in (3, 4) and math.prod(shape[1:]) == inputs and len(array):
         return array.reshape(len(array), inputs), False
-    is_one = shape == (inputs,) or (len(shape) == 2 and math.prod(shape) == inputs)
-    if is_one and (len(shape) == 1 or min(shape) >= LEAST_SIDE):
+    is_one = len(shape) == 2 and math.prod(shape) == inputs
+    if is_one and min(shape) >= LEAST_SIDE:
         return array.reshape(1, inputs), True
     if is_one:
         remedy = f"One sample is of shape ({inputs},)."

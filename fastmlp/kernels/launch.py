@@ -127,8 +127,9 @@ def symbol(function: str, dtype: np.dtype) -> Any:
 def alone(function: str, job: Array, layers: Array, dtype: np.dtype) -> Callable[[], object]:
     """Return a call of `run` for one member, ready to be made while its records are kept alive."""
     where = job.ctypes.data, layers.ctypes.data, layers.shape[-1]
-    scratch = int(job["scratch"][0])
-    return partial(symbol(function, dtype).ctypes, *where, 0, scratch, 0, 1, 0.0)
+    values, call = (*where, 0, int(job["scratch"][0]), 0, 1, 0.0), symbol(function, dtype).ctypes
+    # ctypes converts numbers anew at each call
+    return partial(call, *(kind(v) for kind, v in zip(call.argtypes, values, strict=True)))
 
 
 def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype) -> int:

@@ -23,6 +23,7 @@ from fastmlp.network.deciding import check_choices, decide_scaling, pixel_scale_
 from fastmlp.network.known import PIXEL_SCALE, Knowing
 from fastmlp.network.scaling import Scaling
 
+BYTES = np.dtype(np.uint8)
 N = TypeVar("N", bound=Knowing)
 
 
@@ -100,7 +101,7 @@ def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tup
 def _scaled(network: Knowing, rows: Array, argument: str) -> Array:
     """Return rows as engines need them; bytes that are pixels at once."""
     scaling = network.scaling
-    if rows.dtype == np.uint8 and (
+    if rows.dtype == BYTES and (
         scaling is None
         or scaling.kind == "none"
         or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)

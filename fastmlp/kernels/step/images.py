@@ -25,11 +25,12 @@ from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, PREFETCHED, SPARSE_B
 from fastmlp.kernels.team.units import share, share_panels, units_of
 
 LINE_BYTES = 64
+BYTES = np.dtype(np.uint8)
 
 
 def is_sparse(images: Array) -> bool:
     """Return whether images `(N, I)` are bytes of which few are not zero."""
-    return images.dtype == np.uint8 and density(images, GLANCED_AT) < SPARSE_BELOW
+    return images.dtype == BYTES and density(images, GLANCED_AT) < SPARSE_BELOW
 
 
 def table_of(scale: float, dtype: np.dtype) -> Array:
