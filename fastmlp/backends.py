@@ -75,7 +75,8 @@ class Engine(Protocol):
         first_step: int = 0,
         sample_weight: Array | None = None,
         augmented: Array | None = None,
-    ) -> tuple[Array, float]:
+        epochs: int = 1,
+    ) -> tuple[Array, Any]:
         """Take one step for each learning rate; return the costs and how many classes were right.
 
         images : `(N, I)`, uint8, float32 or float64, multiplied by scale. Each step reads them, so
@@ -92,6 +93,8 @@ class Engine(Protocol):
             costs are then sums of w c, and the count is the sum of the w of right answers
         augmented : uint8 `(len(order), I)`: the images to train on, in that order, in place of
             images[order], which still decide how the first layer reads them
+        epochs : the order has as many samples of each, and the last minibatch of each may be short.
+            Of several, the count is an array `(epochs,)`
         """
         ...
 

@@ -137,7 +137,7 @@ class Predictor:
             "classes": panels.aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
         }
         self._images: dict[np.dtype, tuple[Array, Array]] = {}
-        for kind in map(np.dtype, records.IMAGE_KINDS):
+        for kind in records.IMAGE_KINDS:
             # an image with an odd number of pixels has a zero behind its last
             images = panels.aligned_zeros((TILE_ROWS, panels.round_up(inputs, 2)), kind)
             self._images[kind] = images, addresses_of(images)
@@ -178,7 +178,7 @@ class Predictor:
         own[: len(images), : images.shape[1]] = images
         if kind != self._kind:
             self._kind, record["addresses"] = kind, addresses.ctypes.data
-            record["image_kind"] = records.IMAGE_KINDS[kind.name]
+            record["image_kind"] = records.IMAGE_KINDS[kind]
         images_as = self._sparse_few if sparse else records.DENSE
         now = len(images), images_as, self._classes if what == "classes" else 0
         if now != self._last:
@@ -197,7 +197,7 @@ class Predictor:
             images = np.pad(images, ((0, 0), (0, 1)))
         job["samples"], job["classes"], addresses = len(images), 0, addresses_of(images)
         job["images_as"] = records.BY_PAIR if sparse else records.DENSE
-        job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
+        job["image_kind"] = records.IMAGE_KINDS[images.dtype]
         records.point(job, addresses=addresses, **{what: out})
         run("infer", job, self._layers, members, self._dtype)
 

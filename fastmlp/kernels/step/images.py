@@ -74,7 +74,10 @@ def pairs_of(inputs):
 def batch_at(job, step):
     """Return where in the order a step's minibatch begins, and its size: 0 behind the last."""
     position = step * job.batch_size
-    return position, max(min(job.batch_size, job.samples - position), 0)
+    batch = max(min(job.batch_size, job.samples - position), 0)
+    if 0 < job.short < batch and (step + 1) % job.epoch_steps == 0:
+        batch = job.short
+    return position, batch
 
 
 @jit
