@@ -132,6 +132,10 @@ class Engine(Protocol):
         """Copy the state of one slot, as `read_state` writes it, into the engine."""
         ...
 
+    def scale_state(self, slot: str, factor: float) -> None:
+        """Multiply the state of one slot by a factor."""
+        ...
+
 
 class Backend(Protocol):
     """The interface of the modules `fastmlp.kernels` and `fastmlp.reference`."""

@@ -159,10 +159,7 @@ class Solver:
         v = momentum v + g, so u = -rate v stays the same only if v is scaled.
         """
         for slot in self.engine.slots:
-            values = self._slot(slot)
-            for array in (*values[0], *values[1]):
-                array *= self.state.rate / rate
-            self.engine.write_state(slot, *values)
+            self.engine.scale_state(slot, self.state.rate / rate)
         self.state.rate = rate
 
     def finish(self, keep_engine: bool) -> State:

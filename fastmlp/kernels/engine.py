@@ -320,6 +320,12 @@ class Engine:
         """Take the state in a slot from another engine, as `read_state` wrote it."""
         self._write(f"w {slot}", f"b {slot}", weights, biases)
 
+    def scale_state(self, slot: str, factor: float) -> None:
+        """Multiply the optimiser's state in a slot."""
+        for arrays in self.buffers:
+            arrays[f"w {slot}"] *= factor
+            arrays[f"b {slot}"] *= factor
+
     def _read(self, w_name: str, b_name: str, weights: Sequence[Array], biases: Any) -> None:
         for arrays, w, b in zip(self.buffers, weights, biases, strict=True):
             panels.unpack_panels(arrays[w_name], w)

@@ -191,6 +191,12 @@ class Engine:
         own = self._state[slot]
         _copy((*weights, *biases), (*own[0], *own[1]))
 
+    def scale_state(self, slot: str, factor: float) -> None:
+        """Multiply the optimiser's state in a slot."""
+        for arrays in self._state[slot]:
+            for array in arrays:
+                array *= factor
+
 
 def _copy(sources: Sequence[Array], targets: Sequence[Array]) -> None:
     for source, target in zip(sources, targets, strict=True):
