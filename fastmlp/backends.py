@@ -78,7 +78,8 @@ class Engine(Protocol):
         first_step: int = 0,
         sample_weight: Array | None = None,
         augmented: Array | None = None,
-    ) -> tuple[Array, float]:
+        epochs: int = 1,
+    ) -> tuple[Array, Any]:
         """Take one step for each learning rate; return the costs and how many classes were right.
 
         images : `(N, I)`, uint8, float32, float64, or sparse rows of floats, multiplied by scale.
@@ -95,6 +96,8 @@ class Engine(Protocol):
             costs are then sums of w c, and the count is the sum of the w of right answers
         augmented : uint8 `(len(order), I)`: the images to train on, in that order, in place of
             images[order], which still decide how the first layer reads them
+        epochs : the order has as many samples of each, and the last minibatch of each may be short.
+            Of several, the count is an array `(epochs,)`
         """
         ...
 
@@ -130,6 +133,10 @@ class Engine(Protocol):
 
     def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Copy the state of one slot, as `read_state` writes it, into the engine."""
+        ...
+
+    def scale_state(self, slot: str, factor: float) -> None:
+        """Multiply the state of one slot by a factor."""
         ...
 
 

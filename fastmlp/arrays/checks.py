@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -31,6 +31,12 @@ def quiet(function: Callable[P, R]) -> Callable[P, R]:
     return called
 
 
+@cache
+def largest(dtype: Any) -> Any:
+    """Return the largest number of a type of floats."""
+    return np.finfo(dtype).max
+
+
 def check_finite(name: str, arrays: Sequence[Array]) -> None:
     """Refuse NaN and infinity in parameters; the error names the array."""
     for number, array in enumerate(arrays):
@@ -46,7 +52,7 @@ def check_finite(name: str, arrays: Sequence[Array]) -> None:
 
 def check_scale(scale: Any, dtype: Any) -> None:
     """Refuse a scale that is not positive, or so large that scaled pixels overflow."""
-    most = float(np.sqrt(np.finfo(dtype).max)) / 255
+    most = float(np.sqrt(largest(dtype))) / 255
     if not isinstance(scale, (int, float, np.number)) or not 0 < scale <= most:
         raise refuse(
             "pixel_scale",

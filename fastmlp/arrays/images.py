@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from fastmlp.arrays.given import Names, as_numbers, is_sparse_matrix
 from fastmlp.arrays.sparse import Rows, SparseRows, sparse_rows
 from fastmlp.errors import ArgumentError, refuse
 
 # An array (H, W) is one image only if both are this many: a smaller one may be several samples
 LEAST_SIDE = 4
+# What arrays mostly have, and what `as_numbers` returns unchanged
+PLAIN = frozenset(map(np.dtype, ("uint8", "float32", "float64")))
 
 
 def as_rows(
@@ -25,20 +29,22 @@ def as_rows(
 
     Raises ArgumentError for another width, for no image, and for what is no array of numbers.
     """
-    is_sparse = is_sparse_matrix(images) or isinstance(images, SparseRows)
-    if is_sparse and len(images.shape) == 2:
-        if images.shape[1] == inputs and images.shape[0] > 0:
+    plain = type(images) is np.ndarray and images.dtype in PLAIN
+    if not plain and (is_sparse_matrix(images) or isinstance(images, SparseRows)):
+        if images.shape[1:] == (inputs,) and images.shape[0] > 0:
             return sparse_rows(images, argument), False
-        if math.prod(images.shape) != inputs:
+        if len(images.shape) == 2 and math.prod(images.shape) != inputs:
             raise _refusal(argument, images.shape, inputs)
-    array = as_numbers(images, argument, names)
+    array = images if plain else as_numbers(images, argument, names)
     shape = array.shape
+    if shape == (inputs,):  # first, as a single image should take no time
+        return array[np.newaxis], True
     if len(shape) == 2 and shape[1] == inputs and shape[0] > 0:
         return array, False
     if len(shape) in (3, 4) and math.prod(shape[1:]) == inputs and len(array):
         return array.reshape(len(array), inputs), False
-    is_one = shape == (inputs,) or (len(shape) == 2 and math.prod(shape) == inputs)
-    if is_one and (len(shape) == 1 or min(shape) >= LEAST_SIDE):
+    is_one = len(shape) == 2 and math.prod(shape) == inputs
+    if is_one and min(shape) >= LEAST_SIDE:
         return array.reshape(1, inputs), True
     raise _refusal(argument, shape, inputs, is_one)
 

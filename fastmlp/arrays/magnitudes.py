@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays.checks import Array
+from fastmlp.arrays.checks import Array, largest
 from fastmlp.arrays.sparse import Rows, SparseRows
 from fastmlp.errors import refuse
 
@@ -16,11 +16,11 @@ def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") ->
 
     rows : floats, one row for each sample; remedy : for NaN and infinity
     """
-    most = np.finfo(dtype).max
+    most = largest(dtype)
     flat = rows.values if isinstance(rows, SparseRows) else rows.reshape(-1)
     with np.errstate(all="ignore"):
         # fast path: if the sum of the squares is small enough, so is each square
-        if np.dot(flat, flat) <= most:
+        if flat.dot(flat) <= most:
             return
         sizes, limit = np.abs(flat), np.sqrt(most)
     bad = np.flatnonzero(~np.isfinite(sizes))
@@ -36,11 +36,11 @@ def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") ->
     bad = np.flatnonzero(sizes > limit)
     if bad.size:
         row, _ = _places(rows, bad)
-        largest, name = sizes[bad[row == row[0]]].max(), np.dtype(dtype).name
+        found, name = sizes[bad[row == row[0]]].max(), np.dtype(dtype).name
         raise refuse(
             argument,
             f"must lie between -{limit:.3g} and {limit:.3g}; larger numbers overflow in {name}",
-            f"{largest:.3g} in row {row[0]}",
+            f"{found:.3g} in row {row[0]}",
             "Scale them, to about -1 to 1 for example.",
         )
 

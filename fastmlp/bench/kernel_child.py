@@ -228,7 +228,7 @@ def exp(rng: Any, batch: int, _: int, outputs: int, ours: bool, threads: int | N
     wide, b = aligned_zeros((2, batch, columns), z.dtype), aligned_zeros((columns,), z.dtype)
     wide[0, :, :outputs] = z
     source, target = wide[0].ctypes.data, wide[1].ctypes.data
-    activate = symbol("activate", np.dtype(np.float32)).ctypes
+    activate = symbol("activate", np.dtype(np.float32)).call
     arrays = (target, columns, target, source, columns, b.ctypes.data)
     sigmoid = ACTIVATIONS["sigmoid"].code
     run_times = repeat_call(activate, sigmoid, *arrays, batch, columns, 0.0)

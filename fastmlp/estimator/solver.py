@@ -107,14 +107,15 @@ class Solver:
         order, count = np.concatenate(orders), len(orders) * len(self.sizes)
         costs, squares, sizes = np.empty(count), np.empty(count), np.resize(self.sizes, count)
         sums = self._weight_sums(order, sizes)
-        # |w|^2 is needed before each step: if it matters, it is read there, else interpolated
-        stride = 1 if self._moved > VISIBLE else count
+        # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
+        # error falls with the square of how often
+        stride = max(1, int(count / max(1.0, np.sqrt(self._moved / VISIBLE))))
         for start in range(0, count, stride):
             part = slice(start, start + stride)
             rows = slice(start * self.batch_size, (start + stride) * self.batch_size)
             costs[part] = self._take_steps(x, y, order[rows], sums[part])
-            before, self._squares = self._squares, self._sum_squares()
-            squares[part] = before + (self._squares - before) / stride * np.arange(stride)
+            before, self._squares, steps = self._squares, self._sum_squares(), len(sums[part])
+            squares[part] = before + (self._squares - before) / steps * np.arange(steps)
         # loss = (sum of w c + alpha / 2 |w|^2) / sum of w, times the samples of the step
         shares = sizes / sums
         penalties = 0.5 * self.mlp.alpha * squares * shares
@@ -158,10 +159,7 @@ class Solver:
         v = momentum v + g, so u = -rate v stays the same only if v is scaled.
         """
         for slot in self.engine.slots:
-            values = self._slot(slot)
-            for array in (*values[0], *values[1]):
-                array *= self.state.rate / rate
-            self.engine.write_state(slot, *values)
+            self.engine.scale_state(slot, self.state.rate / rate)
         self.state.rate = rate
 
     def finish(self, keep_engine: bool) -> State:

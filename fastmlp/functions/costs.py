@@ -161,6 +161,7 @@ def cost_named(name: str, output: str) -> Cost:
     return cost
 
 
+@cache
 def task_of(output: str, cost: str, outputs: int) -> str:
     """Return what a network's targets are: "classification", "labels" or "regression".
 

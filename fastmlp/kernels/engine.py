@@ -138,15 +138,19 @@ class Engine:
         first_step: int = 0,
         sample_weight: Array | None = None,
         augmented: Array | None = None,
-    ) -> tuple[Array, float]:
+        epochs: int = 1,
+    ) -> tuple[Array, Any]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
         rates = np.asarray(learning_rates, np.float64)
-        order = order[: len(learning_rates) * self.batch_size]
+        if epochs == 1:
+            order = order[: len(rates) * self.batch_size]
         steps = -rates if self._optimizer.fused else np.ones(len(rates))
         what = self._optimizer, self.settings, rates, first_step, self._factors
         own = coefficients_for(*what)
         self.job["first_sample"] = first_step * self.batch_size
-        return self._steps(images, y, order, steps, own, scale, sample_weight, augmented)
+        orders = order.reshape(epochs, -1)
+        costs, right = self._steps(images, y, orders, steps, own, scale, sample_weight, augmented)
+        return costs, right.item() if epochs == 1 else right
 
     @property
     def plan_name(self) -> str:
@@ -176,7 +180,7 @@ class Engine:
         self.job["first_sample"] = 0
         try:
             keep = np.zeros((1, self._rows, 2, COEFFICIENTS))
-            what = images, y, order, np.ones(1), keep, scale, sample_weight
+            what = images, y, order[np.newaxis], np.ones(1), keep, scale, sample_weight
             costs, correct = self._steps(*what, is_trace=True)
             dw = [np.empty((int(l["inputs"]), int(l["outputs"])), self._dtype) for l in self.layers]
             db = [np.empty(w.shape[1], self._dtype) for w in dw]
@@ -189,7 +193,7 @@ class Engine:
             [self.rows(number, name)[: len(order)].copy() for number in range(len(dw))]
             for name in ("a", "dz")
         )
-        return Trace(float(costs[0]), correct, a, dz, dw, db)
+        return Trace(float(costs[0]), correct.item(), a, dz, dw, db)
 
     def rows(self, number: int, name: str) -> Array:
         """Return a layer's outputs a or deltas dz, of a whole minibatch `(B, O)`."""
@@ -202,17 +206,28 @@ class Engine:
         self,
         images: Rows,
         y: Array,
-        order: Array,
+        orders: Array,
         steps: Array,
         own: Array,
         scale: float,
         sample_weight: Array | None,
         augmented: Array | None = None,
         is_trace: bool = False,
-    ) -> tuple[Array, float]:
+    ) -> tuple[Array, Array]:
         """Take a step for each of `own`, its coefficients; `steps` are factors on its deltas."""
-        weight = None if sample_weight is None else sample_weight[order]
-        factors = self._factors_of(steps, len(order), weight)
+        (epochs, samples), batch = orders.shape, self.batch_size
+        each = max(1, len(own) // epochs)
+        short = samples - (each - 1) * batch
+        self.job["epoch_steps"], self.job["short"] = each, 0
+        weight = None if sample_weight is None else sample_weight[orders]
+        if epochs > 1 and short < batch:
+            self.job["short"], padding = short, ((0, 0), (0, batch - short))
+            orders = np.pad(orders, padding)
+            weight = None if weight is None else np.pad(weight, padding)
+        order, weight = np.ravel(orders), None if weight is None else weight.ravel()
+        sizes = np.full(len(own), batch)
+        sizes[each - 1 :: each] = short
+        factors = self._factors_of(steps, sizes, len(order), weight)
         order = np.ascontiguousarray(order, np.int64)
         check_indices("order", order, len(images))
         if y.ndim == 1:
@@ -222,7 +237,7 @@ class Engine:
         images, arrays = self._take(images, order, scale, augmented)  # what is read stays alive
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
-        costs, hits = np.empty(len(order)), np.empty(len(order), np.uint8)
+        costs, hits = np.zeros(len(order)), np.zeros(len(order), np.uint8)
         # labels in the order: looked up one by one in the step, each would miss the cache
         y = np.ascontiguousarray(y[order], np.int64) if y.ndim == 1 else y_array(y, self._dtype)
         self.job["labels"] = self.job["targets"] = 0
@@ -243,17 +258,15 @@ class Engine:
             if not is_trace:
                 self.team.record(size, count, perf_counter() - began)
             done += count
-        first_samples = np.arange(len(own)) * self.batch_size
-        if weight is None:
-            return np.add.reduceat(costs, first_samples), int(hits.sum())
-        return np.add.reduceat(weight * costs, first_samples), float(weight[hits == 1].sum())
+        first_samples = np.arange(len(own)) * batch
+        right = hits if weight is None else weight * hits
+        costs = costs if weight is None else weight * costs
+        return np.add.reduceat(costs, first_samples), right.reshape(epochs, -1).sum(axis=1)
 
-    def _factors_of(self, steps: Array, samples: int, weight: Array | None) -> Array:
+    def _factors_of(self, steps: Array, sizes: Array, samples: int, weight: Array | None) -> Array:
         """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
         batch = self.batch_size
         if weight is None:
-            sizes = np.full(len(steps), batch)
-            sizes[-1:] = samples - (len(steps) - 1) * batch  # the last minibatch may be short
             return np.repeat((steps / sizes).astype(self._dtype), batch)[:samples]
         sums = np.add.reduceat(weight, np.arange(len(steps)) * batch)
         sums[sums == 0] = 1
@@ -280,7 +293,7 @@ class Engine:
             return images, self._entries(images, order, scale)
         if not is_dense and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
             images, where = np.pad(images[where], ((0, 0), (0, 1))), np.arange(len(order))
-        self.job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
+        self.job["image_kind"] = records.IMAGE_KINDS[images.dtype]
         more = 3 * panels.round_up(self.batch_size, PART)  # prefetched behind the last minibatch
         sources = addresses = addresses_of(images, where, more)
         if self._drops and not is_dense:
@@ -340,6 +353,12 @@ class Engine:
     def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Take the state in a slot from another engine, as `read_state` wrote it."""
         self._write(f"w {slot}", f"b {slot}", weights, biases)
+
+    def scale_state(self, slot: str, factor: float) -> None:
+        """Multiply the optimiser's state in a slot."""
+        for arrays in self.buffers:
+            arrays[f"w {slot}"] *= factor
+            arrays[f"b {slot}"] *= factor
 
     def _read(self, w_name: str, b_name: str, weights: Sequence[Array], biases: Any) -> None:
         for arrays, w, b in zip(self.buffers, weights, biases, strict=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Any
 
 import numba
 import numpy as np
@@ -14,7 +13,7 @@ from numba import prange
 from numba.core import types
 
 from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import Shared, entry, is_kept
+from fastmlp.kernels.llvm.compile import Compiled, Shared, is_kept
 from fastmlp.kernels.llvm.emitter import Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted
 from fastmlp.kernels.memory.panels import aligned_zeros
@@ -51,7 +50,6 @@ def call_member(
     emit.builder.call(pointer, args)
 
 
-@entry(parallel=True)
 def _run_team(function, job, layers, count, scratch, scratch_bytes, board, members, like: float):
     # set and restored in compiled code, which no signal handler interrupts
     before = thread_count()
@@ -62,6 +60,9 @@ def _run_team(function, job, layers, count, scratch, scratch_bytes, board, membe
             own = scratch + number * scratch_bytes
             call_member(function, job, layers, count, board, own, number, size, like)
     set_thread_count(before)
+
+
+_team = Shared(_run_team, parallel=True)
 
 
 def available_threads() -> int:
@@ -83,9 +84,9 @@ def is_compiled(dtype: np.dtype) -> bool:
     """Return whether `prepare` will be quick: the machine code is there, in memory or on disk."""
     if dtype in _prepared:
         return True
-    kernels = [kernel.function for kernel in Shared.by_name.values()]
+    kernels = [*Shared.by_name.values()]
     if _threads.most() > 1:  # who is alone calls the job's function itself
-        kernels.append(_run_team)
+        kernels.append(_team)
     return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in kernels)
 
 
@@ -105,27 +106,32 @@ def prepare(dtype: np.dtype) -> float:
                 for kernel in Shared.by_name.values():
                     kernel.compile(numba.from_dtype(dtype))
                 if _threads.most() > 1:
-                    _run_team.compile((types.int64,) * 8 + (numba.from_dtype(dtype),))
+                    _team.compile(numba.from_dtype(dtype))
                 _prepared.add(dtype)
     return perf_counter() - began
 
 
-def symbol(function: str, dtype: np.dtype) -> Any:
+def symbol(function: str, dtype: np.dtype) -> Compiled:
     """Return a shared function by its name, compiled, to be called from Python."""
     if dtype not in _prepared:
         prepare(dtype)
-    kernel = Shared.by_name[function]
-    if dtype.name not in kernel.compiled:  # defined since
+    return _compiled(Shared.by_name[function], dtype)
+
+
+def _compiled(kernel: Shared, dtype: np.dtype) -> Compiled:
+    """Return a kernel, compiled if it was defined, or threads could be started, only since."""
+    if dtype not in kernel.compiled:
         with _threads.launching:
             kernel.compile(numba.from_dtype(dtype))
-    return kernel.compiled[dtype.name]
+    return kernel.compiled[dtype]
 
 
 def alone(function: str, job: Array, layers: Array, dtype: np.dtype) -> Callable[[], object]:
     """Return a call of `run` for one member, ready to be made while its records are kept alive."""
     where = job.ctypes.data, layers.ctypes.data, layers.shape[-1]
-    scratch = int(job["scratch"][0])
-    return partial(symbol(function, dtype).ctypes, *where, 0, scratch, 0, 1, 0.0)
+    values, call = (*where, 0, int(job["scratch"][0]), 0, 1, 0.0), symbol(function, dtype).call
+    # ctypes converts numbers anew at each call
+    return partial(call, *(kind(v) for kind, v in zip(call.argtypes, values, strict=True)))
 
 
 def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
@@ -144,8 +150,8 @@ def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype)
     board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
     with _threads.launching:
         _threads.start()
-        like = dtype.type(0)
-        _run_team(compiled.address, *where, scratch, size, board.ctypes.data, members, like)
+        call = _compiled(_team, dtype).call
+        call(compiled.address, *where, scratch, size, board.ctypes.data, members, 0.0)
     came = int(board[SIZE])
     _threads.record(came, members)
     return came

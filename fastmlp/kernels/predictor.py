@@ -77,7 +77,7 @@ def _predict(
 
 def _take(*network: Any) -> Predictor | None:
     """Return a predictor of this network that nobody else can take until it is idle again."""
-    for predictor in reversed(tuple(_idle)):
+    for predictor in reversed(_idle.copy()):
         if predictor.serves(*network):
             try:
                 _idle.remove(predictor)
@@ -137,7 +137,7 @@ class Predictor:
             "classes": panels.aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
         }
         self._images: dict[np.dtype, tuple[Array, Array]] = {}
-        for kind in map(np.dtype, records.IMAGE_KINDS):
+        for kind in records.IMAGE_KINDS:
             # an image with an odd number of pixels has a zero behind its last
             images = panels.aligned_zeros((TILE_ROWS, panels.round_up(inputs, 2)), kind)
             self._images[kind] = images, addresses_of(images)
@@ -156,6 +156,8 @@ class Predictor:
 
     def serves(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> bool:
         """Return whether these very arrays are this predictor's."""
+        if id(weights[0]) != self._own[0]:  # soon: others may be asked before this one
+            return False
         own = tuple(map(id, (*weights, *biases)))
         return own == self._own and scale == self.scale and activations == self.activations
 
@@ -180,7 +182,7 @@ class Predictor:
         own[: len(images), : images.shape[1]] = images
         if kind != self._kind:
             self._kind, record["addresses"] = kind, addresses.ctypes.data
-            record["image_kind"] = records.IMAGE_KINDS[kind.name]
+            record["image_kind"] = records.IMAGE_KINDS[kind]
         images_as = self._sparse_few if sparse else records.DENSE
         now = len(images), images_as, self._classes if what == "classes" else 0
         if now != self._last:
@@ -202,7 +204,7 @@ class Predictor:
             images = np.ascontiguousarray(images)
             if images_as == records.BY_PAIR and images.shape[1] % 2:
                 images = np.pad(images, ((0, 0), (0, 1)))
-            job["image_kind"] = records.IMAGE_KINDS[images.dtype.name]
+            job["image_kind"] = records.IMAGE_KINDS[images.dtype]
             arrays = {"addresses": addresses_of(images)}
         records.point(job, **arrays, **{what: out})
         run("infer", job, self._layers, members, self._dtype)

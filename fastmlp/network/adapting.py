@@ -23,6 +23,7 @@ from fastmlp.network.deciding import check_choices, decide_scaling, pixel_scale_
 from fastmlp.network.known import PIXEL_SCALE, Knowing
 from fastmlp.network.scaling import Scaling
 
+BYTES = np.dtype(np.uint8)
 N = TypeVar("N", bound=Knowing)
 
 
@@ -101,14 +102,11 @@ def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tup
 def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
     """Return rows as engines need them; bytes that are pixels at once."""
     scaling = network.scaling
-    if (
-        not isinstance(rows, SparseRows)
-        and rows.dtype == np.uint8
-        and (
-            scaling is None
-            or scaling.kind == "none"
-            or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)
-        )
+    is_bytes = not isinstance(rows, SparseRows) and rows.dtype == BYTES
+    if is_bytes and (
+        scaling is None
+        or scaling.kind == "none"
+        or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)
     ):
         return np.ascontiguousarray(rows)
     scaling = scaling or Scaling("none", network.sizes[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import cache, wraps
 from itertools import pairwise, takewhile
 from typing import Any
 
@@ -15,6 +15,8 @@ from fastmlp.functions import HIDDEN, activation_named
 from fastmlp.network.pairs import describe
 from fastmlp.system.memory import memory_bytes
 
+# Shape and dtype of an array
+Kind = tuple[tuple[int, ...], np.dtype[Any]]
 # Of a weight when it is drawn, in float64
 DRAWN_BYTES = 8
 
@@ -84,16 +86,23 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     return kind
 
 
-def check_shapes(
-    name: str, arrays: Any, shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any]
-) -> None:
+@cache
+def kinds_of(sizes: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[list[Kind], list[Kind]]:
+    """Return shape and dtype of each array of weights, and of biases."""
+    pairs = list(pairwise(sizes))
+    return [(pair, dtype) for pair in pairs], [((outputs,), dtype) for _, outputs in pairs]
+
+
+def check_kinds(name: str, arrays: Any, kinds: list[Kind]) -> None:
     """Refuse what is no list of arrays of these shapes and this dtype, as parameters must be."""
     several = isinstance(arrays, (list, tuple))
-    each = arrays if several else ()
-    found = [(getattr(a, "shape", None), getattr(a, "dtype", None)) for a in each]
-    if found == [(shape, dtype) for shape in shapes]:
-        return
-    got = ", ".join(map(describe, each)) if several else describe(arrays)
+    try:
+        if several and [(array.shape, array.dtype) for array in arrays] == kinds:
+            return
+    except AttributeError:
+        pass
+    got = ", ".join(map(describe, arrays)) if several else describe(arrays)
+    shapes, dtype = [shape for shape, _ in kinds], kinds[0][1]
     remedy = f"Write into the arrays: network.{name}[0][...] = values."
     raise refuse(name, f"must be {dtype} arrays of shapes {shapes}", got, remedy)
 

@@ -21,14 +21,15 @@ from fastmlp.functions import (
     task_of,
 )
 from fastmlp.network import file
-from fastmlp.network.adapting import prepared_rows
+from fastmlp.network.adapting import BYTES, prepared_rows
 from fastmlp.network.assigned import Assigned
 from fastmlp.network.building import (
     check_dtype,
     check_hidden,
+    check_kinds,
     check_layer_sizes,
-    check_shapes,
     initial_weights,
+    kinds_of,
     sizes_together,
 )
 from fastmlp.network.classes import targets_of
@@ -276,21 +277,18 @@ class Network(Assigned):
 
         finite : whether to refuse NaN, infinity and a wrong `pixel_scale` too
         """
-        shapes = list(pairwise(self.sizes))
-        for name, arrays, wanted in (
-            ("weights", self.weights, shapes),
-            ("biases", self.biases, [(outputs,) for _, outputs in shapes]),
-        ):
-            check_shapes(name, arrays, wanted, self.dtype)
-            if finite:
-                check_finite(name, arrays)
+        of_weights, of_biases = kinds_of(self.sizes, self.dtype)
+        check_kinds("weights", self.weights, of_weights)
+        check_kinds("biases", self.biases, of_biases)
         if finite:
+            check_finite("weights", self.weights)
+            check_finite("biases", self.biases)
             check_scale(self.pixel_scale, self.dtype)
         return self.weights, self.biases
 
     def scale_of(self, images: Rows) -> float:
         """Return the factor of these images: `pixel_scale` for uint8, else 1."""
-        return self.pixel_scale if images.dtype == np.uint8 else 1.0
+        return self.pixel_scale if images.dtype == BYTES else 1.0
 
     def _refuse_nan(self) -> None:
         """Raise ArgumentError with the cause of a NaN in the outputs."""

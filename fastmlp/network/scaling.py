@@ -153,7 +153,7 @@ def _affine(scaling: Scaling, rows: Array, dtype: Any, pixel_scale: float, argum
     factor = 1.0 if scaling.factor is None else scaling.factor
     for start in range(0, len(rows), ROWS):
         part = slice(start, start + ROWS)
-        scaled[part] = (rows[part] - shift) * factor
+        np.multiply(rows[part] - shift, factor, out=scaled[part], casting="same_kind")
     check_magnitudes(scaled, dtype, f"{argument}, scaled as the training data,")
     return scaled
 

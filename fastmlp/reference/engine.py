@@ -79,8 +79,17 @@ class Engine:
         first_step: int = 0,
         sample_weight: Array | None = None,
         augmented: Array | None = None,
-    ) -> tuple[Array, float]:
+        epochs: int = 1,
+    ) -> tuple[Array, Any]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
+        if epochs > 1:
+            found = []
+            parts = zip(order.reshape(epochs, -1), np.split(learning_rates, epochs), strict=True)
+            for own_order, own_rates in parts:
+                given = images, y, own_order, own_rates, scale, first_step, sample_weight
+                found.append(self.train(*given))
+                first_step += len(own_rates)
+            return np.concatenate([c for c, _ in found]), np.array([right for _, right in found])
         costs, correct = np.empty(len(learning_rates)), 0.0
         rates = np.asarray(learning_rates, np.float64)
         what = self._optimizer, self.settings, rates, first_step, self._factors
@@ -182,6 +191,12 @@ class Engine:
         """Take the state in a slot from another engine, as `read_state` wrote it."""
         own = self._state[slot]
         _copy((*weights, *biases), (*own[0], *own[1]))
+
+    def scale_state(self, slot: str, factor: float) -> None:
+        """Multiply the optimiser's state in a slot."""
+        for arrays in self._state[slot]:
+            for array in arrays:
+                array *= factor
 
 
 def _copy(sources: Sequence[Array], targets: Sequence[Array]) -> None:

@@ -1,8 +1,7 @@
 """Machine code on disk: a file for each function and signature, with a digest of its content.
 
-A file is the SHA-256 of its key and its content, then the content, which Numba pickled. Nothing is
-unpickled before the digest is checked. The digest protects against damage, not against attacks;
-`code_folder` does that.
+A file is the SHA-256 of its key and its content, then the content. The digest protects against
+damage, not against attacks; `code_folder` does that.
 """
 
 from __future__ import annotations
@@ -15,9 +14,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-from numba.core import serialize, sigutils
-from numba.core.compiler import CompileResult
 
 from fastmlp.system.code_folder import (
     fault_of,
@@ -34,42 +30,17 @@ MOST_BYTES = 1 << 28  # of a file
 
 
 class KernelCache:
-    """The cache of one function, with the methods that Numba's dispatchers and C functions call."""
+    """The machine code of one function on disk, for each kind of arguments."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
-    @property
-    def cache_path(self) -> str | None:
-        """The folder, or None; Numba shows it in its statistics."""
-        folder = kernel_folder()
-        return None if folder is None else str(folder)
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the compiled function for a signature; None if it must be compiled."""
-        target_context.refresh()  # Numba needs this before it can load code
-        content = self.content(sig)
-        if content is None:
-            return None
-        try:
-            return CompileResult._rebuild(target_context, *serialize.loads(content))
-        except Exception as error:
-            _warn_of_damage(f"{self.function.__name__}: {type(error).__name__}")
-            return None
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        """Save a compiled function, or warn once that it cannot be saved."""
+    def write(self, arguments: Any, content: bytes) -> None:
+        """Save the code for the types of some arguments, or warn once that it cannot be saved."""
         folder = kernel_folder()
         if folder is None:
             return
-        if data.lifted or data.library.has_dynamic_globals:  # possible without optimisation
-            warn_not_kept(
-                f"{self.function.__name__} contains addresses that are valid only in this process",
-                "unset the NUMBA_ variables that change the compiler, such as NUMBA_OPT",
-            )
-            return
-        key, path = self._place(folder, sig)
-        content = serialize.dumps(data._reduce())
+        key, path = self._place(folder, arguments)
         try:
             _replace(path, _digest(key, content) + content)
         except OSError as error:
@@ -80,19 +51,12 @@ class KernelCache:
         else:
             prune(folder)
 
-    def flush(self) -> None:
-        """Delete the files of this function."""
-        if (folder := kernel_folder()) is not None:
-            for path in folder.glob(f"{self.function.__name__}.*.code"):
-                with suppress(OSError):
-                    path.unlink()
-
-    def content(self, sig: Any) -> bytes | None:
-        """Return the pickled function for a signature, or None if its file is not valid."""
+    def read(self, arguments: Any) -> bytes | None:
+        """Return the code for the types of some arguments, or None if its file is not valid."""
         folder = kernel_folder()
         if folder is None:
             return None
-        key, path = self._place(folder, sig)
+        key, path = self._place(folder, arguments)
         try:
             with open(path, "rb", opener=_open_at_once) as file:
                 status = os.fstat(file.fileno())
@@ -108,9 +72,9 @@ class KernelCache:
         touch(folder)
         return content
 
-    def _place(self, folder: Path, sig: Any) -> tuple[bytes, Path]:
-        """Return the key of a signature's code, and its file."""
-        function, (arguments, _) = self.function, sigutils.normalize_signature(sig)
+    def _place(self, folder: Path, arguments: Any) -> tuple[bytes, Path]:
+        """Return the key of the code for some types, and its file."""
+        function = self.function
         names = (folder.name, function.__module__, function.__qualname__, *map(str, arguments))
         key = "\n".join(names).encode()
         name = f"{function.__name__}.{hashlib.sha256(key).hexdigest()[:16]}.code"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.arrays import Array
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training import resuming
 from fastmlp.training.adaptive import Halving, Plateau
 from fastmlp.training.checkpoint import Checkpoints
 from fastmlp.training.halving import train_halving_epoch
+from fastmlp.training.joining import epochs_ahead, may_join, train_joined
 from fastmlp.training.progress import FUNCTION
 from fastmlp.training.run import Run
 from fastmlp.training.schedules import Rates, Schedule
@@ -41,11 +43,18 @@ def train_epochs(
 
     if call("on_train_begin", len(history) - 1):
         return
-    for epoch in range(len(history), run.epochs):
+    joins, orders = may_join(run, plan, watcher, saved), list[Array]()
+    while (epoch := len(history)) < run.epochs:
+        if joins and (count := epochs_ahead(run)) > 1:
+            orders = [generator.permutation(len(run.images)) for _ in range(count)]
+            if train_joined(run, orders, rates):
+                orders = []
+                continue
+            joins = False  # one by one, to keep the last good one
         run.seconds, run.samples = 0.0, 0
         if history.stopped or call("on_epoch_begin", epoch):
             return
-        order = generator.permutation(len(run.images))
+        order = orders.pop(0) if orders else generator.permutation(len(run.images))
         if isinstance(plan, Halving):
             done = train_halving_epoch(run, plan, rates, epoch, order)
             if done is None:

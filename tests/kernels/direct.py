@@ -19,7 +19,7 @@ def lanes_of(dtype):
 
 def shared(name, dtype):
     """Return a shared function in a precision, to be called with numbers and arrays."""
-    compiled = launch.symbol(name, np.dtype(dtype)).ctypes
+    compiled = launch.symbol(name, np.dtype(dtype)).call
 
     def call(*arguments):
         compiled(*(a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments))

@@ -8,28 +8,41 @@ import numpy as np
 from numba.core import types
 
 from fastmlp.kernels.llvm import compile
+from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.system import code_cache as cache
 from fastmlp.system import code_folder as folder
 
-FLOAT, DOUBLE = (types.float32,), (types.float64,)
+FLOAT, DOUBLE = types.float32, types.float64
 
 
-def plus_one(x: float):
-    return x + 1
+def plus_one(place, x: float):
+    numbers_at(place, 1, x)[0] = x + 1
 
 
-def plus_two(x: float):
-    return x + 2
+def plus_two(place, x: float):
+    numbers_at(place, 1, x)[0] = x + 2
 
 
-def compiled(function=plus_one, signature=DOUBLE):
-    """Compile a function, or load it; return what Numba made of it and whether it was loaded."""
-    made = compile.entry(parallel=False)(function)
-    made._cache = cache.KernelCache(function)
-    made.compile(signature)
-    zero = np.dtype(signature[0].name).type(0)
-    assert made(zero) == (1 if function is plus_one else 2)
-    return made, bool(made.stats.cache_hits)
+def compiled(function=plus_one, precision=DOUBLE):
+    """Compile a function, or load it; return the kernel, and whether it was loaded."""
+    kernel, made = compile.Shared(function), []
+    kernel.cache = cache.KernelCache(function)
+    kernel.uncompiled = lambda kind: made.append(kind) or compile.Shared.uncompiled(kernel, kind)
+    kernel.compile(precision)
+    found = np.zeros(1, precision.name)
+    kernel.compiled[found.dtype].call(found.ctypes.data, 0.0)
+    assert found[0] == (1 if function is plus_one else 2)
+    return kernel, not made
+
+
+def types_of(precision=DOUBLE):
+    return compile.argument_types(plus_one, precision)
+
+
+def is_kept(function):
+    kernel = compile.Shared(function)
+    kernel.cache = cache.KernelCache(function)
+    return compile.is_kept(kernel, DOUBLE)
 
 
 def hit(*arguments):

@@ -9,8 +9,20 @@ from threading import Lock
 
 import numpy as np
 import pytest
-from kept import DOUBLE, FLOAT, caught, compiled, fresh_process, hit, only_file, plus_one, plus_two
-from numba.core import serialize, types
+from kept import (
+    DOUBLE,
+    FLOAT,
+    caught,
+    compiled,
+    fresh_process,
+    hit,
+    is_kept,
+    only_file,
+    plus_one,
+    plus_two,
+    types_of,
+)
+from numba.core.codegen import JITCodeLibrary
 
 from fastmlp.kernels import launch
 from fastmlp.kernels.llvm import compile
@@ -21,18 +33,12 @@ def test_a_second_time_it_is_loaded_without_a_warning(home):
     (_, loaded), messages = caught(compiled)
     assert (loaded, messages) == (False, [])
     assert caught(hit) == (True, [])
-    made, _ = compiled()
-    assert made.stats.cache_path == str(home)
-    made.recompile()
-    assert not made.stats.cache_hits[DOUBLE] > 1
 
 
-def test_2000_flipped_bits_are_2000_misses_and_nothing_is_unpickled(home, monkeypatch):
-    made, _ = compiled()
-    path, unpickled = only_file(home), []
-    monkeypatch.setattr(serialize, "loads", unpickled.append)
+def test_2000_flipped_bits_are_2000_misses(home):
+    kernel, _ = compiled()
+    path, reader = only_file(home), kernel.cache
     right = path.read_bytes()
-    reader, context = cache.KernelCache(plus_one), made.targetctx
     draw = random.Random(1)
 
     def misses(file):
@@ -40,14 +46,14 @@ def test_2000_flipped_bits_are_2000_misses_and_nothing_is_unpickled(home, monkey
             place = draw.randrange(len(right))
             file.seek(place)
             file.write(bytes([right[place] ^ 1 << draw.randrange(8)]))
-            yield reader.load_overload(DOUBLE, context) is None
+            yield reader.read(types_of()) is None
             file.seek(place)
             file.write(right[place : place + 1])
 
     with path.open("r+b", buffering=0) as file:
         missed, messages = caught(lambda: sum(misses(file)))
-    assert (missed, len(messages), unpickled) == (2000, 1, [])
-    assert reader.content(DOUBLE) == right[cache.DIGEST_BYTES :]
+    assert (missed, len(messages)) == (2000, 1)
+    assert reader.read(types_of()) == right[cache.DIGEST_BYTES :]
 
 
 def link_to_nothing(path):
@@ -63,7 +69,7 @@ def pipe(path):
 def older_folder(path):
     """A file of another version of the kernels, under the name that it would have here."""
     data = path.read_bytes()[cache.DIGEST_BYTES :]
-    key, _ = cache.KernelCache(plus_one)._place(Path("/fedcba9876543210"), DOUBLE)
+    key, _ = cache.KernelCache(plus_one)._place(Path("/fedcba9876543210"), types_of())
     path.write_bytes(cache._digest(key, data) + data)
 
 
@@ -76,7 +82,7 @@ DAMAGES = {
     "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
     "only a digest": lambda path: path.write_bytes(path.read_bytes()[: cache.DIGEST_BYTES]),
     "huge": lambda path: os.truncate(path, cache.MOST_BYTES + 1),
-    "unpickles to nonsense": lambda path: path.write_bytes(cache._digest(b"", b"") + b""),
+    "a digest of nothing": lambda path: path.write_bytes(cache._digest(b"", b"") + b""),
     "of another folder": older_folder,
     "others can write it": lambda path: path.chmod(0o622),
     "removed": Path.unlink,
@@ -90,7 +96,7 @@ def test_what_is_not_as_written_is_replaced_whole(home, monkeypatch, damage):
     compiled()
     path = only_file(home)
     DAMAGES[damage](path)
-    (kept, loaded), messages = caught(lambda: (compile.is_kept(plus_one, types.float64), hit()))
+    (kept, loaded), messages = caught(lambda: (is_kept(plus_one), hit()))
     assert (kept, loaded) == (False, False)
     assert len(messages) <= 1
     assert stat.S_IMODE(path.lstat().st_mode) == 0o600
@@ -99,24 +105,9 @@ def test_what_is_not_as_written_is_replaced_whole(home, monkeypatch, damage):
     assert caught(hit) == (True, [])
 
 
-def test_an_error_while_code_is_rebuilt_is_a_miss(home, monkeypatch):
-    compiled()
-
-    def fails(data):
-        raise ImportError("no such module")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(serialize, "loads", fails)
-        loaded, messages = caught(hit)
-    assert not loaded
-    assert len(messages) == 1
-    assert hit()
-
-
 def test_code_that_holds_addresses_of_this_process_is_not_kept(home, monkeypatch):
-    made, _ = compiled()
-    library = type(made.overloads[DOUBLE].library)
-    monkeypatch.setattr(library, "has_dynamic_globals", True)
+    compiled()
+    monkeypatch.setattr(JITCodeLibrary, "has_dynamic_globals", True)
     loaded, messages = caught(hit, plus_two)
     assert not loaded
     assert [message.split(":")[0] for message in messages] == ["compiled kernels are not kept"]
@@ -124,8 +115,7 @@ def test_code_that_holds_addresses_of_this_process_is_not_kept(home, monkeypatch
 
 
 def test_a_function_from_elsewhere_is_not_kept_as_the_folder_does_not_know_its_source(home):
-    made = compile.entry(parallel=False)(plus_one)
-    made.compile(DOUBLE)
+    compile.Shared(plus_one).compile(DOUBLE)
     assert not home.exists()
 
 
@@ -146,14 +136,11 @@ def test_no_file_stands_in_for_another(home):
 def test_two_precisions_compiled_at_once_keep_their_own_code(home, monkeypatch):
     waiting = []
     with monkeypatch.context() as patch:
-        patch.setattr(cache.KernelCache, "save_overload", lambda *saved: waiting.append(saved))
+        patch.setattr(cache.KernelCache, "write", lambda *saved: waiting.append(saved))
         assert [hit(plus_one, FLOAT), hit(plus_one, DOUBLE)] == [False, False]
     for saved in waiting:
-        cache.KernelCache.save_overload(*saved)
-    for signature in (FLOAT, DOUBLE):
-        made, loaded = compiled(plus_one, signature)
-        assert loaded
-        assert made.nopython_signatures[0].args == signature
+        cache.KernelCache.write(*saved)
+    assert [hit(plus_one, FLOAT), hit(plus_one, DOUBLE)] == [True, True]
 
 
 def test_threads_that_start_together_compile_once(monkeypatch):
@@ -176,12 +163,9 @@ def test_threads_that_start_together_compile_once(monkeypatch):
 
 def test_it_is_said_to_be_compiled_if_all_files_are_as_written(home, monkeypatch):
     monkeypatch.setattr(launch, "_prepared", set())
-    functions = [kernel.function for kernel in compile.Shared.by_name.values()]
-    precision = types.float32
-    for function in (*functions, launch._run_team.py_func):
+    for kernel in (*compile.Shared.by_name.values(), launch._team):
         assert not launch.is_compiled(np.dtype("float32"))
-        reader = cache.KernelCache(function)
-        key, path = reader._place(home, compile.argument_types(function, precision))
+        key, path = kernel.cache._place(home, compile.argument_types(kernel.function, FLOAT))
         cache._replace(path, cache._digest(key, b"code") + b"code")
     assert launch.is_compiled(np.dtype("float32"))
     assert not launch.is_compiled(np.dtype("float64"))

@@ -5,10 +5,18 @@ import shutil
 import stat
 
 import pytest
-from kept import FLOAT, caught, compiled, fresh_process, hit, only_file, plus_one, plus_two
-from numba.core import types
+from kept import (
+    FLOAT,
+    caught,
+    compiled,
+    fresh_process,
+    hit,
+    is_kept,
+    only_file,
+    plus_one,
+    plus_two,
+)
 
-from fastmlp.kernels.llvm import compile
 from fastmlp.system import code_cache as cache
 from fastmlp.system import code_folder as folder
 from fastmlp.system import paths
@@ -33,7 +41,7 @@ def test_a_folder_that_others_can_write_is_refused(home, level, mode):
     place = (home, *home.parents)[level]
     place.chmod(mode)
     shutil.copytree(home, home.parent / "before")
-    (loaded, kept), messages = caught(lambda: (hit(), compile.is_kept(plus_one, types.float64)))
+    (loaded, kept), messages = caught(lambda: (hit(), is_kept(plus_one)))
     assert (loaded, kept) == (False, False)
     (message,) = messages
     for said in ("are code", f"{place} can be written by others", f"{mode:04o}", "FASTMLP_CACHE"):
@@ -102,7 +110,7 @@ def test_a_ready_cache_on_a_disk_that_is_only_read_is_used(home, monkeypatch):
     monkeypatch.setattr(cache.tempfile, "mkstemp", refuses)
     fresh_process(monkeypatch)
     assert caught(hit) == (True, [])
-    assert compile.is_kept(plus_one, types.float64)
+    assert is_kept(plus_one)
     loaded, messages = caught(lambda: [hit(plus_two), hit(plus_one, FLOAT)])
     assert loaded == [False, False]
     (message,) = messages

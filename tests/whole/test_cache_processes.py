@@ -15,7 +15,6 @@ from numba.core import types
 from fastmlp.kernels import launch
 from fastmlp.kernels.llvm.compile import Shared, argument_types
 from fastmlp.system import code_folder as folder
-from fastmlp.system.code_cache import KernelCache
 from fastmlp.system.paths import make_folder
 
 SECONDS = 180
@@ -74,10 +73,9 @@ def ready(tmp_path_factory):
     launch.prepare(np.dtype("float32"))
     if (own := folder.kernel_folder()) is not None:
         make_folder(cache / "kernels" / own.name)
-        functions = [kernel.function for kernel in Shared.by_name.values()]
-        for function in (*functions, launch._run_team.py_func):
-            signature = argument_types(function, types.float32)
-            _, path = KernelCache(function)._place(own, signature)
+        for kernel in (*Shared.by_name.values(), launch._team):
+            arguments = argument_types(kernel.function, types.float32)
+            _, path = kernel.cache._place(own, arguments)
             if path.exists():
                 shutil.copy(path, cache / "kernels" / own.name)
     (_, digest), _ = finish(start(cache))
@@ -157,8 +155,7 @@ def test_a_cache_that_others_can_write_costs_one_warning(ready, tmp_path):
 try:
     from fastmlp.kernels.llvm.compile import Shared, is_kept
     from numba.core import types
-    train = Shared.by_name["train"].function
-    print(is_kept(train, types.float32), is_compiled(np.dtype("float32")))
+    print(is_kept(Shared.by_name["train"], types.float32), is_compiled(np.dtype("float32")))
 except RuntimeWarning:
     print("raised")
 """

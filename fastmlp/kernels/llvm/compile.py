@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from ctypes import CFUNCTYPE, c_double, c_float, c_int64
+from functools import cache
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import llvmlite.binding as llvm
 import numba
+import numpy as np
 from llvmlite import ir
-from numba.core import config, types
+from numba.core import types
 from numba.core.ccallback import CFunc
+from numba.core.registry import cpu_target
+from numba.core.runtime._nrt_python import c_helpers
 
 from fastmlp.kernels.llvm.emitter import Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted, names_of
 from fastmlp.system.code_cache import KernelCache
+from fastmlp.system.code_folder import warn_not_kept
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Only fusing a multiply with an add is allowed. Reordering sums would let the result depend on
 # how a loop was vectorised; assuming that no NaN arrives would delete the checks for them.
 FASTMATH = {"contract"}
+CTYPES: Any = {types.int64: c_int64, types.float32: c_float, types.float64: c_double}
 SETTINGS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 
 
@@ -30,34 +37,23 @@ def jit(function: Function) -> Function:
     return numba.njit(**SETTINGS, **inner)(function)  # type: ignore[no-any-return]
 
 
-def entry(*, parallel: bool) -> Callable[[Callable[..., Any]], Any]:
-    """Compile a function that Python calls, and keep its machine code in the cache folder."""
-
-    def decorate(function: Callable[..., Any]) -> Any:
-        compiled = numba.njit(parallel=parallel, **SETTINGS)(function)
-        if not config.DISABLE_JIT:
-            _keep(compiled, function)
-        return compiled
-
-    return decorate
-
-
-def _keep(compiled: Any, function: Callable[..., Any]) -> None:
-    """Keep machine code on disk, for functions whose source the name of the folder stands for."""
-    if function.__module__.startswith("fastmlp.kernels."):
-        compiled._cache = KernelCache(function)
-
-
 def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, ...]:
     """Return what a kernel takes: int64, and where a parameter is called a float, the precision."""
     annotated = inspect.signature(function).parameters.values()
     return tuple(precision if p.annotation == "float" else types.int64 for p in annotated)
 
 
-def is_kept(function: Callable[..., Any], precision: Any) -> bool:
-    """Return whether the machine code of an entry or shared function is on disk."""
-    plain = getattr(function, "py_func", function)
-    return KernelCache(plain).content(argument_types(plain, precision)) is not None
+def is_kept(kernel: Shared, precision: Any) -> bool:
+    """Return whether the machine code of a kernel is on disk."""
+    arguments = argument_types(kernel.function, precision)
+    return kernel.cache is not None and kernel.cache.read(arguments) is not None
+
+
+class Compiled(NamedTuple):
+    """Machine code in this process: its address, and a call of it, which releases the GIL."""
+
+    address: int
+    call: Any
 
 
 class Shared:
@@ -70,32 +66,74 @@ class Shared:
 
     by_name: ClassVar[dict[str, Shared]] = {}
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.compiled: dict[str, CFunc] = {}
-        Shared.by_name[function.__name__] = self
+    def __init__(self, function: Callable[..., Any], parallel: bool = False) -> None:
+        self.function, self.parallel = function, parallel
+        # the name of the folder stands for the source of the kernels, and of no other function
+        own = function.__module__.startswith("fastmlp.kernels.")
+        self.cache = KernelCache(function) if own else None
+        self.compiled: dict[np.dtype, Compiled] = {}
 
     def compile(self, precision: Any) -> None:
-        """Compile the function for one Numba float type, or load it from the cache."""
-        compiled = self.uncompiled(precision)
-        _keep(compiled, self.function)
-        compiled.compile()
-        self.compiled[precision.name] = compiled
-        llvm.add_symbol(self.symbol(precision), compiled.address)
+        """Compile the function for one Numba float type, or take its code from the cache."""
+        arguments = argument_types(self.function, precision)
+        kept = self.cache.read(arguments) if self.cache else None
+        address = load(kept or self._machine_code(precision))
+        call = CFUNCTYPE(None, *(CTYPES[kind] for kind in arguments))(address)
+        self.compiled[np.dtype(precision.name)] = Compiled(address, call)
+        llvm.add_symbol(self.symbol(precision), address)
+
+    def _machine_code(self, precision: Any) -> bytes:
+        """Compile, and keep on disk, what `load` takes: the function's name, 0, an object file."""
+        made = self.uncompiled(precision)
+        made.compile()
+        library = made._library
+        _, _, (content, _) = library.serialize_using_object_code()
+        code = b"\0".join([made.native_name.encode(), content])
+        if library.has_dynamic_globals:  # possible without optimisation
+            warn_not_kept(
+                f"{self.function.__name__} contains addresses that are valid only in this process",
+                "unset the NUMBA_ variables that change the compiler, such as NUMBA_OPT",
+            )
+        elif self.cache:
+            self.cache.write(argument_types(self.function, precision), code)
+        return code
 
     def uncompiled(self, precision: Any) -> Any:
         """Return the function as a C function, yet to be compiled, for one Numba float type."""
         signature = (argument_types(self.function, precision), types.void)
-        return CFunc(self.function, signature, {}, SETTINGS)
+        return CFunc(self.function, signature, {}, {**SETTINGS, "parallel": self.parallel})
 
     def symbol(self, precision: Any) -> str:
         """Return the name under which compiled code finds the function."""
         return f"fastmlp.{self.function.__name__}.{precision.name}"
 
 
+@cache
+def _engine() -> Any:
+    """Return what holds all machine code of this process; it knows Numba's own functions."""
+    assert cpu_target.target_context  # made here, which makes most of them known
+    for name, address in c_helpers.items():
+        llvm.add_symbol(f"NRT_{name}", address)
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+
+
+def load(code: bytes) -> int:
+    """Bring machine code, as `_machine_code` returns it, into this process; return its address.
+
+    Numba's own way would first import all of its functions, and SciPy, and read the code of LLVM
+    beside the machine code: it takes five times as long.
+    """
+    name, _, content = code.partition(b"\0")
+    engine = _engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(content))
+    engine.finalize_object()
+    return int(engine.get_function_address(name.decode()))
+
+
 def shared(function: Callable[..., Any]) -> Any:
     """Compile a function once, whoever calls it: see `Shared`."""
-    kernel = Shared(function)
+    kernel = Shared.by_name[function.__name__] = Shared(function)
 
     def call(emit: Emitter, *arguments: Any) -> None:
         floats = [argument.type == emit.scalar for argument in arguments]

@@ -24,7 +24,7 @@ from fastmlp.kernels.memory.panels import aligned_zeros, pack_panels, panel_widt
 
 # How images are stored
 UINT8, FLOAT32, FLOAT64 = range(3)
-IMAGE_KINDS = {"uint8": UINT8, "float32": FLOAT32, "float64": FLOAT64}
+IMAGE_KINDS = {np.dtype(n): k for k, n in enumerate(("uint8", "float32", "float64"))}
 # How the first layer takes images: multiplied; or without their zeros, image by image, or by the
 # samples that a pair of pixels is in; or as rows of entries, the columns and values of sparse rows
 DENSE, BY_IMAGE, BY_PAIR, BY_ENTRY = range(4)
@@ -101,6 +101,8 @@ JOB = np.dtype(
         ("clipped", "i8"),
         ("squares", "i8"),  # -> float64: sums of squares of these gradients, by pieces; clipped
         ("batch_size", "i8"),
+        ("epoch_steps", "i8"),  # in each epoch of the order
+        ("short", "i8"),  # samples of its last step, if these are fewer and more follow; or 0
         ("first_step", "i8"),  # of those that are taken now, counted from the start of the order
         ("steps", "i8"),  # how many are taken now
         ("first_sample", "i8"),  # number in the run of the first sample of the order

@@ -26,11 +26,12 @@ from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, PREFETCHED, SPARSE_B
 from fastmlp.kernels.team.units import share, share_panels, units_of
 
 LINE_BYTES = 64
+BYTES = np.dtype(np.uint8)
 
 
 def is_sparse(images: Array) -> bool:
     """Return whether images `(N, I)` are bytes of which few are not zero."""
-    return images.dtype == np.uint8 and density(images, GLANCED_AT) < SPARSE_BELOW
+    return images.dtype == BYTES and density(images, GLANCED_AT) < SPARSE_BELOW
 
 
 def table_of(scale: float, dtype: np.dtype) -> Array:
@@ -86,7 +87,10 @@ def pairs_of(inputs):
 def batch_at(job, step):
     """Return where in the order a step's minibatch begins, and its size: 0 behind the last."""
     position = step * job.batch_size
-    return position, max(min(job.batch_size, job.samples - position), 0)
+    batch = max(min(job.batch_size, job.samples - position), 0)
+    if 0 < job.short < batch and (step + 1) % job.epoch_steps == 0:
+        batch = job.short
+    return position, batch
 
 
 @jit

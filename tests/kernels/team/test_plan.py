@@ -123,7 +123,7 @@ def boards(monkeypatch):
         board = np.zeros(BOARD_SIZE + 8, np.int64)
         board[NAP + 1] = NAP_NANOSECONDS
         kept.append(board)
-        call = launch.symbol(function, dtype).ctypes
+        call = launch.symbol(function, dtype).call
         where = job.ctypes.data, layers.ctypes.data, layers.shape[-1], board.ctypes.data
         scratch, size = int(job["scratch"][0]), int(job["scratch_bytes"][0])
         team = [
