@@ -64,7 +64,7 @@ def repeat_output(job, layers, count, barrier, scratch, member, members, like: f
         for i in range(first * lanes, min(last * lanes, record.batch_size), lanes):
             z = record.x + i * record.x_row * item_bytes(like)
             rows = min(lanes, record.batch_size - i)
-            block = block_of(scratch, z, record.x_row, layer.outputs, rows, like)
+            block = block_of(layer, scratch, z, record.x_row, rows, like)
             own = scratch + lanes * layer.panels * layer.width * item_bytes(like)
             judge(record, layer, block, own, i, rows, i, 1, like)
         wait(barrier, members)
