@@ -62,12 +62,18 @@ def prefetch_row(x, inputs, run, jump, like):
 
 
 @jit
-def block_of(block, z, z_row, columns, rows, like):
+def is_row(layer, rows, like):
+    """Return whether so many rows of outputs are taken as a single row, not as a block."""
+    return rows == 1 and not is_narrow(layer, like)
+
+
+@jit
+def block_of(layer, block, z, z_row, rows, like):
     """Return the address of z as a block (see `loops.costs`): of some rows, or of a single one."""
     lanes = vector_lanes(like)
-    if rows == 1:
+    if is_row(layer, rows, like):
         return z
-    transpose(block, lanes, z, z_row, lanes, (columns + lanes - 1) // lanes * lanes, like)
+    transpose(block, lanes, z, z_row, lanes, (layer.outputs + lanes - 1) // lanes * lanes, like)
     return block
 
 
@@ -80,8 +86,8 @@ def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, li
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
-    is_row = int(rows == 1)
-    used, lanes = (columns + wide - 1) // wide * wide, wide if rows > 1 else 1
+    by_row = int(is_row(layer, rows, like))
+    used, lanes = (columns + wide - 1) // wide * wide, 1 if by_row == 1 else wide
     block = used * lanes * size
     y, factor = scratch, scratch + block
     cost, hits, zeros = factor + wide * size, factor + 2 * wide * size, factor + 3 * wide * size
@@ -95,25 +101,25 @@ def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, li
     for r in range(wide):  # of a row, one factor in all lanes
         own[r] = factors[position + min(r, rows - 1)]
     if f == SOFTMAX:
-        costs.softmax(columns, is_row, a, z, cost, like)
+        costs.softmax(columns, by_row, a, z, cost, like)
     else:
         clear(zeros, 0, 1, used, like)
         activate(f, a, lanes, a, z, lanes, zeros, tile, tile_columns, like)
     if (costs.ERROR_BITS >> job.cost) & 1 == 1:
         setting, is_softmax = type(like)(job.cost_setting), int(f == SOFTMAX)
         costs.error_costs(
-            columns, is_row, job.cost, setting, a, y, dz, factor, cost, is_softmax, like
+            columns, by_row, job.cost, setting, a, y, dz, factor, cost, is_softmax, like
         )
         if f != SOFTMAX:  # dC/dz = dC/da f'(z)
             kept = z if keeps_z(f) else a
             times_slope(f, dz, lanes, kept, lanes, tile, tile_columns, like)
     else:
         if f != SOFTMAX:
-            costs.integrals(columns, is_row, f, cost, z, a, like)
+            costs.integrals(columns, by_row, f, cost, z, a, like)
         sums = f == SOFTMAX and job.cost == CROSS_ENTROPY
-        costs.matching_costs(columns, is_row, z, a, y, dz, factor, cost, int(sums), like)
+        costs.matching_costs(columns, by_row, z, a, y, dz, factor, cost, int(sums), like)
     if is_mine != 0:
-        costs.mark_hits(columns, is_row, a, y, hits, like)
+        costs.mark_hits(columns, by_row, a, y, hits, like)
         cost_of, is_hit = numbers_at(cost, rows, like), numbers_at(hits, rows, like)
         found = numbers_at(job.costs, job.samples, np.float64(0))
         right = numbers_at(job.hits, job.samples, np.uint8(0))
@@ -137,7 +143,7 @@ def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
     is_wide = layer.panels > 1 and layer.outputs >= ALONE * rows and rows < lanes
     height = 1 if is_wide and job.plan != BY_SAMPLES else rows
     for r in range(0, rows, height):
-        block = block_of(scratch, z + r * z_row * size, z_row, layer.outputs, height, like)
+        block = block_of(layer, scratch, z + r * z_row * size, z_row, height, like)
         judge(job, layer, block, own, i + r, height, position + r, is_mine, like)
 
 
@@ -203,11 +209,11 @@ def partial_outputs(
         for i in range(0, batch, lanes):
             rows, count = min(lanes, batch - i), layer.outputs
             target = partial_at(job, layer, below, step, panel, i, like)
-            if rows > 1 and is_narrow(layer, like):
+            if is_narrow(layer, like):
                 narrow_panel(layer, below, panel, i, target, scratch, like)
                 continue
             add_panel(layer, below, panel, i, rows, z, zero, like)
-            found = block_of(block, z, layer.width, count, rows, like)
+            found = block_of(layer, block, z, layer.width, rows, like)
             # a row takes whole vectors, which are no more than its block
             copy(target, lanes, found, lanes, count if rows > 1 else (count + lanes - 1) // lanes,
                  lanes, like)  # fmt: skip
@@ -231,7 +237,7 @@ def output_of_partials(
             prefetch_lines(p, batch * columns * size)
     for i in range(0, batch, lanes):
         rows = min(lanes, batch - i)
-        vectors = columns if rows > 1 else (columns + lanes - 1) // lanes
+        vectors = (columns + lanes - 1) // lanes if is_row(layer, rows, like) else columns
         for panel in range(below.panels):
             p = partial_at(job, layer, below, step, panel, i, like)
             if panel == 0:
@@ -273,7 +279,7 @@ def output(
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), x + i * x_row * size
         own = blocks + lanes * z_row * size
-        if narrow and rows > 1:
+        if narrow:
             for panel in range(below.panels if by_panels else 0):
                 narrow_panel(layer, below, panel, i, z if panel > 0 else blocks, scratch, like)
                 if panel > 0:
