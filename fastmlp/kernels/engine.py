@@ -19,6 +19,7 @@ from fastmlp.kernels.launch import available_threads, run
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
 from fastmlp.kernels.memory import panels, records
 from fastmlp.kernels.memory.buffers import (
+    Orders,
     add_buffers,
     mark_outputs,
     plan_memory,
@@ -215,20 +216,9 @@ class Engine:
         is_trace: bool = False,
     ) -> tuple[Array, Array]:
         """Take a step for each of `own`, its coefficients; `steps` are factors on its deltas."""
-        (epochs, samples), batch = orders.shape, self.batch_size
-        each = max(1, len(own) // epochs)
-        short = samples - (each - 1) * batch
-        self.job["epoch_steps"], self.job["short"] = each, 0
-        weight = None if sample_weight is None else sample_weight[orders]
-        if epochs > 1 and short < batch:
-            self.job["short"], padding = short, ((0, 0), (0, batch - short))
-            orders = np.pad(orders, padding)
-            weight = None if weight is None else np.pad(weight, padding)
-        order, weight = np.ravel(orders), None if weight is None else weight.ravel()
-        sizes = np.full(len(own), batch)
-        sizes[each - 1 :: each] = short
-        factors = self._factors_of(steps, sizes, len(order), weight)
-        order = np.ascontiguousarray(order, np.int64)
+        epochs = Orders(orders, self.batch_size, len(own), sample_weight)
+        order, self.job["epoch_steps"], self.job["short"] = epochs.order, epochs.steps, epochs.short
+        factors = epochs.factors(steps, self._dtype)
         check_indices("order", order, len(images))
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
@@ -258,20 +248,7 @@ class Engine:
             if not is_trace:
                 self.team.record(size, count, perf_counter() - began)
             done += count
-        first_samples = np.arange(len(own)) * batch
-        right = hits if weight is None else weight * hits
-        costs = costs if weight is None else weight * costs
-        return np.add.reduceat(costs, first_samples), right.reshape(epochs, -1).sum(axis=1)
-
-    def _factors_of(self, steps: Array, sizes: Array, samples: int, weight: Array | None) -> Array:
-        """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
-        batch = self.batch_size
-        if weight is None:
-            return np.repeat((steps / sizes).astype(self._dtype), batch)[:samples]
-        sums = np.add.reduceat(weight, np.arange(len(steps)) * batch)
-        sums[sums == 0] = 1
-        shares = weight / np.repeat(sums, batch)[:samples]
-        return np.asarray(np.repeat(steps, batch)[:samples] * shares, self._dtype)
+        return epochs.sums(costs, hits)
 
     def _take(
         self, images: Rows, order: Array, scale: float, augmented: Array | None

@@ -1,4 +1,4 @@
-"""The buffers of an engine: of each layer, of each member, and what members exchange."""
+"""The arrays of an engine: of each layer and member, what members exchange, and of the samples."""
 
 from __future__ import annotations
 
@@ -174,3 +174,46 @@ def exchanged(job: Array, layers: Array, buffers: Buffers, dtype: np.dtype) -> A
     job["partial_bytes"] = memory.strides[0]
     records.point(job, partials=memory)
     return memory
+
+
+class Orders:
+    """Epochs one behind the other, each padded to whole minibatches if another one follows.
+
+    order : int64 `(samples,)`, of all epochs; weight : of these samples, or None
+    steps : minibatches of an epoch; short : the size of its last one if that is padded, else 0
+    """
+
+    def __init__(
+        self, orders: Array, batch_size: int, count: int, sample_weight: Array | None
+    ) -> None:
+        """Take `count` minibatches of the samples whose indices are given, `(epochs, samples)`."""
+        (self._epochs, samples), self._batch = orders.shape, batch_size
+        self.steps = max(1, count // self._epochs)
+        last = samples - (self.steps - 1) * batch_size
+        self.short = last if self._epochs > 1 and last < batch_size else 0
+        self._sizes = np.full(count, batch_size)
+        self._sizes[self.steps - 1 :: self.steps] = last
+        weight = None if sample_weight is None else sample_weight[orders]
+        if self.short:
+            padding = ((0, 0), (0, batch_size - last))
+            orders = np.pad(orders, padding)
+            weight = None if weight is None else np.pad(weight, padding)
+        self.order = np.ascontiguousarray(orders.ravel(), np.int64)
+        self.weight = None if weight is None else weight.ravel()
+
+    def factors(self, steps: Array, dtype: np.dtype) -> Array:
+        """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
+        batch, samples = self._batch, len(self.order)
+        if self.weight is None:
+            return np.repeat((steps / self._sizes).astype(dtype), batch)[:samples]
+        sums = np.add.reduceat(self.weight, np.arange(len(steps)) * batch)
+        sums[sums == 0] = 1
+        shares = self.weight / np.repeat(sums, batch)[:samples]
+        return np.asarray(np.repeat(steps, batch)[:samples] * shares, dtype)
+
+    def sums(self, costs: Array, hits: Array) -> tuple[Array, Array]:
+        """Return the weighted sums of costs of each minibatch, and of hits of each epoch."""
+        if self.weight is not None:
+            costs, hits = self.weight * costs, self.weight * hits
+        first = np.arange(len(self._sizes)) * self._batch
+        return np.add.reduceat(costs, first), hits.reshape(self._epochs, -1).sum(axis=1)
