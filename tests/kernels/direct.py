@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import numba
 import numpy as np
 
 from fastmlp.kernels import launch
-from fastmlp.kernels.llvm.compile import entry
+from fastmlp.kernels.llvm.compile import SETTINGS
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.llvm.intrinsics import emitted, item_bytes, vector_lanes
 
@@ -29,7 +30,7 @@ def shared(name, dtype):
 
 def compiled(function):
     """Return a function that is compiled for the types of its arguments, arrays as addresses."""
-    made = entry(parallel=False)(function)
+    made = numba.njit(**SETTINGS)(function)
 
     def call(*arguments):
         return made(*(a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments))

@@ -19,17 +19,27 @@ def answer(x):
     return x + {number}
 """
 CALLER = """
-from fastmlp.kernels.llvm.compile import entry
+from __future__ import annotations
+from fastmlp.kernels.llvm.compile import shared
+from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.probe_callee import answer
 
-@entry(parallel=False)
-def ask(x):
-    return answer(x)
+@shared
+def ask(target, x: float):
+    numbers_at(target, 1, x)[0] = answer(x)
 """
 
 ASK = """
-from fastmlp.kernels.probe import ask
-print(ask(0.0), sum(ask.stats.cache_hits.values()))
+import numba
+import numpy as np
+import fastmlp.kernels.probe
+from fastmlp.kernels.llvm.compile import Shared, is_kept
+
+kernel, found = Shared.by_name["ask"], np.zeros(1)
+hits = int(is_kept(kernel, numba.float64))
+kernel.compile(numba.float64)
+kernel.compiled[found.dtype].call(found.ctypes.data, 0.0)
+print(found[0], hits)
 """
 
 

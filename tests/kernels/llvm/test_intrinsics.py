@@ -11,7 +11,7 @@ from direct import compiled
 from llvmlite import ir
 from numba.core import errors
 
-from fastmlp.kernels.llvm.compile import entry
+from fastmlp.kernels.llvm.compile import SETTINGS
 from fastmlp.kernels.llvm.intrinsics import by_code, emitted, item_bytes, vector_lanes
 from fastmlp.kernels.memory.records import numbers_at
 
@@ -54,7 +54,7 @@ def bits_of_none(emit: Any, number: Any) -> int:
 
 def result_of(function, *arguments):
     """Return what a compiled function returns, and the type that Numba found for it."""
-    made = entry(parallel=False)(function)
+    made = numba.njit(**SETTINGS)(function)
     value = made(*arguments)
     return value, made.nopython_signatures[0].return_type
 
