@@ -50,8 +50,8 @@ RECIPES = {
         {**_SMOOTH, "epochs": 60, "augment": Augmentation(1, 12, 0.15, (34, 5))},
     ),
     "best": Recipe(
-        "as far as it goes in some minutes",
+        "as far as it goes in a few minutes",
         (1024, 512),
-        {**_SMOOTH, "epochs": 150, "augment": Augmentation(1, 12, 0.15, (34, 5))},
+        {**_SMOOTH, "epochs": 100, "augment": Augmentation(1, 12, 0.15, (34, 5))},
     ),
 }
