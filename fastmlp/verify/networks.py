@@ -23,6 +23,8 @@ TRAINED = (*WEIGHTED, "step", "limits", "rate factors", "smoothing", "threads")
 # The error of steps in float64 may be EXACT times the largest parameter. The learning rate is so
 # low that a relative change CHANGE of the parameters does not grow beyond LASTING
 EXACT, CHANGE, LASTING, LARGEST_SOUND = 1e-9, 1e-13, 1e-10, 1e6
+# Where lower rates do not help, the first gradients are too large: another case is drawn
+LEAST_RATE = 1e-9
 EPS = float(np.finfo(np.float32).eps)
 
 
@@ -149,6 +151,9 @@ def steps(draw: Draw) -> Case:
         if stays and all(np.abs(a).max() < LARGEST_SOUND for a in exact):
             break
         rate /= 2
+        if rate < LEAST_RATE:
+            draw.rows.clear()
+            return steps(draw)
     got, _ = plan.of(kernels, drawn, y, np.float64)
     start = [*drawn.weights, *drawn.biases]
     start += [np.zeros_like(p) for p in exact[len(start) :]]

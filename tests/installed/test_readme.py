@@ -83,7 +83,7 @@ CORE = {
     "fastmlp warmup": Command((), "are ready"),
     "fastmlp verify": Command(("--cases", "300"), "300 cases"),
     "fastmlp info --measure": Command((), "GFLOP/s"),
-    "fastmlp info 784-128-10/64": Command((), "columns, then rows"),
+    "fastmlp info 784-128-10/64": Command((), "columns, then"),
     "fastmlp bench --quick": Command((*ONE_EPOCH, "--dataset", "digits"), "NumPy"),
     "fastmlp bench 784-256-10/64 --against torch,jax": Command(
         (*ONE_EPOCH, "--dataset", "digits"), 'torch, jax; pip install "fastmlp[peers]"', status=1

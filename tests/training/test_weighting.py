@@ -218,7 +218,7 @@ def test_a_run_resumes_only_with_the_same_weights(tmp_path, backend):
     ("wrong", "message"),
     [
         ({"sample_weight": np.ones(95)}, "sample_weight must be 96 numbers"),
-        ({"sample_weight": "heavy"}, "sample_weight must be 96 numbers"),
+        ({"sample_weight": "heavy"}, "sample_weight must be an array"),
         ({"sample_weight": np.zeros(96)}, "sample_weight must be finite, at least 0, and not all"),
         ({"sample_weight": np.full(96, -1)}, "sample_weight must be finite, at least 0"),
         ({"sample_weight": np.full(96, np.nan)}, "sample_weight must be finite"),
