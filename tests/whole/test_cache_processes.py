@@ -137,7 +137,7 @@ def test_a_full_disk_costs_the_cache_and_one_warning(ready, tmp_path):
     missing = files(copy)[:3]
     for path in missing:
         path.unlink()
-    limits = (4096, resource.RLIM_INFINITY)
+    limits = (100, resource.RLIM_INFINITY)
     code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, {limits}); trained()"
     (_, found), messages = finish(start(copy, code))
     assert found == digest
