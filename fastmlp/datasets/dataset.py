@@ -42,7 +42,8 @@ class Split:
         names = column_names(self.images) if self.feature_names is None else self.feature_names
         is_sparse = is_sparse_matrix(self.images) and self.images.ndim == 2
         images = self.images.tocsr() if is_sparse else as_numbers(self.images, "images")
-        as_numbers(images.data, "images") if is_sparse else None
+        if is_sparse:
+            as_numbers(images.data, "images")  # refuses what are no numbers
         if images.ndim < 2 or 0 in images.shape:
             raise refuse(
                 "images",
