@@ -3,8 +3,7 @@
 Two loops, each over the bits of some words (see `bits`), or the entries of a list or a sparse row:
 *gather* keeps sums in registers and reads a row for each; *scatter* keeps rows in registers and
 adds to another for each. A factor is a float, or a byte that a table of 256 turns into one: t[v].
-Rows are PANEL_VECTORS
-vectors wide, half of that, or one vector.
+Rows are PANEL_VECTORS vectors wide, half of that, or one vector.
 
     gather_pixels    c     += sum over pairs k of an image of t[v] q[2k] + t[v'] q[2k + 1]
     scatter_pixels   c[2k] += t[v] q,  c[2k + 1] += t[v'] q      for each pair k of an image

@@ -148,7 +148,7 @@ def forward_panel(layer, f, panel, x, x_row, run, jump, a, a_row, kept, rows, li
 
 @jit
 def is_narrow(layer, like):
-    """Return whether at most half of the only vector of outputs is no padding."""
+    """Return whether the layer has one vector of outputs, at least half of it padding."""
     return layer.width == vector_lanes(like) and 2 * layer.outputs <= layer.width
 
 

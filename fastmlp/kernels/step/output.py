@@ -278,8 +278,8 @@ def output(
         numbers_at(layer.dz + i * layer.a_row * size, 1, like)[0] = type(like)(0)
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), x + i * x_row * size
-        own = blocks + lanes * z_row * size
         if narrow:
+            own = blocks + lanes * z_row * size
             for panel in range(below.panels if by_panels else 0):
                 narrow_panel(layer, below, panel, i, z if panel > 0 else blocks, scratch, like)
                 if panel > 0:
