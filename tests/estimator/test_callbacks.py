@@ -10,9 +10,8 @@ import fastmlp
 
 pytest.importorskip("sklearn")
 
-from cases import data
+from cases import data, made
 from sklearn.base import clone
-from test_estimator import made
 
 from fastmlp.training.progress import HOOKS
 
