@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fastmlp.functions.augmentation import Changes
     from fastmlp.functions.dropout import Dropout
 
+    Arrays = tuple[Array, ...]
+    Names = tuple[str, ...]
+
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, Backend] = {}
 _loading: set[str] = set()
@@ -140,12 +143,38 @@ class Engine(Protocol):
         ...
 
 
+class Predictor(Protocol):
+    """Infers a few images at a time, in buffers of its own, with arrays that its caller keeps.
+
+    The arrays are read at each call, so changes of their values count. One thread at a time may
+    call it. most : how many images are few
+    """
+
+    most: int
+
+    def __init__(
+        self, weights: Arrays, biases: Arrays, activations: Names, scale: float
+    ) -> None: ...
+
+    def few(self, images: Array, what: str) -> Array:
+        """Return "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`.
+
+        The next call may overwrite what is returned. A class is -1 if an output is NaN.
+        """
+        ...
+
+
 class Backend(Protocol):
     """The interface of the modules `fastmlp.kernels` and `fastmlp.reference`."""
 
     @property
     def Engine(self) -> type[Engine]:
         """The class that trains a network."""
+        ...
+
+    @property
+    def Predictor(self) -> type[Predictor]:
+        """The class that infers a few images."""
         ...
 
     def infer(

@@ -18,10 +18,11 @@ def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") ->
     """
     most = largest(dtype)
     flat = rows.values if isinstance(rows, SparseRows) else rows.reshape(-1)
+    # fast path: if the sum of the squares is small enough, so is each square. `flat @ flat` would
+    # warn of an overflow
+    if np.vdot(flat, flat) <= most:
+        return
     with np.errstate(all="ignore"):
-        # fast path: if the sum of the squares is small enough, so is each square
-        if flat.dot(flat) <= most:
-            return
         sizes, limit = np.abs(flat), np.sqrt(most)
     bad = np.flatnonzero(~np.isfinite(sizes))
     if bad.size:

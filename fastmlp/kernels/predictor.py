@@ -12,8 +12,7 @@ import numpy as np
 from fastmlp.arrays import Array, Rows, SparseRows, check_out, quiet
 from fastmlp.kernels.launch import alone, prepare, run, team_size
 from fastmlp.kernels.loops.bits import list_bytes, words_bytes
-from fastmlp.kernels.memory import panels, records
-from fastmlp.kernels.memory.tuning import MOST_LISTED, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
+from fastmlp.kernels.memory import panels, records, tuning
 from fastmlp.kernels.step.images import addresses_of, entries_of, is_sparse, table_of
 from fastmlp.kernels.step.inference import scratch_bytes
 
@@ -38,7 +37,7 @@ def infer(
     The bits depend on no number of threads. Up to TILE_ROWS sparse images are summed in another
     order than more of them, so their last bits may differ.
     """
-    if len(images) > TILE_ROWS:
+    if len(images) > tuning.TILE_ROWS:
         check_out("a", a, (len(images), len(biases[-1])), weights[0].dtype, images)
     _predict(weights, biases, activations, scale, images, "outputs", a, threads)
 
@@ -53,7 +52,7 @@ def classify(
     threads: int | None = None,
 ) -> None:
     """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
-    if len(images) > TILE_ROWS:
+    if len(images) > tuning.TILE_ROWS:
         check_out("classes", classes, (len(images),), np.dtype(np.int64), images)
     _predict(weights, biases, activations, scale, images, "classes", classes, threads)
 
@@ -110,19 +109,22 @@ class Predictor:
     of the arrays alive: its caller does.
     """
 
+    most = tuning.TILE_ROWS
+
     @quiet
     def __init__(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> None:
         self.parameters = [ref(array, _drop_collected) for array in (*weights, *biases)]
         # valid as long as the arrays: a predictor is dropped with them
         self._own = tuple(map(id, (*weights, *biases)))
         self.activations, self.scale = activations, scale
-        self._dtype, self._size = weights[0].dtype, sum(w.size for w in weights)
-        dtype, inputs, outputs = self._dtype, len(weights[0]), len(biases[-1])
+        dtype, inputs, outputs = weights[0].dtype, len(weights[0]), len(biases[-1])
+        self._dtype, self._size = dtype, sum(w.size for w in weights)
         prepare(dtype)
         layers, arrays = records.network_layers(weights, biases, activations)
         self._layers, self._arrays = layers, arrays
         # the first layer reads weights in pairs of rows
-        most = [PANEL_VECTORS if inputs % 2 == 0 else 0] + [TILE_VECTORS] * (len(weights) - 1)
+        first = tuning.PANEL_VECTORS if inputs % 2 == 0 else 0
+        most = [first] + [tuning.TILE_VECTORS] * (len(weights) - 1)
         # what has to be copied at each call: (where to, from where), views of arrays all of them
         self._copies: list[tuple[Array, Array]] = []
         for layer, own, w, b, vectors in zip(layers, arrays, weights, biases, most, strict=True):
@@ -133,25 +135,22 @@ class Predictor:
         layers["a_row"] = [panels.row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
         self._table = table_of(scale, dtype)
         self._found = {
-            "outputs": panels.aligned_zeros((TILE_ROWS, outputs), dtype),
-            "classes": panels.aligned_zeros((TILE_ROWS,), np.dtype(np.int64)),
+            "outputs": panels.aligned_zeros((tuning.TILE_ROWS, outputs), dtype),
+            "classes": panels.aligned_zeros((tuning.TILE_ROWS,), np.dtype(np.int64)),
         }
         self._images: dict[np.dtype, tuple[Array, Array]] = {}
         for kind in records.IMAGE_KINDS:
             # an image with an odd number of pixels has a zero behind its last
-            images = panels.aligned_zeros((TILE_ROWS, panels.round_up(inputs, 2)), kind)
+            images = panels.aligned_zeros((tuning.TILE_ROWS, panels.round_up(inputs, 2)), kind)
             self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array]] = {}
-        self._few, self._kind = np.array(self._job_of(1)), np.dtype(object)
-        self._last = (0, 0, 0)  # samples, images_as and classes of the record
-        self._record = self._few[0]
+        self._few = np.array(self._job_of(1))
+        self._record, self._aim, self._images_as = self._few[0], (np.dtype(object), 0, ""), 0
         records.point(self._few, **self._found)
-        is_listed = inputs <= 2 * MOST_LISTED
+        is_listed = inputs <= 2 * tuning.MOST_LISTED
         self._sparse_few = records.BY_IMAGE if is_listed else records.BY_PAIR
-        self._few["words_bytes"] = (
-            list_bytes(inputs, 1, dtype) if is_listed else words_bytes(inputs)
-        )
-        self._classes = self._found["classes"].ctypes.data
+        size = list_bytes(inputs, 1, dtype) if is_listed else words_bytes(inputs)
+        self._few["words_bytes"] = size
         self._infer = alone("infer", self._few, layers, dtype)
 
     def serves(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> bool:
@@ -163,38 +162,49 @@ class Predictor:
 
     def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
         """out = "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
-        for target, source in self._copies:
-            target[...] = source
         if isinstance(images, SparseRows):
             self._infer_many(images, records.BY_ENTRY, what, out, threads)
-            return
-        sparse = len(self._layers) > 1 and is_sparse(images)
-        if len(images) <= TILE_ROWS:
-            self._infer_few(images, sparse, what, out)
+        elif len(images) <= tuning.TILE_ROWS:
+            out[...] = self.few(images, what)
         else:
+            sparse = len(self._layers) > 1 and is_sparse(images)
             images_as = records.BY_PAIR if sparse else records.DENSE
             self._infer_many(images, images_as, what, out, threads)
 
-    def _infer_few(self, images: Array, sparse: bool, what: str, out: Array) -> None:
-        """Infer up to TILE_ROWS images in buffers that are always there."""
-        record, kind = self._record, images.dtype
-        own, addresses = self._images[kind]
-        own[: len(images), : images.shape[1]] = images
-        if kind != self._kind:
-            self._kind, record["addresses"] = kind, addresses.ctypes.data
-            record["image_kind"] = records.IMAGE_KINDS[kind]
+    def few(self, images: Array, what: str) -> Array:
+        """Return what `__call__` writes, of `most` images or fewer: see `backends.Predictor`."""
+        aim = images.dtype, len(images), what
+        if aim != self._aim:
+            self._aim_at(*aim)
+        self._rows[...] = images
+        for target, source in self._copies:
+            target[...] = source
+        # as `is_sparse`; ints, as NumPy compares its own with floats slowly
+        sparse = self._sparse_below and np.count_nonzero(images) < self._sparse_below
         images_as = self._sparse_few if sparse else records.DENSE
-        now = len(images), images_as, self._classes if what == "classes" else 0
-        if now != self._last:
-            record["samples"], record["images_as"], record["classes"] = self._last = now
+        if images_as != self._images_as:
+            self._record["images_as"] = self._images_as = images_as
         self._infer()
-        out[...] = self._found[what][: len(images)]
+        return self._answers
+
+    def _aim_at(self, kind: np.dtype, count: int, what: str) -> None:
+        """Let the record of few images point to so many of one kind, and to what is wanted."""
+        (images, addresses), record = self._images[kind], self._record
+        inputs, may_be = int(self._layers["inputs"][0]), kind == np.uint8 and len(self._layers) > 1
+        self._rows, self._answers = images[:count, :inputs], self._found[what][:count]
+        self._sparse_below = -int(-may_be * tuning.SPARSE_BELOW * count * inputs // 1)
+        record["addresses"], record["image_kind"] = addresses.ctypes.data, records.IMAGE_KINDS[kind]
+        record["samples"] = count
+        record["classes"] = self._answers.ctypes.data if what == "classes" else 0
+        self._aim = kind, count, what
 
     def _infer_many(
         self, images: Rows, images_as: int, what: str, out: Array, threads: int | None
     ) -> None:
         """Infer by a team, whose buffers are kept for the next call."""
-        tiles = -(-len(images) // TILE_ROWS)
+        for target, source in self._copies:
+            target[...] = source
+        tiles = -(-len(images) // tuning.TILE_ROWS)
         members = min(team_size(len(images) * self._size, threads), tiles)
         job = self._job_of(members)
         job["samples"], job["classes"], job["images_as"] = len(images), 0, images_as
@@ -224,7 +234,7 @@ class Predictor:
 def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:
     """Let a layer's record point to w and b themselves, where their rows are whole vectors."""
     vector = panels.vector_size(w.dtype)
-    widths = (PANEL_VECTORS, PANEL_VECTORS // 2, 1)
+    widths = (tuning.PANEL_VECTORS, tuning.PANEL_VECTORS // 2, 1)
     fits = [n for n in widths if n <= most and w.shape[1] % (n * vector) == 0]
     if not (fits and w.flags.c_contiguous and b.flags.c_contiguous):
         return False

@@ -14,12 +14,21 @@ from fastmlp.network.scaling import Scaling
 
 
 class Assigned:
-    """A network whose attributes in CHECKS raise ArgumentError when a wrong value is assigned."""
+    """A network whose attributes in CHECKS raise ArgumentError when a wrong value is assigned.
+
+    Those in DERIVED are computed from others when they are used, and dropped when one is assigned.
+    Copies have their own.
+    """
 
     sizes: tuple[int, ...]
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in DERIVED}
+
     def __setattr__(self, name: str, value: Any) -> None:
         check = CHECKS.get(name)
+        for derived in DERIVED:
+            vars(self).pop(derived, None)
         super().__setattr__(name, value if check is None or value is None else check(self, value))
 
 
@@ -60,6 +69,7 @@ def _several_labels(network: Assigned, several: Any) -> bool:
     return bool(several)
 
 
+DERIVED = ("idle", "task")
 CHECKS = {
     "class_names": _class_names,
     "classes": _classes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 from os import PathLike
 from typing import Any
@@ -22,6 +23,7 @@ from fastmlp.functions import (
 )
 from fastmlp.network import file
 from fastmlp.network.adapting import BYTES, prepared_rows
+from fastmlp.network.answering import Kept, answers
 from fastmlp.network.assigned import Assigned
 from fastmlp.network.building import (
     check_dtype,
@@ -38,9 +40,6 @@ from fastmlp.network.file import Specification
 from fastmlp.network.known import KNOWN, PIXEL_SCALE, known_of
 from fastmlp.network.pairs import as_parts
 from fastmlp.network.scaling import Scaling
-
-# For this many images or fewer, a check of all parameters would take longer than the prediction
-UNCHECKED_IMAGES = 64
 
 
 class Network(Assigned):
@@ -109,12 +108,17 @@ class Network(Assigned):
             self.weights.append(w.astype(self.dtype))
             self.biases.append(np.zeros(outputs, self.dtype))
 
+    @cached_property
+    def idle(self) -> dict[Any, list[Kept]]:
+        """The predictors for a few images that no call is using, by backend and scale."""
+        return {}
+
     @property
     def activations(self) -> tuple[str, ...]:
         """The activation of each layer, the last one's included."""
         return (*self.hidden, self.output)
 
-    @property
+    @cached_property
     def task(self) -> str:
         """What the targets are: "classification", "labels" (several at once) or "regression"."""
         return task_of(self.output, self.cost, self.sizes[-1])
@@ -164,13 +168,8 @@ class Network(Assigned):
 
         With a softmax output these are probabilities. Raises ArgumentError if an output is NaN.
         """
-        rows, is_one = self.as_rows(images)
-        a = np.empty((len(rows), self.sizes[-1]), self.dtype)
-        weights, biases = self.check_parameters(len(rows) > UNCHECKED_IMAGES)
-        scale = self.scale_of(rows)
-        backend_named(backend).infer(weights, biases, self.activations, rows, a, scale)
-        if np.isnan(a).any():
-            self._refuse_nan()
+        rows, is_one = prepared_rows(self, images)
+        a = answers(self, rows, "outputs", backend)
         return a[0] if is_one else a
 
     @checked_call
@@ -190,13 +189,8 @@ class Network(Assigned):
         if self.task == "regression" and self.class_names is None:
             a = self.predict_proba(images, backend)
             return a[..., 0] if self.sizes[-1] == 1 else a
-        rows, is_one = self.as_rows(images)
-        classes = np.empty(len(rows), np.int64)
-        weights, biases = self.check_parameters(len(rows) > UNCHECKED_IMAGES)
-        scale = self.scale_of(rows)
-        backend_named(backend).classify(weights, biases, self.activations, rows, classes, scale)
-        if classes[0] < 0 or (len(classes) > 1 and classes.min() < 0):
-            self._refuse_nan()
+        rows, is_one = prepared_rows(self, images)
+        classes = answers(self, rows, "classes", backend)
         found = classes if self.classes is None else self.classes[classes]
         return found[0] if is_one else found
 
@@ -290,7 +284,7 @@ class Network(Assigned):
         """Return the factor of these images: `pixel_scale` for uint8, else 1."""
         return self.pixel_scale if images.dtype == BYTES else 1.0
 
-    def _refuse_nan(self) -> None:
+    def refuse_nan(self) -> None:
         """Raise ArgumentError with the cause of a NaN in the outputs."""
         self.check_parameters()
         raise refuse(

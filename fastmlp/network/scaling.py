@@ -124,7 +124,6 @@ def _keep(scaling: Scaling, rows: Array, dtype: Any, pixel_scale: float, argumen
     return np.ascontiguousarray(rows) if rows.dtype == np.uint8 else as_floats(rows, dtype)
 
 
-@quiet
 def _check_size(
     scaling: Scaling, rows: Array, dtype: Any, pixel_scale: float, argument: str
 ) -> Array:
@@ -132,8 +131,7 @@ def _check_size(
     floats = as_floats(rows, dtype)
     known = np.inf if scaling.factor is None else 1 / float(scaling.factor[0])
     # fast path: if the sum of the squares is small enough, so is each number
-    flat = floats.reshape(-1)
-    if np.dot(flat, flat) <= min((FAR * known) ** 2, 1e30):
+    if np.vdot(floats, floats) <= min((FAR * known) ** 2, 1e30):
         return floats
     scaling.check(floats, dtype, argument)
     largest = max(float(rows.max()), -float(rows.min()))

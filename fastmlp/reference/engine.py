@@ -26,6 +26,9 @@ from fastmlp.reference.layers import delta, forward, gradient, output
 
 INFER_ROWS = 1000  # rows per matmul when inferring: bounds the memory, costs no speed
 
+Arrays = tuple[Array, ...]
+Names = tuple[str, ...]
+
 
 class Engine:
     """Trains one network: see `fastmlp.backends.Engine`, which is the contract."""
@@ -239,6 +242,22 @@ def classify(
     a = np.empty((len(images), len(biases[-1])), weights[0].dtype)
     infer(weights, biases, activations, images, a, scale, threads)
     classes[...] = classes_of(a)
+
+
+class Predictor:
+    """Infers a few images: see `fastmlp.backends.Predictor`."""
+
+    most = 8
+
+    def __init__(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> None:
+        self.network, self.scale = (weights, biases, activations), scale
+
+    def few(self, images: Array, what: str) -> Array:
+        """Return "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
+        weights, biases, _ = self.network
+        a = np.empty((len(images), len(biases[-1])), weights[0].dtype)
+        infer(*self.network, images, a, self.scale)
+        return a if what == "outputs" else classes_of(a)
 
 
 def is_compiled(dtype: np.dtype) -> bool:

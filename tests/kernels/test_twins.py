@@ -38,10 +38,11 @@ def test_both_backends_keep_the_contract():
     assert kernels.__all__ == reference.__all__
     for module in TWINS:
         doors = [name for name in public(backends.Backend) if name != "__init__"]
-        assert {"Engine", *doors} == set(module.__all__)
+        assert {"Engine", "Predictor", *doors} == set(module.__all__)
         pairs = [(getattr(module, name), public(backends.Backend)[name], 1) for name in doors]
-        wanted = public(backends.Engine)
-        pairs += [(getattr(module.Engine, name), wanted[name], 0) for name in wanted]
+        for kind in (backends.Engine, backends.Predictor):
+            own = getattr(module, kind.__name__)
+            pairs += [(getattr(own, name), method, 0) for name, method in public(kind).items()]
         for ours, theirs, skipped in pairs:
             found, asked = inspect.signature(ours), inspect.signature(theirs)
             kept = list(asked.parameters.values())[skipped:]

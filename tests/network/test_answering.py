@@ -1,0 +1,95 @@
+"""A few samples are answered by predictors that a network keeps while it does not change."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.errors import ArgumentError
+from fastmlp.network.answering import MOST_KINDS, Kept
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24)).astype(np.uint8)
+
+
+def write(network):
+    network.weights[0] *= -1
+
+
+def replace(network):
+    network.biases[1] = np.array([3, -2, 1], np.float32)
+
+
+CHANGES = {
+    "nothing": lambda network: None,
+    "written": write,
+    "replaced": replace,
+    "other lists": lambda network: setattr(network, "weights", [-w for w in network.weights]),
+    "activations": lambda network: setattr(network, "hidden", ("tanh",)),
+    "output": lambda network: setattr(network, "output", "sigmoid"),
+    "scale": lambda network: setattr(network, "pixel_scale", 1 / 100),
+    "classes": lambda network: setattr(network, "classes", ["a", "b", "c"]),
+}
+
+
+@pytest.mark.parametrize("backend", ["compiled", "numpy"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_each_change_of_a_network_counts_at_once(change, backend):
+    network = fastmlp.Network((24, 8, 3), seed=1)
+    for sample in (IMAGES[0], IMAGES[:4], IMAGES[0] / 255):
+        network.predict(sample, backend)
+        network.predict_proba(sample, backend)
+    change(network)
+    fresh = copy.deepcopy(network)
+    for sample in (IMAGES[0], IMAGES[:4], IMAGES[0] / 255):
+        a = network.predict_proba(sample, backend)
+        np.testing.assert_array_equal(a, fresh.predict_proba(sample, backend))
+        np.testing.assert_allclose(a, fresh.predict_proba(sample, "numpy"), rtol=1e-5)
+        np.testing.assert_array_equal(network.predict(sample, backend), fresh.predict(sample))
+
+
+def test_answers_are_copies():
+    network = fastmlp.Network((24, 8, 3))
+    answers = [network.predict_proba(image) for image in IMAGES]
+    np.testing.assert_array_equal(answers, network.predict_proba(IMAGES))
+
+
+@pytest.mark.parametrize("wrong", [None, [np.zeros((24, 8))], "x", 3])
+def test_wrong_parameters_are_refused_after_right_ones(wrong):
+    network = fastmlp.Network((24, 8, 3))
+    network.predict(IMAGES[0])
+    network.weights = wrong
+    with pytest.raises(ArgumentError, match="weights must be float32 arrays"):
+        network.predict(IMAGES[0])
+
+
+def test_a_predictor_is_made_once_for_networks_in_turn(monkeypatch):
+    made, real = [], Kept.__init__
+    monkeypatch.setattr(Kept, "__init__", lambda self, *a: (made.append(a), real(self, *a))[1])
+    networks = [fastmlp.Network((24, 8, 3), seed=seed) for seed in range(3)]
+    networks += [copy.copy(networks[0]), pickle.loads(pickle.dumps(networks[0]))]
+    for _ in range(3):
+        for network in networks:
+            network.predict(IMAGES[0])
+            network.predict_proba(IMAGES[:2])
+    assert len(made) == len(networks)
+    for scale in range(1, 3 * MOST_KINDS):
+        networks[0].predict_proba(IMAGES[0])
+        vars(networks[0])["pixel_scale"] = 1 / scale
+    assert len(networks[0].idle) <= MOST_KINDS
+
+
+def test_a_call_within_a_call_has_a_predictor_of_its_own():
+    network, inner = fastmlp.Network((24, 8, 3)), []
+    wanted = [network.predict_proba(image) for image in IMAGES[:2]]
+    real = network.idle[next(iter(network.idle))][0]
+
+    def interrupted(rows, what, few=real.few):
+        found = few(rows, what)
+        inner.append(network.predict_proba(IMAGES[1]))  # as a signal handler does
+        return found
+
+    real.few = interrupted
+    np.testing.assert_array_equal(network.predict_proba(IMAGES[0]), wanted[0])
+    np.testing.assert_array_equal(inner[0], wanted[1])
