@@ -98,8 +98,7 @@ def read_idx(
     except (OSError, EOFError, zlib.error) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise file_error(path, "a readable, complete file", said) from error
-    # a copy: NumPy puts large arrays on large pages, which makes random access to samples faster
-    return np.frombuffer(body, dtype).reshape(found).astype(dtype.newbyteorder("="))
+    return body.view(dtype).reshape(found).astype(dtype.newbyteorder("="), copy=False)
 
 
 def _read_header(
@@ -127,15 +126,21 @@ def _read_header(
 
 
 def _read_body(
-    path: Path, stream: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...], most: int
-) -> bytearray:
+    path: Path, stream: Any, dtype: np.dtype[Any], shape: tuple[int, ...], most: int
+) -> NDArray[np.uint8]:
     declared = math.prod(shape) * dtype.itemsize
     rule = f"{declared:,} bytes of items, as its header says ({dtype.name} {shape})"
     if declared > most:
         raise file_error(path, rule, f"a file that contains {most:,} at most")
-    body = bytearray()
-    while chunk := stream.read(min(CHUNK, declared + 1 - len(body))):
-        body += chunk
+    if isinstance(stream, gzip.GzipFile):  # which can be far shorter than its header says
+        found = bytearray()
+        while chunk := stream.read(min(CHUNK, declared + 1 - len(found))):
+            found += chunk
+        # a copy: NumPy puts large arrays on large pages, and random access to samples is faster
+        body = np.frombuffer(found, np.uint8).copy()
+    else:
+        body = np.empty(declared + 1, np.uint8)
+        body = body[: stream.readinto(body)]
     if len(body) != declared:
         raise file_error(path, rule, "more" if len(body) > declared else f"{len(body):,}")
     return body
