@@ -105,7 +105,7 @@ class Solver:
         orders : of the rows, int64 `(N,)` for each epoch; of several only if no minibatch is short
         """
         order, count = np.concatenate(orders), len(orders) * len(self.sizes)
-        costs, squares, sizes = np.empty(count), np.empty(count), np.resize(self.sizes, count)
+        costs, squares, sizes = np.empty(count), np.empty(count), np.tile(self.sizes, len(orders))
         sums = self._weight_sums(order, sizes)
         # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
         # error falls with the square of how often

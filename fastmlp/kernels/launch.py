@@ -33,7 +33,6 @@ from fastmlp.system.threads import Threads, check_can_compile
 _prepared: set[np.dtype] = set()
 _threads = Threads()
 
-
 # What `numba.get_num_threads` and `numba.set_num_threads` call
 thread_count = types.ExternalFunction("get_num_threads", types.intp())
 set_thread_count = types.ExternalFunction("set_num_threads", types.void(types.int32))
@@ -141,11 +140,11 @@ def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype)
         members, like), which each member calls; job : a JOB record, layers : LAYER records
     """
     compiled, members = symbol(function, dtype), _threads.expected(members)
-    if members == 1:
-        alone(function, job, layers, dtype)()
-        return 1
     where = job.ctypes.data, layers.ctypes.data, layers.shape[-1]
     scratch, size = int(job["scratch"][0]), int(job["scratch_bytes"][0])
+    if members == 1:
+        compiled.call(*where, 0, scratch, 0, 1, 0.0)
+        return 1
     board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
     board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
     with _threads.launching:

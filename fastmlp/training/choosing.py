@@ -116,9 +116,10 @@ def dropout_for(
         raise refuse("dropout", rule, repr(rates), remedy) from None
     if not ((own >= 0) & (own < 1)).all():
         raise refuse("dropout", rule, repr(rates), remedy)
+    if not (inputs or own.any()):
+        return None
     seed = int(copy.deepcopy(generator).integers(2**63))
-    dropout = Dropout(tuple(own.tolist()), seed, float(inputs))
-    return dropout if inputs or own.any() else None
+    return Dropout(tuple(own.tolist()), seed, float(inputs))
 
 
 def optimizer_lines() -> list[str]:

@@ -66,6 +66,7 @@ def train_epochs(
             judged = run.validate(epoch, done.rate)
             with hold_interrupts():  # an epoch is recorded completely or not at all
                 run.record(done, judged)
+                run.parameters.keep()
                 if isinstance(plan, Plateau):
                     plan.watch(history)
                 ends = watcher.ends(epoch)

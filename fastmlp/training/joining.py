@@ -26,10 +26,13 @@ def may_join(run: Run, plan: Schedule, watcher: Watcher, saved: Checkpoints | No
 
 
 def epochs_ahead(run: Run) -> int:
-    """Return how many of the epochs left take CHUNK_SECONDS, if they are as long as the last."""
-    if not len(run.history):
-        return 1
-    return min(run.epochs - len(run.history), int(CHUNK_SECONDS / run.history.epoch_seconds[-1]))
+    """Return how many of the epochs left take CHUNK_SECONDS, if they are as long as the last.
+
+    Before the first, it is as many as the run's first chunk has.
+    """
+    taken = run.history.epoch_seconds
+    count = int(CHUNK_SECONDS / taken[-1]) if taken else run.chunk // run.steps
+    return min(run.epochs - len(taken), count)
 
 
 def train_joined(run: Run, orders: list[Array], rates: Rates) -> bool:
@@ -45,7 +48,7 @@ def train_joined(run: Run, orders: list[Array], rates: Rates) -> bool:
     costs, correct = run.engine.train(run.images, run.y, *what, epochs=count)
     run.seconds = max(perf_counter() - began, 1e-9) / count
     run.samples, seen = len(run.images), len(run.images) if weight is None else weight.sum()
-    means = [float((own / seen).sum()) for own in np.split(costs, count)]
+    means = (costs.reshape(count, -1) / seen).sum(axis=1).tolist()
     if not (np.isfinite(means).all() and run.parameters.publish()):
         run.parameters.go_back(before)
         return False
@@ -55,5 +58,6 @@ def train_joined(run: Run, orders: list[Array], rates: Rates) -> bool:
     with hold_interrupts():
         for done in zip(means, accuracies, learning_rates[:, -1].tolist(), strict=True):
             run.record(Done(*done), None)
+        run.parameters.keep()
         run.history.members[first:] = [members] * count
     return True

@@ -125,10 +125,6 @@ def check_arrays(network: Network) -> list[Array]:
             if not array.flags.writeable:
                 rule, remedy = "must be a writable array", "Use a copy of it."
                 raise refuse(f"{name}[{number}]", rule, "a read-only one", remedy)
-            if not np.isfinite(array).all():
-                count = int((~np.isfinite(array)).sum())
-                got, remedy = f"NaN or infinity in {count} elements", "Write finite numbers."
-                raise refuse(f"{name}[{number}]", "must be finite", got, remedy)
     return [*weights, *biases]
 
 

@@ -29,6 +29,8 @@ from fastmlp.training.weighting import ClassWeight, weights_for
 
 # The engine trains for about this long at a time, so that Ctrl-C and callbacks act soon
 CHUNK_SECONDS = 0.1
+# Seconds that a step, and a multiplication of it, take at most, until it is known: so few go first
+SLOW_STEP, SLOW_PRODUCT = 5e-5, 2e-9
 
 
 class Done(NamedTuple):
@@ -123,7 +125,10 @@ class Run:
         self.parameters = Parameters(network, self.engine, average)
         self._before = known_of(network)
         vars(network).update(known_of(self.twin))
-        self.chunk, self.in_callback = 1, False
+        products = 3 * network.parameter_count * self.batch_size
+        first = int(CHUNK_SECONDS / (SLOW_STEP + products * SLOW_PRODUCT))
+        self.chunk = 1 if hooked(callbacks, FUNCTION) else max(1, first)
+        self.in_callback = False
         # of the epoch so far, including steps that were undone
         self.seconds, self.samples = 0.0, 0
 
@@ -243,7 +248,7 @@ class Run:
         vars(self.network).update(self._before)
 
     def record(self, done: Done, judged: Evaluation | None) -> None:
-        """Add an epoch to the history, and keep its parameters as good ones."""
+        """Add an epoch to the history. `parameters.keep` has to follow."""
         history = self.history
         history.inputs, history.plan = self.engine.inputs, self.engine.plan_name
         history.first_members = self.engine.first_members
@@ -257,7 +262,6 @@ class Run:
         history.validation_accuracy.append(None if judged is None else judged.accuracy)
         for name, values in history.validation_metrics.items():
             values.append(None if judged is None else judged.metrics[name])
-        self.parameters.keep()
 
     def _divergence_error(
         self,

@@ -187,6 +187,8 @@ def step_rates(
     It is the rate at the middle of the step: a single step has the progress 1/2. In the warm-up,
     a share of the run, the factors of the schedule are multiplied by progress / warmup.
     """
+    if schedule is constant and epoch >= warmup * epochs:  # soon: small networks take many epochs
+        return np.full(steps, float(rate))
 
     def factor(step: int) -> float:
         progress = (epoch * steps + step + 0.5) / (epochs * steps)

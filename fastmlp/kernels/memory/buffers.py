@@ -123,11 +123,7 @@ def gradient_records(job: Array, layers: Array, buffers: Buffers) -> tuple[Array
 
 
 def private_records(
-    plan: int,
-    layers: Array,
-    buffers: Buffers,
-    slots: Sequence[str],
-    members: int,
+    plan: int, layers: Array, buffers: Buffers, slots: Sequence[str], members: int
 ) -> tuple[Array, Array]:
     """Return LAYER records `(1 + members, L)`, and the memory of the members.
 
@@ -195,9 +191,9 @@ class Orders:
         self._sizes[self.steps - 1 :: self.steps] = last
         weight = None if sample_weight is None else sample_weight[orders]
         if self.short:
-            padding = ((0, 0), (0, batch_size - last))
-            orders = np.pad(orders, padding)
-            weight = None if weight is None else np.pad(weight, padding)
+            padding = np.zeros((self._epochs, batch_size - last), np.int64)
+            orders = np.hstack([orders, padding])
+            weight = None if weight is None else np.hstack([weight, padding])
         self.order = np.ascontiguousarray(orders.ravel(), np.int64)
         self.weight = None if weight is None else weight.ravel()
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from math import prod
+from typing import Any
+
 import numpy as np
 
 from fastmlp.functions import Array
@@ -41,10 +44,10 @@ def row_stride(columns: int, dtype: np.dtype) -> int:
     return (round_up(columns, vector) // vector | 1) * vector
 
 
-def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
-    """Return zeros that begin at a multiple of 64 bytes, a cache line."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    memory = np.zeros(size + 64, np.uint8)
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype, make: Any = np.zeros) -> Array:
+    """Return what `make` does, beginning at a multiple of 64 bytes, a cache line."""
+    size = prod(shape) * dtype.itemsize
+    memory: Array = make(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
     return memory[start : start + size].view(dtype).reshape(shape)
 
@@ -55,9 +58,11 @@ def zeros_apart(members: int, shape: tuple[int, ...], dtype: np.dtype) -> Array:
     What the prefetcher of one core reads beyond its memory is then nobody's: it would take the
     lines from the other core.
     """
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    size = prod(shape) * dtype.itemsize
     apart = round_up(size, 64 if members == 1 else MEMORY_APART)
-    memory = aligned_zeros((members, apart), np.dtype(np.uint8))[:, :size]
+    # what is between them stays untouched: to zero 2 MB for each takes longer than a small fit
+    memory = aligned_zeros((members, apart), np.dtype(np.uint8), np.empty)[:, :size]
+    memory[...] = 0
     return memory.view(dtype).reshape(members, *shape)
 
 

@@ -7,6 +7,7 @@ import pytest
 from direct import DTYPES, lanes_of
 
 from fastmlp.kernels.memory.panels import (
+    MEMORY_APART,
     aligned_zeros,
     pack_panels,
     panel_width,
@@ -14,6 +15,7 @@ from fastmlp.kernels.memory.panels import (
     row_stride,
     unpack_panels,
     vector_size,
+    zeros_apart,
 )
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS
 
@@ -72,3 +74,14 @@ def test_zeros_begin_at_a_cache_line():
         assert zeros.flags.c_contiguous
         assert zeros.ctypes.data % 64 == 0 or not zeros.size
         assert not zeros.any()
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_memory_of_members_is_zero_and_apart(members, monkeypatch):
+    used = np.full(10**7, 255, np.uint8)  # as freed memory can be
+    monkeypatch.setattr(np, "empty", lambda size, _: used[:size])
+    memory = zeros_apart(members, (5, 7), np.dtype(np.float32))
+    assert memory.shape == (members, 5, 7)
+    assert not memory.any()
+    assert memory.ctypes.data % 64 == 0
+    assert members == 1 or memory.strides[0] == MEMORY_APART
