@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,7 @@ class Kept:
 
     def __init__(self, network: Any, backend: Backend, scale: float) -> None:
         weights, biases = map(tuple, network.check_parameters(False))
-        self.arrays = weights, biases
-        self.own = [*map(id, weights), *map(id, biases)]
+        self.arrays = [*weights, *biases]
         self.few = backend.Predictor(weights, biases, network.activations, scale).few
 
 
@@ -58,7 +58,8 @@ def _answers_of_few(network: Any, rows: Array, what: str, backend: Backend, scal
     kinds, key = network.idle, (backend, scale)
     try:
         kept = kinds[key].pop()
-        fits = kept.own == [*map(id, network.weights), *map(id, network.biases)]
+        arrays = [*network.weights, *network.biases]
+        fits = len(arrays) == len(kept.arrays) and all(map(is_, arrays, kept.arrays))
     except (LookupError, TypeError):  # none is idle; the parameters are no lists
         fits = False
     if not fits:
