@@ -116,7 +116,8 @@ def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
 def _check_same(known: Scaling, scaling: str | None, impute: str | None) -> None:
     """Refuse a choice that differs from that of the first training."""
     remedy = "Set network.scaling = None to decide anew, or leave it out."
-    if scaling is not None and scaling != {"unchanged": "none"}.get(known.kind, known.kind):
+    chosen = {"unchanged": "none", "deviation": "standardize"}.get(known.kind, known.kind)
+    if scaling is not None and scaling != chosen:
         rule = "must be that of the first training"
         raise refuse("scaling", rule, f"{scaling!r}, where inputs are {known}", remedy)
     if impute is not None and known.fill is None:
