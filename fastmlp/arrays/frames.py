@@ -68,7 +68,7 @@ def has_texts(values: Any) -> bool:
 def are_texts(cells: Array) -> bool:
     """Return whether a column has texts, and perhaps numbers and missing values too."""
     return cells.dtype.kind in "UT" or (
-        cells.dtype.kind == "O" and any(isinstance(cell, str) for cell in cells)
+        cells.dtype.kind == "O" and any(isinstance(cell, (str, bytes)) for cell in cells)
     )
 
 

@@ -22,6 +22,8 @@ Array = NDArray[Any]
 # are more than FEW, or as many as rows, if they are more than FEWEST
 MOST_CATEGORIES, FEW, FEWEST = 1000, 20, 8
 LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
+# Texts in a file for numbers that a DataFrame had as bools
+BOOLS = {"false": 0.0, "true": 1.0}
 EXACT = 1 << 24  # larger numbers are not exact in float32
 
 
@@ -214,9 +216,11 @@ def _refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:
 
 def _numbers(path: Path | str, column: Column, cells: Array) -> Array:
     if cells.dtype.kind != "f":
-        wrong = int(np.argmax([number_of(text) is None for text in cells]))
-        found = f"{cells[wrong]!r} in row {wrong + 1}"
-        raise _error(path, f"numbers in column {column.name!r}", found, "Correct the cell.")
+        numbers = [BOOLS.get(text.lower(), number_of(text)) for text in cells]
+        if None in numbers:
+            found = f"{cells[numbers.index(None)]!r} in row {numbers.index(None) + 1}"
+            raise _error(path, f"numbers in column {column.name!r}", found, "Correct the cell.")
+        cells = np.array(numbers, np.float64)
     fill = np.nan if column.fill is None else column.fill
     filled = np.asarray(np.where(np.isnan(cells), fill, cells), np.float64)
     if not np.isfinite(filled).all():

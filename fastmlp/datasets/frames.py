@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.arrays import as_numbers, column_names
+from fastmlp.arrays import column_names
 from fastmlp.arrays.frames import are_texts, cells_of, frame_columns
+from fastmlp.arrays.given import as_column as as_numbers
 from fastmlp.arrays.given import is_missing
 from fastmlp.datasets.columns import Columns, describe_columns
 from fastmlp.datasets.delimited import Table, as_column
@@ -67,5 +68,11 @@ def frame_table(
 
 def _column(cells: Array, argument: str, as_texts: bool) -> Array:
     if as_texts or are_texts(cells):
-        return as_column(["" if is_missing(cell) else text_of(cell) for cell in cells.tolist()])
+        return as_column(list(map(_text_of, cells.tolist())))
     return np.asarray(as_numbers(cells, argument), np.float64)
+
+
+def _text_of(cell: object) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    return "" if is_missing(cell) else text_of(cell)

@@ -40,7 +40,7 @@ NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 def read_table(path: Path, columns: Columns | None = None) -> Table:
     """Return the table in a file of text or Parquet; `columns` are those of a trained network."""
     if path.suffix.lower() in (".parquet", ".pq"):
-        return read_parquet(path)
+        return read_parquet(path, columns.of_texts if columns else ())
     return read_delimited(path, columns.names if columns and columns.has_header else ())
 
 
@@ -108,8 +108,9 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
 
 def _load_known(path: Path, table: Table, columns: Columns, options: Options) -> Dataset:
     # a DataFrame that a network was trained on has no target
-    target = columns.target or choose_target(table, options.target_column)[0]
-    labels, names = _targets(path, table, target, columns.task)
+    if not columns.target:
+        columns = replace(columns, target=choose_target(table, options.target_column)[0])
+    labels, names = _targets(path, table, columns.target, columns.task)
     x = columns.encode(table, path)
     is_other = _sha256(x, labels) != columns.sha256
     whole = is_other if options.whole is None else options.whole

@@ -6,6 +6,7 @@ import pytest
 import fastmlp
 from fastmlp.datasets import read_inputs
 from fastmlp.errors import ArgumentError, DataError
+from fastmlp.training.validation import hold_out
 
 LIBRARIES = ("pandas", "polars", "pyarrow")
 RNG = np.random.default_rng(0)
@@ -57,6 +58,16 @@ def test_a_network_finds_and_encodes_the_columns_it_was_trained_on(network, libr
     assert twin.columns == network.columns
 
 
+def test_a_network_of_a_frame_reads_files_with_a_target(network, tmp_path):
+    path = tmp_path / "table.csv"
+    frame("pandas", answer=ANSWERS).to_csv(path, index=False)
+    data = fastmlp.load_dataset(path, columns=network.columns)
+    assert data.columns["target"] == "answer"
+    assert len(data.test) == 90  # rows that a network was not trained on, as far as is known
+    labels = np.array(data.class_names)[data.test.labels]
+    assert network.accuracy(data.test.images, labels, "numpy") > 0.9
+
+
 def test_one_row_is_a_frame_or_a_series(network):
     given = frame("pandas")
     one = network.predict(given.iloc[:1], "numpy")
@@ -91,6 +102,8 @@ def test_other_columns_are_refused_and_unknown_texts_are_zeros_on_request(networ
 
 def test_a_network_of_another_width_says_how_many_inputs_it_needs():
     given = frame("pandas")
+    with pytest.raises(ArgumentError, match=r"a DataFrame with texts. Pass it to train"):
+        fastmlp.Split(given, ANSWERS)
     with pytest.raises(ArgumentError, match=r"3 columns, which become 5: .* with 5 inputs"):
         fastmlp.train(fastmlp.Network(3, 4, 2), given, ANSWERS)
     names = given.assign(name=[f"house {k}" for k in range(90)])
@@ -106,10 +119,13 @@ def test_missing_cells_are_filled_from_the_rows_that_train():
     network = fastmlp.Network(5, 12, 2)
     with pytest.raises(ArgumentError, match=r'1 in .colour., 1 in .size.. Fill .* impute="median"'):
         fastmlp.train(network, given, ANSWERS)
-    fastmlp.train(network, given, ANSWERS, impute="median", **SETTINGS)
-    texts, counts = np.unique(colours[1:], return_counts=True)
+    fastmlp.train(network, given, ANSWERS, impute="median", validation=0.6, **SETTINGS)
+    rows = hold_out((ANSWERS == "yes").astype(int), 0.6, 0)[0]
+    texts, counts = np.unique(np.array(colours[1:])[rows[rows > 0] - 1], return_counts=True)
     fills = [column["fill"] for column in network.columns["inputs"]]
-    assert fills == [texts[counts.argmax()], np.median(COLUMNS["size"][1:]), fills[2]]
+    size = np.nanmedian(given["size"].to_numpy()[rows])
+    assert fills == [texts[counts.argmax()], size, np.median(given["sold"].to_numpy()[rows])]
+    assert size != np.nanmedian(given["size"])
     assert np.isfinite(network.as_rows(given)[0]).all()
 
 
@@ -133,3 +149,24 @@ def test_a_frame_is_a_data_set_as_its_file_is(library, tmp_path):
     assert network.accuracy(given, ANSWERS, "numpy") > 0.9
     with pytest.raises(DataError, match="DataFrame: expected two classes"):
         fastmlp.load_dataset(frame(library, answer=["yes"] * 90))
+
+
+def test_columns_of_parquet_keep_their_types(tmp_path):
+    arrow, parquet = (pytest.importorskip(name) for name in ("pyarrow", "pyarrow.parquet"))
+    kinds = {
+        "sold": COLUMNS["sold"],
+        "colour": arrow.array(COLUMNS["colour"]).dictionary_encode(),
+        "code": [b"x", b"y", None] * 30,
+    }
+    parquet.write_table(arrow.table(kinds | {"answer": ANSWERS}), tmp_path / "own.parquet")
+    data = fastmlp.load_dataset(tmp_path / "own.parquet", impute="median", whole=True)
+    assert [column["categories"] for column in data.columns["inputs"]] == [
+        None,
+        ("blue", "green", "red"),
+        ("x", "y"),
+    ]
+    np.testing.assert_array_equal(data.train.images[:, 0], COLUMNS["sold"])
+    for kind, message in ((np.full(90, "2026-01-01", "M8[D]"), "dates"), ([[1, 2]] * 90, "2 in")):
+        parquet.write_table(arrow.table(kinds | {"code": kind}), tmp_path / "own.parquet")
+        with pytest.raises(DataError, match=rf"own.parquet, column 'code', must .*{message}"):
+            fastmlp.load_dataset(tmp_path / "own.parquet")
