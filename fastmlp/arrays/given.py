@@ -76,7 +76,7 @@ def as_numbers(values: Any, argument: str, names: Names = None) -> Array:
     return array
 
 
-def as_column(cells: Any, argument: str) -> Array:
+def as_number_column(cells: Any, argument: str) -> Array:
     """Return the cells of a column as numbers `(N,)`. Raises ArgumentError, as `as_numbers`."""
     numbers = as_numbers(cells, argument)
     if numbers.ndim != 1:
@@ -148,7 +148,9 @@ def _read_frame(values: Any, argument: str, names: Names) -> Any:
         return values.to_numpy()[:, order]
     if len(order) == 1:  # perhaps labels, which can be texts
         return cells_of(values, order[0])[:, np.newaxis]
-    parts = [as_column(cells_of(values, k), f"{argument}, column {columns[k]!r},") for k in order]
+    parts = [
+        as_number_column(cells_of(values, k), f"{argument}, column {columns[k]!r},") for k in order
+    ]
     return np.column_stack(parts) if parts else np.empty((len(values), 0))
 
 

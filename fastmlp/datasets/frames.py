@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from fastmlp.arrays import column_names
 from fastmlp.arrays.frames import are_texts, cells_of, frame_columns
-from fastmlp.arrays.given import as_column as as_numbers
-from fastmlp.arrays.given import is_missing
+from fastmlp.arrays.given import as_number_column, is_missing
 from fastmlp.datasets.columns import Columns, describe_columns
 from fastmlp.datasets.delimited import Table, as_column
 from fastmlp.datasets.labels import text_of
@@ -69,7 +68,7 @@ def frame_table(
 def _column(cells: Array, argument: str, as_texts: bool) -> Array:
     if as_texts or are_texts(cells):
         return as_column(list(map(_text_of, cells.tolist())))
-    return np.asarray(as_numbers(cells, argument), np.float64)
+    return np.asarray(as_number_column(cells, argument), np.float64)
 
 
 def _text_of(cell: object) -> str:

@@ -68,10 +68,15 @@ def test_a_network_of_a_frame_reads_files_with_a_target(network, tmp_path):
     assert network.accuracy(data.test.images, labels, "numpy") > 0.9
 
 
-def test_one_row_is_a_frame_or_a_series(network):
+def test_one_row_is_a_frame_or_a_series_and_inputs_have_no_names(network):
     given = frame("pandas")
     one = network.predict(given.iloc[:1], "numpy")
     assert network.predict(given.iloc[0], "numpy") == one[0]
+    inputs = read_inputs(given, network.columns)
+    np.testing.assert_array_equal(
+        network.as_rows(type(given)(inputs))[0], network.as_rows(inputs)[0]
+    )
+    assert network.as_rows(type(given)(inputs).iloc[0])[1]
 
 
 @pytest.mark.parametrize(

@@ -118,11 +118,15 @@ LARGE = {"epochs": 1, "batch_size": 100, "validation": 0.1, "learning_rate": 1}
 
 
 @pytest.mark.parametrize(
-    "how", [{}, {"scaling": "standardize", "impute": "median", "learning_rate": 0.01}]
+    ("rows", "how"),
+    [
+        (40_000, {}),  # 16 GB as an array
+        (100_000, {"scaling": "standardize", "impute": "median", "learning_rate": 0.01}),  # 40 GB
+    ],
 )
-def test_a_matrix_far_larger_than_its_memory_trains(how):
-    x, y = counts(100_000, 50_000, 20, seed=1)  # 40 GB as an array in float64
-    if how:
+def test_a_matrix_far_larger_than_its_memory_trains(rows, how):
+    x, y = counts(rows, 50_000, 20 if rows < 50_000 else 12, seed=1)
+    if "impute" in how:
         x.data[::1000] = np.nan
     kernels.prepare(np.dtype("float64"))
     tracemalloc.start()
