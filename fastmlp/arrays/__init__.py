@@ -13,7 +13,8 @@ from fastmlp.arrays.checks import (
     check_scale,
     quiet,
 )
-from fastmlp.arrays.given import as_array, as_numbers, column_names, is_sparse_matrix, order_of
+from fastmlp.arrays.frames import column_names
+from fastmlp.arrays.given import as_array, as_numbers, is_sparse_matrix, order_of
 from fastmlp.arrays.images import as_rows, is_picture
 from fastmlp.arrays.labels import (
     as_label_values,

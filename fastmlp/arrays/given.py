@@ -5,7 +5,6 @@ Other packages are recognised by the name of a type's module, and never imported
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,6 +12,14 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays.checks import Array, quiet
+from fastmlp.arrays.frames import (
+    cells_of,
+    column_names,
+    frame_columns,
+    is_frame,
+    kinds_of,
+    package_of,
+)
 from fastmlp.errors import ArgumentError, refuse
 
 Names = Sequence[str] | None
@@ -69,12 +76,18 @@ def as_numbers(values: Any, argument: str, names: Names = None) -> Array:
     return array
 
 
-def column_names(values: Any) -> tuple[str, ...] | None:
-    """Return the names of a DataFrame's columns; None for all else, and if they are 0, 1, 2, …"""
-    if not _is_frame(values):
-        return None
-    columns = list(values.columns)
-    return None if columns == list(range(len(columns))) else tuple(map(str, columns))
+def as_number_column(cells: Any, argument: str) -> Array:
+    """Return the cells of a column as numbers `(N,)`. Raises ArgumentError, as `as_numbers`."""
+    numbers = as_numbers(cells, argument)
+    if numbers.ndim != 1:
+        rule, got = "must have one number in each row", f"{numbers.shape[1]} in each"
+        raise refuse(argument, rule, got, "Make a column of each of them.")
+    return numbers
+
+
+def is_missing(cell: Any) -> bool:
+    """Return whether a cell or label is None, NaN, or what pandas has for them."""
+    return type(cell).__name__ in MISSING or (isinstance(cell, float) and cell != cell)
 
 
 def order_of(columns: Sequence[str], names: Sequence[str], argument: str) -> list[int]:
@@ -90,23 +103,15 @@ def order_of(columns: Sequence[str], names: Sequence[str], argument: str) -> lis
 
 def is_sparse_matrix(values: Any) -> bool:
     """Return whether values are one of SciPy's sparse matrices or arrays."""
-    return _package(values) == "scipy" and hasattr(values, "toarray")
-
-
-def _package(values: Any) -> str:
-    return type(values).__module__.partition(".")[0]
-
-
-def _is_frame(values: Any) -> bool:
-    return _package(values) in ("pandas", "polars") and hasattr(values, "columns")
+    return package_of(values) == "scipy" and hasattr(values, "toarray")
 
 
 def _read(values: Any, argument: str, names: Names) -> Any:
     """Return values of another package as an array, or as what NumPy can convert."""
     several = isinstance(values, (list, tuple)) and values and hasattr(values[0], "shape")
-    if several and _package(values[0]) not in ("numpy", "builtins"):
+    if several and package_of(values[0]) not in ("numpy", "builtins"):
         return np.stack([as_array(value, argument, names) for value in values])
-    reader = READERS.get(_package(values))
+    reader = READERS.get(package_of(values))
     return values if reader is None else reader(values, argument, names)
 
 
@@ -123,42 +128,45 @@ def _read_masked(values: Any, argument: str, names: Names) -> Any:
 
 def _read_frame(values: Any, argument: str, names: Names) -> Any:
     """Return a DataFrame, or a Series of a row or a column, of pandas or polars."""
-    if not _is_frame(values):
+    if not is_frame(values):
+        if not hasattr(values, "to_numpy"):  # a LazyFrame, groups
+            remedy = "Pass a DataFrame: frame.collect(), for example."
+            raise refuse(argument, "must be an array", type(values).__name__, remedy)
         array = values.to_numpy()
         if not names:
             return array
         labels = [str(label) for label in getattr(values, "index", ())]
         known = set(labels) >= set(names)
         return array[order_of(labels, names, argument)] if known else array
-    columns = [str(column) for column in values.columns]
-    twice = next((name for name, count in Counter(columns).items() if count > 1), None)
-    if twice is not None:
-        remedy = "Rename or leave out one of them."
-        raise refuse(argument, "must have columns of different names", f"{twice!r} twice", remedy)
+    columns = frame_columns(values, argument)
     order = list(range(len(columns)))
     if names and column_names(values) is not None:
         order = order_of(columns, names, argument)
-    kinds = set(values.dtypes)
+    kinds = set(kinds_of(values))
     kind = next(iter(kinds), None)
     if len(kinds) == 1 and isinstance(kind, np.dtype) and kind.kind in "buif":
         return values.to_numpy()[:, order]
-    take = values.iloc.__getitem__ if hasattr(values, "iloc") else values.__getitem__
     if len(order) == 1:  # perhaps labels, which can be texts
-        return np.asarray(take((slice(None), order[0])).to_numpy())[:, np.newaxis]
+        return cells_of(values, order[0])[:, np.newaxis]
     parts = [
-        as_numbers(take((slice(None), k)).to_numpy(), f"{argument}, column {columns[k]!r},")
-        for k in order
+        as_number_column(cells_of(values, k), f"{argument}, column {columns[k]!r},") for k in order
     ]
     return np.column_stack(parts) if parts else np.empty((len(values), 0))
 
 
+def _read_arrow(values: Any, argument: str, names: Names) -> Any:
+    """Return a table of pyarrow as an array; its other types are what NumPy can convert."""
+    return _read_frame(values, argument, names) if is_frame(values) else values
+
+
 def _read_tensor(values: Any, argument: str, names: Names) -> Any:
     """Return a tensor of torch, also one that requires a gradient or is on another device."""
-    plain = values.detach().cpu()
+    if not hasattr(values, "numpy"):  # no tensor
+        return values
     try:
-        return plain.numpy()
+        return values.numpy(force=True)
     except TypeError:  # bfloat16
-        return plain.float().numpy()
+        return values.float().numpy(force=True)
 
 
 def _read_sparse(values: Any, argument: str, names: Names) -> Any:
@@ -171,6 +179,7 @@ READERS: dict[str, Callable[[Any, str, Names], Any]] = {
     "numpy": _read_masked,
     "pandas": _read_frame,
     "polars": _read_frame,
+    "pyarrow": _read_arrow,
     "torch": _read_tensor,
     "scipy": _read_sparse,
 }
@@ -192,7 +201,8 @@ def _of_objects(array: Array, argument: str) -> Array:
                 raise TypeError
             flat[k] = np.nan if type(value).__name__ in MISSING else float(value)
         except (TypeError, ValueError, OverflowError):
-            raise refuse(argument, "must be numbers", repr(value), REMEDIES["O"]) from None
+            remedy = REMEDIES["M" if hasattr(value, "day") else "O"]
+            raise refuse(argument, "must be numbers", repr(value), remedy) from None
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays.checks import Array, quiet
-from fastmlp.arrays.given import MISSING, as_array, as_numbers
+from fastmlp.arrays.given import as_array, as_numbers, is_missing
 from fastmlp.arrays.magnitudes import check_magnitudes
 from fastmlp.errors import refuse
 
@@ -46,10 +46,10 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
         remedy = "Pass labels of shape (N,); train(network, images, targets) takes targets (N, O)."
         raise refuse(argument, rule, f"shape {array.shape}", remedy)
     if array.dtype.kind in "OT":
-        missing = np.array([_is_missing(label) for label in array], bool)
+        missing = np.array([is_missing(label) for label in array], bool)
         _check_present(missing, argument)
         texts = [isinstance(label, str) for label in array]
-        array = array.astype(str) if all(texts) else array
+        array = np.array(array.tolist(), str) if all(texts) else array
         if any(texts) and not all(texts):
             raise refuse(argument, rule, "texts and numbers", "Convert all of them to texts.")
     if array.dtype.kind == "U":
@@ -68,10 +68,6 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
     if np.abs(numbers).max(initial=0) > 2**53:
         raise refuse(argument, rule, f"{np.abs(numbers).max():g}", "Pass smaller numbers.")
     return numbers.astype(np.int64)
-
-
-def _is_missing(label: Any) -> bool:
-    return type(label).__name__ in MISSING or (isinstance(label, float) and label != label)
 
 
 def _check_present(missing: Array, argument: str) -> None:

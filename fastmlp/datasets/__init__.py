@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from fastmlp.arrays.frames import is_frame
 from fastmlp.datasets.catalogue import FAMILIES
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.digits import generate_digits
@@ -17,7 +18,7 @@ from fastmlp.datasets.idx import read_idx, read_images, read_labels, read_split
 from fastmlp.datasets.labels import encode_labels
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.own import load_own
-from fastmlp.datasets.table import read_inputs
+from fastmlp.datasets.table import load_frame, read_inputs
 from fastmlp.errors import checked_call, refuse, similar
 from fastmlp.system.files import as_path
 
@@ -41,7 +42,7 @@ DATASET_NAMES = (*FAMILIES, "digits")
 
 @checked_call
 def load_dataset(
-    name: str | Path,
+    name: Any,
     *,
     folder: str | Path | None = None,
     download: bool = True,
@@ -58,8 +59,10 @@ def load_dataset(
 ) -> Dataset:
     """Return a data set.
 
-    name     : "mnist", "fashion-mnist", "kmnist", "digits", or the path of one's own data:
+    name     : "mnist", "fashion-mnist", "kmnist", "digits", or one's own data, by their path, but
+        for DataFrames:
 
+        a DataFrame of pandas or polars, which is read as a table in a file
         a CSV or TSV file, also packed (.gz, .bz2, .xz, .zip), or a Parquet file: rows of a
             table, whose texts become 0 and 1 for each category
         an .npz file, or .npy files in a folder: x_train, y_train, x_test, y_test, or X, y
@@ -90,13 +93,16 @@ def load_dataset(
 
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
-    if not isinstance(name, (str, PathLike)) or not str(name):
-        remedy = 'Pass "mnist" or "table.csv", for example; train takes arrays and DataFrames.'
-        raise refuse("name", "must be a name or a path", repr(name), remedy)
-    path = as_path(name, "name").expanduser()
+    framed = is_frame(name)
+    if not framed and (not isinstance(name, (str, PathLike)) or not str(name)):
+        remedy = 'Pass "mnist" or "table.csv", for example; train takes arrays.'
+        raise refuse("name", "must be a name, a path or a DataFrame", repr(name), remedy)
     dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
     dropped = tuple(dropped) if isinstance(dropped, list) else dropped
     options = Options(target_column, dropped, impute, task, image_size, columns, seed, whole)
+    if framed:
+        return load_frame(name, options)
+    path = as_path(name, "name").expanduser()
     for option in options.given() if name in DATASET_NAMES else ():
         rule, got = "is for data of one's own", repr(getattr(options, option))
         raise refuse(option, rule, f"{got} for {name}", "Leave it out.")

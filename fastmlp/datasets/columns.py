@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from fastmlp.datasets.delimited import Table, missing, number_of
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import text_of
-from fastmlp.errors import DataError
+from fastmlp.errors import DataError, FastMLPError, refuse
 
 Array = NDArray[Any]
 
@@ -22,6 +22,8 @@ Array = NDArray[Any]
 # are more than FEW, or as many as rows, if they are more than FEWEST
 MOST_CATEGORIES, FEW, FEWEST = 1000, 20, 8
 LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
+# Texts in a file for numbers that a DataFrame had as bools
+BOOLS = {"false": 0.0, "true": 1.0}
 EXACT = 1 << 24  # larger numbers are not exact in float32
 
 
@@ -61,6 +63,11 @@ class Columns:
         """The names of the input columns."""
         return tuple(column.name for column in self.inputs)
 
+    @property
+    def of_texts(self) -> tuple[str, ...]:
+        """The names of the columns of texts."""
+        return tuple(column.name for column in self.inputs if column.categories is not None)
+
     def to_plain(self) -> dict[str, Any]:
         """Return the description in types of JSON."""
         return {**vars(self), "inputs": [vars(column) for column in self.inputs]}
@@ -77,10 +84,11 @@ class Columns:
             raise DataError(f"columns must describe a table; got damaged ones: {error}") from None
         return columns
 
-    def encode(self, table: Table, path: Path, unknown: str = "refuse") -> Array:
+    def encode(self, table: Table, path: Path | str, unknown: str = "refuse") -> Array:
         """Return the inputs of a table, uint8, float32 or float64 `(N, I)`.
 
-        path : for errors; unknown : "ignore" encodes new categories as zeros
+        path : of the file, for errors; of what is no file, the name of the argument
+        unknown : "ignore" encodes new categories as zeros
         """
         found = self._inputs_of(table, path)
         _refuse_missing(path, {c.name: found[c.name] for c in self.inputs if c.fill is None})
@@ -95,11 +103,11 @@ class Columns:
         if self.pixels:
             if not are_pixels(x):
                 rule = "pixels, which are whole numbers from 0 to 255"
-                raise file_error(path, rule, f"{x.min():g} to {x.max():g}", "Check the columns.")
+                raise _error(path, rule, f"{x.min():g} to {x.max():g}", "Check the columns.")
             return x.astype(np.uint8)
         return x.astype(np.float32) if np.abs(x).max() <= EXACT else x
 
-    def _inputs_of(self, table: Table, path: Path) -> dict[str, Array]:
+    def _inputs_of(self, table: Table, path: Path | str) -> dict[str, Array]:
         """Return the input columns by name; without names, the target may be left out."""
         found = table.columns
         if not table.has_header and not self.has_header and len(found) == len(self.inputs):
@@ -107,16 +115,16 @@ class Columns:
         absent = [name for name in self.names if name not in found]
         if absent:
             rule, remedy = f"also the columns {shown(absent)}", "Their order does not matter."
-            raise file_error(path, rule, shown(list(found)), remedy)
+            raise _error(path, rule, shown(list(found)), remedy)
         return found
 
 
 def describe_columns(
-    table: Table, target: str, task: str, fill_from: NDArray[np.int64] | None, path: Path
+    table: Table, target: str, task: str, fill_from: Any, path: Path | str
 ) -> Columns:
     """Return the description of a table's columns, all of them inputs but the target.
 
-    fill_from : rows, of which medians and most frequent texts replace missing values
+    fill_from : an index of the rows of which medians and most frequent texts replace missing values
     """
     inputs = []
     for name, cells in table.columns.items():
@@ -130,13 +138,14 @@ def describe_columns(
                 # first those for which the column is no column of numbers
                 few = shown(sorted(categories, key=lambda text: number_of(text) is not None)[:3])
                 rule = f"numbers or repeated texts in column {name!r}"
-                remedy = "Leave it out with drop_columns, or write numbers."
-                raise file_error(path, rule, f"{len(categories)} texts such as {few}", remedy)
+                how = " with drop_columns" * isinstance(path, Path)
+                remedy = f"Leave it out{how}, or write numbers."
+                raise _error(path, rule, f"{len(categories)} texts such as {few}", remedy)
         if fill_from is not None:
             fill = _fill(cells[fill_from])
         inputs.append(Column(name, categories, fill))
     if not inputs:
-        raise file_error(path, "columns beside the target", f"only {target!r}", "Add some.")
+        raise _error(path, "columns beside the target", f"only {target!r}", "Add some.")
     return Columns(tuple(inputs), target, task, table.has_header, _is_image(table, inputs))
 
 
@@ -158,6 +167,13 @@ def shown(names: tuple[str, ...] | list[str]) -> str:
     """Return names for a message, at most eight of them."""
     more = f", … ({len(names)} in all)" if len(names) > 8 else ""
     return ", ".join(map(repr, names[:8])) + more
+
+
+def _error(path: Path | str, expected: str, found: str, remedy: str) -> FastMLPError:
+    """Return the error for the content of a file, or of an argument."""
+    if isinstance(path, Path):
+        return file_error(path, expected, found, remedy)
+    return refuse(path, f"must have {expected}", found, remedy)
 
 
 def _is_image(table: Table, inputs: list[Column]) -> bool:
@@ -189,29 +205,31 @@ def _fill(cells: Array) -> float | str | None:
     return str(texts[counts.argmax()])
 
 
-def _refuse_missing(path: Path, columns: Mapping[str, Array]) -> None:
+def _refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:
     counts = {name: int(missing(cells).sum()) for name, cells in columns.items()}
     found = [f"{count} in {name!r}" for name, count in counts.items() if count]
     if found:
         more = f" and {len(found) - 8} more columns" if len(found) > 8 else ""
         remedy = 'Fill them, or train with impute="median".'
-        raise file_error(path, "no missing values", ", ".join(found[:8]) + more, remedy)
+        raise _error(path, "no missing values", ", ".join(found[:8]) + more, remedy)
 
 
-def _numbers(path: Path, column: Column, cells: Array) -> Array:
+def _numbers(path: Path | str, column: Column, cells: Array) -> Array:
     if cells.dtype.kind != "f":
-        wrong = int(np.argmax([number_of(text) is None for text in cells]))
-        found = f"{cells[wrong]!r} in row {wrong + 1}"
-        raise file_error(path, f"numbers in column {column.name!r}", found, "Correct the cell.")
+        numbers = [BOOLS.get(text.lower(), number_of(text)) for text in cells]
+        if None in numbers:
+            found = f"{cells[numbers.index(None)]!r} in row {numbers.index(None) + 1}"
+            raise _error(path, f"numbers in column {column.name!r}", found, "Correct the cell.")
+        cells = np.array(numbers, np.float64)
     fill = np.nan if column.fill is None else column.fill
     filled = np.asarray(np.where(np.isnan(cells), fill, cells), np.float64)
     if not np.isfinite(filled).all():
         found = f"infinity in row {int(np.argmin(np.isfinite(filled))) + 1}"
-        raise file_error(path, f"finite numbers in column {column.name!r}", found, "Correct it.")
+        raise _error(path, f"finite numbers in column {column.name!r}", found, "Correct it.")
     return filled
 
 
-def _one_hot(path: Path, column: Column, cells: Array, unknown: str) -> Array:
+def _one_hot(path: Path | str, column: Column, cells: Array, unknown: str) -> Array:
     """Return `(N, K)`: 1 where a cell is the category of the column, else 0."""
     texts = np.array([text_of(cell) for cell in cells.tolist()], object)
     if column.fill is not None:
@@ -219,8 +237,11 @@ def _one_hot(path: Path, column: Column, cells: Array, unknown: str) -> Array:
     new = sorted(set(texts).difference(column.categories or ()))
     if new and unknown != "ignore":
         rule = f"known texts in column {column.name!r} ({shown(column.categories or ())})"
-        remedy = "Correct them, or encode them as zeros with --unknown ignore."
-        raise file_error(path, rule, shown(new), remedy)
+        how = 'unknown="ignore"'
+        if not isinstance(path, Path):
+            how = f"fastmlp.datasets.read_inputs(frame, network.columns, {how})"
+        remedy = f"Correct them, or encode them as zeros with {how}."
+        raise _error(path, rule, shown(new), remedy)
     places = {text: place for place, text in enumerate(column.categories or ())}
     codes = np.array([places.get(text, -1) for text in texts])
     return np.asarray(codes[:, np.newaxis] == np.arange(len(places)), np.float64)

@@ -16,6 +16,7 @@ from fastmlp.arrays import (
     column_names,
     is_sparse_matrix,
 )
+from fastmlp.arrays.frames import has_texts
 from fastmlp.errors import checked_class, refuse
 
 
@@ -40,6 +41,9 @@ class Split:
 
     def __post_init__(self) -> None:
         names = column_names(self.images) if self.feature_names is None else self.feature_names
+        if has_texts(self.images):
+            remedy = "Pass it to train(network, frame, labels), or to load_dataset."
+            raise refuse("images", "must be numbers", "a DataFrame with texts", remedy)
         is_sparse = is_sparse_matrix(self.images) and self.images.ndim == 2
         images = self.images.tocsr() if is_sparse else as_numbers(self.images, "images")
         if is_sparse:

@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.arrays.frames import is_frame
 from fastmlp.datasets.columns import Columns, describe_columns, shape_of, shown
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.delimited import Table, missing, number_of, read_delimited
 from fastmlp.datasets.dividing import divide, line
+from fastmlp.datasets.frames import encode_frame, frame_table
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.parquet import read_parquet
 from fastmlp.errors import refuse
+from fastmlp.system.files import as_path
 
 Array = NDArray[Any]
 Notes = tuple[str, ...]
@@ -30,25 +33,33 @@ TARGETS = (
 )
 ANOTHER = "--target-column names another"
 TARGET_REMEDY = "Name another column with target_column."
+UNKNOWN = ("refuse", "ignore")
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 
 
 def read_table(path: Path, columns: Columns | None = None) -> Table:
     """Return the table in a file of text or Parquet; `columns` are those of a trained network."""
     if path.suffix.lower() in (".parquet", ".pq"):
-        return read_parquet(path)
+        return read_parquet(path, columns.of_texts if columns else ())
     return read_delimited(path, columns.names if columns and columns.has_header else ())
 
 
-def read_inputs(path: Path, columns: Any, unknown: str = "refuse") -> Array:
+def read_inputs(path: Any, columns: Any, unknown: str = "refuse") -> Array:
     """Return the inputs `(N, I)` of a table for a network that was trained on these columns.
 
+    path : of a file; or a DataFrame
     columns : `network.columns` or `dataset.columns`. The table has columns of the same names in
         any order; others are not read
     unknown : "refuse" texts that no training row had, or "ignore" them: they become zeros
 
-    Raises DataError if the table has other columns or cells.
+    Raises DataError if a file has other columns or cells, and ArgumentError if a DataFrame has.
     """
+    if unknown not in UNKNOWN:
+        remedy = f"Choose from {', '.join(map(repr, UNKNOWN))}."
+        raise refuse("unknown", "must be one of the choices", repr(unknown), remedy)
+    if is_frame(path):
+        return encode_frame(path, columns, "frame", unknown)
+    path = as_path(path, "path")
     known = Columns.from_plain(columns)
     return known.encode(read_table(path, known), path, unknown)
 
@@ -59,9 +70,22 @@ def load_table(path: Path, options: Options) -> Dataset:
     With the columns of a trained network, the rows are divided as in its training if the table is
     the same; in another table, all rows test.
     """
-    if options.columns is not None:
-        return _load_known(path, Columns.from_plain(options.columns), options)
-    table, notes = _without(read_table(path), options.drop_columns)
+    known = None if options.columns is None else Columns.from_plain(options.columns)
+    return _loaded(path, read_table(path, known), known, options)
+
+
+def load_frame(frame: Any, options: Options) -> Dataset:
+    """Return the data set in a DataFrame. Raises DataError or ArgumentError."""
+    known = None if options.columns is None else Columns.from_plain(options.columns)
+    texts = () if known is None else known.of_texts
+    return _loaded(Path("DataFrame"), frame_table(frame, "name", texts=texts), known, options)
+
+
+def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -> Dataset:
+    """Return the data set in a table; path : for errors, and for its name."""
+    if known is not None:
+        return _load_known(path, table, known, options)
+    table, notes = _without(table, options.drop_columns)
     if not table.columns:
         raise file_error(path, "columns with values", "none", "Check the file.")
     target, said = choose_target(table, options.target_column)
@@ -82,8 +106,10 @@ def load_table(path: Path, options: Options) -> Dataset:
     return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
 
 
-def _load_known(path: Path, columns: Columns, options: Options) -> Dataset:
-    table = read_table(path, columns)
+def _load_known(path: Path, table: Table, columns: Columns, options: Options) -> Dataset:
+    # a DataFrame that a network was trained on has no target
+    if not columns.target:
+        columns = replace(columns, target=choose_target(table, options.target_column)[0])
     labels, names = _targets(path, table, columns.target, columns.task)
     x = columns.encode(table, path)
     is_other = _sha256(x, labels) != columns.sha256

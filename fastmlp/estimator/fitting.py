@@ -58,7 +58,8 @@ class Fit:
 
     def _hold_out(self, samples: Samples) -> Samples:
         """Keep a share of the samples for validation, and return the others."""
-        stratify, count = samples.y if self.mlp._stratifies else None, len(samples.x)
+        stratify = samples.y == 1 if self.mlp._stratifies else None
+        count = len(samples.x)
         kept, held = train_test_split(
             np.arange(count),
             random_state=self.random,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastmlp.arrays import (
+    Array,
     Rows,
     SparseRows,
     as_rows,
@@ -16,6 +17,7 @@ from fastmlp.arrays import (
     is_picture,
     order_of,
 )
+from fastmlp.arrays.frames import has_texts, is_frame, is_series
 from fastmlp.arrays.given import Names
 from fastmlp.errors import refuse
 from fastmlp.network.classes import learn_classes
@@ -33,7 +35,8 @@ def introduced(
     """Return (copy, rows): a copy that knows columns and classes of training data, and these.
 
     The copy has the parameters of the network itself, and its own attributes KNOWN. They are
-    decided only if the network was not trained before. The rows are not scaled yet.
+    decided only if the network was not trained before. The rows are not scaled yet; a DataFrame
+    with texts is only encoded by `fitted`, as its categories must be those of training.
 
     names : of the columns of an array; a DataFrame has its own
 
@@ -43,7 +46,10 @@ def introduced(
     if twin.scaling is not None:
         return twin, _unscaled(twin, images, argument, names)[0]
     named = tuple(names) if names else column_names(images)
-    rows, _ = as_rows(images, twin.sizes[0], argument, named)
+    if has_texts(images):
+        rows, named = images, None
+    else:
+        rows, _ = as_rows(images, twin.sizes[0], argument, named)
     twin.classes, twin.feature_names = None, named
     learn_classes(twin, labels, argument.replace("images", "labels"))
     return twin, rows
@@ -67,6 +73,8 @@ def fitted(
     """
     check_choices(scaling, impute)
     check_scale(twin.pixel_scale, twin.dtype)
+    if is_frame(rows):
+        rows = images = _encoded(twin, rows, argument, training if impute else None)
     if twin.scaling is not None:
         _check_same(twin.scaling, scaling, impute)
         return _scaled(twin, rows, argument)
@@ -77,6 +85,20 @@ def fitted(
     twin.scaling = decide_scaling(*what, picture, training)
     twin.pixel_scale = pixel_scale_of(twin.scaling, rows, twin.pixel_scale)
     return _scaled(twin, rows, argument)
+
+
+def _encoded(twin: Knowing, frame: Any, argument: str, fill_from: Any) -> Array:
+    """Return the inputs in a DataFrame with texts; set `twin.columns` to its description."""
+    from fastmlp.datasets.frames import describe_frame
+
+    task = "regression" if twin.task == "regression" else "classification"
+    twin.columns, found = describe_frame(frame, argument, task, fill_from)
+    inputs, needed = twin.sizes[0], found.shape[1]
+    if inputs != needed:
+        rule = f"must become {inputs} numbers each, one for each input of the network"
+        got = f"{frame.shape[1]} columns, which become {needed}: one for each different text"
+        raise refuse(argument, rule, got, f"Build a network with {needed} inputs.")
+    return found
 
 
 def prepared_rows(
@@ -94,9 +116,25 @@ def prepared_rows(
 
 def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tuple[Rows, bool]:
     """Return what `prepared_rows` does, with rows of any numbers, which are not scaled."""
+    if network.columns and "inputs" in network.columns and (is_frame(images) or is_series(images)):
+        images = _of_columns(network, network.columns, images, argument)
     if names and network.feature_names:
         images = images[:, order_of(names, network.feature_names, argument)]
     return as_rows(images, network.sizes[0], argument, network.feature_names)
+
+
+def _of_columns(network: Knowing, columns: Any, images: Any, argument: str) -> Any:
+    """Return a DataFrame, or a row of one, as the inputs of the table a network was trained on.
+
+    One without names is returned unchanged if it has as many columns as the network has inputs.
+    """
+    from fastmlp.datasets.frames import encode_frame
+
+    frame = images.to_frame().T if is_series(images) else images
+    if column_names(frame) is None and frame.shape[1] == network.sizes[0]:
+        return images
+    found = encode_frame(frame, columns, argument)
+    return found if frame is images else found[0]
 
 
 def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
@@ -116,7 +154,8 @@ def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
 def _check_same(known: Scaling, scaling: str | None, impute: str | None) -> None:
     """Refuse a choice that differs from that of the first training."""
     remedy = "Set network.scaling = None to decide anew, or leave it out."
-    if scaling is not None and scaling != {"unchanged": "none"}.get(known.kind, known.kind):
+    chosen = {"unchanged": "none", "deviation": "standardize"}.get(known.kind, known.kind)
+    if scaling is not None and scaling != chosen:
         rule = "must be that of the first training"
         raise refuse("scaling", rule, f"{scaling!r}, where inputs are {known}", remedy)
     if impute is not None and known.fill is None:

@@ -15,6 +15,7 @@ from fastmlp.network.scaling import (
     ROWS,
     Scaling,
     as_floats,
+    filled,
     is_whole,
     range_of,
 )
@@ -61,7 +62,8 @@ def decide_scaling(
         columns and medians are; all rows decide the rest. By the first rule that is true, without a
         choice:
 
-        sparse            each column is divided by its largest magnitude
+        sparse            each column is divided by its largest magnitude; by its standard
+                          deviation, if `scaling` is "standardize"
         uint8             pixels
         picture           pixels, if `is_pixels` says so of their numbers
         sensible scale    unchanged, if `is_sensible` says so
@@ -69,19 +71,13 @@ def decide_scaling(
 
     Raises ArgumentError for NaN without `impute`.
     """
-    fill = None
-    if isinstance(rows, SparseRows):
-        scaling = scaling or "largest"
-    if scaling == "standardize":
-        rows = as_dense(rows)
-    if impute:
-        full = as_dense(rows)  # few zeros are left
-        fill = _medians(as_floats(full[training], np.float64))
-        rows = np.where(np.isnan(full), fill, full) if full.dtype.kind == "f" else full
+    fill = _medians(rows[training]) if impute else None
+    rows = filled(rows, fill)
     if rows.dtype.kind == "f":
         check_magnitudes(rows, dtype, argument, FILLING)
-    if scaling is None:
-        scaling = _kind_of(as_dense(rows), picture)
+    if isinstance(rows, SparseRows):
+        scaling = OF_SPARSE.get(scaling, scaling)
+    scaling = scaling or _kind_of(as_dense(rows), picture)
     fit_to = rows[training] if scaling in OF_COLUMNS else rows
     return Scaling(scaling, rows.shape[1], **FITS[scaling](fit_to), fill=fill)
 
@@ -142,13 +138,35 @@ def _means(rows: Array) -> Array:
     return np.asarray(rows.mean(axis=0, dtype=np.float64))
 
 
-def _medians(rows: Array) -> Array:
+def _medians(rows: Rows) -> Array:
     """Return the median of each column, float64 `(I,)`, without its NaN; 0 if it has no others."""
+    if isinstance(rows, SparseRows):
+        return _sparse_medians(rows)
     medians = np.zeros(rows.shape[1])
-    for number, column in enumerate(rows.T):
+    for number, column in enumerate(as_floats(rows, np.float64).T):
         known = column[~np.isnan(column)]
         medians[number] = np.median(known) if len(known) else 0.0
     return medians
+
+
+def _sparse_medians(rows: SparseRows) -> Array:
+    """Return what `_medians` does. Zeros that are no entries lie between entries by their sign."""
+    known = ~np.isnan(rows.values)
+    values, columns = rows.values[known].astype(np.float64), rows.columns[known]
+    values = values[np.lexsort((values, columns))]
+    count, below = (
+        np.bincount(columns[part], minlength=rows.shape[1])
+        for part in (slice(None), rows.values[known] < 0)
+    )
+    first = np.cumsum(count) - count
+    zeros = len(rows) - np.bincount(rows.columns, minlength=rows.shape[1])
+    middle = []
+    for place in ((count + zeros - 1) // 2, (count + zeros) // 2):
+        is_entry = (count > 0) & ((place < below) | (place >= below + zeros))
+        entry = first + place - zeros * (place >= below + zeros)
+        middle.append(np.zeros(rows.shape[1]))
+        middle[-1][is_entry] = values[entry[is_entry]]
+    return np.asarray(middle[0] + (middle[1] - middle[0]) / 2)
 
 
 def _fit_nothing(rows: Array) -> dict[str, Array]:
@@ -184,6 +202,22 @@ def _fit_standard(rows: Array) -> dict[str, Array]:
     return {"shift": mean, "factor": factor}
 
 
+def _fit_deviation(rows: SparseRows) -> dict[str, Array]:
+    """Return 1 / standard deviation of each column, zeros included; 0 for a constant one."""
+    columns, inputs = rows.columns, rows.shape[1]
+    unit = np.maximum(_largest(rows), SMALLEST)
+    x = rows.values / unit[columns]
+    mean = np.bincount(columns, x, inputs) / len(rows)
+    # the sum of (x - mean)^2 is that of the entries, and of all others, for which x = 0
+    total = np.bincount(columns, (x - mean[columns]) ** 2, inputs)
+    others = len(rows) - np.bincount(columns, minlength=inputs)
+    deviation = np.sqrt((total + others * mean**2) / len(rows))
+    varies = deviation > 1e-12
+    factor = np.zeros(inputs)
+    factor[varies] = 1 / (deviation[varies] * unit[varies])
+    return {"factor": factor}
+
+
 def _fit_largest(rows: Array) -> dict[str, Array]:
     largest = _largest(rows)
     return {"factor": np.where(largest > SMALLEST, 1 / np.maximum(largest, SMALLEST), 0.0)}
@@ -205,6 +239,9 @@ FITS: dict[str, Callable[[Any], dict[str, Array]]] = {
     "pixels": _fit_pixels,
     "standardize": _fit_standard,
     "largest": _fit_largest,
+    "deviation": _fit_deviation,
 }
 # Those of them that have statistics of each column
-OF_COLUMNS = ("standardize", "largest")
+OF_COLUMNS = ("standardize", "largest", "deviation")
+# What choices are for a sparse matrix: a mean that is subtracted would leave no zeros
+OF_SPARSE = {None: "largest", "standardize": "deviation"}

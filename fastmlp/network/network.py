@@ -62,7 +62,7 @@ class Network(Assigned):
     classes : the labels `(K,)` that predictions return; None for the numbers 0 … K - 1
     class_names : them as texts, for tables; None if they have no names
     feature_names : the names of the columns of a DataFrame; None for other data
-    columns : what the inputs are, as in `Dataset`, for `fastmlp predict`; None if unknown
+    columns : what the inputs are, as in `Dataset`, to read files and DataFrames; None if unknown
     several_labels : whether predictions are sets of labels: the task is "labels", and the training
         targets were `(N, O)`
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, Rows, SparseRows, check_magnitudes, quiet
+from fastmlp.arrays import Array, Rows, SparseRows, as_dense, check_magnitudes, quiet
 from fastmlp.errors import refuse
 
 # Pixels lie between 0 and one of these: bits, 4 bits, bytes, 16 bits
@@ -54,8 +54,8 @@ class Scaling:
     def apply(self, rows: Rows, dtype: Any, pixel_scale: float, argument: str) -> Rows:
         """Return rows `(N, I)`, C-contiguous, as engines need them: uint8, or scaled floats.
 
-        Sparse rows stay sparse, in the precision of the network, unless a shift or what fills NaN
-        makes zeros rare.
+        Sparse rows stay sparse, in the precision of the network, unless a shift makes zeros rare:
+        only dense training data have one.
 
         rows : bool, integers, float32 or float64; dtype : of the network
         pixel_scale : the factor with which engines multiply uint8
@@ -63,13 +63,10 @@ class Scaling:
         Raises ArgumentError for NaN, infinity, numbers that overflow, and numbers on another scale
         than the training data, where this can be seen.
         """
-        if isinstance(rows, SparseRows):
-            if self.shift is None and self.fill is None:
-                return _of_sparse(self, rows, dtype, pixel_scale, argument)
-            rows = rows.dense()
-        if self.fill is not None and rows.dtype.kind == "f":
-            rows = np.where(np.isnan(rows), self.fill.astype(rows.dtype), rows)
-        return KINDS[self.kind].apply(self, rows, dtype, pixel_scale, argument)
+        rows = filled(rows, self.fill)
+        if isinstance(rows, SparseRows) and self.shift is None:
+            return _of_sparse(self, rows, dtype, pixel_scale, argument)
+        return KINDS[self.kind].apply(self, as_dense(rows), dtype, pixel_scale, argument)
 
     def check(self, rows: Rows, dtype: Any, argument: str) -> None:
         """Refuse NaN, infinity, and numbers that overflow."""
@@ -106,6 +103,17 @@ def scaling_from(kind: Any, inputs: int, tensors: Mapping[str, Array]) -> Scalin
 def range_of(largest: float) -> int:
     """Return the least row of RANGES that is not below a number."""
     return next((row for row in RANGES if largest <= row), RANGES[-1])
+
+
+def filled(rows: Rows, fill: Array | None) -> Rows:
+    """Return rows in which numbers of `fill` `(I,)`, one for each column, are in place of NaN."""
+    if fill is None or rows.dtype.kind != "f":
+        return rows
+    fill = fill.astype(rows.dtype)
+    if isinstance(rows, SparseRows):
+        values = rows.values
+        return rows.with_values(np.where(np.isnan(values), fill[rows.columns], values))
+    return np.where(np.isnan(rows), fill, rows)
 
 
 def is_whole(rows: Array) -> bool:
@@ -187,7 +195,7 @@ def _of_sparse(
 ) -> SparseRows:
     """Return sparse rows, scaled entry by entry: 0 stays 0."""
     scaling.check(rows, dtype, argument)
-    if scaling.kind == "largest" and scaling.factor is not None:
+    if KINDS[scaling.kind].apply is _affine and scaling.factor is not None:
         values = (rows.values * scaling.factor[rows.columns]).astype(dtype)
     elif rows.values.size:
         column = rows.values.reshape(-1, 1)
@@ -218,5 +226,6 @@ KINDS = {
         Kind("pixels", "divided by their range", ("factor",), _as_pixels),
         Kind("standardize", "standardised", ("shift", "factor"), _affine),
         Kind("largest", "divided by the largest magnitude of each", ("factor",), _affine),
+        Kind("deviation", "divided by their deviations, not centred", ("factor",), _affine),
     )
 }

@@ -166,9 +166,10 @@ def train(
         column to mean 0 and standard deviation 1), "pixels" (divided by 1, 16, 255 or 65535) or
         "none"; None decides by the data, as `fastmlp/network/deciding.py` says: uint8 and numbers
         of pictures are pixels; a table is standardised, unless its numbers are small; the columns
-        of a sparse matrix are divided by their largest magnitudes. "standardize" makes an array of
-        such a matrix, and so does impute
-    impute : "median" fills NaN with the median of the column in the training data, also later
+        of a sparse matrix are divided by their largest magnitudes, and with "standardize" by their
+        standard deviations, without a shift
+    impute : "median" fills NaN with the median of the column in the training data, also later; in
+        columns of texts, with the most frequent one
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
         the same bits as that of a run that was never stopped. Data and settings must be the same;
         epochs may be others if the schedule is constant, halving or plateau, and its warm-up is

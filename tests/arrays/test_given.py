@@ -1,5 +1,7 @@
 """Arrays of any kind become NumPy arrays, or are refused with a remedy."""
 
+from datetime import date
+
 import numpy as np
 import pytest
 
@@ -21,16 +23,12 @@ class Tensor:
     def __array__(self, *_, **__):
         raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
 
-    def detach(self):
-        return self
-
-    def cpu(self):
-        return self
-
     def float(self):
         return Tensor()
 
-    def numpy(self):
+    def numpy(self, *, force=False):
+        if not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
         if self.kind == "bfloat16":
             raise TypeError("Got unsupported ScalarType BFloat16")
         return TABLE.astype(np.float32)
@@ -47,7 +45,39 @@ def frame(values, **columns):
     return pandas.DataFrame(values, columns=["a", "b"]).assign(**columns)
 
 
+def lent(library, make):
+    """What a function makes of a package, skipped where that is missing."""
+    return lambda: make(pytest.importorskip(library))
+
+
+def dated(library, **how):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip(library)
+    return frame(TABLE).assign(b=pandas.date_range("2026", periods=3, **how))
+
+
 KINDS = {
+    "matrix": lambda: TABLE.view(np.matrix),
+    "read-only": lambda: np.lib.stride_tricks.as_strided(TABLE, writeable=False),
+    "csc": lent("scipy.sparse", lambda m: m.csc_matrix(TABLE)),
+    "coo": lent("scipy.sparse", lambda m: m.coo_array(TABLE)),
+    "polars": lent("polars", lambda m: m.DataFrame(TABLE, schema=["a", "b"])),
+    "polars, decimals": lent(
+        "polars", lambda m: m.DataFrame(TABLE, schema=["a", "b"]).cast({"b": m.Decimal(9, 2)})
+    ),
+    "arrow": lent("pyarrow", lambda m: m.table({"a": TABLE[:, 0], "b": TABLE[:, 1]})),
+    "arrow batch": lent(
+        "pyarrow", lambda m: m.table({"a": TABLE[:, 0], "b": TABLE[:, 1]}).to_batches()[0]
+    ),
+    "frame on arrow": lent(
+        "pyarrow", lambda m: frame(TABLE).convert_dtypes(dtype_backend="pyarrow")
+    ),
+    "frame of categories": lambda: frame(TABLE).assign(b=frame(TABLE).b.astype("category")),
+    "torch, gradient": lent("torch", lambda m: m.tensor(TABLE, requires_grad=True)),
+    "torch, bfloat16": lent("torch", lambda m: m.tensor(TABLE).bfloat16().requires_grad_()),
+    "torch, columns": lent("torch", lambda m: m.tensor(TABLE.T.copy()).T),
+    "torch, strides": lent("torch", lambda m: m.tensor(np.repeat(TABLE, 2, axis=1))[:, ::2]),
+    "torch, negative": lent("torch", lambda m: m._neg_view(m.tensor(-TABLE))),
     "list": lambda: TABLE.tolist(),
     "rows": lambda: list(TABLE),
     "big-endian": lambda: TABLE.astype(">f8"),
@@ -93,6 +123,58 @@ def test_a_list_of_tensors_is_one_array():
 def test_masked_and_missing_numbers_are_nan(values):
     found = as_numbers(values, "images")
     np.testing.assert_array_equal(found, np.where(TABLE == 4, np.nan, TABLE))
+
+
+# DataFrames whose values 4 are missing
+MISSING = {
+    "polars": lent("polars", lambda m: m.DataFrame({"a": [1, 3, 5], "b": [2, None, 6]})),
+    "arrow": lent("pyarrow", lambda m: m.table({"a": [1, 3, 5], "b": [2, None, 6]})),
+    "frame on arrow": lent(
+        "pyarrow", lambda m: frame(TABLE).assign(b=[2, None, 6]).astype("int64[pyarrow]")
+    ),
+    "nullable": lambda: frame(TABLE).assign(b=[2, None, 6]).astype("Int64"),
+}
+
+
+@pytest.mark.parametrize("kind", MISSING)
+def test_missing_numbers_of_frames_are_nan(kind):
+    rows, _ = as_rows(MISSING[kind](), 2, names=("a", "b"))
+    np.testing.assert_array_equal(rows, np.where(TABLE == 4, np.nan, TABLE))
+
+
+DATES = "images, column 'b', must be numbers; got .* Convert dates to numbers"
+REFUSED = {
+    "dates": (lambda: dated("pandas"), DATES),
+    "dates of a zone": (lambda: dated("pandas", tz="UTC"), DATES),
+    "periods": (lambda: frame(TABLE).assign(b=dated("pandas").b.dt.to_period("D")), DATES),
+    "dates on arrow": (
+        lambda: dated("pyarrow").astype({"b": "timestamp[ns][pyarrow]"}),
+        DATES,
+    ),
+    "polars, dates": (
+        lent("polars", lambda m: m.DataFrame({"a": [1.0], "b": [date(2026, 1, 1)]})),
+        DATES,
+    ),
+    "polars, lazy": (
+        lent("polars", lambda m: m.DataFrame(TABLE).lazy()),
+        r"images must be an array; got LazyFrame. Pass a DataFrame: frame.collect\(\)",
+    ),
+    "torch, sparse": (
+        lent("torch", lambda m: m.tensor(TABLE).to_sparse()),
+        r"images must be an array; .* Tensor\.to_dense",
+    ),
+    "torch, loader": (
+        lent("torch.utils.data", lambda m: m.DataLoader([1])),
+        "images must be an array; got DataLoader",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_packages_have_but_no_numbers_is_refused(kind):
+    make, message = REFUSED[kind]
+    with pytest.raises(ArgumentError, match=message):
+        as_rows(make(), 2)
 
 
 @pytest.mark.parametrize(

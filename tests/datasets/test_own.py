@@ -203,7 +203,9 @@ def test_errors_name_what_is_there(tiny: Family, tiny_folder: Path, tmp_path: Pa
     with pytest.raises(ArgumentError, match=r"got '.*note.md'.*has 'data/', 'notes.md'"):
         load_dataset(tmp_path / "note.md")
     for name in (None, "", b"mnist"):
-        with pytest.raises(ArgumentError, match=f"name must be a name or a path; got {name!r}"):
+        with pytest.raises(
+            ArgumentError, match=f"name must be a name, a path or a DataFrame; got {name!r}"
+        ):
             load_dataset(name)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match=r"Did you mean mnist\?"):
         load_dataset("minst")

@@ -233,14 +233,15 @@ def test_damaged_columns_are_refused(tmp_path: Path, damage: dict[str, Any]) -> 
 def test_parquet_is_read_by_what_is_installed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pandas = pytest.importorskip("pandas")
     path = written(tmp_path, "PAR1", "own.parquet")
-    for name in ("pyarrow.parquet", "pandas"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(DataError, match="pip install pyarrow"):
-        load_dataset(path)
+    with monkeypatch.context() as patch:
+        for name in ("pyarrow.parquet", "pandas"):
+            patch.setitem(sys.modules, name, None)
+        with pytest.raises(DataError, match="pip install pyarrow"):
+            load_dataset(path)
     held = {"petal": [1.5, None, 2.0, 3.0], "y": ["a", "b", "a", "b"]}
-    table = SimpleNamespace(to_pydict=lambda: held)
-    fake = SimpleNamespace(read_table=lambda path: table)
+    fake = SimpleNamespace(read_table=lambda path: pandas.DataFrame(held))
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", fake)
     data = load_dataset(path, impute="median", whole=True)
     np.testing.assert_array_equal(data.train.images, [[1.5], [2], [2], [3]])

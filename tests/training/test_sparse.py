@@ -8,7 +8,7 @@ from scipy import sparse
 
 import fastmlp
 from fastmlp import kernels
-from fastmlp.arrays import SparseRows, sparse_rows
+from fastmlp.arrays import SparseRows, as_dense, sparse_rows
 from fastmlp.errors import ArgumentError
 from fastmlp.training.loop import train
 
@@ -114,17 +114,30 @@ def test_a_run_is_that_of_an_array(how):
     assert history.inputs.startswith("sparse, ")
 
 
-def test_a_matrix_far_larger_than_its_memory_trains():
-    x, y = counts(40_000, 50_000, 20, seed=1)  # 16 GB as an array in float64
+LARGE = {"epochs": 1, "batch_size": 100, "validation": 0.1, "learning_rate": 1}
+
+
+@pytest.mark.parametrize(
+    ("rows", "how"),
+    [
+        (40_000, {}),  # 16 GB as an array
+        (100_000, {"scaling": "standardize", "impute": "median", "learning_rate": 0.01}),  # 40 GB
+    ],
+)
+def test_a_matrix_far_larger_than_its_memory_trains(rows, how):
+    x, y = counts(rows, 50_000, 20 if rows < 50_000 else 12, seed=1)
+    if "impute" in how:
+        x.data[::1000] = np.nan
     kernels.prepare(np.dtype("float64"))
     tracemalloc.start()
     network = fastmlp.Network((50_000, 8, CLASSES), dtype="float64")
-    history = train(network, (x, y), epochs=1, batch_size=100, validation=0.1, learning_rate=1)
-    network.predict(x)
+    history = train(network, (x, y), **LARGE | how)
+    assert network.evaluate(x, y).accuracy > 0.5
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1e9
     assert history.validation_accuracy[-1] > 0.5
+    assert isinstance(network.as_rows(x)[0], SparseRows)
 
 
 def test_a_run_resumes_with_the_same_data_only(tmp_path):
@@ -178,15 +191,48 @@ def test_another_width_is_refused_and_one_picture_is_an_array():
     assert network.predict(sparse.csr_matrix(picture)) == network.predict(DENSE[0])
 
 
-def test_standardised_columns_and_filled_holes_are_arrays():
-    network, _ = trained(X, backend="numpy", scaling="standardize")
-    wanted, _ = trained(DENSE, backend="numpy", scaling="standardize")
-    np.testing.assert_array_equal(network.weights[0], wanted.weights[0])
-    holes = X.copy()
+# columns of every kind of median: among entries below and above 0, zeros, between two of them
+SIGNED = np.random.default_rng(3).normal(size=(len(Y), 40))
+SIGNED[:] = np.where(
+    np.random.default_rng(4).random(SIGNED.shape) < np.linspace(0, 1, 40), SIGNED, 0
+)
+SIGNED += np.linspace(-1, 1, 40) * (SIGNED != 0)
+SIGNED[:, :2] = [[0, 7]]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_standardised_matrix_is_divided_by_its_deviations_and_stays_sparse(tmp_path, dtype):
+    x = sparse.csr_matrix(SIGNED)
+    network = fastmlp.Network((40, 4, CLASSES), dtype=dtype)
+    history = train(network, x, Y, epochs=1, scaling="standardize", backend="numpy")
+    assert history.scaling == "40 columns, divided by their deviations, not centred"
+    network.save(tmp_path / "model.safetensors")
+    again = fastmlp.Network.load(tmp_path / "model.safetensors")
+    deviation = SIGNED.std(axis=0)
+    wanted = SIGNED * np.divide(1, deviation, out=np.zeros(40), where=deviation > 0)
+    for given in (x, SIGNED):
+        rows = again.as_rows(given)[0]
+        assert isinstance(rows, SparseRows) == (given is x)
+        np.testing.assert_allclose(as_dense(rows), wanted, rtol=1e-6)
+    train(again, x, Y, epochs=1, scaling="standardize", backend="numpy")  # the same choice again
+    with pytest.raises(ArgumentError, match="scaling must be that of the first training"):
+        train(again, x, Y, epochs=1, scaling="none")
+
+
+@pytest.mark.parametrize("rows", [len(Y), len(Y) - 1])
+@pytest.mark.parametrize("scaling", [None, "standardize"])
+def test_holes_of_a_matrix_are_filled_with_medians_and_it_stays_sparse(rows, scaling):
+    holes = sparse.csr_matrix(SIGNED[:rows])
     holes.data[::7] = np.nan
-    network, _ = trained(holes, backend="numpy", scaling=None, impute="median")
-    np.testing.assert_array_equal(network.scaling.fill, np.nanmedian(holes.toarray(), axis=0))
-    assert isinstance(network.as_rows(holes)[0], np.ndarray)
+    holes.data[holes.indices == 39] = np.nan  # nothing is known of the last column
+    network = fastmlp.Network((40, 4, CLASSES), dtype="float64")
+    how = {"epochs": 1, "backend": "numpy", "impute": "median", "scaling": scaling}
+    assert "missing values filled" in train(network, holes, Y[:rows], **how).scaling
+    known = holes.toarray()[:, :39]
+    np.testing.assert_allclose(network.scaling.fill[:39], np.nanmedian(known, axis=0))
+    given, dense = network.as_rows(holes)[0], network.as_rows(holes.toarray())[0]
+    assert isinstance(given, SparseRows)
+    np.testing.assert_allclose(given.dense(), dense)
 
 
 def test_rows_are_taken_as_from_an_array():

@@ -138,7 +138,10 @@ CASES = {
         "hidden must be one name.*got None",
     ),
     "save": (lambda: network().save(None), "path must be a path.*got None"),
-    "load": (lambda: fastmlp.load_dataset(None), "name must be a name or a path.*got None"),
+    "load": (
+        lambda: fastmlp.load_dataset(None),
+        "name must be a name, a path or a DataFrame.*got None",
+    ),
     "weights": (
         lambda: replaced("weights", [X.tolist()]).predict(X),
         "weights must be .*a list of 12",
@@ -152,7 +155,7 @@ CASES = {
     "labels": (lambda: fastmlp.Split([[1.0]], [0, 1]), "labels must be as many as the images"),
     "a table": (
         lambda: fastmlp.load_dataset(np.ones((40, 9))),
-        r"name must be a name or a path; got array\(\[\[1., 1., .*…. Pass .*train takes arrays",
+        r"name must be a name, a path or .*; got array\(\[\[1., 1., .*…. Pass .*train takes arrays",
     ),
     "detach": (lambda: network().predict(Raises()), "images must be an array; got call detach"),
 }
