@@ -32,7 +32,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import ALONE
+from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
 from fastmlp.kernels.step.first_layer import forward_entries
 from fastmlp.kernels.step.forward import forward_panel, is_narrow, narrow_block, transpose_narrow
 from fastmlp.kernels.step.images import prefetch_lines
@@ -142,8 +142,9 @@ def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
     """
     size, lanes = item_bytes(like), vector_lanes(like)
     own = scratch + lanes * layer.panels * layer.width * size
-    is_wide = layer.panels > 1 and layer.outputs >= ALONE * rows and rows < lanes
-    height = 1 if is_wide and job.plan != BY_SAMPLES else rows
+    # more than a panel has, of which a team may have smaller ones
+    is_wide = layer.outputs > PANEL_VECTORS * lanes and layer.outputs >= ALONE * rows
+    height = 1 if is_wide and rows < lanes and job.plan != BY_SAMPLES else rows
     for r in range(0, rows, height):
         block = block_of(job, layer, scratch, z + r * z_row * size, z_row, height, like)
         judge(job, layer, block, own, i + r, height, position + r, is_mine, like)

@@ -54,6 +54,7 @@ NETWORKS = [
     ((40, 64, 17, 20, 5), 200),
     ((40, 20, 20, 2), 1000),
     ((40, 20, 20, 70), 137),  # the last slice, of 65 or 71 samples, leaves one of a block
+    ((40, 20, 58), 3),  # few samples of many outputs, in one panel or two
     ((300, 16, 16, 10), 10),
     ((301, 70, 20, 3), 5),
     ((700, 30, 5), 100),
