@@ -39,7 +39,8 @@ def repeat_delta(job, layers, count, barrier, scratch, member, members, like: fl
     """dz of the first layer, from that of the second."""
     record, records = job_at(job), layers_at(layers, count)
     for _ in range(record.steps):
-        delta(records[1], records[0], 0, record.batch_size, scratch, member, members, like)
+        batch = record.batch_size
+        delta(records[1], records[0], 0, batch, batch, scratch, member, members, like)
         wait(barrier, members)
 
 

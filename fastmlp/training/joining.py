@@ -39,23 +39,24 @@ def train_joined(run: Run, orders: list[Array], rates: Rates) -> bool:
     """Train the next epochs, with one order for each, and record them.
 
     Returns False if a cost or a parameter becomes NaN or infinite; nothing has changed then.
+    Ctrl-C waits until all are recorded, so that history and parameters agree.
     """
     first, count, before = len(run.history), len(orders), run.parameters.state()
     learning_rates = np.array([rates(epoch) for epoch in range(first, first + count)])
     scale, weight = run.network.scale_of(run.images), run.sample_weight
     what = np.concatenate(orders), learning_rates.ravel(), scale, first * run.steps, weight
-    began = perf_counter()
-    costs, correct = run.engine.train(run.images, run.y, *what, epochs=count)
-    run.seconds = max(perf_counter() - began, 1e-9) / count
-    run.samples, seen = len(run.images), len(run.images) if weight is None else weight.sum()
-    means = (costs.reshape(count, -1) / seen).sum(axis=1).tolist()
-    if not (np.isfinite(means).all() and run.parameters.publish()):
-        run.parameters.go_back(before)
-        return False
-    judged = run.history.task == "classification"
-    accuracies = (correct / seen).tolist() if judged else [None] * count
-    members = run.engine.members()
     with hold_interrupts():
+        began = perf_counter()
+        costs, correct = run.engine.train(run.images, run.y, *what, epochs=count)
+        run.seconds = max(perf_counter() - began, 1e-9) / count
+        run.samples, seen = len(run.images), len(run.images) if weight is None else weight.sum()
+        means = (costs.reshape(count, -1) / seen).sum(axis=1).tolist()
+        if not (np.isfinite(means).all() and run.parameters.publish()):
+            run.parameters.go_back(before)
+            return False
+        judged = run.history.task == "classification"
+        accuracies = (correct / seen).tolist() if judged else [None] * count
+        members = run.engine.members()
         for done in zip(means, accuracies, learning_rates[:, -1].tolist(), strict=True):
             run.record(Done(*done), None)
         run.parameters.keep()

@@ -122,7 +122,7 @@ def train(
     input_dropout : the same of the inputs. Sparse images stay sparse
     schedule : a name, perhaps with settings, "plateau:factor=0.5,patience=3"; an object of
         `fastmlp.schedules`; or a function from progress (0 to 1) to a factor of learning_rate,
-        called for each step with the progress at the middle of the step
+        called with the progress at the middle of each step, an epoch or up to 0.1 seconds ahead
     warmup : the first part of the run, in which the factors of the schedule are multiplied by
         numbers that rise from 0 to 1: below 1 a share of the run, from 1 on a number of epochs
     validation : data as in `split`, or the share of the training data to hold out, which the seed

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays import Rows, SparseRows, as_dense, density
 from fastmlp.functions import ACTIVATIONS, Array, cost_row
 from fastmlp.network import PIXEL_SCALE
 from fastmlp.reference import layers as exact
 from fastmlp.verify.checks import ALLOWED
 from fastmlp.verify.tables import Draw
 
-DENSITIES = {"sparse bytes": (0.02, 0.2, 0.35), "dense bytes": (0.5, 1.0)}
 # Costs whose slope jumps where an output is its target, and how near is too near
 JUMPING, NEAR = {"absolute_error", "quantile"}, 1e-3
 Parameters = tuple[list[Array], list[Array]]
@@ -29,7 +29,7 @@ class Drawn:
     cost: str
     weights: list[Array]
     biases: list[Array]
-    images: Array
+    images: Rows
     scale: float
     dtype: Any
 
@@ -102,19 +102,18 @@ class Drawn:
 
     def inputs(self) -> Array:
         """Return the inputs of the first layer in float64."""
-        return self.images.astype(self.dtype) * np.float64(self.dtype(self.scale))
+        return as_dense(self.images).astype(self.dtype) * np.float64(self.dtype(self.scale))
 
     def without_ties(self) -> Drawn:
         """Return the network with only those images that are far from a tie."""
         _, close = self.sums(self.inputs(), len(self.weights))
         clear = close > ALLOWED
-        return (
-            replace(self, images=np.ascontiguousarray(self.images[clear])) if clear.any() else self
-        )
+        return replace(self, images=self.images[clear]) if clear.any() else self
 
     def __str__(self) -> str:
-        kind = f"{len(self.images)} {self.images.dtype} images"
-        zero = f"{np.count_nonzero(self.images) / self.images.size:.0%} not zero"
+        what = "sparse rows" if isinstance(self.images, SparseRows) else "images"
+        kind = f"{len(self.images)} {self.images.dtype} {what}"
+        zero = f"{density(self.images, len(self.images)):.0%} not zero"
         names = f"{self.activations} {self.cost} {np.dtype(self.dtype)}"
         return f"sizes={self.sizes} {names}, {kind}, {zero}"
 
@@ -136,28 +135,34 @@ def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:
     rng, (output, cost), layers = draw.rng, draw.row("output"), draw.row("layers")
     cost = draw.cost(cost)
     hidden = [draw.row("hidden") for _ in range(layers - 1)]
-    sizes = [draw.inputs(), *(draw.width(dtype) for _ in range(layers))]
+    kind, shares, by_entry = draw.row("images")
+    inputs = draw.inputs() + (draw.row("blocks", 0.5) if by_entry else 0)
+    sizes = [inputs, *(draw.width(dtype) for _ in range(layers))]
     sizes[-1] = max(sizes[-1], 1 if ACTIVATIONS[output].derivative else 2)
-    kind, density = draw.row("images"), 1.0
-    if kind in DENSITIES:
-        density = float(rng.choice(DENSITIES[kind]))
-        images: Array = rng.integers(1, 256, (count, sizes[0]), np.uint8)
-    else:
-        density = float(rng.choice([0.3, 1.0]))
-        images = rng.normal(size=(count, sizes[0])).astype(kind)
-    images[rng.random(images.shape) >= density] = 0
+    share, is_byte = float(rng.choice(shares)), kind is np.uint8
+    images: Array = rng.integers(1, 256, (count, inputs), np.uint8)
+    if not is_byte:
+        images = rng.normal(size=images.shape).astype(kind)
+    images[rng.random(images.shape) >= share] = 0
     # weighted sums of about 1 in the first layer, both for pixels and for normal numbers
-    spread = [np.sqrt((0.33 if kind in DENSITIES else 1) * density * sizes[0])]
-    spread += [np.sqrt(inputs) for inputs in sizes[1:]]
+    spread = [np.sqrt((0.33 if is_byte else 1) * share * inputs)]
+    spread += [np.sqrt(size) for size in sizes[1:]]
     weights = [
         rng.normal(size=s) / max(1.0, w) for s, w in zip(pairwise(sizes), spread, strict=False)
     ]
     biases = [0.1 * rng.normal(size=n) for n in sizes[1:]]
     weights, biases = ([p.astype(dtype).astype(np.float64) for p in ps] for ps in (weights, biases))
-    scale = PIXEL_SCALE if images.dtype == np.uint8 else 1.0
-    names = (*hidden, output)
-    drawn = Drawn(tuple(sizes), names, cost, weights, biases, images, scale, dtype)
+    scale, names = PIXEL_SCALE if is_byte else 1.0, (*hidden, output)
+    rows = _entries_of(images) if by_entry else images
+    drawn = Drawn(tuple(sizes), names, cost, weights, biases, rows, scale, dtype)
     return drawn if dtype == np.float64 else drawn.without_ties()
+
+
+def _entries_of(images: Array) -> SparseRows:
+    """Return what is not zero as sparse rows."""
+    rows, columns = np.nonzero(images)
+    starts = np.searchsorted(rows, np.arange(len(images) + 1))
+    return SparseRows(images[rows, columns], columns.astype(np.int32), starts, images.shape[1])
 
 
 def is_clear(a: Array) -> Array:

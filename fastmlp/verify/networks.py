@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp import kernels, reference
+from fastmlp.arrays import as_dense
 from fastmlp.functions import Array, count_correct, smoothed
 from fastmlp.network import Network
 from fastmlp.training.gradient import gradients as gradients_of
@@ -17,7 +18,7 @@ from fastmlp.verify.drawn import Drawn, drawn_network, is_clear
 from fastmlp.verify.tables import Draw
 from fastmlp.verify.trained import Steps
 
-NETWORK = ("output", "hidden", "layers", "width", "inputs", "images")
+NETWORK = ("output", "hidden", "layers", "width", "inputs", "images", "blocks")
 WEIGHTED = (*NETWORK, "batch", "answers", "sample weights")
 TRAINED = (*WEIGHTED, "step", "limits", "rate factors", "smoothing", "threads")
 # The error of steps in float64 may be EXACT times the largest parameter. The learning rate is so
@@ -36,7 +37,7 @@ def gradients(draw: Draw) -> Case:
     weight = draw.sample_weight(len(y))
     # images in the precision of the network, which the reference in float64 reads too
     images = drawn.images
-    narrow = images if images.dtype == np.uint8 else images.astype(dtype)
+    narrow = images if images.dtype == np.uint8 else as_dense(images).astype(dtype)
     results, eps = [], float(np.finfo(dtype).eps)
     for backend, x, kind, off in (
         ("compiled", images, dtype, 0.0),

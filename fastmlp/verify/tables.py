@@ -11,6 +11,7 @@ from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import (
     BY_PAIR_FROM,
+    ENTRY_ROWS,
     PANEL_VECTORS,
     PART,
     TILE_ROWS,
@@ -54,7 +55,16 @@ TABLES: dict[str, dict[str, Any]] = {
     "width": {"1": (0, 1), "3": (0, 3), **_widths()},
     "inputs": _both_sides(1, 16, 2 * UPDATE_PAIRS),
     "layers": {str(layers): layers for layers in (1, 2, 3, 4)},
-    "images": {name: name for name in ("sparse bytes", "dense bytes", "float32", "float64")},
+    # type, shares of the numbers that are not zero, whether only these are kept, as sparse rows
+    "images": {
+        "sparse bytes": (np.uint8, (0.02, 0.2, 0.35), False),
+        "dense bytes": (np.uint8, (0.5, 1.0), False),
+        "float32": (np.float32, (0.3, 1.0), False),
+        "float64": (np.float64, (0.3, 1.0), False),
+        "sparse rows": (np.float64, (0.02, 0.2), True),
+    },
+    # of inputs whose gradients are in memory at once, of sparse rows: further inputs
+    "blocks": {"one": 0, "two": ENTRY_ROWS},
     "answers": {name: name for name in ("labels", "soft", "several-hot", "any sum")},
     "last batch": {"whole": False, "short": True},
     "calls": {"one": 1, "two": 2},

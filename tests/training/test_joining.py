@@ -105,25 +105,26 @@ def test_a_divergence_keeps_the_last_good_epoch(data, joined):
     np.testing.assert_array_equal(*ends)
 
 
-def test_an_interrupt_leaves_finite_parameters_and_the_epochs_before_it(data, joined, monkeypatch):
-    train = joining.train_joined
+def test_an_interrupt_waits_until_history_and_parameters_agree(data, joined, monkeypatch):
+    train, runs = joining.train_joined, []
 
     def interrupted(run, orders, rates):
-        engine, own = run.engine, run.engine.train
+        team, record = run.engine.team, run.engine.team.record
 
-        def after(*arguments, **named):
-            found = own(*arguments, **named)
+        def then(*chunk):  # behind the first steps of the call
+            team.record = record
+            record(*chunk)
             signal.raise_signal(signal.SIGINT)
-            return found
 
-        engine.train = after
+        team.record = then
+        runs.append(run)
         return train(run, orders, rates)
 
     monkeypatch.setattr("fastmlp.training.epochs.train_joined", interrupted)
     network = fastmlp.Network(10, 32, 2)
-    before = network.weights[0].copy()
     with pytest.raises(KeyboardInterrupt):
         fastmlp.train(network, data["table"], data["y"], epochs=EPOCHS, verbose=False)
-    single = trained(data["table"], data["y"], (32,), callbacks=[lambda p: None])[0]
-    assert not np.array_equal(network.weights[0], before)
+    single, expected = trained(data["table"], data["y"], (32,), callbacks=[lambda p: None])
     np.testing.assert_array_equal(network.weights[0], single.weights[0])
+    assert runs[0].history.train_cost == expected.train_cost
+    assert runs[0].history.stopped == "interrupted"

@@ -14,7 +14,8 @@ from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory.buffers import mark_outputs
 from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up
 from fastmlp.kernels.memory.records import point
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
+from fastmlp.kernels.memory.tuning import ENTRY_ROWS, PANEL_VECTORS, PART
+from fastmlp.kernels.step.images import entries_of
 from fastmlp.report import rows_table
 from fastmlp.verify import run, verify
 from fastmlp.verify.cases import CASES, DRAWN_FROM, Draw
@@ -170,6 +171,32 @@ def test_a_gradient_that_lacks_a_term_is_found(monkeypatch):
     failures = verify(cases=60, only=["gradients"]).failures
     assert failures
     assert all("leaky_relu" in failure for failure in failures)
+
+
+LACKING = {
+    "the last of each row": lambda begins, ends, columns, values: (ends - (ends > begins), values),
+    "those of a second block": lambda begins, ends, columns, values: (
+        ends,
+        values * (columns < ENTRY_ROWS),
+    ),
+}
+
+
+@pytest.mark.parametrize("which", LACKING)
+def test_entries_of_sparse_rows_that_are_left_out_are_found_by_each_kind(monkeypatch, which):
+    def lacking(*arguments):
+        found = entries_of(*arguments)
+        ends, values = LACKING[which](**found)
+        return found | {"ends": ends, "values": values.astype(found["values"].dtype)}
+
+    for door in ("engine", "predictor"):
+        monkeypatch.setattr(f"fastmlp.kernels.{door}.entries_of", lacking)
+    rows = {name: TABLES["images"][name] for name in ("float32", "sparse rows")}
+    monkeypatch.setitem(TABLES, "images", rows)
+    monkeypatch.setitem(TABLES, "blocks", {"two": ENTRY_ROWS})
+    failures = verify(cases=40).failures
+    assert {failure.split(":")[0] for failure in failures} == CASES.keys()
+    assert all("sparse rows" in failure for failure in failures)
 
 
 def test_the_counts_fit_a_terminal():

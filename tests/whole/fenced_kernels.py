@@ -1,23 +1,28 @@
 """Let the compiled room compute in fenced memory: images, results, buffers, scratch.
 
-Run as a program: fenced_kernels.py (before | behind) (verify | wide | fault) [cases]
+Run as a program: fenced_kernels.py (before | behind) (verify | edges | fault) [cases]
 """
 
 import ctypes
+import itertools
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 from fences import PAGE, fenced, forbid, pages_of, room_of
 
 from fastmlp import kernels
+from fastmlp.arrays import SparseRows
 from fastmlp.functions import OPTIMIZERS
 from fastmlp.kernels import engine, predictor
-from fastmlp.kernels.memory import records
+from fastmlp.kernels.memory import buffers, panels, records
+from fastmlp.kernels.memory.tuning import ENTRY_ROWS
 from fastmlp.kernels.step import inference
 from fastmlp.verify import verify
 
 before = sys.argv[1] == "before"
-INPUTS = {"images", "order", "labels", "targets", "coefficients", "factors", "table"}
+INPUTS = {"addresses", "sources", "order", "labels", "targets", "coefficients", "factors", "table"}
+INPUTS |= {"begins", "ends", "columns", "values"}
 kept = []
 
 
@@ -27,8 +32,8 @@ class Numpy:
     def __getattr__(self, name):
         return getattr(np, name)
 
-    def empty(self, *arguments, **options):
-        return fenced(np.empty(*arguments, **options), before)
+    def zeros(self, *arguments, **options):
+        return fenced(np.zeros(*arguments, **options), before)
 
     def pad(self, *arguments, **options):
         return fenced(np.pad(*arguments, **options), before)
@@ -63,24 +68,39 @@ def fenced_halves(record, members, size):
     return memory
 
 
+def fenced_rows(rows):
+    if isinstance(rows, SparseRows):
+        return SparseRows(*(fenced(part, before) for part in rows.parts), rows.shape[1])
+    return fenced(rows, before)
+
+
 def fenced_door(door):
     """As `infer` or `classify`, with all arrays fenced."""
 
     def call(weights, biases, activations, images, out, *rest):
         weights, biases = ([fenced(p, before) for p in ps] for ps in (weights, biases))
         found = fenced(out, before)
-        door(weights, biases, activations, fenced(images, before), found, *rest)
+        door(weights, biases, activations, fenced_rows(images), found, *rest)
         out[...] = found
 
     return call
 
 
+class Engine(engine.Engine):
+    """An engine whose images are fenced."""
+
+    def _steps(self, images, *arguments, **named):
+        return super()._steps(fenced_rows(images), *arguments, **named)
+
+
 point = records.point
-for module in (engine, predictor, records):
+for module in (buffers, panels, records):
     module.aligned_zeros = fenced_zeros
-engine.point, engine.private_memory, engine.np = fenced_point, fenced_scratch, Numpy()
-predictor.point, predictor.private_memory = fenced_point, fenced_halves
-predictor.np, inference._half = Numpy(), lambda size: size
+for module, memory in ((engine, fenced_scratch), (predictor, fenced_halves)):
+    own = {"point": fenced_point, "private_memory": memory}
+    module.records, module.np = SimpleNamespace(**{**vars(records), **own}), Numpy()
+inference._half = lambda size: size
+kernels.Engine = Engine
 kernels.infer, kernels.classify = fenced_door(kernels.infer), fenced_door(kernels.classify)
 
 
@@ -99,12 +119,36 @@ def wide():
                     kept.clear()
 
 
+def entries():
+    """Train and predict with sparse rows: few or no entries, at the edges of rows and blocks."""
+    last = ENTRY_ROWS + 2
+    edges = [0, ENTRY_ROWS - 1, ENTRY_ROWS, last]
+    # the columns of each of four rows
+    found = [[[]] * 4, [[], edges, edges, []], [edges, [], [], edges], [[last], [], [0], [last]]]
+    found = [(last + 1, rows) for rows in found] + [(1, [[]] * 4), (1, [[0], [], [0], []])]
+    steps = ("sgd", {}), ("sgd", {"weight_decay": 0.1}), ("adam", {})
+    for (inputs, rows), hidden, dtype in itertools.product(
+        found, ([], [20], [20, 20]), (np.float32, np.float64)
+    ):
+        columns, starts = [k for row in rows for k in row], np.cumsum([0, *map(len, rows)])
+        data = SparseRows(np.ones(len(columns), dtype), np.array(columns, np.int32), starts, inputs)
+        sizes, names = [inputs, *hidden, 3], [*(["relu"] * len(hidden)), "softmax"]
+        w = [np.ones(shape, dtype) for shape in itertools.pairwise(sizes)]
+        b = [np.zeros(size, dtype) for size in sizes[1:]]
+        for step, threads in itertools.product(steps, (1, 2)):
+            one = kernels.Engine(w, b, names, "cross_entropy", 3, *step, threads)
+            one.train(data, np.arange(4) % 3, np.arange(4), np.full(2, 0.1))
+        kernels.infer(w, b, names, data, np.empty((4, 3), dtype))
+        kept.clear()
+
+
 if sys.argv[2] == "fault":  # the fence works: this must die
     outside = fenced(np.zeros(8, np.uint8), before)
     ctypes.string_at(outside.ctypes.data - (1 if before else -8), 1)
     sys.exit("no fault")
-if sys.argv[2] == "wide":
+if sys.argv[2] == "edges":
     wide()
+    entries()
 else:
     outcome = verify(cases=int(sys.argv[3]), follow=lambda *_: kept.clear())
     assert outcome.passed, outcome.failures

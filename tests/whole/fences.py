@@ -31,6 +31,6 @@ def fenced(array, before=False):
     room, start = room_of((pages + 1) * PAGE)
     forbid(start if before else start + pages * PAGE)
     offset = PAGE if before else pages * PAGE - array.nbytes
-    view = np.frombuffer(room, array.dtype, array.size, offset).reshape(array.shape)
+    view = np.ndarray(array.shape, array.dtype, room, offset)
     view[...] = array
     return view

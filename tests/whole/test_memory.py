@@ -22,7 +22,7 @@ def guarded(where, what):
     )
 
 
-@pytest.mark.parametrize("what", ["verify", "wide"])
+@pytest.mark.parametrize("what", ["verify", "edges"])
 @pytest.mark.parametrize("where", ["before", "behind"])
 def test_no_kernel_leaves_its_arrays(where, what):
     done = guarded(where, what)

@@ -22,8 +22,9 @@ if VECTOR_BYTES not in (16, 32, 64):
 
 INT64, INT32 = ir.IntType(64), ir.IntType(32)
 POINTER = ir.PointerType()
-# Whether numbers too small for a normal one can count as 0: by these bits of MXCSR, on x86
-FLUSHES, FLUSH = bool(FEATURES.get("sse2")), 0x8040
+ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
+# Whether numbers too small for a normal one can count as 0: by these bits of FPCR, or MXCSR on x86
+FLUSHES, FLUSH = ARM or bool(FEATURES.get("sse2")), 1 << 24 if ARM else 0x8040
 # A product and a sum may be rounded once, together; nothing else may be rearranged
 CONTRACT = ("contract",)
 
@@ -62,6 +63,13 @@ class Emitter:
     @contextmanager
     def flushing(self) -> Iterator[None]:
         """Let numbers too small for a normal one count as 0 in what is emitted inside."""
+        if ARM:
+            word = self.function("llvm.aarch64.get.fpcr", INT64)
+            inside = self.builder.or_(word, INT64(FLUSH))
+            self.function("llvm.aarch64.set.fpcr", ir.VoidType(), inside)
+            yield
+            self.function("llvm.aarch64.set.fpcr", ir.VoidType(), word)
+            return
         before, inside = (cgutils.alloca_once(self.builder, INT32) for _ in range(2))
         if FLUSHES:
             self.function("llvm.x86.sse.stmxcsr", ir.VoidType(), before)

@@ -24,15 +24,17 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 
 @shared
-def delta(layer_address, below_address, sample, batch, scratch, member, members, like: float):
+def delta(layer_address, below_address, sample, batch, full, scratch, member, members, like: float):
     """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
 
     A unit is a panel of the layer below and a tile of samples. w^T is made for each panel. If
     enough outputs of `layer` are zero, so are their deltas, and they are skipped.
     sample : number in the run of the first of these samples
+    full : samples of the minibatch of which these are some, or all. It chooses the loop: by
+        samples, the team's size decides on `batch`, and may change no bit
     """
     layer, below = layer_at(layer_address), layer_at(below_address)
-    if batch <= FEW_SAMPLES:
+    if full <= FEW_SAMPLES:
         first, last = share(below.panels, member, members)
         _delta_of_few(layer, below, sample, batch, first, last, like)
         return

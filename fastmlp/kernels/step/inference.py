@@ -66,7 +66,7 @@ def infer(job_address, layers_address, count, barrier, scratch, member, members,
                 infer_layer(layers[l], x, x_row, a, rows, like)
             x, a, x_row = a, x, layers[l].a_row
         if top.activation == SOFTMAX:
-            softmax_rows(top, x, rows, a, like)
+            softmax_rows(job, top, x, rows, a, like)
         write_answers(job, top, x, i, rows, like)
 
 
@@ -79,13 +79,16 @@ def infer_layer(layer, x, x_row, a, rows, like):
 
 
 @jit
-def softmax_rows(layer, a, rows, scratch, like):
-    """a = softmax(a) for some rows of outputs, as many at a time as a vector has lanes."""
+def softmax_rows(job, layer, a, rows, scratch, like):
+    """a = softmax(a) for some rows of outputs, as many at a time as a vector has lanes.
+
+    None is taken alone but the only one of a job: the team's size decides how many there are here.
+    """
     lanes, size = vector_lanes(like), item_bytes(like)
     used, block = (layer.outputs + lanes - 1) // lanes * lanes, scratch + lanes * size
     for i in range(0, rows, lanes):
         a_i = a + i * layer.a_row * size
-        if rows - i == 1:
+        if job.samples == 1:
             costs.softmax(layer.outputs, 1, a_i, a_i, scratch, like)
             continue
         transpose(block, lanes, a_i, layer.a_row, lanes, used, like)

@@ -32,7 +32,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import ALONE
+from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
 from fastmlp.kernels.step.first_layer import forward_entries
 from fastmlp.kernels.step.forward import forward_panel, is_narrow, narrow_block, transpose_narrow
 from fastmlp.kernels.step.images import prefetch_lines
@@ -62,16 +62,19 @@ def prefetch_row(x, inputs, run, jump, like):
 
 
 @jit
-def is_row(layer, rows, like):
-    """Return whether so many rows of outputs are taken as a single row, not as a block."""
-    return rows == 1 and not is_narrow(layer, like)
+def is_row(job, layer, rows, like):
+    """Return whether so many rows of outputs are taken as a single row, not as a block.
+
+    By samples, the team's size decides which rows are adjacent, and may change no bit.
+    """
+    return rows == 1 and job.plan != BY_SAMPLES and not is_narrow(layer, like)
 
 
 @jit
-def block_of(layer, block, z, z_row, rows, like):
+def block_of(job, layer, block, z, z_row, rows, like):
     """Return the address of z as a block (see `loops.costs`): of some rows, or of a single one."""
     lanes = vector_lanes(like)
-    if is_row(layer, rows, like):
+    if is_row(job, layer, rows, like):
         return z
     transpose(block, lanes, z, z_row, lanes, (layer.outputs + lanes - 1) // lanes * lanes, like)
     return block
@@ -86,7 +89,7 @@ def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, li
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
-    by_row = int(is_row(layer, rows, like))
+    by_row = int(is_row(job, layer, rows, like))
     used, lanes = (columns + wide - 1) // wide * wide, 1 if by_row == 1 else wide
     block = used * lanes * size
     y, factor = scratch, scratch + block
@@ -135,15 +138,15 @@ def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, li
 def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
     """`judge` some rows of z, z_row elements apart: all at once, or each alone.
 
-    Few rows fill few lanes of a block; many outputs fill the vectors of a row. By samples, the
-    team's size decides which rows are adjacent, and may change no bit.
+    Few rows fill few lanes of a block; many outputs fill the vectors of a row.
     """
     size, lanes = item_bytes(like), vector_lanes(like)
     own = scratch + lanes * layer.panels * layer.width * size
-    is_wide = layer.panels > 1 and layer.outputs >= ALONE * rows and rows < lanes
-    height = 1 if is_wide and job.plan != BY_SAMPLES else rows
+    # more than a panel has, of which a team may have smaller ones
+    is_wide = layer.outputs > PANEL_VECTORS * lanes and layer.outputs >= ALONE * rows
+    height = 1 if is_wide and rows < lanes and job.plan != BY_SAMPLES else rows
     for r in range(0, rows, height):
-        block = block_of(layer, scratch, z + r * z_row * size, z_row, height, like)
+        block = block_of(job, layer, scratch, z + r * z_row * size, z_row, height, like)
         judge(job, layer, block, own, i + r, height, position + r, is_mine, like)
 
 
@@ -213,7 +216,7 @@ def partial_outputs(
                 narrow_panel(layer, below, panel, i, target, scratch, like)
                 continue
             add_panel(layer, below, panel, i, rows, z, zero, like)
-            found = block_of(layer, block, z, layer.width, rows, like)
+            found = block_of(job, layer, block, z, layer.width, rows, like)
             # a row takes whole vectors, which are no more than its block
             copy(target, lanes, found, lanes, count if rows > 1 else (count + lanes - 1) // lanes,
                  lanes, like)  # fmt: skip
@@ -237,7 +240,7 @@ def output_of_partials(
             prefetch_lines(p, batch * columns * size)
     for i in range(0, batch, lanes):
         rows = min(lanes, batch - i)
-        vectors = (columns + lanes - 1) // lanes if is_row(layer, rows, like) else columns
+        vectors = (columns + lanes - 1) // lanes if is_row(job, layer, rows, like) else columns
         for panel in range(below.panels):
             p = partial_at(job, layer, below, step, panel, i, like)
             if panel == 0:

@@ -54,7 +54,7 @@ def backpropagate(job, layers, count, first, step, position, rows, own, is_mine,
 
     position : of the first of these samples in the order
     """
-    last, sample = count - 1, job.first_sample + position
+    last, sample, full = count - 1, job.first_sample + position, batch_at(job, step)[1]
     for l in range(first, last):
         x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
         forward(layers[l], x, x_row, run, jump, sample, rows, 0, 1, like)
@@ -64,7 +64,7 @@ def backpropagate(job, layers, count, first, step, position, rows, own, is_mine,
         0, 1, is_mine, like,
     )  # fmt: skip
     for l in range(last, 0, -1):
-        delta(layers[l], layers[l - 1], sample, rows, scratch, 0, 1, like)
+        delta(layers[l], layers[l - 1], sample, rows, full, scratch, 0, 1, like)
 
 
 @jit
@@ -212,7 +212,7 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
             wait(barrier, members)
 
         for l in range(last, 0, -1):
-            delta(layers[l], layers[l - 1], sample, batch, scratch, member, members, like)
+            delta(layers[l], layers[l - 1], sample, batch, batch, scratch, member, members, like)
             if not apart:
                 wait(barrier, members)
 

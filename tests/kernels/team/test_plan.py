@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp import kernels
 from fastmlp.functions import ACTIVATIONS
 from fastmlp.kernels import launch
 from fastmlp.kernels.engine import Engine
@@ -20,6 +21,7 @@ from fastmlp.kernels.memory.records import (
     BY_SAMPLES,
     COLUMNS_THEN_ROWS,
 )
+from fastmlp.kernels.memory.tuning import SLICE, TILE_ROWS
 from fastmlp.kernels.team.barrier import ARRIVED, BOARD_SIZE, NAP, NAP_NANOSECONDS
 from fastmlp.kernels.team.plan import NAMES, Plan, plan_of
 from fastmlp.system.team_size import BARRIERS
@@ -51,6 +53,8 @@ NETWORKS = [
     ((40, 30, 20, 3), 130),
     ((40, 64, 17, 20, 5), 200),
     ((40, 20, 20, 2), 1000),
+    ((40, 20, 20, 70), 137),  # the last slice, of 65 or 71 samples, leaves one of a block
+    ((40, 20, 58), 3),  # few samples of many outputs, in one panel or two
     ((300, 16, 16, 10), 10),
     ((301, 70, 20, 3), 5),
     ((700, 30, 5), 100),
@@ -63,11 +67,17 @@ TEAMS = (*range(1, 17), 64) if DRAWN else (1, 2, 3, 16)
 
 
 def drawn(count):
-    """Draw networks of every number of layers, with minibatches of 1 to 1,000 samples."""
+    """Draw networks of every number of layers, with minibatches of 1 to 1,000 samples.
+
+    Each third has one more sample than a multiple of 8, so that slices may leave a single one.
+    """
     rng = np.random.default_rng(0)
-    for _ in range(count):
+    for number in range(count):
         hidden = rng.integers(1, 200, rng.integers(0, 4))
-        yield (40, *map(int, hidden), int(rng.integers(1, 80))), int(10 ** rng.uniform(0, 3))
+        batch_size = int(10 ** rng.uniform(0, 3))
+        if number % 3 == 0:
+            batch_size = 8 * int(rng.integers(16, 64)) + 1
+        yield (40, *map(int, hidden), int(rng.integers(1, 80))), batch_size
 
 
 NETWORKS += drawn(DRAWN)
@@ -102,7 +112,9 @@ def engine_for(sizes, batch_size, dtype, threads, step=("sgd", {})):
 def trained(engine, images, sizes):
     """Train for a few steps, the last on fewer samples; return the fingerprint of all results."""
     batch_size = engine.batch_size
-    samples = 3 * batch_size + max(1, batch_size // 3)
+    # of a large minibatch so few that a slice has one
+    few = TILE_ROWS + 1 if batch_size >= 2 * SLICE else max(1, batch_size // 3)
+    samples = 3 * batch_size + few
     y = np.random.default_rng(1).integers(0, max(2, sizes[-1]), samples)
     costs, hits = engine.train(images[:samples], y, np.arange(samples), np.full(4, 0.05), 1 / 255)
     shapes = list(itertools.pairwise(sizes))
@@ -136,7 +148,8 @@ def boards(monkeypatch):
             member.join()
 
     monkeypatch.setenv("FASTMLP_FIXED_TEAM", "1")
-    monkeypatch.setattr("fastmlp.kernels.engine.run", run)
+    for door in ("engine", "predictor"):
+        monkeypatch.setattr(f"fastmlp.kernels.{door}.run", run)
     return kept
 
 
@@ -156,6 +169,19 @@ def test_every_team_gives_the_same_bits(network, dtype, step):
             for threads in TEAMS
         }
         assert len(found) == 1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.usefixtures("boards")
+def test_every_team_predicts_the_same_bits(dtype):
+    network = fastmlp.Network((40, 20, 70), dtype=dtype, seed=1)
+    what, found = (network.weights, network.biases, network.activations), set()
+    images = np.random.default_rng(0).random((177, 40))
+    for threads in TEAMS:
+        a = np.empty((177, 70), dtype)
+        kernels.infer(*what, images, a, 1.0, threads)
+        found.add(a.tobytes())
+    assert len(found) == 1
 
 
 @pytest.mark.usefixtures("boards")
