@@ -14,15 +14,19 @@ from collections.abc import Callable
 from fastmlp.functions.vectors import Number, relu
 
 
-def quotient(u: Number, d: Number) -> Number:
-    """Return u / d for d > 0, to 2 eps; infinite d may count as 2^126."""
-    # u / d = u q (2 - d q) for q = 1 / d to 2^-14 (Newton). Square root and division would both
-    # wait for the same unit: Adam's formula takes 0.8 times as long without the second (Xeon of
-    # 2019). From 2^126 on, 1 / d would not be a normal number
-    most = d.emitter.number(2.0**126)
+def minus_quotient(w: Number, u: Number, d: Number) -> Number:
+    """Return w - u / d for d > 0, the quotient to 2 eps; infinite d may count as 2^126."""
+    # u / d = u q (2 - d q) for q = 1 / d to 2^-14, or to 2^-28 by q = q (2 - d q) (Newton). Square
+    # root and division would both wait for the same unit. From 2^126 on, in float64 2^1022, 1 / d
+    # would not be a normal number
+    most = d.emitter.number(2.0 ** (d.emitter.bias - 1))
     most = most.where(d.compare(">", most), d)
     q = most.estimated_reciprocal()
-    return u / d if q is None else u * q * (2 - most * q)
+    if q is None:
+        return w - u / d
+    if d.emitter.bits == 64:
+        q = q * (2 - most * q)
+    return w - u * q * (2 - most * q)
 
 
 def _sign(number: Number) -> Number:
@@ -51,7 +55,7 @@ def _rmsprop(w: Number, g: Number, state: list[Number], row: list[Number]) -> li
     (v,), (decay, _, rate, epsilon, kept, added, *_) = state, row
     g = decay.call("fmuladd", w, g)
     v = kept.call("fmuladd", v, added * (g * g))
-    return [w - rate * quotient(g, v.call("sqrt") + epsilon), v]
+    return [minus_quotient(w, rate * g, v.call("sqrt") + epsilon), v]
 
 
 def _rmsprop_centered(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:
@@ -60,19 +64,19 @@ def _rmsprop_centered(w: Number, g: Number, state: list[Number], row: list[Numbe
     (v, m), (decay, _, rate, epsilon, kept, added, *_) = state, row
     g = decay.call("fmuladd", w, g)
     v, m = kept.call("fmuladd", v, added * (g * g)), kept.call("fmuladd", m, added * g)
-    return [w - rate * quotient(g, relu(v - m * m).call("sqrt") + epsilon), v, m]
+    return [minus_quotient(w, rate * g, relu(v - m * m).call("sqrt") + epsilon), v, m]
 
 
 def _adam(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:
     # g += decay w;  m = beta_1 m + added_1 g;  v = beta_2 v + added_2 g^2
-    # w -= fade w + (of_m m + of_g g) / (sqrt v + epsilon)
+    # w = w - fade w - (of_m m + of_g g) / (sqrt v + epsilon)
     m, v = state
     decay, fade, of_m, of_g, epsilon, beta_1, added_1, beta_2, added_2 = row
     g = decay.call("fmuladd", w, g)
     m = beta_1.call("fmuladd", m, added_1 * g)
     v = beta_2.call("fmuladd", v, added_2 * (g * g))
-    change = quotient(of_m.call("fmuladd", m, of_g * g), v.call("sqrt") + epsilon)
-    return [w - fade.call("fmuladd", w, change), m, v]
+    change = of_m.call("fmuladd", m, of_g * g)
+    return [minus_quotient(w - fade * w, change, v.call("sqrt") + epsilon), m, v]
 
 
 def _lion(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:

@@ -201,9 +201,10 @@ class Number:
     def estimated_reciprocal(self) -> Number | None:
         """Return 1 / self to 2^-14; None where no instruction does that."""
         emitter = self.emitter
-        if (VECTOR_BYTES, emitter.bits) != (64, 32):
+        if VECTOR_BYTES != 64:
             return None
-        name, lanes = "llvm.x86.avx512.rcp14.ps.512", ir.Constant(ir.IntType(emitter.count), -1)
+        lanes = ir.Constant(ir.IntType(emitter.count), -1)
+        name = f"llvm.x86.avx512.rcp14.{'ps' if emitter.bits == 32 else 'pd'}.512"
         return Number(emitter, emitter.function(name, emitter.kind, self.value, self.value, lanes))
 
     def exponent_and_mantissa(self) -> tuple[Number, Number]:
