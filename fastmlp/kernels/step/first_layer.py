@@ -254,10 +254,7 @@ def update_first(job, layer, step, scratch, member, members, like):
         runs = rounds * apart
         first, last, _, _ = share_panels(layer.panels, runs, layer.cut, member, members)
         for unit in range(first, last):
-            # general steps go back and forth: the state of the last units is still in the L2 cache
-            back = step & 1 == 1 and not is_fused(job.optimizer)
-            number = first + last - 1 - unit if back else unit
-            panel, k = number // runs, number % runs
+            panel, k = unit // runs, unit % runs
             begin = (k % rounds * apart + k // rounds) * few
             stop = min(begin + few, pairs)
             if begin < stop:
