@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from fastmlp.functions.augmentation import Changes
     from fastmlp.functions.dropout import Dropout
 
-    Arrays = tuple[Array, ...]
-    Names = tuple[str, ...]
+    Arrays = Sequence[Array]
+    Names = Sequence[str]
 
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, Backend] = {}
@@ -144,10 +144,10 @@ class Engine(Protocol):
 
 
 class Predictor(Protocol):
-    """Infers a few images at a time, in buffers of its own, with arrays that its caller keeps.
+    """Infers images, in buffers of its own.
 
-    The arrays are read at each call, so changes of their values count. One thread at a time may
-    call it. most : how many images are few
+    The arrays are read at each call, so changes of their values count. Images are multiplied by
+    scale. One thread at a time may call it. most : how many images are few
     """
 
     most: int
@@ -159,8 +159,13 @@ class Predictor(Protocol):
     def few(self, images: Array, what: str) -> Array:
         """Return "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`.
 
-        The next call may overwrite what is returned. A class is -1 if an output is NaN.
+        They are `most` or fewer. The next call may overwrite what is returned. A class is -1 if an
+        output is NaN.
         """
+        ...
+
+    def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
+        """Write what `few` returns, for any number of images, into out, which is overwritten."""
         ...
 
 
@@ -174,33 +179,7 @@ class Backend(Protocol):
 
     @property
     def Predictor(self) -> type[Predictor]:
-        """The class that infers a few images."""
-        ...
-
-    def infer(
-        self,
-        weights: Sequence[Array],
-        biases: Sequence[Array],
-        activations: Sequence[str],
-        images: Rows,
-        a: Array,
-        scale: float = 1.0,
-        threads: int | None = None,
-    ) -> None:
-        """Write the outputs `(N, O)` for images `(N, I)` times scale into a, overwritten."""
-        ...
-
-    def classify(
-        self,
-        weights: Sequence[Array],
-        biases: Sequence[Array],
-        activations: Sequence[str],
-        images: Rows,
-        classes: Array,
-        scale: float = 1.0,
-        threads: int | None = None,
-    ) -> None:
-        """Write the classes `(N,)` of the outputs of `infer` into classes, int64, overwritten."""
+        """The class that infers images."""
         ...
 
     def augment(

@@ -20,6 +20,7 @@ from fastmlp.estimator.fitting import Fit, Samples
 from fastmlp.estimator.parameters import OWN_NAMES, Row, check_parameters, documented_errors
 from fastmlp.estimator.solver import State
 from fastmlp.estimator.team import team_limit
+from fastmlp.network.answering import Predictors
 from fastmlp.network.building import check_layer_sizes
 
 
@@ -38,6 +39,7 @@ class BaseMLP(BaseEstimator):
     _peer: ClassVar[type]
     _is_numeric: ClassVar[bool]  # whether y are numbers
     _solver_state: State | None = None
+    _predictors: Predictors | None = None
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None
@@ -120,7 +122,7 @@ class BaseMLP(BaseEstimator):
         self.best_loss_ = None if stops else np.inf
         self.validation_scores_: list[float] | None = [] if stops else None
         self.best_validation_score_ = -np.inf if stops else None
-        self._solver_state = None
+        self._solver_state, self._predictors = None, Predictors()
 
     @property
     def _activations(self) -> tuple[str, ...]:
@@ -134,10 +136,9 @@ class BaseMLP(BaseEstimator):
 
     def _outputs(self, x: Rows) -> Array:
         """Return the outputs `(N, O)` for checked x `(N, I)`, in the precision of the fit."""
-        a = np.empty((len(x), self.n_outputs_), self.coefs_[0].dtype)
-        infer = backend_named("compiled").infer
-        infer(self.coefs_, self.intercepts_, self._activations, x, a, 1.0, self._team())
-        return a
+        kept, backend = self._predictors or Predictors(), backend_named("compiled")
+        what = (self.coefs_, self.intercepts_), self._activations, x, "outputs", backend, 1.0
+        return kept.infer(*what, threads=self._team())
 
     def _checked_outputs(self, X: Any) -> Array:
         """Return the outputs for what a user passes."""

@@ -18,7 +18,7 @@ def team_limit(threads: int | None) -> int | None:
         the main thread 1, as a pool of threads then probably has a fit for each core.
     """
     if threads is not None:
-        return threads
+        return int(threads)
     if threading.current_thread() is not threading.main_thread():
         return 1
     values = (os.environ.get(name, "").split(",")[0].strip() for name in LIMITS)

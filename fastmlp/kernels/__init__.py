@@ -44,6 +44,6 @@ check_thread_setting()  # before Numba reads it, which ends with a bare ValueErr
 from fastmlp.kernels.augment import augment  # noqa: E402
 from fastmlp.kernels.engine import Engine  # noqa: E402
 from fastmlp.kernels.launch import is_compiled, prepare  # noqa: E402
-from fastmlp.kernels.predictor import Predictor, classify, infer  # noqa: E402
+from fastmlp.kernels.predictor import Predictor  # noqa: E402
 
-__all__ = ["Engine", "Predictor", "augment", "classify", "infer", "is_compiled", "prepare"]
+__all__ = ["Engine", "Predictor", "augment", "is_compiled", "prepare"]

@@ -1,28 +1,74 @@
-"""A network's answers: a few samples at a time by predictors that are kept between calls."""
+"""A network's answers: by predictors that are kept between calls."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from operator import is_
 from typing import Any
 
 import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows
-from fastmlp.backends import Backend, backend_named
+from fastmlp.backends import Backend, Predictor, backend_named
 
 # For this many images or fewer, a check of all parameters would take longer than the prediction
 UNCHECKED_IMAGES = 64
-# Kinds of predictors, by backend and scale, that a network keeps
+# Kinds of predictors, by backend, scale and activations, that are kept
 MOST_KINDS = 4
 
 
-class Kept:
-    """A predictor, and the arrays that it reads."""
+class Predictors:
+    """A network's predictors that no call is using, by kind. Copies and pickles are empty.
 
-    def __init__(self, network: Any, backend: Backend, scale: float) -> None:
-        weights, biases = map(tuple, network.check_parameters(False))
-        self.arrays = [*weights, *biases]
-        self.few = backend.Predictor(weights, biases, network.activations, scale).few
+    Each running call owns a predictor, so no lock is needed: another thread, or a signal handler,
+    takes or makes another. A predictor serves as long as the arrays of the network are the same.
+    """
+
+    def __init__(self) -> None:
+        self.idle: dict[Any, list[tuple[list[Array], Predictor]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Predictors, ()
+
+    def infer(
+        self,
+        parameters: tuple[Sequence[Array], Sequence[Array]],
+        activations: tuple[str, ...],
+        rows: Rows,
+        what: str,
+        backend: Backend,
+        scale: float,
+        *,
+        check: Callable[[], object] | None = None,
+        threads: int | None = None,
+    ) -> Array:
+        """Return "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for rows `(N, I)`.
+
+        parameters : weights and biases; check : is called before a predictor of others is made
+        """
+        kind = backend, scale, activations
+        try:
+            arrays = [array for part in parameters for array in part]
+            kept, predictor = self.idle[kind].pop()
+            fits = len(arrays) == len(kept) and all(map(is_, arrays, kept))
+        except (LookupError, TypeError):  # none is idle; the parameters are no lists
+            fits = False
+        if not fits:
+            if check:
+                check()
+            predictor = backend.Predictor(*parameters, activations, scale)
+            if kind not in self.idle and len(self.idle) >= MOST_KINDS:
+                self.idle.clear()
+        if len(rows) <= predictor.most and not isinstance(rows, SparseRows):
+            found = predictor.few(rows, what).copy()
+        else:
+            last = parameters[1][-1]
+            shape = (len(rows), len(last)) if what == "outputs" else (len(rows),)
+            found = np.empty(shape, last.dtype if what == "outputs" else np.int64)
+            predictor(rows, what, found, threads)
+        # not reached after an exception, which may have left its buffers half written
+        self.idle.setdefault(kind, []).append((arrays, predictor))
+        return found
 
 
 def answers(network: Any, rows: Rows, what: str, backend: str) -> Array:
@@ -30,15 +76,7 @@ def answers(network: Any, rows: Rows, what: str, backend: str) -> Array:
 
     Raises ArgumentError if an output is NaN.
     """
-    chosen, scale = backend_named(backend), network.scale_of(rows)
-    if len(rows) <= chosen.Predictor.most and not isinstance(rows, SparseRows):
-        found = _answers_of_few(network, rows, what, chosen, scale)
-    else:
-        weights, biases = network.check_parameters(len(rows) > UNCHECKED_IMAGES)
-        shape = (len(rows), network.sizes[-1]) if what == "outputs" else len(rows)
-        found = np.empty(shape, network.dtype if what == "outputs" else np.int64)
-        door = chosen.infer if what == "outputs" else chosen.classify
-        door(weights, biases, network.activations, rows, found, scale)
+    found = infer(network, rows, what, backend, network.activations)
     if what == "outputs":
         # the sum of squares is NaN if one of them is; `a @ a` would warn of an overflow
         is_bad = np.isnan(np.vdot(found, found))
@@ -49,24 +87,11 @@ def answers(network: Any, rows: Rows, what: str, backend: str) -> Array:
     return found
 
 
-def _answers_of_few(network: Any, rows: Array, what: str, backend: Backend, scale: float) -> Array:
-    """Return answers for a few rows.
-
-    Each running call owns a predictor, so no lock is needed: another thread, or a signal handler,
-    takes or makes another. All that depends on the parameters' values is computed anew.
-    """
-    kinds, key = network.idle, (backend, scale)
-    try:
-        kept = kinds[key].pop()
-        arrays = [*network.weights, *network.biases]
-        fits = len(arrays) == len(kept.arrays) and all(map(is_, arrays, kept.arrays))
-    except (LookupError, TypeError):  # none is idle; the parameters are no lists
-        fits = False
-    if not fits:
-        kept = Kept(network, backend, scale)
-        if key not in kinds and len(kinds) >= MOST_KINDS:
-            kinds.clear()
-    found: Array = kept.few(rows, what).copy()
-    # not reached after an exception, which may have left its buffers half written
-    kinds.setdefault(key, []).append(kept)
-    return found
+def infer(network: Any, rows: Rows, what: str, backend: str, activations: tuple[str, ...]) -> Array:
+    """Return what `Predictors.infer` does, for a network with other activations, perhaps."""
+    if len(rows) > UNCHECKED_IMAGES:
+        network.check_parameters()
+    parameters, chosen = (network.weights, network.biases), backend_named(backend)
+    check, scale = network.check_parameters, network.scale_of(rows)
+    kept: Predictors = network.predictors
+    return kept.infer(parameters, activations, rows, what, chosen, scale, check=check)

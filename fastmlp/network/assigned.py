@@ -69,7 +69,7 @@ def _several_labels(network: Assigned, several: Any) -> bool:
     return bool(several)
 
 
-DERIVED = ("idle", "task")
+DERIVED = ("predictors", "task")
 CHECKS = {
     "class_names": _class_names,
     "classes": _classes,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import numpy as np
-
 from fastmlp.arrays import Array, Rows, quiet
 from fastmlp.functions import ACTIVATIONS, metrics_of, total_cost
 
@@ -42,7 +40,7 @@ class Evaluation(_Evaluation):
 
 @quiet
 def evaluate(
-    infer: Callable[[Rows, Array], object],
+    infer: Callable[[Rows], Array],
     rows: Rows,
     y: Array,
     a: Array,
@@ -53,7 +51,7 @@ def evaluate(
 ) -> Evaluation:
     """Return mean cost and metrics of a network with that output, cost and task.
 
-    infer : function of (images, z) that writes the weighted sums z of the last layer
+    infer : function of images `(n, I)` that returns the weighted sums z `(n, O)` of the last layer
     rows : images `(N, I)`; y : labels `(N,)` or targets `(N, O)`; a `(N, O)` is overwritten
     sample_weight : float64 `(N,)`, or None for 1
     """
@@ -62,8 +60,7 @@ def evaluate(
         span = slice(start, start + EVALUATE_ROWS)
         images, targets, outputs = rows[span], y[span], a[span]
         own = None if sample_weight is None else sample_weight[span]
-        z: Array = np.empty_like(outputs)
-        infer(images, z)
+        z = infer(images)
         ACTIVATIONS[output].f(z, outputs)
         total += total_cost(z, outputs, targets, output, cost, own)
     metrics = {row.name: row.f(a, y, sample_weight) for row in metrics_of(task)}

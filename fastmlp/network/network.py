@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, Rows, as_generator, as_sample_weight, check_finite, check_scale
-from fastmlp.backends import backend_named
 from fastmlp.errors import checked_call, refuse
 from fastmlp.functions import (
     ACTIVATIONS,
@@ -23,7 +22,7 @@ from fastmlp.functions import (
 )
 from fastmlp.network import file
 from fastmlp.network.adapting import BYTES, prepared_rows
-from fastmlp.network.answering import Kept, answers
+from fastmlp.network.answering import Predictors, answers, infer
 from fastmlp.network.assigned import Assigned
 from fastmlp.network.building import (
     check_dtype,
@@ -109,9 +108,9 @@ class Network(Assigned):
             self.biases.append(np.zeros(outputs, self.dtype))
 
     @cached_property
-    def idle(self) -> dict[Any, list[Kept]]:
-        """The predictors for a few images that no call is using, by backend and scale."""
-        return {}
+    def predictors(self) -> Predictors:
+        """What infers, kept between calls."""
+        return Predictors()
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -219,14 +218,14 @@ class Network(Assigned):
         self, rows: Rows, y: Array, backend: str, weight: Array | None = None
     ) -> Evaluation:
         """Evaluate on images, labels or targets, and weights as engines need them."""
-        parameters, scale = self.check_parameters(), self.scale_of(rows)
-        chosen, sums = backend_named(backend), (*self.hidden, "identity")
+        self.check_parameters()
+        how = "outputs", backend, (*self.hidden, "identity")
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
 
-        def infer(part: Rows, z: Array) -> None:
-            chosen.infer(*parameters, sums, part, z, scale)
+        def sums(part: Rows) -> Array:
+            return infer(self, part, *how)
 
-        return evaluate(infer, rows, y, a, self.output, self.cost, self.task_for(y), weight)
+        return evaluate(sums, rows, y, a, self.output, self.cost, self.task_for(y), weight)
 
     @checked_call
     def accuracy(

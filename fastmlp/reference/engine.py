@@ -26,8 +26,8 @@ from fastmlp.reference.layers import delta, forward, gradient, output
 
 INFER_ROWS = 1000  # rows per matmul when inferring: bounds the memory, costs no speed
 
-Arrays = tuple[Array, ...]
-Names = tuple[str, ...]
+Arrays = Sequence[Array]
+Names = Sequence[str]
 
 
 class Engine:
@@ -207,57 +207,34 @@ def _copy(sources: Sequence[Array], targets: Sequence[Array]) -> None:
         np.copyto(target, source)
 
 
-def infer(
-    weights: Sequence[Array],
-    biases: Sequence[Array],
-    activations: Sequence[str],
-    images: Rows,
-    a: Array,
-    scale: float = 1.0,
-    threads: int | None = None,
-) -> None:
-    """a = the network's outputs `(N, O)`: see `fastmlp.backends.Backend`."""
-    dtype = weights[0].dtype
-    with blas_threads(threads), np.errstate(all="ignore"):
-        for start in range(0, len(images), INFER_ROWS):
-            rows = slice(start, start + INFER_ROWS)
-            x = np.multiply(as_dense(images[rows]), dtype.type(scale), dtype=dtype)
-            for w, b, f in zip(weights, biases, activations, strict=True):
-                z = np.empty((len(x), len(b)), dtype)
-                forward(x, w, b, f, z, z)
-                x = z
-            a[rows] = x
-
-
-def classify(
-    weights: Sequence[Array],
-    biases: Sequence[Array],
-    activations: Sequence[str],
-    images: Rows,
-    classes: Array,
-    scale: float = 1.0,
-    threads: int | None = None,
-) -> None:
-    """classes int64 `(N,)` = what the outputs of `infer` name; classes is overwritten."""
-    a = np.empty((len(images), len(biases[-1])), weights[0].dtype)
-    infer(weights, biases, activations, images, a, scale, threads)
-    classes[...] = classes_of(a)
-
-
 class Predictor:
-    """Infers a few images: see `fastmlp.backends.Predictor`."""
+    """Infers images: see `fastmlp.backends.Predictor`."""
 
     most = 8
 
     def __init__(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> None:
-        self.network, self.scale = (weights, biases, activations), scale
+        self.layers, self.scale = list(zip(weights, biases, activations, strict=True)), scale
 
     def few(self, images: Array, what: str) -> Array:
         """Return "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
-        weights, biases, _ = self.network
-        a = np.empty((len(images), len(biases[-1])), weights[0].dtype)
-        infer(*self.network, images, a, self.scale)
-        return a if what == "outputs" else classes_of(a)
+        return self._outputs(images) if what == "outputs" else classes_of(self._outputs(images))
+
+    def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
+        """out = what `few` returns, for any number of images."""
+        with blas_threads(threads):
+            for start in range(0, len(images), INFER_ROWS):
+                rows = slice(start, start + INFER_ROWS)
+                out[rows] = self.few(as_dense(images[rows]), what)
+
+    def _outputs(self, images: Array) -> Array:
+        dtype = self.layers[0][0].dtype
+        with np.errstate(all="ignore"):
+            x: Array = np.multiply(images, dtype.type(self.scale), dtype=dtype)
+            for w, b, f in self.layers:
+                z = np.empty((len(x), len(b)), dtype)
+                forward(x, w, b, f, z, z)
+                x = z
+        return x
 
 
 def is_compiled(dtype: np.dtype) -> bool:

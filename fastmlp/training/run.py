@@ -142,7 +142,7 @@ class Run:
         average, averaged = self.parameters.average, 0
         while True:
             due = average.next_update(done) if average else np.inf
-            last = int(min(done + self.chunk, len(rates), due))
+            last = int(min(done + min(self.chunk, most), len(rates), due))
             part = slice(done, last)
             samples = order[done * self.batch_size : last * self.batch_size]
             began = perf_counter()

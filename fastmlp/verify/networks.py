@@ -181,13 +181,15 @@ def infer(draw: Draw) -> Case:
         a = np.full((count, drawn.sizes[-1]), np.nan, kind)
         parameters = drawn.parameters(kind, off)
         own = threads if module is kernels else None
-        module.infer(*parameters, drawn.activations, images, a, drawn.scale, own)
+        predictor = module.Predictor(*parameters, drawn.activations, drawn.scale)
+        predictor(images, "outputs", a, own)
         results.append(a)
         if module is kernels:
             classes = np.full(count, -7)
-            module.classify(*parameters, drawn.activations, images, classes, drawn.scale, own)
+            predictor(images, "classes", classes, own)
     exact, wanted = results[1], np.empty(count, np.int64)
-    reference.classify(*drawn.parameters(), drawn.activations, images, wanted, drawn.scale)
+    predictor = reference.Predictor(*drawn.parameters(), drawn.activations, drawn.scale)
+    predictor(images, "classes", wanted)
     clear, got = is_clear(exact), results[0]
     named = Check("classes", classes[clear].astype(dtype), wanted[clear], np.ones(clear.sum()))
     return Case(f"{drawn} threads={threads}", (carried("a", got, exact, results[2]), named))

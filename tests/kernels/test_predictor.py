@@ -20,12 +20,16 @@ def drawn(outputs, count, dense):
     return network, images
 
 
+def predictor_of(network, backend=kernels):
+    return backend.Predictor(network.weights, network.biases, network.activations, 1 / 255)
+
+
 def classes_and_outputs(network, images, threads, backend=kernels):
     classes = np.full(len(images), -1)
     outputs = np.full((len(images), network.sizes[-1]), np.nan, network.dtype)
-    what = network.weights, network.biases, network.activations, images
-    backend.classify(*what, classes, 1 / 255, threads)
-    backend.infer(*what, outputs, 1 / 255, threads)
+    predictor = predictor_of(network, backend)
+    predictor(images, "classes", classes, threads)
+    predictor(images, "outputs", outputs, threads)
     return classes, outputs
 
 
@@ -74,7 +78,7 @@ def test_weights_may_change_between_calls():
 def test_classes_of_another_kind_are_refused(out):
     network, images = drawn(10, 60, dense=False)
     with pytest.raises(ArgumentError, match="classes"):
-        kernels.classify(network.weights, network.biases, network.activations, images, out)
+        predictor_of(network)(images, "classes", out)
 
 
 @pytest.mark.parametrize("inputs", [40, 41, 784])
@@ -86,8 +90,7 @@ def test_what_is_inferred_depends_neither_on_threads_nor_on_the_company(inputs):
 
     def inferred(some, threads):
         a = np.empty((len(some), 10), np.float32)
-        what = network.weights, network.biases, network.activations
-        kernels.infer(*what, some, a, 1 / 255, threads)
+        predictor_of(network)(some, "outputs", a, threads)
         return a
 
     alone = inferred(images, 1)
@@ -101,5 +104,5 @@ def test_answers_are_not_written_where_nothing_may_be_written():
     network, images = fastmlp.Network((40, 10)), np.zeros((20, 40), np.uint8)
     a = np.zeros((20, 10), np.float32)
     a.flags.writeable = False
-    with pytest.raises(ValueError, match="a must be writable"):
-        kernels.infer(network.weights, network.biases, network.activations, images, a)
+    with pytest.raises(ValueError, match="outputs must be writable"):
+        predictor_of(network)(images, "outputs", a)

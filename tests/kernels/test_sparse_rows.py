@@ -93,7 +93,8 @@ def test_traces_and_outputs_are_those_of_an_array(sizes):
         found = []
         for module, data in ((kernels, rows), (reference, rows), (kernels, rows.dense())):
             found.append(np.empty((count, sizes[-1])))
-            module.infer(w, b, NETWORKS[sizes], data[:count], found[-1])
+            predictor = module.Predictor(w, b, NETWORKS[sizes], 1.0)
+            predictor(data[:count], "outputs", found[-1])
         np.testing.assert_allclose(found[0], found[1], atol=1e-12)
         np.testing.assert_allclose(found[0], found[2], atol=1e-12)
 

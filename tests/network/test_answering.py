@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp import kernels
 from fastmlp.errors import ArgumentError
-from fastmlp.network.answering import MOST_KINDS, Kept
+from fastmlp.network.answering import MOST_KINDS
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24)).astype(np.uint8)
 
@@ -65,8 +66,8 @@ def test_wrong_parameters_are_refused_after_right_ones(wrong):
 
 
 def test_a_predictor_is_made_once_for_networks_in_turn(monkeypatch):
-    made, real = [], Kept.__init__
-    monkeypatch.setattr(Kept, "__init__", lambda self, *a: (made.append(a), real(self, *a))[1])
+    made, kind = [], kernels.Predictor
+    monkeypatch.setattr(kernels, "Predictor", lambda *a: (made.append(a), kind(*a))[1])
     networks = [fastmlp.Network((24, 8, 3), seed=seed) for seed in range(3)]
     networks += [copy.copy(networks[0]), pickle.loads(pickle.dumps(networks[0]))]
     for _ in range(3):
@@ -77,13 +78,13 @@ def test_a_predictor_is_made_once_for_networks_in_turn(monkeypatch):
     for scale in range(1, 3 * MOST_KINDS):
         networks[0].predict_proba(IMAGES[0])
         vars(networks[0])["pixel_scale"] = 1 / scale
-    assert len(networks[0].idle) <= MOST_KINDS
+    assert len(networks[0].predictors.idle) <= MOST_KINDS
 
 
 def test_a_call_within_a_call_has_a_predictor_of_its_own():
     network, inner = fastmlp.Network((24, 8, 3)), []
     wanted = [network.predict_proba(image) for image in IMAGES[:2]]
-    real = network.idle[next(iter(network.idle))][0]
+    ((_, real),) = next(iter(network.predictors.idle.values()))
 
     def interrupted(rows, what, few=real.few):
         found = few(rows, what)

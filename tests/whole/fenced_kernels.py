@@ -39,8 +39,8 @@ class Numpy:
         return fenced(np.pad(*arguments, **options), before)
 
 
-def fenced_zeros(shape, dtype):
-    return fenced(np.zeros(shape, dtype), before)
+def fenced_zeros(shape, dtype, make=np.zeros):
+    return fenced(make(shape, dtype), before)
 
 
 def fenced_point(record, **arrays):
@@ -74,16 +74,16 @@ def fenced_rows(rows):
     return fenced(rows, before)
 
 
-def fenced_door(door):
-    """As `infer` or `classify`, with all arrays fenced."""
+class Predictor(predictor.Predictor):
+    """A predictor, all of whose arrays are fenced."""
 
-    def call(weights, biases, activations, images, out, *rest):
-        weights, biases = ([fenced(p, before) for p in ps] for ps in (weights, biases))
+    def __init__(self, weights, biases, *rest):
+        super().__init__(*([fenced(p, before) for p in ps] for ps in (weights, biases)), *rest)
+
+    def __call__(self, images, what, out, threads=None):
         found = fenced(out, before)
-        door(weights, biases, activations, fenced_rows(images), found, *rest)
+        super().__call__(fenced_rows(images), what, found, threads)
         out[...] = found
-
-    return call
 
 
 class Engine(engine.Engine):
@@ -100,8 +100,7 @@ for module, memory in ((engine, fenced_scratch), (predictor, fenced_halves)):
     own = {"point": fenced_point, "private_memory": memory}
     module.records, module.np = SimpleNamespace(**{**vars(records), **own}), Numpy()
 inference._half = lambda size: size
-kernels.Engine = Engine
-kernels.infer, kernels.classify = fenced_door(kernels.infer), fenced_door(kernels.classify)
+kernels.Engine, kernels.Predictor = Engine, Predictor
 
 
 def wide():
@@ -138,7 +137,7 @@ def entries():
         for step, threads in itertools.product(steps, (1, 2)):
             one = kernels.Engine(w, b, names, "cross_entropy", 3, *step, threads)
             one.train(data, np.arange(4) % 3, np.arange(4), np.full(2, 0.1))
-        kernels.infer(w, b, names, data, np.empty((4, 3), dtype))
+        kernels.Predictor(w, b, names, 1.0)(data, "outputs", np.empty((4, 3), dtype))
         kept.clear()
 
 

@@ -88,15 +88,12 @@ def test_an_engine_refuses_to_go_outside_its_arrays(sparse):
             engine.trace(images, LABELS, np.zeros(count, int))
 
 
-@pytest.mark.parametrize("name", ["infer", "classify"])
-def test_doors_refuse_results_that_do_not_fit(name):
-    door, count = getattr(kernels, name), 40
-    images = np.zeros((count, I), np.uint8)
-    out, said = np.empty((count, O), np.float32), "a"
-    if name == "classify":
-        out, said = np.empty(count, np.int64), "classes"
-    what = NETWORK.weights, NETWORK.biases, NETWORK.activations
-    door(*what, images, out)
+@pytest.mark.parametrize("what", ["outputs", "classes"])
+def test_predictors_refuse_results_that_do_not_fit(what):
+    count, of = 40, (NETWORK.weights, NETWORK.biases, NETWORK.activations)
+    images, predictor = np.zeros((count, I), np.uint8), kernels.Predictor(*of, 1.0)
+    out = np.empty((count, O), np.float32) if what == "outputs" else np.empty(count, np.int64)
+    predictor(images, what, out)
     fixed = out.copy()
     fixed.flags.writeable = False
     room = np.zeros(count * I + out.nbytes, np.uint8)
@@ -108,10 +105,10 @@ def test_doors_refuse_results_that_do_not_fit(name):
         (None, "must be a NumPy array"),
         (fixed, "must be writable"),
     ):
-        with pytest.raises(ArgumentError, match=f"{said} {message}"):
-            door(*what, images, bad)
-    with pytest.raises(ArgumentError, match=f"{said} must not overlap images"):
-        door(*what, overlapping[0], overlapping[1].reshape(out.shape))
+        with pytest.raises(ArgumentError, match=f"{what} {message}"):
+            predictor(images, what, bad)
+    with pytest.raises(ArgumentError, match=f"{what} must not overlap images"):
+        predictor(overlapping[0], what, overlapping[1].reshape(out.shape))
 
 
 ODD = [*odd(IMAGES), *odd(LABELS), *odd(1.0)]

@@ -1,4 +1,4 @@
-"""Predictors are kept between calls, and hold no network alive."""
+"""Predictors hold no network alive, and read its weights at each call."""
 
 import gc
 import weakref
@@ -7,44 +7,20 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.kernels import predictor
-
-
-@pytest.fixture
-def built(monkeypatch):
-    """Count the predictors that are built."""
-    predictor._idle.clear()
-    count, real = [], predictor.Predictor.__init__
-    monkeypatch.setattr(
-        predictor.Predictor, "__init__", lambda self, *a: (count.append(a), real(self, *a))[1]
-    )
-    return count
-
-
-def test_networks_that_serve_in_turn_keep_their_predictors(built):
-    images = np.ones((3, 20), np.float32)
-    networks = [fastmlp.Network((20, 8, 3), seed=seed) for seed in range(5)]
-    for _ in range(4):
-        for network in networks:
-            network.predict(images)
-    assert len(built) == 5
-    for seed in range(20):
-        fastmlp.Network((20, 8, 3), seed=seed).predict(images)
-        assert len(predictor._idle) <= predictor.MOST_IDLE
 
 
 @pytest.mark.parametrize("sizes", [(20, 8, 3), (20, 32, 64)])
-def test_a_network_lives_no_longer_for_its_predictor(built, sizes):
+def test_a_network_lives_no_longer_for_its_predictors(sizes):
     network = fastmlp.Network(sizes)
     network.predict(np.ones((3, sizes[0]), np.float32))
     network.predict(np.ones((300, sizes[0]), np.float32))
     weights = weakref.ref(network.weights[0])
-    assert len(predictor._idle) == 1
+    ((_, predictor),) = next(iter(network.predictors.idle.values()))
+    kept = weakref.ref(predictor)
+    del predictor, _
     del network
-    built.clear()
     gc.collect()
-    assert weights() is None
-    assert not predictor._idle
+    assert weights() is kept() is None
 
 
 def test_weights_that_are_written_to_or_replaced_count():

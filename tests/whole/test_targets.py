@@ -76,8 +76,8 @@ def test_evaluation_and_training_agree_for_targets_of_any_sum(total, backend):
     y, images = targets_with_sums(rng, 12, 5, (total,)), rng.normal(size=(12, 6))
     networks = [fastmlp.Network((6, 8, 5), dtype="float64", seed=2) for _ in range(2)]
     z = np.empty((12, 5))
-    what = networks[0].weights, networks[0].biases, ("relu", "identity"), images
-    reference.infer(*what, z)
+    what = networks[0].weights, networks[0].biases, ("relu", "identity"), 1.0
+    reference.Predictor(*what)(images, "outputs", z)
     wanted = defined_cost(z, y, "softmax", "cross_entropy") / 12
     cost, dw, db = fastmlp.gradients(networks[0], images, y, backend)
     settings = {"epochs": 1, "batch_size": 12, "learning_rate": 0.5, "backend": backend}

@@ -179,7 +179,7 @@ def test_every_team_predicts_the_same_bits(dtype):
     images = np.random.default_rng(0).random((177, 40))
     for threads in TEAMS:
         a = np.empty((177, 70), dtype)
-        kernels.infer(*what, images, a, 1.0, threads)
+        kernels.Predictor(*what, 1.0)(images, "outputs", a, threads)
         found.add(a.tobytes())
     assert len(found) == 1
 
