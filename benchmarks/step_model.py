@@ -24,8 +24,7 @@ from fastmlp.bench.workload import Workload
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.panels import round_up, vector_size
-from fastmlp.kernels.team.plan import Plan, plan_of
-from fastmlp.kernels.team.units import share
+from fastmlp.kernels.team.plan import Plan, plan_of, share
 from fastmlp.network import Network
 
 DTYPE = np.dtype(np.float32)

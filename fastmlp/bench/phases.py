@@ -10,10 +10,10 @@ from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.memory.records import job_at, layers_at
 from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.forward import forward
-from fastmlp.kernels.step.output import judge_rows
+from fastmlp.kernels.step.judge import judge_rows
 from fastmlp.kernels.step.update import update, update_biases
 from fastmlp.kernels.team.barrier import wait
-from fastmlp.kernels.team.units import share
+from fastmlp.kernels.team.plan import share
 
 BARRIERS = "repeat_barrier"
 

@@ -17,7 +17,7 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes
 from fastmlp.kernels.memory.records import numbers_at, point, pointer_to, private_memory
 from fastmlp.kernels.step.images import prefetch_lines
-from fastmlp.kernels.team.units import share
+from fastmlp.kernels.team.plan import share
 
 # Filled and read in this file
 AUGMENTING = np.dtype(

@@ -13,7 +13,7 @@ from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import layer_at, panel_columns, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import FEW_SAMPLES, TILE_ROWS, UNIT_ROWS
 from fastmlp.kernels.step.forward import leaves_out, multiply_nonzeros
-from fastmlp.kernels.team.units import share, share_panels, units_of
+from fastmlp.kernels.team.plan import share, share_panels, units_of
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:

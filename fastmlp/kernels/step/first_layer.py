@@ -52,7 +52,7 @@ from fastmlp.kernels.step.update import (
     kept_share,
     step_weights,
 )
-from fastmlp.kernels.team.units import share_panels, units_of
+from fastmlp.kernels.team.plan import share_panels, units_of
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:

@@ -26,7 +26,7 @@ from fastmlp.kernels.memory.tuning import (
     WORD_BYTES,
 )
 from fastmlp.kernels.step.images import dense_images
-from fastmlp.kernels.team.units import share_panels, units_of
+from fastmlp.kernels.team.plan import share_panels, units_of
 
 
 @jit

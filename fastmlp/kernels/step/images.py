@@ -23,7 +23,7 @@ from fastmlp.kernels.memory.records import (
     numbers_at,
 )
 from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, PREFETCHED, SPARSE_BELOW
-from fastmlp.kernels.team.units import share, share_panels, units_of
+from fastmlp.kernels.team.plan import share, share_panels, units_of
 
 LINE_BYTES = 64
 BYTES = np.dtype(np.uint8)

@@ -24,7 +24,7 @@ from fastmlp.kernels.memory.tuning import PART, TILE_ROWS
 from fastmlp.kernels.step.first_layer import forward_entries, forward_lists, forward_pairs
 from fastmlp.kernels.step.forward import forward_panel
 from fastmlp.kernels.step.images import load_image, pairs_of, parts_of
-from fastmlp.kernels.team.units import share
+from fastmlp.kernels.team.plan import share
 
 NO_CLASS = -1
 

@@ -38,7 +38,7 @@ from fastmlp.kernels.step.samples import copy_parameters
 from fastmlp.kernels.step.step import backpropagate
 from fastmlp.kernels.step.update import update, update_biases
 from fastmlp.kernels.team.barrier import wait
-from fastmlp.kernels.team.units import share
+from fastmlp.kernels.team.plan import share
 
 
 @jit

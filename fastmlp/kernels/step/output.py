@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.functions import COSTS, Array
+from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import (
     IDENTITY,
-    SOFTMAX,
     activate,
     add,
-    clear,
     copy,
-    keeps_z,
-    times_slope,
 )
 from fastmlp.kernels.loops.tile import PRODUCT, multiply
-from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.panels import round_up, vector_size
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
-    BY_SAMPLES,
     COLUMNS_THEN_ROWS,
     job_at,
     layer_at,
@@ -32,13 +25,11 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
 from fastmlp.kernels.step.first_layer import forward_entries
 from fastmlp.kernels.step.forward import forward_panel, is_narrow, narrow_block, transpose_narrow
 from fastmlp.kernels.step.images import prefetch_lines
-from fastmlp.kernels.team.units import share
-
-CROSS_ENTROPY = COSTS["cross_entropy"].code
+from fastmlp.kernels.step.judge import block_of, is_row, judge, judge_rows
+from fastmlp.kernels.team.plan import share
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -59,114 +50,6 @@ def prefetch_row(x, inputs, run, jump, like):
     for _ in range(0, inputs, columns):
         prefetch_lines(x, columns * size)
         x += (columns + jump) * size
-
-
-@jit
-def is_row(job, layer, rows, like):
-    """Return whether so many rows of outputs are taken as a single row, not as a block.
-
-    By samples, the team's size decides which rows are adjacent, and may change no bit.
-    """
-    return rows == 1 and job.plan != BY_SAMPLES and not is_narrow(layer, like)
-
-
-@jit
-def block_of(job, layer, block, z, z_row, rows, like):
-    """Return the address of z as a block (see `loops.costs`): of some rows, or of a single one."""
-    lanes = vector_lanes(like)
-    if is_row(job, layer, rows, like):
-        return z
-    transpose(block, lanes, z, z_row, lanes, (layer.outputs + lanes - 1) // lanes * lanes, like)
-    return block
-
-
-@shared
-def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, like: float):
-    """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
-
-    is_mine : not 0 if this member writes costs and hits
-    z : address of the block of these rows, whose samples begin at `position` of the order
-    """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
-    by_row = int(is_row(job, layer, rows, like))
-    used, lanes = (columns + wide - 1) // wide * wide, 1 if by_row == 1 else wide
-    block = used * lanes * size
-    y, factor = scratch, scratch + block
-    cost, hits, zeros = factor + wide * size, factor + 2 * wide * size, factor + 3 * wide * size
-    a_rows, dz_rows = layer.a + i * layer.a_row * size, layer.dz + i * layer.a_row * size
-    a, dz, tile, tile_columns = a_rows, dz_rows, 1, used
-    if lanes > 1:
-        a, dz = zeros + used * size, zeros + used * size + block
-        tile, tile_columns = columns, lanes
-    gather_targets(job, y, columns, rows, lanes, position, like)
-    factors, own = numbers_at(job.factors, job.samples, like), numbers_at(factor, wide, like)
-    for r in range(wide):  # of a row, one factor in all lanes
-        own[r] = factors[position + min(r, rows - 1)]
-    if f == SOFTMAX:
-        costs.softmax(columns, by_row, a, z, cost, like)
-    else:
-        clear(zeros, 0, 1, used, like)
-        activate(f, a, lanes, a, z, lanes, zeros, tile, tile_columns, like)
-    if (costs.ERROR_BITS >> job.cost) & 1 == 1:
-        setting, is_softmax = type(like)(job.cost_setting), int(f == SOFTMAX)
-        costs.error_costs(
-            columns, by_row, job.cost, setting, a, y, dz, factor, cost, is_softmax, like
-        )
-        if f != SOFTMAX:  # dC/dz = dC/da f'(z)
-            kept = z if keeps_z(f) else a
-            times_slope(f, dz, lanes, kept, lanes, tile, tile_columns, like)
-    else:
-        if f != SOFTMAX:
-            costs.integrals(columns, by_row, f, cost, z, a, like)
-        sums = f == SOFTMAX and job.cost == CROSS_ENTROPY
-        costs.matching_costs(columns, by_row, z, a, y, dz, factor, cost, int(sums), like)
-    if is_mine != 0:
-        costs.mark_hits(columns, by_row, a, y, hits, like)
-        cost_of, is_hit = numbers_at(cost, rows, like), numbers_at(hits, rows, like)
-        found = numbers_at(job.costs, job.samples, np.float64(0))
-        right = numbers_at(job.hits, job.samples, np.uint8(0))
-        for r in range(rows):
-            found[position + r], right[position + r] = cost_of[r], is_hit[r]
-    numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
-    if lanes > 1:
-        transpose(a_rows, layer.a_row, a, lanes, used, lanes, like)
-        transpose(dz_rows, layer.a_row, dz, lanes, used, lanes, like)
-
-
-@jit
-def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
-    """`judge` some rows of z, z_row elements apart: all at once, or each alone.
-
-    Few rows fill few lanes of a block; many outputs fill the vectors of a row.
-    """
-    size, lanes = item_bytes(like), vector_lanes(like)
-    own = scratch + lanes * layer.panels * layer.width * size
-    # more than a panel has, of which a team may have smaller ones
-    is_wide = layer.outputs > PANEL_VECTORS * lanes and layer.outputs >= ALONE * rows
-    height = 1 if is_wide and rows < lanes and job.plan != BY_SAMPLES else rows
-    for r in range(0, rows, height):
-        block = block_of(job, layer, scratch, z + r * z_row * size, z_row, height, like)
-        judge(job, layer, block, own, i + r, height, position + r, is_mine, like)
-
-
-@jit
-def gather_targets(job, block, columns, rows, lanes, position, like):
-    """Write the block of targets, smoothed: (1 - s) y + s / classes."""
-    y, off, on = numbers_at(block, columns * lanes, like), job.target_0, job.target_1
-    off, on = type(like)(off), type(like)(on)
-    if job.targets == 0:
-        labels = numbers_at(job.labels, job.samples, np.int64(0))
-        y[:] = off
-        for r in range(rows):
-            y[labels[position + r] * lanes + r] = on
-        return
-    order = numbers_at(job.order, job.samples, np.int64(0))
-    for r in range(rows):
-        target = job.targets + order[position + r] * columns * item_bytes(like)
-        own = numbers_at(target, columns, like)
-        for j in range(columns):
-            y[j * lanes + r] = off + (on - off) * own[j]
 
 
 @jit

@@ -18,7 +18,7 @@ from fastmlp.kernels.step.step import backpropagate
 from fastmlp.kernels.step.step import scratch_bytes as step_scratch
 from fastmlp.kernels.step.update import coefficients_at, is_fused, kept_share, x_times_dz
 from fastmlp.kernels.team.barrier import wait
-from fastmlp.kernels.team.units import share
+from fastmlp.kernels.team.plan import share
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:

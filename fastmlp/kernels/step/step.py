@@ -39,7 +39,7 @@ from fastmlp.kernels.step.update import (
     update_nonzeros,
 )
 from fastmlp.kernels.team.barrier import wait
-from fastmlp.kernels.team.units import share
+from fastmlp.kernels.team.plan import share
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:

@@ -32,7 +32,7 @@ from fastmlp.kernels.memory.tuning import (
     WORD_BYTES,
 )
 from fastmlp.kernels.step.forward import is_narrow, output_words
-from fastmlp.kernels.team.units import share, share_panels, units_of
+from fastmlp.kernels.team.plan import share, share_panels, units_of
 
 FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
 WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update takes at once

@@ -19,6 +19,9 @@ by inputs           For small networks whose images are mostly zeros. A member o
 What is summed in which order depends on the plan, and so on sizes and on whether images are mostly
 zeros: results are the same bits for any number of members. So the members choose who does what: if
 they are more than its panels, "columns, then rows" is shared by columns.
+
+The work of a phase is cut into units, and each member has adjacent ones. Every element is summed in
+one unit in one order.
 """
 
 from __future__ import annotations
@@ -29,8 +32,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.memory.panels import panel_width, round_up, vector_size
-from fastmlp.kernels.memory.records import BY_COLUMNS, BY_INPUTS, BY_SAMPLES, COLUMNS_THEN_ROWS
+from fastmlp.kernels.memory.records import (
+    BY_COLUMNS,
+    BY_INPUTS,
+    BY_SAMPLES,
+    COLUMNS,
+    COLUMNS_THEN_ROWS,
+)
 from fastmlp.kernels.memory.tuning import (
     BY_PAIR_FROM,
     FEW_SAMPLES,
@@ -160,3 +170,31 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     if hidden and slices > 1 and pays:
         return Plan(BY_SAMPLES, slices)
     return Plan(BY_COLUMNS)
+
+
+@jit
+def share(units, member, members):
+    """Return the first unit of a member's share, and the one behind its last."""
+    if members == 1:
+        return 0, units
+    return units * member // members, units * (member + 1) // members
+
+
+@jit
+def share_panels(panels, per_panel, cut, member, members):
+    """Return a member's share of panels of so many units: first, behind the last, and the panels.
+
+    They are the first panel that these units are in, and the one behind the last. Where `cut` is
+    COLUMNS, no panel is divided.
+    """
+    if members == 1 or cut == COLUMNS:
+        begin, end = share(panels, member, members)
+        return begin * per_panel, end * per_panel, begin, end
+    first, last = share(panels * per_panel, member, members)
+    return first, last, first // per_panel, (last + per_panel - 1) // per_panel
+
+
+@jit
+def units_of(panel, first, last, per_panel):
+    """Return which units of a panel are among first, …, last - 1: the first, behind the last."""
+    return max(first - panel * per_panel, 0), min(last - panel * per_panel, per_panel)

@@ -7,7 +7,7 @@ import pytest
 from direct import compiled
 
 from fastmlp.kernels.memory.records import COLUMNS, NONE, numbers_at
-from fastmlp.kernels.team.units import share, share_panels, units_of
+from fastmlp.kernels.team.plan import share, share_panels, units_of
 
 
 @compiled
