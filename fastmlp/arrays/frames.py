@@ -48,12 +48,20 @@ def frame_columns(values: Any, argument: str) -> list[str]:
     return names
 
 
-def cells_of(values: Any, number: int) -> Array:
-    """Return a column of a DataFrame as an array `(N,)` of any dtype."""
-    if package_of(values) == "pyarrow":
-        return np.asarray(values.column(number))
-    take = values.iloc.__getitem__ if hasattr(values, "iloc") else values.__getitem__
-    return np.asarray(take((slice(None), number)).to_numpy())
+def cells_of(values: Any, number: int, argument: str = "the DataFrame") -> Array:
+    """Return a column of a DataFrame as an array `(N,)` of any dtype.
+
+    Raises ArgumentError, which names `argument`, if NumPy has nothing like its cells.
+    """
+    try:
+        if package_of(values) == "pyarrow":
+            return np.asarray(values.column(number))
+        take = values.iloc.__getitem__ if hasattr(values, "iloc") else values.__getitem__
+        return np.asarray(take((slice(None), number)).to_numpy())
+    except Exception as error:  # other packages raise nearly anything
+        said = " ".join(str(error).split())[:200]
+        remedy = "Convert it to numbers or texts, or drop it."
+        raise refuse(argument, "must be numbers or texts", said, remedy) from None
 
 
 def has_texts(values: Any) -> bool:

@@ -18,7 +18,7 @@ from fastmlp.datasets.idx import read_idx, read_images, read_labels, read_split
 from fastmlp.datasets.labels import encode_labels
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.own import load_own
-from fastmlp.datasets.table import load_frame, read_inputs
+from fastmlp.datasets.table import read_inputs
 from fastmlp.errors import checked_call, refuse, similar
 from fastmlp.system.files import as_path
 
@@ -62,7 +62,7 @@ def load_dataset(
     name     : "mnist", "fashion-mnist", "kmnist", "digits", or one's own data, by their path, but
         for DataFrames:
 
-        a DataFrame of pandas or polars, which is read as a table in a file
+        a DataFrame of pandas or polars, or a table of pyarrow, read as a table in a file
         a CSV or TSV file, also packed (.gz, .bz2, .xz, .zip), or a Parquet file: rows of a
             table, whose texts become 0 and 1 for each category
         an .npz file, or .npy files in a folder: x_train, y_train, x_test, y_test, or X, y
@@ -101,7 +101,10 @@ def load_dataset(
     dropped = tuple(dropped) if isinstance(dropped, list) else dropped
     options = Options(target_column, dropped, impute, task, image_size, columns, seed, whole)
     if framed:
-        return load_frame(name, options)
+        for argument, value in (("folder", folder), ("mirrors", mirrors)):
+            if value is not None:
+                raise refuse(argument, "is not for a DataFrame", f"{value!r}", "Leave it out.")
+        return load_own(name, options)
     path = as_path(name, "name").expanduser()
     for option in options.given() if name in DATASET_NAMES else ():
         rule, got = "is for data of one's own", repr(getattr(options, option))

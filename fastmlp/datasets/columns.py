@@ -105,14 +105,14 @@ class Columns:
                 rule = "pixels, which are whole numbers from 0 to 255"
                 raise _error(path, rule, f"{x.min():g} to {x.max():g}", "Check the columns.")
             return x.astype(np.uint8)
-        return x.astype(np.float32) if np.abs(x).max() <= EXACT else x
+        return x.astype(np.float32) if np.abs(x).max(initial=0) <= EXACT else x
 
     def _inputs_of(self, table: Table, path: Path | str) -> dict[str, Array]:
         """Return the input columns by name; without names, the target may be left out."""
         found = table.columns
-        if not table.has_header and not self.has_header and len(found) == len(self.inputs):
-            return dict(zip(self.names, found.values(), strict=True))
         absent = [name for name in self.names if name not in found]
+        if not table.has_header and not self.has_header and len(found) == len(self.inputs):
+            return dict(zip(self.names, found.values(), strict=True)) if absent else found
         if absent:
             rule, remedy = f"also the columns {shown(absent)}", "Their order does not matter."
             raise _error(path, rule, shown(list(found)), remedy)
@@ -195,10 +195,10 @@ def _column(name: str, categories: Any = None, fill: Any = None) -> Column:
 
 
 def _fill(cells: Array) -> float | str | None:
-    """Return the median of numbers, or the most frequent text; None if all are missing."""
+    """Return the median of numbers, 0 if there are none, or the most frequent text, or None."""
     held = cells[~missing(cells)]
     if not len(held):
-        return None
+        return 0.0 if cells.dtype.kind == "f" else None
     if cells.dtype.kind == "f":
         return float(np.median(held))
     texts, counts = np.unique(held, return_counts=True)

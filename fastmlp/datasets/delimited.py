@@ -34,19 +34,22 @@ class Table:
     """The columns of a file by name; without a header, the names are "0", "1", …
 
     A column is float64 `(N,)`, NaN where a value is missing, or text: objects `(N,)` of type str.
+    bools : the columns of 0 and 1 that had bools
     """
 
     columns: dict[str, Array]
     has_header: bool
+    bools: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
 
-def read_delimited(path: Path, known: Collection[str] = ()) -> Table:
+def read_delimited(path: Path, known: Collection[str] = (), texts: Collection[str] = ()) -> Table:
     """Return the table in a text file. Separator and header are found from its first rows.
 
     known : names of columns; a first row that has all of them is the header
+    texts : the columns that become texts whatever they contain
 
     Raises DataError with the file, what was expected and what was found.
     """
@@ -61,7 +64,10 @@ def read_delimited(path: Path, known: Collection[str] = ()) -> Table:
         sample = [row for row, _ in zip(reader, range(SAMPLE), strict=False) if any(row)]
         has_header = (bool(known) and set(known) <= set(first)) or _is_header(first, sample)
         body = lines[begin:] if has_header else lines
-        columns = _numbers(body, separator) or _texts(path, body, separator, len(lines) - len(body))
+        columns = [] if texts else _numbers(body, separator)
+        if not columns:
+            of_texts = [name in texts for name in first] if has_header else []
+            columns = _texts(path, body, separator, len(lines) - len(body), of_texts)
     except csv.Error as error:
         raise file_error(path, "a table of text", str(error), "Check its quotes.") from None
     if not columns:
@@ -149,8 +155,13 @@ def _numbers(lines: list[str], separator: str) -> list[Array]:
     return list(np.ascontiguousarray(table.T))
 
 
-def _texts(path: Path, lines: list[str], separator: str, skipped: int) -> list[Array]:
-    """Return the columns of any rows, without blank lines, and without empty rows at the end."""
+def _texts(
+    path: Path, lines: list[str], separator: str, skipped: int, of_texts: list[bool]
+) -> list[Array]:
+    """Return the columns of any rows, without blank lines, and without empty rows at the end.
+
+    of_texts : which columns of the header become texts whatever they contain
+    """
     reader, rows, numbers = csv.reader(lines, delimiter=separator, skipinitialspace=True), [], []
     for row in reader:
         if "".join(row).strip() or len(row) > 1:
@@ -163,7 +174,16 @@ def _texts(path: Path, lines: list[str], separator: str, skipped: int) -> list[A
             raise file_error(path, rule, str(len(row)), REMEDY)
     while rows and not "".join(rows[-1]).strip():
         rows.pop()
-    return [as_column(cells) for cells in zip(*rows, strict=True)]
+    if width == len(of_texts) + 1 and any(row[-1].strip() for row in rows):
+        of_texts = [False, *of_texts]  # names of rows, which the header does not name
+    of_texts = (of_texts + [False] * width)[:width]
+    columns = []
+    for cells, is_text in zip(
+        zip(*rows, strict=True), of_texts, strict=False
+    ):  # no rows, no columns
+        stripped = [cell.strip() for cell in cells]
+        columns.append(np.array(stripped, object) if is_text else as_column(stripped))
+    return columns
 
 
 def _named(path: Path, names: list[str], columns: list[Array]) -> dict[str, Array]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fastmlp.arrays.given import as_number_column, is_missing
 from fastmlp.datasets.columns import Columns, describe_columns
 from fastmlp.datasets.delimited import Table, as_column
 from fastmlp.datasets.labels import text_of
+from fastmlp.errors import ArgumentError
 
 Array = NDArray[Any]
 
@@ -40,33 +42,47 @@ def encode_frame(
     Raises ArgumentError, which names `argument`, for other columns or cells.
     """
     known = Columns.from_plain(columns)
-    table = frame_table(frame, argument, known.names, known.of_texts, known.has_header)
+    table = frame_table(frame, argument, known.names, known.of_texts)
+    table = replace(table, has_header=table.has_header and known.has_header)
     return known.encode(table, argument, unknown)
 
 
 def frame_table(
     frame: Any,
     argument: str,
-    wanted: tuple[str, ...] = (),
+    wanted: Sequence[str] = (),
     texts: Container[str] = (),
-    has_header: bool = True,
+    dropped: Container[str] = (),
 ) -> Table:
     """Return a DataFrame as a table.
 
-    wanted : the columns to take, if the frame has all of them; texts : those of them that become
-        texts whatever they contain. Without `has_header`, names have no meaning
+    wanted : the columns that have to be numbers or texts; others are left out if they are neither.
+        By default all. texts : those that become texts whatever they contain
+    dropped : columns that are not read
     """
-    names, columns = frame_columns(frame, argument), {}
-    chosen = set(wanted or names) if set(wanted) <= set(names) else set(names)
+    names, columns, bools = frame_columns(frame, argument), {}, []
     for number, name in enumerate(names):
-        if name in chosen:
-            where = f"{argument}, column {name!r},"
-            columns[name] = _column(cells_of(frame, number), where, name in texts)
-    return Table(columns, has_header and column_names(frame) is not None)
+        where = f"{argument}, column {name!r},"
+        if name in dropped:
+            columns[name] = np.full(len(frame), np.nan)
+            continue
+        try:
+            cells = cells_of(frame, number, where)
+            columns[name] = _column(cells, where, name in texts)
+        except ArgumentError:
+            if not wanted or name in wanted or not set(wanted) <= set(names):
+                raise
+            continue
+        if cells.dtype.kind == "b":
+            bools.append(name)
+    return Table(columns, column_names(frame) is not None, tuple(bools))
 
 
 def _column(cells: Array, argument: str, as_texts: bool) -> Array:
-    if as_texts or are_texts(cells):
+    if as_texts:  # also "01", which is no other text than "1"
+        cells = cells.astype("M8[us]") if cells.dtype.kind == "M" else cells
+        return np.array([_text_of(cell).strip() for cell in cells.tolist()], object)
+    if are_texts(cells):
         return as_column(list(map(_text_of, cells.tolist())))
     return np.asarray(as_number_column(cells, argument), np.float64)
 

@@ -1,8 +1,9 @@
 """The IDX file format of MNIST, plain or gzip: read and checked, or refused in one line.
 
 A file is 00 00, a type code, the number of dimensions, the dimensions as big-endian uint32, then
-the items. Memory is allocated as bytes arrive, not as the header declares, and reading stops one
-byte after the declared size. So a wrong header or a gzip bomb cannot use more memory.
+the items. Memory is never allocated as the header declares, but as the bytes of a packed file
+arrive, or as many as a plain file has, and reading stops one byte after the declared size. So a
+wrong header or a gzip bomb cannot use more memory.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -19,8 +19,8 @@ READERS: tuple[tuple[str, Callable[[Any, Path], Any]], ...] = (
 )
 
 
-def read_parquet(path: Path, texts: Container[str] = ()) -> Table:
-    """Return the table in a Parquet file; texts : as in `frame_table`.
+def read_parquet(path: Path, **options: Any) -> Table:
+    """Return the table in a Parquet file; options : of `frame_table`.
 
     Raises DataError, also if nothing installed reads it.
     """
@@ -33,7 +33,7 @@ def read_parquet(path: Path, texts: Container[str] = ()) -> Table:
             said = " ".join(str(error).split())[:200]
             raise file_error(path, "a readable Parquet file", said, "Check the path.") from None
         try:
-            return replace(frame_table(found, str(path), texts=texts), has_header=True)
+            return replace(frame_table(found, str(path), **options), has_header=True)
         except ArgumentError as error:
             raise DataError(str(error)) from None
     remedy = "Run: pip install pyarrow, or save the table as CSV."

@@ -37,11 +37,23 @@ UNKNOWN = ("refuse", "ignore")
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 
 
-def read_table(path: Path, columns: Columns | None = None) -> Table:
-    """Return the table in a file of text or Parquet; `columns` are those of a trained network."""
+def read_table(path: Path, columns: Columns | None = None, dropped: tuple[str, ...] = ()) -> Table:
+    """Return the table in a file of text or Parquet.
+
+    columns : those of a trained network; dropped : names of columns that need not be readable
+    """
     if path.suffix.lower() in (".parquet", ".pq"):
-        return read_parquet(path, columns.of_texts if columns else ())
-    return read_delimited(path, columns.names if columns and columns.has_header else ())
+        return read_parquet(path, **_frame_options(columns, dropped))
+    known = columns.names if columns and columns.has_header else ()
+    return read_delimited(path, known, columns.of_texts if columns else ())
+
+
+def _frame_options(columns: Columns | None, dropped: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of `frame_table` for the columns of a trained network, or for none."""
+    if columns is None:
+        return {"dropped": dropped}
+    target = (columns.target,) if columns.target else ()
+    return {"wanted": (*columns.names, *target), "texts": columns.of_texts}
 
 
 def read_inputs(path: Any, columns: Any, unknown: str = "refuse") -> Array:
@@ -71,14 +83,14 @@ def load_table(path: Path, options: Options) -> Dataset:
     the same; in another table, all rows test.
     """
     known = None if options.columns is None else Columns.from_plain(options.columns)
-    return _loaded(path, read_table(path, known), known, options)
+    return _loaded(path, read_table(path, known, options.drop_columns), known, options)
 
 
 def load_frame(frame: Any, options: Options) -> Dataset:
     """Return the data set in a DataFrame. Raises DataError or ArgumentError."""
     known = None if options.columns is None else Columns.from_plain(options.columns)
-    texts = () if known is None else known.of_texts
-    return _loaded(Path("DataFrame"), frame_table(frame, "name", texts=texts), known, options)
+    table = frame_table(frame, "name", **_frame_options(known, options.drop_columns))
+    return _loaded(Path("DataFrame"), table, known, options)
 
 
 def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -> Dataset:
@@ -108,8 +120,14 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
 
 def _load_known(path: Path, table: Table, columns: Columns, options: Options) -> Dataset:
     # a DataFrame that a network was trained on has no target
+    notes: Notes = ()
     if not columns.target:
-        columns = replace(columns, target=choose_target(table, options.target_column)[0])
+        others = {n: cells for n, cells in table.columns.items() if n not in columns.names}
+        if not others:
+            found, remedy = shown(list(table.columns)), "Add it, or use predict."
+            raise file_error(path, "a column to predict beside the inputs", found, remedy)
+        target, said = choose_target(replace(table, columns=others), options.target_column)
+        columns, notes = replace(columns, target=target), (said,) * bool(said)
     labels, names = _targets(path, table, columns.target, columns.task)
     x = columns.encode(table, path)
     is_other = _sha256(x, labels) != columns.sha256
@@ -117,7 +135,7 @@ def _load_known(path: Path, table: Table, columns: Columns, options: Options) ->
     rows, note = _divided(path, labels, columns.seed, whole)
     if is_other and whole:
         note = ("another table than that of the training: all rows test",)
-    return _dataset(path, columns, x, labels, names, rows, note)
+    return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
 
 
 def _divided(path: Path, labels: Array, seed: int, whole: bool) -> tuple[Any, Notes]:
@@ -200,7 +218,7 @@ def _without(table: Table, dropped: tuple[str, ...]) -> tuple[Table, list[str]]:
             notes.append(f"the column {name!r} numbers the rows and is left out")
         else:
             kept[name] = cells
-    return Table(kept, table.has_header), notes
+    return replace(table, columns=kept), notes
 
 
 def _mixed(name: str, cells: Array) -> str:
@@ -228,6 +246,8 @@ def _targets(
         remedy = "Add it, or use predict."
         raise file_error(path, f"the target {target!r}", shown(list(table.columns)), remedy)
     cells = table.columns[target]
+    if target in table.bools:
+        cells = np.array(["True" if cell else "False" for cell in cells], object)
     count = int(missing(cells).sum())
     if count:
         rule = f"no missing values in the target {target!r}"

@@ -21,7 +21,7 @@ from fastmlp.estimator.parameters import OWN_NAMES, Row, check_parameters, docum
 from fastmlp.estimator.solver import State
 from fastmlp.estimator.team import team_limit
 from fastmlp.network.answering import Predictors
-from fastmlp.network.building import check_layer_sizes
+from fastmlp.network.building import check_kinds, check_layer_sizes, kinds_of
 
 
 class BaseMLP(BaseEstimator):
@@ -138,7 +138,16 @@ class BaseMLP(BaseEstimator):
         """Return the outputs `(N, O)` for checked x `(N, I)`, in the precision of the fit."""
         kept, backend = self._predictors or Predictors(), backend_named("compiled")
         what = (self.coefs_, self.intercepts_), self._activations, x, "outputs", backend, 1.0
-        return kept.infer(*what, threads=self._team())
+        return kept.infer(*what, check=self._check_parameters, threads=self._team())
+
+    def _check_parameters(self, parameters: Any) -> None:
+        """Refuse `coefs_` and `intercepts_` that were replaced by some of wrong shape or dtype."""
+        dtype = np.dtype(np.float32 if parameters[0][0].dtype == np.float32 else np.float64)
+        sizes = self.n_features_in_, *(len(b) for b in parameters[1])
+        for name, arrays, kinds in zip(
+            ("coefs_", "intercepts_"), parameters, kinds_of(sizes, dtype), strict=True
+        ):
+            check_kinds(name, arrays, kinds)
 
     def _checked_outputs(self, X: Any) -> Array:
         """Return the outputs for what a user passes."""

@@ -36,7 +36,7 @@ def introduced(
 
     The copy has the parameters of the network itself, and its own attributes KNOWN. They are
     decided only if the network was not trained before. The rows are not scaled yet; a DataFrame
-    with texts is only encoded by `fitted`, as its categories must be those of training.
+    with texts is only encoded by `fitted`, which knows the rows that fill missing values.
 
     names : of the columns of an array; a DataFrame has its own
 
@@ -131,7 +131,8 @@ def _of_columns(network: Knowing, columns: Any, images: Any, argument: str) -> A
     from fastmlp.datasets.frames import encode_frame
 
     frame = images.to_frame().T if is_series(images) else images
-    if column_names(frame) is None and frame.shape[1] == network.sizes[0]:
+    positional = column_names(frame) is None and frame.shape[1] == network.sizes[0]
+    if positional and not has_texts(frame):
         return images
     found = encode_frame(frame, columns, argument)
     return found if frame is images else found[0]

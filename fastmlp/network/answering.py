@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import is_
 from typing import Any
 
@@ -39,23 +40,25 @@ class Predictors:
         backend: Backend,
         scale: float,
         *,
-        check: Callable[[], object] | None = None,
+        check: Callable[[Any], object],
         threads: int | None = None,
     ) -> Array:
         """Return "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for rows `(N, I)`.
 
-        parameters : weights and biases; check : is called before a predictor of others is made
+        parameters : weights and biases; check : a function of them that raises an error if they are
+            wrong, which is called before a predictor of others is made
         """
         kind = backend, scale, activations
         try:
-            arrays = [array for part in parameters for array in part]
+            # others may replace items of the lists meanwhile
+            parameters = tuple(parameters[0]), tuple(parameters[1])
+            arrays = [*parameters[0], *parameters[1]]
             kept, predictor = self.idle[kind].pop()
             fits = len(arrays) == len(kept) and all(map(is_, arrays, kept))
         except (LookupError, TypeError):  # none is idle; the parameters are no lists
             fits = False
         if not fits:
-            if check:
-                check()
+            check(parameters)
             predictor = backend.Predictor(*parameters, activations, scale)
             if kind not in self.idle and len(self.idle) >= MOST_KINDS:
                 self.idle.clear()
@@ -92,6 +95,6 @@ def infer(network: Any, rows: Rows, what: str, backend: str, activations: tuple[
     if len(rows) > UNCHECKED_IMAGES:
         network.check_parameters()
     parameters, chosen = (network.weights, network.biases), backend_named(backend)
-    check, scale = network.check_parameters, network.scale_of(rows)
+    check, scale = partial(network.check_parameters, False), network.scale_of(rows)
     kept: Predictors = network.predictors
     return kept.infer(parameters, activations, rows, what, chosen, scale, check=check)

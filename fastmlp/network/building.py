@@ -103,7 +103,7 @@ def check_kinds(name: str, arrays: Any, kinds: list[Kind]) -> None:
         pass
     got = ", ".join(map(describe, arrays)) if several else describe(arrays)
     shapes, dtype = [shape for shape, _ in kinds], kinds[0][1]
-    remedy = f"Write into the arrays: network.{name}[0][...] = values."
+    remedy = f"Write into the arrays: {name}[0][...] = values."
     raise refuse(name, f"must be {dtype} arrays of shapes {shapes}", got, remedy)
 
 

@@ -265,19 +265,22 @@ class Network(Assigned):
         network.weights, network.biases = weights, biases
         return network
 
-    def check_parameters(self, finite: bool = True) -> tuple[list[Array], list[Array]]:
-        """Return weights and biases. Raises ArgumentError for a wrong shape or dtype.
+    def check_parameters(
+        self, finite: bool = True, parameters: Any = None
+    ) -> tuple[list[Array], list[Array]]:
+        """Return weights and biases. Raises ArgumentError for wrong ones or a wrong `pixel_scale`.
 
-        finite : whether to refuse NaN, infinity and a wrong `pixel_scale` too
+        finite : whether to refuse NaN and infinity too; parameters : others that are to be checked
         """
+        weights, biases = parameters or (self.weights, self.biases)
         of_weights, of_biases = kinds_of(self.sizes, self.dtype)
-        check_kinds("weights", self.weights, of_weights)
-        check_kinds("biases", self.biases, of_biases)
+        check_kinds("weights", weights, of_weights)
+        check_kinds("biases", biases, of_biases)
         if finite:
-            check_finite("weights", self.weights)
-            check_finite("biases", self.biases)
-            check_scale(self.pixel_scale, self.dtype)
-        return self.weights, self.biases
+            check_finite("weights", weights)
+            check_finite("biases", biases)
+        check_scale(self.pixel_scale, self.dtype)
+        return weights, biases
 
     def scale_of(self, images: Rows) -> float:
         """Return the factor of these images: `pixel_scale` for uint8, else 1."""

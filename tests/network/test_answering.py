@@ -94,3 +94,30 @@ def test_a_call_within_a_call_has_a_predictor_of_its_own():
     real.few = interrupted
     np.testing.assert_array_equal(network.predict_proba(IMAGES[0]), wanted[0])
     np.testing.assert_array_equal(inner[0], wanted[1])
+
+
+def test_a_list_that_changes_meanwhile_leaves_no_predictor_of_other_arrays(monkeypatch):
+    network = fastmlp.Network((24, 16, 3), seed=1)
+    first, real = network.weights[0], kernels.Predictor
+    wanted = network.predict_proba(IMAGES)
+    network = copy.deepcopy(network)
+    first, other = network.weights[0], -network.weights[0]
+
+    def made(*arguments):
+        network.weights[0] = other  # as another thread does
+        return real(*arguments)
+
+    monkeypatch.setattr(kernels, "Predictor", made)
+    np.testing.assert_array_equal(network.predict_proba(IMAGES), wanted)
+    monkeypatch.setattr(kernels, "Predictor", real)
+    assert not np.array_equal(network.predict_proba(IMAGES), wanted)
+    network.weights[0] = first
+    np.testing.assert_array_equal(network.predict_proba(IMAGES), wanted)
+
+
+def test_few_images_are_answered_with_an_infinite_bias_whatever_came_before():
+    network = fastmlp.Network((24, 8, 3))
+    network.biases[1][0] = -np.inf
+    answers = [network.predict_proba(IMAGES) for _ in range(2)]
+    np.testing.assert_array_equal(*answers)
+    np.testing.assert_array_equal(answers[0], copy.copy(network).predict_proba(IMAGES))

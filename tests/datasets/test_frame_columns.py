@@ -1,0 +1,125 @@
+"""Columns of DataFrames and files: texts stay texts, and the target is no input."""
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.datasets import load_dataset, read_inputs
+from fastmlp.errors import ArgumentError, FastMLPError
+
+pandas = pytest.importorskip("pandas")
+
+CODES = ["01", "1", "B", "1.0", "2.50"]
+
+
+def made(rows=60, seed=0):
+    rng = np.random.default_rng(seed)
+    codes = np.array(CODES, object)[np.arange(rows) % len(CODES)]
+    frame = pandas.DataFrame({"x": rng.normal(size=rows).round(3), "code": codes})
+    return frame, (frame["x"] > 0).map({True: "up", False: "down"})
+
+
+def trained(frame, y):
+    network = fastmlp.Network(6, 8, 2)
+    fastmlp.train(network, frame, y, epochs=1)
+    return network
+
+
+@pytest.mark.parametrize("suffix", [None, ".csv", ".parquet"])
+def test_texts_that_look_like_numbers_are_found_in_any_company(tmp_path, suffix):
+    frame, y = made()
+    network = trained(frame, y)
+
+    def inputs(rows):
+        if suffix is None:
+            return read_inputs(rows, network.columns)
+        path = tmp_path / f"some{suffix}"
+        if suffix == ".csv":
+            rows.to_csv(path, index=False)
+        else:
+            pytest.importorskip("pyarrow")
+            rows.to_parquet(path)
+        return read_inputs(path, network.columns)
+
+    whole = inputs(frame)
+    assert (whole[:, 1:].sum(axis=1) == 1).all()
+    for first in range(len(CODES)):
+        np.testing.assert_array_equal(inputs(frame[first : first + 1]), whole[first : first + 1])
+
+
+def test_an_input_is_never_the_target():
+    frame, y = made()
+    network = trained(frame.rename(columns={"code": "species"}), y)
+    table = frame.rename(columns={"code": "species"})
+    data = load_dataset(table.assign(outcome=y), columns=network.columns, whole=True)
+    assert data.class_names == ("down", "up")
+    with pytest.raises(FastMLPError, match="a column to predict beside the inputs"):
+        load_dataset(table, columns=network.columns)
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+def test_scaling_anew_is_for_other_columns(as_array):
+    frame, y = made()
+    network = trained(frame, y)
+    network.scaling = None
+    assert network.columns is None
+    other = pandas.DataFrame(np.random.default_rng(1).normal(size=(60, 6)), columns=list("abcdef"))
+    fastmlp.train(network, other.to_numpy() if as_array else other, y, epochs=1)
+    np.testing.assert_array_equal(network.predict(other), network.predict(other.to_numpy()))
+
+
+def test_dates_that_are_not_read_are_no_error(tmp_path):
+    frame, y = made()
+    network = trained(frame, y)
+    dated = frame.assign(day=pandas.Timestamp("2020-01-01"), label=y)
+    with pytest.raises(ArgumentError, match="column 'day', must be numbers"):
+        load_dataset(dated)
+    data = load_dataset(dated, drop_columns="day")
+    assert data.train.images.shape[1] == 6
+    known = load_dataset(dated, columns=network.columns)
+    assert known.test.images.shape == (60, 6)
+    np.testing.assert_array_equal(
+        read_inputs(dated, network.columns), read_inputs(frame, network.columns)
+    )
+    pytest.importorskip("pyarrow")
+    dated.to_parquet(tmp_path / "dated.parquet")
+    assert (
+        load_dataset(tmp_path / "dated.parquet", drop_columns="day").class_names == data.class_names
+    )
+    read_inputs(tmp_path / "dated.parquet", network.columns)
+
+
+def test_bools_to_predict_have_the_names_that_files_have(tmp_path):
+    frame = pandas.DataFrame({"x": np.arange(40.0), "y": np.arange(40) % 3 == 0})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for source in (frame, tmp_path / "t.csv"):
+        assert load_dataset(source).class_names == ("False", "True")
+
+
+def test_frames_without_names_go_by_their_numbers():
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame({0: rng.normal(size=60), 1: ["a", "b"] * 30, 2: rng.normal(size=60)})
+    network, y = fastmlp.Network(4, 8, 2), np.arange(60) % 2
+    fastmlp.train(network, frame, y, epochs=1)
+    wanted = network.predict_proba(frame)
+    np.testing.assert_array_equal(network.predict_proba(frame[[1, 0, 2]]), wanted)
+    np.testing.assert_array_equal(network.predict_proba(frame.assign(**{"3": 1})), wanted)
+
+
+def test_what_frames_lack_is_said():
+    frame, y = made()
+    network = trained(frame, y)
+    with pytest.raises(FastMLPError, match="empty"):
+        network.predict(frame[:0])
+    assert read_inputs(frame[:0], network.columns).shape == (0, 6)
+    for option in ({"folder": "x"}, {"mirrors": ["https://x"]}, {"image_size": (3, 3)}):
+        with pytest.raises(ArgumentError, match="not for a DataFrame"):
+            load_dataset(frame.assign(label=y), **option)
+
+
+def test_a_column_without_values_becomes_zeros():
+    frame, y = made()
+    network = fastmlp.Network(7, 8, 2)
+    fastmlp.train(network, frame.assign(nothing=np.nan), y, epochs=1, impute="median")
+    found = network.predict_proba(frame.assign(nothing=0.0))
+    np.testing.assert_array_equal(network.predict_proba(frame.assign(nothing=np.nan)), found)
