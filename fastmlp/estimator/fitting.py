@@ -19,6 +19,13 @@ DIVIDE_RATE, LEAST_RATE = 5.0, 1e-6
 AUTO_BATCH = 200
 # of one call of the engine that has several epochs
 MOST_STEPS = 32
+# Words of scikit-learn's errors, by which programs tell them apart
+NO_STOPPING = "partial_fit does not support early_stopping=True"
+TOO_SMALL = "The validation set is too small"
+NOT_FINITE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and "
+    "need to be preprocessed"
+)
 
 
 class Samples(NamedTuple):
@@ -49,7 +56,7 @@ class Fit:
         self.best: tuple[list[Array], list[Array]] | None = None
         if mlp.early_stopping:
             if partial:
-                remedy = "Call fit, or set early_stopping=False."
+                remedy = f"Call fit: {NO_STOPPING}."
                 raise refuse("early_stopping", "must be False in partial_fit", "True", remedy)
             if held is None:
                 samples = self._hold_out(samples)
@@ -67,7 +74,8 @@ class Fit:
             stratify=stratify,
         )
         if len(held) < 2:
-            rule, remedy = "must hold out 2 samples or more", "Raise it, or pass more samples."
+            rule = "must hold out 2 samples or more"
+            remedy = f"{TOO_SMALL}: raise it, or pass more samples."
             raise refuse("validation_fraction", rule, f"{len(held)} of {count}", remedy)
         self.held = samples.at(held)
         for weight in (samples.at(kept).weight, self.held.weight):
@@ -106,7 +114,7 @@ class Fit:
         if self.best is not None:
             mlp.coefs_, mlp.intercepts_ = self.best
         elif mlp.n_iter_ and not _are_finite(mlp):
-            remedy = "Scale the data, to about -1 to 1 for example, or lower learning_rate_init."
+            remedy = f"{NOT_FINITE}: scale them to about -1 to 1, or lower learning_rate_init."
             rule = "must not make the loss or the parameters infinite"
             raise refuse("X, y and the learning rate", rule, f"the loss {mlp.loss_}", remedy)
 
