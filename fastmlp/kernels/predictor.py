@@ -30,7 +30,8 @@ class Predictor:
 
     @quiet
     def __init__(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> None:
-        self.parameters, self.scale = (weights, biases), scale  # kept alive
+        # kept alive, also where a list has other items meanwhile
+        self.parameters, self.scale = (tuple(weights), tuple(biases)), scale
         dtype, inputs, outputs = weights[0].dtype, len(weights[0]), len(biases[-1])
         self._dtype, self._size = dtype, sum(w.size for w in weights)
         prepare(dtype)

@@ -128,7 +128,7 @@ def _dead_layers(run: Run) -> list[str]:
     weights, biases = network.weights, network.biases
     for layer, name in enumerate(network.hidden, start=1):
         a = np.empty((len(images), network.sizes[layer]), network.dtype)
-        parts = tuple(weights[:layer]), tuple(biases[:layer]), network.activations[:layer]
+        parts = weights[:layer], biases[:layer], network.activations[:layer]
         run.backend.Predictor(*parts, network.scale_of(images))(images, "outputs", a)
         if not a.any():
             units = f"All {a.shape[1]} units of hidden layer {layer} ({name}) are 0"

@@ -29,7 +29,7 @@ from fastmlp.training.weighting import ClassWeight, weights_for
 
 # The engine trains for about this long at a time, so that Ctrl-C and callbacks act soon
 CHUNK_SECONDS = 0.1
-# Seconds that a step, and a multiplication of it, take at most, until it is known: so few go first
+# Seconds assumed for a step, and for each multiplication of it, until they are measured
 SLOW_STEP, SLOW_PRODUCT = 5e-5, 2e-9
 
 

@@ -97,10 +97,8 @@ def test_a_call_within_a_call_has_a_predictor_of_its_own():
 
 
 def test_a_list_that_changes_meanwhile_leaves_no_predictor_of_other_arrays(monkeypatch):
-    network = fastmlp.Network((24, 16, 3), seed=1)
-    first, real = network.weights[0], kernels.Predictor
-    wanted = network.predict_proba(IMAGES)
-    network = copy.deepcopy(network)
+    network, real = fastmlp.Network((24, 16, 3), seed=1), kernels.Predictor
+    wanted = copy.deepcopy(network).predict_proba(IMAGES)
     first, other = network.weights[0], -network.weights[0]
 
     def made(*arguments):

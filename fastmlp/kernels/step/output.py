@@ -7,12 +7,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops.elementwise import (
-    IDENTITY,
-    activate,
-    add,
-    copy,
-)
+from fastmlp.kernels.loops.elementwise import IDENTITY, activate, add, copy
 from fastmlp.kernels.loops.tile import PRODUCT, multiply
 from fastmlp.kernels.memory.panels import round_up, vector_size
 from fastmlp.kernels.memory.records import (
