@@ -19,7 +19,13 @@ from fastmlp.bench import phases
 from fastmlp.functions import ACTIVATIONS, Array, error_in_eps
 from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.kernels.launch import run, symbol
-from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up, row_stride
+from fastmlp.kernels.memory.panels import (
+    aligned_zeros,
+    panel_width,
+    round_up,
+    row_stride,
+    vector_size,
+)
 from fastmlp.kernels.memory.records import point
 from fastmlp.reference import layers as reference
 
@@ -124,10 +130,11 @@ def put_rows(buffer: Array, values: Array) -> None:
 
 
 def pad_rows(array: Array) -> Array:
-    """Return a copy whose rows are padded to whole panels, as those of dense images."""
+    """Return a copy padded to whole panels and squares of vectors, as dense images are."""
     columns = round_up(array.shape[1], panel_width(2**30, array.dtype))
-    wide = aligned_zeros((len(array), row_stride(columns, array.dtype)), array.dtype)
-    wide[:, : array.shape[1]] = array
+    rows = round_up(len(array), vector_size(array.dtype))
+    wide = aligned_zeros((rows, row_stride(columns, array.dtype)), array.dtype)
+    wide[: len(array), : array.shape[1]] = array
     return wide
 
 

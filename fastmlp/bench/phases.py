@@ -50,7 +50,7 @@ def repeat_update(job, layers, count, barrier, scratch, member, members, like: f
     record, layer = job_at(job), layers_at(layers, count)[0]
     for _ in range(record.steps):
         batch, x, x_row = record.batch_size, record.x, record.x_row
-        update(record, layer, 0, x, x_row, 0, 0, batch, scratch, member, members, like)
+        update(record, layer, layer, 0, 0, x, x_row, 0, 0, batch, scratch, member, members, like)
         update_biases(record, layer, 0, batch, scratch, member, members, like)
         wait(barrier, members)
 

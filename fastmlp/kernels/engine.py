@@ -299,7 +299,8 @@ class Engine:
         if self.plan != plan:
             self._use(plan)
         if found == records.DENSE and not self._x.size:
-            shape = 2, self.batch_size, int(self.job["x_row"][0])
+            rows = panels.round_up(self.batch_size, panels.vector_size(self._dtype))
+            shape = 2, rows, int(self.job["x_row"][0])
             self._x = panels.zeros_apart(self.threads, shape, self._dtype)
             self.job["x_bytes"] = self._x.strides[0]
             records.point(self.job, x=self._x)

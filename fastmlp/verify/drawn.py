@@ -136,7 +136,7 @@ def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:
     cost = draw.cost(cost)
     hidden = [draw.row("hidden") for _ in range(layers - 1)]
     kind, shares, by_entry = draw.row("images")
-    inputs = draw.inputs() + (draw.row("blocks", 0.5) if by_entry else 0)
+    inputs = draw.inputs() + draw.row("blocks", 0.5 if by_entry else 0.8)[by_entry]
     sizes = [inputs, *(draw.width(dtype) for _ in range(layers))]
     sizes[-1] = max(sizes[-1], 1 if ACTIVATIONS[output].derivative else 2)
     share, is_byte = float(rng.choice(shares)), kind is np.uint8

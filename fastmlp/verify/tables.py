@@ -15,6 +15,7 @@ from fastmlp.kernels.memory.tuning import (
     PANEL_VECTORS,
     PART,
     TILE_ROWS,
+    TRANSPOSED,
     UPDATE_DEPTH,
     UPDATE_PAIRS,
 )
@@ -63,8 +64,8 @@ TABLES: dict[str, dict[str, Any]] = {
         "float64": (np.float64, (0.3, 1.0), False),
         "sparse rows": (np.float64, (0.02, 0.2), True),
     },
-    # of inputs whose gradients are in memory at once, of sparse rows: further inputs
-    "blocks": {"one": 0, "two": ENTRY_ROWS},
+    # whether there are more inputs than are updated at once: further ones, of images or sparse rows
+    "blocks": {"one": (0, 0), "two": (TRANSPOSED, ENTRY_ROWS)},
     "answers": {name: name for name in ("labels", "soft", "several-hot", "any sum")},
     "last batch": {"whole": False, "short": True},
     "calls": {"one": 1, "two": 2},

@@ -193,7 +193,7 @@ def test_entries_of_sparse_rows_that_are_left_out_are_found_by_each_kind(monkeyp
         monkeypatch.setattr(f"fastmlp.kernels.{door}.entries_of", lacking)
     rows = {name: TABLES["images"][name] for name in ("float32", "sparse rows")}
     monkeypatch.setitem(TABLES, "images", rows)
-    monkeypatch.setitem(TABLES, "blocks", {"two": ENTRY_ROWS})
+    monkeypatch.setitem(TABLES, "blocks", {"two": (0, ENTRY_ROWS)})
     failures = verify(cases=40).failures
     assert {failure.split(":")[0] for failure in failures} == CASES.keys()
     assert all("sparse rows" in failure for failure in failures)

@@ -6,6 +6,8 @@ sums, and with it the last bits of results, depends on BY_PAIR_FROM, PART and UP
 
 from __future__ import annotations
 
+import llvmlite.binding as llvm
+
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 
 # The dense tile by its width in vectors: so many rows of sums, and their operands, fill the
@@ -34,9 +36,11 @@ SAMPLED, GLANCED_AT = 256, 64
 MOST_LISTED = 2**16
 # Size of a minibatch from which on pairs are taken by their samples: below it, image by image
 BY_PAIR_FROM = 16
+# Cores that multiply and add one vector of 64 bytes a cycle; others with such vectors do two
+ONE_A_CYCLE = {"cannonlake", "icelake-client", "rocketlake", "tigerlake", "znver4"}
 # Share of nonzero outputs from which on the dense tile is faster, though it does all: there a load
-# of weights serves many samples, here one
-DENSE_FROM = 0.75
+# of weights serves many samples, here one. 0.45: Xeon of 2019; with vectors of 32 bytes there, 0.72
+DENSE_FROM = 0.45 if VECTOR_BYTES == 64 and llvm.get_host_cpu_name() not in ONE_A_CYCLE else 0.75
 
 # Bytes of weights that rows of x are multiplied with in one go: they stay in the L2 cache
 PANELS_BYTES = 2**18
@@ -49,6 +53,8 @@ UNIT_ROWS = 6 * TILE_ROWS
 ALONE = 16
 # Samples that an update takes at once, two parts: so many rows of dz stay in the L1 cache
 UPDATE_DEPTH = 2 * PART
+# Inputs whose x^T is in memory at once, for an update of several panels: at most 300 kB
+TRANSPOSED = 512
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_PAIRS = 64
 # Units of a sparse first layer with fewer panels than members: samples forward, pairs in the update

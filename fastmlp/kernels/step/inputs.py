@@ -160,7 +160,22 @@ def train_by_inputs(
         backpropagate(job, layers, count, 1, step, position, batch, own, is_mine, scratch, like)
         for l in range(1, count):
             x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
-            update(job, layers[l], step, x, x_row, run, jump, batch, scratch, 0, 1, like)
+            update(
+                job,
+                layers[l],
+                layers[l - 1],
+                0,
+                step,
+                x,
+                x_row,
+                run,
+                jump,
+                batch,
+                scratch,
+                0,
+                1,
+                like,
+            )
         for number in range(first, end):
             update_slice(job, bottom, step, number, scratch, like)
         for l in range(count):

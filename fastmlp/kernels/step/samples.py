@@ -50,8 +50,8 @@ def slice_gradient(
     g, b = gradients_at(job, layer, step, number, like)
     for panel in range(layer.panels):
         x_times_dz(
-            job, layer, g, panel, 0, layer.inputs, x + i * x_row * size, x_row, run, jump, i, rows,
-            zero, 0, scratch, like,
+            job, layer, g, panel, 0, layer.inputs, x + i * x_row * size, 1, x_row, run, jump, i,
+            rows, zero, 0, scratch, like,
         )  # fmt: skip
         dz = layer.dz + row_offset(layer, panel, i, like)
         sum_rows(layer.width, b + panel * layer.width * size, dz, layer.a_row, rows, zero)

@@ -31,13 +31,7 @@ from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import forward, forward_nonzeros, layer_input, leaves_out
 from fastmlp.kernels.step.images import batch_at, prefetch_lines, prepare_images, words_at
 from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs
-from fastmlp.kernels.step.update import (
-    coefficients_at,
-    is_fused,
-    update,
-    update_biases,
-    update_nonzeros,
-)
+from fastmlp.kernels.step.update import coefficients_at, is_fused, update, update_biases
 from fastmlp.kernels.team.barrier import wait
 from fastmlp.kernels.team.plan import share
 
@@ -220,13 +214,14 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
             layer = targets[l]
             if l == 0 and job.images_as != DENSE:
                 update_first(job, layer, step, scratch, member, members, like)
-            elif l > 0 and is_fused(job.optimizer) and leaves_out(layers[l - 1], layer, batch):
-                update_nonzeros(
-                    job, layer, layers[l - 1], step, batch, scratch, member, members, like
-                )
             else:
                 x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
-                update(job, layer, step, x, x_row, run, jump, batch, scratch, member, members, like)
+                source, fused = layers[max(l - 1, 0)], is_fused(job.optimizer)
+                sparse = int(l > 0 and fused and leaves_out(source, layer, batch))
+                update(
+                    job, layer, source, sparse, step, x, x_row, run, jump, batch, scratch, member,
+                    members, like,
+                )  # fmt: skip
             update_biases(job, layer, step, batch, scratch, member, members, like)
         if job.clipped != 0:
             wait(barrier, members)

@@ -14,7 +14,7 @@ from fastmlp.kernels.loops.bits import transpose_bits
 from fastmlp.kernels.loops.elementwise import clear, copy, keep_and_add, optimizer_step
 from fastmlp.kernels.loops.tile import PRODUCT, multiply
 from fastmlp.kernels.loops.transpose import transpose
-from fastmlp.kernels.memory.panels import row_stride
+from fastmlp.kernels.memory.panels import vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
     job_at,
@@ -28,6 +28,7 @@ from fastmlp.kernels.memory.tuning import (
     PANEL_VECTORS,
     PART,
     TILE_ROWS,
+    TRANSPOSED,
     UPDATE_DEPTH,
     WORD_BYTES,
 )
@@ -41,15 +42,14 @@ WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update t
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
-    UPDATE_DEPTH rows of dz of a panel, or, by nonzeros, also the words and x^T of as many samples;
-    with a general optimiser the gradient of a tile, or of a panel's biases.
+    UPDATE_DEPTH rows of dz of a panel, or the gradient of a tile, or of a panel's biases; x^T of as
+    many samples, whose rows have up to two vectors more; and, by nonzeros, their words.
     """
-    width, item = int(layers["width"].max()), dtype.itemsize
-    size = UPDATE_DEPTH * width * item
-    if layers["nonzeros"].any():
-        wide = row_stride(int((layers["panels"] * layers["width"]).max()), dtype)
-        size += UPDATE_DEPTH * (wide * item + int(layers["panels"].max()) * WORD_BYTES)
-    return max(size, TILE_ROWS * width * item)
+    width, panels = int(layers["width"].max()), int(layers["panels"].max())
+    nonzeros = layers["nonzeros"].any()
+    rows = TRANSPOSED * (UPDATE_DEPTH + 2 * vector_size(dtype)) if nonzeros or panels > 1 else 0
+    words = int(nonzeros) * panels * UPDATE_DEPTH * WORD_BYTES
+    return (UPDATE_DEPTH * width + rows) * dtype.itemsize + words
 
 
 @jit
@@ -80,14 +80,14 @@ def step_weights(job, layer, offset, gradient, count, coefficients, like):
 
 
 @jit
-def _general_rows(job, layer, w, x, x_row, dz, rows, batch, scratch, coefficients, like):
+def _general_rows(job, layer, w, x, x_column, x_row, dz, rows, batch, scratch, coefficients, like):
     """Take a general step on some rows of a panel, tile by tile; w : bytes from layer.w to them."""
     size, width, zero = item_bytes(like), layer.width, like - like
     for i in range(0, rows, TILE_ROWS):
-        count, x_i = min(TILE_ROWS, rows - i), x + i * size
+        count, x_i = min(TILE_ROWS, rows - i), x + i * x_column * size
         multiply(
-            scratch, width, x_i, 1, x_row, 0, 0, dz, layer.a_row, count, width, batch, PRODUCT, 0,
-            zero,
+            scratch, width, x_i, x_column, x_row, 0, 0, dz, layer.a_row, count, width, batch,
+            PRODUCT, 0, zero,
         )  # fmt: skip
         offset = w + i * width * size
         step_weights(job, layer, offset, scratch, count * width, coefficients, like)
@@ -119,13 +119,14 @@ def _transposed_rows(layer, target, x, x_row, dz, rows, length, beta, scratch, l
 
 @jit
 def x_times_dz(
-    job, layer, target, panel, low, high, x, x_row, run, jump, k, length, beta, coefficients,
-    scratch, like,
+    job, layer, target, panel, low, high, x, x_column, x_row, run, jump, k, length, beta,
+    coefficients, scratch, like,
 ):  # fmt: skip
     """target = beta target + x^T dz for the rows low, …, high - 1 of a panel of weights.
 
     target : address of what is laid out like w; 0 to take a general step with x^T dz instead
-    x : address of the first of `length` samples, the sample k of the minibatch
+    x : address of the first of `length` samples, the sample k of the minibatch; its columns are
+        x_column elements apart: 1, unless it is transposed
     """
     size, width = item_bytes(like), layer.width
     dz, columns = layer.dz + row_offset(layer, panel, k, like), panel_columns(layer, panel, like)
@@ -137,97 +138,124 @@ def x_times_dz(
     run = layer.inputs if run == 0 else run
     for number in range(first, last):
         i, stop = max(low, number * run), min(high, (number + 1) * run)
-        x_i, w = x + (i + number * jump) * size, weight_offset(layer, panel, i, like)
+        x_i, w = x + (i * x_column + number * jump) * size, weight_offset(layer, panel, i, like)
         if target != 0 and is_narrow(layer, like):
             rows = stop - i
             _transposed_rows(layer, target + w, x_i, x_row, dz, rows, length, beta, scratch, like)
         elif target != 0:
             multiply(
-                target + w, width, x_i, 1, x_row, 0, 0, q, q_k, stop - i, columns, length, PRODUCT,
-                0, beta,
+                target + w, width, x_i, x_column, x_row, 0, 0, q, q_k, stop - i, columns, length,
+                PRODUCT, 0, beta,
             )  # fmt: skip
         else:
             _general_rows(
-                job, layer, w, x_i, x_row, dz, stop - i, length, scratch, coefficients, like
-            )
+                job, layer, w, x_i, x_column, x_row, dz, stop - i, length, scratch, coefficients,
+                like,
+            )  # fmt: skip
+
+
+@jit
+def _nonzeros_times_dz(layer, below, panel, low, high, x_t, row, words, k, length, beta, q, like):
+    """`x_times_dz` where x are the outputs of the layer below that are not zero.
+
+    A row of w sums the rows of dz of the samples in which that input is not zero.
+    """
+    size, width = item_bytes(like), layer.width
+    dz = layer.dz + row_offset(layer, panel, k, like)
+    copy(q, width, dz, layer.a_row, length, width, like)
+    word = numbers_at(words, below.panels * UPDATE_DEPTH, np.int64(0))
+    for i in range(low, high):
+        one = i // below.width * UPDATE_DEPTH + i % below.width
+        samples, later = word[one], word[one + PART]
+        if samples | later != 0 or beta != 1:
+            w = layer.w + weight_offset(layer, panel, i, like)
+            gather_outputs(w, 0, x_t + i * row * size, samples, later, q, width, beta)
+
+
+@jit
+def _transpose_inputs(x_t, row, x, x_row, run, jump, low, high, length, like):
+    """Write x^T of the inputs low, …, high - 1: input i of `length` samples i `row` behind x_t."""
+    size = item_bytes(like)
+    run = high if run == 0 else run
+    for number in range(low // run, (high + run - 1) // run):
+        i, stop = max(low, number * run), min(high, (number + 1) * run)
+        x_i = x + (i + number * jump) * size
+        transpose(x_t + i * row * size, row, x_i, x_row, length, stop - i, like)
+
+
+@jit
+def _share_of(layer, run, member, members, like):
+    """Return the inputs of a unit, how many units a panel has, and a share as `share_panels`."""
+    height = TILE_ROWS
+    if layer.cut == ROWS:
+        height = run
+    elif is_narrow(layer, like):  # rows of w are transposed as vectors
+        height = vector_lanes(like)
+    units = (layer.inputs + height - 1) // height
+    if layer.cut == ROWS:  # such a layer has one panel
+        first, last = share(units, member, members)
+        return height, units, first, last, 0, layer.panels
+    first, last, begin, end = share_panels(layer.panels, units, layer.cut, member, members)
+    return height, units, first, last, begin, end
 
 
 @shared
 def update(
-    job_address, layer_address, step, x, x_row, run, jump, batch, scratch, member, members,
-    like: float,
+    job_address, layer_address, below_address, sparse, step, x, x_row, run, jump, batch, scratch,
+    member, members, like: float,
 ):  # fmt: skip
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
 
     x as in `forward`. A unit is a panel and a tile of inputs, or the rows of a panel below. A fused
     step takes UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache;
-    a general one all.
+    a general one all. For several panels x is transposed first: otherwise a tile reads one line,
+    and one page, for each sample.
+    below_address : of the layer whose outputs x are; read only if sparse
+    sparse : 1 for a fused step that leaves out the zeros of x, marked by the layer below; or 0
     """
-    job, layer = job_at(job_address), layer_at(layer_address)
-    size, fused = item_bytes(like), is_fused(job.optimizer)
+    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
+    size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     depth = UPDATE_DEPTH if fused else batch
-    height = run if layer.cut == ROWS else TILE_ROWS
-    if is_narrow(layer, like) and layer.cut != ROWS:  # rows of w are transposed as vectors
-        height = vector_lanes(like)
-    tiles = (layer.inputs + height - 1) // height
-    if layer.cut == ROWS:  # such a layer has one panel
-        (first, last), begin, end = share(tiles, member, members), 0, layer.panels
-    else:
-        first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
+    height, tiles, first, last, begin, end = _share_of(layer, run, member, members, like)
+    if first == last:
+        return
+    lowest, highest = 0, layer.inputs  # the inputs of this share, from a whole vector on
+    if end - begin == 1:
+        low, high = units_of(begin, first, last, tiles)
+        lowest, highest = low * height, min(high * height, layer.inputs)
+        lowest -= lowest % lanes
+    words = scratch + UPDATE_DEPTH * layer.width * size
+    x_t = words + sparse * below.panels * UPDATE_DEPTH * WORD_BYTES
+    row = ((depth + lanes - 1) // lanes | 1) * lanes  # of x^T: an odd number of vectors
+    block = min(TRANSPOSED, TRANSPOSED * UPDATE_DEPTH // depth // lanes * lanes)
+    several = end - begin > 1 and block > 0 and not is_narrow(layer, like)
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = x + k * x_row * size, min(depth, batch - k)
-        for panel in range(begin, end):
-            low, high = units_of(panel, first, last, tiles)
-            low, high = low * height, min(high * height, layer.inputs)
-            x_times_dz(
-                job, layer, layer.w if fused else 0, panel, low, high, x_k, x_row, run, jump, k,
-                length, beta, coefficients, scratch, like,
-            )  # fmt: skip
-
-
-@shared
-def update_nonzeros(
-    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
-):
-    """A fused `update` where x are the outputs of the layer below that are not zero; same units.
-
-    A row of w sums the rows of dz of the samples in which that input is not zero. x is transposed
-    first, as each row of w reads one column of x, at irregular samples.
-    """
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
-    size, width = item_bytes(like), layer.width
-    keep = kept_share(coefficients_at(job, layer, step, WEIGHTS), like)
-    tiles = (layer.inputs + TILE_ROWS - 1) // TILE_ROWS
-    first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
-    if first == last:
-        return
-    q, words = scratch, scratch + UPDATE_DEPTH * width * size
-    x_t = words + below.panels * UPDATE_DEPTH * WORD_BYTES
-    word = numbers_at(words, below.panels * UPDATE_DEPTH, np.int64(0))
-    lowest, highest = 0, layer.inputs  # the inputs of this share
-    if end - begin == 1:
-        low, high = units_of(begin, first, last, tiles)
-        lowest, highest = low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)
-    for k in range(0, batch, UPDATE_DEPTH):
-        beta, length = keep if k == 0 else type(like)(1), min(UPDATE_DEPTH, batch - k)
-        _words_by_output(below, k, length, words)
-        for p in range(lowest // below.width, (highest - 1) // below.width + 1):
-            x = below.a + row_offset(below, p, k, like)
-            target = x_t + p * below.width * UPDATE_DEPTH * size
-            transpose(target, UPDATE_DEPTH, x, below.a_row, length, below.width, like)
-        for panel in range(begin, end):
-            low, high = units_of(panel, first, last, tiles)
-            dz = layer.dz + row_offset(layer, panel, k, like)
-            copy(q, width, dz, layer.a_row, length, width, like)
-            for i in range(low * TILE_ROWS, min(high * TILE_ROWS, layer.inputs)):
-                one = i // below.width * UPDATE_DEPTH + i % below.width
-                samples, later = word[one], word[one + PART]
-                if samples | later != 0 or beta != 1:
-                    x = x_t + i * UPDATE_DEPTH * size
-                    w = layer.w + weight_offset(layer, panel, i, like)
-                    gather_outputs(w, 0, x, samples, later, q, width, beta)
+        turns = sparse == 1 or (several and length > PART)
+        if sparse == 1:
+            _words_by_output(below, k, length, words)
+        x_column, sample_row, own_run = (row, 1, 0) if turns else (1, x_row, run)
+        count = block if turns else layer.inputs
+        for i in range(lowest, highest, count):
+            stop, source = min(i + count, highest), x_k
+            if turns:
+                source = x_t - i * row * size
+                _transpose_inputs(source, row, x_k, x_row, run, jump, i, stop, length, like)
+            for panel in range(begin, end):
+                low, high = units_of(panel, first, last, tiles)
+                low, high = max(low * height, i), min(high * height, stop)
+                if low < high and sparse == 1:
+                    _nonzeros_times_dz(
+                        layer, below, panel, low, high, source, row, words, k, length, beta,
+                        scratch, like,
+                    )  # fmt: skip
+                elif low < high:
+                    x_times_dz(
+                        job, layer, layer.w if fused else 0, panel, low, high, source, x_column,
+                        sample_row, own_run, jump, k, length, beta, coefficients, scratch, like,
+                    )  # fmt: skip
 
 
 @jit

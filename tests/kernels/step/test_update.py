@@ -5,13 +5,14 @@ import itertools
 import numpy as np
 import pytest
 from direct import DTYPES, lanes_of, shared, vectorised
-from networks import TWINS
+from networks import FORMS, TWINS, parameters, rate_for, read, wide
 
-from fastmlp import kernels
+from fastmlp import kernels, reference
 from fastmlp.functions import OPTIMIZERS, vector_steps
 from fastmlp.functions.coefficients import COEFFICIENTS, WEIGHTS
 from fastmlp.kernels.llvm.emitter import FLUSHES
 from fastmlp.kernels.loops.elementwise import UNROLL
+from fastmlp.kernels.memory.tuning import PART, TRANSPOSED, UPDATE_DEPTH
 from fastmlp.verify.tables import TABLES
 
 GENERAL = {name: step for name, step in TABLES["step"].items() if not OPTIMIZERS[step[0]].fused}
@@ -180,3 +181,30 @@ def test_the_part_of_a_minibatch_that_goes_by_changes_no_result(dtype):
             found.append(np.empty_like(w[0]))
             engine.read(found[-1:], [np.empty_like(b[0])])
         np.testing.assert_allclose(*found, rtol=0, atol=100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("batch", [PART + 1, UPDATE_DEPTH + PART + 1, 3 * UPDATE_DEPTH])
+@pytest.mark.parametrize("form", FORMS)
+def test_transposed_inputs_give_the_step_of_the_reference(form, batch, dtype):
+    rng, (optimizer, settings) = np.random.default_rng(0), FORMS[form]
+    w, b = parameters(rng, (TRANSPOSED + 35, 170, 150, 3), dtype)
+    x = rng.normal(size=(batch, TRANSPOSED + 35)).astype(dtype)
+    y, order = rng.integers(0, 3, batch), rng.permutation(batch)
+    rates = np.full(1, rate_for(optimizer, settings, 0.1))
+    what = ("tanh", "relu", "softmax"), "cross_entropy", batch, optimizer, settings
+    exact = reference.Engine(wide(w), wide(b), *what)
+    exact.train(x, y, order, rates)
+    found = read(exact, wide(w), wide(b))
+    mine = []
+    for threads in (1, 3):
+        engine = kernels.Engine(w, b, *what, threads=threads)
+        engine.train(x, y, order, rates)
+        mine.append(read(engine, w, b))
+    for one, several, theirs in zip(*mine, found, strict=True):
+        np.testing.assert_array_equal(one, several)
+        assert np.abs(one - theirs).max() <= 500 * np.finfo(dtype).eps * max(
+            1, np.abs(theirs).max()
+        )
+    moved = [np.abs(theirs - p).max() for theirs, p in zip(found, (*w, *b), strict=False)]
+    assert min(moved) > 1e-5
