@@ -14,12 +14,12 @@ from time import perf_counter
 # Seconds of a chunk of steps, and of the two that try another size: the first of them brings its
 # memory to other cores, and is not judged
 CHUNK, TRIAL = 4e-3, 1e-3
-# Seconds from one trial to the next: at first, and at most; LONGER multiplies them after a trial
-# without gain
-SHORTEST, LONGEST, LONGER = 0.02, 1.0, 6
+# Seconds until the first trial, which shows if a core is busy, and from one trial to the next: at
+# first, and at most; LONGER multiplies them after a trial without gain
+FIRST, SHORTEST, LONGEST, LONGER = 4e-3, 0.02, 1.0, 6
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
-# much less: closer ones differ by chance
-WORSE, BETTER = 1.25, 0.95
+# much less: closer ones differ by chance. One that takes so many times as long is tried no further
+WORSE, BETTER, HOPELESS = 1.25, 0.95, 3
 
 # Seconds of a barrier of two members, by where their cores are. An engine takes them as far, and
 # learns by its steps: to measure barriers beside a busy process takes longer
@@ -79,7 +79,7 @@ class TeamSize:
         self._lowest = math.inf  # since it was chosen
         self._unjudged = 2  # chunks that follow a change of size, or the start
         self._trials: list[int] = []
-        self._wait, self._next_trial = SHORTEST, clock() + SHORTEST
+        self._wait, self._next_trial = SHORTEST, clock() + FIRST
         self._wanted = self._members = self._steps = 0
         self._taken, self._took = 0, 0.0  # steps and seconds that are not judged yet
 
@@ -100,7 +100,8 @@ class TeamSize:
             return
         step, self._taken, self._took = self._took / self._taken, 0, 0.0
         self._unjudged -= 1
-        if self._unjudged >= 0:
+        is_hopeless = bool(self._trials) and step > HOPELESS * self._step
+        if self._unjudged >= 0 and not is_hopeless:
             self._step = step if size == self.size else self._step
         elif self._trials:
             self._judge_trial(step)

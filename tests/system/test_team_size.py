@@ -54,6 +54,16 @@ def test_two_members_that_do_not_pay_are_soon_left(first):
     assert sum(slow[:4]) < 0.02
 
 
+def test_a_hopeless_size_is_soon_left_and_tried_no_further_than_one_chunk():
+    machine = Machine(2, 2, lambda size, now: STEP * (1 + 7 * (size - 1)))
+    machine.run(0.5)
+    slow = [(now, took) for now, size, took in machine.chunks if size == 2]
+    assert max(now for now, _ in slow if now < 0.02) < 0.01
+    later = [took for now, took in slow if now > 0.01]
+    assert 2 <= len(later) <= 3
+    assert max(later) < 10e-3
+
+
 def test_a_neighbour_comes_and_goes():
     def busy(size, now):
         return STEP * 2 if 1 <= now < 2 and size == 2 else halves(size, now)
