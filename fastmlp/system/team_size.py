@@ -18,8 +18,9 @@ CHUNK, TRIAL = 4e-3, 1e-3
 # first, and at most; LONGER multiplies them after a trial without gain
 FIRST, SHORTEST, LONGEST, LONGER = 4e-3, 0.02, 1.0, 6
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
-# much less: closer ones differ by chance. One that takes so many times as long is tried no further
-WORSE, BETTER, HOPELESS = 1.25, 0.95, 3
+# much less: closer ones differ by chance. If already the chunk that is not judged takes so many times
+# as long, the trial ends
+WORSE, BETTER, HOPELESS = 1.25, 0.95, 1.5
 
 # Seconds of a barrier of two members, by where their cores are. An engine takes them as far, and
 # learns by its steps: to measure barriers beside a busy process takes longer
