@@ -18,8 +18,8 @@ CHUNK, TRIAL = 4e-3, 1e-3
 # first, and at most; LONGER multiplies them after a trial without gain
 FIRST, SHORTEST, LONGEST, LONGER = 4e-3, 0.02, 1.0, 6
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
-# much less: closer ones differ by chance. If already the chunk that is not judged takes so many times
-# as long, the trial ends
+# much less: closer ones differ by chance. A trial ends with the chunk that is not judged if that
+# takes so many times as long
 WORSE, BETTER, HOPELESS = 1.25, 0.95, 1.5
 
 # Seconds of a barrier of two members, by where their cores are. An engine takes them as far, and
