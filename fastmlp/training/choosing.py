@@ -90,6 +90,8 @@ def rate_factors_for(
 ) -> Array | None:
     """Return factors on the learning rate `(layers, 2)`, or None if all are 1."""
     _check("bias_rate_factor", bias_rate_factor, Setting(1.0))
+    if rate_factors is None and bias_rate_factor == 1:
+        return None
     rule, remedy = f"must be {layers} finite numbers of at least 0", "Pass one for each layer."
     try:
         own = np.array(np.ones(layers) if rate_factors is None else rate_factors, np.float64)
