@@ -118,7 +118,8 @@ def is_sensible(sample: Array, low: float, high: float) -> bool:
     """
     if len(sample) < 2:
         return True
-    if max(high, -low) > LARGEST or np.abs(_means(sample)).max() > FARTHEST:
+    largest = max(high, -low)
+    if largest > LARGEST or (largest > FARTHEST and np.abs(_means(sample)).max() > FARTHEST):
         return False
     span = sample.max(axis=0).astype(np.float64) - sample.min(axis=0)
     varying = np.sort(span[span > 0])
