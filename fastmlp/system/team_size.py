@@ -85,8 +85,6 @@ class TeamSize:
 
     def next(self, left: int) -> tuple[int, int]:
         """Return (members, steps) of the next chunk, of the steps that are left."""
-        if len(self._sizes) == 1:  # there is nothing to choose
-            return self.size, left
         size, seconds = (self._trials[0], TRIAL) if self._trials else (self.size, CHUNK)
         # the first chunk has one step, which shows how long one takes
         self._wanted = max(1, int(seconds / self._step)) if self._step else 1
