@@ -18,7 +18,7 @@ from fastmlp.estimator.solver import Solver
 DIVIDE_RATE, LEAST_RATE = 5.0, 1e-6
 AUTO_BATCH = 200
 # of one call of the engine that has several epochs
-MOST_STEPS = 32
+MOST_STEPS = 128
 # Words of scikit-learn's errors, by which programs tell them apart
 NO_STOPPING = "partial_fit does not support early_stopping=True"
 TOO_SMALL = "The validation set is too small"
