@@ -18,7 +18,7 @@ from fastmlp.estimator.solver import Solver
 DIVIDE_RATE, LEAST_RATE = 5.0, 1e-6
 AUTO_BATCH = 200
 # of one call of the engine that has several epochs
-MOST_STEPS = 32
+MOST_STEPS = 128
 # Words of scikit-learn's errors, by which programs tell them apart
 NO_STOPPING = "partial_fit does not support early_stopping=True"
 TOO_SMALL = "The validation set is too small"
@@ -133,8 +133,10 @@ class Fit:
                 orders.append(order)
             if self.calls.begin_epoch():
                 return ""
-            for loss in self.solver.epochs(self.x, self.y, orders).tolist():
-                rate, over = self.solver.state.rate, self._ends(loss)
+            rates = self._rates(len(orders))
+            losses = self.solver.epochs(self.x, self.y, orders, rates).tolist()
+            for loss, rate in zip(losses, rates, strict=False):
+                over = self._ends(loss)
                 score = mlp.validation_scores_[-1] if self.held is not None else None
                 if self.calls.end_epoch(loss, score, rate):
                     return ""
@@ -152,15 +154,21 @@ class Fit:
         Calls cost time, and these epochs are taken in any case: no rule can stop before.
         """
         mlp, steps = self.mlp, len(self.solver.sizes)
-        changes_rate = mlp.solver == "sgd" and mlp.learning_rate == "invscaling"
-        has_end = self.held is not None or changes_rate or bool(self.calls.callbacks)
-        if has_end or len(self.x) % self.batch_size:
+        if self.held is not None or self.calls.callbacks:
             return 1
         patience = mlp.n_iter_no_change - mlp._no_improvement_count + 1
         return int(max(1, min(left, patience, MOST_STEPS // steps)))
 
+    def _rates(self, epochs: int) -> list[float]:
+        """Return the learning rates of so many next epochs, and the one after them, by its rule."""
+        mlp, now = self.mlp, self.solver.state.rate
+        if mlp.solver != "sgd" or mlp.learning_rate != "invscaling":
+            return [now] * (epochs + 1)
+        seen = [mlp.t_ + len(self.x) * k for k in range(1, epochs + 1)]
+        return [now, *(mlp.learning_rate_init / (t + 1) ** mlp.power_t for t in seen)]
+
     def _ends(self, loss: float) -> bool:
-        """Record an epoch, change the learning rate by its rule, and return whether to stop."""
+        """Record an epoch, lower an adaptive learning rate, and return whether to stop."""
         mlp = self.mlp
         mlp.loss_ = loss
         mlp.loss_curve_.append(loss)
@@ -168,8 +176,6 @@ class Fit:
         mlp.t_ += len(self.x)
         self._say(f"Iteration {mlp.n_iter_}, loss = {loss:.8f}")
         self._count_improvement(loss)
-        if mlp.solver == "sgd" and mlp.learning_rate == "invscaling":
-            self.solver.set_rate(mlp.learning_rate_init / (mlp.t_ + 1) ** mlp.power_t)
         if mlp._no_improvement_count > mlp.n_iter_no_change:
             if self._is_over():
                 return True

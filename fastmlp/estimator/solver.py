@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,24 +99,32 @@ class Solver:
         name = "nesterov" if mlp.nesterovs_momentum else "momentum"
         return name, {"momentum": mlp.momentum, **decay}
 
-    def epochs(self, x: Rows, y: Array, orders: list[Array]) -> Array:
+    def epochs(self, x: Rows, y: Array, orders: list[Array], rates: list[float]) -> Array:
         """Take the steps of some epochs; return the mean loss of each, with its L2 term.
 
         x : `(N, I)`; y : labels `(N,)` or targets `(N, O)`
-        orders : of the rows, int64 `(N,)` for each epoch; of several only if no minibatch is short
+        orders : of the rows, int64 `(N,)` for each epoch
+        rates : the learning rate of each epoch, the first one as it is, and the one after them
         """
-        order, count = np.concatenate(orders), len(orders) * len(self.sizes)
-        costs, squares, sizes = np.empty(count), np.empty(count), np.tile(self.sizes, len(orders))
-        sums = self._weight_sums(order, sizes)
+        count, epochs = len(self.sizes), len(orders)
+        costs, squares = np.empty(count * epochs), np.empty(count * epochs)
+        sizes = np.tile(self.sizes, epochs)
+        sums = self._weight_sums(np.concatenate(orders), sizes)
+        each, carried = np.repeat(rates[:-1], count), np.ones(count * epochs)
+        carried[count::count] = np.divide(rates[:-2], rates[1:-1])
         # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
         # error falls with the square of how often
-        stride = max(1, int(count / max(1.0, np.sqrt(self._moved / VISIBLE))))
-        for start in range(0, count, stride):
-            part = slice(start, start + stride)
-            rows = slice(start * self.batch_size, (start + stride) * self.batch_size)
-            costs[part] = self._take_steps(x, y, order[rows], sums[part])
-            before, self._squares, steps = self._squares, self._sum_squares(), len(sums[part])
+        stride = max(1, int(len(costs) / max(1.0, np.sqrt(self._moved / VISIBLE))))
+        start = 0
+        for order, joined, steps in self._parts(orders, stride):
+            part = slice(start, start + steps)
+            of_steps = sums[part], each[part], carried[part]
+            costs[part] = self._take_steps(x, y, order, joined, *of_steps)
+            before, self._squares = self._squares, self._sum_squares()
             squares[part] = before + (self._squares - before) / steps * np.arange(steps)
+            start += steps
+        self.state.rate = rates[-2]
+        self.set_rate(rates[-1])
         # loss = (sum of w c + alpha / 2 |w|^2) / sum of w, times the samples of the step
         shares = sizes / sums
         penalties = 0.5 * self.mlp.alpha * squares * shares
@@ -125,19 +134,48 @@ class Solver:
         costs /= self.factor * y.shape[1] if self.factor != 1 else 1
         return (costs + penalties).reshape(len(orders), -1).sum(axis=1) / self.samples
 
-    def _take_steps(self, x: Rows, y: Array, order: Array, sums: Array) -> Array:
-        """Take a step for each of `sums`, of its samples' weights; return the costs, sums too."""
+    def _parts(self, orders: list[Array], stride: int) -> Iterator[tuple[Array, int, int]]:
+        """Yield what to train on at a time: (order, epochs, steps).
+
+        These are whole epochs of at most `stride` steps, or else so many steps of one epoch.
+        """
+        count = len(self.sizes)
+        if joined := stride // count:
+            for first in range(0, len(orders), joined):
+                some = orders[first : first + joined]
+                yield np.concatenate(some), len(some), len(some) * count
+            return
+        for order in orders:
+            for step in range(0, count, stride):
+                rows = slice(step * self.batch_size, (step + stride) * self.batch_size)
+                yield order[rows], 1, min(stride, count - step)
+
+    def _take_steps(
+        self,
+        x: Rows,
+        y: Array,
+        order: Array,
+        epochs: int,
+        sums: Array,
+        rates: Array,
+        carried: Array,
+    ) -> Array:
+        """Take the steps of a part; return their costs, sums over samples.
+
+        sums : of the weights of each step's samples; rates : as scikit-learn's; carried : by what
+        the velocity is multiplied before each step
+        """
         state, mlp, c = self.state, self.mlp, self.factor
-        settings, rate = {**self.engine.settings, "weight_decay": c * mlp.alpha / sums}, state.rate
+        settings = {**self.engine.settings, "weight_decay": c * mlp.alpha / sums}
         if state.optimizer == "adam":
             # fastmlp adds epsilon to sqrt(v / (1 - beta_2^t)), and scikit-learn adds it to sqrt v
             root = np.sqrt(1 - mlp.beta_2 ** (state.steps + 1.0 + np.arange(len(sums))))
             settings["epsilon"] = c * mlp.epsilon / root
         else:
-            rate /= c
+            rates, settings["carried"] = rates / c, carried
         self.engine.settings = settings
-        rates = np.full(len(sums), rate)
-        costs, _ = self.engine.train(x, y, order, rates, 1.0, state.steps, self.weight)
+        what = x, y, order, rates, 1.0, state.steps, self.weight
+        costs, _ = self.engine.train(*what, epochs=epochs)
         state.steps += len(sums)
         self.engine.read(*self.parameters)
         return costs
@@ -146,7 +184,8 @@ class Solver:
         """Return the sum of the weights of each step's samples; infinity for 0, as w / sum is 0."""
         if self.weight is None:
             return sizes
-        sums = np.add.reduceat(self.weight[order], np.arange(len(sizes)) * self.batch_size)
+        first = np.cumsum(sizes) - sizes
+        sums = np.add.reduceat(self.weight[order], first.astype(np.int64))
         return np.where(sums == 0, np.inf, sums)
 
     def _sum_squares(self) -> float:
@@ -158,8 +197,9 @@ class Solver:
         scikit-learn's velocity contains the rates of the past: u = momentum u - rate g. Here it is
         v = momentum v + g, so u = -rate v stays the same only if v is scaled.
         """
-        for slot in self.engine.slots:
-            self.engine.scale_state(slot, self.state.rate / rate)
+        if rate != self.state.rate:
+            for slot in self.engine.slots:
+                self.engine.scale_state(slot, self.state.rate / rate)
         self.state.rate = rate
 
     def finish(self, keep_engine: bool) -> State:

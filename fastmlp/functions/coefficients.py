@@ -43,10 +43,14 @@ def sgd(settings: Mapping[str, Any], rates: Array, _: int) -> Array:
 
 
 def momentum(settings: Mapping[str, Any], rates: Array, _: int, nesterov: bool) -> Array:
-    """Decay; rate, momentum, and how much of g and of v a step takes."""
+    """Decay; rate, how much of v is kept, and how much of g and of v a step takes.
+
+    The setting "carried", of each step if there is one, is a factor on what is kept.
+    """
     momentum = settings["momentum"]
     of_g, of_v = (1, momentum) if nesterov else (0, 1)
-    return _rows(rates, settings["weight_decay"], 0, rates, momentum, of_g, of_v)
+    kept = momentum * settings.get("carried", 1.0)
+    return _rows(rates, settings["weight_decay"], 0, rates, kept, of_g, of_v)
 
 
 def rmsprop(settings: Mapping[str, Any], rates: Array, _: int) -> Array:

@@ -26,6 +26,7 @@ from fastmlp.network.known import PIXEL_SCALE, Knowing
 from fastmlp.network.scaling import Scaling
 
 BYTES = np.dtype(np.uint8)
+UNSCALED = Scaling("none", 0)  # before the first training
 N = TypeVar("N", bound=Knowing)
 
 
@@ -148,8 +149,7 @@ def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
         or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)
     ):
         return np.ascontiguousarray(rows)
-    scaling = scaling or Scaling("none", network.sizes[0])
-    return scaling.apply(rows, network.dtype, network.pixel_scale, argument)
+    return (scaling or UNSCALED).apply(rows, network.dtype, network.pixel_scale, argument)
 
 
 def _check_same(known: Scaling, scaling: str | None, impute: str | None) -> None:

@@ -71,7 +71,7 @@ def _several_labels(network: Assigned, several: Any) -> bool:
     return bool(several)
 
 
-DERIVED = ("predictors", "task")
+DERIVED = ("activations", "predictors", "task")
 CHECKS = {
     "class_names": _class_names,
     "classes": _classes,

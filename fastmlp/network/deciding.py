@@ -118,11 +118,13 @@ def is_sensible(sample: Array, low: float, high: float) -> bool:
     """
     if len(sample) < 2:
         return True
-    if max(high, -low) > LARGEST or np.abs(_means(sample)).max() > FARTHEST:
+    largest = max(high, -low)
+    if largest > LARGEST or (largest > FARTHEST and np.abs(_means(sample)).max() > FARTHEST):
         return False
     span = sample.max(axis=0).astype(np.float64) - sample.min(axis=0)
-    varying = span[span > 0]
-    return not len(varying) or float(np.median(varying)) >= LEAST_SPAN
+    varying = np.sort(span[span > 0])
+    middle = varying[(len(varying) - 1) // 2 : len(varying) // 2 + 1]
+    return not len(varying) or float(middle.mean()) >= LEAST_SPAN
 
 
 def _kind_of(rows: Array, picture: bool) -> str:

@@ -112,7 +112,7 @@ class Network(Assigned):
         """What infers, kept between calls."""
         return Predictors()
 
-    @property
+    @cached_property
     def activations(self) -> tuple[str, ...]:
         """The activation of each layer, the last one's included."""
         return (*self.hidden, self.output)

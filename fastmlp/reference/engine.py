@@ -85,30 +85,24 @@ class Engine:
         epochs: int = 1,
     ) -> tuple[Array, Any]:
         """Take one step for each learning rate; return (costs `(steps,)`, correct answers)."""
-        if epochs > 1:
-            found = []
-            parts = zip(order.reshape(epochs, -1), np.split(learning_rates, epochs), strict=True)
-            for own_order, own_rates in parts:
-                given = images, y, own_order, own_rates, scale, first_step, sample_weight
-                found.append(self.train(*given))
-                first_step += len(own_rates)
-            return np.concatenate([c for c, _ in found]), np.array([right for _, right in found])
-        costs, correct = np.empty(len(learning_rates)), 0.0
-        rates = np.asarray(learning_rates, np.float64)
+        rates, size = np.asarray(learning_rates, np.float64), self.batch_size
+        orders, steps = order.reshape(epochs, -1), len(rates) // epochs
+        costs, correct = np.empty(len(rates)), np.zeros(epochs)
         what = self._optimizer, self.settings, rates, first_step, self._factors
         rows = coefficients_for(*what)
         # a run that diverges is recognised by its cost, not by warnings
         with blas_threads(self.threads), np.errstate(all="ignore"):
             for step, own in enumerate(rows):
-                part = slice(step * self.batch_size, (step + 1) * self.batch_size)
-                batch = order[part]
+                epoch, number = divmod(step, steps)
+                part = slice(step * size, (step + 1) * size)
+                batch = orders[epoch, number * size : (number + 1) * size]
                 x = as_dense(images[batch]) if augmented is None else augmented[part]
                 weight = None if sample_weight is None else sample_weight[batch]
-                first = (first_step + step) * self.batch_size
+                first = (first_step + step) * size
                 costs[step], right = self._gradients(x, y[batch], scale, weight, first)
-                correct += right
+                correct[epoch] += right
                 self._take_step(own)
-        return costs, correct
+        return costs, correct.item() if epochs == 1 else correct
 
     def members(self) -> None:
         """Return None: NumPy's BLAS does not tell how many threads it uses."""

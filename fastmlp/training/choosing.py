@@ -90,6 +90,8 @@ def rate_factors_for(
 ) -> Array | None:
     """Return factors on the learning rate `(layers, 2)`, or None if all are 1."""
     _check("bias_rate_factor", bias_rate_factor, Setting(1.0))
+    if rate_factors is None and bias_rate_factor == 1:
+        return None
     rule, remedy = f"must be {layers} finite numbers of at least 0", "Pass one for each layer."
     try:
         own = np.array(np.ones(layers) if rate_factors is None else rate_factors, np.float64)
@@ -111,15 +113,15 @@ def dropout_for(
     _check("input_dropout", inputs, Setting(0.0, below=1.0))
     rule, remedy = "must be at least 0 and below 1", f"Pass one number, or {layers} of them."
     try:
-        own = np.broadcast_to(np.asarray(rates, np.float64), (layers,))
+        own = np.broadcast_to(np.asarray(rates, np.float64), (layers,)).tolist()
     except Exception:  # an object's own __array__ can raise anything
         raise refuse("dropout", rule, repr(rates), remedy) from None
-    if not ((own >= 0) & (own < 1)).all():
+    if not all(0 <= rate < 1 for rate in own):
         raise refuse("dropout", rule, repr(rates), remedy)
-    if not (inputs or own.any()):
+    if not (inputs or any(own)):
         return None
     seed = int(copy.deepcopy(generator).integers(2**63))
-    return Dropout(tuple(own.tolist()), seed, float(inputs))
+    return Dropout(tuple(own), seed, float(inputs))
 
 
 def optimizer_lines() -> list[str]:

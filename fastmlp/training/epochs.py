@@ -65,7 +65,7 @@ def train_epochs(
         if done.whole:
             judged = run.validate(epoch, done.rate)
             with hold_interrupts():  # an epoch is recorded completely or not at all
-                run.record(done, judged)
+                run.record(done, judged=judged)
                 run.parameters.keep()
                 if isinstance(plan, Plateau):
                     plan.watch(history)

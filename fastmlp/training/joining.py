@@ -41,10 +41,10 @@ def train_joined(run: Run, orders: list[Array], rates: Rates) -> bool:
     Returns False if a cost or a parameter becomes NaN or infinite; nothing has changed then.
     Ctrl-C waits until all are recorded, so that history and parameters agree.
     """
-    first, count, before = len(run.history), len(orders), run.parameters.state()
-    learning_rates = np.array([rates(epoch) for epoch in range(first, first + count)])
+    first, count = len(run.history), len(orders)
+    before, learning_rates = run.parameters.slots(), rates(first, count)
     scale, weight = run.network.scale_of(run.images), run.sample_weight
-    what = np.concatenate(orders), learning_rates.ravel(), scale, first * run.steps, weight
+    what = np.concatenate(orders), learning_rates, scale, first * run.steps, weight
     with hold_interrupts():
         began = perf_counter()
         costs, correct = run.engine.train(run.images, run.y, *what, epochs=count)
@@ -52,13 +52,11 @@ def train_joined(run: Run, orders: list[Array], rates: Rates) -> bool:
         run.samples, seen = len(run.images), len(run.images) if weight is None else weight.sum()
         means = (costs.reshape(count, -1) / seen).sum(axis=1).tolist()
         if not (np.isfinite(means).all() and run.parameters.publish()):
-            run.parameters.go_back(before)
+            run.parameters.go_back((run.parameters.good, before))
             return False
         judged = run.history.task == "classification"
         accuracies = (correct / seen).tolist() if judged else [None] * count
-        members = run.engine.members()
-        for done in zip(means, accuracies, learning_rates[:, -1].tolist(), strict=True):
-            run.record(Done(*done), None)
+        lasts = learning_rates[run.steps - 1 :: run.steps].tolist()
+        run.record(*map(Done, means, accuracies, lasts))
         run.parameters.keep()
-        run.history.members[first:] = [members] * count
     return True

@@ -226,8 +226,8 @@ def train(
         size = min(batch_size, len(run.images))
         run.augmenter = Augmenter(augment, run.images, size, generator, run.backend, threads)
 
-    def rates(epoch: int) -> Array:
-        return step_rates(plan, choice.learning_rate, epoch, epochs, run.steps, share)
+    def rates(epoch: int, several: int = 1) -> Array:
+        return step_rates(plan, choice.learning_rate, epoch, epochs, run.steps, share, several)
 
     state, saved = None, None
     if checkpoint is not None:

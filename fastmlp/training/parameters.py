@@ -21,12 +21,15 @@ class Parameters:
     """Copies the parameters between an engine and the arrays of its network.
 
     `good` are the parameters of the last good epoch, at first the initial ones.
+    own : its arrays, from `check_arrays`
     average : if there is one, the network has it, and only the engine the parameters themselves
     """
 
-    def __init__(self, network: Network, engine: Any, average: Average | None = None) -> None:
+    def __init__(
+        self, network: Network, own: list[Array], engine: Any, average: Average | None = None
+    ) -> None:
         self.network, self.engine, self.average = network, engine, average
-        self._own = check_arrays(network)
+        self._own = own
         self._now = [array.copy() for array in self._own]
         self.good = [array.copy() for array in self._own]
 

@@ -22,7 +22,7 @@ from fastmlp.training.choosing import Choice
 from fastmlp.training.data import Data, check_data, first_data
 from fastmlp.training.divergence import divergence_error, find_large_data
 from fastmlp.training.history import History
-from fastmlp.training.parameters import Parameters
+from fastmlp.training.parameters import Parameters, check_arrays
 from fastmlp.training.progress import FUNCTION, Callback, Progress, call_hooks, hooked
 from fastmlp.training.validation import is_share
 from fastmlp.training.weighting import ClassWeight, weights_for
@@ -104,13 +104,13 @@ class Run:
     ) -> None:
         """Prepare the kernels, and create the engine."""
         network, self.epochs, self.callbacks = self.network, epochs, callbacks
-        weights, biases = network.check_parameters()
+        own, layers = check_arrays(network), len(network.weights)
         self.history.compile_seconds = self.backend.prepare(network.dtype)
         self.batch_size = min(batch_size, len(self.images))
         self.steps = -(-len(self.images) // self.batch_size)
         self.engine = self.backend.Engine(
-            weights,
-            biases,
+            own[:layers],
+            own[layers:],
             network.activations,
             network.cost,
             self.batch_size,
@@ -122,7 +122,7 @@ class Run:
             smoothing,
         )
         self.history.threads = self.engine.threads
-        self.parameters = Parameters(network, self.engine, average)
+        self.parameters = Parameters(network, own, self.engine, average)
         self._before = known_of(network)
         vars(network).update(known_of(self.twin))
         products = 3 * network.parameter_count * self.batch_size
@@ -247,21 +247,24 @@ class Run:
         """Let the network know of its data only what it knew before the run."""
         vars(self.network).update(self._before)
 
-    def record(self, done: Done, judged: Evaluation | None) -> None:
-        """Add an epoch to the history. `parameters.keep` has to follow."""
-        history = self.history
+    def record(self, *epochs: Done, judged: Evaluation | None = None) -> None:
+        """Add epochs, of which each took `seconds`, to the history.
+
+        judged : the evaluation after the only one. `parameters.keep` has to follow
+        """
+        history, count = self.history, len(epochs)
         history.inputs, history.plan = self.engine.inputs, self.engine.plan_name
         history.first_members = self.engine.first_members
-        history.members.append(self.engine.members())
-        history.train_cost.append(done.cost)
-        history.train_accuracy.append(done.accuracy)
-        history.learning_rate.append(done.rate)
-        history.epoch_seconds.append(self.seconds)
-        history.samples_per_second.append(self.samples / self.seconds)
-        history.validation_cost.append(None if judged is None else judged.cost)
-        history.validation_accuracy.append(None if judged is None else judged.accuracy)
+        history.members += [self.engine.members()] * count
+        history.train_cost += [done.cost for done in epochs]
+        history.train_accuracy += [done.accuracy for done in epochs]
+        history.learning_rate += [done.rate for done in epochs]
+        history.epoch_seconds += [self.seconds] * count
+        history.samples_per_second += [self.samples / self.seconds] * count
+        history.validation_cost += [None if judged is None else judged.cost] * count
+        history.validation_accuracy += [None if judged is None else judged.accuracy] * count
         for name, values in history.validation_metrics.items():
-            values.append(None if judged is None else judged.metrics[name])
+            values += [None if judged is None else judged.metrics[name]] * count
 
     def _divergence_error(
         self,

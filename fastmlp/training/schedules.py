@@ -18,8 +18,8 @@ from fastmlp.errors import checked_class, refuse
 from fastmlp.training.adaptive import Adaptive, Halving, Plateau
 
 Schedule = Callable[[float], float]
-# The rate of each step `(steps,)` of an epoch, counted from 0
-Rates = Callable[[int], Array]
+# The rate of each step, float64, of an epoch, counted from 0, or of so many from that on
+Rates = Callable[..., Array]
 
 WARM_UP = 0.1
 
@@ -180,21 +180,29 @@ def warmup_share(warmup: Any, epochs: int) -> float:
 
 
 def step_rates(
-    schedule: Schedule, rate: float, epoch: int, epochs: int, steps: int, warmup: float = 0.0
+    schedule: Schedule,
+    rate: float,
+    epoch: int,
+    epochs: int,
+    steps: int,
+    warmup: float = 0.0,
+    several: int = 1,
 ) -> Array:
     """Return the rate of each step of an epoch, float64 `(steps,)`; epochs count from 0.
+
+    several : how many epochs to return rates of, from that one on
 
     It is the rate at the middle of the step: a single step has the progress 1/2. In the warm-up,
     a share of the run, the factors of the schedule are multiplied by progress / warmup.
     """
     if schedule is constant and epoch >= warmup * epochs:  # soon: small networks take many epochs
-        return np.full(steps, float(rate))
+        return np.full(several * steps, float(rate))
 
     def factor(step: int) -> float:
         progress = (epoch * steps + step + 0.5) / (epochs * steps)
         return schedule(progress) * (progress / warmup if progress < warmup else 1.0)
 
-    rates = rate * as_factors(map(factor, range(steps)), steps)
+    rates = rate * as_factors(map(factor, range(several * steps)), several * steps)
     if not (np.isfinite(rates).all() and (rates >= 0).all()):
         raise refuse(
             "schedule",

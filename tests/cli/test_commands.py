@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import gzip
 import os
 import subprocess
@@ -16,6 +18,7 @@ from PIL import Image
 
 import fastmlp
 import fastmlp.datasets
+from fastmlp.__main__ import main as process
 from fastmlp.cli import main
 from fastmlp.datasets import Dataset
 from fastmlp.datasets.idx import header
@@ -34,6 +37,20 @@ def test_help_loads_nothing_heavy() -> None:
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "train" in out
     assert out.splitlines()[-1] == "[]"
+
+
+def test_a_process_looks_rarely_for_garbage_and_not_at_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rarely, at_end = [], []
+    monkeypatch.setattr(gc, "set_threshold", rarely.append)
+    monkeypatch.setattr(atexit, "register", at_end.append)
+    monkeypatch.setattr(sys, "argv", ["a path", "--version"])
+    with pytest.raises(SystemExit, match="0"):
+        process()
+    assert rarely[0] > 100 * gc.get_threshold()[0]
+    assert at_end == [gc.freeze]
+    assert capsys.readouterr().out.startswith("fastmlp, version")
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))
