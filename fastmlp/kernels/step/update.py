@@ -36,13 +36,14 @@ from fastmlp.kernels.step.forward import is_narrow, output_words
 from fastmlp.kernels.team.plan import share, share_panels, units_of
 
 FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
+STEP_ROWS = 3 * TILE_ROWS  # of weights whose gradient is in memory at once
 WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update takes at once
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
-    UPDATE_DEPTH rows of dz of a panel, or the gradient of a tile, or of a panel's biases; x^T of as
+    UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece, or of a panel's biases; x^T of as
     many samples, whose rows have up to two vectors more; and, by nonzeros, their words.
     """
     width, panels = int(layers["width"].max()), int(layers["panels"].max())
@@ -81,10 +82,13 @@ def step_weights(job, layer, offset, gradient, count, coefficients, like):
 
 @jit
 def _general_rows(job, layer, w, x, x_column, x_row, dz, rows, batch, scratch, coefficients, like):
-    """Take a general step on some rows of a panel, tile by tile; w : bytes from layer.w to them."""
+    """Take a general step on some rows of a panel, piece by piece; w : bytes from layer.w to them.
+
+    A piece is whole tiles, of each width, and its gradient and state stay in the L1 cache.
+    """
     size, width, zero = item_bytes(like), layer.width, like - like
-    for i in range(0, rows, TILE_ROWS):
-        count, x_i = min(TILE_ROWS, rows - i), x + i * x_column * size
+    for i in range(0, rows, STEP_ROWS):
+        count, x_i = min(STEP_ROWS, rows - i), x + i * x_column * size
         multiply(
             scratch, width, x_i, x_column, x_row, 0, 0, dz, layer.a_row, count, width, batch,
             PRODUCT, 0, zero,
