@@ -43,8 +43,8 @@ WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update t
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
-    UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece, or of a panel's biases; x^T of as
-    many samples, whose rows have up to two vectors more; and, by nonzeros, their words.
+    UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece or of biases; x^T of as many
+    samples, whose rows have up to two vectors more; and, by nonzeros, their words.
     """
     width, panels = int(layers["width"].max()), int(layers["panels"].max())
     nonzeros = layers["nonzeros"].any()
