@@ -60,11 +60,13 @@ ANSWERS = (
         "--output", type=click.Path(path_type=Path), help="Write the answers to this .csv."
     ),
     click.option("--probabilities", is_flag=True, help="Answers with those of all classes."),
+)
+NEW_TEXTS = (
     click.option(
         "--unknown",
         type=click.Choice(["refuse", "ignore"]),
         default="refuse",
-        help="What to do with new texts in a table.",
+        help="What to do with texts in a table that the model does not know.",
         show_default=True,
     ),
 )
@@ -77,7 +79,10 @@ def reading_options(given: Given) -> dict[str, Any]:
     """
     from fastmlp.datasets.own import kind_of
 
-    names = ("target_column", "drop_columns", "impute", "task", "image_size", "columns", "whole")
+    names = (
+        *("target_column", "drop_columns", "impute", "task", "image_size", "columns", "whole"),
+        "unknown",
+    )
     found = {name: given[name] for name in names if given.get(name) not in (None, "", ())}
     kind = kind_of(Path(given["dataset"] or ""))
     if kind is None or "impute" not in kind.options:

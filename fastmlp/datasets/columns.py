@@ -64,9 +64,9 @@ class Columns:
         return tuple(column.name for column in self.inputs)
 
     @property
-    def of_texts(self) -> tuple[str, ...]:
-        """The names of the columns of texts."""
-        return tuple(column.name for column in self.inputs if column.categories is not None)
+    def of_texts(self) -> dict[str, tuple[str, ...]]:
+        """The categories of the columns of texts, by name."""
+        return {c.name: c.categories for c in self.inputs if c.categories is not None}
 
     def to_plain(self) -> dict[str, Any]:
         """Return the description in types of JSON."""
@@ -216,7 +216,9 @@ def _refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:
 
 def _numbers(path: Path | str, column: Column, cells: Array) -> Array:
     if cells.dtype.kind != "f":
-        numbers = [BOOLS.get(text.lower(), number_of(text)) for text in cells]
+        numbers = [
+            np.nan if text is None else BOOLS.get(text.lower(), number_of(text)) for text in cells
+        ]
         if None in numbers:
             found = f"{cells[numbers.index(None)]!r} in row {numbers.index(None) + 1}"
             raise _error(path, f"numbers in column {column.name!r}", found, "Correct the cell.")
@@ -238,7 +240,7 @@ def _one_hot(path: Path | str, column: Column, cells: Array, unknown: str) -> Ar
     if new and unknown != "ignore":
         rule = f"known texts in column {column.name!r} ({shown(column.categories or ())})"
         how = 'unknown="ignore"'
-        if not isinstance(path, Path):
+        if not isinstance(path, Path) and path != "frame":  # of read_inputs
             how = f"fastmlp.datasets.read_inputs(frame, network.columns, {how})"
         remedy = f"Correct them, or encode them as zeros with {how}."
         raise _error(path, rule, shown(new), remedy)

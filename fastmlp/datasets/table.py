@@ -33,7 +33,6 @@ TARGETS = (
 )
 ANOTHER = "--target-column names another"
 TARGET_REMEDY = "Name another column with target_column."
-UNKNOWN = ("refuse", "ignore")
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 
 
@@ -45,7 +44,7 @@ def read_table(path: Path, columns: Columns | None = None, dropped: tuple[str, .
     if path.suffix.lower() in (".parquet", ".pq"):
         return read_parquet(path, **_frame_options(columns, dropped))
     known = columns.names if columns and columns.has_header else ()
-    return read_delimited(path, known, columns.of_texts if columns else ())
+    return read_delimited(path, known, columns.of_texts if columns else None)
 
 
 def _frame_options(columns: Columns | None, dropped: tuple[str, ...]) -> dict[str, Any]:
@@ -66,9 +65,7 @@ def read_inputs(path: Any, columns: Any, unknown: str = "refuse") -> Array:
 
     Raises DataError if a file has other columns or cells, and ArgumentError if a DataFrame has.
     """
-    if unknown not in UNKNOWN:
-        remedy = f"Choose from {', '.join(map(repr, UNKNOWN))}."
-        raise refuse("unknown", "must be one of the choices", repr(unknown), remedy)
+    Options(unknown=unknown)  # refuses what is no choice
     if is_frame(path):
         return encode_frame(path, columns, "frame", unknown)
     path = as_path(path, "path")
@@ -129,7 +126,7 @@ def _load_known(path: Path, table: Table, columns: Columns, options: Options) ->
         target, said = choose_target(replace(table, columns=others), options.target_column)
         columns, notes = replace(columns, target=target), (said,) * bool(said)
     labels, names = _targets(path, table, columns.target, columns.task)
-    x = columns.encode(table, path)
+    x = columns.encode(table, path, options.unknown)
     is_other = _sha256(x, labels) != columns.sha256
     whole = is_other if options.whole is None else options.whole
     rows, note = _divided(path, labels, columns.seed, whole)

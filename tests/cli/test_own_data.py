@@ -148,6 +148,12 @@ def test_new_texts_are_refused_or_ignored(flowers: Path) -> None:
     write(Path("new.csv"), "colour,size", [["green", 0.9]])
     assert "--unknown ignore" in error("predict", flowers, "new.csv")
     assert run("predict", flowers, "new.csv", "--unknown", "ignore").stdout.endswith("lily\n")
+    rows = [[colour, n / 9, "lily"] for n in range(1, 9) for colour in ("red", "green")]
+    write(Path("known.csv"), "colour,size,species", rows)
+    for command in (("evaluate", flowers), ("train", "--epochs", "1", "--from", flowers)):
+        known = (*command, "--dataset", "known.csv", *NUMPY)
+        assert "--unknown ignore" in error(*known)
+        run(*known, "--unknown", "ignore")
 
 
 def test_errors_of_tables_name_options_once() -> None:
