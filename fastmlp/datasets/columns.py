@@ -64,6 +64,18 @@ class Columns:
         return tuple(column.name for column in self.inputs)
 
     @property
+    def expanded(self) -> tuple[str, ...] | None:
+        """The names of the inputs, of texts one for each category: "colour=red"; None without."""
+        names = [
+            name
+            for c in self.inputs
+            for name in (
+                [c.name] if c.categories is None else map(f"{c.name}={{}}".format, c.categories)
+            )
+        ]
+        return tuple(names) if self.has_header and len(set(names)) == len(names) else None
+
+    @property
     def of_texts(self) -> dict[str, tuple[str, ...]]:
         """The categories of the columns of texts, by name."""
         return {c.name: c.categories for c in self.inputs if c.categories is not None}

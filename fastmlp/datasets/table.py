@@ -151,7 +151,7 @@ def _dataset(
     rows: tuple[Array, Array],
     notes: Notes,
 ) -> Dataset:
-    train, test = (Split(x[part], labels[part]) for part in rows)
+    train, test = (Split(x[part], labels[part], columns.expanded) for part in rows)
     return Dataset(
         name=path.name.split(".")[0] or "table",
         train=train,

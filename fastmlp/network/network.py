@@ -33,7 +33,7 @@ from fastmlp.network.building import (
     kinds_of,
     sizes_together,
 )
-from fastmlp.network.classes import targets_of
+from fastmlp.network.classes import by_name, targets_of
 from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.file import Specification
 from fastmlp.network.known import KNOWN, PIXEL_SCALE, known_of
@@ -60,7 +60,7 @@ class Network(Assigned):
         and are multiplied by `pixel_scale` (1/255), and floats are used unchanged
     classes : the labels `(K,)` that predictions return; None for the numbers 0 … K - 1
     class_names : them as texts, for tables; None if they have no names
-    feature_names : the names of the columns of a DataFrame; None for other data
+    feature_names : the names of the columns of a DataFrame or a table; None for other data
     columns : what the inputs are, as in `Dataset`, to read files and DataFrames; None if unknown
     several_labels : whether predictions are sets of labels: the task is "labels", and the training
         targets were `(N, O)`
@@ -208,8 +208,9 @@ class Network(Assigned):
         classification. In a regression with one output, targets may be `(N,)`.
         sample_weight : w `(N,)`, with which all are weighted, the cost as sum(w c) / sum(w)
         """
-        images, labels, names = as_parts(images, labels, "images", "test")
-        rows, _ = prepared_rows(self, images, "images", names)
+        parts = as_parts(images, labels, "images", "test")
+        rows, _ = prepared_rows(self, parts.images, "images", parts.features)
+        labels = by_name(self, parts.labels, parts.classes, "labels")
         y = self.as_targets(labels, len(rows), "labels")
         weight = as_sample_weight(sample_weight, len(rows))
         return self.evaluate_rows(rows, y, backend, weight)

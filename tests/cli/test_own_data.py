@@ -76,7 +76,7 @@ def test_another_table_is_tested_by_the_names_of_its_classes(flowers: Path) -> N
     assert matrix.sum(axis=1).tolist() == [0, 20, 20]
     assert found["accuracy"] > 0.9
     write(path, "species,colour,size", [["fern", "red", 1], ["rose", "red", 2]] * 5)
-    assert "found fern" in run("evaluate", flowers, "--dataset", path, status=1).stderr
+    assert "got 'fern'" in run("evaluate", flowers, "--dataset", path, status=1).stderr
 
 
 def test_a_table_is_predicted_by_the_names_of_its_columns(flowers: Path) -> None:
@@ -193,7 +193,7 @@ def test_a_model_of_a_table_is_trained_further_on_another_one(flowers: Path) -> 
     network = fastmlp.Network.load("more.safetensors")
     assert network.class_names == ("iris", "lily", "rose")
     write(path, "species,colour,size", [["fern", "red", 1], ["rose", "red", 2]] * 5)
-    assert "found fern" in run(*further, "--dataset", path, status=1).stderr
+    assert "got 'fern'" in run(*further, "--dataset", path, status=1).stderr
 
 
 def test_a_model_of_named_classes_is_trained_further() -> None:

@@ -135,7 +135,7 @@ def test_texts_for_nothing_are_texts_where_missing_values_have_a_mark(tmp_path, 
         module.write_table(pytest.importorskip("pyarrow").table(cells), source)
     else:
         source = getattr(module, "DataFrame", getattr(module, "table", None))(cells)
-    with pytest.raises(FastMLPError, match="no missing values.* 10 in .drink."):
+    with pytest.raises(FastMLPError, match=r"no missing values.* 10 in .drink."):
         load_dataset(source)
     data = load_dataset(source, impute="median", whole=True)
     assert data.class_names == ("none", "null")
