@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from fastmlp.arrays import Array, Rows
 from fastmlp.backends import Engine, backend_named
 from fastmlp.functions.dropout import Dropout
+from fastmlp.system.interrupts import hold_interrupts
+from fastmlp.training.run import CHUNK_SECONDS, SLOW_PRODUCT, SLOW_STEP
 
 # How many times as large the gradients of a network's cost are as those of scikit-learn's loss
-GRADIENT = {"cross_entropy": 1.0, "squared_error": 2.0}
+GRADIENT = {"cross_entropy": 1.0, "poisson": 1.0, "squared_error": 2.0}
 # A change of the loss that can matter: the default of `tol`
 VISIBLE = 1e-4
 
@@ -39,7 +42,7 @@ class State:
 
 
 class Solver:
-    """Trains weights and biases, which `epochs` updates in place.
+    """Trains weights and biases, which `epochs` and `interrupt` update in place.
 
     mlp : an estimator, for its parameters; state : of an earlier solver, or None
     cost : "squared_error" or "cross_entropy"; batch_size : of all steps but the last of an epoch
@@ -60,6 +63,7 @@ class Solver:
         state: State | None,
     ) -> None:
         self.mlp, self.parameters, self.factor = mlp, parameters, GRADIENT[cost]
+        self.cost = cost
         self.samples, self.weight, self.batch_size = samples, weight, batch_size
         self.sizes = _step_sizes(samples, batch_size)
         optimizer, settings = self._choose()
@@ -78,6 +82,8 @@ class Solver:
             for slot, values in state.slots.items():
                 self.engine.write_state(slot, *values)
         state.made = made
+        products = 3 * sum(w.size for w in parameters[0]) * batch_size
+        self.chunk = max(1, int(CHUNK_SECONDS / (SLOW_STEP + products * SLOW_PRODUCT)))
         self._squares = self._sum_squares()
         # by how much the L2 term of the loss changed in the last call; at first, all of it
         total = samples if weight is None else weight.sum()
@@ -106,7 +112,8 @@ class Solver:
         """
         order, count = np.concatenate(orders), len(orders) * len(self.sizes)
         costs, squares, sizes = np.empty(count), np.empty(count), np.tile(self.sizes, len(orders))
-        sums = self._weight_sums(order, sizes)
+        sums = sizes if self.weight is None else self._step_sums(self.weight[order])
+        sums = np.where(sums == 0, np.inf, sums)  # as w / sum is 0
         # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
         # error falls with the square of how often
         stride = max(1, int(count / max(1.0, np.sqrt(self._moved / VISIBLE))))
@@ -120,13 +127,34 @@ class Solver:
         shares = sizes / sums
         penalties = 0.5 * self.mlp.alpha * squares * shares
         self._moved = abs(penalties[-1] - penalties[0]) * len(self.sizes) / self.samples
+        if self.cost == "poisson":  # a - y log a, without the terms y log y - y of a deviance
+            rest = (y * np.log(np.where(y > 0, y, 1)) - y).sum(axis=1, dtype=np.float64)
+            rest = rest if self.weight is None else rest * self.weight
+            costs += self._step_sums(rest[order])
         # scikit-learn's squared error is half of the mean over outputs
         costs *= shares
         costs /= self.factor * y.shape[1] if self.factor != 1 else 1
         return (costs + penalties).reshape(len(orders), -1).sum(axis=1) / self.samples
 
     def _take_steps(self, x: Rows, y: Array, order: Array, sums: Array) -> Array:
-        """Take a step for each of `sums`, of its samples' weights; return the costs, sums too."""
+        """Take a step for each of `sums`, of its samples' weights; return the costs, sums too.
+
+        Ctrl-C acts between parts of about CHUNK_SECONDS.
+        """
+        costs, done = np.empty(len(sums)), 0
+        while done < len(sums):
+            part = slice(done, done + self.chunk)
+            rows = slice(done * self.batch_size, part.stop * self.batch_size)
+            began = perf_counter()
+            with hold_interrupts():
+                costs[part] = self._take_part(x, y, order[rows], sums[part])
+            took = max(perf_counter() - began, 1e-9)
+            done = part.stop
+            self.chunk = max(1, int(self.chunk * min(4.0, CHUNK_SECONDS / took)))
+        self.engine.read(*self.parameters)
+        return costs
+
+    def _take_part(self, x: Rows, y: Array, order: Array, sums: Array) -> Array:
         state, mlp, c = self.state, self.mlp, self.factor
         settings, rate = {**self.engine.settings, "weight_decay": c * mlp.alpha / sums}, state.rate
         if state.optimizer == "adam":
@@ -139,15 +167,11 @@ class Solver:
         rates = np.full(len(sums), rate)
         costs, _ = self.engine.train(x, y, order, rates, 1.0, state.steps, self.weight)
         state.steps += len(sums)
-        self.engine.read(*self.parameters)
         return costs
 
-    def _weight_sums(self, order: Array, sizes: Array) -> Array:
-        """Return the sum of the weights of each step's samples; infinity for 0, as w / sum is 0."""
-        if self.weight is None:
-            return sizes
-        sums = np.add.reduceat(self.weight[order], np.arange(len(sizes)) * self.batch_size)
-        return np.where(sums == 0, np.inf, sums)
+    def _step_sums(self, values: Array) -> Array:
+        """Return the sum of each step's values."""
+        return np.add.reduceat(values, np.arange(0, len(values), self.batch_size))
 
     def _sum_squares(self) -> float:
         return float(sum(np.vdot(w, w) for w in self.parameters[0]))
@@ -161,6 +185,10 @@ class Solver:
         for slot in self.engine.slots:
             self.engine.scale_state(slot, self.state.rate / rate)
         self.state.rate = rate
+
+    def interrupt(self) -> None:
+        """Let weights and biases be those of the last step, which no epoch has ended yet."""
+        self.engine.read(*self.parameters)
 
     def finish(self, keep_engine: bool) -> State:
         """Return the state, complete."""

@@ -156,7 +156,7 @@ def test_parts_of_tables_are_found_by_the_names_of_columns_and_classes(tmp_path)
         assert again.accuracy(fewer.train, backend="numpy") == 1
         with pytest.raises(ArgumentError, match=r"got 'colour=pink', .* columns=network.columns"):
             again.evaluate(more)
-        with pytest.raises(ArgumentError, match="of the classes of .*; got 'rusty'"):
+        with pytest.raises(ArgumentError, match=r"of the classes of .*; got 'rusty'"):
             again.evaluate(other)
     known = fastmlp.load_dataset(
         tmp_path / "more.csv", columns=given.columns, unknown="ignore", whole=True
