@@ -73,7 +73,7 @@ class Split:
             names = check_names("feature_names", names, rows.shape[1], "column")
         classes = self.class_names
         if classes is not None:
-            count = len(classes) if hasattr(classes, "__len__") else 0
+            count = len(classes) if isinstance(classes, (tuple, list)) else 0
             classes = check_names("class_names", classes, count, "class")
         checked = {"images": rows, "labels": labels, "feature_names": names, "class_names": classes}
         for name, value in checked.items():
@@ -115,13 +115,10 @@ class Dataset:
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
-            split = copy(getattr(self, part))
-            if (
-                isinstance(split, Split)
-                and self.class_names
-                and isinstance(self.class_names, tuple)
-            ):
-                object.__setattr__(split, "class_names", self.class_names)
+            split = getattr(self, part)
+            if isinstance(split, Split) and isinstance(self.class_names, tuple):
+                split = copy(split)
+                object.__setattr__(split, "class_names", self.class_names or None)
                 object.__setattr__(self, part, split)
 
     def __repr__(self) -> str:

@@ -109,6 +109,19 @@ def codes_of(network: Knowing, labels: Any, argument: str) -> Array:
     return np.asarray(codes, np.int64)
 
 
+def names_of(network: Knowing) -> Array:
+    """Return the names of the classes, texts `(K,)`, their numbers if they have none.
+
+    Raises ArgumentError, which names `names`, if answers are not one class each.
+    """
+    if network.several_labels or (network.task == "regression" and network.class_names is None):
+        rule, remedy = "is for answers that are one class each", "Leave it out."
+        raise refuse("names", rule, "several labels or quantities", remedy)
+    count = max(2, network.sizes[-1])
+    known = range(count) if network.classes is None else network.classes
+    return np.array(network.class_names or [*map(str, known)])
+
+
 def by_name(network: Knowing, labels: Any, names: tuple[str, ...] | None, argument: str) -> Any:
     """Return the labels of a data set, which has these names for them, as those of the network.
 

@@ -164,6 +164,25 @@ def test_parts_of_tables_are_found_by_the_names_of_columns_and_classes(tmp_path)
     assert again.accuracy(known, backend="numpy") > 0.8
 
 
+def test_answers_are_labels_as_those_of_training_or_names(tmp_path):
+    data = flowers(tmp_path, "flowers.csv", ("colour", "size", "weight", "species"))
+    network = fastmlp.Network((4, 16, 3))
+    fastmlp.train(network, data, **SETTINGS)
+    found = network.predict(data.test.images, "numpy")
+    assert (found == data.test.labels).mean() == network.accuracy(data, backend="numpy")
+    named = network.predict(data.test.images, "numpy", names=True)
+    assert named.tolist() == [data.class_names[code] for code in found]
+    assert network.predict(data.test.images[0], "numpy", names=True) == named[0]
+    assert trained(CODES + 1).predict(IMAGES[:9], "numpy", names=True).dtype.kind == "U"
+    for network, y in (
+        (fastmlp.Network((3, 2), output="sigmoid"), IMAGES[:, :2] > 0),
+        (fastmlp.Network((3, 1), output="identity", cost="squared_error"), IMAGES[:, 0]),
+    ):
+        fastmlp.train(network, IMAGES, y, epochs=1, backend="numpy")
+        with pytest.raises(ArgumentError, match="names is for answers that are one class each"):
+            network.predict(IMAGES, "numpy", names=True)
+
+
 def test_labels_from_one_on_are_found_by_name_after_training_on_arrays(tmp_path):
     network = trained(CODES + 1)
     np.savez(tmp_path / "some.npz", X=IMAGES[CODES > 0], y=CODES[CODES > 0] + 1)
