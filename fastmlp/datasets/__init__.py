@@ -52,7 +52,7 @@ def load_dataset(
     drop_columns: str | Sequence[str] = (),
     impute: str | None = None,
     task: str | None = None,
-    image_size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | int | None = None,
     columns: Mapping[str, Any] | None = None,
     seed: int = 0,
     whole: bool | None = None,
@@ -85,7 +85,8 @@ def load_dataset(
         frequent text; by default they are an error
     task     : "classification" or "regression"; by default, targets are those of a regression if
         they are numbers with fractions, or many different numbers
-    image_size : (width, height) for pictures; by default their most common size, at most 64 x 64
+    image_size : (width, height) of pictures, or one number for both; by default their most common
+        size, at most 64 x 64
     columns  : `network.columns`: encode the data as those that a network was trained on; the table
         of its training is divided as it was then, and of another table all rows test.
         Data without columns are loaded as without it
@@ -103,9 +104,10 @@ def load_dataset(
         raise refuse("name", "must be a name, a path or a DataFrame", repr(name), remedy)
     dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
     dropped = tuple(dropped) if isinstance(dropped, list) else dropped
-    options = Options(
-        target_column, dropped, impute, task, image_size, columns, seed, whole, unknown
-    )
+    size: Any = (image_size, image_size) if type(image_size) is int else image_size
+    size = tuple(size) if isinstance(size, list) else size
+    chosen = target_column, dropped, impute, task, size, columns, seed, whole, unknown
+    options = Options(*chosen)
     if framed or str(name) not in FAMILIES:
         title = "a DataFrame" if framed else str(name)
         for argument, value in (("folder", folder), ("mirrors", mirrors)):

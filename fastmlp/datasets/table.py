@@ -248,7 +248,10 @@ def _targets(
     count = int(missing(cells).sum())
     if count:
         rule = f"no missing values in the target {target!r}"
-        raise file_error(path, rule, str(count), "Remove these rows, or fill them.")
+        remedy = (
+            "Remove these rows, or fill them. In a file of text, none, NA and null are missing."
+        )
+        raise file_error(path, rule, str(count), remedy)
     is_number = cells.dtype.kind == "f"
     if task == "regression" and not is_number:
         found = f"texts such as {text_of(cells[0])!r}"

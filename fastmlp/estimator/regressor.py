@@ -35,9 +35,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _learn(self, y: Array, partial: bool, first: bool) -> None:
         """Set what does not change until the next first call: how many outputs there are."""
+        output = "exp" if self.loss == "poisson" else "identity"
         if first:
-            self.out_activation_ = "exp" if self.loss == "poisson" else "identity"
-            self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+            self.out_activation_, self.n_outputs_ = output, 1 if y.ndim == 1 else y.shape[1]
+        elif output != self.out_activation_:
+            remedy = "Call fit with warm_start=False."
+            raise refuse("loss", "must be that of the first fit", repr(self.loss), remedy)
 
     def _encode(self, y: Array) -> Array:
         """Return the targets `(N, O)`."""

@@ -130,6 +130,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown target": (FLOWERS, {"target_column": "kind"}, "name or number; got 'kind'"),
     "unknown column": (FLOWERS, {"drop_columns": "kind"}, "drop_columns must be names of columns"),
     "no target": ("a,y\n1,0\n2,\n3,1\n", {}, "missing values in the target 'y'; found 1"),
+    "a class called none": ("a,y\n1,none\n2,some\n", {}, "none, NA and null are missing"),
     "one class": ("a,y\n1,x\n2,x\n3,x\n", {}, "two classes or more in the target 'y'; found x"),
     "texts as numbers": (FLOWERS, {"task": "regression"}, "numbers in the target 'species'"),
     "only a target": ("id,y\n7,0\n2,1\n3,0\n", {}, "columns beside the target"),

@@ -159,6 +159,8 @@ def test_other_targets_than_before_are_refused():
     fitted = made("numbers", warm_start=True).fit(x, y)
     with pytest.raises(fastmlp.ArgumentError, match="y must have 3 columns"):
         fitted.fit(x, y[:, 0])
+    with pytest.raises(fastmlp.ArgumentError, match="loss must be that of the first fit"):
+        fitted.set_params(loss="poisson").fit(x, y)
     x, y = data("classes")
     fitted = made("classes", warm_start=True).fit(x, y)
     theirs = "warm_start can only be used where `y` has the same classes as in the previous call to"
