@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.datasets.delimited import Table, missing, number_of
+from fastmlp.datasets.delimited import Missing, Table, missing, number_of, words_for_nothing
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import text_of
 from fastmlp.errors import DataError, FastMLPError, refuse
@@ -93,7 +93,10 @@ class Columns:
             if not isinstance(columns.target, str) or not inputs or type(columns.seed) is not int:
                 raise ValueError("no target, no inputs or no seed")
         except (TypeError, ValueError, KeyError) as error:
-            raise DataError(f"columns must describe a table; got damaged ones: {error}") from None
+            got = f"damaged ones: {error}"
+            if isinstance(plain, Mapping) and "pictures" in plain:
+                got = "those of pictures. Use data like those of the training."
+            raise DataError(f"columns must describe a table; got {got}") from None
         return columns
 
     def encode(self, table: Table, path: Path | str, unknown: str = "refuse") -> Array:
@@ -219,7 +222,12 @@ def _fill(cells: Array) -> float | str | None:
 
 def _refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:
     counts = {name: int(missing(cells).sum()) for name, cells in columns.items()}
-    found = [f"{count} in {name!r}" for name, count in counts.items() if count]
+    words = {name: words_for_nothing(cells) for name, cells in columns.items()}
+    found = [
+        f"{count} in {name!r}" + f" (of them {words[name]})" * bool(words[name])
+        for name, count in counts.items()
+        if count
+    ]
     if found:
         more = f" and {len(found) - 8} more columns" if len(found) > 8 else ""
         remedy = 'Fill them, or train with impute="median".'
@@ -229,7 +237,8 @@ def _refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:
 def _numbers(path: Path | str, column: Column, cells: Array) -> Array:
     if cells.dtype.kind != "f":
         numbers = [
-            np.nan if text is None else BOOLS.get(text.lower(), number_of(text)) for text in cells
+            np.nan if isinstance(text, Missing) else BOOLS.get(text.lower(), number_of(text))
+            for text in cells
         ]
         if None in numbers:
             found = f"{cells[numbers.index(None)]!r} in row {numbers.index(None) + 1}"

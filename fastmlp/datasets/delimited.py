@@ -29,12 +29,16 @@ REMEDY = (
 )
 
 
+class Missing(str):
+    """The text of a cell that counts as missing; empty where there is none."""
+
+
 @dataclass(frozen=True)
 class Table:
     """The columns of a file by name; without a header, the names are "0", "1", …
 
     A column is float64 `(N,)`, NaN where a value is missing, or text: objects `(N,)` of type str,
-    None where one is missing.
+    Missing where one is missing.
     bools : the columns of 0 and 1 that had bools
     """
 
@@ -89,8 +93,10 @@ def as_column(
     """
     distinct: dict[str | None, int] = {}
     codes = [distinct.setdefault(cell and cell.strip(), len(distinct)) for cell in cells]
-    texts = [None if text is None or text.lower() in absent else text for text in distinct]
-    numbers = [np.nan if text is None else number_of(text) for text in texts]
+    texts = [
+        Missing(text or "") if text is None or text.lower() in absent else text for text in distinct
+    ]
+    numbers = [np.nan if isinstance(text, Missing) else number_of(text) for text in texts]
     if as_texts or None in numbers:
         return np.array(texts, object)[codes]
     return np.array(numbers, np.float64)[codes]
@@ -100,7 +106,13 @@ def missing(column: Array) -> Array:
     """Return whether each cell of a column is missing: bool `(N,)`."""
     if column.dtype.kind == "f":
         return np.isnan(column)
-    return np.array([cell is None for cell in column], np.bool_)
+    return np.array([isinstance(cell, Missing) for cell in column], np.bool_)
+
+
+def words_for_nothing(column: Array) -> str:
+    """Return the texts of a column that count as missing, for a message, or ""."""
+    words = () if column.dtype.kind == "f" else {*column[missing(column)]}
+    return ", ".join(map(repr, map(str, sorted(filter(None, words)))))
 
 
 def number_of(text: str) -> float | None:

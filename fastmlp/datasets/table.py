@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from fastmlp.arrays.frames import is_frame
 from fastmlp.datasets.columns import Columns, describe_columns, shape_of, shown
 from fastmlp.datasets.dataset import Dataset, Split
-from fastmlp.datasets.delimited import Table, missing, number_of, read_delimited
+from fastmlp.datasets.delimited import (
+    Table,
+    missing,
+    number_of,
+    read_delimited,
+    words_for_nothing,
+)
 from fastmlp.datasets.dividing import divide, line
 from fastmlp.datasets.frames import encode_frame, frame_table
 from fastmlp.datasets.idx import file_error
@@ -111,7 +117,9 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
     columns = describe_columns(table, target, task, fill_from if options.impute else None, path)
     x = columns.encode(table, path)
     columns = replace(columns, seed=options.seed, sha256=_sha256(x, labels))
-    notes += [_mixed(n, c) for n, c in table.columns.items() if n in columns.names and _mixed(n, c)]
+    for name in columns.names:
+        cells = table.columns[name]
+        notes += filter(None, (_mixed(name, cells), _filled(name, cells)))
     return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
 
 
@@ -227,6 +235,12 @@ def _mixed(name: str, cells: Array) -> str:
     return f"the column {name!r} has categories, not numbers, because of {texts[0]!r}"
 
 
+def _filled(name: str, cells: Array) -> str:
+    """Return a line on texts of a column that count as missing, and are filled, or ""."""
+    words = words_for_nothing(cells)
+    return f"in the column {name!r}, {words} count as missing, and are filled" if words else ""
+
+
 def _numbers_rows(name: str, cells: Array) -> bool:
     """Return whether a column of that name only numbers the rows, so that it predicts nothing."""
     if name in NUMBERING:
@@ -248,10 +262,9 @@ def _targets(
     count = int(missing(cells).sum())
     if count:
         rule = f"no missing values in the target {target!r}"
-        remedy = (
-            "Remove these rows, or fill them. In a file of text, none, NA and null are missing."
-        )
-        raise file_error(path, rule, str(count), remedy)
+        words = words_for_nothing(cells)
+        found = f"{count}, of them {words}" if words else str(count)
+        raise file_error(path, rule, found, "Remove these rows, or fill them.")
     is_number = cells.dtype.kind == "f"
     if task == "regression" and not is_number:
         found = f"texts such as {text_of(cells[0])!r}"

@@ -36,7 +36,7 @@ READ: dict[str, tuple[str | bytes, dict[str, list[object]]]] = {
         'a,"b, c"\n"1","two\nlines"\n2,"say ""x"""\n',
         {"a": [1.0, 2.0], "b, c": ["two\nlines", 'say "x"']},
     ),
-    "missing": ("a,b\n1,?\nNA,x\n,y\n", {"a": [1.0, NAN, NAN], "b": [None, "x", "y"]}),
+    "missing": ("a,b\n1,?\nNA,x\n,y\n", {"a": [1.0, NAN, NAN], "b": ["?", "x", "y"]}),
     "spaces around": ("a, b\n1, x\n2 , x\n", {"a": [1.0, 2.0], "b": ["x", "x"]}),
     "marks": ("\ufeffa,b\n1,ü\n", {"a": [1.0], "b": ["ü"]}),
     "UTF-16": ("a\tb\n1\tü\n".encode("utf-16"), {"a": [1.0], "b": ["ü"]}),
