@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.arrays.frames import is_frame
-from fastmlp.datasets.columns import Columns, describe_columns, shape_of, shown
+from fastmlp.datasets.cells import shown
+from fastmlp.datasets.columns import Columns, describe_columns, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.delimited import (
     Table,
