@@ -48,6 +48,19 @@ OTHER_NAMES = {
     "x_val": "validation",
     "X_val": "validation",
 }
+# The same of activations and costs
+OTHER_VALUES = {
+    "bce": "cross_entropy",
+    "binary_crossentropy": "cross_entropy",
+    "categorical_crossentropy": "cross_entropy",
+    "linear": "identity",
+    "log_loss": "cross_entropy",
+    "logistic": "sigmoid",
+    "mae": "absolute_error",
+    "mse": "squared_error",
+    "sparse_categorical_crossentropy": "cross_entropy",
+    "swish": "silu",
+}
 
 
 class FastMLPError(Exception):
@@ -141,8 +154,9 @@ def similar(name: str, names: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     known = [*names]
-    if OTHER_NAMES.get(name) in known:
-        return OTHER_NAMES[name]
+    for others in (OTHER_NAMES, OTHER_VALUES):
+        if others.get(name) in known:
+            return others[name]
     return next(iter(get_close_matches(name, known, 1)), "")
 
 

@@ -92,13 +92,14 @@ def is_missing(cell: Any) -> bool:
 
 def order_of(columns: Sequence[str], names: Sequence[str], argument: str) -> list[int]:
     """Return where each of the names is among the columns. Raises ArgumentError if one is not."""
-    missing = [name for name in names if name not in columns]
+    places = {name: place for place, name in enumerate(columns)}
+    missing = [name for name in names if name not in places]
     if missing:
         rule, got = "must have the columns of the training data", f"none named {missing[0]!r}"
         more = f" and {len(missing) - 1} others" if missing[1:] else ""
         known = ", ".join(names[:NAMED]) + (", …" if len(names) > NAMED else "")
         raise refuse(argument, rule, got + more, f"The columns are {known}.")
-    return [columns.index(name) for name in names]
+    return [places[name] for name in names]
 
 
 def is_sparse_matrix(values: Any) -> bool:

@@ -13,6 +13,8 @@ from fastmlp.errors import ArgumentError, refuse
 
 # An array (H, W) is one image only if both are this many: a smaller one may be several samples
 LEAST_SIDE = 4
+# What (H, W) is followed by in one image in colour
+CHANNELS = ((1,), (3,), (4,))
 # What arrays mostly have, and what `as_numbers` returns unchanged
 PLAIN = frozenset(map(np.dtype, ("uint8", "float32", "float64")))
 
@@ -22,7 +24,8 @@ def as_rows(
 ) -> tuple[Rows, bool]:
     """Return images as `(N, inputs)`, of bool, integers, float32 or float64; and whether it is one.
 
-    images : `(N, I)`, `(N, H, W)` or `(N, H, W, C)`; or one image, `(I,)` or `(H, W)`
+    images : `(N, I)`, `(N, H, W)` or `(N, H, W, C)`; or one image, `(I,)`,
+        `(H, W)` or `(H, W, C)`
     names : of the inputs, by which columns of a DataFrame are found
 
     A sparse matrix becomes sparse rows, unless it is one image `(H, W)`.
@@ -43,8 +46,8 @@ def as_rows(
         return array, False
     if len(shape) in (3, 4) and math.prod(shape[1:]) == inputs and len(array):
         return array.reshape(len(array), inputs), False
-    is_one = len(shape) == 2 and math.prod(shape) == inputs
-    if is_one and min(shape) >= LEAST_SIDE:
+    is_one = math.prod(shape) == inputs and (len(shape) == 2 or shape[2:] in CHANNELS)
+    if is_one and min(shape[:2]) >= LEAST_SIDE:
         return array.reshape(1, inputs), True
     raise _refusal(argument, shape, inputs, is_one)
 

@@ -90,9 +90,10 @@ def as_labels_or_targets(labels: Any, count: int, outputs: int, dtype: Any, argu
         return targets
     if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
         kind = "texts" if array.dtype.kind in "US" else str(array.dtype)
+        what = "integers" if array.shape[:1] == (count,) else "known"
         raise refuse(
             argument,
-            f"must be {count} integers, or targets of shape ({count}, {outputs})",
+            f"must be {what} for {count} images, or targets of shape ({count}, {outputs})",
             f"{kind} of shape {array.shape}",
             "Pass one label or one row of targets for each image.",
         )

@@ -246,9 +246,12 @@ _SAVED = (
 _RUNS = (click.argument("first", type=_FILE), click.argument("second", type=_FILE))
 
 # The decorator of each command, with its options
-TRAIN = _options(RECIPE, _DATA, own_data.READING, _NETWORK, _TRAINING, _backend("compiled"), _JSON)
-EVALUATE = _options(_MODEL, _DATA, own_data.WHOLE, _backend("compiled"), _JSON)
-PREDICT = _options(_MODEL, _IMAGES, own_data.ANSWERS, _backend("numpy"), _JSON)
+TRAIN = _options(
+    *(RECIPE, _DATA, own_data.READING, own_data.NEW_TEXTS, _NETWORK, _TRAINING),
+    *(_backend("compiled"), _JSON),
+)
+EVALUATE = _options(_MODEL, _DATA, own_data.WHOLE, own_data.NEW_TEXTS, _backend("compiled"), _JSON)
+PREDICT = _options(_MODEL, _IMAGES, own_data.ANSWERS, own_data.NEW_TEXTS, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(
     _DATA, own_data.READING, _NETWORK, _SEARCH, _backend("compiled"), _JSON
 )

@@ -46,7 +46,7 @@ def train(**given: Any) -> None:
             steps.check_path(given[option], option)
     screen = Screen(given["json"])
     started = own_data.started_from(given)
-    data = own_data.as_known(started, screen.data(own_data.read_as(started, given)))
+    data = screen.data(own_data.read_as(started, given))
     given = own_data.complete(given, data)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
     path = steps.check_path(model)
@@ -69,7 +69,7 @@ def train(**given: Any) -> None:
     if kept.error:
         model = kept.path
     if status == 0:
-        test = network.evaluate(data.test.images, data.test.labels, given["backend"])
+        test = network.evaluate(data, backend=given["backend"])
     kept_settings = {name: given[name] for name in ("log", "monitor")}
     settings = {**steps.chosen_settings(given), **kept_settings}
     document = report.training_document(data, network, settings, history, test, seconds, model)
@@ -101,7 +101,6 @@ def evaluate(**given: Any) -> None:
     name = given["dataset"] or own_data.default_dataset(given["model"], network)
     columns = network.columns if given["dataset"] else None
     data = screen.data({**given, "dataset": name, "columns": columns})
-    data = own_data.with_classes_of(network, data)
     screen.say(report.network_line(network))
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     network, labels = steps.in_numbers(network, data)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastmlp.errors import DataError, refuse
+from fastmlp.errors import refuse
 
 if TYPE_CHECKING:
-    from fastmlp.datasets import Dataset, Split
+    from fastmlp.datasets import Dataset
     from fastmlp.network import Network
 
 Given = Mapping[str, Any]
@@ -60,11 +60,13 @@ ANSWERS = (
         "--output", type=click.Path(path_type=Path), help="Write the answers to this .csv."
     ),
     click.option("--probabilities", is_flag=True, help="Answers with those of all classes."),
+)
+NEW_TEXTS = (
     click.option(
         "--unknown",
         type=click.Choice(["refuse", "ignore"]),
         default="refuse",
-        help="What to do with new texts in a table.",
+        help="What to do with texts in a table that the model does not know.",
         show_default=True,
     ),
 )
@@ -77,7 +79,10 @@ def reading_options(given: Given) -> dict[str, Any]:
     """
     from fastmlp.datasets.own import kind_of
 
-    names = ("target_column", "drop_columns", "impute", "task", "image_size", "columns", "whole")
+    names = (
+        *("target_column", "drop_columns", "impute", "task", "image_size", "columns", "whole"),
+        "unknown",
+    )
     found = {name: given[name] for name in names if given.get(name) not in (None, "", ())}
     kind = kind_of(Path(given["dataset"] or ""))
     if kind is None or "impute" not in kind.options:
@@ -99,20 +104,6 @@ def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
     return {**given, "columns": network.columns, "whole": False}
 
 
-def as_known(network: Network | None, data: Dataset) -> Dataset:
-    """Return the data with labels as those that a saved network was trained on."""
-    if network is None:
-        return data
-    data, classes = with_classes_of(network, data), network.classes
-    if classes is None or data.task == "regression":
-        return data
-
-    def named(split: Split) -> Split:
-        return replace(split, labels=classes[split.labels])
-
-    return replace(data, train=named(data.train), test=named(data.test))
-
-
 def complete(given: Given, data: Dataset) -> dict[str, Any]:
     """Return the arguments with defaults that suit the data, for those that are None.
 
@@ -129,27 +120,6 @@ def complete(given: Given, data: Dataset) -> dict[str, Any]:
         "epochs": min(MOST_EPOCHS, max(6, STEPS * batch_size // n)),
     }
     return {**given, **{key: value for key, value in defaults.items() if given.get(key) is None}}
-
-
-def with_classes_of(network: Network, data: Dataset) -> Dataset:
-    """Return the data with the codes of the network's classes, which are found by their names."""
-    names = network.class_names
-    if names is None or data.class_names in ((), names):
-        return data
-    new = sorted(set(data.class_names).difference(names))
-    if new:
-        rule, found = f"the classes {', '.join(names[:12])}", ", ".join(new[:12])
-        raise DataError(f"{data.source}: expected {rule}; found {found}. Use the model's own data.")
-    import numpy as np
-
-    codes = np.array([names.index(name) for name in data.class_names])
-
-    def encoded(split: Split) -> Split:
-        return replace(split, labels=codes[split.labels])
-
-    return replace(
-        data, train=encoded(data.train), test=encoded(data.test), class_names=tuple(names)
-    )
 
 
 def default_dataset(model: Path, network: Network) -> str:

@@ -70,17 +70,16 @@ def find_data(given: Given, say: Say, draw: Draw) -> Dataset:
 
 def in_numbers(network: Network, data: Dataset) -> tuple[Network, Array]:
     """Return a copy of the network whose classes are numbers, and the test labels as those."""
-    import numpy as np
-
-    from fastmlp.network.classes import codes_of
+    from fastmlp.network.classes import by_name, codes_of
 
     numbered = copy.copy(network)
     numbered.several_labels = False
-    if network.classes is None:
-        return numbered, data.test.labels
-    numbered.classes, numbered.class_names = None, tuple(map(str, network.classes))
-    labels = np.array(data.class_names)[data.test.labels]
-    return numbered, codes_of(numbered, labels, f"the classes of {data.name}")
+    split, argument = data.test, f"the classes of {data.name}"
+    labels = by_name(network, split.labels, split.class_names, argument)
+    if network.classes is not None:
+        labels = codes_of(network, labels, argument)
+        numbered.classes, numbered.class_names = None, tuple(map(str, network.classes))
+    return numbered, labels
 
 
 def select_images(images: Array, first: int, count: int) -> Array:

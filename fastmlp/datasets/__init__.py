@@ -52,10 +52,11 @@ def load_dataset(
     drop_columns: str | Sequence[str] = (),
     impute: str | None = None,
     task: str | None = None,
-    image_size: tuple[int, int] | None = None,
+    image_size: tuple[int, int] | int | None = None,
     columns: Mapping[str, Any] | None = None,
     seed: int = 0,
     whole: bool | None = None,
+    unknown: str = "refuse",
 ) -> Dataset:
     """Return a data set.
 
@@ -64,7 +65,8 @@ def load_dataset(
 
         a DataFrame of pandas or polars, or a table of pyarrow, read as a table in a file
         a CSV or TSV file, also packed (.gz, .bz2, .xz, .zip), or a Parquet file: rows of a
-            table, whose texts become 0 and 1 for each category
+            table, whose texts become 0 and 1 for each category. In a file of text, empty cells,
+            ?, NA, N/A, NaN, null and none are missing; elsewhere they are texts
         an .npz file, or .npy files in a folder: x_train, y_train, x_test, y_test, or X, y
         a folder of IDX files with MNIST's names
         a folder with a folder of pictures for each class, divided into train and test or not
@@ -83,13 +85,16 @@ def load_dataset(
         frequent text; by default they are an error
     task     : "classification" or "regression"; by default, targets are those of a regression if
         they are numbers with fractions, or many different numbers
-    image_size : (width, height) for pictures; by default their most common size, at most 64 x 64
+    image_size : (width, height) of pictures, or one number for both; by default their most common
+        size, at most 64 x 64
     columns  : `network.columns`: encode the data as those that a network was trained on; the table
         of its training is divided as it was then, and of another table all rows test.
         Data without columns are loaded as without it
     seed     : without a test part, it draws 20 % of the rows of each class for the test
     whole    : without a test part, train and test are both all rows; False divides also a table
         that is another than that of the training
+    unknown  : what to do with texts that these `columns` do not have: "refuse" them, or "ignore"
+        them: they become zeros
 
     Raises ArgumentError, DataError (a file has the wrong content) or DataUnavailableError.
     """
@@ -99,11 +104,17 @@ def load_dataset(
         raise refuse("name", "must be a name, a path or a DataFrame", repr(name), remedy)
     dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
     dropped = tuple(dropped) if isinstance(dropped, list) else dropped
-    options = Options(target_column, dropped, impute, task, image_size, columns, seed, whole)
-    if framed:
+    size: Any = (image_size, image_size) if type(image_size) is int else image_size
+    size = tuple(size) if isinstance(size, list) else size
+    chosen = target_column, dropped, impute, task, size, columns, seed, whole, unknown
+    options = Options(*chosen)
+    if framed or str(name) not in FAMILIES:
+        title = "a DataFrame" if framed else str(name)
         for argument, value in (("folder", folder), ("mirrors", mirrors)):
             if value is not None:
-                raise refuse(argument, "is not for a DataFrame", f"{value!r}", "Leave it out.")
+                rule = f"is for {', '.join(FAMILIES)} and not for {title}"
+                raise refuse(argument, rule, repr(value), "Leave it out.")
+    if framed:
         return load_own(name, options)
     path = as_path(name, "name").expanduser()
     for option in options.given() if name in DATASET_NAMES else ():
@@ -117,11 +128,6 @@ def load_dataset(
             mirrors=mirrors,
             progress=progress,
         )
-    for argument, value in (("folder", folder), ("mirrors", mirrors)):
-        if value is not None:
-            known = ", ".join(FAMILIES)
-            rule = f"is allowed for {known} only"
-            raise refuse(argument, rule, f"it for {name}", "Leave it out.")
     if name == "digits":
         return generate_digits()
     if not path.exists():

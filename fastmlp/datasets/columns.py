@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.datasets.cells import Column, content_error, numbers_of, one_hot, refuse_missing, shown
 from fastmlp.datasets.delimited import Table, missing, number_of
-from fastmlp.datasets.idx import file_error
-from fastmlp.datasets.labels import text_of
-from fastmlp.errors import DataError, FastMLPError, refuse
+from fastmlp.errors import DataError
 
 Array = NDArray[Any]
 
@@ -22,22 +21,7 @@ Array = NDArray[Any]
 # are more than FEW, or as many as rows, if they are more than FEWEST
 MOST_CATEGORIES, FEW, FEWEST = 1000, 20, 8
 LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
-# Texts in a file for numbers that a DataFrame had as bools
-BOOLS = {"false": 0.0, "true": 1.0}
 EXACT = 1 << 24  # larger numbers are not exact in float32
-
-
-@dataclass(frozen=True)
-class Column:
-    """One input column.
-
-    categories : of a text column, which becomes one number for each, 1 for the cell's own, else 0
-    fill : what replaces a missing value: a number or a category; None if there must be none
-    """
-
-    name: str
-    categories: tuple[str, ...] | None = None
-    fill: float | str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,9 +48,21 @@ class Columns:
         return tuple(column.name for column in self.inputs)
 
     @property
-    def of_texts(self) -> tuple[str, ...]:
-        """The names of the columns of texts."""
-        return tuple(column.name for column in self.inputs if column.categories is not None)
+    def expanded(self) -> tuple[str, ...] | None:
+        """The names of the inputs, of texts one for each category: "colour=red"; None without."""
+        names = [
+            name
+            for c in self.inputs
+            for name in (
+                [c.name] if c.categories is None else map(f"{c.name}={{}}".format, c.categories)
+            )
+        ]
+        return tuple(names) if self.has_header and len(set(names)) == len(names) else None
+
+    @property
+    def of_texts(self) -> dict[str, tuple[str, ...]]:
+        """The categories of the columns of texts, by name."""
+        return {c.name: c.categories for c in self.inputs if c.categories is not None}
 
     def to_plain(self) -> dict[str, Any]:
         """Return the description in types of JSON."""
@@ -81,7 +77,10 @@ class Columns:
             if not isinstance(columns.target, str) or not inputs or type(columns.seed) is not int:
                 raise ValueError("no target, no inputs or no seed")
         except (TypeError, ValueError, KeyError) as error:
-            raise DataError(f"columns must describe a table; got damaged ones: {error}") from None
+            got = f"damaged ones: {error}"
+            if isinstance(plain, Mapping) and "pictures" in plain:
+                got = "those of pictures. Use data like those of the training."
+            raise DataError(f"columns must describe a table; got {got}") from None
         return columns
 
     def encode(self, table: Table, path: Path | str, unknown: str = "refuse") -> Array:
@@ -91,19 +90,19 @@ class Columns:
         unknown : "ignore" encodes new categories as zeros
         """
         found = self._inputs_of(table, path)
-        _refuse_missing(path, {c.name: found[c.name] for c in self.inputs if c.fill is None})
+        refuse_missing(path, {c.name: found[c.name] for c in self.inputs if c.fill is None})
         parts = []
         for column in self.inputs:
             cells = found[column.name]
             if column.categories is None:
-                parts.append(_numbers(path, column, cells)[:, np.newaxis])
+                parts.append(numbers_of(path, column, cells)[:, np.newaxis])
             else:
-                parts.append(_one_hot(path, column, cells, unknown))
+                parts.append(one_hot(path, column, cells, unknown))
         x = np.concatenate(parts, axis=1)
         if self.pixels:
             if not are_pixels(x):
                 rule = "pixels, which are whole numbers from 0 to 255"
-                raise _error(path, rule, f"{x.min():g} to {x.max():g}", "Check the columns.")
+                raise content_error(path, rule, f"{x.min():g} to {x.max():g}", "Check the columns.")
             return x.astype(np.uint8)
         return x.astype(np.float32) if np.abs(x).max(initial=0) <= EXACT else x
 
@@ -115,7 +114,7 @@ class Columns:
             return dict(zip(self.names, found.values(), strict=True)) if absent else found
         if absent:
             rule, remedy = f"also the columns {shown(absent)}", "Their order does not matter."
-            raise _error(path, rule, shown(list(found)), remedy)
+            raise content_error(path, rule, shown(list(found)), remedy)
         return found
 
 
@@ -140,12 +139,12 @@ def describe_columns(
                 rule = f"numbers or repeated texts in column {name!r}"
                 how = " with drop_columns" * isinstance(path, Path)
                 remedy = f"Leave it out{how}, or write numbers."
-                raise _error(path, rule, f"{len(categories)} texts such as {few}", remedy)
+                raise content_error(path, rule, f"{len(categories)} texts such as {few}", remedy)
         if fill_from is not None:
             fill = _fill(cells[fill_from])
         inputs.append(Column(name, categories, fill))
     if not inputs:
-        raise _error(path, "columns beside the target", f"only {target!r}", "Add some.")
+        raise content_error(path, "columns beside the target", f"only {target!r}", "Add some.")
     return Columns(tuple(inputs), target, task, table.has_header, _is_image(table, inputs))
 
 
@@ -161,19 +160,6 @@ def shape_of(inputs: int) -> tuple[int, ...]:
         if side * side * (channels or (1,))[0] == inputs and (not channels or side > 6):
             return side, side, *channels
     return 1, inputs
-
-
-def shown(names: tuple[str, ...] | list[str]) -> str:
-    """Return names for a message, at most eight of them."""
-    more = f", … ({len(names)} in all)" if len(names) > 8 else ""
-    return ", ".join(map(repr, names[:8])) + more
-
-
-def _error(path: Path | str, expected: str, found: str, remedy: str) -> FastMLPError:
-    """Return the error for the content of a file, or of an argument."""
-    if isinstance(path, Path):
-        return file_error(path, expected, found, remedy)
-    return refuse(path, f"must have {expected}", found, remedy)
 
 
 def _is_image(table: Table, inputs: list[Column]) -> bool:
@@ -203,45 +189,3 @@ def _fill(cells: Array) -> float | str | None:
         return float(np.median(held))
     texts, counts = np.unique(held, return_counts=True)
     return str(texts[counts.argmax()])
-
-
-def _refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:
-    counts = {name: int(missing(cells).sum()) for name, cells in columns.items()}
-    found = [f"{count} in {name!r}" for name, count in counts.items() if count]
-    if found:
-        more = f" and {len(found) - 8} more columns" if len(found) > 8 else ""
-        remedy = 'Fill them, or train with impute="median".'
-        raise _error(path, "no missing values", ", ".join(found[:8]) + more, remedy)
-
-
-def _numbers(path: Path | str, column: Column, cells: Array) -> Array:
-    if cells.dtype.kind != "f":
-        numbers = [BOOLS.get(text.lower(), number_of(text)) for text in cells]
-        if None in numbers:
-            found = f"{cells[numbers.index(None)]!r} in row {numbers.index(None) + 1}"
-            raise _error(path, f"numbers in column {column.name!r}", found, "Correct the cell.")
-        cells = np.array(numbers, np.float64)
-    fill = np.nan if column.fill is None else column.fill
-    filled = np.asarray(np.where(np.isnan(cells), fill, cells), np.float64)
-    if not np.isfinite(filled).all():
-        found = f"infinity in row {int(np.argmin(np.isfinite(filled))) + 1}"
-        raise _error(path, f"finite numbers in column {column.name!r}", found, "Correct it.")
-    return filled
-
-
-def _one_hot(path: Path | str, column: Column, cells: Array, unknown: str) -> Array:
-    """Return `(N, K)`: 1 where a cell is the category of the column, else 0."""
-    texts = np.array([text_of(cell) for cell in cells.tolist()], object)
-    if column.fill is not None:
-        texts[missing(cells)] = column.fill
-    new = sorted(set(texts).difference(column.categories or ()))
-    if new and unknown != "ignore":
-        rule = f"known texts in column {column.name!r} ({shown(column.categories or ())})"
-        how = 'unknown="ignore"'
-        if not isinstance(path, Path):
-            how = f"fastmlp.datasets.read_inputs(frame, network.columns, {how})"
-        remedy = f"Correct them, or encode them as zeros with {how}."
-        raise _error(path, rule, shown(new), remedy)
-    places = {text: place for place, text in enumerate(column.categories or ())}
-    codes = np.array([places.get(text, -1) for text in texts])
-    return np.asarray(codes[:, np.newaxis] == np.arange(len(places)), np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ class Split:
     labels : whole numbers or texts `(N,)` or `(N, 1)`, converted to int64 or texts `(N,)`; or
         floats, the targets of a regression
     feature_names : of the columns; by default those of a DataFrame
+    class_names : of the labels 0, 1, 2, …; a Dataset gives its parts its own
 
     Lists, tables and other things that NumPy converts become arrays.
     Raises ArgumentError if a shape or dtype is wrong, or the counts differ.
@@ -38,6 +40,7 @@ class Split:
     images: Any
     labels: NDArray[Any]
     feature_names: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         names = column_names(self.images) if self.feature_names is None else self.feature_names
@@ -68,7 +71,12 @@ class Split:
         rows = images if images.ndim == 2 else images.reshape(len(images), -1)
         if names is not None:
             names = check_names("feature_names", names, rows.shape[1], "column")
-        for name, value in (("images", rows), ("labels", labels), ("feature_names", names)):
+        classes = self.class_names
+        if classes is not None:
+            count = len(classes) if isinstance(classes, (tuple, list)) else 0
+            classes = check_names("class_names", classes, count, "class")
+        checked = {"images": rows, "labels": labels, "feature_names": names, "class_names": classes}
+        for name, value in checked.items():
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -104,6 +112,14 @@ class Dataset:
     source: str
     columns: Mapping[str, Any] | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            split = getattr(self, part)
+            if isinstance(split, Split) and isinstance(self.class_names, tuple):
+                split = copy(split)
+                object.__setattr__(split, "class_names", self.class_names or None)
+                object.__setattr__(self, part, split)
 
     def __repr__(self) -> str:
         what = "regression" if self.task == "regression" else f"{len(self.class_names)} classes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,16 @@ REMEDY = (
 )
 
 
+class Missing(str):
+    """The text of a cell that counts as missing; empty where there is none."""
+
+
 @dataclass(frozen=True)
 class Table:
     """The columns of a file by name; without a header, the names are "0", "1", …
 
-    A column is float64 `(N,)`, NaN where a value is missing, or text: objects `(N,)` of type str.
+    A column is float64 `(N,)`, NaN where a value is missing, or text: objects `(N,)` of type str,
+    Missing where one is missing.
     bools : the columns of 0 and 1 that had bools
     """
 
@@ -45,11 +50,13 @@ class Table:
         return len(next(iter(self.columns.values())))
 
 
-def read_delimited(path: Path, known: Collection[str] = (), texts: Collection[str] = ()) -> Table:
+def read_delimited(
+    path: Path, known: Collection[str] = (), texts: Mapping[str, Collection[str]] | None = None
+) -> Table:
     """Return the table in a text file. Separator and header are found from its first rows.
 
     known : names of columns; a first row that has all of them is the header
-    texts : the columns that become texts whatever they contain
+    texts : the columns that become texts whatever they contain, and those that are not missing
 
     Raises DataError with the file, what was expected and what was found.
     """
@@ -66,7 +73,7 @@ def read_delimited(path: Path, known: Collection[str] = (), texts: Collection[st
         body = lines[begin:] if has_header else lines
         columns = [] if texts else _numbers(body, separator)
         if not columns:
-            of_texts = [name in texts for name in first] if has_header else []
+            of_texts = [(texts or {}).get(name) for name in first] if has_header else []
             columns = _texts(path, body, separator, len(lines) - len(body), of_texts)
     except csv.Error as error:
         raise file_error(path, "a table of text", str(error), "Check its quotes.") from None
@@ -76,13 +83,22 @@ def read_delimited(path: Path, known: Collection[str] = (), texts: Collection[st
     return Table(_named(path, names, columns), has_header)
 
 
-def as_column(cells: Sequence[str]) -> Array:
-    """Return cells as a column: numbers if all of them are numbers or missing, else texts."""
-    distinct: dict[str, int] = {}
-    codes = [distinct.setdefault(cell.strip(), len(distinct)) for cell in cells]
-    numbers = [number_of(text) for text in distinct]
-    if None in numbers:
-        return np.array(list(distinct), object)[codes]
+def as_column(
+    cells: Sequence[str | None], absent: Collection[str] = (), as_texts: bool = False
+) -> Array:
+    """Return cells as a column: numbers if all of them are numbers or missing, else texts.
+
+    Those that are None are missing, and those that are in `absent` in lower case.
+    as_texts : whether numbers are texts too, of which "01" is another than "1"
+    """
+    distinct: dict[str | None, int] = {}
+    codes = [distinct.setdefault(cell and cell.strip(), len(distinct)) for cell in cells]
+    texts = [
+        Missing(text or "") if text is None or text.lower() in absent else text for text in distinct
+    ]
+    numbers = [np.nan if isinstance(text, Missing) else number_of(text) for text in texts]
+    if as_texts or None in numbers:
+        return np.array(texts, object)[codes]
     return np.array(numbers, np.float64)[codes]
 
 
@@ -90,15 +106,23 @@ def missing(column: Array) -> Array:
     """Return whether each cell of a column is missing: bool `(N,)`."""
     if column.dtype.kind == "f":
         return np.isnan(column)
-    absent = {text for text in set(column) if text.lower() in MISSING}
-    return np.array([text in absent for text in column], np.bool_)
+    return np.array([isinstance(cell, Missing) for cell in column], np.bool_)
+
+
+def words_for_nothing(column: Array) -> str:
+    """Return the texts of a column that count as missing, for a message, or ""."""
+    words = () if column.dtype.kind == "f" else {*column[missing(column)]}
+    return ", ".join(map(repr, map(str, sorted(filter(None, words)))))
 
 
 def number_of(text: str) -> float | None:
-    """Return a cell as a number, NaN if it is missing, None if it is anything else."""
-    if text.lower() in MISSING:
-        return float("nan")
+    """Return a text as a number, None if it is anything else."""
     return float(text) if NUMBER.fullmatch(text) else None
+
+
+def _cell(text: str) -> float | None:
+    """Return a cell of a file as a number, NaN if it is missing, None if it is anything else."""
+    return np.nan if text.lower() in MISSING else number_of(text)
 
 
 def _find_separator(path: Path, lines: list[str]) -> str:
@@ -131,9 +155,9 @@ def _is_header(first: list[str], rows: list[list[str]]) -> bool:
     """Return whether the first row has names: a text above numbers, or texts that do not recur."""
     columns = [[cell.strip() for cell in column] for column in zip(*rows, strict=False)]
     offset = 1 if rows and len(rows[0]) == len(first) + 1 else 0
-    pairs = list(zip(map(number_of, first), first, columns[offset:], strict=False))
+    pairs = list(zip(map(_cell, first), first, columns[offset:], strict=False))
     for number, _, column in pairs:
-        below = [number_of(cell) for cell in column]
+        below = [_cell(cell) for cell in column]
         if number is None and None not in below and any(n == n for n in below):
             return True
     numbers = [number for number, _, _ in pairs if number is not None and number == number]
@@ -156,11 +180,15 @@ def _numbers(lines: list[str], separator: str) -> list[Array]:
 
 
 def _texts(
-    path: Path, lines: list[str], separator: str, skipped: int, of_texts: list[bool]
+    path: Path,
+    lines: list[str],
+    separator: str,
+    skipped: int,
+    of_texts: list[Collection[str] | None],
 ) -> list[Array]:
     """Return the columns of any rows, without blank lines, and without empty rows at the end.
 
-    of_texts : which columns of the header become texts whatever they contain
+    of_texts : as `texts` of `read_delimited`, for each column of the header; None for others
     """
     reader, rows, numbers = csv.reader(lines, delimiter=separator, skipinitialspace=True), [], []
     for row in reader:
@@ -175,14 +203,13 @@ def _texts(
     while rows and not "".join(rows[-1]).strip():
         rows.pop()
     if width == len(of_texts) + 1 and any(row[-1].strip() for row in rows):
-        of_texts = [False, *of_texts]  # names of rows, which the header does not name
-    of_texts = (of_texts + [False] * width)[:width]
+        of_texts = [None, *of_texts]  # names of rows, which the header does not name
+    of_texts = (of_texts + [None] * width)[:width]
     columns = []
-    for cells, is_text in zip(
-        zip(*rows, strict=True), of_texts, strict=False
-    ):  # no rows, no columns
-        stripped = [cell.strip() for cell in cells]
-        columns.append(np.array(stripped, object) if is_text else as_column(stripped))
+    # no rows, no columns
+    for cells, known in zip(zip(*rows, strict=True), of_texts, strict=False):
+        absent = MISSING.difference(map(str.lower, known or ()))
+        columns.append(as_column(cells, absent, known is not None))
     return columns
 
 
@@ -209,7 +236,7 @@ def _named(path: Path, names: list[str], columns: list[Array]) -> dict[str, Arra
 
 
 def _refuse_decimal_commas(path: Path, name: str, texts: Array) -> None:
-    distinct = set(texts)
+    distinct = set(texts[~missing(texts)])
     with_comma = [text for text in distinct if COMMA.fullmatch(text)]
     others = distinct.difference(with_comma)
     if with_comma and all(number_of(text) is not None for text in others):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fastmlp.datasets.assembling import Part, assemble
-from fastmlp.datasets.columns import shown
+from fastmlp.datasets.cells import shown
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.idx import file_error, read_idx, read_images
 from fastmlp.datasets.options import Options

@@ -79,15 +79,13 @@ def frame_table(
 
 
 def _column(cells: Array, argument: str, as_texts: bool) -> Array:
-    if as_texts:  # also "01", which is no other text than "1"
+    if as_texts or are_texts(cells):
         cells = cells.astype("M8[us]") if cells.dtype.kind == "M" else cells
-        return np.array([_text_of(cell).strip() for cell in cells.tolist()], object)
-    if are_texts(cells):
-        return as_column(list(map(_text_of, cells.tolist())))
+        return as_column(list(map(_text_of, cells.tolist())), as_texts=as_texts)
     return np.asarray(as_number_column(cells, argument), np.float64)
 
 
-def _text_of(cell: object) -> str:
+def _text_of(cell: object) -> str | None:
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace")
-    return "" if is_missing(cell) else text_of(cell)
+    return None if is_missing(cell) else text_of(cell)

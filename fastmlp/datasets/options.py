@@ -10,6 +10,7 @@ from fastmlp.errors import refuse
 
 TASKS = ("classification", "regression")
 FILLS = ("median",)
+UNKNOWN = ("refuse", "ignore")
 LARGEST = 4096  # pixels of a side
 # Of what type each argument must be, if it is not None
 KINDS = {
@@ -21,6 +22,7 @@ KINDS = {
     "columns": ((Mapping,), "the columns of a Network or a Dataset"),
     "seed": ((int,), "a whole number"),
     "whole": ((bool,), "True or False"),
+    "unknown": ((str,), "one of its values"),
 }
 
 
@@ -36,13 +38,14 @@ class Options:
     columns: Mapping[str, Any] | None = None
     seed: int = 0
     whole: bool | None = None
+    unknown: str = "refuse"
 
     def __post_init__(self) -> None:
         for name, (kinds, rule) in KINDS.items():
             value = getattr(self, name)
             if value is not None and not isinstance(value, kinds):
                 raise refuse(name, f"must be {rule}", repr(value), "Leave it out for the default.")
-        for name, allowed in (("impute", FILLS), ("task", TASKS)):
+        for name, allowed in (("impute", FILLS), ("task", TASKS), ("unknown", UNKNOWN)):
             value = getattr(self, name)
             if value is not None and value not in allowed:
                 rule, names = "must be one of its values", ", ".join(map(repr, allowed))

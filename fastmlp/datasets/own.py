@@ -34,7 +34,7 @@ class Kind:
 
 
 PACKED = (".gz", ".bz2", ".xz", ".zip")
-OF_TABLES = ("target_column", "drop_columns", "impute", "task")
+OF_TABLES = ("target_column", "drop_columns", "impute", "task", "unknown")
 KINDS = (
     Kind("CSV or TSV", (".csv", ".tsv", ".tab", ".txt", ".data"), load_table, OF_TABLES, True),
     Kind("Parquet", (".parquet", ".pq"), load_table, OF_TABLES),

@@ -63,7 +63,10 @@ class Form:
             if form.channels not in (1, 3):
                 raise ValueError(f"channels are {form.channels}")
         except (TypeError, ValueError, KeyError) as error:
-            raise DataError(f"columns must describe pictures; got: {error}") from None
+            got = f"damaged ones: {error}"
+            if isinstance(plain, Mapping) and "inputs" in plain:
+                got = "those of a table. Use data like those of the training."
+            raise DataError(f"columns must describe pictures; got {got}") from None
         return form
 
 

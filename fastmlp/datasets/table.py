@@ -11,9 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.arrays.frames import is_frame
-from fastmlp.datasets.columns import Columns, describe_columns, shape_of, shown
+from fastmlp.datasets.cells import shown
+from fastmlp.datasets.columns import Columns, describe_columns, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
-from fastmlp.datasets.delimited import Table, missing, number_of, read_delimited
+from fastmlp.datasets.delimited import (
+    Table,
+    missing,
+    number_of,
+    read_delimited,
+    words_for_nothing,
+)
 from fastmlp.datasets.dividing import divide, line
 from fastmlp.datasets.frames import encode_frame, frame_table
 from fastmlp.datasets.idx import file_error
@@ -33,7 +40,6 @@ TARGETS = (
 )
 ANOTHER = "--target-column names another"
 TARGET_REMEDY = "Name another column with target_column."
-UNKNOWN = ("refuse", "ignore")
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 
 
@@ -45,7 +51,7 @@ def read_table(path: Path, columns: Columns | None = None, dropped: tuple[str, .
     if path.suffix.lower() in (".parquet", ".pq"):
         return read_parquet(path, **_frame_options(columns, dropped))
     known = columns.names if columns and columns.has_header else ()
-    return read_delimited(path, known, columns.of_texts if columns else ())
+    return read_delimited(path, known, columns.of_texts if columns else None)
 
 
 def _frame_options(columns: Columns | None, dropped: tuple[str, ...]) -> dict[str, Any]:
@@ -66,9 +72,7 @@ def read_inputs(path: Any, columns: Any, unknown: str = "refuse") -> Array:
 
     Raises DataError if a file has other columns or cells, and ArgumentError if a DataFrame has.
     """
-    if unknown not in UNKNOWN:
-        remedy = f"Choose from {', '.join(map(repr, UNKNOWN))}."
-        raise refuse("unknown", "must be one of the choices", repr(unknown), remedy)
+    Options(unknown=unknown)  # refuses what is no choice
     if is_frame(path):
         return encode_frame(path, columns, "frame", unknown)
     path = as_path(path, "path")
@@ -114,7 +118,9 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
     columns = describe_columns(table, target, task, fill_from if options.impute else None, path)
     x = columns.encode(table, path)
     columns = replace(columns, seed=options.seed, sha256=_sha256(x, labels))
-    notes += [_mixed(n, c) for n, c in table.columns.items() if n in columns.names and _mixed(n, c)]
+    for name in columns.names:
+        cells = table.columns[name]
+        notes += filter(None, (_mixed(name, cells), _filled(name, cells)))
     return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
 
 
@@ -129,7 +135,7 @@ def _load_known(path: Path, table: Table, columns: Columns, options: Options) ->
         target, said = choose_target(replace(table, columns=others), options.target_column)
         columns, notes = replace(columns, target=target), (said,) * bool(said)
     labels, names = _targets(path, table, columns.target, columns.task)
-    x = columns.encode(table, path)
+    x = columns.encode(table, path, options.unknown)
     is_other = _sha256(x, labels) != columns.sha256
     whole = is_other if options.whole is None else options.whole
     rows, note = _divided(path, labels, columns.seed, whole)
@@ -154,7 +160,7 @@ def _dataset(
     rows: tuple[Array, Array],
     notes: Notes,
 ) -> Dataset:
-    train, test = (Split(x[part], labels[part]) for part in rows)
+    train, test = (Split(x[part], labels[part], columns.expanded) for part in rows)
     return Dataset(
         name=path.name.split(".")[0] or "table",
         train=train,
@@ -230,6 +236,12 @@ def _mixed(name: str, cells: Array) -> str:
     return f"the column {name!r} has categories, not numbers, because of {texts[0]!r}"
 
 
+def _filled(name: str, cells: Array) -> str:
+    """Return a line on texts of a column that count as missing, and are filled, or ""."""
+    words = words_for_nothing(cells)
+    return f"in the column {name!r}, {words} count as missing, and are filled" if words else ""
+
+
 def _numbers_rows(name: str, cells: Array) -> bool:
     """Return whether a column of that name only numbers the rows, so that it predicts nothing."""
     if name in NUMBERING:
@@ -251,7 +263,9 @@ def _targets(
     count = int(missing(cells).sum())
     if count:
         rule = f"no missing values in the target {target!r}"
-        raise file_error(path, rule, str(count), "Remove these rows, or fill them.")
+        words = words_for_nothing(cells)
+        found = f"{count}, of them {words}" if words else str(count)
+        raise file_error(path, rule, found, "Remove these rows, or fill them.")
     is_number = cells.dtype.kind == "f"
     if task == "regression" and not is_number:
         found = f"texts such as {text_of(cells[0])!r}"

@@ -17,7 +17,13 @@ from fastmlp.arrays import Array, Rows, as_sample_weight, is_sparse_matrix, spar
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.estimator.fitting import Fit, Samples
-from fastmlp.estimator.parameters import OWN_NAMES, Row, check_parameters, documented_errors
+from fastmlp.estimator.parameters import (
+    OUTPUT_NAMES,
+    OWN_NAMES,
+    Row,
+    check_parameters,
+    documented_errors,
+)
 from fastmlp.estimator.solver import State
 from fastmlp.estimator.team import team_limit
 from fastmlp.network.answering import Predictors
@@ -128,7 +134,7 @@ class BaseMLP(BaseEstimator):
     def _activations(self) -> tuple[str, ...]:
         """fastmlp's name of each layer's activation, the last one's included."""
         names: Sequence[str] = [self.activation] * (self.n_layers_ - 2) + [self.out_activation_]
-        return tuple(OWN_NAMES.get(name, name) for name in names)
+        return tuple(OUTPUT_NAMES.get(name, name) for name in names)
 
     def _team(self) -> int | None:
         """Return the most threads of the engine; None lets it choose."""
@@ -181,9 +187,6 @@ class BaseMLP(BaseEstimator):
         if not isinstance(estimator, cls._peer):
             rule, remedy = f"must be scikit-learn's {cls._peer.__name__}", "Use the other class."
             raise refuse("estimator", rule, type(estimator).__name__, remedy)
-        if getattr(estimator, "loss", "") == "poisson":
-            remedy = "Keep the estimator of scikit-learn."
-            raise refuse("loss", "must be squared_error", "'poisson'", remedy)
         return _copied(estimator, cls, {})
 
     def __sklearn_tags__(self) -> Any:

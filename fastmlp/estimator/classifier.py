@@ -16,6 +16,11 @@ from fastmlp.errors import refuse
 from fastmlp.estimator.base import BaseMLP
 from fastmlp.estimator.parameters import CLASS_WEIGHT, SHARED, documented, documented_errors
 
+# Words of scikit-learn's error, by which programs tell it apart
+OTHER_CLASSES = (
+    "warm_start can only be used where `y` has the same classes as in the previous call to fit"
+)
+
 
 @documented(*SHARED, CLASS_WEIGHT)
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -77,7 +82,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         found, known = unique_labels(y), set(self.classes_)
         if set(found) != known if all_of_them else set(found) - known:
             rule = "must have the same classes as before" if all_of_them else "must be known"
-            raise refuse("y", f"{rule}: {self.classes_}", found, "Call fit with warm_start=False.")
+            remedy = "Call fit with warm_start=False."
+            if all_of_them:
+                remedy += f" {OTHER_CLASSES}. Previously got {self.classes_}, `y` has {found}"
+            raise refuse("y", f"{rule}: {self.classes_}", found, remedy)
 
     def _weights(self, y: Array, sample_weight: Any) -> Array | None:
         """Return the product of each sample's weight and that of its class; None for 1."""

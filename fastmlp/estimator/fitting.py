@@ -107,6 +107,7 @@ class Fit:
             stopped = "" if self.calls.begin() else self._run_epochs()
         except KeyboardInterrupt:
             stopped = "interrupted"
+            self.solver.interrupt()
             warnings.warn("Training interrupted by user.", stacklevel=5)
         finally:
             self.calls.end(stopped)

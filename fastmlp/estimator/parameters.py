@@ -23,6 +23,8 @@ from fastmlp.functions import HIDDEN
 
 # The estimators' names of activations, where they differ from those of fastmlp
 OWN_NAMES = {"logistic": "sigmoid"}
+# and those of activations that only outputs have
+OUTPUT_NAMES = {**OWN_NAMES, "exp": "exponential"}
 LBFGS = (
     "solver",
     "must train in minibatches",
@@ -88,8 +90,9 @@ SHARE = "must be a number of at least 0 and below 1"
 
 # fmt: off
 LOSS = Row(
-    "loss", "squared_error", *_one_of("squared_error"),
-    "half of the squared error, the mean over samples and outputs",
+    "loss", "squared_error", *_one_of("squared_error", "poisson"),
+    "half of the squared error, the mean over samples and outputs; or half of the Poisson "
+    "deviance, y log(y / a) - y + a, its sum over outputs, with outputs a = e^z",
 )
 CLASS_WEIGHT = Row(
     "class_weight", None, "must be None, 'balanced' or a dictionary of labels and weights",

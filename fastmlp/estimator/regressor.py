@@ -19,8 +19,12 @@ from fastmlp.estimator.parameters import LOSS, SHARED, documented
 class MLPRegressor(RegressorMixin, BaseMLP):
     """A multi-layer perceptron for numbers, as `sklearn.neural_network.MLPRegressor` is."""
 
-    _cost, _peer, _is_numeric = "squared_error", sklearn.neural_network.MLPRegressor, True
-    _stratifies = False
+    _peer, _is_numeric, _stratifies = sklearn.neural_network.MLPRegressor, True, False
+
+    @property
+    def _cost(self) -> str:  # type: ignore[override]
+        """fastmlp's name of the loss, which is the same."""
+        return str(self.loss)
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train for one epoch, from the parameters and optimiser's state of the last call.
@@ -31,8 +35,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _learn(self, y: Array, partial: bool, first: bool) -> None:
         """Set what does not change until the next first call: how many outputs there are."""
+        output = "exp" if self.loss == "poisson" else "identity"
         if first:
-            self.out_activation_, self.n_outputs_ = "identity", 1 if y.ndim == 1 else y.shape[1]
+            self.out_activation_, self.n_outputs_ = output, 1 if y.ndim == 1 else y.shape[1]
+        elif output != self.out_activation_:
+            remedy = "Call fit with warm_start=False."
+            raise refuse("loss", "must be that of the first fit", repr(self.loss), remedy)
 
     def _encode(self, y: Array) -> Array:
         """Return the targets `(N, O)`."""
@@ -40,6 +48,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if targets.shape[1] != self.n_outputs_:
             rule, remedy = f"must have {self.n_outputs_} columns", "Call fit with warm_start=False."
             raise refuse("y", rule, targets.shape[1], remedy)
+        if self.loss == "poisson" and (targets < 0).any():
+            remedy = 'Pass loss="squared_error".'
+            raise refuse("y", 'must be at least 0 with loss="poisson"', targets.min(), remedy)
         return targets
 
     def _score(self, a: Array, y: Array, weight: Array | None) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ import numpy as np
 from fastmlp.arrays import Array, Rows
 from fastmlp.backends import Engine, backend_named
 from fastmlp.functions.dropout import Dropout
+from fastmlp.system.interrupts import hold_interrupts
+from fastmlp.training.run import CHUNK_SECONDS, SLOW_PRODUCT, SLOW_STEP
 
 # How many times as large the gradients of a network's cost are as those of scikit-learn's loss
-GRADIENT = {"cross_entropy": 1.0, "squared_error": 2.0}
+GRADIENT = {"cross_entropy": 1.0, "poisson": 1.0, "squared_error": 2.0}
 # A change of the loss that can matter: the default of `tol`
 VISIBLE = 1e-4
 
@@ -40,7 +43,7 @@ class State:
 
 
 class Solver:
-    """Trains weights and biases, which `epochs` updates in place.
+    """Trains weights and biases, which `epochs` and `interrupt` update in place.
 
     mlp : an estimator, for its parameters; state : of an earlier solver, or None
     cost : "squared_error" or "cross_entropy"; batch_size : of all steps but the last of an epoch
@@ -61,6 +64,7 @@ class Solver:
         state: State | None,
     ) -> None:
         self.mlp, self.parameters, self.factor = mlp, parameters, GRADIENT[cost]
+        self.cost = cost
         self.samples, self.weight, self.batch_size = samples, weight, batch_size
         self.sizes = _step_sizes(samples, batch_size)
         optimizer, settings = self._choose()
@@ -79,6 +83,8 @@ class Solver:
             for slot, values in state.slots.items():
                 self.engine.write_state(slot, *values)
         state.made = made
+        products = 3 * sum(w.size for w in parameters[0]) * batch_size
+        self.chunk = max(1, int(CHUNK_SECONDS / (SLOW_STEP + products * SLOW_PRODUCT)))
         self._squares = self._sum_squares()
         # by how much the L2 term of the loss changed in the last call; at first, all of it
         total = samples if weight is None else weight.sum()
@@ -106,66 +112,79 @@ class Solver:
         orders : of the rows, int64 `(N,)` for each epoch
         rates : the learning rate of each epoch, the first one as it is, and the one after them
         """
-        count, epochs = len(self.sizes), len(orders)
-        costs, squares = np.empty(count * epochs), np.empty(count * epochs)
-        sizes = np.tile(self.sizes, epochs)
-        sums = self._weight_sums(np.concatenate(orders), sizes)
-        each, carried = np.repeat(rates[:-1], count), np.ones(count * epochs)
+        count, order = len(self.sizes), np.concatenate(orders)
+        costs, squares = np.empty(count * len(orders)), np.empty(count * len(orders))
+        sizes = np.tile(self.sizes, len(orders))
+        sums = sizes if self.weight is None else _step_sums(self.weight[order], sizes)
+        sums = np.where(sums == 0, np.inf, sums)  # as w / sum is 0
+        each, carried = np.repeat(rates[:-1], count), np.ones(len(costs))
         carried[count::count] = np.divide(rates[:-2], rates[1:-1])
         # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
         # error falls with the square of how often
         stride = max(1, int(len(costs) / max(1.0, np.sqrt(self._moved / VISIBLE))))
         start = 0
-        for order, joined, steps in self._parts(orders, stride):
+        for some in self._parts(orders, stride):
+            steps = self._steps_of(some)
             part = slice(start, start + steps)
             of_steps = sums[part], each[part], carried[part]
-            costs[part] = self._take_steps(x, y, order, joined, *of_steps)
+            costs[part] = self._take_steps(x, y, some, *of_steps)
             before, self._squares = self._squares, self._sum_squares()
             squares[part] = before + (self._squares - before) / steps * np.arange(steps)
             start += steps
-        self.state.rate = rates[-2]
         self.set_rate(rates[-1])
         # loss = (sum of w c + alpha / 2 |w|^2) / sum of w, times the samples of the step
         shares = sizes / sums
         penalties = 0.5 * self.mlp.alpha * squares * shares
         self._moved = abs(penalties[-1] - penalties[0]) * len(self.sizes) / self.samples
+        if self.cost == "poisson":  # a - y log a, without the terms y log y - y of a deviance
+            rest = (y * np.log(np.where(y > 0, y, 1)) - y).sum(axis=1, dtype=np.float64)
+            rest = rest if self.weight is None else rest * self.weight
+            costs += _step_sums(rest[order], sizes)
         # scikit-learn's squared error is half of the mean over outputs
         costs *= shares
         costs /= self.factor * y.shape[1] if self.factor != 1 else 1
         return (costs + penalties).reshape(len(orders), -1).sum(axis=1) / self.samples
 
-    def _parts(self, orders: list[Array], stride: int) -> Iterator[tuple[Array, int, int]]:
-        """Yield what to train on at a time: (order, epochs, steps).
-
-        These are whole epochs of at most `stride` steps, or else so many steps of one epoch.
-        """
-        count = len(self.sizes)
-        if joined := stride // count:
+    def _parts(self, orders: list[Array], most: int) -> Iterator[list[Array]]:
+        """Yield the orders of some whole epochs, or of a piece of one: of at most `most` steps."""
+        if joined := most // self._steps_of(orders[:1]):
             for first in range(0, len(orders), joined):
-                some = orders[first : first + joined]
-                yield np.concatenate(some), len(some), len(some) * count
+                yield orders[first : first + joined]
             return
+        rows = most * self.batch_size
         for order in orders:
-            for step in range(0, count, stride):
-                rows = slice(step * self.batch_size, (step + stride) * self.batch_size)
-                yield order[rows], 1, min(stride, count - step)
+            for start in range(0, len(order), rows):
+                yield [order[start : start + rows]]
+
+    def _steps_of(self, orders: list[Array]) -> int:
+        return sum(-(-len(order) // self.batch_size) for order in orders)
 
     def _take_steps(
-        self,
-        x: Rows,
-        y: Array,
-        order: Array,
-        epochs: int,
-        sums: Array,
-        rates: Array,
-        carried: Array,
+        self, x: Rows, y: Array, orders: list[Array], sums: Array, rates: Array, carried: Array
     ) -> Array:
-        """Take the steps of a part; return their costs, sums over samples.
+        """Take steps in parts of about CHUNK_SECONDS, between which Ctrl-C acts.
 
+        Returns their costs, sums over samples.
         sums : of the weights of each step's samples; rates : as scikit-learn's; carried : by what
         the velocity is multiplied before each step
         """
+        costs, start = np.empty(len(sums)), 0
+        for some in self._parts(orders, self.chunk):
+            steps, began = self._steps_of(some), perf_counter()
+            part = slice(start, start + steps)
+            with hold_interrupts():
+                costs[part] = self._take_part(x, y, some, sums[part], rates[part], carried[part])
+            took = max(perf_counter() - began, 1e-9)
+            self.chunk = max(1, int(min(4 * self.chunk, steps * CHUNK_SECONDS / took)))
+            start += steps
+        self.engine.read(*self.parameters)
+        return costs
+
+    def _take_part(
+        self, x: Rows, y: Array, orders: list[Array], sums: Array, rates: Array, carried: Array
+    ) -> Array:
         state, mlp, c = self.state, self.mlp, self.factor
+        state.rate = float(rates[-1])
         settings = {**self.engine.settings, "weight_decay": c * mlp.alpha / sums}
         if state.optimizer == "adam":
             # fastmlp adds epsilon to sqrt(v / (1 - beta_2^t)), and scikit-learn adds it to sqrt v
@@ -174,19 +193,10 @@ class Solver:
         else:
             rates, settings["carried"] = rates / c, carried
         self.engine.settings = settings
-        what = x, y, order, rates, 1.0, state.steps, self.weight
-        costs, _ = self.engine.train(*what, epochs=epochs)
+        what = x, y, np.concatenate(orders), rates, 1.0, state.steps, self.weight
+        costs, _ = self.engine.train(*what, epochs=len(orders))
         state.steps += len(sums)
-        self.engine.read(*self.parameters)
         return costs
-
-    def _weight_sums(self, order: Array, sizes: Array) -> Array:
-        """Return the sum of the weights of each step's samples; infinity for 0, as w / sum is 0."""
-        if self.weight is None:
-            return sizes
-        first = np.cumsum(sizes) - sizes
-        sums = np.add.reduceat(self.weight[order], first.astype(np.int64))
-        return np.where(sums == 0, np.inf, sums)
 
     def _sum_squares(self) -> float:
         return float(sum(np.vdot(w, w) for w in self.parameters[0]))
@@ -201,6 +211,10 @@ class Solver:
             for slot in self.engine.slots:
                 self.engine.scale_state(slot, self.state.rate / rate)
         self.state.rate = rate
+
+    def interrupt(self) -> None:
+        """Let weights and biases be those of the last step, which no epoch has ended yet."""
+        self.engine.read(*self.parameters)
 
     def finish(self, keep_engine: bool) -> State:
         """Return the state, complete."""
@@ -219,3 +233,8 @@ def _step_sizes(samples: int, batch_size: int) -> Array:
     sizes = np.full(-(-samples // batch_size), float(batch_size))
     sizes[-1] = samples - (len(sizes) - 1) * batch_size
     return sizes
+
+
+def _step_sums(values: Array, sizes: Array) -> Array:
+    """Return the sums of the values of each step's samples."""
+    return np.add.reduceat(values, (np.cumsum(sizes) - sizes).astype(np.int64))

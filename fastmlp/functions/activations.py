@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.errors import refuse
+from fastmlp.errors import nearest, refuse
 
 LEAKY_SLOPE = 0.01
 # Klambauer et al. (2017): with these, outputs keep mean 0 and variance 1 through many layers
@@ -243,12 +243,8 @@ HIDDEN = tuple(
 def activation_named(name: str, argument: str) -> Activation:
     """Return the row of that name; ArgumentError for `argument` lists the names."""
     if not isinstance(name, str) or name not in ACTIVATIONS:
-        raise refuse(
-            argument,
-            "must name an activation",
-            repr(name),
-            f"Choose from {', '.join(ACTIVATIONS)}.",
-        )
+        remedy = nearest(name, ACTIVATIONS)
+        raise refuse(argument, "must name an activation", repr(name), remedy)
     return ACTIVATIONS[name]
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, as_labels_or_targets
-from fastmlp.errors import refuse
+from fastmlp.errors import nearest, refuse
 from fastmlp.functions.activations import ACTIVATIONS
 
 
@@ -129,7 +129,7 @@ def cost_row(text: str) -> Cost:
     """
     name, colon, value = text.partition(":")
     if name not in COSTS:
-        raise refuse("cost", "must name a cost", repr(text), f"Choose from {', '.join(COSTS)}.")
+        raise refuse("cost", "must name a cost", repr(text), nearest(name, COSTS))
     row = COSTS[name]
     if not colon:
         return row

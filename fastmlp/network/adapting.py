@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -119,9 +120,33 @@ def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tup
     """Return what `prepared_rows` does, with rows of any numbers, which are not scaled."""
     if network.columns and "inputs" in network.columns and (is_frame(images) or is_series(images)):
         images = _of_columns(network, network.columns, images, argument)
-    if names and network.feature_names:
-        images = images[:, order_of(names, network.feature_names, argument)]
+    known = (network.feature_names or _names_of(network.columns)) if names else None
+    if names and known and tuple(names) != known:
+        images = images[:, _order_of(names, known, argument)]
     return as_rows(images, network.sizes[0], argument, network.feature_names)
+
+
+def _names_of(columns: Any) -> tuple[str, ...] | None:
+    """Return the names of the inputs that columns of a table become; None without any."""
+    from fastmlp.datasets.columns import Columns
+
+    return Columns.from_plain(columns).expanded if columns and "inputs" in columns else None
+
+
+def _order_of(names: Sequence[str], known: tuple[str, ...], argument: str) -> list[int]:
+    """Return where the known inputs are among those of a table.
+
+    Raises ArgumentError if one is not, and if a column has texts that are not known.
+    """
+    columns = {name.partition("=")[0] for name in known if "=" in name}
+    new = [n for n in names if n.partition("=")[0] in columns and n not in known]
+    lacking = [name for name in known if name not in names]
+    if new or (lacking and columns):
+        rule = "must have the inputs of the training data"
+        got = f"{new[0]!r}, which it had not" if new else f"none named {lacking[0]!r}"
+        remedy = "Load them with load_dataset(..., columns=network.columns)."
+        raise refuse(argument, rule, got, remedy)
+    return order_of(names, known, argument)
 
 
 def _of_columns(network: Knowing, columns: Any, images: Any, argument: str) -> Any:

@@ -30,7 +30,8 @@ class Assigned:
         for derived in DERIVED:
             vars(self).pop(derived, None)
         if name == "scaling" and value is None and vars(self).get("scaling") is not None:
-            vars(self)["columns"] = None  # the next training decides them anew, too
+            # the next training decides them anew, too
+            vars(self).update(columns=None, class_names=None)
         super().__setattr__(name, value if check is None or value is None else check(self, value))
 
 

@@ -109,6 +109,44 @@ def codes_of(network: Knowing, labels: Any, argument: str) -> Array:
     return np.asarray(codes, np.int64)
 
 
+def names_of(network: Knowing) -> Array:
+    """Return the names of the classes, texts `(K,)`, their numbers if they have none.
+
+    Raises ArgumentError, which names `names`, if answers are not one class each.
+    """
+    if network.several_labels or (network.task == "regression" and network.class_names is None):
+        rule, remedy = "is for answers that are one class each", "Leave it out."
+        raise refuse("names", rule, "several labels or quantities", remedy)
+    count = max(2, network.sizes[-1])
+    known = range(count) if network.classes is None else network.classes
+    return np.array(network.class_names or [*map(str, known)])
+
+
+def by_name(network: Knowing, labels: Any, names: tuple[str, ...] | None, argument: str) -> Any:
+    """Return the labels of a data set, which has these names for them, as those of the network.
+
+    They are returned unchanged if they are no numbers of names, and if one of both has no names:
+    none at all, or only the numbers 0 … K - 1 where the other has no numbers.
+
+    Raises ArgumentError if a trained network does not have a class.
+    """
+    own, values = network.class_names, labels
+    if network.classes is not None:
+        own = tuple(map(str, network.classes))
+    if not names or own is None:
+        return labels
+    is_same = names == own or _are_unnamed(names, own) or _are_unnamed(own, names)
+    if (is_same and network.classes is None) or not _are_codes(values, len(names)):
+        return labels
+    places = np.array([own.index(name) if name in own else -1 for name in names])
+    codes = places[values]
+    if (codes < 0).any():
+        if network.scaling is None:  # the names that a user has set are others
+            return labels
+        raise _unknown(np.array(names)[np.unique(values[codes < 0])], np.array(own), argument)
+    return codes if network.classes is None else network.classes[codes]
+
+
 def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
     """Return a mapping of labels to values as one of the numbers of classes, if labels have names.
 
@@ -121,6 +159,12 @@ def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
         return of_labels
     codes = codes_of(network, list(of_labels), argument).tolist()
     return dict(zip(codes, of_labels.values(), strict=True))
+
+
+def _are_unnamed(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Return whether names are the numbers from 0 on, and the others no numbers."""
+    numbers = names == tuple(map(str, range(len(names))))
+    return numbers and not any(map(str.isdecimal, others))
 
 
 def _are_codes(values: Array, count: int) -> bool:

@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, Rows, as_generator, as_sample_weight, check_finite, check_scale
+from fastmlp.arrays import (
+    Array,
+    Rows,
+    as_generator,
+    as_sample_weight,
+    check_finite,
+    check_flag,
+    check_scale,
+)
 from fastmlp.errors import checked_call, refuse
 from fastmlp.functions import (
     ACTIVATIONS,
@@ -33,7 +41,7 @@ from fastmlp.network.building import (
     kinds_of,
     sizes_together,
 )
-from fastmlp.network.classes import targets_of
+from fastmlp.network.classes import by_name, names_of, targets_of
 from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.file import Specification
 from fastmlp.network.known import KNOWN, PIXEL_SCALE, known_of
@@ -60,7 +68,7 @@ class Network(Assigned):
         and are multiplied by `pixel_scale` (1/255), and floats are used unchanged
     classes : the labels `(K,)` that predictions return; None for the numbers 0 … K - 1
     class_names : them as texts, for tables; None if they have no names
-    feature_names : the names of the columns of a DataFrame; None for other data
+    feature_names : the names of the columns of a DataFrame or a table; None for other data
     columns : what the inputs are, as in `Dataset`, to read files and DataFrames; None if unknown
     several_labels : whether predictions are sets of labels: the task is "labels", and the training
         targets were `(N, O)`
@@ -172,17 +180,21 @@ class Network(Assigned):
         return a[0] if is_one else a
 
     @checked_call
-    def predict(self, images: ArrayLike, backend: str = "compiled") -> Any:
+    def predict(self, images: ArrayLike, backend: str = "compiled", names: bool = False) -> Any:
         """Return the class of each image `(N,)`: the index of its largest output, or its name.
 
         With a single output the class is 1 if the output is at least 0.5, else 0. If the training
         labels were not the numbers 0 … K - 1, these are the indices of `classes`, and the result
-        has such labels. For one image it is a scalar of NumPy, an np.int64 for example.
+        has such labels. The labels of a Dataset are numbers: so are answers after training on it,
+        and `names=True` returns `class_names` in place of them, texts `(N,)`. For one image it is a
+        scalar of NumPy, an np.int64 for example.
 
         In a regression that was not trained on labels, it is the outputs: floats `(N, O)`, or of
         one output `(N,)`. With `several_labels`, it is 1 for each output of at least 0.5, else 0:
         int64 `(N, O)`. Raises ArgumentError if an output is NaN.
         """
+        check_flag("names", names)
+        known = names_of(self) if names else self.classes
         if self.several_labels:
             return np.asarray(self.predict_proba(images, backend) >= 0.5, np.int64)
         if self.task == "regression" and self.class_names is None:
@@ -190,7 +202,7 @@ class Network(Assigned):
             return a[..., 0] if self.sizes[-1] == 1 else a
         rows, is_one = prepared_rows(self, images)
         classes = answers(self, rows, "classes", backend)
-        found = classes if self.classes is None else self.classes[classes]
+        found = classes if known is None else known[classes]
         return found[0] if is_one else found
 
     @checked_call
@@ -208,8 +220,9 @@ class Network(Assigned):
         classification. In a regression with one output, targets may be `(N,)`.
         sample_weight : w `(N,)`, with which all are weighted, the cost as sum(w c) / sum(w)
         """
-        images, labels, names = as_parts(images, labels, "images", "test")
-        rows, _ = prepared_rows(self, images, "images", names)
+        parts = as_parts(images, labels, "images", "test")
+        rows, _ = prepared_rows(self, parts.images, "images", parts.features)
+        labels = by_name(self, parts.labels, parts.classes, "labels")
         y = self.as_targets(labels, len(rows), "labels")
         weight = as_sample_weight(sample_weight, len(rows))
         return self.evaluate_rows(rows, y, backend, weight)

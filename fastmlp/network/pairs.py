@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastmlp.errors import refuse
 
 
-def as_parts(
-    data: Any, labels: Any, argument: str, part: str = ""
-) -> tuple[Any, Any, tuple[str, ...] | None]:
-    """Return images and labels, not yet checked, and the names of columns that a Split has.
+class Parts(NamedTuple):
+    """Images and labels, not yet checked; names of their columns and classes, if a Split has them.
+
+    With names of classes, labels are their numbers.
+    """
+
+    images: Any
+    labels: Any
+    features: tuple[str, ...] | None = None
+    classes: tuple[str, ...] | None = None
+
+
+def as_parts(data: Any, labels: Any, argument: str, part: str = "") -> Parts:
+    """Return the parts of what a user passes.
 
     data : a Split, a pair (images, labels), or a Dataset, of which `part` is used; or images alone
     labels : of those images; None for all others
@@ -21,13 +31,14 @@ def as_parts(
     Raises ArgumentError, which names `argument`, for anything else.
     """
     if labels is not None:
-        return data, labels, None
+        return Parts(data, labels)
     if part and hasattr(data, "train") and hasattr(data, "test"):
         data = getattr(data, part)
     if hasattr(data, "images") and hasattr(data, "labels"):
-        return data.images, data.labels, getattr(data, "feature_names", None)
+        names = (getattr(data, name, None) for name in ("feature_names", "class_names"))
+        return Parts(data.images, data.labels, *names)
     if isinstance(data, (tuple, list)) and len(data) == 2:
-        return data[0], data[1], None
+        return Parts(*data)
     of_set = ", a Dataset" * bool(part)
     rule = f"must be images and their labels: a Split{of_set}, or a pair"
     raise refuse(argument, rule, describe(data), "Pass (images, labels), for example.")

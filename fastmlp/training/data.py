@@ -13,6 +13,7 @@ from fastmlp.errors import refuse
 from fastmlp.functions import classes_of
 from fastmlp.network import Network
 from fastmlp.network.adapting import fitted, introduced, prepared_rows
+from fastmlp.network.classes import by_name
 from fastmlp.network.pairs import as_parts
 from fastmlp.training.validation import hold_out
 
@@ -32,8 +33,9 @@ def check_data(
     Labels and targets are copied, so that later changes to them have no effect.
     labels, part : as in `as_parts`
     """
-    images, labels, names = as_parts(data, labels, argument, part)
-    rows, _ = prepared_rows(network, images, f"{argument} images", names)
+    parts = as_parts(data, labels, argument, part)
+    rows, _ = prepared_rows(network, parts.images, f"{argument} images", parts.features)
+    labels = by_name(network, parts.labels, parts.classes, f"{argument} labels")
     return rows, network.as_targets(labels, len(rows), f"{argument} labels").copy()
 
 
@@ -52,23 +54,19 @@ def first_data(
     scaling, impute : as of `train`
     """
     check_network(network)
-    images, labels, names = as_parts(data, labels, "split", "train")
+    images, labels, names, classes = as_parts(data, labels, "split", "train")
+    labels = by_name(network, labels, classes, "split labels")
     twin, rows = introduced(network, images, labels, "split images", names)
     if isinstance(data, Dataset):
-        _learn_names(twin, data)
+        twin.columns = twin.columns or data.columns
+    fits = classes is not None and len(classes) == max(2, twin.sizes[-1])
+    if fits and twin.class_names is None and twin.classes is None:
+        twin.class_names = classes
     y = twin.as_targets(labels, len(rows), "split labels").copy()
     parts = None if share is None else hold_out(_classes(twin, y), share, seed)
     training = slice(None) if parts is None else parts[0]
     rows = fitted(twin, images, rows, "split images", scaling, impute, training)
     return twin, rows, y, parts
-
-
-def _learn_names(network: Network, data: Dataset) -> None:
-    """Let a network know the columns of a data set, and the names of its classes."""
-    network.columns = network.columns or data.columns
-    fits = len(data.class_names) == max(2, network.sizes[-1])
-    if network.class_names is None and network.classes is None and fits:
-        network.class_names = data.class_names
 
 
 def check_network(network: object) -> None:

@@ -205,6 +205,7 @@ def test_one_image_is_flat_or_has_the_sides_of_a_picture():
         assert as_rows(np.zeros(shape), 784)[1]
     assert not as_rows(np.zeros((1, 784)), 784)[1]
     assert as_rows(np.zeros((2, 4, 4, 3)), 48)[0].shape == (2, 48)
+    assert as_rows(np.zeros((4, 4, 3)), 48)[1]
     for kind in (float, np.uint8):
         with pytest.raises(ArgumentError, match=r"One sample is of shape \(6,\)"):
             as_rows(np.zeros((2, 3), kind), 6)

@@ -76,7 +76,7 @@ def test_another_table_is_tested_by_the_names_of_its_classes(flowers: Path) -> N
     assert matrix.sum(axis=1).tolist() == [0, 20, 20]
     assert found["accuracy"] > 0.9
     write(path, "species,colour,size", [["fern", "red", 1], ["rose", "red", 2]] * 5)
-    assert "found fern" in run("evaluate", flowers, "--dataset", path, status=1).stderr
+    assert "got 'fern'" in run("evaluate", flowers, "--dataset", path, status=1).stderr
 
 
 def test_a_table_is_predicted_by_the_names_of_its_columns(flowers: Path) -> None:
@@ -148,6 +148,12 @@ def test_new_texts_are_refused_or_ignored(flowers: Path) -> None:
     write(Path("new.csv"), "colour,size", [["green", 0.9]])
     assert "--unknown ignore" in error("predict", flowers, "new.csv")
     assert run("predict", flowers, "new.csv", "--unknown", "ignore").stdout.endswith("lily\n")
+    rows = [[colour, n / 9, "lily"] for n in range(1, 9) for colour in ("red", "green")]
+    write(Path("known.csv"), "colour,size,species", rows)
+    for command in (("evaluate", flowers), ("train", "--epochs", "1", "--from", flowers)):
+        known = (*command, "--dataset", "known.csv", *NUMPY)
+        assert "--unknown ignore" in error(*known)
+        run(*known, "--unknown", "ignore")
 
 
 def test_errors_of_tables_name_options_once() -> None:
@@ -187,7 +193,7 @@ def test_a_model_of_a_table_is_trained_further_on_another_one(flowers: Path) -> 
     network = fastmlp.Network.load("more.safetensors")
     assert network.class_names == ("iris", "lily", "rose")
     write(path, "species,colour,size", [["fern", "red", 1], ["rose", "red", 2]] * 5)
-    assert "found fern" in run(*further, "--dataset", path, status=1).stderr
+    assert "got 'fern'" in run(*further, "--dataset", path, status=1).stderr
 
 
 def test_a_model_of_named_classes_is_trained_further() -> None:

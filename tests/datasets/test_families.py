@@ -149,9 +149,9 @@ def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
 
 
 def test_arguments_of_downloads_go_with_downloads_only(tiny_folder: Path) -> None:
-    with pytest.raises(ArgumentError, match="folder is allowed for mnist"):
+    with pytest.raises(ArgumentError, match="folder is for mnist"):
         load_dataset("digits", folder=tiny_folder)
-    with pytest.raises(ArgumentError, match="mirrors is allowed for mnist"):
+    with pytest.raises(ArgumentError, match="mirrors is for mnist"):
         load_dataset(tiny_folder, mirrors=["https://example.org/"])
 
 

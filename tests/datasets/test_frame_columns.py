@@ -123,3 +123,36 @@ def test_a_column_without_values_becomes_zeros():
     fastmlp.train(network, frame.assign(nothing=np.nan), y, epochs=1, impute="median")
     found = network.predict_proba(frame.assign(nothing=0.0))
     np.testing.assert_array_equal(network.predict_proba(frame.assign(nothing=np.nan)), found)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow", "parquet"])
+def test_texts_for_nothing_are_texts_where_missing_values_have_a_mark(tmp_path, library):
+    module = pytest.importorskip(library if library != "parquet" else "pyarrow.parquet")
+    cells = {"drink": ["none", "NA", None, "wine", "", "?"] * 10, "x": np.arange(60.0)}
+    cells["label"] = ["none", "null"] * 30
+    if library == "parquet":
+        source = tmp_path / "own.parquet"
+        module.write_table(pytest.importorskip("pyarrow").table(cells), source)
+    else:
+        source = getattr(module, "DataFrame", getattr(module, "table", None))(cells)
+    with pytest.raises(FastMLPError, match=r"no missing values.* 10 in .drink."):
+        load_dataset(source)
+    data = load_dataset(source, impute="median", whole=True)
+    assert data.class_names == ("none", "null")
+    assert data.columns["inputs"][0]["categories"] == ("", "?", "NA", "none", "wine")
+    # a file marks missing values by texts, unless these were categories in training
+    (tmp_path / "own.csv").write_text("drink,x\nnone,1\nNULL,1\nNA,1\n")
+    known = read_inputs(tmp_path / "own.csv", data.columns)[:, :5]
+    filled = known[1].argmax()
+    assert (known[0].argmax(), known[2].argmax()) == (3, 2)
+    assert data.columns["inputs"][0]["categories"][filled] == data.columns["inputs"][0]["fill"]
+
+
+def test_texts_for_nothing_are_no_numbers_of_a_frame():
+    frame = pandas.DataFrame(
+        {"x": ["1", "NA"] * 10, "y": np.arange(20.0), "label": ["a", "b"] * 10}
+    )
+    assert load_dataset(frame).columns["inputs"][0]["categories"] == ("1", "NA")
+    numbers = load_dataset(frame.assign(x=np.arange(20.0)), impute="median").columns
+    with pytest.raises(ArgumentError, match="numbers in column 'x'; got 'NA' in row 2"):
+        read_inputs(frame, numbers)

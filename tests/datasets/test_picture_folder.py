@@ -47,7 +47,8 @@ def test_pictures_in_colour_and_of_several_sizes(tmp_path: Path) -> None:
     assert "colour, resized to 64 x 32" in data.notes[0]
     red = data.train.images[data.train.labels == 1].reshape(-1, 3)
     assert (red == (255, 0, 0)).all()
-    assert load_dataset(tmp_path, image_size=(5, 7)).image_shape == (7, 5, 3)
+    for size, shape in (((5, 7), (7, 5, 3)), ([5, 7], (7, 5, 3)), (6, (6, 6, 3))):
+        assert load_dataset(tmp_path, image_size=size).image_shape == shape
     files = picture_files(tmp_path)
     assert len(files) == 6
     assert read_pictures(files[:2], Form(3, 2, 1)).shape == (2, 3, 2)
@@ -137,9 +138,11 @@ def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "flat" / "b.tif")
     with pytest.raises(DataError, match="whole numbers; found floating-point numbers"):
         load_dataset(tmp_path)
-    for size in ((0, 4), (4,), (4.0, 4)):
+    for size in ((0, 4), (4,), (4.0, 4), 0):
         with pytest.raises(ArgumentError, match="image_size must be two whole numbers"):
             load_dataset(tmp_path, image_size=size)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="describe pictures; got those of a table"):
+        load_dataset(tmp_path, columns={"inputs": []})
     for form in ({}, {"height": 1, "width": 0, "channels": 1}, None):
         with pytest.raises(DataError, match="columns must describe pictures"):
             load_dataset(tmp_path, columns={"pictures": form})

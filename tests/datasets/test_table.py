@@ -94,13 +94,17 @@ def test_missing_values_are_counted_or_filled_from_the_training_rows(tmp_path: P
     rows = [
         "?,red,1",
         "NA,red,0",
+        "3,none,0",
         *(f"{n},{('', 'red', 'blue')[n % 3]},{n % 2}" for n in range(30)),
     ]
     path = written(tmp_path, "\n".join(["size,colour,y", *rows]))
-    with pytest.raises(DataError, match=r"found 2 in 'size', 10 in 'colour'\. .*impute"):
+    with pytest.raises(
+        DataError, match=r"found 2 in 'size', 11 in 'colour' \(of them 'none'\)\. .*impute"
+    ):
         load_dataset(path)
     data = load_dataset(path, impute="median")
     assert data.columns is not None
+    assert "in the column 'colour', 'none' count as missing, and are filled" in data.notes
     size, colour = data.columns["inputs"]
     assert colour["fill"] == "red"
     known = np.sort(data.train.images[:, 0])
@@ -130,6 +134,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown target": (FLOWERS, {"target_column": "kind"}, "name or number; got 'kind'"),
     "unknown column": (FLOWERS, {"drop_columns": "kind"}, "drop_columns must be names of columns"),
     "no target": ("a,y\n1,0\n2,\n3,1\n", {}, "missing values in the target 'y'; found 1"),
+    "a class called none": ("a,y\n1,none\n2,some\n", {}, "found 1, of them 'none'. Rem"),
     "one class": ("a,y\n1,x\n2,x\n3,x\n", {}, "two classes or more in the target 'y'; found x"),
     "texts as numbers": (FLOWERS, {"task": "regression"}, "numbers in the target 'species'"),
     "only a target": ("id,y\n7,0\n2,1\n3,0\n", {}, "columns beside the target"),

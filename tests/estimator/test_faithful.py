@@ -88,6 +88,28 @@ def test_a_weighted_fit_has_the_results_of_scikit_learn(kind, name):
         assert largest_difference(theirs, ours) < 1e-9
 
 
+@pytest.mark.skipif(
+    not hasattr(sklearn.neural_network.MLPRegressor(), "loss"),
+    reason="scikit-learn has loss since 1.7",
+)
+@pytest.mark.parametrize("kind", ["numbers", "number"])
+@pytest.mark.parametrize("name", ["adam, decay", "adam, batch 32", "sgd", "early stopping"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_counts_have_the_results_of_scikit_learn(kind, name, weighted):
+    x, y = data(kind)
+    y = np.random.default_rng(1).poisson(np.exp(y)).astype(float)
+    assert (y == 0).any()
+    weight = np.random.default_rng(2).choice([0.0, 0.25, 1.5], len(x)) if weighted else None
+    theirs, ours = both(kind, **SETTINGS[name], loss="poisson")
+    for one in (theirs, ours):
+        quietly(one.fit, x, y, sample_weight=weight)
+    check_attributes(theirs, ours)
+    for one in (type(ours).from_sklearn(theirs), ours.to_sklearn(), ours):
+        np.testing.assert_allclose(one.predict(x), theirs.predict(x))
+    with pytest.raises(ValueError, match="y must be at least 0 with loss="):
+        ours.fit(x, y - 1)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", ["sgd", "adam"])
 def test_steps_from_the_same_parameters_in_the_same_order(kind, solver):

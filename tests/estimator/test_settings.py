@@ -27,7 +27,7 @@ pytestmark = [
 
 
 BAD = {
-    "loss": ["poisson", 3],
+    "loss": ["absolute_error", 3],
     "hidden_layer_sizes": [0, (5, -1), (2.5,), "wide"],
     "activation": ["softmax", "Relu", None],
     "solver": ["lbfgs", "momentum"],
@@ -159,9 +159,12 @@ def test_other_targets_than_before_are_refused():
     fitted = made("numbers", warm_start=True).fit(x, y)
     with pytest.raises(fastmlp.ArgumentError, match="y must have 3 columns"):
         fitted.fit(x, y[:, 0])
+    with pytest.raises(fastmlp.ArgumentError, match="loss must be that of the first fit"):
+        fitted.set_params(loss="poisson").fit(x, y)
     x, y = data("classes")
     fitted = made("classes", warm_start=True).fit(x, y)
-    with pytest.raises(fastmlp.ArgumentError, match="same classes"):
+    theirs = "warm_start can only be used where `y` has the same classes as in the previous call to"
+    with pytest.raises(fastmlp.ArgumentError, match=theirs):
         fitted.fit(x[y != "a"], y[y != "a"])
 
 

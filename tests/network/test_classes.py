@@ -121,3 +121,85 @@ def test_columns_and_labels_of_frames_are_found_by_name(tmp_path):
         assert (answers == network.predict(IMAGES, "numpy")).all()
     with pytest.raises(ArgumentError, match="none named 'b'"):
         network.predict(table[["a", "c"]])
+
+
+def flowers(folder, name, columns, kinds=("iris", "lily", "rose"), colours=("red", "blue")):
+    """A table whose kind is that of `size`, as a data set of which all rows train and test."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"colour": colours[n % len(colours)], "size": f"{'ilr'.index(kind[0])}.{rng.integers(3)}"}
+        | {"weight": f"{rng.normal():.2f}", "species": kind}
+        for n, kind in enumerate(np.repeat(kinds, 20))
+    ]
+    lines = [",".join(columns), *(",".join(row[name] for name in columns) for row in rows)]
+    (folder / name).write_text("\n".join(lines))
+    return fastmlp.load_dataset(folder / name, whole=True)
+
+
+def test_parts_of_tables_are_found_by_the_names_of_columns_and_classes(tmp_path):
+    given = flowers(tmp_path, "flowers.csv", ("colour", "size", "weight", "species"))
+    turned = ("species", "weight", "size", "colour")
+    fewer = flowers(tmp_path, "fewer.csv", turned, ("lily", "rose"))
+    more = flowers(tmp_path, "more.csv", turned, colours=("red", "blue", "pink"))
+    other = flowers(tmp_path, "other.csv", turned, ("iris", "rusty"))
+    for data in (given, given.train):
+        network = fastmlp.Network((4, 16, 3))
+        settings = SETTINGS | {"optimizer": "adam", "learning_rate": 0.05}
+        history = fastmlp.train(network, data, validation=fewer.test, **settings)
+        assert history.validation_accuracy[-1] == 1
+        network.save(tmp_path / "model.safetensors")
+        again = fastmlp.Network.load(tmp_path / "model.safetensors")
+        if data is given:  # as those of earlier versions
+            again.feature_names = None
+        assert again.accuracy(fewer, backend="numpy") == 1
+        fastmlp.train(again, fewer, **SETTINGS)
+        assert again.accuracy(fewer.train, backend="numpy") == 1
+        with pytest.raises(ArgumentError, match=r"got 'colour=pink', .* columns=network.columns"):
+            again.evaluate(more)
+        with pytest.raises(ArgumentError, match=r"of the classes of .*; got 'rusty'"):
+            again.evaluate(other)
+    known = fastmlp.load_dataset(
+        tmp_path / "more.csv", columns=given.columns, unknown="ignore", whole=True
+    )
+    assert again.accuracy(known, backend="numpy") > 0.8
+
+
+def test_answers_are_labels_as_those_of_training_or_names(tmp_path):
+    data = flowers(tmp_path, "flowers.csv", ("colour", "size", "weight", "species"))
+    network = fastmlp.Network((4, 16, 3))
+    fastmlp.train(network, data, **SETTINGS)
+    found = network.predict(data.test.images, "numpy")
+    assert (found == data.test.labels).mean() == network.accuracy(data, backend="numpy")
+    named = network.predict(data.test.images, "numpy", names=True)
+    assert named.tolist() == [data.class_names[code] for code in found]
+    assert network.predict(data.test.images[0], "numpy", names=True) == named[0]
+    assert trained(CODES + 1).predict(IMAGES[:9], "numpy", names=True).dtype.kind == "U"
+    for network, y in (
+        (fastmlp.Network((3, 2), output="sigmoid"), IMAGES[:, :2] > 0),
+        (fastmlp.Network((3, 1), output="identity", cost="squared_error"), IMAGES[:, 0]),
+    ):
+        fastmlp.train(network, IMAGES, y, epochs=1, backend="numpy")
+        with pytest.raises(ArgumentError, match="names is for answers that are one class each"):
+            network.predict(IMAGES, "numpy", names=True)
+
+
+def test_labels_from_one_on_are_found_by_name_after_training_on_arrays(tmp_path):
+    network = trained(CODES + 1)
+    np.savez(tmp_path / "some.npz", X=IMAGES[CODES > 0], y=CODES[CODES > 0] + 1)
+    data = fastmlp.load_dataset(tmp_path / "some.npz", whole=True)
+    assert set(data.test.labels) == {0, 1}
+    assert network.accuracy(data, backend="numpy") > 0.9
+
+
+def test_names_that_a_user_gives_to_numbered_classes_stay():
+    split = fastmlp.Split(IMAGES, CODES)
+    for names in (("0", "1", "2"), ("a", "b", "c")):
+        data = fastmlp.Dataset("some", split, split, names, (1, 3), "here")
+        network = fastmlp.Network((3, 16, 3))
+        network.class_names = ("red", "green", "blue")
+        fastmlp.train(network, data, **SETTINGS)
+        assert network.class_names == ("red", "green", "blue")
+        assert network.accuracy(IMAGES, CODES, "numpy") > 0.9
+        network.scaling = None
+        fastmlp.train(network, data, **SETTINGS)
+        assert network.class_names == names

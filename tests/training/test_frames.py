@@ -101,7 +101,7 @@ def test_other_columns_are_refused_and_unknown_texts_are_zeros_on_request(networ
     with pytest.raises(ArgumentError, match=r"read_inputs\(frame, network.columns, unknown="):
         network.evaluate(new, ANSWERS)
     assert not read_inputs(new, network.columns, unknown="ignore")[:, :3].any()
-    with pytest.raises(ArgumentError, match="unknown must be one of the choices"):
+    with pytest.raises(ArgumentError, match="unknown must be one of its values"):
         read_inputs(new, network.columns, unknown="ignored")
 
 

@@ -191,7 +191,10 @@ def test_a_callable_schedules_each_step():
         ({"split": (np.zeros((3, 5)), [0, 1, 2])}, "split images must have 4 values each"),
         ({"split": (np.zeros((3, 4)), [0, 9, 9])}, "split labels must lie in 0"),
         ({"split": (np.full((3, 4), np.nan), [0, 1, 2])}, "split images must be finite"),
-        ({"validation": (np.zeros((3, 4)), [0, 1])}, "validation labels must be 3 integers"),
+        (
+            {"validation": (np.zeros((3, 4)), [0, 1])},
+            "validation labels must be known for 3 images",
+        ),
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else "",
 )

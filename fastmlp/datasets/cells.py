@@ -1,0 +1,101 @@
+"""The cells of a table's columns as numbers, and the errors for those that cannot become any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.datasets.delimited import Missing, missing, number_of, words_for_nothing
+from fastmlp.datasets.idx import file_error
+from fastmlp.datasets.labels import text_of
+from fastmlp.errors import FastMLPError, refuse
+
+Array = NDArray[Any]
+
+# Texts in a file for numbers that a DataFrame had as bools
+BOOLS = {"false": 0.0, "true": 1.0}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input column.
+
+    categories : of a text column, which becomes one number for each, 1 for the cell's own, else 0
+    fill : what replaces a missing value: a number or a category; None if there must be none
+    """
+
+    name: str
+    categories: tuple[str, ...] | None = None
+    fill: float | str | None = None
+
+
+def shown(names: tuple[str, ...] | list[str]) -> str:
+    """Return names for a message, at most eight of them."""
+    more = f", … ({len(names)} in all)" if len(names) > 8 else ""
+    return ", ".join(map(repr, names[:8])) + more
+
+
+def content_error(path: Path | str, expected: str, found: str, remedy: str) -> FastMLPError:
+    """Return the error for the content of a file, or of an argument."""
+    if isinstance(path, Path):
+        return file_error(path, expected, found, remedy)
+    return refuse(path, f"must have {expected}", found, remedy)
+
+
+def refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:
+    """Raise the error for columns that have missing values and nothing to fill them."""
+    counts = {name: int(missing(cells).sum()) for name, cells in columns.items()}
+    words = {name: words_for_nothing(cells) for name, cells in columns.items()}
+    found = [
+        f"{count} in {name!r}" + f" (of them {words[name]})" * bool(words[name])
+        for name, count in counts.items()
+        if count
+    ]
+    if found:
+        more = f" and {len(found) - 8} more columns" if len(found) > 8 else ""
+        remedy = 'Fill them, or train with impute="median".'
+        raise content_error(path, "no missing values", ", ".join(found[:8]) + more, remedy)
+
+
+def numbers_of(path: Path | str, column: Column, cells: Array) -> Array:
+    """Return the cells of a column of numbers, filled, float64 `(N,)`."""
+    if cells.dtype.kind != "f":
+        numbers = [
+            np.nan if isinstance(text, Missing) else BOOLS.get(text.lower(), number_of(text))
+            for text in cells
+        ]
+        if None in numbers:
+            found = f"{cells[numbers.index(None)]!r} in row {numbers.index(None) + 1}"
+            raise content_error(
+                path, f"numbers in column {column.name!r}", found, "Correct the cell."
+            )
+        cells = np.array(numbers, np.float64)
+    fill = np.nan if column.fill is None else column.fill
+    filled = np.asarray(np.where(np.isnan(cells), fill, cells), np.float64)
+    if not np.isfinite(filled).all():
+        found = f"infinity in row {int(np.argmin(np.isfinite(filled))) + 1}"
+        raise content_error(path, f"finite numbers in column {column.name!r}", found, "Correct it.")
+    return filled
+
+
+def one_hot(path: Path | str, column: Column, cells: Array, unknown: str) -> Array:
+    """Return `(N, K)`: 1 where a cell is the category of the column, else 0."""
+    texts = np.array([text_of(cell) for cell in cells.tolist()], object)
+    if column.fill is not None:
+        texts[missing(cells)] = column.fill
+    new = sorted(set(texts).difference(column.categories or ()))
+    if new and unknown != "ignore":
+        rule = f"known texts in column {column.name!r} ({shown(column.categories or ())})"
+        how = 'unknown="ignore"'
+        if not isinstance(path, Path) and path != "frame":  # of read_inputs
+            how = f"fastmlp.datasets.read_inputs(frame, network.columns, {how})"
+        remedy = f"Correct them, or encode them as zeros with {how}."
+        raise content_error(path, rule, shown(new), remedy)
+    places = {text: place for place, text in enumerate(column.categories or ())}
+    codes = np.array([places.get(text, -1) for text in texts])
+    return np.asarray(codes[:, np.newaxis] == np.arange(len(places)), np.float64)
