@@ -1,4 +1,4 @@
-"""Intrinsics: plain functions that emit LLVM instructions, and the loops they are made of."""
+"""Intrinsics: plain functions that emit LLVM instructions, and the loops and rows in them."""
 
 from __future__ import annotations
 
