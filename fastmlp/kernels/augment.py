@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from math import isqrt
 
-import numba
 import numpy as np
 from numba.extending import register_jitable
-from numba.np.numpy_support import from_dtype
 
 from fastmlp.arrays import check_indices, check_out
 from fastmlp.functions import Array
 from fastmlp.functions.augmentation import BITS, ONE, WEIGHT_BITS, Changes
 from fastmlp.kernels.launch import prepared_precision, run, team_size
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes
-from fastmlp.kernels.memory.records import numbers_at, point, pointer_to, private_memory
-from fastmlp.kernels.step.images import prefetch_lines
+from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes, prefetch_lines
+from fastmlp.kernels.memory.records import numbers_at, point, private_memory, record_at
 from fastmlp.kernels.team.plan import share
 
 # Filled and read in this file
@@ -41,7 +38,7 @@ LOW, AROUND = 1, 3
 AHEAD = 4
 # What a pixel costs, in the multiplications of `team_size`
 PIXEL_WORK = 8
-_pointer = pointer_to(from_dtype(AUGMENTING))
+augmenting_at = record_at(AUGMENTING)
 
 
 def augment(
@@ -67,7 +64,7 @@ def augment(
 @shared
 def augment_images(job_address, _, count, barrier, scratch, member, members, like: float):
     """Make a member's share of the images."""
-    job = numba.carray(_pointer(job_address), (1,))[0]
+    job = augmenting_at(job_address)
     first, last = share(job.samples, member, members)
     pixels, whole = job.side * job.side, np.int64(0)
     order = numbers_at(job.order, job.samples, whole)

@@ -16,6 +16,7 @@ from numba.core import types
 from numba.core.ccallback import CFunc
 from numba.core.registry import cpu_target
 from numba.core.runtime._nrt_python import c_helpers
+from numba.core.types.misc import unliteral
 
 from fastmlp.kernels.llvm.emitter import Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted, names_of
@@ -34,7 +35,11 @@ SETTINGS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy", "nogil
 def jit(function: Function) -> Function:
     """Compile a function that becomes part of every compiled function that calls it."""
     inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(**SETTINGS, **inner)(function)  # type: ignore[no-any-return]
+    made = numba.njit(**SETTINGS, **inner)(function)
+    template = made.get_call_template
+    # Numba would compile a function anew for each constant that it is called with
+    made.get_call_template = lambda args, kws: template([*map(unliteral, args)], kws)
+    return made  # type: ignore[no-any-return]
 
 
 def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, ...]:
@@ -105,7 +110,8 @@ class Shared:
 
     def symbol(self, precision: Any) -> str:
         """Return the name under which compiled code finds the function."""
-        return f"fastmlp.{self.function.__name__}.{precision.name}"
+        has_one = precision in argument_types(self.function, precision)
+        return f"fastmlp.{self.function.__name__}{'.' + precision.name if has_one else ''}"
 
 
 @cache

@@ -30,8 +30,8 @@ CONTRACT = ("contract",)
 
 
 def copies(value: float, kind: Any) -> Any:
-    """Return a constant of an LLVM vector type whose elements are all the same."""
-    return ir.Constant(kind, [value] * kind.count)
+    """Return a constant of an LLVM type; of a vector, all elements are the same."""
+    return ir.Constant(kind, [value] * kind.count if isinstance(kind, ir.VectorType) else value)
 
 
 class Emitter:
@@ -95,8 +95,8 @@ class Emitter:
         return ir.Constant(INT64, number) if isinstance(number, int) else number
 
     def pointer(self, address: Any) -> Any:
-        """Return an address as a pointer."""
-        return self.builder.inttoptr(address, POINTER)
+        """Return an address as a pointer; a pointer as it is."""
+        return address if address.type == POINTER else self.builder.inttoptr(address, POINTER)
 
     def at(self, base: Any, row: Any, stride: Any, column: Any = 0) -> Any:
         """Return the pointer base + row stride + column, all but base in elements."""

@@ -1,4 +1,4 @@
-"""Intrinsics: plain functions that emit LLVM instructions, and the loops they are made of."""
+"""Intrinsics: plain functions that emit LLVM instructions, and the loops and rows in them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from fastmlp.kernels.llvm.emitter import INT64, Emitter
 
+LINE_BYTES = 64
 FALSE = ir.Constant(ir.IntType(1), 0)
+Row = list[Any]  # vectors, or their positions
 RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
 
 
@@ -57,17 +59,6 @@ def emitted(function: Callable[..., Any], names: Sequence[str] | None = None) ->
     return intrinsic(typed)
 
 
-@intrinsic
-def pointer(typingctx: Any, address: Any, like: Any) -> Any:
-    """Return the address as a typed pointer, for `numba.carray`."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-    kind = types.CPointer(like)  # type: ignore[attr-defined]
-    return kind(types.int64, like), generate
-
-
 @emitted
 def item_bytes(emit: Emitter, like) -> int:
     """Return how many bytes one number of this precision takes."""
@@ -84,6 +75,14 @@ def vector_lanes(emit: Emitter, like) -> int:
 def prefetch(emit: Emitter, address) -> None:
     """Prefetch the cache line at an address."""
     emit.prefetch(emit.pointer(address))
+
+
+@emitted
+def prefetch_lines(emit: Emitter, address, size) -> None:
+    """Prefetch the cache lines of so many bytes, which may begin within a line."""
+    first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
+    with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
+        emit.prefetch(emit.pointer(line))
 
 
 @emitted
@@ -187,3 +186,37 @@ def accumulate(emit: Emitter, positions: list[Any], sums: list[Any], beta: Any) 
         with overwrite:
             for position, total in zip(positions, sums, strict=True):
                 emit.store(total, position)
+
+
+class Rows:
+    """Emits what each pass needs of rows of `width` vectors; sums are vectors of several rows."""
+
+    def __init__(self, emit: Emitter, width: int) -> None:
+        self.emit, self.width = emit, width
+
+    def at(self, address: Any, number: Any = 0, stride: Any = 0) -> Row:
+        """Return the positions of the vectors of row `number`."""
+        base, count = self.emit.pointer(address), self.emit.count
+        return [self.emit.at(base, number, stride, j * count) for j in range(self.width)]
+
+    def load(self, positions: Row) -> Row:
+        """Load a row."""
+        return [self.emit.load(position) for position in positions]
+
+    def store(self, row: Row, positions: Row) -> None:
+        """Store a row."""
+        for value, position in zip(row, positions, strict=True):
+            self.emit.store(value, position)
+
+    def add(self, one: Row, other: Row) -> Row:
+        """one + other."""
+        return [self.emit.builder.fadd(*pair) for pair in zip(one, other, strict=True)]
+
+    def zeros(self, rows: int = 1) -> Row:
+        """Return so many rows of zeros."""
+        return [self.emit.constant(0.0)] * (rows * self.width)
+
+    def fma(self, factor: Any, row: Row, total: Row) -> Row:
+        """factor row + total."""
+        pairs = zip(row, total, strict=True)
+        return [self.emit.call("fmuladd", factor, value, so_far) for value, so_far in pairs]

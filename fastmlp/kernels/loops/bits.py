@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import register_jitable
 
-from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import FEATURES, INT32, INT64, VECTOR_BYTES, Emitter, copies
 from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
 from fastmlp.kernels.memory.records import numbers_at
@@ -35,39 +35,30 @@ def count_bits(emit: Emitter, word) -> int:
     return emit.builder.ctpop(word)
 
 
-def _word_of(count: int) -> Any:
-    """Return compiled: the word of so many adjacent pairs of bytes at an address."""
-    width = min(count, 32)  # 64 bytes, the widest vector
-    kind = ir.VectorType(INT16, width)
-
-    @emitted
-    def word(emit: Emitter, pixels) -> int:
-        builder, found = emit.builder, INT64(0)
-        for k in range(0, count, width):
-            position = emit.pointer(builder.add(pixels, INT64(2 * k)))
-            pairs = builder.load(position, typ=kind, align=1)
-            bits = emit.word(builder.icmp_unsigned("!=", pairs, copies(0, kind)))
-            found = builder.or_(found, builder.shl(bits, INT64(k)))
-        return found
-
-    return word
-
-
-_word_of_64, _word_of_8 = _word_of(64), _word_of(8)
+@emitted
+def word_of_64(emit: Emitter, pixels) -> int:
+    """Return the word of the 64 pairs of bytes at an address."""
+    builder, found = emit.builder, INT64(0)
+    kind = ir.VectorType(INT16, 32)  # 64 bytes, the widest vector
+    for k in (0, 32):
+        position = emit.pointer(builder.add(pixels, INT64(2 * k)))
+        pairs = builder.load(position, typ=kind, align=1)
+        bits = emit.word(builder.icmp_unsigned("!=", pairs, copies(0, kind)))
+        found = builder.or_(found, builder.shl(bits, INT64(k)))
+    return found
 
 
 @jit
-def image_word(pixels, pairs):
-    """Return the word of the next pairs of an image: 64 of them, or all if there are fewer."""
-    if pairs >= PART:
-        return _word_of_64(pixels)
-    word, k, words = 0, 0, numbers_at(pixels, pairs, np.uint16(0))
-    while k + 8 <= pairs:
-        word |= _word_of_8(pixels + 2 * k) << k
-        k += 8
-    while k < pairs:
-        word |= int(words[k] != 0) << k
-        k += 1
+def image_word(image, first, pairs):
+    """Return the word of the pairs from `first` on of an image of so many pairs."""
+    left = pairs - first
+    if left >= PART:
+        return word_of_64(image + 2 * first)
+    if pairs >= PART:  # the last 64 pairs, without those before
+        return word_of_64(image + 2 * (pairs - PART)) >> (PART - left) & ((1 << left) - 1)
+    word, pair = 0, numbers_at(image, pairs, np.uint16(0))
+    for k in range(left):
+        word |= int(pair[k] != 0) << k
     return word
 
 
@@ -183,7 +174,7 @@ def split_entries(emit: Emitter, entries, space, count, scale) -> None:
         builder.store(number, position, align=4)
 
 
-@jit
+@shared
 def mark_samples(images, rows, first, last, pairs, words):
     """Write the words of the pairs of runs first, …, last - 1: in which samples each is not zero.
 
@@ -198,7 +189,7 @@ def mark_samples(images, rows, first, last, pairs, words):
     for i in range(rows):
         for run in range(first, last):
             k = run * PART
-            word[k + i] = image_word(image[i] + 2 * k, pairs - k)
+            word[k + i] = image_word(image[i], k, pairs)
     for run in range(first, last):
         for i in range(rows, PART):
             word[run * PART + i] = 0

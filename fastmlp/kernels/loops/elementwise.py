@@ -15,7 +15,7 @@ from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter, Number, copies
 from fastmlp.kernels.llvm.intrinsics import by_name, emitted
-from fastmlp.kernels.memory.records import MOST_SLOTS, layer_at, numbers_at
+from fastmlp.kernels.memory.records import MOST_SLOTS, numbers_at
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
 # Vectors of a block in one pass of the loop: the loads of one do not wait for the stores before
@@ -139,27 +139,17 @@ def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coeffici
 
 
 @emitted
-def _limit(emit: Emitter, w, g, count, l1, most) -> None:
-    own = [emit.number(emit.broadcast(value)) for value in (l1, most)]
-    _over_block(emit, count, [g, w], lambda g, w: [vector_steps.limited(w, g, *own)])
-
-
-@emitted
-def _scaled(emit: Emitter, g, count, factor) -> None:
+def scale_numbers(emit: Emitter, g, count, factor) -> None:
+    """g = factor g for `count` adjacent numbers, whole vectors."""
     own = emit.number(emit.broadcast(factor))
     _over_block(emit, count, [g], lambda g: [g * own])
 
 
-@shared
-def scale_numbers(g, count, factor: float, like: float):
-    """g = factor g for `count` adjacent numbers, whole vectors."""
-    _scaled(g, count, factor)
-
-
-@shared
-def limit_numbers(g, count, most: float, like: float):
-    """g = min(max(g, -most), most) for `count` adjacent numbers, whole vectors."""
-    _limit(g, g, count, like - like, most)
+@emitted
+def limit_gradients(emit: Emitter, w, g, count, l1, most) -> None:
+    """g = min(max(g, -most), most) + l1 sign(w) for `count` adjacent numbers, whole vectors."""
+    own = [emit.number(emit.broadcast(value)) for value in (l1, most)]
+    _over_block(emit, count, [g, w], lambda g, w: [vector_steps.limited(w, g, *own)])
 
 
 @shared
@@ -171,7 +161,7 @@ def optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like:
     """
     row = numbers_at(coefficients, COEFFICIENTS, np.float64(0))
     if row[L1] != 0 or row[CLIP] < np.inf:
-        _limit(w, g, count, type(like)(row[L1]), type(like)(row[CLIP]))
+        limit_gradients(w, g, count, type(like)(row[L1]), type(like)(row[CLIP]))
     _optimizer(optimizer, w, state_0, state_1, g, count, coefficients, like)
 
 
@@ -200,15 +190,11 @@ def keep_and_add(emit: Emitter, w, g, count, keep) -> None:
     _over_block(emit, count, [w, g], lambda w, g: [w.call("fmuladd", factor, g)])
 
 
-def _constant(number: int, kind: Any) -> Any:
-    return copies(number, kind) if isinstance(kind, ir.VectorType) else ir.Constant(kind, number)
-
-
 def _mix(emit: Emitter, x: Any, steps: Sequence[int]) -> Any:
     """Return x, integers of any kind, mixed: `fastmlp.functions.mixing.mix`."""
     builder = emit.builder
     for k, number in enumerate(steps):
-        constant = _constant(number, x.type)
+        constant = copies(number, x.type)
         x = builder.mul(x, constant) if k % 2 else builder.xor(x, builder.lshr(x, constant))
     return x
 
@@ -252,18 +238,6 @@ def drop_bytes(emit: Emitter, pixels, count, key, sample, unit, below) -> None:
         values = builder.load(position, typ=kind, align=1)
         values = builder.select(kept(j), values, copies(0, kind))
         builder.store(values, position, align=1)
-
-
-@shared
-def drop(layer_address, panel, sample, a, rows, columns, like: float):
-    """a = a m / (1 - p) for some rows of a panel, outputs or deltas.
-
-    a : address of the first of these rows; sample : number in the run of its sample
-    """
-    layer = layer_at(layer_address)
-    unit, scale = panel * layer.width, type(like)(layer.drop_scale)
-    key, below = layer.drop_key, layer.drop_below
-    drop_units(a, layer.a_row, rows, columns, key, sample, unit, below, scale)
 
 
 assert all(len(row.slots) <= MOST_SLOTS for row in OPTIMIZERS.values())

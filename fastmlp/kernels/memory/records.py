@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
 from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.kernels.llvm.compile import jit
-from fastmlp.kernels.llvm.intrinsics import item_bytes, pointer, vector_lanes
+from fastmlp.kernels.llvm.emitter import INT64
+from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.memory.panels import aligned_zeros, pack_panels, panel_width, zeros_apart
 
 # How images are stored
@@ -175,52 +176,48 @@ def network_layers(
     return layers, arrays
 
 
-def pointer_to(record: Any) -> Any:
-    """Return an intrinsic that makes an address a pointer to records."""
+def _array_at(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """Emit the array of args[1] adjacent elements at the address args[0]."""
+    array = make_array(signature.return_type)(context, builder)
+    item = context.get_abi_sizeof(context.get_data_type(signature.return_type.dtype))
+    data = builder.inttoptr(args[0], array.data.type)
+    populate_array(array, data, [args[1]], [INT64(item)], item, meminfo=None)
+    return array._getvalue()
+
+
+@intrinsic
+def numbers_at(typingctx: Any, address: Any, count: Any, like: Any) -> Any:
+    """Return so many adjacent numbers at an address as an array."""
+    return types.Array(like, 1, "C")(types.int64, types.int64, like), _array_at
+
+
+@intrinsic
+def layers_at(typingctx: Any, address: Any, count: Any) -> Any:
+    """Return so many LAYER records at an address as an array."""
+    return types.Array(from_dtype(LAYER), 1, "C")(types.int64, types.int64), _array_at
+
+
+def record_at(dtype: np.dtype) -> Any:
+    """Return an intrinsic (address) that is the record there."""
+    record = from_dtype(dtype)
 
     @intrinsic
-    def pointer(typingctx: Any, address: Any) -> Any:
-        kind = types.CPointer(record)  # type: ignore[attr-defined]
-
+    def at(typingctx: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+            return builder.inttoptr(args[0], context.get_value_type(record))
 
-        return kind(types.int64), generate
+        return record(types.int64), generate
 
-    return pointer
-
-
-_job_pointer, _layer_pointer = pointer_to(from_dtype(JOB)), pointer_to(from_dtype(LAYER))
+    return at
 
 
-@jit
-def job_at(address):
-    """Return the JOB record at an address."""
-    return numba.carray(_job_pointer(address), (1,))[0]
-
-
-@jit
-def layers_at(address, count):
-    """Return the LAYER records at an address."""
-    return numba.carray(_layer_pointer(address), (count,))
+job_at, layer_at = record_at(JOB), record_at(LAYER)
 
 
 @jit
 def member_layers(address, count, number):
     """Return LAYER records at an address: number 0 those that all share, then each member's."""
     return layers_at(address + number * count * LAYER_BYTES, count)
-
-
-@jit
-def layer_at(address):
-    """Return the LAYER record at an address."""
-    return layers_at(address, 1)[0]
-
-
-@jit
-def numbers_at(address, count, like):
-    """Return so many adjacent numbers at an address as an array."""
-    return numba.carray(pointer(address, like), (count,))
 
 
 @jit

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
-from fastmlp.kernels.loops.elementwise import RELU, drop, times_slope
+from fastmlp.kernels.loops.elementwise import RELU, times_slope
 from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import layer_at, panel_columns, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import FEW_SAMPLES, TILE_ROWS, UNIT_ROWS
-from fastmlp.kernels.step.forward import leaves_out, multiply_nonzeros
-from fastmlp.kernels.team.plan import share, share_panels, units_of
+from fastmlp.kernels.step.forward import drop, leaves_out, multiply_nonzeros
+from fastmlp.kernels.team.plan import share_panels, units_of
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -27,61 +27,42 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 def delta(layer_address, below_address, sample, batch, full, scratch, member, members, like: float):
     """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
 
-    A unit is a panel of the layer below and a tile of samples. w^T is made for each panel. If
-    enough outputs of `layer` are zero, so are their deltas, and they are skipped.
+    A unit is a panel of the layer below and a tile of samples. w^T is made for each panel, but for
+    few samples. If enough outputs of `layer` are zero, so are their deltas, and they are skipped.
     sample : number in the run of the first of these samples
     full : samples of the minibatch of which these are some, or all. It chooses the loop: by
         samples, the team's size decides on `batch`, and may change no bit
     """
     layer, below = layer_at(layer_address), layer_at(below_address)
-    if full <= FEW_SAMPLES:
-        first, last = share(below.panels, member, members)
-        _delta_of_few(layer, below, sample, batch, first, last, like)
-        return
     size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
-    finish = SLOPE if below.activation == RELU else PRODUCT
-    sparse, tiles = leaves_out(layer, below, batch), (batch + TILE_ROWS - 1) // TILE_ROWS
+    finish, f = SLOPE if below.activation == RELU else PRODUCT, below.activation
+    few, sparse = full <= FEW_SAMPLES, leaves_out(layer, below, batch)
+    height, tiles = 1 if few else UNIT_ROWS, (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last, begin, end = share_panels(below.panels, tiles, below.cut, member, members)
     for panel in range(begin, end):
         low, high = units_of(panel, first, last, tiles)
-        columns = panel_columns(below, panel, like)
-        for p in range(layer.panels):
+        stop, columns = min(high * TILE_ROWS, batch), panel_columns(below, panel, like)
+        for p in range(0 if few else layer.panels):
             w = layer.w + weight_offset(layer, p, panel * width, like)
             target = w_t + p * layer.width * width * size
             transpose(target, width, w, layer.w_row, columns, layer.width, like)
-        for i in range(low * TILE_ROWS, min(high * TILE_ROWS, batch), UNIT_ROWS):
-            rows = min(UNIT_ROWS, min(high * TILE_ROWS, batch) - i)
-            offset = row_offset(below, panel, i, like)
+        for i in range(low * TILE_ROWS, stop, height):
+            rows, offset = min(height, stop - i), row_offset(below, panel, i, like)
             dz = layer.dz + i * layer.a_row * size
             dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
-            if sparse:
+            if few:  # dot products with rows of w
+                w = layer.w + weight_offset(layer, 0, panel * width, like)
+                dot_rows(
+                    dx, w, layer.w_row, layer.w_panel, layer.width, dz, columns, layer.outputs, like
+                )
+            elif sparse:
                 multiply_nonzeros(dx, below.a_row, layer, layer.dz, i, rows, w_t, width, like)
             else:
                 multiply(
                     dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, width, rows, columns,
                     layer.outputs, finish, kept, zero,
                 )  # fmt: skip
-            if sparse or finish == PRODUCT:
-                f = below.activation
+            if few or sparse or finish == PRODUCT:
                 times_slope(f, dx, below.a_row, kept, below.a_row, rows, columns, like)
             if below.drop_below != 0:
                 drop(below, panel, sample + i, dx, rows, columns, like)
-
-
-@jit
-def _delta_of_few(layer, below, sample, batch, first, last, like):
-    """`delta` of few samples for the panels first, …, last - 1, without a transposition of w."""
-    size = item_bytes(like)
-    for panel in range(first, last):
-        columns, width = panel_columns(below, panel, like), below.width
-        w = layer.w + weight_offset(layer, 0, panel * width, like)
-        for i in range(batch):
-            offset = row_offset(below, panel, i, like)
-            dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
-            dot_rows(
-                dx, w, layer.w_row, layer.w_panel, layer.width, layer.dz + i * layer.a_row * size,
-                columns, layer.outputs, like,
-            )  # fmt: skip
-            times_slope(below.activation, dx, 0, kept, 0, 1, columns, like)
-            if below.drop_below != 0:
-                drop(below, panel, sample + i, dx, 1, columns, like)

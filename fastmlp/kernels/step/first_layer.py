@@ -3,8 +3,7 @@
 In a large minibatch, words say in which samples a pair of pixels is, and the pair's two rows of
 weights stay in registers while these samples go by. A small one is taken image by image.
 
-Work is shared by panels, so that a panel of weights and of deltas is one member's own, and stays
-in its core's cache.
+A panel of weights and of deltas is one member's own, and stays in its core's cache.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines
 from fastmlp.kernels.loops.bit_loops import (
     gather_entries,
     gather_pixels,
@@ -37,21 +36,8 @@ from fastmlp.kernels.memory.records import (
 )
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, PAIRS, PART, UPDATE_PAIRS
 from fastmlp.kernels.step.forward import finish_tile
-from fastmlp.kernels.step.images import (
-    batch_at,
-    entries_at,
-    pairs_of,
-    prefetch_image,
-    prefetch_lines,
-    prefetch_pixels,
-    words_at,
-)
-from fastmlp.kernels.step.update import (
-    coefficients_at,
-    is_fused,
-    kept_share,
-    step_weights,
-)
+from fastmlp.kernels.step.images import batch_at, entries_at, pairs_of, prefetch_pixels, words_at
+from fastmlp.kernels.step.update import coefficients_at, is_fused, kept_share, step_weights
 from fastmlp.kernels.team.plan import share_panels, units_of
 
 
@@ -98,13 +84,13 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
     For a general optimiser, the sums are gradients, which go to the scratch.
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    width, one, fused = layer.width, type(like)(1), is_fused(job.optimizer)
+    width, fused = layer.width, is_fused(job.optimizer)
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     keep = kept_share(coefficients, like)
     offset, (position, batch) = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)
     target = layer.w + offset if fused else scratch
     for i in range(0, batch, PART):
-        dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else one
+        dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else type(like)(1)
         word = numbers_at(words_at(job, step, i), last, np.int64(0))
         images = job.addresses + (position + i) * 8
         # their words are made next: before the next barrier, which is one step later with one
@@ -113,7 +99,7 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
         following = job.sources + (position + i + later) * 8
         for pair in range(first, last):
             prefetch_pixels(following, pair)
-            if word[pair] != 0 or beta != one:
+            if word[pair] != 0 or beta != 1:
                 c = target + 2 * (pair - first) * width * size
                 gather_samples(
                     width, c, width, dz, layer.a_row, word[pair], images, 2 * pair, job.table, beta
@@ -135,20 +121,17 @@ def forward_lists(
     """
     job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
     w, zero = layer.w + weight_offset(layer, panel, low, like), like - like
-    capacity = list_capacity(high - low)
     for i in range(rows):
         z_i, own = z + i * z_row * size, lists + i * job.words_bytes
         if following >= 0:
-            prefetch_image(job, low, high, following + i)
-        if layer.w_row == layer.width:  # packed: a constant where a loop is that wide
-            gather_pixels(layer.width, z_i, w, layer.width, own, capacity, zero)
-        else:
-            gather_pixels(layer.width, z_i, w, layer.w_row, own, capacity, zero)
+            image = numbers_at(job.sources, following + i + 1, np.int64(0))[following + i]
+            prefetch_lines(image + low, high - low)
+        gather_pixels(layer.width, z_i, w, layer.w_row, own, list_capacity(high - low), zero)
 
 
 @shared
-def update_lists(job_address, layer_address, step, panel, low, high, rows, lists, like: float):
-    """w = keep w + x^T dz for one panel, image by image; arguments as in `forward_lists`.
+def update_lists(job_address, layer_address, step, panel, low, high, lists, like: float):
+    """w = keep w + x^T dz for one panel, image by image; lists as in `forward_lists`.
 
     `keep` is 1, as all other steps go by pairs; or 0, for a trace.
     """
@@ -157,11 +140,9 @@ def update_lists(job_address, layer_address, step, panel, low, high, rows, lists
     if kept_share(coefficients_at(job, layer, step, WEIGHTS), like) == 0:
         clear(w, layer.w_row, high - low, layer.width, like)
     dz = layer.dz + row_offset(layer, panel, 0, like)
-    capacity = list_capacity(high - low)
-    for i in range(rows):
+    for i in range(batch_at(job, step)[1]):
         dz_i, own = dz + i * layer.a_row * size, lists + i * job.words_bytes
-        # packed rows are `width` apart, which is a constant where a loop is that wide
-        scatter_pixels(layer.width, w, layer.width, dz_i, own, capacity, like)
+        scatter_pixels(layer.width, w, layer.w_row, dz_i, own, list_capacity(high - low), like)
 
 
 @shared
@@ -185,20 +166,20 @@ def update_entries(job_address, layer_address, step, panel, low, high, scratch, 
     (position, batch), width, fused = batch_at(job, step), layer.width, is_fused(job.optimizer)
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     keep, dz = kept_share(coefficients, like), layer.dz + row_offset(layer, panel, 0, like)
-    for begin in range(low, high, max(1, high - low) if fused else ENTRY_ROWS):
-        end = high if fused else min(begin + ENTRY_ROWS, high)
+    several = max(1, high - low) if fused else ENTRY_ROWS
+    for begin in range(low, high, several):
+        end = min(begin + several, high)
         offset, count = weight_offset(layer, panel, begin, like), (end - begin) * width
         target = layer.w + offset if fused else scratch
+        w = target - begin * width * size
         if keep == 0:
             clear(target, width, end - begin, width, like)
         elif keep != 1:
-            scale_numbers(target, count, keep, like)
+            scale_numbers(target, count, keep)
         for i in range(batch):
             columns, values, entries = entries_at(job, position + i, begin, end, like)
-            scatter_entries(
-                width, target - begin * width * size, width, dz + i * layer.a_row * size,
-                columns, values, entries, like,
-            )  # fmt: skip
+            dz_i = dz + i * layer.a_row * size
+            scatter_entries(width, w, width, dz_i, columns, values, entries, like)
         if not fused:
             step_weights(job, layer, offset, scratch, count, coefficients, like)
 
@@ -209,8 +190,8 @@ def forward_first(job, layer, step, scratch, member, members, like):
 
     With more members than panels, a unit is FEW rows of a part.
     """
-    (position, batch), width = batch_at(job, step), layer.width
-    sample = job.first_sample + position
+    (position, batch), inputs = batch_at(job, step), layer.inputs
+    width, z_row, sample = layer.width, layer.a_row, job.first_sample + position
     rows = PART if members <= layer.panels else FEW
     rows = rows if job.images_as == BY_PAIR else 1
     units = (batch + rows - 1) // rows
@@ -222,18 +203,15 @@ def forward_first(job, layer, step, scratch, member, members, like):
             count, z = high - low, layer.a + row_offset(layer, panel, low, like)
             lists, following = words_at(job, step, low), position + job.batch_size + low
             if job.images_as == BY_ENTRY:
-                forward_entries(job, layer, panel, position + low, count, z, layer.a_row, like)
+                forward_entries(job, layer, panel, position + low, count, z, z_row, like)
             else:
-                forward_lists(
-                    job, layer, panel, 0, layer.inputs, count, lists, following, z, layer.a_row,
-                    like,
-                )  # fmt: skip
-            finish_tile(layer, panel, low, count, z, layer.a_row, width, sample, like)
+                forward_lists(job, layer, panel, 0, inputs, count, lists, following, z, z_row, like)
+            finish_tile(layer, panel, low, count, z, z_row, width, sample, like)
             continue
         for part in range(low // PART * PART, high, PART):
             i, stop = max(low, part), min(high, part + PART)
             words, images = words_at(job, step, part), job.addresses + (position + part) * 8
-            pairs, z = pairs_of(layer.inputs), scratch + (i - part) * width * item_bytes(like)
+            pairs, z = pairs_of(inputs), scratch + (i - part) * width * item_bytes(like)
             forward_pairs(
                 job, layer, panel, 0, pairs, i - part, stop - part, words, images, 0, scratch, like
             )
@@ -269,5 +247,4 @@ def update_first(job, layer, step, scratch, member, members, like):
         if job.images_as == BY_ENTRY:
             update_entries(job, layer, step, panel, low, high, scratch, like)
         else:
-            batch, lists = batch_at(job, step)[1], words_at(job, step, 0)
-            update_lists(job, layer, step, panel, low, high, batch, lists, like)
+            update_lists(job, layer, step, panel, low, high, words_at(job, step, 0), like)

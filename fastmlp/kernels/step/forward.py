@@ -8,7 +8,7 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
 from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
-from fastmlp.kernels.loops.elementwise import activate, copy, drop, keeps_z
+from fastmlp.kernels.loops.elementwise import activate, copy, drop_units, keeps_z
 from fastmlp.kernels.loops.tile import PRODUCT, dot_rows, fuses, multiply
 from fastmlp.kernels.loops.transpose import transpose
 from fastmlp.kernels.memory.records import (
@@ -18,26 +18,9 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import (
-    DENSE_FROM,
-    PANELS_BYTES,
-    TILE_ROWS,
-    UNIT_ROWS,
-    WORD_BYTES,
-)
+from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS, UNIT_ROWS, WORD_BYTES
 from fastmlp.kernels.step.images import dense_images
 from fastmlp.kernels.team.plan import share_panels, units_of
-
-
-@jit
-def runs_of(below):
-    """Return (columns, elements between) of the runs that rows of a layer's outputs lie in.
-
-    Panels that lie side by side are one run: (0, 0).
-    """
-    if below.a_panel == below.width:
-        return 0, 0
-    return below.width, below.a_panel - below.width
 
 
 @jit
@@ -45,19 +28,10 @@ def layer_input(job, layers, l, step, own, like):
     """Return what layer l reads: address, elements between rows, and its runs (see `forward`)."""
     if l == 0:
         return dense_images(job, step, own, like), job.x_row, 0, 0
-    run, jump = runs_of(layers[l - 1])
-    return layers[l - 1].a, layers[l - 1].a_row, run, jump
-
-
-@jit
-def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like):
-    """a = f(z + b) for rows i, i + 1, … of a panel, and `finish_outputs`."""
-    b, (a, kept) = (
-        layer.b + panel * layer.width * item_bytes(like),
-        outputs_at(layer, panel, i, like),
-    )
-    activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
-    finish_outputs(layer, panel, i, rows, columns, sample, like)
+    below = layers[l - 1]
+    if below.a_panel == below.width:  # panels that lie side by side are one run
+        return below.a, below.a_row, 0, 0
+    return below.a, below.a_row, below.width, below.a_panel - below.width
 
 
 @jit
@@ -65,6 +39,18 @@ def outputs_at(layer, panel, i, like):
     """Return the addresses of row i of a panel of a, and of what is kept: z, or a itself."""
     offset = row_offset(layer, panel, i, like)
     return layer.a + offset, (layer.z if layer.z != 0 else layer.a) + offset
+
+
+@shared
+def drop(layer_address, panel, sample, a, rows, columns, like: float):
+    """a = a m / (1 - p) for some rows of a panel, outputs or deltas.
+
+    a : address of the first of these rows; sample : number in the run of its sample
+    """
+    layer = layer_at(layer_address)
+    unit, scale = panel * layer.width, type(like)(layer.drop_scale)
+    key, below = layer.drop_key, layer.drop_below
+    drop_units(a, layer.a_row, rows, columns, key, sample, unit, below, scale)
 
 
 @jit
@@ -97,6 +83,16 @@ def mark_outputs(layer, panel, first, rows, like):
 def output_words(layer, panel, first):
     """Return the address of the words of a panel's outputs, from row `first` on."""
     return layer.nonzeros + (panel * layer.nonzeros_panel + first) * WORD_BYTES
+
+
+@shared
+def finish_tile(layer_address, panel, i, rows, z, z_row, columns, sample, like: float):
+    """a = f(z + b) for rows i, i + 1, … of a panel, and `finish_outputs`."""
+    layer = layer_at(layer_address)
+    b = layer.b + panel * layer.width * item_bytes(like)
+    a, kept = outputs_at(layer, panel, i, like)
+    activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
+    finish_outputs(layer, panel, i, rows, columns, sample, like)
 
 
 @jit
@@ -133,9 +129,10 @@ def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
             gather_outputs(c_i, panel, p_i, word[i], 0, q_0, q_k, zero)
 
 
-@jit
-def forward_panel(layer, f, panel, x, x_row, run, jump, a, a_row, kept, rows, like):
+@shared
+def forward_panel(layer_address, f, panel, x, x_row, run, jump, a, a_row, kept, rows, like: float):
     """a = f(x w + b) for some rows of x and one panel, and what f keeps: see `activate`."""
+    layer = layer_at(layer_address)
     columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, 0, like)
     b, finish = layer.b + panel * layer.width * item_bytes(like), f if fuses(f) else PRODUCT
     multiply(
@@ -167,14 +164,14 @@ def transpose_narrow(layer, first, last, w_t, like):
     return lanes * wide * size
 
 
-@jit
-def narrow_block(layer, block, x, x_row, run, jump, w_t, first, length, like):
+@shared
+def narrow_block(layer_address, block, x, x_row, run, jump, w_t, first, length, like: float):
     """block = (x w)^T of as many rows of x as a vector has lanes, for `length` inputs from `first`.
 
     And + b with the first input. x (see `forward`) begins with `first`. Dot products have vectors
     of inputs, where `forward_panel` multiplies with vectors of outputs, which are mostly padding.
     """
-    size, lanes = item_bytes(like), vector_lanes(like)
+    layer, size, lanes = layer_at(layer_address), item_bytes(like), vector_lanes(like)
     wide, b = (layer.inputs + lanes - 1) // lanes * lanes, numbers_at(layer.b, layer.outputs, like)
     width, apart = (run, run + jump) if run != 0 else (lanes, lanes)
     for j in range(layer.outputs):

@@ -10,7 +10,13 @@ import numpy as np
 
 from fastmlp.arrays import Array, SparseRows, density
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, prefetch
+from fastmlp.kernels.llvm.intrinsics import (
+    LINE_BYTES,
+    copy_bytes,
+    item_bytes,
+    prefetch,
+    prefetch_lines,
+)
 from fastmlp.kernels.loops.bits import list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units
 from fastmlp.kernels.memory.records import (
@@ -25,7 +31,6 @@ from fastmlp.kernels.memory.records import (
 from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, PREFETCHED, SPARSE_BELOW
 from fastmlp.kernels.team.plan import share, share_panels, units_of
 
-LINE_BYTES = 64
 BYTES = np.dtype(np.uint8)
 
 
@@ -107,19 +112,31 @@ def words_at(job, step, first):
 
 
 @jit
+def first_from(columns, begin, end, least):
+    """Return the first of the entries begin, …, end - 1 in a column of at least so much, or end."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if columns[middle] < least:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
+@jit
 def entries_at(job, position, low, high, like):
     """Return addresses of columns and values, and the count, of a sample's entries.
 
     They are those in the columns low, …, high - 1.
     """
-    begin = numbers_at(job.begins + position * 8, 1, np.int64(0))[0]
-    end = numbers_at(job.ends + position * 8, 1, np.int64(0))[0]
-    columns, first, last = numbers_at(job.columns + begin * 4, end - begin, np.int32(0)), 0, 0
-    if end > begin:
-        first = np.searchsorted(columns, low) if columns[0] < low else 0
-        last = np.searchsorted(columns, high) if columns[-1] >= high else end - begin
-    begin += first
-    return job.columns + begin * 4, job.values + begin * item_bytes(like), last - first
+    begin = numbers_at(job.begins, job.samples, np.int64(0))[position]
+    end = numbers_at(job.ends, job.samples, np.int64(0))[position]
+    columns = numbers_at(job.columns, end, np.int32(0))
+    if begin < end and columns[begin] < low:
+        begin = first_from(columns, begin, end, low)
+    if begin < end and columns[end - 1] >= high:
+        end = first_from(columns, begin, end, high)
+    return job.columns + begin * 4, job.values + begin * item_bytes(like), end - begin
 
 
 @jit
@@ -174,6 +191,28 @@ def drop_pixels(job, position, rows, low, high):
 
 
 @shared
+def mark_pixels(job_address, inputs, step, number, first, last, low, high, like: float):
+    """Say which of the inputs low, …, high - 1 of the samples first, …, last - 1 are not zero.
+
+    In words of their pairs, where `first` is a multiple of PART, or in lists; of the slice
+    `number` of the inputs, by inputs, else 0.
+    """
+    job = job_at(job_address)
+    images = job.addresses + batch_at(job, step)[0] * 8
+    drop_pixels(job, batch_at(job, step)[0] + first, last - first, low, high)
+    if job.images_as == BY_PAIR:
+        pairs, begin, end = pairs_of(inputs), low // (2 * PART), parts_of(pairs_of(high))
+        for i in range(first, last, PART):
+            rows, words = min(PART, last - i), words_at(job, step, i)
+            mark_samples(images + i * 8, rows, begin, end, pairs, words)
+        return
+    address = numbers_at(images, last, np.int64(0))
+    for i in range(first, last):
+        target = words_at(job, step, number * job.batch_size + i)
+        list_pairs(address[i] + low, high - low, job.scale, target, like)
+
+
+@shared
 def prepare_images(job_address, inputs, step, own, member, members, like: float):
     """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images.
 
@@ -184,7 +223,14 @@ def prepare_images(job_address, inputs, step, own, member, members, like: float)
     if job.images_as == BY_ENTRY:
         return
     if job.images_as == BY_PAIR:
-        _mark_pairs(job, inputs, step, position, batch, member, members)
+        # a unit is a part and a run of pairs. The last member has the first share: the first
+        # members have the larger shares of the update
+        runs, order = parts_of(pairs_of(inputs)), (members - 1 - member, members)
+        first, last, begin, end = share_panels(parts_of(batch), runs, 0, *order)
+        for part in range(begin, end):
+            (low, high), i = units_of(part, first, last, runs), part * PART
+            low, high = low * 2 * PART, min(high * 2 * PART, inputs)
+            mark_pixels(job, inputs, step, 0, i, min(i + PART, batch), low, high, like)
         return
     if job.images_as == DENSE and own != 0:
         member, members = 0, 1
@@ -193,41 +239,7 @@ def prepare_images(job_address, inputs, step, own, member, members, like: float)
         x = dense_images(job, step, own, like) + first * job.x_row * item_bytes(like)
         load_images(job, inputs, position + first, last - first, x, like)
         return
-    addresses = numbers_at(job.addresses, job.samples, np.int64(0))
-    drop_pixels(job, position + first, last - first, 0, inputs)
-    for i in range(first, last):
-        list_pairs(addresses[position + i], inputs, job.scale, words_at(job, step, i), like)
-
-
-@jit
-def _mark_pairs(job, inputs, step, position, batch, member, members):
-    """Write a member's share of the words of a step's pairs. A unit is a part and a run of pairs.
-
-    The last member has the first share: the first members have the larger shares of the update.
-    """
-    pairs, images = pairs_of(inputs), job.addresses + position * 8
-    runs = parts_of(pairs)
-    order = members - 1 - member, members
-    first, last, begin, end = share_panels(parts_of(batch), runs, 0, *order)
-    for part in range(begin, end):
-        (low, high), i = units_of(part, first, last, runs), part * PART
-        rows = min(PART, batch - i)
-        drop_pixels(job, position + i, rows, low * 2 * PART, min(high * 2 * PART, inputs))
-        mark_samples(images + i * 8, rows, low, high, pairs, words_at(job, step, i))
-
-
-@jit
-def prefetch_lines(address, size):
-    """Prefetch the cache lines of so many bytes, which may begin within a line."""
-    for line in range(address & -LINE_BYTES, address + size, LINE_BYTES):
-        prefetch(line)
-
-
-@jit
-def prefetch_image(job, low, high, position):
-    """Prefetch the pixels low, …, high - 1 of the image at a position of the order."""
-    image = numbers_at(job.sources + position * 8, 1, np.int64(0))[0]
-    prefetch_lines(image + low, high - low)
+    mark_pixels(job, inputs, step, 0, first, last, 0, inputs, like)
 
 
 @jit

@@ -5,17 +5,15 @@ For small networks whose images are mostly zeros: nearly all of their work is in
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.loops.bits import list_pairs, mark_samples
+from fastmlp.kernels.llvm.intrinsics import prefetch_lines
 from fastmlp.kernels.loops.elementwise import add, copy
 from fastmlp.kernels.memory.records import (
     BY_PAIR,
     job_at,
     layer_at,
+    layers_at,
     member_layers,
-    numbers_at,
     row_offset,
 )
 from fastmlp.kernels.memory.tuning import PART, UPDATE_PAIRS
@@ -26,14 +24,7 @@ from fastmlp.kernels.step.first_layer import (
     update_pairs,
 )
 from fastmlp.kernels.step.forward import finish_tile, layer_input
-from fastmlp.kernels.step.images import (
-    batch_at,
-    drop_pixels,
-    pairs_of,
-    parts_of,
-    prefetch_lines,
-    words_at,
-)
+from fastmlp.kernels.step.images import batch_at, mark_pixels, pairs_of, parts_of, words_at
 from fastmlp.kernels.step.samples import copy_parameters
 from fastmlp.kernels.step.step import backpropagate
 from fastmlp.kernels.step.update import update, update_biases
@@ -55,31 +46,12 @@ def term_at(job, layer, step, number, panel, i, like):
     return term + row_offset(layer, panel, i, like)
 
 
-@jit
-def prepare_slice(job, inputs, step, number, like):
-    """Prepare a slice of a step's minibatch: the words of its pairs, or the lists of its images."""
-    (position, batch), (low, high) = batch_at(job, step), slice_at(job, inputs, number)
-    images = job.addresses + position * 8
-    drop_pixels(job, position, batch, low, high)
-    if job.images_as == BY_PAIR:
-        pairs = pairs_of(inputs)
-        for i in range(0, batch, PART):
-            rows, last = min(PART, batch - i), parts_of(pairs_of(high))
-            words = words_at(job, step, i)
-            mark_samples(images + i * 8, rows, low // (2 * PART), last, pairs, words)
-        return
-    address = numbers_at(images, batch, np.int64(0))
-    for i in range(batch):
-        target = words_at(job, step, number * job.batch_size + i)
-        list_pairs(address[i] + low, high - low, job.scale, target, like)
-
-
 @shared
 def forward_slice(job_address, layer_address, step, number, like: float):
     """Mark a slice of the images, and write what it adds to z of the first layer."""
     job, layer = job_at(job_address), layer_at(layer_address)
-    prepare_slice(job, layer.inputs, step, number, like)
     (position, batch), (low, high) = batch_at(job, step), slice_at(job, layer.inputs, number)
+    mark_pixels(job, layer.inputs, step, number, 0, batch, low, high, like)
     for panel in range(layer.panels):
         z = term_at(job, layer, step, number, panel, 0, like)
         if job.images_as != BY_PAIR:
@@ -125,7 +97,7 @@ def sum_slices(job_address, layer_address, step, batch, first, end, like: float)
 def update_slice(job_address, layer_address, step, number, scratch, like: float):
     """w = keep w + x^T dz, or a general step, for the rows of w of a slice of the inputs."""
     job, layer = job_at(job_address), layer_at(layer_address)
-    batch, (low, high) = batch_at(job, step)[1], slice_at(job, layer.inputs, number)
+    low, high = slice_at(job, layer.inputs, number)
     for panel in range(layer.panels):
         if job.images_as == BY_PAIR:
             last = pairs_of(high)
@@ -134,7 +106,7 @@ def update_slice(job_address, layer_address, step, number, scratch, like: float)
                 update_pairs(job, layer, step, panel, begin, end, scratch, like)
         else:
             lists = words_at(job, step, number * job.batch_size)
-            update_lists(job, layer, step, panel, low, high, batch, lists, like)
+            update_lists(job, layer, step, panel, low, high, lists, like)
 
 
 @shared
@@ -143,7 +115,7 @@ def train_by_inputs(
 ):
     """One step for each row of coefficients, with one barrier."""
     job, own = job_at(job_address), member + 1
-    base = member_layers(layers_address, count, 0)
+    base = layers_at(layers_address, count)
     layers = member_layers(layers_address, count, own)
     first_step, last_step, bottom = job.first_step, job.first_step + job.steps, layers[0]
     first, end = share(job.slices, member, members)

@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops.elementwise import IDENTITY, activate, add, copy
 from fastmlp.kernels.loops.tile import PRODUCT, multiply
 from fastmlp.kernels.memory.panels import round_up, vector_size
@@ -22,7 +22,6 @@ from fastmlp.kernels.memory.records import (
 )
 from fastmlp.kernels.step.first_layer import forward_entries
 from fastmlp.kernels.step.forward import forward_panel, is_narrow, narrow_block, transpose_narrow
-from fastmlp.kernels.step.images import prefetch_lines
 from fastmlp.kernels.step.judge import block_of, is_row, judge, judge_rows
 from fastmlp.kernels.team.plan import share
 

@@ -8,8 +8,8 @@ from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, CLIP, CLIP_NORM, COEFFICIENTS, WEIGHTS
 from fastmlp.functions.limits import CLIP_EPSILON
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes
-from fastmlp.kernels.loops.elementwise import limit_numbers, optimizer_step, scale_numbers
+from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines
+from fastmlp.kernels.loops.elementwise import limit_gradients, optimizer_step, scale_numbers
 from fastmlp.kernels.memory.records import (
     BY_IMAGE,
     BY_PAIR,
@@ -17,6 +17,7 @@ from fastmlp.kernels.memory.records import (
     DENSE,
     job_at,
     layer_at,
+    layers_at,
     member_layers,
     numbers_at,
     weight_offset,
@@ -29,7 +30,7 @@ from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import forward, forward_nonzeros, layer_input, leaves_out
-from fastmlp.kernels.step.images import batch_at, prefetch_lines, prepare_images, words_at
+from fastmlp.kernels.step.images import batch_at, prepare_images, words_at
 from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs
 from fastmlp.kernels.step.update import coefficients_at, is_fused, update, update_biases
 from fastmlp.kernels.team.barrier import wait
@@ -99,7 +100,7 @@ def square_gradients(
         g = offset + (layer.w if kind == WEIGHTS else layer.b)
         most = numbers_at(coefficients, COEFFICIENTS, np.float64(0))[CLIP]
         if most < np.inf:
-            limit_numbers(g, rows * layer.width, type(like)(most), like)
+            limit_gradients(g, g, rows * layer.width, like - like, type(like)(most))
         sums = numbers_at(scratch, columns, np.float64(0))
         sums[:] = 0
         for i in range(rows):
@@ -126,7 +127,7 @@ def step_clipped(
             w, g, states = layer.b, gradient.b, layer.b_state
         count = rows * layer.width
         if factor != 1:
-            scale_numbers(g + offset, count, factor, like)
+            scale_numbers(g + offset, count, factor)
         optimizer_step(
             job.clipped, w + offset, states[0] + offset, states[1] + offset, g + offset, count,
             coefficients, like,
@@ -166,7 +167,7 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
     gradients, with records that have these in place of parameters, and two phases follow.
     """
     job, last = job_at(job_address), count - 1
-    layers = member_layers(layers_address, count, 0)
+    layers = layers_at(layers_address, count)
     apart = job.plan == COLUMNS_THEN_ROWS and members <= layers[0].panels
     own = member + 1 if apart else 0
     layers = member_layers(layers_address, count, own)

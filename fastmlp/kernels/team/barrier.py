@@ -54,12 +54,6 @@ def atomic_add(emit: Emitter, address, value) -> int:
 
 
 @emitted
-def atomic_or(emit: Emitter, address, value) -> int:
-    """Set bits of the int64 at an address, in one order for all threads; return what was there."""
-    return emit.builder.atomic_rmw("or", emit.pointer(address), value, "seq_cst")
-
-
-@emitted
 def atomic_load(emit: Emitter, address) -> int:
     """Return the int64 at an address as it is now; nothing that follows is read before it."""
     return emit.builder.load_atomic(emit.pointer(address), "acquire", 8, typ=INT64)
@@ -118,7 +112,7 @@ def join(board, members):
     if number >= CLOSED:
         return -1, 0
     if number == members - 1 or not wait_for_start(size, board + START_NAP * 8):
-        before = atomic_or(present, CLOSED)
+        before = atomic_add(present, CLOSED)
         if before < CLOSED:
             atomic_add(size, before)
             if CAN_SLEEP:

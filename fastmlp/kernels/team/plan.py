@@ -1,20 +1,11 @@
 """How a team shares the layers of a step: chosen by the sizes of the network and its minibatches.
 
-Four plans, which differ in what changes cores, in cache lines of 64 bytes, and in barriers:
+README.md describes the four plans: what changes cores, in cache lines of 64 bytes, and barriers.
 
-by columns          Each phase is shared unit by unit, with a barrier behind it. Outputs and deltas
-                    of every layer change cores.
-columns, then rows  For one hidden layer. A member owns panels of it, and the rows of the last layer
-                    that read them. z of the last layer is a sum over these panels, whose terms
-                    change cores; each member computes outputs and deltas of the last layer for
-                    itself. One barrier.
-by samples          For small dense networks. A member has all parameters for itself, and takes
-                    slices of the minibatch through all layers. The gradients of slices change
-                    cores; each member adds them all, in one order. One barrier.
-by inputs           For small networks whose images are mostly zeros. A member owns the rows of the
-                    first layer's weights that belong to its slices of the inputs, and all other
-                    layers. What a slice adds to z of the first layer changes cores; each member
-                    computes all that follows for itself. One barrier.
+by columns          each phase is shared unit by unit, with a barrier behind it
+columns, then rows  one hidden layer: members own panels of it, and the rows of w that read these
+by samples          small dense networks: slices of the minibatch go through all layers
+by inputs           small networks of images that are mostly zeros: slices of the first layer's rows
 
 What is summed in which order depends on the plan, and so on sizes and on whether images are mostly
 zeros: results are the same bits for any number of members. So the members choose who does what: if

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 import fastmlp
+from fastmlp.kernels.llvm.compile import jit
 from fastmlp.system import code_folder as folder
 
 CALLEE = """
@@ -100,3 +102,16 @@ def test_the_salt_knows_every_source_of_the_kernels(monkeypatch):
             Path, "read_bytes", lambda self, name=name: read(self) + b"#" * (self.name == name)
         )
         assert folder._salt() != before
+
+
+def test_a_function_is_compiled_once_for_all_constants():
+    @jit
+    def twice(x):
+        return x + x
+
+    @numba.njit
+    def both(y):
+        return twice(1) + twice(2) + twice(y)
+
+    assert both(3) == 12
+    assert len(twice.overloads) == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from direct import DTYPES, compiled, lanes_of
+from direct import DTYPES, compiled, lanes_of, shared
 from fences import fenced
 from networks import pixels
 
@@ -16,7 +16,6 @@ from fastmlp.kernels.loops.bits import (
     WORD_BYTES,
     list_bytes,
     list_pairs,
-    mark_samples,
     nonzero_outputs,
     words_bytes,
 )
@@ -31,11 +30,6 @@ ROWS = (1, 2, 7, 63, 64)
 @compiled
 def lists(image, inputs, scale, target, like):
     list_pairs(image, inputs, scale, target, like)
-
-
-@compiled
-def marks(images, rows, first, last, pairs, words):
-    mark_samples(images, rows, first, last, pairs, words)
 
 
 @compiled
@@ -83,7 +77,7 @@ def check_words(inputs, fence=np.array):
         words = fence(np.full(runs * PART, -1))
         assert words.nbytes == runs * PART * WORD_BYTES
         for first, last in ((0, runs // 2), (runs // 2, runs)):  # in two goes
-            marks(addresses, rows, first, last, pairs, words)
+            shared("mark_samples", "float32")(addresses, rows, first, last, pairs, words)
         wanted = (images.reshape(rows, -1, 2) != 0).any(axis=2)
         found = words.view(np.uint64)[None, :] >> np.arange(PART, dtype=np.uint64)[:, None]
         bits = found & np.uint64(1)
