@@ -8,11 +8,11 @@ from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.elementwise import RELU, times_slope
-from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, multiply
-from fastmlp.kernels.loops.transpose import transpose
+from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, multiply, transpose
 from fastmlp.kernels.memory.records import layer_at, panel_columns, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import FEW_SAMPLES, TILE_ROWS, UNIT_ROWS
-from fastmlp.kernels.step.forward import drop, leaves_out, multiply_nonzeros
+from fastmlp.kernels.step.forward import drop
+from fastmlp.kernels.step.nonzeros import leaves_out, multiply_nonzeros
 from fastmlp.kernels.team.plan import share_panels, units_of
 
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops.bit_loops import gather_outputs
-from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs
 from fastmlp.kernels.loops.elementwise import activate, copy, drop_units, keeps_z
-from fastmlp.kernels.loops.tile import PRODUCT, dot_rows, fuses, multiply
-from fastmlp.kernels.loops.transpose import transpose
+from fastmlp.kernels.loops.tile import PRODUCT, dot_rows, fuses, multiply, transpose
 from fastmlp.kernels.memory.records import (
     layer_at,
     numbers_at,
@@ -18,8 +13,9 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import DENSE_FROM, PANELS_BYTES, TILE_ROWS, UNIT_ROWS, WORD_BYTES
+from fastmlp.kernels.memory.tuning import PANELS_BYTES, TILE_ROWS, UNIT_ROWS
 from fastmlp.kernels.step.images import dense_images
+from fastmlp.kernels.step.nonzeros import mark_outputs, multiply_nonzeros
 from fastmlp.kernels.team.plan import share_panels, units_of
 
 
@@ -68,23 +64,6 @@ def finish_outputs(layer, panel, i, rows, columns, sample, like):
         mark_outputs(layer, panel, i, rows, like)
 
 
-@jit
-def mark_outputs(layer, panel, first, rows, like):
-    """Write the words of some rows of a panel: which outputs are not zero."""
-    size, columns = item_bytes(like), layer.outputs - panel * layer.width
-    real = (1 << columns) - 1 if columns < min(layer.width, 64) else -1  # not the padding
-    word = numbers_at(output_words(layer, panel, first), rows, np.int64(0))
-    a = layer.a + row_offset(layer, panel, first, like)
-    for i in range(rows):
-        word[i] = nonzero_outputs(a + i * layer.a_row * size, like) & real
-
-
-@jit
-def output_words(layer, panel, first):
-    """Return the address of the words of a panel's outputs, from row `first` on."""
-    return layer.nonzeros + (panel * layer.nonzeros_panel + first) * WORD_BYTES
-
-
 @shared
 def finish_tile(layer_address, panel, i, rows, z, z_row, columns, sample, like: float):
     """a = f(z + b) for rows i, i + 1, … of a panel, and `finish_outputs`."""
@@ -93,40 +72,6 @@ def finish_tile(layer_address, panel, i, rows, z, z_row, columns, sample, like: 
     a, kept = outputs_at(layer, panel, i, like)
     activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
     finish_outputs(layer, panel, i, rows, columns, sample, like)
-
-
-@jit
-def leaves_out(source, target, batch):
-    """Return whether a product of a layer's outputs, or deltas, leaves out the zeros among them.
-
-    source : the layer whose zeros are skipped; target : the layer that the product is for
-    """
-    if source.nonzeros == 0 or target.width != source.width:
-        return False
-    count = 0
-    for panel in range(source.panels):
-        word = numbers_at(output_words(source, panel, 0), batch, np.int64(0))
-        for i in range(batch):
-            count += count_bits(word[i])
-    return count < DENSE_FROM * batch * source.outputs
-
-
-@jit
-def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
-    """c = p q for `rows` rows of p, from `first` on: outputs or deltas of the layer `source`.
-
-    c : address of the first of these rows; p : of row 0. About half the outputs are zero, without a
-    pattern: their terms are skipped. The order is that of `multiply`, and so are the bits, as long
-    as the weights are finite. The rows of q for a panel of p stay in the L1 cache.
-    """
-    size, p_row, zero = item_bytes(like), source.a_row, like - like
-    for panel in range(source.panels):
-        q_0 = q + panel * source.width * q_k * size
-        p_0 = p + row_offset(source, panel, first, like)
-        word = numbers_at(output_words(source, panel, first), rows, np.int64(0))
-        for i in range(rows):
-            c_i, p_i = c + i * c_row * size, p_0 + i * p_row * size
-            gather_outputs(c_i, panel, p_i, word[i], 0, q_0, q_k, zero)
 
 
 @shared

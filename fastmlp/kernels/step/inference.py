@@ -10,7 +10,7 @@ from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.bits import list_bytes, list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate
-from fastmlp.kernels.loops.transpose import transpose
+from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,

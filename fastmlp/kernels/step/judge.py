@@ -9,7 +9,7 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, clear, keeps_z, times_slope
-from fastmlp.kernels.loops.transpose import transpose
+from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.records import BY_SAMPLES, job_at, layer_at, numbers_at
 from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
 from fastmlp.kernels.step.forward import is_narrow

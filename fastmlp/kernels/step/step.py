@@ -29,8 +29,9 @@ from fastmlp.kernels.step import output as output_phase
 from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.first_layer import forward_first, update_first
-from fastmlp.kernels.step.forward import forward, forward_nonzeros, layer_input, leaves_out
+from fastmlp.kernels.step.forward import forward, forward_nonzeros, layer_input
 from fastmlp.kernels.step.images import batch_at, prepare_images, words_at
+from fastmlp.kernels.step.nonzeros import leaves_out
 from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs
 from fastmlp.kernels.step.update import coefficients_at, is_fused, update, update_biases
 from fastmlp.kernels.team.barrier import wait

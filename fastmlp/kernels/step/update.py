@@ -9,11 +9,9 @@ from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
 from fastmlp.functions.optimizers import OPTIMIZERS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
-from fastmlp.kernels.loops.bits import transpose_bits
+from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import clear, copy, keep_and_add, optimizer_step
-from fastmlp.kernels.loops.tile import PRODUCT, multiply
-from fastmlp.kernels.loops.transpose import transpose
+from fastmlp.kernels.loops.tile import PRODUCT, multiply, transpose
 from fastmlp.kernels.memory.panels import vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
@@ -32,12 +30,12 @@ from fastmlp.kernels.memory.tuning import (
     UPDATE_DEPTH,
     WORD_BYTES,
 )
-from fastmlp.kernels.step.forward import is_narrow, output_words
+from fastmlp.kernels.step.forward import is_narrow
+from fastmlp.kernels.step.nonzeros import nonzeros_times_dz, words_by_output
 from fastmlp.kernels.team.plan import share, share_panels, units_of
 
 FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
 STEP_ROWS = 3 * TILE_ROWS  # of weights whose gradient is in memory at once
-WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update takes at once
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -159,24 +157,6 @@ def x_times_dz(
 
 
 @jit
-def _nonzeros_times_dz(layer, below, panel, low, high, x_t, row, words, k, length, beta, q, like):
-    """`x_times_dz` where x are the outputs of the layer below that are not zero.
-
-    A row of w sums the rows of dz of the samples in which that input is not zero.
-    """
-    size, width = item_bytes(like), layer.width
-    dz = layer.dz + row_offset(layer, panel, k, like)
-    copy(q, width, dz, layer.a_row, length, width, like)
-    word = numbers_at(words, below.panels * UPDATE_DEPTH, np.int64(0))
-    for i in range(low, high):
-        one = i // below.width * UPDATE_DEPTH + i % below.width
-        samples, later = word[one], word[one + PART]
-        if samples | later != 0 or beta != 1:
-            w = layer.w + weight_offset(layer, panel, i, like)
-            gather_outputs(w, 0, x_t + i * row * size, samples, later, q, width, beta)
-
-
-@jit
 def _transpose_inputs(x_t, row, x, x_row, run, jump, low, high, length, like):
     """Write x^T of the inputs low, …, high - 1: input i of `length` samples i `row` behind x_t."""
     size = item_bytes(like)
@@ -239,7 +219,7 @@ def update(
         x_k, length = x + k * x_row * size, min(depth, batch - k)
         turns = sparse == 1 or (several and length > PART)
         if sparse == 1:
-            _words_by_output(below, k, length, words)
+            words_by_output(below, k, length, words)
         x_column, sample_row, own_run = (row, 1, 0) if turns else (1, x_row, run)
         count = block if turns else layer.inputs
         for i in range(lowest, highest, count):
@@ -251,7 +231,7 @@ def update(
                 low, high = units_of(panel, first, last, tiles)
                 low, high = max(low * height, i), min(high * height, stop)
                 if low < high and sparse == 1:
-                    _nonzeros_times_dz(
+                    nonzeros_times_dz(
                         layer, below, panel, low, high, source, row, words, k, length, beta,
                         scratch, like,
                     )  # fmt: skip
@@ -260,25 +240,6 @@ def update(
                         job, layer, layer.w if fused else 0, panel, low, high, source, x_column,
                         sample_row, own_run, jump, k, length, beta, coefficients, scratch, like,
                     )  # fmt: skip
-
-
-@jit
-def _words_by_output(below, first, rows, target):
-    """Write, for each output of the layer below, the word of the samples in which it is not zero.
-
-    Samples are first, first + 1, …, at most UPDATE_DEPTH of them. For each panel come PART words
-    of the first PART samples, one for each output, then those of the next.
-    """
-    for p in range(below.panels):
-        marked = numbers_at(output_words(below, p, first), rows, np.int64(0))
-        for part in range(WORDS):
-            address = target + (p * WORDS + part) * PART * WORD_BYTES
-            word = numbers_at(address, PART, np.int64(0))
-            count = min(max(rows - part * PART, 0), PART)
-            for i in range(PART):
-                word[i] = marked[part * PART + i] if i < count else 0
-            if count > 0:
-                transpose_bits(address, address)
 
 
 @jit

@@ -12,7 +12,7 @@ import fastmlp
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.memory.records import BY_COLUMNS
 from fastmlp.kernels.memory.tuning import DENSE_FROM, PART
-from fastmlp.kernels.step.forward import leaves_out
+from fastmlp.kernels.step.nonzeros import leaves_out
 from fastmlp.kernels.team.plan import Plan
 
 # sizes, batch size, activations: whole panels and others, parts of a batch and others
