@@ -25,9 +25,9 @@ def test_ctrl_c_acts_between_parts_of_an_epoch(monkeypatch, batch_size):
     assert found.loss_curve_ == wanted.loss_curve_
     train, engines = Engine.train, []
 
-    def interrupted(engine, *arguments):
+    def interrupted(engine, *arguments, **named):
         engines.append(engine)
-        costs = train(engine, *arguments)
+        costs = train(engine, *arguments, **named)
         if len(engines) == STEPS:
             signal.raise_signal(signal.SIGINT)
         return costs
