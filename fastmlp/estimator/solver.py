@@ -14,8 +14,8 @@ from fastmlp.functions.dropout import Dropout
 
 # How many times as large the gradients of a network's cost are as those of scikit-learn's loss
 GRADIENT = {"cross_entropy": 1.0, "squared_error": 2.0}
-# A change of the loss that can matter: the default of `tol`
-VISIBLE = 1e-4
+# A change of the loss that can matter: a tenth of the default of `tol`
+VISIBLE = 1e-5
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Solver:
                 self.engine.write_state(slot, *values)
         state.made = made
         self._squares = self._sum_squares()
-        # by how much the L2 term of the loss changed in the last call; at first, all of it
+        # by how much the L2 term of the loss changed in an epoch of the last call; at first, all
         total = samples if weight is None else weight.sum()
         self._moved = 0.5 * mlp.alpha * self._squares * len(self.sizes) / total
 
@@ -114,7 +114,7 @@ class Solver:
         carried[count::count] = np.divide(rates[:-2], rates[1:-1])
         # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
         # error falls with the square of how often
-        stride = max(1, int(len(costs) / max(1.0, np.sqrt(self._moved / VISIBLE))))
+        stride = max(1, int(len(costs) / max(1.0, np.sqrt(epochs * self._moved / VISIBLE))))
         start = 0
         for order, joined, steps in self._parts(orders, stride):
             part = slice(start, start + steps)
@@ -127,8 +127,9 @@ class Solver:
         self.set_rate(rates[-1])
         # loss = (sum of w c + alpha / 2 |w|^2) / sum of w, times the samples of the step
         shares = sizes / sums
-        penalties = 0.5 * self.mlp.alpha * squares * shares
-        self._moved = abs(penalties[-1] - penalties[0]) * len(self.sizes) / self.samples
+        factors = 0.5 * self.mlp.alpha * shares
+        penalties, changes = factors * squares, np.abs(np.diff(squares, append=self._squares))
+        self._moved = changes.sum() * factors.sum() / (self.samples * epochs**2)
         # scikit-learn's squared error is half of the mean over outputs
         costs *= shares
         costs /= self.factor * y.shape[1] if self.factor != 1 else 1
