@@ -104,7 +104,7 @@ class Solver:
 
         x : `(N, I)`; y : labels `(N,)` or targets `(N, O)`
         orders : of the rows, int64 `(N,)` for each epoch
-        rates : the learning rate of each epoch, the first one as it is, and the one after them
+        rates : the learning rate of each epoch, and of the next one; the first is the present one
         """
         count, epochs = len(self.sizes), len(orders)
         costs, squares = np.empty(count * epochs), np.empty(count * epochs)
