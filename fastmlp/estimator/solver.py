@@ -17,8 +17,8 @@ from fastmlp.training.run import CHUNK_SECONDS, SLOW_PRODUCT, SLOW_STEP
 
 # How many times as large the gradients of a network's cost are as those of scikit-learn's loss
 GRADIENT = {"cross_entropy": 1.0, "poisson": 1.0, "squared_error": 2.0}
-# A change of the loss that can matter: the default of `tol`
-VISIBLE = 1e-4
+# A change of the loss that can matter: a tenth of the default of `tol`
+VISIBLE = 1e-5
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Solver:
         products = 3 * sum(w.size for w in parameters[0]) * batch_size
         self.chunk = max(1, int(CHUNK_SECONDS / (SLOW_STEP + products * SLOW_PRODUCT)))
         self._squares = self._sum_squares()
-        # by how much the L2 term of the loss changed in the last call; at first, all of it
+        # by how much the L2 term of the loss changed in an epoch of the last call; at first, all
         total = samples if weight is None else weight.sum()
         self._moved = 0.5 * mlp.alpha * self._squares * len(self.sizes) / total
 
@@ -110,18 +110,18 @@ class Solver:
 
         x : `(N, I)`; y : labels `(N,)` or targets `(N, O)`
         orders : of the rows, int64 `(N,)` for each epoch
-        rates : the learning rate of each epoch, the first one as it is, and the one after them
+        rates : the learning rate of each epoch, and of the next one; the first is the present one
         """
-        count, order = len(self.sizes), np.concatenate(orders)
-        costs, squares = np.empty(count * len(orders)), np.empty(count * len(orders))
-        sizes = np.tile(self.sizes, len(orders))
+        count, epochs, order = len(self.sizes), len(orders), np.concatenate(orders)
+        costs, squares = np.empty(count * epochs), np.empty(count * epochs)
+        sizes = np.tile(self.sizes, epochs)
         sums = sizes if self.weight is None else _step_sums(self.weight[order], sizes)
         sums = np.where(sums == 0, np.inf, sums)  # as w / sum is 0
         each, carried = np.repeat(rates[:-1], count), np.ones(len(costs))
         carried[count::count] = np.divide(rates[:-2], rates[1:-1])
         # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
         # error falls with the square of how often
-        stride = max(1, int(len(costs) / max(1.0, np.sqrt(self._moved / VISIBLE))))
+        stride = max(1, int(len(costs) / max(1.0, np.sqrt(epochs * self._moved / VISIBLE))))
         start = 0
         for some in self._parts(orders, stride):
             steps = self._steps_of(some)
@@ -134,8 +134,9 @@ class Solver:
         self.set_rate(rates[-1])
         # loss = (sum of w c + alpha / 2 |w|^2) / sum of w, times the samples of the step
         shares = sizes / sums
-        penalties = 0.5 * self.mlp.alpha * squares * shares
-        self._moved = abs(penalties[-1] - penalties[0]) * len(self.sizes) / self.samples
+        factors = 0.5 * self.mlp.alpha * shares
+        penalties, changes = factors * squares, np.abs(np.diff(squares, append=self._squares))
+        self._moved = changes.sum() * factors.sum() / (self.samples * epochs**2)
         if self.cost == "poisson":  # a - y log a, without the terms y log y - y of a deviance
             rest = (y * np.log(np.where(y > 0, y, 1)) - y).sum(axis=1, dtype=np.float64)
             rest = rest if self.weight is None else rest * self.weight
@@ -143,7 +144,7 @@ class Solver:
         # scikit-learn's squared error is half of the mean over outputs
         costs *= shares
         costs /= self.factor * y.shape[1] if self.factor != 1 else 1
-        return (costs + penalties).reshape(len(orders), -1).sum(axis=1) / self.samples
+        return (costs + penalties).reshape(epochs, -1).sum(axis=1) / self.samples
 
     def _parts(self, orders: list[Array], most: int) -> Iterator[list[Array]]:
         """Yield the orders of some whole epochs, or of a piece of one: of at most `most` steps."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastmlp.arrays import Array, as_label_values, check_flag, check_names
 from fastmlp.errors import refuse
+from fastmlp.network.building import check_hidden
 from fastmlp.network.pairs import describe
 from fastmlp.network.scaling import Scaling
 
@@ -16,8 +17,8 @@ from fastmlp.network.scaling import Scaling
 class Assigned:
     """A network whose attributes in CHECKS raise ArgumentError when a wrong value is assigned.
 
-    Those in DERIVED are computed from others when they are used, and dropped when one is assigned.
-    Copies have their own.
+    Those in DERIVED are computed from others when they are used, and dropped when one is assigned:
+    they must not be assigned themselves. Copies have their own.
     """
 
     sizes: tuple[int, ...]
@@ -27,6 +28,9 @@ class Assigned:
 
     def __setattr__(self, name: str, value: Any) -> None:
         check = CHECKS.get(name)
+        if name in DERIVED:
+            remedy = "Assign hidden, output or cost."
+            raise refuse(name, "must not be assigned: it is computed", repr(value), remedy)
         for derived in DERIVED:
             vars(self).pop(derived, None)
         if name == "scaling" and value is None and vars(self).get("scaling") is not None:
@@ -51,6 +55,10 @@ def _classes(network: Assigned, labels: Any) -> Array:
         rule, got = f"must be {count} different labels, one for each class", repr(labels)
         raise refuse("classes", rule, got, "Pass None for the numbers from 0 on.")
     return values
+
+
+def _hidden(network: Assigned, names: Any) -> tuple[str, ...]:
+    return check_hidden(names, len(network.sizes) - 2)
 
 
 def _scaling(network: Assigned, scaling: Any) -> Scaling:
@@ -78,6 +86,7 @@ CHECKS = {
     "classes": _classes,
     "columns": _columns,
     "feature_names": _feature_names,
+    "hidden": _hidden,
     "scaling": _scaling,
     "several_labels": _several_labels,
 }

@@ -17,6 +17,7 @@ KINDS = {
 SETTINGS = {
     "adam": {},
     "adam, decay": {"alpha": 1.0, "epsilon": 0.01, "beta_1": 0.8},
+    "adam, the L2 term falls": {"alpha": 2.0, "learning_rate_init": 0.03, "max_iter": 40},
     "adam, batch 32": {"batch_size": 32},
     "sgd": {"solver": "sgd"},
     "sgd, decay": {"solver": "sgd", "alpha": 3.0, "learning_rate_init": 0.1},

@@ -48,6 +48,23 @@ def test_bad_arguments_are_named(arguments, message):
         fastmlp.Network(**({"sizes": (4, 3, 2)} | arguments))
 
 
+def test_activations_follow_what_is_assigned():
+    network = fastmlp.Network((4, 3, 2))
+    assert network.activations == ("relu", "softmax")
+    names = ["tanh"]
+    network.hidden = names
+    assert network.activations == ("tanh", "softmax")
+    names[0] = "relu"
+    assert network.hidden == ("tanh",)
+    for name, value, message in (
+        ("hidden", ("tanh", "tanh"), "hidden must be one name, or one for each of the 1"),
+        ("activations", ("relu", "softmax"), "activations must not be assigned"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            setattr(network, name, value)
+    assert network.activations == ("tanh", "softmax")
+
+
 @pytest.mark.parametrize("backend", ["numpy", "compiled"])
 def test_pixels_are_scaled_by_the_network(backend):
     network = fastmlp.Network((6, 5, 3))

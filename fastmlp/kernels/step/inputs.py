@@ -133,21 +133,9 @@ def train_by_inputs(
         for l in range(1, count):
             x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
             update(
-                job,
-                layers[l],
-                layers[l - 1],
-                0,
-                step,
-                x,
-                x_row,
-                run,
-                jump,
-                batch,
-                scratch,
-                0,
-                1,
+                job, layers[l], layers[l - 1], 0, step, x, x_row, run, jump, batch, scratch, 0, 1,
                 like,
-            )
+            )  # fmt: skip
         for number in range(first, end):
             update_slice(job, bottom, step, number, scratch, like)
         for l in range(count):
