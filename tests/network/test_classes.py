@@ -191,6 +191,13 @@ def test_labels_from_one_on_are_found_by_name_after_training_on_arrays(tmp_path)
     assert network.accuracy(data, backend="numpy") > 0.9
 
 
+def test_labels_of_bytes_are_found_by_name():
+    network = fastmlp.Network((3, 16, 3))
+    fastmlp.train(network, fastmlp.Split(IMAGES, CODES, class_names=("a", "b", "c")), **SETTINGS)
+    turned = fastmlp.Split(IMAGES, (2 - CODES).astype(np.uint8), class_names=("c", "b", "a"))
+    assert network.accuracy(turned, backend="numpy") > 0.9
+
+
 def test_names_that_a_user_gives_to_numbered_classes_stay():
     split = fastmlp.Split(IMAGES, CODES)
     for names in (("0", "1", "2"), ("a", "b", "c")):
