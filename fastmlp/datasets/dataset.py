@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.arrays import (
@@ -71,10 +72,14 @@ class Split:
         rows = images if images.ndim == 2 else images.reshape(len(images), -1)
         if names is not None:
             names = check_names("feature_names", names, rows.shape[1], "column")
-        classes = self.class_names
+        classes: Any = self.class_names
         if classes is not None:
+            classes = classes.tolist() if isinstance(classes, np.ndarray) else classes
             count = len(classes) if isinstance(classes, (tuple, list)) else 0
             classes = check_names("class_names", classes, count, "class")
+            if len(set(classes)) < len(classes):
+                rule, remedy = "must differ from each other", "Give each class a name of its own."
+                raise refuse("class_names", rule, repr(classes), remedy)
         checked = {"images": rows, "labels": labels, "feature_names": names, "class_names": classes}
         for name, value in checked.items():
             object.__setattr__(self, name, value)

@@ -46,7 +46,7 @@ class Solver:
     """Trains weights and biases, which `epochs` and `interrupt` update in place.
 
     mlp : an estimator, for its parameters; state : of an earlier solver, or None
-    cost : "squared_error" or "cross_entropy"; batch_size : of all steps but the last of an epoch
+    cost : a name in GRADIENT; batch_size : of all steps but the last of an epoch
     weight : of each sample, float64 `(N,)`; None for 1; seed : of dropout
     """
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp.datasets import Split
 from fastmlp.errors import ArgumentError
 
 SETTINGS = {"epochs": 30, "batch_size": 8, "learning_rate": 0.5, "backend": "numpy"}
@@ -210,3 +211,11 @@ def test_names_that_a_user_gives_to_numbered_classes_stay():
         network.scaling = None
         fastmlp.train(network, data, **SETTINGS)
         assert network.class_names == names
+
+
+def test_class_names_of_a_split_are_several_and_differ():
+    rows, labels = np.ones((3, 2)), [0, 1, 1]
+    assert Split(rows, labels, class_names=np.array(["a", "b"])).class_names == ("a", "b")
+    for wrong in (("a", "a"), "ab", np.array("a"), 2):
+        with pytest.raises(ArgumentError, match="class_names"):
+            Split(rows, labels, class_names=wrong)

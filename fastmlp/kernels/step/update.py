@@ -194,7 +194,7 @@ def update(
     step takes UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache;
     a general one all. For several panels x is transposed first: otherwise a tile reads one line,
     and one page, for each sample.
-    below_address : of the layer whose outputs x are; read only if sparse
+    below_address : of the layer whose outputs x are; of any, if not sparse
     sparse : 1 for a fused step that leaves out the zeros of x, marked by the layer below; or 0
     """
     job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
