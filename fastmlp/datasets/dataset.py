@@ -60,7 +60,7 @@ class Split:
                 "Flatten each image into one row: images.reshape(len(images), -1).",
             )
         labels = as_array(self.labels, "labels")
-        if labels.ndim != 1 or labels.dtype.kind not in "if":
+        if labels.ndim != 1 or labels.dtype.kind not in "iuf":
             labels = as_label_values(labels, "labels")
         if images.shape[0] != len(labels):
             raise refuse(

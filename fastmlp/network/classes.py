@@ -169,7 +169,7 @@ def _are_unnamed(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
 
 def _are_codes(values: Array, count: int) -> bool:
     """Return whether labels are numbers of classes already."""
-    return values.dtype.kind == "i" and bool(((values >= 0) & (values < count)).all())
+    return values.dtype.kind in "iu" and bool(((values >= 0) & (values < count)).all())
 
 
 def _are_known(names: tuple[str, ...] | None, values: Array) -> bool:
