@@ -98,6 +98,11 @@ class Emitter:
         """Return an address as a pointer; a pointer as it is."""
         return address if address.type == POINTER else self.builder.inttoptr(address, POINTER)
 
+    def opaque(self, value: Any) -> Any:
+        """Return the same value, of which LLVM knows nothing."""
+        kind = ir.FunctionType(value.type, [value.type])
+        return self.builder.asm(kind, "", "=r,0", [value], False)
+
     def at(self, base: Any, row: Any, stride: Any, column: Any = 0) -> Any:
         """Return the pointer base + row stride + column, all but base in elements."""
         offset = self.builder.mul(self.whole(row), self.whole(stride))

@@ -156,8 +156,7 @@ def counted_loop(
 ) -> list[Any]:
     """Emit a `sum_loop` over k = 0, 1, …, length - 1.
 
-    pointers : triples (start, elements to advance, of which type); what to advance may be a
-        function of the next k
+    pointers : triples (start, elements to advance, of which type)
     body(k, pointers, sums) returns the new sums.
     """
     builder = emit.builder
@@ -167,8 +166,7 @@ def counted_loop(
         totals = body(k, now, so_far)
         following = [builder.add(k, INT64(1))]
         for position, (_, advance, kind) in zip(now, pointers, strict=True):
-            far = advance(following[0]) if callable(advance) else emit.whole(advance)
-            following.append(builder.gep(position, [far], source_etype=kind))
+            following.append(builder.gep(position, [emit.whole(advance)], source_etype=kind))
         return following, totals, builder.icmp_signed("<", following[0], length)
 
     enters = builder.icmp_signed(">", length, INT64(0))

@@ -20,6 +20,7 @@ HEIGHTS = {
     width: (most, *(n for n in (16, 8, 4, 2, 1) if n < most))
     for width, most in TILE_HEIGHTS.items()
 }
+FIRST_ROWS = 8  # each has an address of its own, and the rows that follow a distance from it
 MOST_HEIGHTS = (0, *(TILE_HEIGHTS[width] for width in range(1, TILE_VECTORS + 1)))
 # What becomes of the sums of a tile: c = beta c + sum; c = sum relu'(other); or c = f(sum + other),
 # by the code of f. Other formulas are long beside a store and a load
@@ -54,20 +55,29 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
     c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta = args
     builder = emit.builder
 
-    def body(_: Any, now: Any, sums: Any) -> Any:
-        p_now, q_now = now
+    def one(state: list[Any], sums: list[Any]) -> Any:
+        left, q_now, *p_now = state
+        # otherwise LLVM adds to the address of each row in each pass
+        p_now = [emit.opaque(first) for first in p_now]
         q_row = [emit.load(emit.at(q_now, 0, q_k, j)) for j in columns]
         totals = []
         for i in range(height):
-            p_value = emit.broadcast_from(emit.at(p_now, i, p_row))
+            p_value = emit.broadcast_from(emit.at(p_now[i // FIRST_ROWS], i % FIRST_ROWS, p_row))
             row = sums[i * width : (i + 1) * width]
             totals += [emit.call("fmuladd", p_value, q_row[j], row[j]) for j in range(width)]
-        return totals
+        left = builder.sub(left, emit.whole(1))
+        following = [left, emit.at(q_now, 1, q_k), *(emit.at(first, 1, p_k) for first in p_now)]
+        return following, totals, emit.nonzero(left)
 
-    def p_advance(k: Any) -> Any:
-        into_run = builder.and_(k, builder.sub(p_run, emit.whole(1)))
-        ends = builder.icmp_signed("==", into_run, emit.whole(0))
-        return builder.add(p_k, builder.select(ends, p_jump, emit.whole(0)))
+    def run(state: list[Any], sums: list[Any]) -> Any:
+        left, q_now, p_now = state
+        count = builder.select(builder.icmp_signed("<", run_length, left), run_length, left)
+        firsts = [emit.at(p_now, i, p_row) for i in range(0, height, FIRST_ROWS)]
+        state = [count, q_now, *firsts]
+        totals = intrinsics.sum_loop(emit, emit.nonzero(count), state, sums, one)
+        left = builder.sub(left, count)
+        following = [left, emit.at(q_now, count, q_k), emit.at(p_now, count, p_k, p_jump)]
+        return following, totals, emit.nonzero(left)
 
     columns = range(0, width * emit.count, emit.count)
     positions, others = (
@@ -76,9 +86,11 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
     )
     for position in positions:
         emit.prefetch(position)
-    pointers = [(emit.pointer(p), p_advance, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
+
     zeros = [emit.constant(0.0)] * (height * width)
-    sums = intrinsics.counted_loop(emit, length, pointers, zeros, body)
+    run_length = builder.select(emit.nonzero(p_run), p_run, length)
+    starts = [length, emit.pointer(q), emit.pointer(p)]
+    sums = intrinsics.sum_loop(emit, emit.nonzero(length), starts, zeros, run)
     _finish_tile(emit, width, finish, positions, others, sums, beta)
 
 
@@ -172,9 +184,11 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
     def products(i: Any, v: Any, factor: Any, sums: list[Any]) -> list[Any]:
         column = builder.mul(builder.lshr(v, shift), w_panel)
         column = builder.add(column, builder.mul(builder.and_(v, in_panel), lanes))
-        rows_of = [
-            emit.at(source, builder.add(i, emit.whole(r)), w_row, column) for r in range(height)
+        firsts = [
+            emit.opaque(emit.at(source, builder.add(i, emit.whole(first)), w_row, column))
+            for first in range(0, height, FIRST_ROWS)
         ]
+        rows_of = [emit.at(firsts[r // FIRST_ROWS], r % FIRST_ROWS, w_row) for r in range(height)]
         return [
             emit.call("fmuladd", factor, emit.load(position), total)
             for position, total in zip(rows_of, sums, strict=True)
