@@ -197,6 +197,13 @@ class Rows:
         base, count = self.emit.pointer(address), self.emit.count
         return [self.emit.at(base, number, stride, j * count) for j in range(self.width)]
 
+    def start(self, address: Any, number: Any, stride: Any) -> Any:
+        """Return the position of the first vector of a row, in a register.
+
+        Where it is the sum of two, a product that loads its operand is two instructions, not one.
+        """
+        return self.emit.opaque(self.emit.at(self.emit.pointer(address), number, stride))
+
     def load(self, positions: Row) -> Row:
         """Load a row."""
         return [self.emit.load(position) for position in positions]

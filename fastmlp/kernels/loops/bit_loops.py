@@ -54,21 +54,21 @@ def _over_bits(emit: Emitter, word: Any, sums: Row, body: Callable[..., Row]) ->
 def _over_entries(
     emit: Emitter, entries: tuple[Any, list[Any], Any, int], sums: Row, body: Callable[..., Row]
 ) -> Row:
-    """Emit the loop over entries; body(inputs, their factors, sums) returns the new sums.
+    """Emit the loop over entries; body(those of a pass, sums) returns the new sums.
 
     entries : (addresses of numbers n and of lists of factors, count, entries in a pass); the
-        i-th list has the factors of the inputs n + i
+        i-th list has the factors of the inputs n + i. To `body` an entry is (n, its factors)
     """
     builder, (numbers, factors_of, count, at_once) = emit.builder, entries
 
     def passing(_: Any, now: list[Any], totals: Row) -> Row:
-        inputs, factors = [], []
+        found = []
         for k in range(at_once):
             position = builder.gep(now[0], [INT64(k)], source_etype=INT32)
             number = builder.zext(builder.load(position, typ=INT32), INT64)
-            inputs += [builder.add(number, INT64(i)) for i in range(len(now) - 1)]
-            factors += [emit.broadcast_from(emit.at(place, 0, 0, k)) for place in now[1:]]
-        return body(inputs, factors, totals)
+            factors = [emit.broadcast_from(emit.at(place, 0, 0, k)) for place in now[1:]]
+            found.append((number, factors))
+        return body(found, totals)
 
     pointers = [(emit.pointer(numbers), at_once, INT32)]
     pointers += [(emit.pointer(factors), at_once, emit.scalar) for factors in factors_of]
@@ -106,11 +106,13 @@ def _gather(rows: Rows, c: Any, q: Any, q_row: Any, beta: Any, entries: Any) -> 
     """
     width = rows.width
 
-    def body(inputs: list[Any], factors: list[Any], sums: Row) -> Row:
-        new = []
-        for i, (number, factor) in enumerate(zip(inputs, factors, strict=True)):
-            row = rows.load(rows.at(q, number, q_row))
-            new += rows.fma(factor, row, sums[i * width : (i + 1) * width])
+    def body(found: list[Any], sums: Row) -> Row:
+        new: Row = []
+        for number, factors in found:
+            first = rows.start(q, number, q_row)
+            for i, factor in enumerate(factors):
+                row = rows.load(rows.at(rows.start(first, i, q_row)))
+                new += rows.fma(factor, row, sums[len(new) : len(new) + width])
         return new
 
     _, factors_of, _, at_once = entries
@@ -125,10 +127,12 @@ def _scatter(rows: Rows, c: Any, c_row: Any, q: Any, entries: Any) -> None:
     """c[k] += factor[k] q for each input k."""
     source = rows.load(rows.at(q))
 
-    def body(inputs: list[Any], factors: list[Any], _: Row) -> Row:
-        for number, factor in zip(inputs, factors, strict=True):
-            positions = rows.at(c, number, c_row)
-            rows.store(rows.fma(factor, source, rows.load(positions)), positions)
+    def body(found: list[Any], _: Row) -> Row:
+        for number, factors in found:
+            first = rows.start(c, number, c_row)
+            for i, factor in enumerate(factors):
+                positions = rows.at(rows.start(first, i, c_row))
+                rows.store(rows.fma(factor, source, rows.load(positions)), positions)
         return []
 
     _over_entries(rows.emit, entries, [], body)
@@ -242,7 +246,7 @@ def gather_outputs(emit: Emitter, c, goes_on, p, word, word_next, q, q_k, beta) 
     def body(first: int, k: Any, so_far: Row) -> Row:
         k = builder.add(k, INT64(first))
         factor = emit.broadcast_from(emit.at(emit.pointer(p), k, 1))
-        return rows.fma(factor, rows.load(rows.at(q, k, q_k)), so_far)
+        return rows.fma(factor, rows.load(rows.at(rows.start(q, k, q_k))), so_far)
 
     for first, bits in ((0, word), (PART, word_next)):
         sums = _over_bits(rows.emit, bits, sums, partial(body, first))
