@@ -55,6 +55,8 @@ ALONE = 16
 UPDATE_DEPTH = 2 * PART
 # Inputs whose x^T is in memory at once, for an update of several panels: at most 300 kB
 TRANSPOSED = 512
+# Bytes from one row of x to the next from which on an update of a single panel transposes x, too
+FAR_ROWS = 1600
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_PAIRS = 64
 # Units of a sparse first layer with fewer panels than members: samples forward, pairs in the update

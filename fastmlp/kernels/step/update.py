@@ -23,6 +23,7 @@ from fastmlp.kernels.memory.records import (
     weight_offset,
 )
 from fastmlp.kernels.memory.tuning import (
+    FAR_ROWS,
     PANEL_VECTORS,
     PART,
     TILE_ROWS,
@@ -45,9 +46,8 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     samples, whose rows have up to two vectors more; and, by nonzeros, their words.
     """
     width, panels = int(layers["width"].max()), int(layers["panels"].max())
-    nonzeros = layers["nonzeros"].any()
-    rows = TRANSPOSED * (UPDATE_DEPTH + 2 * vector_size(dtype)) if nonzeros or panels > 1 else 0
-    words = int(nonzeros) * panels * UPDATE_DEPTH * WORD_BYTES
+    rows = TRANSPOSED * (UPDATE_DEPTH + 2 * vector_size(dtype))
+    words = int(layers["nonzeros"].any()) * panels * UPDATE_DEPTH * WORD_BYTES
     return (UPDATE_DEPTH * width + rows) * dtype.itemsize + words
 
 
@@ -192,8 +192,8 @@ def update(
 
     x as in `forward`. A unit is a panel and a tile of inputs, or the rows of a panel below. A fused
     step takes UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache;
-    a general one all. For several panels x is transposed first: otherwise a tile reads one line,
-    and one page, for each sample.
+    a general one all. For several panels, or where rows of x are far apart, x is transposed first:
+    otherwise a tile reads one line, and one page, for each sample.
     below_address : of the layer whose outputs x are; of any, if not sparse
     sparse : 1 for a fused step that leaves out the zeros of x, marked by the layer below; or 0
     """
@@ -213,11 +213,11 @@ def update(
     x_t = words + sparse * below.panels * UPDATE_DEPTH * WORD_BYTES
     row = ((depth + lanes - 1) // lanes | 1) * lanes  # of x^T: an odd number of vectors
     block = min(TRANSPOSED, TRANSPOSED * UPDATE_DEPTH // depth // lanes * lanes)
-    several = end - begin > 1 and block > 0 and not is_narrow(layer, like)
+    pays = (end - begin > 1 or x_row * size >= FAR_ROWS) and block > 0
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = x + k * x_row * size, min(depth, batch - k)
-        turns = sparse == 1 or (several and length > PART)
+        turns = sparse == 1 or (pays and length > PART and not is_narrow(layer, like))
         if sparse == 1:
             words_by_output(below, k, length, words)
         x_column, sample_row, own_run = (row, 1, 0) if turns else (1, x_row, run)
