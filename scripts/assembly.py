@@ -20,6 +20,7 @@ class Loop:
     vector_fmas: int
     vector_loads: int
     vector_stores: int
+    instructions: int
 
 
 def machine_code(name: str, precision: Any) -> str:
@@ -47,13 +48,14 @@ def _loops(code: str) -> list[Loop]:
         jump = re.search(rf"\n\tj\w+\t{re.escape(label.group(1))}\b", body)
         if jump:
             loops.append(_counted(body[: jump.end()]))
-    return loops or [Loop("", 0, 0, 0)]
+    return loops or [Loop("", 0, 0, 0, 0)]
 
 
 def _counted(body: str) -> Loop:
-    fmas = loads = stores = 0
+    fmas = loads = stores = instructions = 0
     for line in body.splitlines():
         parts = line.split("\t")
+        instructions += len(parts) > 1 and not parts[1].startswith(("#", "."))
         if len(parts) < 3 or not _VECTOR.search(parts[2]):
             continue
         operation, operands = parts[1], parts[2]
@@ -61,4 +63,4 @@ def _counted(body: str) -> Loop:
         writes_memory = operands.rstrip().endswith(")")
         stores += writes_memory
         loads += "(" in operands and not writes_memory
-    return Loop(body, fmas, loads, stores)
+    return Loop(body, fmas, loads, stores, instructions)
