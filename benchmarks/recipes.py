@@ -1,10 +1,11 @@
 """Measure the recipes: accuracy over seeds, and seconds of training and of the whole process.
 
-python benchmarks/recipes.py [NAME...] [--seeds 10] [--dataset mnist] [--jax 1]
+python benchmarks/recipes.py [NAME...] [--seeds 10] [--dataset mnist] [--jax 1] [--epochs N]
 
 Each run is a process of its own, `fastmlp train --recipe NAME --seed N`, in turn. The kernels are
 compiled before. A table in Markdown is printed. --jax says how many seeds JAX trains the same
-recipe with, by `recipe_jax.py`; none by default.
+recipe with, by `recipe_jax.py`; none by default. --epochs sets how many epochs both train, with a
+schedule that fits them; the table then says, for example, "3 of 60".
 """
 
 from __future__ import annotations
@@ -37,15 +38,16 @@ def run(command: tuple[str, ...], seed: int, dataset: str) -> Run:
     return found["test_accuracy"], found["train_seconds"], took
 
 
-def row(name: str, runs: list[Run], peer: str = "") -> str:
+def row(name: str, runs: list[Run], epochs: int | None = None, peer: str = "") -> str:
     """Return a row of the table: of fastmlp, or of a peer."""
     accuracies, trainings, processes = zip(*runs, strict=True)
     recipe = RECIPES[name]
+    full = recipe.settings["epochs"]
     spread = f" ± {100 * stdev(accuracies):.2f}" if len(runs) > 1 else ""
     cells = (
         f"`{name}`{peer}",
         "-".join(map(str, (784, *recipe.hidden, 10))),
-        str(recipe.settings["epochs"]),
+        str(full) if epochs is None else f"{epochs} of {full}",
         f"{100 * mean(accuracies):.2f}{spread} %",
         f"{100 * min(accuracies):.2f} %",
         f"{median(trainings):.3g} s",
@@ -59,17 +61,18 @@ def row(name: str, runs: list[Run], peer: str = "") -> str:
 @click.option("--seeds", default=10, show_default=True)
 @click.option("--dataset", default="mnist", show_default=True)
 @click.option("--jax", default=0, show_default=True)
-def main(names: tuple[str, ...], seeds: int, dataset: str, jax: int) -> None:
+@click.option("--epochs", type=click.IntRange(1))
+def main(names: tuple[str, ...], seeds: int, dataset: str, jax: int, epochs: int | None) -> None:
     """Measure, and print the table."""
-    rows = []
+    rows, shorter = [], ("--epochs", str(epochs)) if epochs else ()
     with tempfile.TemporaryDirectory() as folder:
         model = str(Path(folder, "model.safetensors"))
         for name in names or tuple(RECIPES):
-            own = (*OWN, "--recipe", name, "--model", model)
-            rows.append(row(name, [run(own, seed, dataset) for seed in range(seeds)]))
+            own = (*OWN, "--recipe", name, "--model", model, *shorter)
+            rows.append(row(name, [run(own, seed, dataset) for seed in range(seeds)], epochs))
             if jax:
-                peer = [run((*JAX, name), seed, dataset) for seed in range(jax)]
-                rows.append(row(name, peer, " with JAX"))
+                peer = [run((*JAX, name, *shorter), seed, dataset) for seed in range(jax)]
+                rows.append(row(name, peer, epochs, " with JAX"))
     click.echo(f"{HEAD}\n|---|---|---|---|---|---|---|")
     for one in rows:
         click.echo(one)
