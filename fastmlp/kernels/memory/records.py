@@ -18,7 +18,7 @@ from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
 from fastmlp.functions import ACTIVATIONS, Array
-from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.llvm.compile import RECORDS, jit
 from fastmlp.kernels.llvm.emitter import INT64
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.memory.panels import aligned_zeros, pack_panels, panel_width, zeros_apart
@@ -135,6 +135,10 @@ JOB = np.dtype(
 )
 
 
+RECORDS["job"] = from_dtype(JOB)
+RECORDS |= dict.fromkeys(("layer", "below", "gradient"), from_dtype(LAYER))
+
+
 def point(record: Any, **arrays: Array) -> None:
     """Let fields of a record point to arrays."""
     for name, array in arrays.items():
@@ -195,23 +199,6 @@ def numbers_at(typingctx: Any, address: Any, count: Any, like: Any) -> Any:
 def layers_at(typingctx: Any, address: Any, count: Any) -> Any:
     """Return so many LAYER records at an address as an array."""
     return types.Array(from_dtype(LAYER), 1, "C")(types.int64, types.int64), _array_at
-
-
-def record_at(dtype: np.dtype) -> Any:
-    """Return an intrinsic (address) that is the record there."""
-    record = from_dtype(dtype)
-
-    @intrinsic
-    def at(typingctx: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.inttoptr(args[0], context.get_value_type(record))
-
-        return record(types.int64), generate
-
-    return at
-
-
-job_at, layer_at = record_at(JOB), record_at(LAYER)
 
 
 @jit

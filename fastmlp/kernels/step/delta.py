@@ -9,7 +9,7 @@ from fastmlp.kernels.llvm.compile import shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.elementwise import RELU, times_slope
 from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, multiply, transpose
-from fastmlp.kernels.memory.records import layer_at, panel_columns, row_offset, weight_offset
+from fastmlp.kernels.memory.records import panel_columns, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import FEW_SAMPLES, TILE_ROWS, UNIT_ROWS
 from fastmlp.kernels.step.forward import drop
 from fastmlp.kernels.step.nonzeros import leaves_out, multiply_nonzeros
@@ -24,7 +24,7 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 
 @shared
-def delta(layer_address, below_address, sample, batch, full, scratch, member, members, like: float):
+def delta(layer, below, sample, batch, full, scratch, member, members, like: float):
     """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
 
     A unit is a panel of the layer below and a tile of samples. w^T is made for each panel, but for
@@ -33,7 +33,6 @@ def delta(layer_address, below_address, sample, batch, full, scratch, member, me
     full : samples of the minibatch of which these are some, or all. It chooses the loop: by
         samples, the team's size decides on `batch`, and may change no bit
     """
-    layer, below = layer_at(layer_address), layer_at(below_address)
     size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
     finish, f = SLOPE if below.activation == RELU else PRODUCT, below.activation
     few, sparse = full <= FEW_SAMPLES, leaves_out(layer, below, batch)

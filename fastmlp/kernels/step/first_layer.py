@@ -28,8 +28,6 @@ from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     BY_PAIR,
     COLUMNS,
-    job_at,
-    layer_at,
     numbers_at,
     row_offset,
     weight_offset,
@@ -48,7 +46,7 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 @shared
 def forward_pairs(
-    job_address, layer_address, panel, first, last, begin, end, words, images, following, z,
+    job, layer, panel, first, last, begin, end, words, images, following, z,
     like: float,
 ):  # fmt: skip
     """z = x w for a panel and the rows begin, …, end - 1 of a part, and some pairs.
@@ -58,8 +56,7 @@ def forward_pairs(
     images : address of the addresses of this part's images
     following : address of the next part's pixels, whose images are adjacent, to prefetch; or 0
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    width, w_row = layer.width, layer.w_row
+    size, width, w_row = item_bytes(like), layer.width, layer.w_row
     w, word = layer.w + weight_offset(layer, panel, 0, like), numbers_at(words, last, np.int64(0))
     wanted = -1 if end - begin == PART else ((1 << (end - begin)) - 1) << begin
     clear(z + begin * width * size, width, end - begin, width, like)
@@ -78,13 +75,12 @@ def forward_pairs(
 
 
 @shared
-def update_pairs(job_address, layer_address, step, panel, first, last, scratch, like: float):
+def update_pairs(job, layer, step, panel, first, last, scratch, like: float):
     """w = keep w + x^T dz for one panel and the pairs first, …, last - 1, pair by pair.
 
     For a general optimiser, the sums are gradients, which go to the scratch.
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    width, fused = layer.width, is_fused(job.optimizer)
+    size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     keep = kept_share(coefficients, like)
     offset, (position, batch) = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)
@@ -110,17 +106,15 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
 
 
 @shared
-def forward_lists(
-    job_address, layer_address, panel, low, high, rows, lists, following, z, z_row, like: float
-):
+def forward_lists(job, layer, panel, low, high, rows, lists, following, z, z_row, like: float):
     """z = x w for one panel and the inputs low, …, high - 1, image by image.
 
     lists : address of the first one's list of these inputs
     following : position in the order of the first of `rows` images to prefetch, one at each image,
         as all at once would wait for each other; or -1
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w, zero = layer.w + weight_offset(layer, panel, low, like), like - like
+    size, zero = item_bytes(like), like - like
+    w = layer.w + weight_offset(layer, panel, low, like)
     for i in range(rows):
         z_i, own = z + i * z_row * size, lists + i * job.words_bytes
         if following >= 0:
@@ -130,13 +124,12 @@ def forward_lists(
 
 
 @shared
-def update_lists(job_address, layer_address, step, panel, low, high, lists, like: float):
+def update_lists(job, layer, step, panel, low, high, lists, like: float):
     """w = keep w + x^T dz for one panel, image by image; lists as in `forward_lists`.
 
     `keep` is 1, as all other steps go by pairs; or 0, for a trace.
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w = layer.w + weight_offset(layer, panel, low, like)
+    size, w = item_bytes(like), layer.w + weight_offset(layer, panel, low, like)
     if kept_share(coefficients_at(job, layer, step, WEIGHTS), like) == 0:
         clear(w, layer.w_row, high - low, layer.width, like)
     dz = layer.dz + row_offset(layer, panel, 0, like)
@@ -146,10 +139,10 @@ def update_lists(job_address, layer_address, step, panel, low, high, lists, like
 
 
 @shared
-def forward_entries(job_address, layer_address, panel, position, rows, z, z_row, like: float):
+def forward_entries(job, layer, panel, position, rows, z, z_row, like: float):
     """z = x w for one panel and some samples, from a position of the order on, entry by entry."""
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
+    size, zero = item_bytes(like), like - like
+    w = layer.w + weight_offset(layer, panel, 0, like)
     for i in range(rows):
         columns, values, count = entries_at(job, position + i, 0, layer.inputs, like)
         z_i = z + i * z_row * size
@@ -157,12 +150,12 @@ def forward_entries(job_address, layer_address, panel, position, rows, z, z_row,
 
 
 @shared
-def update_entries(job_address, layer_address, step, panel, low, high, scratch, like: float):
+def update_entries(job, layer, step, panel, low, high, scratch, like: float):
     """w = keep w + x^T dz for one panel and the inputs low, …, high - 1, entry by entry.
 
     For a general optimiser, the sums are gradients, of ENTRY_ROWS inputs at a time in the scratch.
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    size = item_bytes(like)
     (position, batch), width, fused = batch_at(job, step), layer.width, is_fused(job.optimizer)
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     keep, dz = kept_share(coefficients, like), layer.dz + row_offset(layer, panel, 0, like)

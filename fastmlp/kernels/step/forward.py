@@ -7,7 +7,6 @@ from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.elementwise import activate, copy, drop_units, keeps_z
 from fastmlp.kernels.loops.tile import PRODUCT, dot_rows, fuses, multiply, transpose
 from fastmlp.kernels.memory.records import (
-    layer_at,
     numbers_at,
     panel_columns,
     row_offset,
@@ -38,12 +37,11 @@ def outputs_at(layer, panel, i, like):
 
 
 @shared
-def drop(layer_address, panel, sample, a, rows, columns, like: float):
+def drop(layer, panel, sample, a, rows, columns, like: float):
     """a = a m / (1 - p) for some rows of a panel, outputs or deltas.
 
     a : address of the first of these rows; sample : number in the run of its sample
     """
-    layer = layer_at(layer_address)
     unit, scale = panel * layer.width, type(like)(layer.drop_scale)
     key, below = layer.drop_key, layer.drop_below
     drop_units(a, layer.a_row, rows, columns, key, sample, unit, below, scale)
@@ -65,9 +63,8 @@ def finish_outputs(layer, panel, i, rows, columns, sample, like):
 
 
 @shared
-def finish_tile(layer_address, panel, i, rows, z, z_row, columns, sample, like: float):
+def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like: float):
     """a = f(z + b) for rows i, i + 1, … of a panel, and `finish_outputs`."""
-    layer = layer_at(layer_address)
     b = layer.b + panel * layer.width * item_bytes(like)
     a, kept = outputs_at(layer, panel, i, like)
     activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
@@ -75,9 +72,8 @@ def finish_tile(layer_address, panel, i, rows, z, z_row, columns, sample, like: 
 
 
 @shared
-def forward_panel(layer_address, f, panel, x, x_row, run, jump, a, a_row, kept, rows, like: float):
+def forward_panel(layer, f, panel, x, x_row, run, jump, a, a_row, kept, rows, like: float):
     """a = f(x w + b) for some rows of x and one panel, and what f keeps: see `activate`."""
-    layer = layer_at(layer_address)
     columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, 0, like)
     b, finish = layer.b + panel * layer.width * item_bytes(like), f if fuses(f) else PRODUCT
     multiply(
@@ -110,13 +106,13 @@ def transpose_narrow(layer, first, last, w_t, like):
 
 
 @shared
-def narrow_block(layer_address, block, x, x_row, run, jump, w_t, first, length, like: float):
+def narrow_block(layer, block, x, x_row, run, jump, w_t, first, length, like: float):
     """block = (x w)^T of as many rows of x as a vector has lanes, for `length` inputs from `first`.
 
     And + b with the first input. x (see `forward`) begins with `first`. Dot products have vectors
     of inputs, where `forward_panel` multiplies with vectors of outputs, which are mostly padding.
     """
-    layer, size, lanes = layer_at(layer_address), item_bytes(like), vector_lanes(like)
+    size, lanes = item_bytes(like), vector_lanes(like)
     wide, b = (layer.inputs + lanes - 1) // lanes * lanes, numbers_at(layer.b, layer.outputs, like)
     width, apart = (run, run + jump) if run != 0 else (lanes, lanes)
     for j in range(layer.outputs):
@@ -129,14 +125,14 @@ def narrow_block(layer_address, block, x, x_row, run, jump, w_t, first, length, 
 
 
 @shared
-def forward(layer_address, x, x_row, run, jump, sample, batch, member, members, like: float):
+def forward(layer, x, x_row, run, jump, sample, batch, member, members, like: float):
     """a = f(x w + b) of a hidden layer. A unit is a panel and a tile of rows.
 
     x `(B, I)` has rows x_row apart, in runs of `run` columns, `jump` more apart (0: one run).
     sample : number in the run of the first of these samples
     For each tile of rows several panels are computed, which stay in the L2 cache.
     """
-    layer, size = layer_at(layer_address), item_bytes(like)
+    size = item_bytes(like)
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
     several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
@@ -157,9 +153,8 @@ def forward(layer_address, x, x_row, run, jump, sample, batch, member, members, 
 
 
 @shared
-def forward_nonzeros(layer_address, below_address, sample, batch, member, members, like: float):
+def forward_nonzeros(layer, below, sample, batch, member, members, like: float):
     """`forward` where x are the outputs of the layer below that are not zero; the same units."""
-    layer, below = layer_at(layer_address), layer_at(below_address)
     tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
     first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
     for panel in range(begin, end):

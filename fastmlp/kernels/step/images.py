@@ -25,7 +25,6 @@ from fastmlp.kernels.memory.records import (
     DENSE,
     FLOAT32,
     UINT8,
-    job_at,
     numbers_at,
 )
 from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, PREFETCHED, SPARSE_BELOW
@@ -159,9 +158,9 @@ def load_image(job, image, inputs, x, like):
 
 
 @shared
-def load_images(job_address, inputs, position, rows, x, like: float):
+def load_images(job, inputs, position, rows, x, like: float):
     """x = scale * some images, from a position of the order on, m / (1 - p) times where dropped."""
-    job, sample = job_at(job_address), job_at(job_address).first_sample + position
+    sample = job.first_sample + position
     addresses = numbers_at(job.addresses + position * 8, rows + PREFETCHED, np.int64(0))
     image_bytes = inputs * (4 * job.image_kind + int(job.image_kind == UINT8))
     for i in range(rows):
@@ -191,13 +190,12 @@ def drop_pixels(job, position, rows, low, high):
 
 
 @shared
-def mark_pixels(job_address, inputs, step, number, first, last, low, high, like: float):
+def mark_pixels(job, inputs, step, number, first, last, low, high, like: float):
     """Say which of the inputs low, …, high - 1 of the samples first, …, last - 1 are not zero.
 
     In words of their pairs, where `first` is a multiple of PART, or in lists; of the slice
     `number` of the inputs, by inputs, else 0.
     """
-    job = job_at(job_address)
     images = job.addresses + batch_at(job, step)[0] * 8
     drop_pixels(job, batch_at(job, step)[0] + first, last - first, low, high)
     if job.images_as == BY_PAIR:
@@ -213,12 +211,11 @@ def mark_pixels(job_address, inputs, step, number, first, last, low, high, like:
 
 
 @shared
-def prepare_images(job_address, inputs, step, own, member, members, like: float):
+def prepare_images(job, inputs, step, own, member, members, like: float):
     """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images.
 
     Where `own` is not 0, the member `own` - 1 has all dense images for itself.
     """
-    job = job_at(job_address)
     position, batch = batch_at(job, step)
     if job.images_as == BY_ENTRY:
         return

@@ -16,7 +16,6 @@ from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     BY_IMAGE,
     DENSE,
-    job_at,
     layers_at,
     numbers_at,
 )
@@ -47,9 +46,9 @@ def _half(size: int) -> int:
 
 
 @shared
-def infer(job_address, layers_address, count, barrier, scratch, member, members, like: float):
+def infer(job, layers_address, count, barrier, scratch, member, members, like: float):
     """The outputs, or classes, of a member's share of the images, PART at a time."""
-    job, layers = job_at(job_address), layers_at(layers_address, count)
+    layers = layers_at(layers_address, count)
     size, half, top = item_bytes(like), job.scratch_bytes // 2, layers[count - 1]
     first, last = share((job.samples + TILE_ROWS - 1) // TILE_ROWS, member, members)
     end = min(last * TILE_ROWS, job.samples)

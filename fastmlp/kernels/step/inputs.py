@@ -10,8 +10,6 @@ from fastmlp.kernels.llvm.intrinsics import prefetch_lines
 from fastmlp.kernels.loops.elementwise import add, copy
 from fastmlp.kernels.memory.records import (
     BY_PAIR,
-    job_at,
-    layer_at,
     layers_at,
     member_layers,
     row_offset,
@@ -47,9 +45,8 @@ def term_at(job, layer, step, number, panel, i, like):
 
 
 @shared
-def forward_slice(job_address, layer_address, step, number, like: float):
+def forward_slice(job, layer, step, number, like: float):
     """Mark a slice of the images, and write what it adds to z of the first layer."""
-    job, layer = job_at(job_address), layer_at(layer_address)
     (position, batch), (low, high) = batch_at(job, step), slice_at(job, layer.inputs, number)
     mark_pixels(job, layer.inputs, step, number, 0, batch, low, high, like)
     for panel in range(layer.panels):
@@ -69,12 +66,11 @@ def forward_slice(job_address, layer_address, step, number, like: float):
 
 
 @shared
-def sum_slices(job_address, layer_address, step, batch, first, end, like: float):
+def sum_slices(job, layer, step, batch, first, end, like: float):
     """a = f(z + b) of the first layer, with z the sum of the terms of all slices, in their order.
 
     The slices first, …, end - 1 are a member's own: the others are prefetched.
     """
-    job, layer = job_at(job_address), layer_at(layer_address)
     for number in range(job.slices):
         if not first <= number < end:
             for panel in range(layer.panels):
@@ -94,9 +90,8 @@ def sum_slices(job_address, layer_address, step, batch, first, end, like: float)
 
 
 @shared
-def update_slice(job_address, layer_address, step, number, scratch, like: float):
+def update_slice(job, layer, step, number, scratch, like: float):
     """w = keep w + x^T dz, or a general step, for the rows of w of a slice of the inputs."""
-    job, layer = job_at(job_address), layer_at(layer_address)
     low, high = slice_at(job, layer.inputs, number)
     for panel in range(layer.panels):
         if job.images_as == BY_PAIR:
@@ -110,11 +105,9 @@ def update_slice(job_address, layer_address, step, number, scratch, like: float)
 
 
 @shared
-def train_by_inputs(
-    job_address, layers_address, count, barrier, scratch, member, members, like: float
-):
+def train_by_inputs(job, layers_address, count, barrier, scratch, member, members, like: float):
     """One step for each row of coefficients, with one barrier."""
-    job, own = job_at(job_address), member + 1
+    own = member + 1
     base = layers_at(layers_address, count)
     layers = member_layers(layers_address, count, own)
     first_step, last_step, bottom = job.first_step, job.first_step + job.steps, layers[0]

@@ -13,8 +13,6 @@ from fastmlp.kernels.memory.panels import round_up, vector_size
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     COLUMNS_THEN_ROWS,
-    job_at,
-    layer_at,
     numbers_at,
     panel_columns,
     row_offset,
@@ -75,11 +73,8 @@ def narrow_panel(layer, below, panel, i, block, w_t, like):
 
 
 @shared
-def partial_outputs(
-    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
-):
+def partial_outputs(job, layer, below, step, batch, scratch, member, members, like: float):
     """Write what each of a member's panels of the layer below adds to z of the last layer."""
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
     first, last = share(below.panels, member, members)
     width = below.width
@@ -100,14 +95,11 @@ def partial_outputs(
 
 
 @shared
-def output_of_partials(
-    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
-):
+def output_of_partials(job, layer, below, step, batch, scratch, member, members, like: float):
     """a = f(z), dz = factor dC/dz of the last layer, with z the sum of partials, in their order.
 
     Each member computes them for all rows, and writes the costs and hits of some.
     """
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, columns = item_bytes(like), vector_lanes(like), layer.outputs
     position, z = step * job.batch_size, scratch
     first, last = share(below.panels, member, members)
@@ -130,7 +122,7 @@ def output_of_partials(
 
 @shared
 def output(
-    job_address, layer_address, below_address, position, x, x_row, run, jump, batch, scratch,
+    job, layer, below, position, x, x_row, run, jump, batch, scratch,
     member, members, is_mine, like: float,
 ):  # fmt: skip
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows.
@@ -140,16 +132,16 @@ def output(
 
     is_mine : not 0 to write each sample's cost, and whether it is right
     """
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, z_row = item_bytes(like), vector_lanes(like), layer.panels * layer.width
-    narrow = is_narrow(layer, like) and layer_address != below_address
+    is_only = layer.a == below.a  # which is given as the layer below, too
+    narrow = is_narrow(layer, like) and not is_only
     z, by_panels = scratch, job.plan == COLUMNS_THEN_ROWS
     if narrow:
         z += transpose_narrow(layer, 0, layer.inputs, scratch, like)
     blocks = z + lanes * z_row * size
     first, last = share((batch + lanes - 1) // lanes, member, members)
     begin, end = first * lanes, min(last * lanes, batch)
-    by_entry = layer_address == below_address and job.images_as == BY_ENTRY
+    by_entry = is_only and job.images_as == BY_ENTRY
     for i in range(begin, end if members > 1 and not by_entry else begin):
         prefetch_row(x + i * x_row * size, layer.inputs, run, jump, like)
     for i in range(begin, end if members > 1 else begin):

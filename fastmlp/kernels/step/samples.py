@@ -10,7 +10,7 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import add, clear, copy, keep_and_add, optimizer_step
-from fastmlp.kernels.memory.records import MOST_SLOTS, job_at, layer_at, member_layers, row_offset
+from fastmlp.kernels.memory.records import MOST_SLOTS, member_layers, row_offset
 from fastmlp.kernels.memory.tuning import SUMMED, TILE_ROWS
 from fastmlp.kernels.step.forward import layer_input
 from fastmlp.kernels.step.images import batch_at, dense_images, load_images
@@ -41,11 +41,8 @@ def gradients_at(job, layer, step, number, like):
 
 
 @shared
-def slice_gradient(
-    job_address, layer_address, step, number, x, x_row, run, jump, i, rows, scratch, like: float
-):
+def slice_gradient(job, layer, step, number, x, x_row, run, jump, i, rows, scratch, like: float):
     """Write x^T dz, and the sums of dz, of a slice: rows i, i + 1, … of a member's samples."""
-    job, layer = job_at(job_address), layer_at(layer_address)
     size, zero = item_bytes(like), like - like
     g, b = gradients_at(job, layer, step, number, like)
     for panel in range(layer.panels):
@@ -58,9 +55,8 @@ def slice_gradient(
 
 
 @shared
-def take_step(job_address, layer_address, step, batch, kind, scratch, like: float):
+def take_step(job, layer, step, batch, kind, scratch, like: float):
     """Take a step on a layer's WEIGHTS or BIASES by the sum of their gradients of all slices."""
-    job, layer = job_at(job_address), layer_at(layer_address)
     size, coefficients = item_bytes(like), coefficients_at(job, layer, step, kind)
     g_w, g_b = gradients_at(job, layer, step, 0, like)
     w, first, count, states = layer.w, g_w, layer.panels * layer.w_panel, layer.w_state
@@ -101,11 +97,9 @@ def copy_parameters(layer, other, like):
 
 
 @shared
-def train_by_samples(
-    job_address, layers_address, count, barrier, scratch, member, members, like: float
-):
+def train_by_samples(job, layers_address, count, barrier, scratch, member, members, like: float):
     """One step for each row of coefficients, with one barrier."""
-    job, own = job_at(job_address), member + 1
+    own = member + 1
     base = member_layers(layers_address, count, 0)
     layers = member_layers(layers_address, count, own)
     first, end = share(job.slices, member, members)

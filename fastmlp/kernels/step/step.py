@@ -15,8 +15,6 @@ from fastmlp.kernels.memory.records import (
     BY_PAIR,
     COLUMNS_THEN_ROWS,
     DENSE,
-    job_at,
-    layer_at,
     layers_at,
     member_layers,
     numbers_at,
@@ -85,15 +83,12 @@ def piece_at(job, layer, step, unit, like):
 
 
 @shared
-def square_gradients(
-    job_address, layer_address, squares, step, scratch, member, members, like: float
-):
+def square_gradients(job, layer, squares, step, scratch, member, members, like: float):
     """Write the sums of the squares of a member's pieces of gradients, limited by clip_value.
 
-    layer_address : of the record that has gradients in place of parameters
+    layer : of the record that has gradients in place of parameters
     squares : address of the layer's sums; the scratch has those of the columns of a piece
     """
-    job, layer = job_at(job_address), layer_at(layer_address)
     first, last = share(layer.panels * pieces_of(layer), member, members)
     found = numbers_at(squares, last, np.float64(0))
     for unit in range(first, last):
@@ -115,11 +110,8 @@ def square_gradients(
 
 
 @shared
-def step_clipped(
-    job_address, layer_address, gradient_address, step, factor: float, member, members, like: float
-):
+def step_clipped(job, layer, gradient, step, factor: float, member, members, like: float):
     """Take a general step by factor g with a member's pieces of a layer's parameters."""
-    job, layer, gradient = job_at(job_address), layer_at(layer_address), layer_at(gradient_address)
     first, last = share(layer.panels * pieces_of(layer), member, members)
     for unit in range(first, last):
         kind, offset, rows, _, coefficients = piece_at(job, layer, step, unit, like)
@@ -160,14 +152,14 @@ def clip_and_step(job, layers, gradients, count, step, barrier, scratch, member,
 
 
 @shared
-def train(job_address, layers_address, count, barrier, scratch, member, members, like: float):
+def train(job, layers_address, count, barrier, scratch, member, members, like: float):
     """One step for each row of coefficients. Between two barriers, members write apart.
 
     Where z of the last layer has partial sums, each member owns whole panels of the layer below,
     and a step has one barrier; otherwise one behind each phase. Clipped, the update writes
     gradients, with records that have these in place of parameters, and two phases follow.
     """
-    job, last = job_at(job_address), count - 1
+    last = count - 1
     layers = layers_at(layers_address, count)
     apart = job.plan == COLUMNS_THEN_ROWS and members <= layers[0].panels
     own = member + 1 if apart else 0

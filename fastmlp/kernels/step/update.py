@@ -15,8 +15,6 @@ from fastmlp.kernels.loops.tile import PRODUCT, multiply, transpose
 from fastmlp.kernels.memory.panels import vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
-    job_at,
-    layer_at,
     numbers_at,
     panel_columns,
     row_offset,
@@ -185,7 +183,7 @@ def _share_of(layer, run, member, members, like):
 
 @shared
 def update(
-    job_address, layer_address, below_address, sparse, step, x, x_row, run, jump, batch, scratch,
+    job, layer, below, sparse, step, x, x_row, run, jump, batch, scratch,
     member, members, like: float,
 ):  # fmt: skip
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
@@ -194,10 +192,9 @@ def update(
     step takes UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache;
     a general one all. For several panels x is transposed first: otherwise a tile reads one line,
     and one page, for each sample.
-    below_address : of the layer whose outputs x are; of any, if not sparse
+    below : of the layer whose outputs x are; of any, if not sparse
     sparse : 1 for a fused step that leaves out the zeros of x, marked by the layer below; or 0
     """
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     depth = UPDATE_DEPTH if fused else batch
