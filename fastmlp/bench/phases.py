@@ -8,8 +8,7 @@ from __future__ import annotations
 from fastmlp.kernels.llvm.compile import shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.memory.records import layers_at
-from fastmlp.kernels.step.delta import delta
-from fastmlp.kernels.step.forward import forward
+from fastmlp.kernels.step.forward import delta, forward
 from fastmlp.kernels.step.judge import judge_rows
 from fastmlp.kernels.step.update import update, update_biases
 from fastmlp.kernels.team.barrier import wait
@@ -30,7 +29,7 @@ def repeat_forward(job, layers, count, barrier, scratch, member, members, like: 
     """a = f(x w + b) of the only layer."""
     layer = layers_at(layers, count)[0]
     for _ in range(job.steps):
-        forward(layer, job.x, job.x_row, 0, 0, 0, job.batch_size, member, members, like)
+        forward(layer, layer, 0, 0, job.batch_size, member, members, like)
         wait(barrier, members)
 
 
@@ -49,21 +48,20 @@ def repeat_update(job, layers, count, barrier, scratch, member, members, like: f
     """w = keep w + x^T dz of the only layer, and its biases, with the coefficients of step 0."""
     layer = layers_at(layers, count)[0]
     for _ in range(job.steps):
-        batch, x, x_row = job.batch_size, job.x, job.x_row
-        update(job, layer, layer, 0, 0, x, x_row, 0, 0, batch, scratch, member, members, like)
-        update_biases(job, layer, 0, batch, scratch, member, members, like)
+        update(job, layer, layer, 0, job.batch_size, scratch, member, members, like)
+        update_biases(job, layer, 0, job.batch_size, scratch, member, members, like)
         wait(barrier, members)
 
 
 @shared
 def repeat_output(job, layers, count, barrier, scratch, member, members, like: float):
-    """a = f(z), costs, hits and dz of the only layer; z is the array of dense images of a step."""
+    """a = f(z), costs, hits and dz of the only layer; z is the array of its inputs."""
     layer = layers_at(layers, count)[0]
     lanes = vector_lanes(like)
     first, last = share((job.batch_size + lanes - 1) // lanes, member, members)
     for _ in range(job.steps):
         for i in range(first * lanes, min(last * lanes, job.batch_size), lanes):
-            z = job.x + i * job.x_row * item_bytes(like)
+            z = layer.x + i * layer.x_row * item_bytes(like)
             rows = min(lanes, job.batch_size - i)
-            judge_rows(job, layer, z, job.x_row, scratch, i, rows, i, 1, like)
+            judge_rows(job, layer, z, layer.x_row, scratch, i, rows, i, 1, like)
         wait(barrier, members)

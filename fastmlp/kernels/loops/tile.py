@@ -11,8 +11,8 @@ from numba.core import cgutils
 from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.emitter import Emitter
-from fastmlp.kernels.llvm.intrinsics import emitted, item_bytes, vector_lanes
+from fastmlp.kernels.llvm.emitter import INT64, Emitter
+from fastmlp.kernels.llvm.intrinsics import Rows, emitted, item_bytes, vector_lanes
 from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
 # Heights of tiles by their width in vectors; rows that are left over take lower ones
@@ -52,16 +52,14 @@ def _finish_tile(
 def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) -> None:
     """Emit the tile of so many rows and vectors; arguments as in `multiply`."""
     c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta = args
-    builder = emit.builder
+    builder, rows = emit.builder, Rows(emit, width)
 
     def body(_: Any, now: Any, sums: Any) -> Any:
-        p_now, q_now = now
-        q_row = [emit.load(emit.at(q_now, 0, q_k, j)) for j in columns]
-        totals = []
+        (p_now, q_now), totals = now, []
+        q_row = rows.load(rows.at(q_now))
         for i in range(height):
             p_value = emit.broadcast_from(emit.at(p_now, i, p_row))
-            row = sums[i * width : (i + 1) * width]
-            totals += [emit.call("fmuladd", p_value, q_row[j], row[j]) for j in range(width)]
+            totals += rows.fma(p_value, q_row, sums[i * width : (i + 1) * width])
         return totals
 
     def p_advance(k: Any) -> Any:
@@ -69,16 +67,14 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
         ends = builder.icmp_signed("==", into_run, emit.whole(0))
         return builder.add(p_k, builder.select(ends, p_jump, emit.whole(0)))
 
-    columns = range(0, width * emit.count, emit.count)
     positions, others = (
-        [emit.at(emit.pointer(base), i, c_row, j) for i in range(height) for j in columns]
+        [position for i in range(height) for position in rows.at(base, i, c_row)]
         for base in (c, other)
     )
     for position in positions:
         emit.prefetch(position)
     pointers = [(emit.pointer(p), p_advance, emit.scalar), (emit.pointer(q), q_k, emit.scalar)]
-    zeros = [emit.constant(0.0)] * (height * width)
-    sums = intrinsics.counted_loop(emit, length, pointers, zeros, body)
+    sums = intrinsics.counted_loop(emit, length, pointers, rows.zeros(height), body)
     _finish_tile(emit, width, finish, positions, others, sums, beta)
 
 
@@ -143,17 +139,22 @@ def multiply(
             left -= height
 
 
+@jit
+def product(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):
+    """c = beta c + p q: `multiply` with one run of columns, and nothing done to the sums."""
+    multiply(c, c_row, p, p_row, p_k, 0, 0, q, q_k, rows, columns, length, PRODUCT, 0, beta)
+
+
 def _sum_each(emit: Emitter, vectors: list[Any]) -> Any:
     """Return the vector of the sums over the lanes of each of as many vectors as it has lanes."""
     while len(vectors) > 1:
-        even = [emit.shuffle(*pair, list(range(0, 2 * emit.count, 2))) for pair in _pairs(vectors)]
-        odd = [emit.shuffle(*pair, list(range(1, 2 * emit.count, 2))) for pair in _pairs(vectors)]
-        vectors = [emit.builder.fadd(one, other) for one, other in zip(even, odd, strict=True)]
+        pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
+        even, odd = (
+            [emit.shuffle(*pair, list(range(k, 2 * emit.count, 2))) for pair in pairs]
+            for k in (0, 1)
+        )
+        vectors = [emit.builder.fadd(*both) for both in zip(even, odd, strict=True)]
     return vectors[0]
-
-
-def _pairs(vectors: list[Any]) -> list[tuple[Any, Any]]:
-    return list(zip(vectors[::2], vectors[1::2], strict=True))
 
 
 @emitted
@@ -172,13 +173,9 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
     def products(i: Any, v: Any, factor: Any, sums: list[Any]) -> list[Any]:
         column = builder.mul(builder.lshr(v, shift), w_panel)
         column = builder.add(column, builder.mul(builder.and_(v, in_panel), lanes))
-        rows_of = [
-            emit.at(source, builder.add(i, emit.whole(r)), w_row, column) for r in range(height)
-        ]
-        return [
-            emit.call("fmuladd", factor, emit.load(position), total)
-            for position, total in zip(rows_of, sums, strict=True)
-        ]
+        places = [emit.at(source, builder.add(i, INT64(r)), w_row, column) for r in range(height)]
+        values = [emit.load(place) for place in places]
+        return [emit.call("fmuladd", factor, *pair) for pair in zip(values, sums, strict=True)]
 
     with cgutils.for_range_slice(builder, emit.whole(0), rows, lanes) as (i, _):
 

@@ -10,6 +10,7 @@ from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, clear, keeps_z, times_slope
 from fastmlp.kernels.loops.tile import transpose
+from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import BY_SAMPLES, numbers_at
 from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
 from fastmlp.kernels.step.forward import is_narrow
@@ -32,7 +33,7 @@ def block_of(job, layer, block, z, z_row, rows, like):
     lanes = vector_lanes(like)
     if is_row(job, layer, rows, like):
         return z
-    transpose(block, lanes, z, z_row, lanes, (layer.outputs + lanes - 1) // lanes * lanes, like)
+    transpose(block, lanes, z, z_row, lanes, round_up(layer.outputs, lanes), like)
     return block
 
 
@@ -46,7 +47,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     size = item_bytes(like)
     f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
     by_row = int(is_row(job, layer, rows, like))
-    used, lanes = (columns + wide - 1) // wide * wide, 1 if by_row == 1 else wide
+    used, lanes = round_up(columns, wide), 1 if by_row == 1 else wide
     block = used * lanes * size
     y, factor = scratch, scratch + block
     cost, hits, zeros = factor + wide * size, factor + 2 * wide * size, factor + 3 * wide * size

@@ -31,7 +31,7 @@ def table_of(scale: float, dtype: np.dtype) -> Array:
     return np.asarray((scale * np.arange(256)).astype(dtype))
 
 
-def addresses_of(images: Array, order: Array | None = None, more: int = PART) -> Array:
+def addresses_of(images: Array, order: Array | None = None, more: int = 3 * PART) -> Array:
     """Return the addresses of images `(N, I)` in an order, then `more` copies of the first image's.
 
     A part always reads PART addresses, and a prefetch those of a whole minibatch, even if fewer
@@ -55,6 +55,49 @@ def entries_of(
         begins, ends = begins[order], ends[order]
     values = np.ascontiguousarray(values, dtype)
     return {"begins": begins, "ends": ends, "columns": rows.columns, "values": values}
+
+
+class Orders:
+    """Epochs one behind the other, each padded to whole minibatches if another one follows.
+
+    order : int64 `(samples,)`, of all epochs; weight : of these samples, or None
+    steps : minibatches of an epoch; short : the size of its last one if that is padded, else 0
+    """
+
+    def __init__(
+        self, orders: Array, batch_size: int, count: int, sample_weight: Array | None
+    ) -> None:
+        """Take `count` minibatches of the samples whose indices are given, `(epochs, samples)`."""
+        (self._epochs, samples), self._batch = orders.shape, batch_size
+        self.steps = max(1, count // self._epochs)
+        last = samples - (self.steps - 1) * batch_size
+        self.short = last if self._epochs > 1 and last < batch_size else 0
+        self._sizes = np.full(count, batch_size)
+        self._sizes[self.steps - 1 :: self.steps] = last
+        weight = None if sample_weight is None else sample_weight[orders]
+        if self.short:
+            padding = (0, 0), (0, batch_size - last)
+            orders = np.pad(orders, padding)
+            weight = None if weight is None else np.pad(weight, padding)
+        self.order = np.ascontiguousarray(orders.ravel(), np.int64)
+        self.weight = None if weight is None else weight.ravel()
+
+    def factors(self, steps: Array, dtype: np.dtype) -> Array:
+        """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
+        batch, samples = self._batch, len(self.order)
+        if self.weight is None:
+            return np.repeat((steps / self._sizes).astype(dtype), batch)[:samples]
+        sums = np.add.reduceat(self.weight, np.arange(len(steps)) * batch)
+        sums[sums == 0] = 1
+        shares = self.weight / np.repeat(sums, batch)[:samples]
+        return np.asarray(np.repeat(steps, batch)[:samples] * shares, dtype)
+
+    def sums(self, costs: Array, hits: Array) -> tuple[Array, Array]:
+        """Return the weighted sums of costs of each minibatch, and of hits of each epoch."""
+        if self.weight is not None:
+            costs, hits = self.weight * costs, self.weight * hits
+        first = np.arange(len(self._sizes)) * self._batch
+        return np.add.reduceat(costs, first), hits.reshape(self._epochs, -1).sum(axis=1)
 
 
 class Source:
