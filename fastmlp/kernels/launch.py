@@ -31,18 +31,16 @@ set_thread_count = types.ExternalFunction("set_num_threads", types.void(types.in
 
 @emitted
 def call_member(
-    emit: Emitter, function, job_at, layers_at, count, barrier, scratch, member, members, like
+    emit: Emitter, function, job, layers, count, barrier, scratch, member, members, like
 ) -> None:
     """Call the function at an address for one member of a team."""
-    args = [job_at, layers_at, count, barrier, scratch, member, members, like]
+    args = [job, layers, count, barrier, scratch, member, members, like]
     kind = ir.FunctionType(ir.VoidType(), [value.type for value in args])
     pointer = emit.builder.inttoptr(function, kind.as_pointer())
     emit.builder.call(pointer, args)
 
 
-def _run_team(
-    function, job_at, layers_at, count, scratch, scratch_bytes, board, members, like: float
-):
+def _run_team(function, record, layers, count, scratch, scratch_bytes, board, members, like: float):
     # set and restored in compiled code, which no signal handler interrupts
     before = thread_count()
     set_thread_count(members)
@@ -50,7 +48,7 @@ def _run_team(
         number, size = join(board, members)
         if number >= 0:
             own = scratch + number * scratch_bytes
-            call_member(function, job_at, layers_at, count, board, own, number, size, like)
+            call_member(function, record, layers, count, board, own, number, size, like)
     set_thread_count(before)
 
 

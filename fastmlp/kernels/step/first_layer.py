@@ -175,8 +175,8 @@ def forward_first(job, layer, step, scratch, member, members, like):
     size = 1
     if job.images_as == BY_PAIR:
         size = PART if members <= layer.panels else FEW
-    runs = units(batch, size)
-    first, last, begin, end = share_panels(layer.panels, runs, layer.cut, member, members)
+    cut = layer.cut
+    first, last, begin, end = share_panels(layer.panels, size, batch, cut, member, members)
     for panel in range(begin, end):
         low, high = rows_of(panel, first, last, size, batch)
         for part in range(low // PART * PART, high, PART):
@@ -206,8 +206,8 @@ def update_first(job, layer, step, scratch, member, members, like):
             high = min(low + size, inputs)
             update_inputs(job, layer, step, 0, panel, low, high, scratch, like)
         return
-    runs = units(inputs, size)
-    first, last, begin, end = share_panels(layer.panels, runs, layer.cut, member, members)
+    cut = layer.cut
+    first, last, begin, end = share_panels(layer.panels, size, inputs, cut, member, members)
     for panel in range(begin, end):
         low, high = rows_of(panel, first, last, size, inputs)
         update_inputs(job, layer, step, 0, panel, low, high, scratch, like)

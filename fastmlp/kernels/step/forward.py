@@ -9,7 +9,7 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.elementwise import RELU, activate, copy, drop_units, keeps_z, times_slope
 from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, fuses, multiply, transpose
-from fastmlp.kernels.memory.panels import round_up, units
+from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import (
     input_at,
     numbers_at,
@@ -136,9 +136,8 @@ def forward(layer, below, step, sample, batch, member, members, like: float):
     several = max(1, PANELS_BYTES // (layer.inputs * layer.width * item_bytes(like)))
     if sparse:
         height, several = batch, 1
-    first, last, begin, end = share_panels(
-        layer.panels, units(batch, TILE_ROWS), layer.cut, member, members
-    )
+    panels, cut = layer.panels, layer.cut
+    first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for group in range(begin, end, several):
         for k in range(0, batch, height):
             for panel in range(group, min(group + several, end)):
@@ -171,8 +170,8 @@ def delta(layer, below, sample, batch, full, scratch, member, members, like: flo
     size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
     finish, f = SLOPE if below.activation == RELU else PRODUCT, below.activation
     few, sparse = full <= FEW_SAMPLES, leaves_out(layer, below, batch)
-    height, tiles = 1 if few else UNIT_ROWS, units(batch, TILE_ROWS)
-    first, last, begin, end = share_panels(below.panels, tiles, below.cut, member, members)
+    height, panels, cut = 1 if few else UNIT_ROWS, below.panels, below.cut
+    first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for panel in range(begin, end):
         low, stop = rows_of(panel, first, last, TILE_ROWS, batch)
         columns = panel_columns(below, panel, like)

@@ -155,8 +155,8 @@ def prepare_images(job, layer, step, member, members, like: float):
     if job.images_as == BY_PAIR:
         # a unit is a part and a run of pairs. The last member has the first share: the first
         # members have the larger shares of the update
-        parts, runs, size = units(batch, PART), units(inputs, 2 * PART), 2 * PART
-        first, last, begin, end = share_panels(parts, runs, 0, members - 1 - member, members)
+        parts, size, own = units(batch, PART), 2 * PART, members - 1 - member
+        first, last, begin, end = share_panels(parts, size, inputs, 0, own, members)
         for part in range(begin, end):
             (low, high), i = rows_of(part, first, last, size, inputs), part * PART
             mark_pixels(job, layer, step, 0, i, min(i + PART, batch), low, high, like)

@@ -16,7 +16,6 @@ from fastmlp.kernels.memory.records import (
     BY_PAIR,
     COLUMNS_THEN_ROWS,
     DENSE,
-    layers_at,
     member_layers,
     numbers_at,
     parameters_of,
@@ -144,7 +143,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     and a step has one barrier; otherwise one behind each phase. Clipped, the update writes
     gradients, with records that have these in place of parameters, and two phases follow.
     """
-    last, base = count - 1, layers_at(layers_address, count)
+    last, base = count - 1, member_layers(layers_address, count, 0)
     apart = job.plan == COLUMNS_THEN_ROWS and members <= base[0].panels
     layers = member_layers(layers_address, count, member + 1 if apart else 0)
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers

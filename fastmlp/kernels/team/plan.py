@@ -192,17 +192,18 @@ def share(count, member, members):
 
 
 @jit
-def share_panels(panels, per_panel, cut, member, members):
-    """Return a member's share of panels of so many units: first, behind the last, and the panels.
+def share_panels(panels, size, count, cut, member, members):
+    """Return a member's share of panels of `count` rows, in units of so many rows.
 
-    They are the first panel that these units are in, and the one behind the last. Where `cut` is
-    COLUMNS, no panel is divided.
+    The first unit, the one behind the last, the first panel that these units are in, and the one
+    behind the last. Where `cut` is COLUMNS, no panel is divided.
     """
+    per_panel = units(count, size)
     if members == 1 or cut == COLUMNS:
         begin, end = share(panels, member, members)
         return begin * per_panel, end * per_panel, begin, end
     first, last = share(panels * per_panel, member, members)
-    return first, last, first // per_panel, (last + per_panel - 1) // per_panel
+    return first, last, first // per_panel, units(last, per_panel)
 
 
 @jit

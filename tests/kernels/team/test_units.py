@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from direct import compiled
 
-from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import COLUMNS, NONE, numbers_at
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
@@ -21,7 +20,7 @@ def shared_out(count, members, ends):
 @compiled
 def panels_and_rows(panels, size, count, cut, member, members, found):
     out = numbers_at(found, 1000, np.int64(0))
-    first, last, begin, end = share_panels(panels, units(count, size), cut, member, members)
+    first, last, begin, end = share_panels(panels, size, count, cut, member, members)
     out[0], out[1], out[2], out[3] = first, last, begin, end
     for panel in range(begin, end):
         low, high = rows_of(panel, first, last, size, count)
