@@ -19,6 +19,7 @@ from fastmlp.bench import phases
 from fastmlp.functions import ACTIVATIONS, Array, error_in_eps
 from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.kernels.launch import run, symbol
+from fastmlp.kernels.memory.buffers import read_images
 from fastmlp.kernels.memory.panels import (
     aligned_zeros,
     panel_width,
@@ -107,15 +108,22 @@ def make_engine(
     return kernels.Engine(weights, biases, activations, cost, batch, threads=threads)
 
 
-def time_phase(phase: str, engine: kernels.Engine, **arrays: Array) -> Callable[[int], object]:
-    """Return a function that repeats a phase; arrays : those to which the job record points."""
+def time_phase(
+    phase: str, engine: kernels.Engine, x: Array | None = None, **arrays: Array
+) -> Callable[[int], object]:
+    """Return a function that repeats a phase.
+
+    x : what the only layer reads; arrays : those to which the job record points
+    """
+    if x is not None:
+        read_images(engine.layers, x[np.newaxis, np.newaxis])
     point(engine.job, **arrays)
 
     def run_times(times: int) -> None:
         engine.job["steps"] = times
         run(f"repeat_{phase}", engine.job, engine.layers, engine.threads, np.dtype(np.float32))
 
-    run_times.arrays = arrays  # type: ignore[attr-defined]
+    run_times.arrays = x, arrays  # type: ignore[attr-defined]
     return run_times
 
 
@@ -151,7 +159,6 @@ def forward(
         return Case(run_times, lambda: a, exact, terms)
     engine, wide = make_engine([w], batch, ("relu",), threads), pad_rows(x)
     engine.write([w], [b])
-    engine.job["x_row"] = wide.shape[1]
     return Case(time_phase("forward", engine, x=wide), lambda: engine.rows(0, "a"), exact, terms)
 
 
@@ -185,7 +192,6 @@ def update(
     engine = make_engine([np.zeros_like(dw)], batch, ("identity",), threads)
     put_rows(engine.buffers[0]["dz"], dz)
     wide = pad_rows(x)
-    engine.job["x_row"] = wide.shape[1]
 
     def result() -> Array:
         engine.read([dw], [db])
@@ -218,7 +224,7 @@ def output(
         return Case(repeat_call(both), lambda: a, exact, terms)
     w, wide = np.zeros((1, outputs), np.float32), pad_rows(z)
     engine = make_engine([w], batch, ("softmax",), threads)
-    engine.job["x_row"], engine.job["samples"] = wide.shape[1], batch
+    engine.job["samples"] = batch
     arrays = {"x": wide, "labels": y, "order": np.arange(batch), "costs": np.empty(batch)}
     arrays |= {"hits": np.empty(batch, np.uint8), "factors": np.full(batch, 1 / batch, np.float32)}
     return Case(time_phase("output", engine, **arrays), lambda: engine.rows(0, "a"), exact, terms)

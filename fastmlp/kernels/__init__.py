@@ -1,23 +1,5 @@
 """The network in compiled code: the twin of `fastmlp.reference`. README.md here is the way in.
 
-One minibatch, from bytes to updated weights, shared by columns (`step.step.train`; `wait` is a
-barrier; other plans have one a step, see `team.plan`):
-
-    prepare_images(job, inputs, step, ...)          which pixels are not zero; or x = scale images.
-    wait                                            For all but the first, a step ahead
-    forward_first(job, layers[0], step, ...)        a = f(x w + b), without the zeros of x
-    wait
-    forward(layers[l], x, ...)                      a = f(x w + b), for each further hidden layer
-    wait
-    output(job, layers[-1], ...)                    a = f(z), the costs, dz = factor dC/dz
-    wait
-    delta(layers[l], layers[l - 1], ...)            dz below = (dz w^T) f'(z), from the top down
-    wait
-    update_first, update(job, layers[l], ...)       w = keep w + x^T dz, or an optimiser's formula
-    update_biases(job, layers[l], ...)              the same for biases
-    clip_and_step(job, layers, gradients, ...)      with clip_norm: the optimiser's formula by
-                                                    gradients of limited norm, which update made
-
 Words that are ours:
 
     job, layer      records of sizes and addresses that Python fills (`memory.records`)

@@ -6,14 +6,15 @@ from math import isqrt
 
 import numpy as np
 from numba.extending import register_jitable
+from numba.np.numpy_support import from_dtype
 
 from fastmlp.arrays import check_indices, check_out
 from fastmlp.functions import Array
 from fastmlp.functions.augmentation import BITS, ONE, WEIGHT_BITS, Changes
 from fastmlp.kernels.launch import prepared_precision, run, team_size
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import RECORDS, jit, shared
 from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes, prefetch_lines
-from fastmlp.kernels.memory.records import numbers_at, point, private_memory, record_at
+from fastmlp.kernels.memory.records import numbers_at, point, private_memory
 from fastmlp.kernels.team.plan import share
 
 # Filled and read in this file
@@ -38,7 +39,7 @@ LOW, AROUND = 1, 3
 AHEAD = 4
 # What a pixel costs, in the multiplications of `team_size`
 PIXEL_WORK = 8
-augmenting_at = record_at(AUGMENTING)
+RECORDS["task"] = from_dtype(AUGMENTING)
 
 
 def augment(
@@ -62,27 +63,27 @@ def augment(
 
 
 @shared
-def augment_images(job_address, _, count, barrier, scratch, member, members, like: float):
+def augment_images(task, _, count, barrier, scratch, member, members, like: float):
     """Make a member's share of the images."""
-    job = augmenting_at(job_address)
-    first, last = share(job.samples, member, members)
-    pixels, whole = job.side * job.side, np.int64(0)
-    order = numbers_at(job.order, job.samples, whole)
+    first, last = share(task.samples, member, members)
+    pixels, whole = task.side * task.side, np.int64(0)
+    order = numbers_at(task.order, task.samples, whole)
     for k in range(first, last):
         if k + AHEAD < last:
-            prefetch_lines(job.images + order[k + AHEAD] * pixels, pixels)
-        image, out = job.images + order[k] * pixels, job.out + k * pixels
-        m, picks = numbers_at(job.maps + k * 48, 6, whole), numbers_at(job.picks + k * 16, 2, whole)
+            prefetch_lines(task.images + order[k + AHEAD] * pixels, pixels)
+        image, out = task.images + order[k] * pixels, task.out + k * pixels
+        m = numbers_at(task.maps + k * 48, 6, whole)
+        picks = numbers_at(task.picks + k * 16, 2, whole)
         is_whole = (m[2] | m[5]) & (ONE - 1) == 0
-        if job.fields == 0 and m[0] == ONE and m[1] == 0 and is_whole:
-            shift_image(image, job.side, -m[2] >> BITS, -m[5] >> BITS, out)
+        if task.fields == 0 and m[0] == ONE and m[1] == 0 and is_whole:
+            shift_image(image, task.side, -m[2] >> BITS, -m[5] >> BITS, out)
             continue
-        fours = scratch + frame_bytes(job.side)
-        frame_image(image, job.side, scratch)
-        find_fours(scratch, job.side, fours)
+        fours = scratch + frame_bytes(task.side)
+        frame_image(image, task.side, scratch)
+        find_fours(scratch, task.side, fours)
         field = 4 * pixels
-        d_x, d_y = job.fields + picks[0] * field, job.fields + picks[1] * field
-        interpolate(fours, job.side, m, job.fields != 0, d_x, d_y, out)
+        d_x, d_y = task.fields + picks[0] * field, task.fields + picks[1] * field
+        interpolate(fours, task.side, m, task.fields != 0, d_x, d_y, out)
 
 
 @jit

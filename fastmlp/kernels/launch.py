@@ -16,16 +16,7 @@ from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import Compiled, Shared, is_kept
 from fastmlp.kernels.llvm.emitter import Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted
-from fastmlp.kernels.memory.panels import aligned_zeros
-from fastmlp.kernels.team.barrier import (
-    BOARD_SIZE,
-    NAP,
-    NAP_NANOSECONDS,
-    SIZE,
-    START_NAP,
-    START_NAP_NANOSECONDS,
-    join,
-)
+from fastmlp.kernels.team.barrier import SIZE, join, make_board
 from fastmlp.system.cores import usable_cores
 from fastmlp.system.team_size import worthwhile
 from fastmlp.system.threads import Threads, check_can_compile
@@ -49,7 +40,7 @@ def call_member(
     emit.builder.call(pointer, args)
 
 
-def _run_team(function, job, layers, count, scratch, scratch_bytes, board, members, like: float):
+def _run_team(function, record, layers, count, scratch, scratch_bytes, board, members, like: float):
     # set and restored in compiled code, which no signal handler interrupts
     before = thread_count()
     set_thread_count(members)
@@ -57,7 +48,7 @@ def _run_team(function, job, layers, count, scratch, scratch_bytes, board, membe
         number, size = join(board, members)
         if number >= 0:
             own = scratch + number * scratch_bytes
-            call_member(function, job, layers, count, board, own, number, size, like)
+            call_member(function, record, layers, count, board, own, number, size, like)
     set_thread_count(before)
 
 
@@ -83,10 +74,12 @@ def is_compiled(dtype: np.dtype) -> bool:
     """Return whether `prepare` will be quick: the machine code is there, in memory or on disk."""
     if dtype in _prepared:
         return True
-    kernels = [*Shared.by_name.values()]
-    if _threads.most() > 1:  # who is alone calls the job's function itself
-        kernels.append(_team)
-    return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in kernels)
+    return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in _kernels())
+
+
+def _kernels() -> list[Shared]:
+    """Return what is compiled; who is alone calls the job's function itself."""
+    return [*Shared.by_name.values(), *([_team] if _threads.most() > 1 else [])]
 
 
 def prepare(dtype: np.dtype) -> float:
@@ -102,10 +95,8 @@ def prepare(dtype: np.dtype) -> float:
             if _threads.most() > 1:  # an error comes before the time is spent
                 _threads.start()
             if dtype not in _prepared:  # another thread may have been first
-                for kernel in Shared.by_name.values():
+                for kernel in _kernels():
                     kernel.compile(numba.from_dtype(dtype))
-                if _threads.most() > 1:
-                    _team.compile(numba.from_dtype(dtype))
                 _prepared.add(dtype)
     return perf_counter() - began
 
@@ -145,8 +136,7 @@ def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype)
     if members == 1:
         compiled.call(*where, 0, scratch, 0, 1, 0.0)
         return 1
-    board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
-    board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
+    board = make_board()
     with _threads.launching:
         _threads.start()
         call = _compiled(_team, dtype).call

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows, check_out, quiet
 from fastmlp.kernels.launch import alone, prepare, run, team_size
-from fastmlp.kernels.loops.bits import list_bytes, words_bytes
+from fastmlp.kernels.loops.bits import words_bytes
 from fastmlp.kernels.memory import panels, records, tuning
-from fastmlp.kernels.step.images import addresses_of, entries_of, is_sparse, table_of
+from fastmlp.kernels.memory.buffers import inference_records, network_layers
 from fastmlp.kernels.step.inference import scratch_bytes
+from fastmlp.kernels.step.source import addresses_of, entries_of, kind_of, table_of
 
 Arrays = Sequence[Array]
 Names = Sequence[str]
@@ -35,7 +37,7 @@ class Predictor:
         dtype, inputs, outputs = weights[0].dtype, len(weights[0]), len(biases[-1])
         self._dtype, self._size = dtype, sum(w.size for w in weights)
         prepare(dtype)
-        layers, arrays = records.network_layers(weights, biases, activations)
+        layers, arrays = network_layers(weights, biases, activations)
         self._layers, self._arrays = layers, arrays
         # the first layer reads weights in pairs of rows
         first = tuning.PANEL_VECTORS if inputs % 2 == 0 else 0
@@ -45,8 +47,6 @@ class Predictor:
         for layer, own, w, b, vectors in zip(layers, arrays, weights, biases, most, strict=True):
             if not _read_in_place(layer, w, b, vectors):
                 self._copies += [*panels.panel_views(own["w"], w), (own["b"][: len(b)], b)]
-        layers["a_panel"] = layers["width"]
-        layers["a_row"] = [panels.row_stride(n, dtype) for n in layers["panels"] * layers["width"]]
         self._table = table_of(scale, dtype)
         self._found = {
             "outputs": panels.aligned_zeros((tuning.TILE_ROWS, outputs), dtype),
@@ -57,15 +57,13 @@ class Predictor:
             # an image with an odd number of pixels has a zero behind its last
             images = panels.aligned_zeros((tuning.TILE_ROWS, panels.round_up(inputs, 2)), kind)
             self._images[kind] = images, addresses_of(images)
-        self._jobs: dict[int, tuple[Array, Array]] = {}
-        self._few = np.array(self._job_of(1))
-        self._record, self._aim, self._images_as = self._few[0], (np.dtype(object), 0, ""), 0
-        records.point(self._few, **self._found)
+        self._jobs: dict[int, tuple[Array, Array, Any]] = {}
         is_listed = inputs <= 2 * tuning.MOST_LISTED
         self._sparse_few = records.BY_IMAGE if is_listed else records.BY_PAIR
-        size = list_bytes(inputs, 1, dtype) if is_listed else words_bytes(inputs)
-        self._few["words_bytes"] = size
-        self._infer = alone("infer", self._few, layers, dtype)
+        self._few = self._job_of(1, tuning.TILE_ROWS, is_listed)
+        self._record, self._aim, self._images_as = self._few[0][0], (np.dtype(object), 0, ""), 0
+        records.point(self._record, **self._found)
+        self._infer = alone("infer", *self._few[:2], dtype)
 
     def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
         """out = "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
@@ -84,7 +82,7 @@ class Predictor:
         self._rows[...] = images
         for target, source in self._copies:
             target[...] = source
-        # as `is_sparse`; ints, as NumPy compares its own with floats slowly
+        # as `kind_of`; ints, as NumPy compares its own with floats slowly
         sparse = self._sparse_below and np.count_nonzero(images) < self._sparse_below
         images_as = self._sparse_few if sparse else records.DENSE
         if images_as != self._images_as:
@@ -98,7 +96,8 @@ class Predictor:
         inputs, may_be = int(self._layers["inputs"][0]), kind == np.uint8 and len(self._layers) > 1
         self._rows, self._answers = images[:count, :inputs], self._found[what][:count]
         self._sparse_below = -int(-may_be * tuning.SPARSE_BELOW * count * inputs // 1)
-        record["addresses"], record["image_kind"] = addresses.ctypes.data, records.IMAGE_KINDS[kind]
+        records.point(record, addresses=addresses, sources=addresses)
+        record["image_kind"] = records.IMAGE_KINDS[kind]
         record["samples"] = count
         record["classes"] = self._answers.ctypes.data if what == "classes" else 0
         self._aim = kind, count, what
@@ -109,31 +108,35 @@ class Predictor:
             target[...] = source
         tiles = -(-len(images) // tuning.TILE_ROWS)
         members = min(team_size(len(images) * self._size, threads), tiles)
-        job = self._job_of(members)
+        if members not in self._jobs:
+            self._jobs[members] = self._job_of(members, tuning.PART, lists=False)
+        job, layers, _ = self._jobs[members]
+        job["batch_size"] = min(tuning.PART, tuning.TILE_ROWS * -(-tiles // members))
         job["samples"], job["classes"] = len(images), 0
+        images_as = kind_of(images, len(self._layers))
         if isinstance(images, SparseRows):
-            images_as, arrays = records.BY_ENTRY, entries_of(images, self.scale, self._dtype)
+            arrays = entries_of(images, self.scale, self._dtype)
         else:
-            images, sparse = np.ascontiguousarray(images), len(self._layers) > 1
-            images_as = records.BY_PAIR if sparse and is_sparse(images) else records.DENSE
+            images = np.ascontiguousarray(images)
             if images_as == records.BY_PAIR and images.shape[1] % 2:
                 images = np.pad(images, ((0, 0), (0, 1)))
             job["image_kind"] = records.IMAGE_KINDS[images.dtype]
-            arrays = {"addresses": addresses_of(images)}
+            addresses = addresses_of(images)
+            arrays = {"addresses": addresses, "sources": addresses}
         job["images_as"] = images_as
         records.point(job, **arrays, **{what: out})
-        run("infer", job, self._layers, members, self._dtype)
+        run("infer", job, layers, members, self._dtype)
 
-    def _job_of(self, members: int) -> Array:
-        """Return the job of a team of so many members."""
-        if members not in self._jobs:
-            job, inputs = np.zeros(1, records.JOB), int(self._layers["inputs"][0])
-            job["scale"], job["words_bytes"] = self.scale, words_bytes(inputs)
-            job["x_row"] = panels.row_stride(inputs, self._dtype)
-            records.point(job, table=self._table)
-            memory = records.private_memory(job, members, scratch_bytes(self._layers, self._dtype))
-            self._jobs[members] = job, memory
-        return self._jobs[members][0]
+    def _job_of(self, members: int, rows: int, lists: bool) -> tuple[Array, Array, Any]:
+        """Return the job of a team that takes so many samples in a step, its layers, its memory."""
+        job, size = np.zeros(1, records.JOB), int(self._layers["inputs"][0])
+        size = words_bytes(size, self._dtype, lists)
+        job["scale"], job["words_bytes"], job["batch_size"] = self.scale, size, rows
+        records.point(job, table=self._table)
+        what = members, rows, size, self._dtype
+        layers, memory = inference_records(self._layers, *what)
+        scratch = records.private_memory(job, members, scratch_bytes(layers[0], self._dtype))
+        return job, layers, (memory, scratch)
 
 
 def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:

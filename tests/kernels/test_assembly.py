@@ -14,7 +14,7 @@ from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
-SPARSE = ["forward_pairs", "update_pairs", "forward_lists", "update_lists"]
+SPARSE = ["forward_inputs", "update_inputs"]
 HOT = ["multiply", *SPARSE, "activate", "times_slope"]
 
 

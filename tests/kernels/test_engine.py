@@ -13,7 +13,7 @@ from fastmlp.kernels import launch
 from fastmlp.kernels.llvm.compile import Shared
 from fastmlp.kernels.memory.records import BY_IMAGE, BY_PAIR, DENSE
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PART
-from fastmlp.kernels.step import images as images_phase
+from fastmlp.kernels.step import source
 from fastmlp.verify.tables import TABLES
 
 NETWORKS = [
@@ -64,7 +64,7 @@ def test_any_number_of_threads_gives_the_same_bits(sizes, batch_size, step):
 def test_sparse_images_train_as_the_reference_says(sizes, batch_size, step):
     rng, count = np.random.default_rng(0), 5 * batch_size + 3
     images, labels = pixels(rng, count, sizes[0]), rng.integers(0, 2, count)
-    assert images_phase.is_sparse(images)
+    assert source.kind_of(images, 2) == BY_PAIR
     network, exact = fastmlp.Network(sizes), fastmlp.Network(sizes, dtype="float64")
     for mine, theirs in zip(network.weights, exact.weights, strict=True):
         theirs[...] = mine
@@ -78,8 +78,8 @@ def test_sparse_images_train_as_the_reference_says(sizes, batch_size, step):
 
 def test_dense_pixels_are_not_taken_as_sparse():
     rng = np.random.default_rng(3)
-    assert not images_phase.is_sparse(pixels(rng, 300, 50, 0.9))
-    assert not images_phase.is_sparse(np.zeros((300, 50), np.float32))
+    assert source.kind_of(pixels(rng, 300, 50, 0.9), 2) == DENSE
+    assert source.kind_of(np.zeros((300, 50), np.float32), 2) == DENSE
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_words_with_every_bit_set(monkeypatch):
     images[:, 3:] = 0
     images[::2, 3:] = 1
     labels, network = np.arange(3 * PART) % 2, fastmlp.Network((6, 20, 2))
-    monkeypatch.setattr(images_phase, "SPARSE_BELOW", 2.0)
+    monkeypatch.setattr(source, "SPARSE_BELOW", 2.0)
     sparse = trained(network, images, labels, 2 * PART + 2, 1)
     dense = trained(network, images / np.float32(255), labels, 2 * PART + 2, 1, scale=1.0)
     for mine, theirs in zip(sparse[0], dense[0], strict=True):

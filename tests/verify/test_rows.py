@@ -15,7 +15,7 @@ from fastmlp.kernels.memory.buffers import mark_outputs
 from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up
 from fastmlp.kernels.memory.records import point
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, PANEL_VECTORS, PART
-from fastmlp.kernels.step.images import entries_of
+from fastmlp.kernels.step.source import entries_of
 from fastmlp.report import rows_table
 from fastmlp.verify import run, verify
 from fastmlp.verify.cases import CASES, DRAWN_FROM, Draw

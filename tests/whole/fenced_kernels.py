@@ -17,7 +17,7 @@ from fastmlp.functions import OPTIMIZERS
 from fastmlp.kernels import engine, predictor
 from fastmlp.kernels.memory import buffers, panels, records
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS
-from fastmlp.kernels.step import inference
+from fastmlp.kernels.step import source
 from fastmlp.verify import verify
 
 before = sys.argv[1] == "before"
@@ -61,13 +61,6 @@ def fenced_scratch(record, members, size):
     return np.frombuffer(room, np.uint8)
 
 
-def fenced_halves(record, members, size):
-    """As `private_memory` for inference, which finds its second half by the size."""
-    memory = fenced_zeros((members, size), np.dtype(np.uint8))
-    record["scratch"], record["scratch_bytes"] = memory.ctypes.data, size
-    return memory
-
-
 def fenced_rows(rows):
     if isinstance(rows, SparseRows):
         return SparseRows(*(fenced(part, before) for part in rows.parts), rows.shape[1])
@@ -94,12 +87,12 @@ class Engine(engine.Engine):
 
 
 point = records.point
-for module in (buffers, panels, records):
+for module in (buffers, panels, records, source):
     module.aligned_zeros = fenced_zeros
-for module, memory in ((engine, fenced_scratch), (predictor, fenced_halves)):
-    own = {"point": fenced_point, "private_memory": memory}
+for module in (engine, predictor):
+    own = {"point": fenced_point, "private_memory": fenced_scratch}
     module.records, module.np = SimpleNamespace(**{**vars(records), **own}), Numpy()
-inference._half = lambda size: size
+source.np = Numpy()
 kernels.Engine, kernels.Predictor = Engine, Predictor
 
 

@@ -28,7 +28,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # Only fusing a multiply with an add is allowed. Reordering sums would let the result depend on
 # how a loop was vectorised; assuming that no NaN arrives would delete the checks for them.
 FASTMATH = {"contract"}
-CTYPES: Any = {types.int64: c_int64, types.float32: c_float, types.float64: c_double}
+CTYPES: Any = {types.float32: c_float, types.float64: c_double}  # c_int64 for all others
+# The types of records, by the names of parameters that are addresses of one
+RECORDS: dict[str, Any] = {}
 SETTINGS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
 
 
@@ -43,9 +45,12 @@ def jit(function: Function) -> Function:
 
 
 def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, ...]:
-    """Return what a kernel takes: int64, and where a parameter is called a float, the precision."""
-    annotated = inspect.signature(function).parameters.values()
-    return tuple(precision if p.annotation == "float" else types.int64 for p in annotated)
+    """Return what a kernel takes: see `Shared`."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(
+        precision if p.annotation == "float" else RECORDS.get(p.name, types.int64)
+        for p in parameters
+    )
 
 
 def is_kept(kernel: Shared, precision: Any) -> bool:
@@ -65,8 +70,9 @@ class Shared:
     """A function that is compiled once for each precision, and called by its symbol from then on.
 
     LLVM compiles an ordinary function anew into each of its callers, and these into theirs.
-    Parameters are int64, but for those annotated as `float`, which have the precision; nothing is
-    returned. `compile` comes before anything that calls the function is compiled or loaded.
+    Parameters are int64, but for those annotated as `float`, which have the precision, and those
+    named in RECORDS, which are records; nothing is returned. `compile` comes before anything that
+    calls the function is compiled or loaded.
     """
 
     by_name: ClassVar[dict[str, Shared]] = {}
@@ -83,7 +89,7 @@ class Shared:
         arguments = argument_types(self.function, precision)
         kept = self.cache.read(arguments) if self.cache else None
         address = load(kept or self._machine_code(precision))
-        call = CFUNCTYPE(None, *(CTYPES[kind] for kind in arguments))(address)
+        call = CFUNCTYPE(None, *(CTYPES.get(kind, c_int64) for kind in arguments))(address)
         self.compiled[np.dtype(precision.name)] = Compiled(address, call)
         llvm.add_symbol(self.symbol(precision), address)
 

@@ -62,14 +62,11 @@ def image_word(image, first, pairs):
     return word
 
 
-def words_bytes(inputs: int) -> int:
-    """Return how many bytes the words of an image take."""
-    return -(-inputs // (2 * PART)) * WORD_BYTES
-
-
-def list_bytes(inputs: int, slices: int, dtype: np.dtype) -> int:
-    """Return how many bytes the list of a slice of an image takes: see `list_pairs`."""
+def words_bytes(inputs: int, dtype: np.dtype, lists: bool = False, slices: int = 1) -> int:
+    """Return how many bytes the words of an image take, or the list of one of its slices."""
     runs = -(-inputs // (2 * PART))
+    if not lists:
+        return runs * WORD_BYTES
     inputs = min(inputs, -(-runs // slices) * 2 * PART)
     return -(-(WORD_BYTES + list_capacity(inputs) * (4 + 2 * dtype.itemsize)) // 64) * 64
 
@@ -119,11 +116,8 @@ def compress_pairs(emit: Emitter, pixels, first, skipped, target) -> int:
     else:
         high = builder.shl(builder.zext(pairs, wide), copies(16, wide))
         entries = builder.or_(high, builder.zext(numbers, wide))
-        name, rest = (
-            f"llvm.experimental.vector.compress.v{LISTED}i32",
-            ir.Constant(wide, ir.Undefined),
-        )
-        found = emit.function(name, wide, entries, wanted, rest)
+        name, rest = f"vector.compress.v{LISTED}i32", ir.Constant(wide, ir.Undefined)
+        found = emit.function(f"llvm.experimental.{name}", wide, entries, wanted, rest)
     builder.store(found, emit.pointer(target), align=4)
     return builder.zext(builder.ctpop(bits), INT64)
 
@@ -138,18 +132,14 @@ def list_pairs(pixels, inputs, scale, target, like):
     """
     pairs, space, begin = (inputs + 1) // 2, list_capacity(inputs), target + WORD_BYTES
     end, words = begin, numbers_at(pixels, pairs, np.uint16(0))
-    k = 0
-    while k + LISTED <= pairs:
+    whole, rest = pairs // LISTED * LISTED, pairs - LISTED
+    for k in range(0, whole, LISTED):
         end += 4 * compress_pairs(pixels + 2 * k, k, 0, end)
-        k += LISTED
-    if pairs >= LISTED:
-        if k < pairs:  # the last ones, of which some are in the list
-            first = pairs - LISTED
-            end += 4 * compress_pairs(pixels + 2 * first, first, k - first, end)
-    else:
-        for k in range(pairs):
-            numbers_at(end, 1, np.uint32(0))[0] = np.uint32(k) | np.uint32(words[k]) << 16
-            end += 4 * int(words[k] != 0)
+    if whole < pairs and rest >= 0:  # the last ones, of which some are in the list
+        end += 4 * compress_pairs(pixels + 2 * rest, rest, whole - rest, end)
+    for k in range(pairs if rest < 0 else 0):
+        numbers_at(end, 1, np.uint32(0))[0] = np.uint32(k) | np.uint32(words[k]) << 16
+        end += 4 * int(words[k] != 0)
     numbers_at(end, 1, np.uint32(0))[0] = 0
     count = (end - begin) // 4
     count += count & 1

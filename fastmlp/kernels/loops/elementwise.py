@@ -15,7 +15,7 @@ from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter, Number, copies
 from fastmlp.kernels.llvm.intrinsics import by_name, emitted
-from fastmlp.kernels.memory.records import MOST_SLOTS, numbers_at
+from fastmlp.kernels.memory.records import numbers_at
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
 # Vectors of a block in one pass of the loop: the loads of one do not wait for the stores before
@@ -238,6 +238,3 @@ def drop_bytes(emit: Emitter, pixels, count, key, sample, unit, below) -> None:
         values = builder.load(position, typ=kind, align=1)
         values = builder.select(kept(j), values, copies(0, kind))
         builder.store(values, position, align=1)
-
-
-assert all(len(row.slots) <= MOST_SLOTS for row in OPTIMIZERS.values())

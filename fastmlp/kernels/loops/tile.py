@@ -11,8 +11,8 @@ from numba.core import cgutils
 from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.emitter import Emitter
-from fastmlp.kernels.llvm.intrinsics import emitted, item_bytes, vector_lanes
+from fastmlp.kernels.llvm.emitter import INT64, Emitter
+from fastmlp.kernels.llvm.intrinsics import Rows, emitted, item_bytes, vector_lanes
 from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
 # Heights of tiles by their width in vectors; rows that are left over take lower ones
@@ -53,19 +53,17 @@ def _finish_tile(
 def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) -> None:
     """Emit the tile of so many rows and vectors; arguments as in `multiply`."""
     c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta = args
-    builder = emit.builder
+    builder, rows = emit.builder, Rows(emit, width)
 
     def one(state: list[Any], sums: list[Any]) -> Any:
         left, q_now, *p_now = state
         # otherwise LLVM adds to the address of each row in each pass
         p_now = [emit.opaque(first) for first in p_now]
-        q_row = [emit.load(emit.at(q_now, 0, q_k, j)) for j in columns]
-        totals = []
+        q_row, totals = rows.load(rows.at(q_now)), []
         for i in range(height):
             p_value = emit.broadcast_from(emit.at(p_now[i // FIRST_ROWS], i % FIRST_ROWS, p_row))
-            row = sums[i * width : (i + 1) * width]
-            totals += [emit.call("fmuladd", p_value, q_row[j], row[j]) for j in range(width)]
-        left = builder.sub(left, emit.whole(1))
+            totals += rows.fma(p_value, q_row, sums[i * width : (i + 1) * width])
+        left = builder.sub(left, INT64(1))
         following = [left, emit.at(q_now, 1, q_k), *(emit.at(first, 1, p_k) for first in p_now)]
         return following, totals, emit.nonzero(left)
 
@@ -79,18 +77,15 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
         following = [left, emit.at(q_now, count, q_k), emit.at(p_now, count, p_k, p_jump)]
         return following, totals, emit.nonzero(left)
 
-    columns = range(0, width * emit.count, emit.count)
     positions, others = (
-        [emit.at(emit.pointer(base), i, c_row, j) for i in range(height) for j in columns]
+        [position for i in range(height) for position in rows.at(base, i, c_row)]
         for base in (c, other)
     )
     for position in positions:
         emit.prefetch(position)
-
-    zeros = [emit.constant(0.0)] * (height * width)
     run_length = builder.select(emit.nonzero(p_run), p_run, length)
     starts = [length, emit.pointer(q), emit.pointer(p)]
-    sums = intrinsics.sum_loop(emit, emit.nonzero(length), starts, zeros, run)
+    sums = intrinsics.sum_loop(emit, emit.nonzero(length), starts, rows.zeros(height), run)
     _finish_tile(emit, width, finish, positions, others, sums, beta)
 
 
@@ -155,17 +150,22 @@ def multiply(
             left -= height
 
 
+@jit
+def product(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):
+    """c = beta c + p q: `multiply` with one run of columns, and nothing done to the sums."""
+    multiply(c, c_row, p, p_row, p_k, 0, 0, q, q_k, rows, columns, length, PRODUCT, 0, beta)
+
+
 def _sum_each(emit: Emitter, vectors: list[Any]) -> Any:
     """Return the vector of the sums over the lanes of each of as many vectors as it has lanes."""
     while len(vectors) > 1:
-        even = [emit.shuffle(*pair, list(range(0, 2 * emit.count, 2))) for pair in _pairs(vectors)]
-        odd = [emit.shuffle(*pair, list(range(1, 2 * emit.count, 2))) for pair in _pairs(vectors)]
-        vectors = [emit.builder.fadd(one, other) for one, other in zip(even, odd, strict=True)]
+        pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
+        even, odd = (
+            [emit.shuffle(*pair, list(range(k, 2 * emit.count, 2))) for pair in pairs]
+            for k in (0, 1)
+        )
+        vectors = [emit.builder.fadd(*both) for both in zip(even, odd, strict=True)]
     return vectors[0]
-
-
-def _pairs(vectors: list[Any]) -> list[tuple[Any, Any]]:
-    return list(zip(vectors[::2], vectors[1::2], strict=True))
 
 
 @emitted
@@ -185,14 +185,12 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
         column = builder.mul(builder.lshr(v, shift), w_panel)
         column = builder.add(column, builder.mul(builder.and_(v, in_panel), lanes))
         firsts = [
-            emit.opaque(emit.at(source, builder.add(i, emit.whole(first)), w_row, column))
+            emit.opaque(emit.at(source, builder.add(i, INT64(first)), w_row, column))
             for first in range(0, height, FIRST_ROWS)
         ]
-        rows_of = [emit.at(firsts[r // FIRST_ROWS], r % FIRST_ROWS, w_row) for r in range(height)]
-        return [
-            emit.call("fmuladd", factor, emit.load(position), total)
-            for position, total in zip(rows_of, sums, strict=True)
-        ]
+        places = [emit.at(firsts[r // FIRST_ROWS], r % FIRST_ROWS, w_row) for r in range(height)]
+        values = [emit.load(place) for place in places]
+        return [emit.call("fmuladd", factor, *pair) for pair in zip(values, sums, strict=True)]
 
     with cgutils.for_range_slice(builder, emit.whole(0), rows, lanes) as (i, _):
 

@@ -1,4 +1,4 @@
-"""The arrays of an engine: of each layer and member, what members exchange, and of the samples."""
+"""LAYER records and their arrays: of each layer, of each member, and what members exchange."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import (
     aligned_zeros,
+    pack_panels,
+    panel_width,
     round_up,
     row_stride,
     vector_size,
@@ -23,12 +25,54 @@ BYTES = np.dtype(np.uint8)
 Buffers = Sequence[dict[str, Array]]  # the arrays of each layer by name
 # Steps whose words are in memory, a power of two: prepared with the step that reads them; or one
 # before; or, with one barrier, where a member may be one step ahead of another, also one more
-KEPT_STEPS = {
-    records.BY_COLUMNS: 2,
-    records.COLUMNS_THEN_ROWS: 4,
-    records.BY_SAMPLES: 1,
-    records.BY_INPUTS: 1,
-}
+KEPT_STEPS = 2, 4, 1, 1  # by columns; columns, then rows; by samples; by inputs
+
+
+def network_layers(
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    activations: Sequence[str],
+    owners: Sequence[int] | None = None,
+) -> tuple[Array, list[dict[str, Array]]]:
+    """Return LAYER records for a network's parameters, packed, and the arrays they point to.
+
+    owners : for each layer, how many members shall have a panel of it, if it is wide enough
+    """
+    owners = [1] * len(weights) if owners is None else owners
+    layers = np.zeros(len(weights), records.LAYER)
+    arrays: list[dict[str, Array]] = []
+    rows = zip(layers, weights, biases, activations, owners, strict=True)
+    for layer, w, b, activation, members in rows:
+        packed = pack_panels(w, panel_width(len(b), w.dtype, members))
+        panels, rows, width = packed.shape
+        own_b = aligned_zeros((panels * width,), w.dtype)
+        own_b[: len(b)] = b
+        layer["inputs"], layer["outputs"] = w.shape
+        layer["panels"], layer["width"] = panels, width
+        layer["w_row"], layer["w_panel"] = width, rows * width
+        layer["activation"] = ACTIVATIONS[activation].code
+        records.point(layer, w=packed, b=own_b)
+        arrays.append({"w": packed, "b": own_b})
+    return layers, arrays
+
+
+def read_outputs(layers: Array) -> None:
+    """Let each layer but the first of LAYER records `(..., L)` read the outputs of that below."""
+    below, above = layers[..., :-1], layers[..., 1:]
+    apart = below["a_panel"] != below["width"]  # panels that are adjacent are one run
+    above["x"], above["x_row"] = below["a"], below["a_row"]
+    above["x_run"] = apart * below["width"]
+    above["x_jump"] = apart * (below["a_panel"] - below["width"])
+
+
+def read_images(layers: Array, x: Array) -> None:
+    """Let first layers of LAYER records `(..., L)` read dense images x `(members, 2, B, I)`.
+
+    Where there are records of each member behind those that all share, these read its images.
+    """
+    first = layers.reshape(-1, layers.shape[-1])[:, 0]
+    first["x"] = x.ctypes.data + np.maximum(np.arange(len(first)) - 1, 0) * x.strides[0]
+    first["x_row"], first["x_step_bytes"] = x.shape[3], x.strides[1]
 
 
 def set_dropout(record: Any, number: int, dropout: Dropout | None) -> bool:
@@ -42,33 +86,31 @@ def set_dropout(record: Any, number: int, dropout: Dropout | None) -> bool:
 
 
 def add_buffers(
-    layers: Array,
-    buffers: Buffers,
-    number: int,
-    batch_size: int,
-    slots: Sequence[str],
-    keeps: bool,
+    layers: Array, buffers: Buffers, batch_size: int, slots: Sequence[str], dropout: Dropout | None
 ) -> None:
-    """Give a layer its outputs, deltas, kept sums and the state of its parameters."""
-    layer, arrays = layers[number], buffers[number]
-    count, width, dtype = int(layer["panels"]), int(layer["width"]), arrays["w"].dtype
+    """Give each layer its outputs, deltas, kept sums and the state of its parameters."""
+    codes = [row.code for row in ACTIVATIONS.values() if row.keeps == "z"]
+    dtype, last = buffers[0]["w"].dtype, len(layers) - 1
     # rounded up, as transpositions read and write squares of vectors
     rows = round_up(batch_size, vector_size(dtype))
-    if number == 0 and len(layers) > 1:
-        # panel by panel: each is the memory of the member that writes it
-        shape: tuple[int, ...] = (count, rows, width)
-        layer["a_row"], layer["a_panel"] = width, rows * width
-    else:
-        shape = (rows, row_stride(count * width, dtype))
-        layer["a_row"], layer["a_panel"] = shape[1], width
-    names = ("a", "dz", "z") if keeps and number < len(layers) - 1 else ("a", "dz")
-    for name in names:
-        arrays[name] = aligned_zeros(shape, dtype)
-    records.point(layer, **{name: arrays[name] for name in names})
-    for k, slot in enumerate(slots):
-        for name in ("w", "b"):
-            arrays[f"{name} {slot}"] = state = aligned_zeros(arrays[name].shape, dtype)
-            layer[f"{name}_state"][k] = state.ctypes.data
+    for number, (layer, arrays) in enumerate(zip(layers, buffers, strict=True)):
+        count, width = int(layer["panels"]), int(layer["width"])
+        if number == 0 < last:
+            # panel by panel: each is the memory of the member that writes it
+            shape: tuple[int, ...] = (count, rows, width)
+            layer["a_row"], layer["a_panel"] = width, rows * width
+        else:
+            shape = (rows, row_stride(count * width, dtype))
+            layer["a_row"], layer["a_panel"] = shape[1], width
+        keeps = set_dropout(layer, number, dropout) or layer["activation"] in codes
+        keeps = keeps and number < last
+        for name in ("a", "dz", "z") if keeps else ("a", "dz"):
+            arrays[name] = aligned_zeros(shape, dtype)
+            records.point(layer, **{name: arrays[name]})
+        for k, slot in enumerate(slots):
+            for name in ("w", "b"):
+                arrays[f"{name} {slot}"] = state = aligned_zeros(arrays[name].shape, dtype)
+                layer[f"{name}_state"][k] = state.ctypes.data
 
 
 def mark_outputs(layers: Array, buffers: Buffers, batch_size: int) -> None:
@@ -98,15 +140,45 @@ def plan_memory(
     own, kept = int(job["words_bytes"][0]), KEPT_STEPS[kind]
     job["step_bytes"], job["words_mask"] = samples * own, kept - 1
     words = aligned_zeros((kept, samples, own), BYTES)
-    records.point(job, words=words)
+    memory = [words]
     if job["clipped"]:
-        own_layers, gradients = gradient_records(job, layers, buffers)
-        return own_layers, [words, *gradients]
-    if kind == records.BY_COLUMNS:
-        return layers, [words]
-    shared = exchanged(job, layers, buffers, dtype)
-    own_layers, private = private_records(kind, layers, buffers, slots, members)
-    return own_layers, [words, shared, private]
+        layers, gradients = gradient_records(job, layers, buffers)
+        memory += gradients
+    elif kind != records.BY_COLUMNS:
+        memory.append(exchanged(job, layers, buffers, dtype))
+        layers, private = private_records(kind, layers, buffers, slots, members)
+        memory.append(private)
+    read_outputs(layers)
+    layers["words"][..., 0] = words.ctypes.data
+    return layers, memory
+
+
+def dense_images(layers: Array, members: int, batch_size: int, dtype: np.dtype) -> Array:
+    """Return memory for the dense images of two steps, which first layers read from now on."""
+    inputs = int(layers["inputs"].flat[0])
+    shape = 2, round_up(batch_size, vector_size(dtype)), row_stride(inputs, dtype)
+    x = zeros_apart(members, shape, dtype)
+    read_images(layers, x)
+    return x
+
+
+def inference_records(
+    layers: Array, members: int, rows: int, words_bytes: int, dtype: np.dtype
+) -> tuple[Array, Array]:
+    """Return LAYER records `(members, L)`, and their memory.
+
+    Each member has outputs of each layer, dense images, and words, of so many samples for itself.
+    """
+    own, samples = np.tile(layers, (members, 1)), round_up(rows, vector_size(dtype))
+    sizes = [layers["inputs"][0], *(layers["panels"] * layers["width"])]
+    strides = [row_stride(int(size), dtype) for size in sizes]
+    columns = own["x"][:, 0], *own["a"].T
+    places = [(c, samples * n * dtype.itemsize) for c, n in zip(columns, strides, strict=True)]
+    memory = give_memory([(own["words"][:, 0], round_up(rows, PART) * words_bytes), *places])
+    own["a_row"], own["a_panel"] = strides[1:], own["width"]
+    read_outputs(own)
+    own["x_row"][:, 0] = strides[0]
+    return own, memory
 
 
 def gradient_records(job: Array, layers: Array, buffers: Buffers) -> tuple[Array, list[Array]]:
@@ -140,19 +212,25 @@ def private_records(
         own["cut"][1:] = records.COLUMNS, records.ROWS
     elif plan == records.BY_INPUTS:
         names[0] = [name for name in names[0] if not name.startswith("w")]
-    private = [(l, name, buffers[l][name]) for l, chosen in enumerate(names) for name in chosen]
-    sizes = [round_up(array.nbytes, 64) for _, _, array in private]
-    memory = zeros_apart(members, (sum(sizes),), BYTES)
-    for member in range(1, members):
-        address = memory[member].ctypes.data
-        for (l, name, _), size in zip(private, sizes, strict=True):
+    places = []
+    for l, chosen in enumerate(names):
+        for name in chosen:
             field, _, slot = name.partition(" ")
-            if slot:
-                own[1 + member][l][f"{field}_state"][slots.index(slot)] = address
-            else:
-                own[1 + member][l][field] = address
-            address += size
-    return own, memory
+            column = own[f"{field}_state"][..., slots.index(slot)] if slot else own[field]
+            places.append((column[2:, l], buffers[l][name].nbytes))
+    return own, give_memory(places)
+
+
+def give_memory(places: Sequence[tuple[Array, int]]) -> Array:
+    """Let fields of records point to so many bytes, of each member its own; return the memory.
+
+    Each field is a column `(members,)`.
+    """
+    sizes = [round_up(size, 64) for _, size in places]
+    memory = zeros_apart(len(places[0][0]), (sum(sizes),), BYTES)
+    for (column, _), start in zip(places, np.cumsum([0, *sizes[:-1]]), strict=True):
+        column[...] = memory.ctypes.data + start + np.arange(len(column)) * memory.strides[0]
+    return memory
 
 
 def exchanged(job: Array, layers: Array, buffers: Buffers, dtype: np.dtype) -> Array:
@@ -170,46 +248,3 @@ def exchanged(job: Array, layers: Array, buffers: Buffers, dtype: np.dtype) -> A
     job["partial_bytes"] = memory.strides[0]
     records.point(job, partials=memory)
     return memory
-
-
-class Orders:
-    """Epochs one behind the other, each padded to whole minibatches if another one follows.
-
-    order : int64 `(samples,)`, of all epochs; weight : of these samples, or None
-    steps : minibatches of an epoch; short : the size of its last one if that is padded, else 0
-    """
-
-    def __init__(
-        self, orders: Array, batch_size: int, count: int, sample_weight: Array | None
-    ) -> None:
-        """Take `count` minibatches of the samples whose indices are given, `(epochs, samples)`."""
-        (self._epochs, samples), self._batch = orders.shape, batch_size
-        self.steps = max(1, count // self._epochs)
-        last = samples - (self.steps - 1) * batch_size
-        self.short = last if self._epochs > 1 and last < batch_size else 0
-        self._sizes = np.full(count, batch_size)
-        self._sizes[self.steps - 1 :: self.steps] = last
-        weight = None if sample_weight is None else sample_weight[orders]
-        if self.short:
-            padding = np.zeros((self._epochs, batch_size - last), np.int64)
-            orders = np.hstack([orders, padding])
-            weight = None if weight is None else np.hstack([weight, padding])
-        self.order = np.ascontiguousarray(orders.ravel(), np.int64)
-        self.weight = None if weight is None else weight.ravel()
-
-    def factors(self, steps: Array, dtype: np.dtype) -> Array:
-        """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
-        batch, samples = self._batch, len(self.order)
-        if self.weight is None:
-            return np.repeat((steps / self._sizes).astype(dtype), batch)[:samples]
-        sums = np.add.reduceat(self.weight, np.arange(len(steps)) * batch)
-        sums[sums == 0] = 1
-        shares = self.weight / np.repeat(sums, batch)[:samples]
-        return np.asarray(np.repeat(steps, batch)[:samples] * shares, dtype)
-
-    def sums(self, costs: Array, hits: Array) -> tuple[Array, Array]:
-        """Return the weighted sums of costs of each minibatch, and of hits of each epoch."""
-        if self.weight is not None:
-            costs, hits = self.weight * costs, self.weight * hits
-        first = np.arange(len(self._sizes)) * self._batch
-        return np.add.reduceat(costs, first), hits.reshape(self._epochs, -1).sum(axis=1)

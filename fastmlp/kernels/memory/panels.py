@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
@@ -30,9 +33,16 @@ def panel_width(outputs: int, dtype: np.dtype, members: int = 1) -> int:
     return min(width, 2 * vector) if -(-outputs // width) < members else width
 
 
+@register_jitable
+def units(count: int, size: int) -> int:
+    """Return how many units of so many hold `count`."""
+    return (count + size - 1) // size
+
+
+@register_jitable
 def round_up(count: int, unit: int) -> int:
     """Return the least multiple of unit that is at least count."""
-    return -(-count // unit) * unit
+    return units(count, unit) * unit
 
 
 def row_stride(columns: int, dtype: np.dtype) -> int:
@@ -91,3 +101,42 @@ def panel_views(packed: Array, w: Array) -> list[tuple[Array, Array]]:
     width = packed.shape[2]
     columns = [w[:, p * width : (p + 1) * width] for p in range(len(packed))]
     return [(p[: len(w), : c.shape[1]], c) for p, c in zip(packed, columns, strict=True)]
+
+
+class Packed:
+    """The parameters of a network as panels, and the state of its optimiser: for an engine.
+
+    buffers : the arrays of each layer by name: "w" and "b", and "w velocity" for a slot of state
+    """
+
+    buffers: Sequence[dict[str, Array]]
+
+    def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Write the parameters as they are now into weights and biases."""
+        self.read_state("", weights, biases)
+
+    def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take weights and biases, as `read` writes them, for the next step; the state stays."""
+        self.write_state("", weights, biases)
+
+    def read_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Write the optimiser's state in a slot into arrays like weights and biases."""
+        for packed, b_padded, w, b in zip(*self._of(slot), weights, biases, strict=True):
+            unpack_panels(packed, w)
+            np.copyto(b, b_padded[: len(b)])
+
+    def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take the state in a slot from another engine, as `read_state` wrote it."""
+        for packed, b_padded, w, b in zip(*self._of(slot), weights, biases, strict=True):
+            packed[...] = pack_panels(w, packed.shape[2])
+            b_padded[: len(b)] = b
+
+    def scale_state(self, slot: str, factor: float) -> None:
+        """Multiply the optimiser's state in a slot."""
+        for array in itertools.chain(*self._of(slot)):
+            array *= factor
+
+    def _of(self, slot: str) -> tuple[list[Array], list[Array]]:
+        """Return the arrays of a slot, of weights and of biases; of none, the parameters."""
+        w, b = ([arrays[f"{name} {slot}".strip()] for arrays in self.buffers] for name in "wb")
+        return w, b

@@ -8,7 +8,6 @@ column O lies padding, which holds anything, and which no sum of a real column m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +16,12 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
-from fastmlp.functions import ACTIVATIONS, Array
-from fastmlp.kernels.llvm.compile import jit
+from fastmlp.functions import Array
+from fastmlp.functions.coefficients import BIASES
+from fastmlp.kernels.llvm.compile import RECORDS, jit
 from fastmlp.kernels.llvm.emitter import INT64
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.memory.panels import aligned_zeros, pack_panels, panel_width, zeros_apart
+from fastmlp.kernels.memory.panels import zeros_apart
 
 # How images are stored
 UINT8, FLOAT32, FLOAT64 = range(3)
@@ -46,10 +46,19 @@ LAYER = np.dtype(
         ("width", "i8"),  # columns of a panel
         ("panels", "i8"),
         ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
+        # -> which pairs of pixels are not zero: words, or lists, of some steps; first layer, sparse
+        ("words", "i8"),
         ("w", "i8"),  # -> panels (panels, I in whole vectors, width)
         ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
         ("w_panel", "i8"),  # between two panels
         ("b", "i8"),  # -> (panels * width,)
+        # -> its input (B, I): outputs of the layer below; or, of the first, dense images of two
+        # steps; train
+        ("x", "i8"),
+        ("x_row", "i8"),  # between two rows of x
+        ("x_run", "i8"),  # columns of x that are adjacent, a power of two; or 0, for all; train
+        ("x_jump", "i8"),  # more between two of these runs; train
+        ("x_step_bytes", "i8"),  # between the images of two steps; 0 above the first layer; train
         ("w_state", "i8", MOST_SLOTS),  # -> the optimiser's state of w, laid out like w; train
         ("b_state", "i8", MOST_SLOTS),  # -> and of b; train
         # -> weighted sums, laid out like a, if derivatives need them, or outputs before some are
@@ -90,11 +99,9 @@ JOB = np.dtype(
         ("scratch_bytes", "i8"),  # of one member
         ("outputs", "i8"),  # -> (samples, O): what is inferred; infer
         ("classes", "i8"),  # -> int64 (samples,): what is inferred instead; or 0; infer
-        ("words", "i8"),  # -> which pairs of pixels are not zero: words, or lists, of three steps
         ("words_bytes", "i8"),  # of one sample
         ("step_bytes", "i8"),  # between the words of two steps
         ("words_mask", "i8"),  # step k has the words k & words_mask
-        ("x_row", "i8"),  # between two rows of dense images
         ("cost", "i8"),  # code; train, as all that follows
         ("cost_setting", "f8"),  # the number that users set, or 0
         ("optimizer", "i8"),  # code
@@ -120,8 +127,6 @@ JOB = np.dtype(
         ("factors", "i8"),  # -> (samples,): what each sample's delta is multiplied by
         ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
-        ("x", "i8"),  # -> two minibatches (2, B, I) of dense images, or two for each member
-        ("x_bytes", "i8"),  # between those of two members
         ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES or BY_INPUTS
         # -> columns, then rows: terms of z of the last layer (2, panels below, blocks); by samples:
         # gradients of all parameters (2, slices, ...); by inputs: terms of z of the first layer
@@ -135,6 +140,10 @@ JOB = np.dtype(
 )
 
 
+RECORDS["job"] = from_dtype(JOB)
+RECORDS |= dict.fromkeys(("layer", "below", "gradient"), from_dtype(LAYER))
+
+
 def point(record: Any, **arrays: Array) -> None:
     """Let fields of a record point to arrays."""
     for name, array in arrays.items():
@@ -146,34 +155,6 @@ def private_memory(record: Array, members: int, size: int) -> Array:
     memory = zeros_apart(members, (size,), np.dtype(np.uint8))
     record["scratch"], record["scratch_bytes"] = memory.ctypes.data, memory.strides[0]
     return memory
-
-
-def network_layers(
-    weights: Sequence[Array],
-    biases: Sequence[Array],
-    activations: Sequence[str],
-    owners: Sequence[int] | None = None,
-) -> tuple[Array, list[dict[str, Array]]]:
-    """Return LAYER records for a network's parameters, packed, and the arrays they point to.
-
-    owners : for each layer, how many members shall have a panel of it, if it is wide enough
-    """
-    owners = [1] * len(weights) if owners is None else owners
-    layers = np.zeros(len(weights), LAYER)
-    arrays: list[dict[str, Array]] = []
-    rows = zip(layers, weights, biases, activations, owners, strict=True)
-    for layer, w, b, activation, members in rows:
-        packed = pack_panels(w, panel_width(len(b), w.dtype, members))
-        panels, rows, width = packed.shape
-        own_b = aligned_zeros((panels * width,), w.dtype)
-        own_b[: len(b)] = b
-        layer["inputs"], layer["outputs"] = w.shape
-        layer["panels"], layer["width"] = panels, width
-        layer["w_row"], layer["w_panel"] = width, rows * width
-        layer["activation"] = ACTIVATIONS[activation].code
-        point(layer, w=packed, b=own_b)
-        arrays.append({"w": packed, "b": own_b})
-    return layers, arrays
 
 
 def _array_at(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -197,27 +178,24 @@ def layers_at(typingctx: Any, address: Any, count: Any) -> Any:
     return types.Array(from_dtype(LAYER), 1, "C")(types.int64, types.int64), _array_at
 
 
-def record_at(dtype: np.dtype) -> Any:
-    """Return an intrinsic (address) that is the record there."""
-    record = from_dtype(dtype)
-
-    @intrinsic
-    def at(typingctx: Any, address: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.inttoptr(args[0], context.get_value_type(record))
-
-        return record(types.int64), generate
-
-    return at
-
-
-job_at, layer_at = record_at(JOB), record_at(LAYER)
-
-
 @jit
 def member_layers(address, count, number):
     """Return LAYER records at an address: number 0 those that all share, then each member's."""
     return layers_at(address + number * count * LAYER_BYTES, count)
+
+
+@jit
+def parameters_of(layer, kind):
+    """Return the address of WEIGHTS or BIASES, those of their state, and how many they are."""
+    if kind == BIASES:
+        return layer.b, layer.b_state, layer.panels * layer.width
+    return layer.w, layer.w_state, layer.panels * layer.w_panel
+
+
+@jit
+def partial_at(job, step, count, number):
+    """Return the address of one of `count` arrays of sums that members exchange in a step."""
+    return job.partials + (step % 2 * count + number) * job.partial_bytes
 
 
 @jit
@@ -226,6 +204,12 @@ def panel_columns(layer, panel, like):
     lanes = vector_lanes(like)
     left = layer.outputs - panel * layer.width
     return min(layer.width, (left + lanes - 1) // lanes * lanes)
+
+
+@jit
+def input_at(layer, step, i, like):
+    """Return the address of row i of what a layer reads in a step."""
+    return layer.x + step % 2 * layer.x_step_bytes + i * layer.x_row * item_bytes(like)
 
 
 @jit

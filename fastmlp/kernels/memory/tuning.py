@@ -21,8 +21,7 @@ TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
 # for each of at most 64 columns
 PANEL_VECTORS = 4
 # Neighbouring pairs of pixels that the first layer's forward takes at once, where their weights fit
-# in the registers: a sample in both then costs one round of stores. It saves 5 % of an epoch of
-# 784-128-10/64 with one thread, 2 % of 784-512-512-10/128 (Xeon of 2023)
+# in the registers: a sample in both then costs one round of stores
 PAIRS = 2 if VECTOR_BYTES == 64 else 1
 # Samples of a part of a minibatch, and pairs of pixels of a run: one for each bit of a word
 PART = 64

@@ -24,21 +24,21 @@ from fastmlp.kernels.loops.bit_loops import (
 )
 from fastmlp.kernels.loops.bits import list_capacity
 from fastmlp.kernels.loops.elementwise import clear, scale_numbers
+from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
+    BY_IMAGE,
     BY_PAIR,
     COLUMNS,
-    job_at,
-    layer_at,
     numbers_at,
     row_offset,
     weight_offset,
 )
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, PAIRS, PART, UPDATE_PAIRS
 from fastmlp.kernels.step.forward import finish_tile
-from fastmlp.kernels.step.images import batch_at, entries_at, pairs_of, prefetch_pixels, words_at
-from fastmlp.kernels.step.update import coefficients_at, is_fused, kept_share, step_weights
-from fastmlp.kernels.team.plan import share_panels, units_of
+from fastmlp.kernels.step.images import batch_at, entries_at, prefetch_pixels, words_at
+from fastmlp.kernels.step.update import coefficients_at, general_step, is_fused, kept_share
+from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -46,52 +46,67 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     return max(PART, 2 * UPDATE_PAIRS, ENTRY_ROWS) * int(layers["width"][0]) * dtype.itemsize
 
 
-@shared
-def forward_pairs(
-    job_address, layer_address, panel, first, last, begin, end, words, images, following, z,
-    like: float,
-):  # fmt: skip
-    """z = x w for a panel and the rows begin, …, end - 1 of a part, and some pairs.
+@jit
+def gather_rows(job, layer, step, number, panel, low, high, i, stop, z, like):
+    """`forward_inputs` sample by sample.
 
-    first, last : the first pair, and the one behind the last
-    z : address of the part's rows, packed
-    images : address of the addresses of this part's images
-    following : address of the next part's pixels, whose images are adjacent, to prefetch; or 0
+    An image of the next minibatch is prefetched at each image, as all at once would wait for each
+    other.
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    width, w_row = layer.width, layer.w_row
-    w, word = layer.w + weight_offset(layer, panel, 0, like), numbers_at(words, last, np.int64(0))
-    wanted = -1 if end - begin == PART else ((1 << (end - begin)) - 1) << begin
-    clear(z + begin * width * size, width, end - begin, width, like)
-    for pair in range(first, last, PAIRS):
-        if following != 0:
-            # 2 PART bytes at each pair: after the last pair, all of them
-            prefetch_lines(following + pair * (2 * PART), PAIRS * (2 * PART))
+    size, width, zero, first = item_bytes(like), layer.width, like - like, batch_at(job, step)[0]
+    w, following = layer.w + weight_offset(layer, panel, low, like), first + job.batch_size
+    sources = numbers_at(job.sources, following + stop, np.int64(0))
+    for k in range(i, stop):
+        z_k = z + (k - i) * width * size
+        if job.images_as == BY_ENTRY:
+            columns, values, count = entries_at(job, first + k, low, high, like)
+            gather_entries(width, z_k, w, layer.w_row, columns, values, count, zero)
+            continue
+        prefetch_lines(sources[following + k] + low, high - low)
+        own = words_at(job, layer, step, number * job.batch_size + k)
+        gather_pixels(width, z_k, w, layer.w_row, own, list_capacity(high - low), zero)
+
+
+@jit
+def scatter_pairs(job, layer, step, panel, low, high, i, stop, z, like):
+    """`forward_inputs` by pairs."""
+    size, width, w_row, part = item_bytes(like), layer.width, layer.w_row, i // PART * PART
+    images, last = job.addresses + (batch_at(job, step)[0] + part) * 8, units(high, 2)
+    word = numbers_at(words_at(job, layer, step, part), last, np.int64(0))
+    w, z_0 = layer.w + weight_offset(layer, panel, 0, like), z - (i - part) * width * size
+    wanted = -1 if stop - i == PART else ((1 << (stop - i)) - 1) << (i - part)
+    clear(z, width, stop - i, width, like)
+    for pair in range(low // 2, last, PAIRS):
         q, one = w + 2 * pair * w_row * size, word[pair] & wanted
         q_next, other = q, 0
         if PAIRS == 2 and pair + 1 < last:
             q_next, other = q + 2 * w_row * size, word[pair + 1] & wanted
         if one | other != 0:
             scatter_samples(
-                width, z, width, q, q_next, w_row, one, other, images, 2 * pair, job.table, like
+                width, z_0, width, q, q_next, w_row, one, other, images, 2 * pair, job.table, like
             )
 
 
 @shared
-def update_pairs(job_address, layer_address, step, panel, first, last, scratch, like: float):
-    """w = keep w + x^T dz for one panel and the pairs first, …, last - 1, pair by pair.
+def forward_inputs(job, layer, step, number, panel, low, high, i, stop, z, like: float):
+    """z = x w for a panel, the inputs low, …, high - 1 and the rows i, …, stop - 1 of a part.
 
-    For a general optimiser, the sums are gradients, which go to the scratch.
+    number : of the slice of the inputs whose lists are read; z : address of these rows, packed
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    width, fused = layer.width, is_fused(job.optimizer)
-    coefficients = coefficients_at(job, layer, step, WEIGHTS)
-    keep = kept_share(coefficients, like)
-    offset, (position, batch) = weight_offset(layer, panel, 2 * first, like), batch_at(job, step)
-    target = layer.w + offset if fused else scratch
+    if job.images_as == BY_PAIR:
+        scatter_pairs(job, layer, step, panel, low, high, i, stop, z, like)
+    else:
+        gather_rows(job, layer, step, number, panel, low, high, i, stop, z, like)
+
+
+@jit
+def add_pairs(job, layer, step, panel, low, high, w, keep, like):
+    """w = keep w + x^T dz for a panel and the inputs low, …, high - 1, which w is of, by pairs."""
+    size, width, (position, batch) = item_bytes(like), layer.width, batch_at(job, step)
+    first, last = low // 2, units(high, 2)
     for i in range(0, batch, PART):
         dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else type(like)(1)
-        word = numbers_at(words_at(job, step, i), last, np.int64(0))
+        word = numbers_at(words_at(job, layer, step, i), last, np.int64(0))
         images = job.addresses + (position + i) * 8
         # their words are made next: before the next barrier, which is one step later with one
         # barrier a step. Prefetched earlier, half of them would be evicted before
@@ -100,88 +115,53 @@ def update_pairs(job_address, layer_address, step, panel, first, last, scratch, 
         for pair in range(first, last):
             prefetch_pixels(following, pair)
             if word[pair] != 0 or beta != 1:
-                c = target + 2 * (pair - first) * width * size
+                c = w + 2 * (pair - first) * width * size
                 gather_samples(
                     width, c, width, dz, layer.a_row, word[pair], images, 2 * pair, job.table, beta
                 )
-    if not fused:
-        count = 2 * (last - first) * width
-        step_weights(job, layer, offset, scratch, count, coefficients, like)
+
+
+@jit
+def add_rows(job, layer, step, number, panel, low, high, w, keep, like):
+    """As `add_pairs`, sample by sample. number : as in `forward_inputs`."""
+    size, width, (position, batch) = item_bytes(like), layer.width, batch_at(job, step)
+    if keep == 0:
+        clear(w, width, high - low, width, like)
+    elif keep != 1:
+        scale_numbers(w, (high - low) * width, keep)
+    for i in range(batch):
+        dz_i = layer.dz + row_offset(layer, panel, i, like)
+        if job.images_as == BY_ENTRY:
+            columns, values, count = entries_at(job, position + i, low, high, like)
+            w_0 = w - low * width * size
+            scatter_entries(width, w_0, width, dz_i, columns, values, count, like)
+        else:
+            own = words_at(job, layer, step, number * job.batch_size + i)
+            scatter_pixels(width, w, width, dz_i, own, list_capacity(high - low), like)
 
 
 @shared
-def forward_lists(
-    job_address, layer_address, panel, low, high, rows, lists, following, z, z_row, like: float
-):
-    """z = x w for one panel and the inputs low, …, high - 1, image by image.
+def update_inputs(job, layer, step, number, panel, low, high, scratch, like: float):
+    """w = keep w + x^T dz for a panel and the inputs low, …, high - 1; or a general step.
 
-    lists : address of the first one's list of these inputs
-    following : position in the order of the first of `rows` images to prefetch, one at each image,
-        as all at once would wait for each other; or -1
+    For a general one the sums are gradients, of some inputs at a time in the scratch.
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w, zero = layer.w + weight_offset(layer, panel, low, like), like - like
-    for i in range(rows):
-        z_i, own = z + i * z_row * size, lists + i * job.words_bytes
-        if following >= 0:
-            image = numbers_at(job.sources, following + i + 1, np.int64(0))[following + i]
-            prefetch_lines(image + low, high - low)
-        gather_pixels(layer.width, z_i, w, layer.w_row, own, list_capacity(high - low), zero)
-
-
-@shared
-def update_lists(job_address, layer_address, step, panel, low, high, lists, like: float):
-    """w = keep w + x^T dz for one panel, image by image; lists as in `forward_lists`.
-
-    `keep` is 1, as all other steps go by pairs; or 0, for a trace.
-    """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w = layer.w + weight_offset(layer, panel, low, like)
-    if kept_share(coefficients_at(job, layer, step, WEIGHTS), like) == 0:
-        clear(w, layer.w_row, high - low, layer.width, like)
-    dz = layer.dz + row_offset(layer, panel, 0, like)
-    for i in range(batch_at(job, step)[1]):
-        dz_i, own = dz + i * layer.a_row * size, lists + i * job.words_bytes
-        scatter_pixels(layer.width, w, layer.w_row, dz_i, own, list_capacity(high - low), like)
-
-
-@shared
-def forward_entries(job_address, layer_address, panel, position, rows, z, z_row, like: float):
-    """z = x w for one panel and some samples, from a position of the order on, entry by entry."""
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    w, zero = layer.w + weight_offset(layer, panel, 0, like), like - like
-    for i in range(rows):
-        columns, values, count = entries_at(job, position + i, 0, layer.inputs, like)
-        z_i = z + i * z_row * size
-        gather_entries(layer.width, z_i, w, layer.w_row, columns, values, count, zero)
-
-
-@shared
-def update_entries(job_address, layer_address, step, panel, low, high, scratch, like: float):
-    """w = keep w + x^T dz for one panel and the inputs low, …, high - 1, entry by entry.
-
-    For a general optimiser, the sums are gradients, of ENTRY_ROWS inputs at a time in the scratch.
-    """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
-    (position, batch), width, fused = batch_at(job, step), layer.width, is_fused(job.optimizer)
+    fused, by_pair = is_fused(job.optimizer), job.images_as == BY_PAIR
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
-    keep, dz = kept_share(coefficients, like), layer.dz + row_offset(layer, panel, 0, like)
-    several = max(1, high - low) if fused else ENTRY_ROWS
+    keep, several = kept_share(coefficients, like), 2 * UPDATE_PAIRS if by_pair else ENTRY_ROWS
+    if fused and not by_pair:
+        several = max(1, high - low)
     for begin in range(low, high, several):
         end = min(begin + several, high)
-        offset, count = weight_offset(layer, panel, begin, like), (end - begin) * width
-        target = layer.w + offset if fused else scratch
-        w = target - begin * width * size
-        if keep == 0:
-            clear(target, width, end - begin, width, like)
-        elif keep != 1:
-            scale_numbers(target, count, keep)
-        for i in range(batch):
-            columns, values, entries = entries_at(job, position + i, begin, end, like)
-            dz_i = dz + i * layer.a_row * size
-            scatter_entries(width, w, width, dz_i, columns, values, entries, like)
+        offset = weight_offset(layer, panel, begin, like)
+        w = layer.w + offset if fused else scratch
+        if by_pair:
+            add_pairs(job, layer, step, panel, begin, end, w, keep, like)
+        else:
+            add_rows(job, layer, step, number, panel, begin, end, w, keep, like)
         if not fused:
-            step_weights(job, layer, offset, scratch, count, coefficients, like)
+            count = (end - begin) * layer.width
+            general_step(job.optimizer, layer, WEIGHTS, offset, scratch, count, coefficients, like)
 
 
 @jit
@@ -190,61 +170,44 @@ def forward_first(job, layer, step, scratch, member, members, like):
 
     With more members than panels, a unit is FEW rows of a part.
     """
-    (position, batch), inputs = batch_at(job, step), layer.inputs
-    width, z_row, sample = layer.width, layer.a_row, job.first_sample + position
-    rows = PART if members <= layer.panels else FEW
-    rows = rows if job.images_as == BY_PAIR else 1
-    units = (batch + rows - 1) // rows
-    first, last, begin, end = share_panels(layer.panels, units, layer.cut, member, members)
+    position, batch = batch_at(job, step)
+    width, sample = layer.width, job.first_sample + position
+    size = 1
+    if job.images_as == BY_PAIR:
+        size = PART if members <= layer.panels else FEW
+    cut = layer.cut
+    first, last, begin, end = share_panels(layer.panels, size, batch, cut, member, members)
     for panel in range(begin, end):
-        low, high = units_of(panel, first, last, units)
-        low, high = low * rows, min(high * rows, batch)
-        if job.images_as != BY_PAIR:
-            count, z = high - low, layer.a + row_offset(layer, panel, low, like)
-            lists, following = words_at(job, step, low), position + job.batch_size + low
-            if job.images_as == BY_ENTRY:
-                forward_entries(job, layer, panel, position + low, count, z, z_row, like)
-            else:
-                forward_lists(job, layer, panel, 0, inputs, count, lists, following, z, z_row, like)
-            finish_tile(layer, panel, low, count, z, z_row, width, sample, like)
-            continue
+        low, high = rows_of(panel, first, last, size, batch)
         for part in range(low // PART * PART, high, PART):
             i, stop = max(low, part), min(high, part + PART)
-            words, images = words_at(job, step, part), job.addresses + (position + part) * 8
-            pairs, z = pairs_of(inputs), scratch + (i - part) * width * item_bytes(like)
-            forward_pairs(
-                job, layer, panel, 0, pairs, i - part, stop - part, words, images, 0, scratch, like
-            )
-            finish_tile(layer, panel, i, stop - i, z, width, width, sample, like)
+            forward_inputs(job, layer, step, 0, panel, 0, layer.inputs, i, stop, scratch, like)
+            finish_tile(layer, panel, i, stop - i, scratch, width, width, sample, like)
 
 
 @jit
 def update_first(job, layer, step, scratch, member, members, like):
     """w = keep w + x^T dz, first layer. A unit is a panel and some inputs; image by image, all.
 
-    With more members than panels, units are smaller, and those of a share lie FEW apart, as
-    pixels in the middle of images are less often zero.
+    By pairs with more members than panels, units are smaller, and those of a share lie FEW apart,
+    as pixels in the middle of images are less often zero.
     """
-    if job.images_as == BY_PAIR:
-        pairs = pairs_of(layer.inputs)
-        few, apart = (UPDATE_PAIRS, 1) if members <= layer.panels else (FEW, FEW)
-        rounds = (pairs + few * apart - 1) // (few * apart)
-        runs = rounds * apart
-        first, last, _, _ = share_panels(layer.panels, runs, layer.cut, member, members)
+    inputs, size = layer.inputs, layer.inputs
+    if job.images_as != BY_IMAGE:
+        size = 2 * UPDATE_PAIRS if job.images_as == BY_PAIR else ENTRY_ROWS
+    if job.images_as == BY_PAIR and members > layer.panels:
+        size = 2 * FEW
+        rounds = units(inputs, size * FEW)
+        runs = rounds * FEW
+        first, last = share(layer.panels * runs, member, members)
         for unit in range(first, last):
             panel, k = unit // runs, unit % runs
-            begin = (k % rounds * apart + k // rounds) * few
-            stop = min(begin + few, pairs)
-            if begin < stop:
-                update_pairs(job, layer, step, panel, begin, stop, scratch, like)
+            low = (k % rounds * FEW + k // rounds) * size
+            high = min(low + size, inputs)
+            update_inputs(job, layer, step, 0, panel, low, high, scratch, like)
         return
-    size = ENTRY_ROWS if job.images_as == BY_ENTRY else layer.inputs
-    runs = (layer.inputs + size - 1) // size
-    first, last, begin, end = share_panels(layer.panels, runs, layer.cut, member, members)
+    cut = layer.cut
+    first, last, begin, end = share_panels(layer.panels, size, inputs, cut, member, members)
     for panel in range(begin, end):
-        low, high = units_of(panel, first, last, runs)
-        low, high = low * size, min(high * size, layer.inputs)
-        if job.images_as == BY_ENTRY:
-            update_entries(job, layer, step, panel, low, high, scratch, like)
-        else:
-            update_lists(job, layer, step, panel, low, high, words_at(job, step, 0), like)
+        low, high = rows_of(panel, first, last, size, inputs)
+        update_inputs(job, layer, step, 0, panel, low, high, scratch, like)

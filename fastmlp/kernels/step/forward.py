@@ -1,33 +1,32 @@
-"""The phase `forward`: a layer's outputs."""
+"""The phases `forward` and `delta`: outputs from those of the layer below, and deltas for it."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops.elementwise import activate, copy, drop_units, keeps_z
-from fastmlp.kernels.loops.tile import PRODUCT, dot_rows, fuses, multiply, transpose
+from fastmlp.kernels.loops.elementwise import RELU, activate, copy, drop_units, keeps_z, times_slope
+from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, fuses, multiply, transpose
+from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import (
-    layer_at,
+    input_at,
     numbers_at,
     panel_columns,
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PANELS_BYTES, TILE_ROWS, UNIT_ROWS
-from fastmlp.kernels.step.images import dense_images
-from fastmlp.kernels.step.nonzeros import mark_outputs, multiply_nonzeros
-from fastmlp.kernels.team.plan import share_panels, units_of
+from fastmlp.kernels.memory.tuning import FEW_SAMPLES, PANELS_BYTES, TILE_ROWS, UNIT_ROWS
+from fastmlp.kernels.step.nonzeros import leaves_out, mark_outputs, multiply_nonzeros
+from fastmlp.kernels.team.plan import rows_of, share_panels
 
 
-@jit
-def layer_input(job, layers, l, step, own, like):
-    """Return what layer l reads: address, elements between rows, and its runs (see `forward`)."""
-    if l == 0:
-        return dense_images(job, step, own, like), job.x_row, 0, 0
-    below = layers[l - 1]
-    if below.a_panel == below.width:  # panels that lie side by side are one run
-        return below.a, below.a_row, 0, 0
-    return below.a, below.a_row, below.width, below.a_panel - below.width
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch `delta` uses: w^T of the inputs that are one panel below."""
+    outputs = layers["panels"] * layers["width"]
+    pairs = zip(layers["width"][:-1], outputs[1:], strict=True)
+    return max((int(width * above) for width, above in pairs), default=0) * dtype.itemsize
 
 
 @jit
@@ -38,12 +37,11 @@ def outputs_at(layer, panel, i, like):
 
 
 @shared
-def drop(layer_address, panel, sample, a, rows, columns, like: float):
+def drop(layer, panel, sample, a, rows, columns, like: float):
     """a = a m / (1 - p) for some rows of a panel, outputs or deltas.
 
     a : address of the first of these rows; sample : number in the run of its sample
     """
-    layer = layer_at(layer_address)
     unit, scale = panel * layer.width, type(like)(layer.drop_scale)
     key, below = layer.drop_key, layer.drop_below
     drop_units(a, layer.a_row, rows, columns, key, sample, unit, below, scale)
@@ -65,9 +63,8 @@ def finish_outputs(layer, panel, i, rows, columns, sample, like):
 
 
 @shared
-def finish_tile(layer_address, panel, i, rows, z, z_row, columns, sample, like: float):
+def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like: float):
     """a = f(z + b) for rows i, i + 1, … of a panel, and `finish_outputs`."""
-    layer = layer_at(layer_address)
     b = layer.b + panel * layer.width * item_bytes(like)
     a, kept = outputs_at(layer, panel, i, like)
     activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
@@ -75,14 +72,13 @@ def finish_tile(layer_address, panel, i, rows, z, z_row, columns, sample, like: 
 
 
 @shared
-def forward_panel(layer_address, f, panel, x, x_row, run, jump, a, a_row, kept, rows, like: float):
+def forward_panel(layer, f, panel, x, a, a_row, kept, rows, like: float):
     """a = f(x w + b) for some rows of x and one panel, and what f keeps: see `activate`."""
-    layer = layer_at(layer_address)
     columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, 0, like)
     b, finish = layer.b + panel * layer.width * item_bytes(like), f if fuses(f) else PRODUCT
     multiply(
-        a, a_row, x, x_row, 1, run, jump, w, layer.w_row, rows, columns, layer.inputs, finish, b,
-        like - like,
+        a, a_row, x, layer.x_row, 1, layer.x_run, layer.x_jump, w, layer.w_row, rows, columns,
+        layer.inputs, finish, b, like - like,
     )  # fmt: skip
     if finish == PRODUCT:
         activate(f, a, a_row, kept, a, a_row, b, rows, columns, like)
@@ -101,7 +97,7 @@ def transpose_narrow(layer, first, last, w_t, like):
     Of other layers nothing is written, and 0 is returned.
     """
     size, lanes = item_bytes(like), vector_lanes(like)
-    wide = (layer.inputs + lanes - 1) // lanes * lanes
+    wide = round_up(layer.inputs, lanes)
     if not is_narrow(layer, like):
         return 0
     w, rows = layer.w + weight_offset(layer, 0, first, like), min(last, wide) - first
@@ -110,18 +106,18 @@ def transpose_narrow(layer, first, last, w_t, like):
 
 
 @shared
-def narrow_block(layer_address, block, x, x_row, run, jump, w_t, first, length, like: float):
+def narrow_block(layer, block, x, w_t, first, length, like: float):
     """block = (x w)^T of as many rows of x as a vector has lanes, for `length` inputs from `first`.
 
-    And + b with the first input. x (see `forward`) begins with `first`. Dot products have vectors
-    of inputs, where `forward_panel` multiplies with vectors of outputs, which are mostly padding.
+    And + b with the first input. x begins with `first`. Dot products have vectors of inputs, where
+    `forward_panel` multiplies with vectors of outputs, which are mostly padding.
     """
-    layer, size, lanes = layer_at(layer_address), item_bytes(like), vector_lanes(like)
-    wide, b = (layer.inputs + lanes - 1) // lanes * lanes, numbers_at(layer.b, layer.outputs, like)
-    width, apart = (run, run + jump) if run != 0 else (lanes, lanes)
+    size, lanes, run = item_bytes(like), vector_lanes(like), layer.x_run
+    wide, b = round_up(layer.inputs, lanes), numbers_at(layer.b, layer.outputs, like)
+    width, apart = (run, run + layer.x_jump) if run != 0 else (lanes, lanes)
     for j in range(layer.outputs):
         target, q = block + j * lanes * size, w_t + (j * wide + first) * size
-        dot_rows(target, x, x_row, apart, width, q, lanes, length, like)
+        dot_rows(target, x, layer.x_row, apart, width, q, lanes, length, like)
         if first == 0:
             z = numbers_at(target, lanes, like)
             for r in range(lanes):
@@ -129,43 +125,77 @@ def narrow_block(layer_address, block, x, x_row, run, jump, w_t, first, length, 
 
 
 @shared
-def forward(layer_address, x, x_row, run, jump, sample, batch, member, members, like: float):
-    """a = f(x w + b) of a hidden layer. A unit is a panel and a tile of rows.
+def forward(layer, below, step, sample, batch, member, members, like: float):
+    """a = f(x w + b) for a member's share. A unit is a panel and a tile of rows.
 
-    x `(B, I)` has rows x_row apart, in runs of `run` columns, `jump` more apart (0: one run).
     sample : number in the run of the first of these samples
-    For each tile of rows several panels are computed, which stay in the L2 cache.
+    For each tile of rows several panels are computed, which stay in the L2 cache. If enough of x,
+    the outputs of the layer below, are zero, they are skipped.
     """
-    layer, size = layer_at(layer_address), item_bytes(like)
-    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
-    first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
-    several = max(1, PANELS_BYTES // (layer.inputs * layer.width * size))
+    sparse, height = layer.x == below.a and leaves_out(below, layer, batch), UNIT_ROWS
+    several = max(1, PANELS_BYTES // (layer.inputs * layer.width * item_bytes(like)))
+    if sparse:
+        height, several = batch, 1
+    panels, cut = layer.panels, layer.cut
+    first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for group in range(begin, end, several):
-        for i in range(0, batch, UNIT_ROWS):
+        for k in range(0, batch, height):
             for panel in range(group, min(group + several, end)):
-                low, high = units_of(panel, first, last, tiles)
-                start, stop = max(i, low * TILE_ROWS), min(i + UNIT_ROWS, high * TILE_ROWS, batch)
-                if start < stop:
-                    a, kept = outputs_at(layer, panel, start, like)
-                    rows, x_i = stop - start, x + start * x_row * size
-                    forward_panel(
-                        layer, layer.activation, panel, x_i, x_row, run, jump, a, layer.a_row,
-                        kept, rows, like,
-                    )  # fmt: skip
-                    columns = panel_columns(layer, panel, like)
-                    finish_outputs(layer, panel, start, rows, columns, sample, like)
+                low, high = rows_of(panel, first, last, TILE_ROWS, batch)
+                i, rows = max(k, low), min(k + height, high) - max(k, low)
+                if rows <= 0:
+                    continue
+                (a, kept), a_row = outputs_at(layer, panel, i, like), layer.a_row
+                if sparse:
+                    w = layer.w + weight_offset(layer, panel, 0, like)
+                    multiply_nonzeros(a, a_row, below, below.a, i, rows, w, layer.w_row, like)
+                    finish_tile(layer, panel, i, rows, a, a_row, layer.width, sample, like)
+                    continue
+                x, f = input_at(layer, step, i, like), layer.activation
+                forward_panel(layer, f, panel, x, a, a_row, kept, rows, like)
+                columns = panel_columns(layer, panel, like)
+                finish_outputs(layer, panel, i, rows, columns, sample, like)
 
 
 @shared
-def forward_nonzeros(layer_address, below_address, sample, batch, member, members, like: float):
-    """`forward` where x are the outputs of the layer below that are not zero; the same units."""
-    layer, below = layer_at(layer_address), layer_at(below_address)
-    tiles = (batch + TILE_ROWS - 1) // TILE_ROWS
-    first, last, begin, end = share_panels(layer.panels, tiles, layer.cut, member, members)
+def delta(layer, below, sample, batch, full, scratch, member, members, like: float):
+    """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
+
+    A unit is a panel of the layer below and a tile of samples. w^T is made for each panel, but for
+    few samples. If enough outputs of `layer` are zero, so are their deltas, and they are skipped.
+    sample : number in the run of the first of these samples
+    full : samples of the minibatch of which these are some, or all. It chooses the loop: by
+        samples, the team's size decides on `batch`, and may change no bit
+    """
+    size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
+    finish, f = SLOPE if below.activation == RELU else PRODUCT, below.activation
+    few, sparse = full <= FEW_SAMPLES, leaves_out(layer, below, batch)
+    height, panels, cut = 1 if few else UNIT_ROWS, below.panels, below.cut
+    first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for panel in range(begin, end):
-        low, high = units_of(panel, first, last, tiles)
-        i, stop = low * TILE_ROWS, min(high * TILE_ROWS, batch)
-        z = layer.a + row_offset(layer, panel, i, like)
-        w = layer.w + weight_offset(layer, panel, 0, like)
-        multiply_nonzeros(z, layer.a_row, below, below.a, i, stop - i, w, layer.w_row, like)
-        finish_tile(layer, panel, i, stop - i, z, layer.a_row, layer.width, sample, like)
+        low, stop = rows_of(panel, first, last, TILE_ROWS, batch)
+        columns = panel_columns(below, panel, like)
+        for p in range(0 if few else layer.panels):
+            w = layer.w + weight_offset(layer, p, panel * width, like)
+            target = w_t + p * layer.width * width * size
+            transpose(target, width, w, layer.w_row, columns, layer.width, like)
+        for i in range(low, stop, height):
+            rows, offset = min(height, stop - i), row_offset(below, panel, i, like)
+            dz = layer.dz + i * layer.a_row * size
+            dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
+            if few:  # dot products with rows of w
+                w = layer.w + weight_offset(layer, 0, panel * width, like)
+                dot_rows(
+                    dx, w, layer.w_row, layer.w_panel, layer.width, dz, columns, layer.outputs, like
+                )
+            elif sparse:
+                multiply_nonzeros(dx, below.a_row, layer, layer.dz, i, rows, w_t, width, like)
+            else:
+                multiply(
+                    dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, width, rows, columns,
+                    layer.outputs, finish, kept, zero,
+                )  # fmt: skip
+            if few or sparse or finish == PRODUCT:
+                times_slope(f, dx, below.a_row, kept, below.a_row, rows, columns, like)
+            if below.drop_below != 0:
+                drop(below, panel, sample + i, dx, rows, columns, like)

@@ -10,7 +10,8 @@ from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, clear, keeps_z, times_slope
 from fastmlp.kernels.loops.tile import transpose
-from fastmlp.kernels.memory.records import BY_SAMPLES, job_at, layer_at, numbers_at
+from fastmlp.kernels.memory.panels import round_up
+from fastmlp.kernels.memory.records import BY_SAMPLES, numbers_at
 from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
 from fastmlp.kernels.step.forward import is_narrow
 
@@ -32,21 +33,21 @@ def block_of(job, layer, block, z, z_row, rows, like):
     lanes = vector_lanes(like)
     if is_row(job, layer, rows, like):
         return z
-    transpose(block, lanes, z, z_row, lanes, (layer.outputs + lanes - 1) // lanes * lanes, like)
+    transpose(block, lanes, z, z_row, lanes, round_up(layer.outputs, lanes), like)
     return block
 
 
 @shared
-def judge(job_address, layer_address, z, scratch, i, rows, position, is_mine, like: float):
+def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     """a = f(z) and dz = factor dC/dz for rows i, i + 1, … of the batch; their costs and hits.
 
     is_mine : not 0 if this member writes costs and hits
     z : address of the block of these rows, whose samples begin at `position` of the order
     """
-    job, layer, size = job_at(job_address), layer_at(layer_address), item_bytes(like)
+    size = item_bytes(like)
     f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
     by_row = int(is_row(job, layer, rows, like))
-    used, lanes = (columns + wide - 1) // wide * wide, 1 if by_row == 1 else wide
+    used, lanes = round_up(columns, wide), 1 if by_row == 1 else wide
     block = used * lanes * size
     y, factor = scratch, scratch + block
     cost, hits, zeros = factor + wide * size, factor + 2 * wide * size, factor + 3 * wide * size

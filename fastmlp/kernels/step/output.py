@@ -8,19 +8,19 @@ from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops.elementwise import IDENTITY, activate, add, copy
-from fastmlp.kernels.loops.tile import PRODUCT, multiply
-from fastmlp.kernels.memory.panels import round_up, vector_size
+from fastmlp.kernels.loops.tile import product
+from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     COLUMNS_THEN_ROWS,
-    job_at,
-    layer_at,
+    input_at,
     numbers_at,
     panel_columns,
+    partial_at,
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.step.first_layer import forward_entries
+from fastmlp.kernels.step.first_layer import forward_inputs
 from fastmlp.kernels.step.forward import forward_panel, is_narrow, narrow_block, transpose_narrow
 from fastmlp.kernels.step.judge import block_of, is_row, judge, judge_rows
 from fastmlp.kernels.team.plan import share
@@ -38,88 +38,73 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 
 @jit
-def prefetch_row(x, inputs, run, jump, like):
+def prefetch_row(layer, x, like):
     """Prefetch a row of a layer's input."""
-    size, columns = item_bytes(like), run if run != 0 else inputs
-    for _ in range(0, inputs, columns):
+    size, columns = item_bytes(like), layer.x_run if layer.x_run != 0 else layer.inputs
+    for _ in range(0, layer.inputs, columns):
         prefetch_lines(x, columns * size)
-        x += (columns + jump) * size
+        x += (columns + layer.x_jump) * size
 
 
 @jit
-def partial_at(job, layer, below, step, panel, i, like):
+def block_at(job, layer, below, step, panel, i, like):
     """Return the address of what a panel of the layer below adds to the block of rows i, …."""
-    offset = i * layer.outputs * item_bytes(like)
-    return job.partials + (step % 2 * below.panels + panel) * job.partial_bytes + offset
+    return partial_at(job, step, below.panels, panel) + i * layer.outputs * item_bytes(like)
 
 
 @jit
-def add_panel(layer, below, panel, i, rows, z, beta, like):
-    """z = beta z + a w of some rows and a panel of the layer below; + b with its first panel."""
-    columns, width = panel_columns(layer, 0, like), below.width
-    a, w = below.a + row_offset(below, panel, i, like), weight_offset(layer, 0, panel * width, like)
-    multiply(
-        z, layer.width, a, below.a_row, 1, 0, 0, layer.w + w, layer.w_row, rows, columns,
-        min(width, below.outputs - panel * width), PRODUCT, 0, beta,
-    )  # fmt: skip
-    if panel == 0:
-        activate(IDENTITY, z, layer.width, z, z, layer.width, layer.b, rows, columns, like)
+def write_partial(job, layer, below, panel, i, rows, target, w_t, scratch, like):
+    """Write the block of what a panel of the layer below adds to z of rows i, i + 1, ….
 
-
-@jit
-def narrow_panel(layer, below, panel, i, block, w_t, like):
-    """block = what a panel of the layer below adds to the block of rows i, … of a narrow layer."""
+    + b with its first panel. w_t : w^T of a narrow layer
+    """
     a, first = below.a + row_offset(below, panel, i, like), panel * below.width
     length = min(below.width, below.outputs - first)
-    narrow_block(layer, block, a, below.a_row, 0, 0, w_t, first, length, like)
+    if is_narrow(layer, like):
+        narrow_block(layer, target, a, w_t, first, length, like)
+        return
+    width, lanes, columns = layer.width, vector_lanes(like), panel_columns(layer, 0, like)
+    z, w = scratch, layer.w + weight_offset(layer, 0, first, like)
+    product(z, width, a, below.a_row, 1, w, layer.w_row, rows, columns, length, like - like)
+    if panel == 0:
+        activate(IDENTITY, z, width, z, z, width, layer.b, rows, columns, like)
+    found = block_of(job, layer, z + lanes * width * item_bytes(like), z, width, rows, like)
+    # a row takes whole vectors, which are no more than its block
+    used = layer.outputs if rows > 1 else units(layer.outputs, lanes)
+    copy(target, lanes, found, lanes, used, lanes, like)
 
 
 @shared
-def partial_outputs(
-    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
-):
+def partial_outputs(job, layer, below, step, batch, scratch, member, members, like: float):
     """Write what each of a member's panels of the layer below adds to z of the last layer."""
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
-    size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
+    lanes, width = vector_lanes(like), below.width
     first, last = share(below.panels, member, members)
-    width = below.width
     z = scratch + transpose_narrow(layer, first * width, last * width, scratch, like)
-    block = z + lanes * layer.width * size
     for panel in range(first, last):
         for i in range(0, batch, lanes):
-            rows, count = min(lanes, batch - i), layer.outputs
-            target = partial_at(job, layer, below, step, panel, i, like)
-            if is_narrow(layer, like):
-                narrow_panel(layer, below, panel, i, target, scratch, like)
-                continue
-            add_panel(layer, below, panel, i, rows, z, zero, like)
-            found = block_of(job, layer, block, z, layer.width, rows, like)
-            # a row takes whole vectors, which are no more than its block
-            copy(target, lanes, found, lanes, count if rows > 1 else (count + lanes - 1) // lanes,
-                 lanes, like)  # fmt: skip
+            target = block_at(job, layer, below, step, panel, i, like)
+            rows = min(lanes, batch - i)
+            write_partial(job, layer, below, panel, i, rows, target, scratch, z, like)
 
 
 @shared
-def output_of_partials(
-    job_address, layer_address, below_address, step, batch, scratch, member, members, like: float
-):
+def output_of_partials(job, layer, below, step, batch, scratch, member, members, like: float):
     """a = f(z), dz = factor dC/dz of the last layer, with z the sum of partials, in their order.
 
     Each member computes them for all rows, and writes the costs and hits of some.
     """
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, columns = item_bytes(like), vector_lanes(like), layer.outputs
     position, z = step * job.batch_size, scratch
     first, last = share(below.panels, member, members)
     for panel in range(below.panels):
         if not first <= panel < last:
-            p = partial_at(job, layer, below, step, panel, 0, like)
+            p = block_at(job, layer, below, step, panel, 0, like)
             prefetch_lines(p, batch * columns * size)
     for i in range(0, batch, lanes):
         rows = min(lanes, batch - i)
-        vectors = (columns + lanes - 1) // lanes if is_row(job, layer, rows, like) else columns
+        vectors = units(columns, lanes) if is_row(job, layer, rows, like) else columns
         for panel in range(below.panels):
-            p = partial_at(job, layer, below, step, panel, i, like)
+            p = block_at(job, layer, below, step, panel, i, like)
             if panel == 0:
                 copy(z, lanes, p, lanes, vectors, lanes, like)
             else:
@@ -130,55 +115,48 @@ def output_of_partials(
 
 @shared
 def output(
-    job_address, layer_address, below_address, position, x, x_row, run, jump, batch, scratch,
-    member, members, is_mine, like: float,
-):  # fmt: skip
+    job, layer, below, step, position, batch, scratch, member, members, is_mine, like: float
+):
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows.
 
-    x as in `forward`; of the only layer, the entries of sparse rows. The batch begins at `position`
-    of the order. Where there are partials, z is summed as they are.
+    The batch begins at `position` of the order. Where there are partials, z is summed as they are.
 
+    below : the layer below; of the only layer, itself
     is_mine : not 0 to write each sample's cost, and whether it is right
     """
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, z_row = item_bytes(like), vector_lanes(like), layer.panels * layer.width
-    narrow = is_narrow(layer, like) and layer_address != below_address
-    z, by_panels = scratch, job.plan == COLUMNS_THEN_ROWS
+    is_only, by_panels = layer.a == below.a, job.plan == COLUMNS_THEN_ROWS
+    narrow, by_entry = is_narrow(layer, like) and not is_only, is_only and job.images_as == BY_ENTRY
+    z = scratch
     if narrow:
         z += transpose_narrow(layer, 0, layer.inputs, scratch, like)
     blocks = z + lanes * z_row * size
-    first, last = share((batch + lanes - 1) // lanes, member, members)
+    first, last = share(units(batch, lanes), member, members)
     begin, end = first * lanes, min(last * lanes, batch)
-    by_entry = layer_address == below_address and job.images_as == BY_ENTRY
     for i in range(begin, end if members > 1 and not by_entry else begin):
-        prefetch_row(x + i * x_row * size, layer.inputs, run, jump, like)
+        prefetch_row(layer, input_at(layer, step, i, like), like)
     for i in range(begin, end if members > 1 else begin):
         # Others have read this row. The first store to it invalidates their copies, which takes
         # about as long as the products that follow: it is made before them.
         numbers_at(layer.dz + i * layer.a_row * size, 1, like)[0] = type(like)(0)
     for i in range(begin, end, lanes):
-        rows, x_i = min(lanes, end - i), x + i * x_row * size
-        if narrow:
-            own = blocks + lanes * z_row * size
+        rows, x_i = min(lanes, end - i), input_at(layer, step, i, like)
+        if narrow or by_panels:  # z is a block
             for panel in range(below.panels if by_panels else 0):
-                narrow_panel(layer, below, panel, i, z if panel > 0 else blocks, scratch, like)
+                target, own = z if panel == 0 else blocks, blocks + lanes * z_row * size
+                write_partial(job, layer, below, panel, i, rows, target, scratch, own, like)
                 if panel > 0:
-                    add(blocks, lanes, z, lanes, layer.outputs, lanes, like)
+                    add(z, lanes, target, lanes, layer.outputs, lanes, like)
             if not by_panels:
-                inputs = layer.inputs
-                narrow_block(layer, blocks, x_i, x_row, run, jump, scratch, 0, inputs, like)
-            judge(job, layer, blocks, own, i, rows, position + i, is_mine, like)
+                narrow_block(layer, z, x_i, scratch, 0, layer.inputs, like)
+            judge(job, layer, z, blocks, i, rows, position + i, is_mine, like)
             continue
-        for panel in range(below.panels if by_panels else 0):
-            add_panel(layer, below, panel, i, rows, z, type(like)(panel > 0), like)
-        for panel in range(layer.panels if not by_panels else 0):
+        for panel in range(layer.panels):
             z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
             if by_entry:
-                columns = panel_columns(layer, panel, like)
-                forward_entries(job, layer, panel, position + i, rows, z_p, z_row, like)
-                activate(IDENTITY, z_p, z_row, z_p, z_p, z_row, b, rows, columns, like)
+                columns, inputs = panel_columns(layer, panel, like), layer.inputs
+                forward_inputs(job, layer, step, 0, panel, 0, inputs, i, i + rows, blocks, like)
+                activate(IDENTITY, z_p, z_row, z_p, blocks, layer.width, b, rows, columns, like)
                 continue
-            forward_panel(
-                layer, IDENTITY, panel, x_i, x_row, run, jump, z_p, z_row, z_p, rows, like
-            )
+            forward_panel(layer, IDENTITY, panel, x_i, z_p, z_row, z_p, rows, like)
         judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, is_mine, like)

@@ -9,56 +9,49 @@ from fastmlp.functions.coefficients import BIASES, CLIP, CLIP_NORM, COEFFICIENTS
 from fastmlp.functions.limits import CLIP_EPSILON
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines
-from fastmlp.kernels.loops.elementwise import limit_gradients, optimizer_step, scale_numbers
+from fastmlp.kernels.loops.elementwise import limit_gradients, scale_numbers
+from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import (
     BY_IMAGE,
     BY_PAIR,
     COLUMNS_THEN_ROWS,
     DENSE,
-    job_at,
-    layer_at,
-    layers_at,
     member_layers,
     numbers_at,
+    parameters_of,
     weight_offset,
 )
 from fastmlp.kernels.memory.tuning import PIECE
-from fastmlp.kernels.step import delta as delta_phase
 from fastmlp.kernels.step import first_layer
+from fastmlp.kernels.step import forward as forward_phase
 from fastmlp.kernels.step import output as output_phase
 from fastmlp.kernels.step import update as update_phase
-from fastmlp.kernels.step.delta import delta
 from fastmlp.kernels.step.first_layer import forward_first, update_first
-from fastmlp.kernels.step.forward import forward, forward_nonzeros, layer_input
+from fastmlp.kernels.step.forward import delta, forward
 from fastmlp.kernels.step.images import batch_at, prepare_images, words_at
-from fastmlp.kernels.step.nonzeros import leaves_out
 from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs
-from fastmlp.kernels.step.update import coefficients_at, is_fused, update, update_biases
+from fastmlp.kernels.step.update import coefficients_at, general_step, update, update_biases
 from fastmlp.kernels.team.barrier import wait
 from fastmlp.kernels.team.plan import share
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch a member uses in training: one phase after the other has it."""
-    phases = (first_layer, output_phase, delta_phase, update_phase)
+    phases = (first_layer, output_phase, forward_phase, update_phase)
     return max(int(phase.scratch_bytes(layers, dtype)) for phase in phases)
 
 
 @jit
-def backpropagate(job, layers, count, first, step, position, rows, own, is_mine, scratch, like):
+def backpropagate(job, layers, count, first, step, position, rows, is_mine, scratch, like):
     """Outputs and deltas of the layers first, first + 1, … for some samples, by one member alone.
 
     position : of the first of these samples in the order
     """
     last, sample, full = count - 1, job.first_sample + position, batch_at(job, step)[1]
     for l in range(first, last):
-        x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
-        forward(layers[l], x, x_row, run, jump, sample, rows, 0, 1, like)
-    x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
-    output(
-        job, layers[last], layers[max(last - 1, 0)], position, x, x_row, run, jump, rows, scratch,
-        0, 1, is_mine, like,
-    )  # fmt: skip
+        forward(layers[l], layers[max(l - 1, 0)], step, sample, rows, 0, 1, like)
+    below = layers[max(last - 1, 0)]
+    output(job, layers[last], below, step, position, rows, scratch, 0, 1, is_mine, like)
     for l in range(last, 0, -1):
         delta(layers[l], layers[l - 1], sample, rows, full, scratch, 0, 1, like)
 
@@ -66,7 +59,7 @@ def backpropagate(job, layers, count, first, step, position, rows, own, is_mine,
 @jit
 def pieces_of(layer):
     """Return how many pieces a panel has: PIECE rows of weights each, or fewer, and its biases."""
-    return (layer.inputs + PIECE - 1) // PIECE + 1
+    return units(layer.inputs, PIECE) + 1
 
 
 @jit
@@ -85,20 +78,17 @@ def piece_at(job, layer, step, unit, like):
 
 
 @shared
-def square_gradients(
-    job_address, layer_address, squares, step, scratch, member, members, like: float
-):
+def square_gradients(job, layer, squares, step, scratch, member, members, like: float):
     """Write the sums of the squares of a member's pieces of gradients, limited by clip_value.
 
-    layer_address : of the record that has gradients in place of parameters
+    layer : of the record that has gradients in place of parameters
     squares : address of the layer's sums; the scratch has those of the columns of a piece
     """
-    job, layer = job_at(job_address), layer_at(layer_address)
     first, last = share(layer.panels * pieces_of(layer), member, members)
     found = numbers_at(squares, last, np.float64(0))
     for unit in range(first, last):
         kind, offset, rows, columns, coefficients = piece_at(job, layer, step, unit, like)
-        g = offset + (layer.w if kind == WEIGHTS else layer.b)
+        g = parameters_of(layer, kind)[0] + offset
         most = numbers_at(coefficients, COEFFICIENTS, np.float64(0))[CLIP]
         if most < np.inf:
             limit_gradients(g, g, rows * layer.width, like - like, type(like)(most))
@@ -108,31 +98,19 @@ def square_gradients(
             row = numbers_at(g + i * layer.width * item_bytes(like), columns, like)
             for j in range(columns):
                 sums[j] += np.float64(row[j]) * np.float64(row[j])
-        total = 0.0
-        for j in range(columns):
-            total += sums[j]
-        found[unit] = total
+        found[unit] = sums.sum()
 
 
 @shared
-def step_clipped(
-    job_address, layer_address, gradient_address, step, factor: float, member, members, like: float
-):
+def step_clipped(job, layer, gradient, step, factor: float, member, members, like: float):
     """Take a general step by factor g with a member's pieces of a layer's parameters."""
-    job, layer, gradient = job_at(job_address), layer_at(layer_address), layer_at(gradient_address)
     first, last = share(layer.panels * pieces_of(layer), member, members)
     for unit in range(first, last):
         kind, offset, rows, _, coefficients = piece_at(job, layer, step, unit, like)
-        w, g, states = layer.w, gradient.w, layer.w_state
-        if kind == BIASES:
-            w, g, states = layer.b, gradient.b, layer.b_state
-        count = rows * layer.width
+        g, count = parameters_of(gradient, kind)[0] + offset, rows * layer.width
         if factor != 1:
-            scale_numbers(g + offset, count, factor)
-        optimizer_step(
-            job.clipped, w + offset, states[0] + offset, states[1] + offset, g + offset, count,
-            coefficients, like,
-        )  # fmt: skip
+            scale_numbers(g, count, factor)
+        general_step(job.clipped, layer, kind, offset, g, count, coefficients, like)
 
 
 @jit
@@ -141,15 +119,13 @@ def clip_and_step(job, layers, gradients, count, step, barrier, scratch, member,
 
     factor = min(1, clip_norm / (norm + 1e-6)), norm^2 the sum of the squares of all pieces in order
     """
-    pieces, total = 0, 0.0
+    pieces = 0
     for l in range(count):
         squares = job.squares + pieces * 8
         square_gradients(job, gradients[l], squares, step, scratch, member, members, like)
         pieces += layers[l].panels * pieces_of(layers[l])
     wait(barrier, members)
-    found = numbers_at(job.squares, pieces, np.float64(0))
-    for k in range(pieces):
-        total += found[k]
+    total = numbers_at(job.squares, pieces, np.float64(0)).sum()
     coefficients = coefficients_at(job, layers[0], step, WEIGHTS)
     most = numbers_at(coefficients, COEFFICIENTS, np.float64(0))[CLIP_NORM]
     factor = most / (np.sqrt(total) + CLIP_EPSILON)
@@ -160,51 +136,41 @@ def clip_and_step(job, layers, gradients, count, step, barrier, scratch, member,
 
 
 @shared
-def train(job_address, layers_address, count, barrier, scratch, member, members, like: float):
+def train(job, layers_address, count, barrier, scratch, member, members, like: float):
     """One step for each row of coefficients. Between two barriers, members write apart.
 
     Where z of the last layer has partial sums, each member owns whole panels of the layer below,
     and a step has one barrier; otherwise one behind each phase. Clipped, the update writes
     gradients, with records that have these in place of parameters, and two phases follow.
     """
-    job, last = job_at(job_address), count - 1
-    layers = layers_at(layers_address, count)
-    apart = job.plan == COLUMNS_THEN_ROWS and members <= layers[0].panels
-    own = member + 1 if apart else 0
-    layers = member_layers(layers_address, count, own)
+    last, base = count - 1, member_layers(layers_address, count, 0)
+    apart = job.plan == COLUMNS_THEN_ROWS and members <= base[0].panels
+    layers = member_layers(layers_address, count, member + 1 if apart else 0)
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
-    inputs, top, below = layers[0].inputs, layers[last], layers[max(last - 1, 0)]
-    first_step, end = job.first_step, job.first_step + job.steps
+    bottom, top, below = layers[0], layers[last], layers[max(last - 1, 0)]
     if job.ready != members:
-        prepare_images(job, inputs, first_step, own, member, members, like)
+        prepare_images(job, bottom, job.first_step, member, members, like)
         wait(barrier, members)
-    for step in range(first_step, end):
+    for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
         sample = job.first_sample + position
         for l in range(last):
             if l == 0 and job.images_as != DENSE:
-                forward_first(job, layers[0], step, scratch, member, members, like)
-            elif l > 0 and leaves_out(layers[l - 1], layers[l], batch):
-                forward_nonzeros(layers[l], layers[l - 1], sample, batch, member, members, like)
+                forward_first(job, bottom, step, scratch, member, members, like)
             else:
-                x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
-                forward(layers[l], x, x_row, run, jump, sample, batch, member, members, like)
+                source = layers[max(l - 1, 0)]
+                forward(layers[l], source, step, sample, batch, member, members, like)
             if not apart:
                 wait(barrier, members)
-
         if apart:
             partial_outputs(job, top, below, step, batch, scratch, member, members, like)
-            prepare_images(job, inputs, step + 1, own, member, members, like)
+            prepare_images(job, bottom, step + 1, member, members, like)
             wait(barrier, members)
             output_of_partials(job, top, below, step, batch, scratch, member, members, like)
             if members > 1 and (job.images_as == BY_IMAGE or job.images_as == BY_PAIR):
-                prefetch_lines(words_at(job, step + 1, 0), job.step_bytes)
+                prefetch_lines(words_at(job, bottom, step + 1, 0), job.step_bytes)
         else:
-            x, x_row, run, jump = layer_input(job, layers, last, step, own, like)
-            output(
-                job, top, below, position, x, x_row, run, jump, batch, scratch, member, members,
-                1, like,
-            )  # fmt: skip
+            output(job, top, below, step, position, batch, scratch, member, members, 1, like)
             wait(barrier, members)
 
         for l in range(last, 0, -1):
@@ -217,13 +183,8 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
             if l == 0 and job.images_as != DENSE:
                 update_first(job, layer, step, scratch, member, members, like)
             else:
-                x, x_row, run, jump = layer_input(job, layers, l, step, own, like)
-                source, fused = layers[max(l - 1, 0)], is_fused(job.optimizer)
-                sparse = int(l > 0 and fused and leaves_out(source, layer, batch))
-                update(
-                    job, layer, source, sparse, step, x, x_row, run, jump, batch, scratch, member,
-                    members, like,
-                )  # fmt: skip
+                source = layers[max(l - 1, 0)]
+                update(job, layer, source, step, batch, scratch, member, members, like)
             update_biases(job, layer, step, batch, scratch, member, members, like)
         if job.clipped != 0:
             wait(barrier, members)
@@ -231,7 +192,7 @@ def train(job_address, layers_address, count, barrier, scratch, member, members,
                 job, layers, targets, count, step, barrier, scratch, member, members, like
             )
         if not apart:
-            prepare_images(job, inputs, step + 1, own, member, members, like)
+            prepare_images(job, bottom, step + 1, member, members, like)
             wait(barrier, members)
     if member == 0:
         job.ready = members

@@ -11,14 +11,14 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import clear, copy, keep_and_add, optimizer_step
-from fastmlp.kernels.loops.tile import PRODUCT, multiply, transpose
-from fastmlp.kernels.memory.panels import vector_size
+from fastmlp.kernels.loops.tile import product, transpose
+from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
-    job_at,
-    layer_at,
+    input_at,
     numbers_at,
     panel_columns,
+    parameters_of,
     row_offset,
     weight_offset,
 )
@@ -32,8 +32,8 @@ from fastmlp.kernels.memory.tuning import (
     WORD_BYTES,
 )
 from fastmlp.kernels.step.forward import is_narrow
-from fastmlp.kernels.step.nonzeros import nonzeros_times_dz, words_by_output
-from fastmlp.kernels.team.plan import share, share_panels, units_of
+from fastmlp.kernels.step.nonzeros import leaves_out, nonzeros_times_dz, words_by_output
+from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
 STEP_ROWS = 3 * TILE_ROWS  # of weights whose gradient is in memory at once
@@ -71,11 +71,11 @@ def kept_share(coefficients, like):
 
 
 @jit
-def step_weights(job, layer, offset, gradient, count, coefficients, like):
-    """Take a general step on `count` adjacent weights, so many bytes behind w."""
-    first, second = layer.w_state[0] + offset, layer.w_state[1] + offset
-    w = layer.w + offset
-    optimizer_step(job.optimizer, w, first, second, gradient, count, coefficients, like)
+def general_step(optimizer, layer, kind, offset, g, count, coefficients, like):
+    """Take a step by gradients g on `count` adjacent WEIGHTS or BIASES, so many bytes behind."""
+    w, state, _ = parameters_of(layer, kind)
+    first, second = state[0] + offset, state[1] + offset
+    optimizer_step(optimizer, w + offset, first, second, g, count, coefficients, like)
 
 
 @jit
@@ -87,12 +87,9 @@ def _general_rows(job, layer, w, x, x_column, x_row, dz, rows, batch, scratch, c
     size, width, zero = item_bytes(like), layer.width, like - like
     for i in range(0, rows, STEP_ROWS):
         count, x_i = min(STEP_ROWS, rows - i), x + i * x_column * size
-        multiply(
-            scratch, width, x_i, x_column, x_row, 0, 0, dz, layer.a_row, count, width, batch,
-            PRODUCT, 0, zero,
-        )  # fmt: skip
-        offset = w + i * width * size
-        step_weights(job, layer, offset, scratch, count * width, coefficients, like)
+        product(scratch, width, x_i, x_column, x_row, dz, layer.a_row, count, width, batch, zero)
+        offset, count = w + i * width * size, count * width
+        general_step(job.optimizer, layer, WEIGHTS, offset, scratch, count, coefficients, like)
 
 
 @jit
@@ -107,11 +104,9 @@ def _transposed_rows(layer, target, x, x_row, dz, rows, length, beta, scratch, l
     clear(scratch + outputs * wide * size, wide, lanes - outputs, wide, like)
     for i in range(0, rows, wide):
         count = min(wide, rows - i)
-        columns, target_i = (count + lanes - 1) // lanes * lanes, target + i * lanes * size
-        multiply(
-            scratch, wide, dz, 1, layer.a_row, 0, 0, x + i * size, x_row, outputs, columns, length,
-            PRODUCT, 0, zero,
-        )  # fmt: skip
+        columns, target_i = round_up(count, lanes), target + i * lanes * size
+        x_i, dz_row = x + i * size, layer.a_row
+        product(scratch, wide, dz, 1, dz_row, x_i, x_row, outputs, columns, length, zero)
         transpose(found, lanes, scratch, wide, lanes, columns, like)
         if beta == 0:
             copy(target_i, lanes, found, lanes, count, lanes, like)
@@ -121,124 +116,112 @@ def _transposed_rows(layer, target, x, x_row, dz, rows, length, beta, scratch, l
 
 @jit
 def x_times_dz(
-    job, layer, target, panel, low, high, x, x_column, x_row, run, jump, k, length, beta,
-    coefficients, scratch, like,
-):  # fmt: skip
+    job, layer, target, panel, low, high, x, x_column, k, length, beta, coefficients, scratch, like
+):
     """target = beta target + x^T dz for the rows low, …, high - 1 of a panel of weights.
 
     target : address of what is laid out like w; 0 to take a general step with x^T dz instead
     x : address of the first of `length` samples, the sample k of the minibatch; its columns are
-        x_column elements apart: 1, unless it is transposed
+        x_column elements apart: 1, or, where it is transposed, more
     """
-    size, width = item_bytes(like), layer.width
+    size, width, x_row, run = item_bytes(like), layer.width, layer.x_row, layer.x_run
+    if x_column != 1:
+        x_row, run = 1, 0
     dz, columns = layer.dz + row_offset(layer, panel, k, like), panel_columns(layer, panel, like)
     q, q_k = dz, layer.a_row
     if target != 0 and q_k >= 2 * width:  # rows far apart are in many pages
         q, q_k = scratch, width
         copy(q, q_k, dz, layer.a_row, length, columns, like)
-    first, last = (0, 1) if run == 0 else (low // run, (high + run - 1) // run)
+    first, last = (0, 1) if run == 0 else (low // run, units(high, run))
     run = layer.inputs if run == 0 else run
     for number in range(first, last):
         i, stop = max(low, number * run), min(high, (number + 1) * run)
-        x_i, w = x + (i * x_column + number * jump) * size, weight_offset(layer, panel, i, like)
-        if target != 0 and is_narrow(layer, like):
-            rows = stop - i
-            _transposed_rows(layer, target + w, x_i, x_row, dz, rows, length, beta, scratch, like)
-        elif target != 0:
-            multiply(
-                target + w, width, x_i, x_column, x_row, 0, 0, q, q_k, stop - i, columns, length,
-                PRODUCT, 0, beta,
-            )  # fmt: skip
-        else:
+        x_i, rows = x + (i * x_column + number * layer.x_jump) * size, stop - i
+        w = weight_offset(layer, panel, i, like)
+        if target == 0:
             _general_rows(
-                job, layer, w, x_i, x_column, x_row, dz, stop - i, length, scratch, coefficients,
-                like,
-            )  # fmt: skip
+                job, layer, w, x_i, x_column, x_row, dz, rows, length, scratch, coefficients, like
+            )
+        elif is_narrow(layer, like):
+            _transposed_rows(layer, target + w, x_i, x_row, dz, rows, length, beta, scratch, like)
+        else:
+            w += target
+            product(w, width, x_i, x_column, x_row, q, q_k, rows, columns, length, beta)
 
 
 @jit
-def _transpose_inputs(x_t, row, x, x_row, run, jump, low, high, length, like):
+def _transpose_inputs(x_t, row, layer, x, low, high, length, like):
     """Write x^T of the inputs low, …, high - 1: input i of `length` samples i `row` behind x_t."""
-    size = item_bytes(like)
-    run = high if run == 0 else run
-    for number in range(low // run, (high + run - 1) // run):
+    size, run = item_bytes(like), layer.x_run if layer.x_run != 0 else high
+    for number in range(low // run, units(high, run)):
         i, stop = max(low, number * run), min(high, (number + 1) * run)
-        x_i = x + (i + number * jump) * size
-        transpose(x_t + i * row * size, row, x_i, x_row, length, stop - i, like)
+        x_i = x + (i + number * layer.x_jump) * size
+        transpose(x_t + i * row * size, row, x_i, layer.x_row, length, stop - i, like)
 
 
 @jit
-def _share_of(layer, run, member, members, like):
-    """Return the inputs of a unit, how many units a panel has, and a share as `share_panels`."""
-    height = TILE_ROWS
-    if layer.cut == ROWS:
-        height = run
-    elif is_narrow(layer, like):  # rows of w are transposed as vectors
-        height = vector_lanes(like)
-    units = (layer.inputs + height - 1) // height
+def _share_of(layer, member, members, like):
+    """Return the inputs of a unit, and a share as `share_panels`."""
     if layer.cut == ROWS:  # such a layer has one panel
-        first, last = share(units, member, members)
-        return height, units, first, last, 0, layer.panels
-    first, last, begin, end = share_panels(layer.panels, units, layer.cut, member, members)
-    return height, units, first, last, begin, end
+        first, last = share(units(layer.inputs, layer.x_run), member, members)
+        return layer.x_run, first, last, 0, layer.panels
+    # rows of w of a narrow layer are transposed as vectors
+    height = vector_lanes(like) if is_narrow(layer, like) else TILE_ROWS
+    share_of = share_panels(layer.panels, height, layer.inputs, layer.cut, member, members)
+    first, last, begin, end = share_of
+    return height, first, last, begin, end
 
 
 @shared
-def update(
-    job_address, layer_address, below_address, sparse, step, x, x_row, run, jump, batch, scratch,
-    member, members, like: float,
-):  # fmt: skip
+def update(job, layer, below, step, batch, scratch, member, members, like: float):
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
 
-    x as in `forward`. A unit is a panel and a tile of inputs, or the rows of a panel below. A fused
-    step takes UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache;
-    a general one all. For several panels, or where rows of x are far apart, x is transposed first:
-    otherwise a tile reads one line, and one page, for each sample.
-    below_address : of the layer whose outputs x are; of any, if not sparse
-    sparse : 1 for a fused step that leaves out the zeros of x, marked by the layer below; or 0
+    A unit is a panel and a tile of inputs, or the rows of a panel below. A fused step takes
+    UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache; a general
+    one all. For several panels, or where rows of x are far apart, x is transposed first: otherwise
+    a tile reads one line, and one page, for each sample. If enough of x, the outputs of the layer
+    below, are zero, a fused step leaves them out.
     """
-    job, layer, below = job_at(job_address), layer_at(layer_address), layer_at(below_address)
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
+    sparse = fused and layer.x == below.a and leaves_out(below, layer, batch)
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     depth = UPDATE_DEPTH if fused else batch
-    height, tiles, first, last, begin, end = _share_of(layer, run, member, members, like)
+    height, first, last, begin, end = _share_of(layer, member, members, like)
     if first == last:
         return
     lowest, highest = 0, layer.inputs  # the inputs of this share, from a whole vector on
     if end - begin == 1:
-        low, high = units_of(begin, first, last, tiles)
-        lowest, highest = low * height, min(high * height, layer.inputs)
+        lowest, highest = rows_of(begin, first, last, height, layer.inputs)
         lowest -= lowest % lanes
     words = scratch + UPDATE_DEPTH * layer.width * size
-    x_t = words + sparse * below.panels * UPDATE_DEPTH * WORD_BYTES
-    row = ((depth + lanes - 1) // lanes | 1) * lanes  # of x^T: an odd number of vectors
+    x_t = words + int(sparse) * below.panels * UPDATE_DEPTH * WORD_BYTES
+    row = (units(depth, lanes) | 1) * lanes  # of x^T: an odd number of vectors
     block = min(TRANSPOSED, TRANSPOSED * UPDATE_DEPTH // depth // lanes * lanes)
-    pays = (end - begin > 1 or x_row * size >= FAR_ROWS) and block > 0
+    pays = (end - begin > 1 or layer.x_row * size >= FAR_ROWS) and block > 0
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
-        x_k, length = x + k * x_row * size, min(depth, batch - k)
-        turns = sparse == 1 or (pays and length > PART and not is_narrow(layer, like))
-        if sparse == 1:
+        x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
+        turns = sparse or (pays and length > PART and not is_narrow(layer, like))
+        if sparse:
             words_by_output(below, k, length, words)
-        x_column, sample_row, own_run = (row, 1, 0) if turns else (1, x_row, run)
-        count = block if turns else layer.inputs
+        x_column, count = (row, block) if turns else (1, layer.inputs)
         for i in range(lowest, highest, count):
             stop, source = min(i + count, highest), x_k
             if turns:
                 source = x_t - i * row * size
-                _transpose_inputs(source, row, x_k, x_row, run, jump, i, stop, length, like)
+                _transpose_inputs(source, row, layer, x_k, i, stop, length, like)
             for panel in range(begin, end):
-                low, high = units_of(panel, first, last, tiles)
-                low, high = max(low * height, i), min(high * height, stop)
-                if low < high and sparse == 1:
+                low, high = rows_of(panel, first, last, height, layer.inputs)
+                low, high = max(low, i), min(high, stop)
+                if low < high and sparse:
                     nonzeros_times_dz(
                         layer, below, panel, low, high, source, row, words, k, length, beta,
                         scratch, like,
                     )  # fmt: skip
                 elif low < high:
                     x_times_dz(
-                        job, layer, layer.w if fused else 0, panel, low, high, source, x_column,
-                        sample_row, own_run, jump, k, length, beta, coefficients, scratch, like,
+                        job, layer, layer.w if fused else 0, panel, low, high, source, x_column, k,
+                        length, beta, coefficients, scratch, like,
                     )  # fmt: skip
 
 
@@ -253,11 +236,7 @@ def update_biases(job, layer, step, batch, scratch, member, members, like):
         first, last = 0, layer.panels if member == 0 else 0
     for panel in range(first, last):
         offset, dz = panel * width * size, layer.dz + row_offset(layer, panel, 0, like)
-        target = layer.b + offset if fused else scratch
-        sum_rows(width, target, dz, layer.a_row, batch, keep)
+        sum_rows(width, layer.b + offset if fused else scratch, dz, layer.a_row, batch, keep)
         if not fused:
-            states, b = layer.b_state, layer.b + offset
-            optimizer_step(
-                job.optimizer, b, states[0] + offset, states[1] + offset, scratch, width,
-                coefficients, like,
-            )  # fmt: skip
+            optimizer = job.optimizer
+            general_step(optimizer, layer, BIASES, offset, scratch, width, coefficients, like)

@@ -12,12 +12,15 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted
+from fastmlp.kernels.memory.panels import aligned_zeros
 
 # The team's board: int64 counters, each on a cache line of its own (8 to a line)
 PRESENT, SIZE, ARRIVED, ASLEEP, IN_VAIN, NAP, START_NAP, BOARD_SIZE = 0, 8, 16, 24, 32, 40, 48, 56
@@ -45,6 +48,13 @@ WAIT, WAKE, ALL = 128, 129, 2**31 - 1
 # How long to sleep at most: so long a lost wake-up would take
 NAP_NANOSECONDS = 1_000_000
 system_call: Any = types.ExternalFunction("syscall", types.int64(*[types.int64] * 7))
+
+
+def make_board() -> Array:
+    """Return the board of a team that nobody has joined, which is int64."""
+    board = aligned_zeros((BOARD_SIZE,), np.dtype(np.int64))
+    board[NAP + 1], board[START_NAP + 1] = NAP_NANOSECONDS, START_NAP_NANOSECONDS
+    return board
 
 
 @emitted

@@ -2,11 +2,6 @@
 
 README.md describes the four plans: what changes cores, in cache lines of 64 bytes, and barriers.
 
-by columns          each phase is shared unit by unit, with a barrier behind it
-columns, then rows  one hidden layer: members own panels of it, and the rows of w that read these
-by samples          small dense networks: slices of the minibatch go through all layers
-by inputs           small networks of images that are mostly zeros: slices of the first layer's rows
-
 What is summed in which order depends on the plan, and so on sizes and on whether images are mostly
 zeros: results are the same bits for any number of members. So the members choose who does what: if
 they are more than its panels, "columns, then rows" is shared by columns.
@@ -24,7 +19,7 @@ from itertools import pairwise
 import numpy as np
 
 from fastmlp.kernels.llvm.compile import jit
-from fastmlp.kernels.memory.panels import panel_width, round_up, vector_size
+from fastmlp.kernels.memory.panels import panel_width, round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     BY_COLUMNS,
     BY_INPUTS,
@@ -163,29 +158,59 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     return Plan(BY_COLUMNS)
 
 
-@jit
-def share(units, member, members):
-    """Return the first unit of a member's share, and the one behind its last."""
-    if members == 1:
-        return 0, units
-    return units * member // members, units * (member + 1) // members
+def plans_of(
+    sizes: Sequence[int], batch_size: int, dtype: np.dtype, clipped: bool
+) -> tuple[Plan, Plan, Plan]:
+    """Return the plans for dense images, for sparse ones, and for rows of entries.
 
-
-@jit
-def share_panels(panels, per_panel, cut, member, members):
-    """Return a member's share of panels of so many units: first, behind the last, and the panels.
-
-    They are the first panel that these units are in, and the one behind the last. Where `cut` is
-    COLUMNS, no panel is divided.
+    clipped : whether gradients have a limited norm
     """
+    if clipped:
+        return (Plan(BY_COLUMNS, clipped=True),) * 3
+    dense, sparse = (plan_of(sizes, batch_size, dtype, of_sparse) for of_sparse in (False, True))
+    return dense, sparse, Plan(BY_COLUMNS) if sparse.kind == BY_INPUTS else sparse
+
+
+def owners_of(plans: Sequence[Plan], layers: int, threads: int) -> list[int]:
+    """Return how many members shall have a panel of each layer: see `network_layers`.
+
+    It is the same for any number of threads where sums depend on panels.
+    """
+    kinds = {plan.kind for plan in plans}
+    if kinds == {COLUMNS_THEN_ROWS}:
+        return [2, 1]
+    # so do sums of squares
+    return [1 if plans[0].clipped or kinds != {BY_COLUMNS} else threads] * layers
+
+
+@jit
+def share(count, member, members):
+    """Return the first unit of a member's share of so many, and the one behind its last."""
+    if members == 1:
+        return 0, count
+    return count * member // members, count * (member + 1) // members
+
+
+@jit
+def share_panels(panels, size, count, cut, member, members):
+    """Return a member's share of panels of `count` rows, in units of so many rows.
+
+    The first unit, the one behind the last, the first panel that these units are in, and the one
+    behind the last. Where `cut` is COLUMNS, no panel is divided.
+    """
+    per_panel = units(count, size)
     if members == 1 or cut == COLUMNS:
         begin, end = share(panels, member, members)
         return begin * per_panel, end * per_panel, begin, end
     first, last = share(panels * per_panel, member, members)
-    return first, last, first // per_panel, (last + per_panel - 1) // per_panel
+    return first, last, first // per_panel, units(last, per_panel)
 
 
 @jit
-def units_of(panel, first, last, per_panel):
-    """Return which units of a panel are among first, …, last - 1: the first, behind the last."""
-    return max(first - panel * per_panel, 0), min(last - panel * per_panel, per_panel)
+def rows_of(panel, first, last, size, count):
+    """Return which of the `count` rows of a panel are in the units first, …, last - 1 of so many.
+
+    They are the first of these rows, and the one behind the last.
+    """
+    before = panel * units(count, size)
+    return max(first - before, 0) * size, min((last - before) * size, count)

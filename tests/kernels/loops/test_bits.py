@@ -14,7 +14,6 @@ from networks import pixels
 from fastmlp.kernels.loops.bits import (
     LISTED,
     WORD_BYTES,
-    list_bytes,
     list_pairs,
     nonzero_outputs,
     words_bytes,
@@ -52,7 +51,7 @@ def check_lists(inputs, fence=np.array):
 
 
 def check_list(image, pairs, dtype, fence):
-    target = fence(np.full(list_bytes(2 * pairs, 1, dtype), 0xEE, np.uint8))
+    target = fence(np.full(words_bytes(2 * pairs, np.dtype(dtype), True), 0xEE, np.uint8))
     lists(fence(image), 2 * pairs, 0.25, target, dtype.type(0))
     wanted = np.flatnonzero(image.view(np.uint16))
     count, begin, space = int(target[:WORD_BYTES].view(np.int64)[0]), WORD_BYTES, pairs + LISTED
@@ -73,7 +72,7 @@ def check_words(inputs, fence=np.array):
         images = even(pixels(rng, rows, inputs, density))
         places = [fence(image) for image in images]  # scattered, as the order has them
         addresses = fence(np.array([image.ctypes.data for image in places]))
-        runs, pairs = words_bytes(inputs) // WORD_BYTES, images.shape[1] // 2
+        runs, pairs = words_bytes(inputs, np.dtype(np.float32)) // WORD_BYTES, images.shape[1] // 2
         words = fence(np.full(runs * PART, -1))
         assert words.nbytes == runs * PART * WORD_BYTES
         for first, last in ((0, runs // 2), (runs // 2, runs)):  # in two goes

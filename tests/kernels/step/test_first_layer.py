@@ -1,7 +1,7 @@
 """The first layer of images that are mostly zeros, by lists and by words, against NumPy.
 
-forward_lists, forward_pairs, update_lists and update_pairs are tested through the step that calls
-them. The size of the minibatch and the optimiser decide which of them it calls.
+forward_inputs and update_inputs are tested through the step that calls them. The size of the
+minibatch and the optimiser decide which loops these take.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from networks import parameters, pixels, rate_for, read, wide
 from fastmlp import kernels, reference
 from fastmlp.kernels.memory.records import BY_IMAGE, BY_PAIR
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, UPDATE_PAIRS
-from fastmlp.kernels.step import images as images_phase
+from fastmlp.kernels.step import source
 from fastmlp.verify.tables import TABLES
 
 BY_IMAGE_BATCHES, BY_PAIR_BATCHES = (1, 2, 7, 15), (16, PART - 1, PART, PART + 1, 2 * PART + 3)
@@ -25,7 +25,7 @@ SCALE = 1 / 255
 @pytest.fixture(autouse=True)
 def _sparse(monkeypatch):
     """All bytes are taken as sparse images, however many are not zero."""
-    monkeypatch.setattr(images_phase, "SPARSE_BELOW", 2.0)
+    monkeypatch.setattr(source, "SPARSE_BELOW", 2.0)
 
 
 def widths(dtype):

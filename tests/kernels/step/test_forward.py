@@ -36,7 +36,7 @@ def engine_for(sizes, batch_size, activations, dtype="float32", step=("sgd", {})
 @pytest.fixture(autouse=True)
 def by_columns(monkeypatch):
     """Share steps by columns, as only these mark outputs."""
-    monkeypatch.setattr("fastmlp.kernels.engine.plan_of", lambda *_: Plan(BY_COLUMNS))
+    monkeypatch.setattr("fastmlp.kernels.team.plan.plan_of", lambda *_: Plan(BY_COLUMNS))
 
 
 def trained(engine, sizes, batch_size, images, dtype):

@@ -22,7 +22,7 @@ from fastmlp.kernels.memory.records import (
     COLUMNS_THEN_ROWS,
 )
 from fastmlp.kernels.memory.tuning import SLICE, TILE_ROWS
-from fastmlp.kernels.team.barrier import ARRIVED, BOARD_SIZE, NAP, NAP_NANOSECONDS
+from fastmlp.kernels.team.barrier import ARRIVED, make_board
 from fastmlp.kernels.team.plan import NAMES, Plan, plan_of
 from fastmlp.system.team_size import BARRIERS
 from fastmlp.verify.tables import TABLES
@@ -132,8 +132,7 @@ def boards(monkeypatch):
     kept = []
 
     def run(function, job, layers, members, dtype):
-        board = np.zeros(BOARD_SIZE + 8, np.int64)
-        board[NAP + 1] = NAP_NANOSECONDS
+        board = make_board()
         kept.append(board)
         call = launch.symbol(function, dtype).call
         where = job.ctypes.data, layers.ctypes.data, layers.shape[-1], board.ctypes.data
@@ -206,7 +205,7 @@ def test_every_plan_computes_the_same_to_rounding(network, monkeypatch):
         kinds.append(Plan(COLUMNS_THEN_ROWS))
     traces = []
     for plan in kinds:
-        monkeypatch.setattr("fastmlp.kernels.engine.plan_of", lambda *_, plan=plan: plan)
+        monkeypatch.setattr("fastmlp.kernels.team.plan.plan_of", lambda *_, plan=plan: plan)
         engine = engine_for(sizes, batch_size, "float64", 2)
         traces.append(engine.trace(x, y, np.arange(batch_size)))
     for trace in traces[1:]:

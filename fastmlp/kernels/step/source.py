@@ -1,0 +1,167 @@
+"""What a first layer reads: images or sparse rows, how it takes them, and where they lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.arrays import Array, Rows, SparseRows, density
+from fastmlp.errors import refuse
+from fastmlp.functions.dropout import INPUTS, Dropout
+from fastmlp.kernels.memory import records
+from fastmlp.kernels.memory.buffers import BYTES, set_dropout
+from fastmlp.kernels.memory.panels import aligned_zeros, round_up
+from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, SAMPLED, SPARSE_BELOW
+
+
+def kind_of(images: Rows, layers: int, lists: bool = False) -> int:
+    """Return how the first of so many layers takes images; `lists` : sparse ones one by one.
+
+    Images are sparse if they are bytes of which few are not zero, and there is a hidden layer.
+    """
+    if isinstance(images, SparseRows):
+        return records.BY_ENTRY
+    is_sparse = images.dtype == BYTES and density(images, GLANCED_AT) < SPARSE_BELOW
+    if layers == 1 or not is_sparse:
+        return records.DENSE
+    return records.BY_IMAGE if lists else records.BY_PAIR
+
+
+def table_of(scale: float, dtype: np.dtype) -> Array:
+    """Return scale times each value of a byte `(256,)`."""
+    return np.asarray((scale * np.arange(256)).astype(dtype))
+
+
+def addresses_of(images: Array, order: Array | None = None, more: int = 3 * PART) -> Array:
+    """Return the addresses of images `(N, I)` in an order, then `more` copies of the first image's.
+
+    A part always reads PART addresses, and a prefetch those of a whole minibatch, even if fewer
+    samples are left.
+    """
+    order = np.arange(len(images)) if order is None else order
+    first, addresses = images.ctypes.data, np.empty(len(order) + more, np.int64)
+    np.multiply(order, images.strides[0], out=addresses[: len(order)])
+    addresses[: len(order)] += first
+    addresses[len(order) :] = first
+    return addresses
+
+
+def entries_of(
+    rows: SparseRows, scale: float, dtype: np.dtype, order: Array | None = None
+) -> dict[str, Array]:
+    """Return what a job reads of sparse rows, in an order, in the precision of the network."""
+    values = rows.values if scale == 1 else rows.values * scale
+    begins, ends = rows.starts[:-1], rows.starts[1:]
+    if order is not None:
+        begins, ends = begins[order], ends[order]
+    values = np.ascontiguousarray(values, dtype)
+    return {"begins": begins, "ends": ends, "columns": rows.columns, "values": values}
+
+
+class Orders:
+    """Epochs one behind the other, each padded to whole minibatches if another one follows.
+
+    order : int64 `(samples,)`, of all epochs; weight : of these samples, or None
+    steps : minibatches of an epoch; short : the size of its last one if that is padded, else 0
+    """
+
+    def __init__(
+        self, orders: Array, batch_size: int, count: int, sample_weight: Array | None
+    ) -> None:
+        """Take `count` minibatches of the samples whose indices are given, `(epochs, samples)`."""
+        (self._epochs, samples), self._batch = orders.shape, batch_size
+        self.steps = max(1, count // self._epochs)
+        last = samples - (self.steps - 1) * batch_size
+        self.short = last if self._epochs > 1 and last < batch_size else 0
+        self._sizes = np.full(count, batch_size)
+        self._sizes[self.steps - 1 :: self.steps] = last
+        weight = None if sample_weight is None else sample_weight[orders]
+        if self.short:
+            padding = (0, 0), (0, batch_size - last)
+            orders = np.pad(orders, padding)
+            weight = None if weight is None else np.pad(weight, padding)
+        self.order = np.ascontiguousarray(orders.ravel(), np.int64)
+        self.weight = None if weight is None else weight.ravel()
+
+    def factors(self, steps: Array, dtype: np.dtype) -> Array:
+        """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
+        batch, samples = self._batch, len(self.order)
+        if self.weight is None:
+            return np.repeat((steps / self._sizes).astype(dtype), batch)[:samples]
+        sums = np.add.reduceat(self.weight, np.arange(len(steps)) * batch)
+        sums[sums == 0] = 1
+        shares = self.weight / np.repeat(sums, batch)[:samples]
+        return np.asarray(np.repeat(steps, batch)[:samples] * shares, dtype)
+
+    def sums(self, costs: Array, hits: Array) -> tuple[Array, Array]:
+        """Return the weighted sums of costs of each minibatch, and of hits of each epoch."""
+        if self.weight is not None:
+            costs, hits = self.weight * costs, self.weight * hits
+        first = np.arange(len(self._sizes)) * self._batch
+        return np.add.reduceat(costs, first), hits.reshape(self._epochs, -1).sum(axis=1)
+
+
+class Source:
+    """The images that an engine trains on: sets the fields of its job that say how to take them.
+
+    inputs : a text that describes them
+    """
+
+    def __init__(self, job: Array, dtype: np.dtype, dropout: Dropout | None) -> None:
+        self._job, self._dtype, self.inputs = job, dtype, "dense"
+        self._drops = dropout if set_dropout(job, INPUTS, dropout) else None
+        self._images: Rows | None = None
+
+    def look_at(self, images: Rows, layers: int, lists: bool) -> int:
+        """Return how the first layer takes images, as `kind_of`; the same ones again at once."""
+        if self._images is not images:
+            self._images, kind = images, kind_of(images, layers, lists)
+            self._job["images_as"] = kind
+            share = f"{density(images, SAMPLED):.1%} of the values are not zero"
+            self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
+        return int(self._job["images_as"][0])
+
+    def make_copies(self, steps: int, inputs: int) -> None:
+        """Make space for copies of the images of some steps, without pixels that are dropped."""
+        if self._drops:
+            shape = steps, int(self._job["batch_size"][0]), round_up(inputs + 1, 64)
+            self._copies = aligned_zeros(shape, BYTES)
+
+    def take(
+        self, images: Rows, order: Array, scale: float, augmented: Array | None
+    ) -> tuple[Rows, dict[str, Array]]:
+        """Return what is read of images `(N, I)` in an order, and the arrays of the job.
+
+        augmented : other images, one for each index of the order
+        """
+        is_dense, where = self._job["images_as"] == records.DENSE, order
+        # dense images are scaled by dropout itself
+        self._job["scale"] = scale if is_dense else scale * self._job["drop_scale"]
+        if augmented is not None:
+            shape = len(order), images.shape[1]
+            if augmented.shape != shape or isinstance(images, SparseRows):
+                remedy = "Pass an image for each index of the order, and no sparse rows."
+                raise refuse("augmented", f"must have shape {shape}", augmented.shape, remedy)
+            images, where = np.ascontiguousarray(augmented, images.dtype), np.arange(len(order))
+        if isinstance(images, SparseRows):
+            return images, self._entries(images, order, scale)
+        if not is_dense and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
+            images, where = np.pad(images[where], ((0, 0), (0, 1))), np.arange(len(order))
+        self._job["image_kind"] = records.IMAGE_KINDS[images.dtype]
+        # prefetched behind the last minibatch
+        more = 3 * round_up(int(self._job["batch_size"][0]), PART)
+        sources = addresses = addresses_of(images, where, more)
+        if self._drops and not is_dense:
+            steps, batch, row = self._copies.shape  # used in a circle
+            numbers = np.arange(len(sources)) % (steps * batch)
+            addresses = self._copies.ctypes.data + numbers * row
+        return images, {"sources": sources, "addresses": addresses}
+
+    def _entries(self, rows: SparseRows, order: Array, scale: float) -> dict[str, Array]:
+        """Return what a job reads of sparse rows in an order; dropped values are 0."""
+        if self._drops is None:
+            return entries_of(rows, scale, self._dtype, order)
+        rows = rows[order]
+        samples = int(self._job["first_sample"][0]) + np.arange(len(rows))
+        units = np.repeat(samples, np.diff(rows.starts)), rows.columns
+        factors = self._drops.factors_of(INPUTS, *units, self._dtype)
+        return entries_of(rows.with_values(rows.values * factors), scale, self._dtype)
