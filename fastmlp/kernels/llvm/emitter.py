@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -60,25 +59,27 @@ class Emitter:
         is_plain = isinstance(value, (int, float))
         return Number(self, self.constant(float(value)) if is_plain else value)
 
-    @contextmanager
-    def flushing(self) -> Iterator[None]:
-        """Let numbers too small for a normal one count as 0 in what is emitted inside."""
+    def flush_small(self) -> Any:
+        """Let numbers too small for a normal one count as 0; return the control word before."""
         if ARM:
             word = self.function("llvm.aarch64.get.fpcr", INT64)
-            inside = self.builder.or_(word, INT64(FLUSH))
-            self.function("llvm.aarch64.set.fpcr", ir.VoidType(), inside)
-            yield
+        elif FLUSHES:
+            place = cgutils.alloca_once(self.builder, INT32)
+            self.function("llvm.x86.sse.stmxcsr", ir.VoidType(), place)
+            word = self.builder.zext(self.builder.load(place, typ=INT32), INT64)
+        else:
+            return INT64(0)
+        self.set_control(self.builder.or_(word, INT64(FLUSH)))
+        return word
+
+    def set_control(self, word: Any) -> None:
+        """Set the control word of arithmetic on this thread."""
+        if ARM:
             self.function("llvm.aarch64.set.fpcr", ir.VoidType(), word)
-            return
-        before, inside = (cgutils.alloca_once(self.builder, INT32) for _ in range(2))
-        if FLUSHES:
-            self.function("llvm.x86.sse.stmxcsr", ir.VoidType(), before)
-            word = self.builder.or_(self.builder.load(before, typ=INT32), INT32(FLUSH))
-            self.builder.store(word, inside)
-            self.function("llvm.x86.sse.ldmxcsr", ir.VoidType(), inside)
-        yield
-        if FLUSHES:
-            self.function("llvm.x86.sse.ldmxcsr", ir.VoidType(), before)
+        elif FLUSHES:
+            place = cgutils.alloca_once(self.builder, INT32)
+            self.builder.store(self.builder.trunc(word, INT32), place)
+            self.function("llvm.x86.sse.ldmxcsr", ir.VoidType(), place)
 
     def function(self, name: str, result: Any, *values: Any) -> Any:
         """Call a function by the name that LLVM or the process knows it by."""

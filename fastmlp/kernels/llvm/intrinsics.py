@@ -72,6 +72,22 @@ def vector_lanes(emit: Emitter, like) -> int:
 
 
 @emitted
+def flush_small(emit: Emitter) -> int:
+    """Let numbers too small for a normal one count as 0 on this thread; return its control word.
+
+    On x86 an instruction on such a number takes some 100 cycles. State of weights without
+    gradients decays to there, and deltas where softmax is nearly right.
+    """
+    return emit.flush_small()
+
+
+@emitted
+def set_control(emit: Emitter, word) -> None:
+    """Set this thread's control word to what `flush_small` returned."""
+    emit.set_control(word)
+
+
+@emitted
 def prefetch(emit: Emitter, address) -> None:
     """Prefetch the cache line at an address."""
     emit.prefetch(emit.pointer(address))

@@ -134,8 +134,7 @@ def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coeffici
         _over_block(emit, count, [w, *states, g], formula)
 
     general = {name: row for name, row in OPTIMIZERS.items() if not row.fused}
-    with emit.flushing():
-        by_name(emit, optimizer, general, step_of)
+    by_name(emit, optimizer, general, step_of)
 
 
 @emitted

@@ -11,7 +11,7 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines
+from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_lines, set_control
 from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import add, clear, copy, keep_and_add
 from fastmlp.kernels.memory.panels import units
@@ -176,6 +176,7 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
     base, by_inputs = member_layers(layers_address, count, 0), job.plan == BY_INPUTS
     layers = member_layers(layers_address, count, member + 1)
     bottom, (first, end) = layers[0], share(job.slices, member, members)
+    control = flush_small()
     if job.ready != members:
         for l in range(count if member > 0 else 0):
             copy_parameters(layers[l], base[l], like)
@@ -211,5 +212,6 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
         for l in range(count if not by_inputs else 0):
             take_step(job, layers[l], step, batch, WEIGHTS, scratch, like)
             take_step(job, layers[l], step, batch, BIASES, scratch, like)
+    set_control(control)
     if member == 0:
         job.ready = members

@@ -8,7 +8,7 @@ from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, CLIP, CLIP_NORM, COEFFICIENTS, WEIGHTS
 from fastmlp.functions.limits import CLIP_EPSILON
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines
+from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_lines, set_control
 from fastmlp.kernels.loops.elementwise import limit_gradients, scale_numbers
 from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import (
@@ -148,6 +148,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     layers = member_layers(layers_address, count, member + 1 if apart else 0)
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
     bottom, top, below = layers[0], layers[last], layers[max(last - 1, 0)]
+    control = flush_small()
     if job.ready != members:
         prepare_images(job, bottom, job.first_step, member, members, like)
         wait(barrier, members)
@@ -194,5 +195,6 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
         if not apart:
             prepare_images(job, bottom, step + 1, member, members, like)
             wait(barrier, members)
+    set_control(control)
     if member == 0:
         job.ready = members

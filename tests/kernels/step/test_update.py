@@ -4,14 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
-from direct import DTYPES, lanes_of, shared, vectorised
+from direct import DTYPES, compiled, lanes_of, shared, vectorised
 from networks import FORMS, TWINS, parameters, rate_for, read, wide
 
 from fastmlp import kernels, reference
 from fastmlp.functions import OPTIMIZERS, vector_steps
 from fastmlp.functions.coefficients import COEFFICIENTS, WEIGHTS
 from fastmlp.kernels.llvm.emitter import FLUSHES
-from fastmlp.kernels.loops.elementwise import UNROLL
+from fastmlp.kernels.llvm.intrinsics import flush_small, set_control
+from fastmlp.kernels.loops.elementwise import UNROLL, optimizer_step
 from fastmlp.kernels.memory.tuning import PART, TRANSPOSED, UPDATE_DEPTH
 from fastmlp.verify.tables import TABLES
 
@@ -91,6 +92,13 @@ def test_a_fused_optimiser_has_no_general_step(dtype):
             assert (w == 1).all()
 
 
+@compiled
+def flushed_step(optimizer, w, state_0, state_1, g, count, coefficients, like):
+    control = flush_small()
+    optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like)
+    set_control(control)
+
+
 @pytest.mark.skipif(not FLUSHES, reason="this processor computes with all numbers alike")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("step", GENERAL)
@@ -103,7 +111,7 @@ def test_state_too_small_for_a_normal_number_is_0_and_nan_stays(step, dtype):
         slot[...] = np.resize(np.array(start, dtype), len(slot))
     exact = [slot.astype(np.float64) for slot in state[: len(row.slots)]]
     (coefficients,) = coefficients_of(GENERAL[step], (0.1,))
-    shared("optimizer_step", dtype)(row.code, w, *state, g, len(w), coefficients, 0.0)
+    flushed_step(row.code, w, *state, g, len(w), coefficients, np.dtype(dtype).type(0))
     assert np.array([tiny])[0] / 2 > 0  # this thread counts such numbers again
     with np.errstate(all="ignore"):
         row.step(np.zeros(len(w)), np.zeros(len(w)), exact, coefficients)
@@ -136,6 +144,20 @@ def test_velocities_without_gradients_reach_0_in_training(sparse, batch, dtype):
         engine.read_state("velocity", state[:2], state[2:])
         for velocity in (*state[:2], *state[2:]):
             assert (velocity == np.dtype(dtype).type(small) * factor).all(), step
+
+
+@pytest.mark.skipif(not FLUSHES, reason="this processor computes with all numbers alike")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("sizes", [(70, 128, 10), (20, 20, 20, 3), (40, 300, 300, 3)])
+def test_what_is_too_small_for_a_normal_number_is_0_in_training_alone(sizes, threads):
+    small, batch = np.float32(1e-20), 128
+    weights = [np.full(shape, small) for shape in itertools.pairwise(sizes)]
+    biases = [np.zeros(w.shape[1], np.float32) for w in weights]
+    names = ("identity",) * len(weights)
+    engine = kernels.Engine(weights, biases, names, "squared_error", batch, threads=threads)
+    images, targets = np.full((batch, sizes[0]), small), np.zeros((batch, sizes[-1]), np.float32)
+    assert (engine.trace(images, targets, np.arange(batch)).a[0] == 0).all()
+    assert (images @ weights[0] > 0).all()
 
 
 def test_the_coefficients_of_a_step_fit_their_record():
