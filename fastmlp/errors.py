@@ -143,6 +143,11 @@ def refuse(argument: str, rule: str, got: object, remedy: str) -> ArgumentError:
     return _refusal(ArgumentError, argument, rule, got, remedy)
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: "1 row", "2,000 rows"."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def nearest(name: object, names: Iterable[str]) -> str:
     """Return a remedy for an unknown name: the one that it resembles, or all there are."""
     near = similar(str(name), names)

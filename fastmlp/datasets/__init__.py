@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastmlp.arrays.frames import is_frame
 from fastmlp.datasets.catalogue import FAMILIES
@@ -102,10 +102,7 @@ def load_dataset(
     if not framed and (not isinstance(name, (str, PathLike)) or not str(name)):
         remedy = 'Pass "mnist" or "table.csv", for example; train takes arrays.'
         raise refuse("name", "must be a name, a path or a DataFrame", repr(name), remedy)
-    dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
-    dropped = tuple(dropped) if isinstance(dropped, list) else dropped
-    size: Any = (image_size, image_size) if type(image_size) is int else image_size
-    size = tuple(size) if isinstance(size, list) else size
+    dropped, size = cast(Any, drop_columns), cast(Any, image_size)
     chosen = target_column, dropped, impute, task, size, columns, seed, whole, unknown
     options = Options(*chosen)
     if framed or str(name) not in FAMILIES:

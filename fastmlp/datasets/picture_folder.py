@@ -215,6 +215,10 @@ def _open(path: Path, white: int | None) -> Any:
                 rule, remedy = "pixels that are whole numbers", "Save it with 8 bits."
                 raise file_error(path, rule, "floating-point numbers", remedy)
             if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
+                low, high = int(np.min(picture)), int(np.max(picture))
+                if low < 0 or high > WHITES[-1]:
+                    found, remedy = f"{low} to {high}", "Save it with 8 or 16 bits."
+                    raise file_error(path, f"pixels from 0 to {WHITES[-1]}", found, remedy)
                 return picture if white is None else _of_8_bits(picture, white)
             return _on_paper(picture)
     except DataError:
@@ -222,8 +226,8 @@ def _open(path: Path, white: int | None) -> Any:
     except UnidentifiedImageError:
         raise file_error(path, "a readable picture", "none of a known format") from None
     except Exception as error:  # for a damaged file, image decoders raise nearly anything
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise file_error(path, "a readable picture", said) from error
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise file_error(path, "a readable picture", said or type(error).__name__) from error
 
 
 def _of_8_bits(picture: Any, white: int) -> Any:

@@ -40,6 +40,7 @@ TARGETS = (
 )
 ANOTHER = "--target-column names another"
 TARGET_REMEDY = "Name another column with target_column."
+EXACT = 1 << 53  # larger whole numbers are not exact in float64
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 
 
@@ -101,10 +102,13 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
     """Return the data set in a table; path : for errors, and for its name."""
     if known is not None:
         return _load_known(path, table, known, options)
-    table, notes = _without(table, options.drop_columns)
+    wanted: Any = options.target_column
+    if wanted is not None:  # a number counts all columns
+        wanted, _ = choose_target(table, wanted)
+    table, notes = _without(table, options.drop_columns, wanted)
     if not table.columns:
         raise file_error(path, "columns with values", "none", "Check the file.")
-    target, said = choose_target(table, options.target_column)
+    target, said = choose_target(table, wanted)
     notes += [said] if said else []
     labels, names = _targets(path, table, target, options.task)
     if len(names) == 1:
@@ -208,17 +212,25 @@ def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
     return chosen, f"the target is the {place} column; {ANOTHER}"
 
 
-def _without(table: Table, dropped: tuple[str, ...]) -> tuple[Table, list[str]]:
-    """Return the table without columns that are dropped, are empty or number the rows."""
+def _without(table: Table, dropped: tuple[str, ...], target: str | None) -> tuple[Table, list[str]]:
+    """Return the table without columns that are dropped, are empty or number the rows.
+
+    target : the column that a user wants to predict, which is kept
+    """
     absent = [name for name in dropped if name not in table.columns]
     if absent:
         remedy = f"The columns are {shown(list(table.columns))}."
         raise refuse("drop_columns", "must be names of columns", shown(absent), remedy)
+    if target in dropped:
+        remedy = "Leave it out of drop_columns."
+        raise refuse("drop_columns", "must not have the target", repr(target), remedy)
     kept, notes = {}, []
     for name, cells in table.columns.items():
         if name in dropped:
             continue
-        if missing(cells).all():
+        if name == target:
+            kept[name] = cells
+        elif missing(cells).all():
             notes.append(f"the column {name!r} is empty and left out")
         elif _numbers_rows(name.lower(), cells):
             notes.append(f"the column {name!r} numbers the rows and is left out")
@@ -276,4 +288,7 @@ def _targets(
             found, remedy = "infinity", "Correct it."
             raise file_error(path, f"finite numbers in the target {target!r}", found, remedy)
         return cells, ()
+    if is_number and np.abs(cells).max() >= EXACT:
+        rule, found = f"classes in the target {target!r} of at most 2^53", f"{cells.max():.17g}"
+        raise file_error(path, rule, found, "Larger numbers are not exact: write texts.")
     return encode_labels(cells)

@@ -138,6 +138,9 @@ def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "flat" / "b.tif")
     with pytest.raises(DataError, match="whole numbers; found floating-point numbers"):
         load_dataset(tmp_path)
+    Image.fromarray(np.full((4, 4), -9, np.int32)).save(tmp_path / "flat" / "b.tif")
+    with pytest.raises(DataError, match=r"b\.tif: expected pixels from 0 to 65535; found -9 to -9"):
+        load_dataset(tmp_path)
     for size in ((0, 4), (4,), (4.0, 4), 0):
         with pytest.raises(ArgumentError, match="image_size must be two whole numbers"):
             load_dataset(tmp_path, image_size=size)  # type: ignore[arg-type]
