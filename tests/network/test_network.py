@@ -96,7 +96,11 @@ def test_one_image_and_many(backend):
         (np.zeros((0, 4)), [], "images must not be empty"),
         (np.array([["a"] * 4]), [0], "images must be numbers"),
         (np.full((2, 4), np.nan), [0, 1], "images must be finite; got NaN or infinity in 2 rows"),
-        (np.zeros((2, 4)), [0], "labels must be known for 2 images"),
+        (
+            np.zeros((2, 4)),
+            [0],
+            "labels must be one for each of 2 images; got 1. Pass one label or",
+        ),
         (
             np.zeros((2, 4)),
             [0.5, 1.0],

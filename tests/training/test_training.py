@@ -193,7 +193,7 @@ def test_a_callable_schedules_each_step():
         ({"split": (np.full((3, 4), np.nan), [0, 1, 2])}, "split images must be finite"),
         (
             {"validation": (np.zeros((3, 4)), [0, 1])},
-            "validation labels must be known for 3 images",
+            "validation labels must be one for each of 3 images; got 2",
         ),
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else "",
