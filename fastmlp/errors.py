@@ -138,9 +138,17 @@ class MissingExtraError(FastMLPError, ImportError):
         )
 
 
-def refuse(argument: str, rule: str, got: object, remedy: str) -> ArgumentError:
+def refuse(
+    argument: str, rule: str, got: object, remedy: str, kind: type[ArgumentError] = ArgumentError
+) -> ArgumentError:
     """Return the error for an argument: its rule, the value that was passed, and the remedy."""
-    return _refusal(ArgumentError, argument, rule, got, remedy)
+    said = str(got)
+    if "\n" in said:  # an array or a table as text
+        said = " ".join(said.split())
+        said = said[:LONGEST] + "…" * (len(said) > LONGEST)
+    error = kind(f"{argument} {rule}; got {said}. {remedy}")
+    error.argument = argument
+    return error
 
 
 def counted(number: int, what: str) -> str:
@@ -206,12 +214,12 @@ def _check_call(
     for name, value in named.items():
         if name not in own and not takes_any:
             rule, got = f"must be an argument of {title}", f"{name}={short(value)}"
-            raise _refusal(CallError, name, rule, got, nearest(name, own)) from None
+            raise refuse(name, rule, got, nearest(name, own), CallError) from None
     try:
         fits.bind(*arguments, **named)
     except TypeError as error:
         rule, remedy = "must fit its arguments", f"They are {', '.join(own)}."
-        raise _refusal(CallError, title, rule, error, remedy) from None
+        raise refuse(title, rule, error, remedy, CallError) from None
 
 
 @cache
@@ -219,15 +227,3 @@ def _signature(function: Callable[..., Any]) -> Any:
     from inspect import signature
 
     return signature(function)
-
-
-def _refusal(
-    kind: type[ArgumentError], argument: str, rule: str, got: object, remedy: str
-) -> ArgumentError:
-    said = str(got)
-    if "\n" in said:  # an array or a table as text
-        said = " ".join(said.split())
-        said = said[:LONGEST] + "…" * (len(said) > LONGEST)
-    error = kind(f"{argument} {rule}; got {said}. {remedy}")
-    error.argument = argument
-    return error

@@ -81,8 +81,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Refuse labels that are new; or also labels that are missing."""
         found, known = unique_labels(y), set(self.classes_)
         if set(found) != known if all_of_them else set(found) - known:
-            rule = "must have the same classes as before" if all_of_them else "must be known"
+            rule = (
+                "must have the same classes as before" if all_of_them else "must have no new class"
+            )
             remedy = "Call fit with warm_start=False."
+            if not all_of_them:
+                remedy = f"Pass all classes to the first partial_fit. {remedy}"
             if all_of_them:
                 remedy += f" {OTHER_CLASSES}. Previously got {self.classes_}, `y` has {found}"
             raise refuse("y", f"{rule}: {self.classes_}", found, remedy)
