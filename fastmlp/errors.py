@@ -170,7 +170,8 @@ def similar(name: str, names: Iterable[str]) -> str:
     for others in (OTHER_NAMES, OTHER_VALUES):
         if others.get(name) in known:
             return others[name]
-    return next(iter(get_close_matches(name, known, 1)), "")
+    near = get_close_matches(name, known, 1) or get_close_matches(name.lower(), known, 1)
+    return next(iter(near), "")
 
 
 def checked_call(function: Callable[P, R]) -> Callable[P, R]:

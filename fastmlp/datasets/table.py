@@ -289,6 +289,6 @@ def _targets(
             raise file_error(path, f"finite numbers in the target {target!r}", found, remedy)
         return cells, ()
     if is_number and np.abs(cells).max() >= EXACT:
-        rule, found = f"classes in the target {target!r} of at most 2^53", f"{cells.max():.17g}"
+        rule, found = f"classes below 2^53 in the target {target!r}", f"{cells.max():.17g}"
         raise file_error(path, rule, found, "Larger numbers are not exact: write texts.")
     return encode_labels(cells)

@@ -160,7 +160,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "classes that are not exact": (
         "a,y\n" + "".join(f"{n},{2**53 + n % 2}\n" for n in range(30)),
         {},
-        "classes in the target 'y' of at most 2^53; found 9007199254740992. Larger numbers",
+        "classes below 2^53 in the target 'y'; found 9007199254740992. Larger numbers",
     ),
     "no target": ("a,y\n1,0\n2,\n3,1\n", {}, "missing values in the target 'y'; found 1"),
     "a class called none": ("a,y\n1,none\n2,some\n", {}, "found 1, of them 'none'. Rem"),

@@ -54,7 +54,7 @@ BAD = {
     "max_fun": [0],
     "threads": [0, 1.5],
     "dropout": [1, -0.1, "half"],
-    "callbacks": [3, [None], "log.csv"],
+    "callbacks": [3, [None], "log.csv", int],
     "class_weight": ["even", 3],
 }
 

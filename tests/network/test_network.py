@@ -34,12 +34,17 @@ def test_the_seed_decides_the_weights():
         ({"sizes": (784, 0, 10)}, "sizes must be"),
         ({"sizes": (784, 2.5, 10)}, "sizes must be"),
         ({"hidden": "swish"}, "hidden must name an activation; got 'swish'. Did you mean silu"),
-        ({"hidden": ("relu", "relu")}, "hidden must be one name, or one for each of the 1"),
+        (
+            {"hidden": ("relu", "relu")},
+            "hidden must be one name, or one for each of 1 hidden layer;",
+        ),
         ({"hidden": "softmax"}, "hidden must be an activation of hidden layers"),
         ({"output": "none"}, "output must name an activation"),
         ({"cost": "hinge"}, "cost must name a cost; .* squared_error, cross_entropy"),
         ({"output": "relu"}, "cost 'cross_entropy' needs one of these outputs: softmax, sigmoid"),
         ({"dtype": "float16"}, "dtype must be float32 or float64"),
+        ({"hidden": "ReLU"}, r"hidden must name an activation; got 'ReLU'. Did you mean relu"),
+        ({"sizes": (True, 2)}, "sizes must be two or more whole numbers"),
         ({"dtype": "nonsense"}, "dtype must be float32 or float64"),
     ],
 )
@@ -57,7 +62,7 @@ def test_activations_follow_what_is_assigned():
     names[0] = "relu"
     assert network.hidden == ("tanh",)
     for name, value, message in (
-        ("hidden", ("tanh", "tanh"), "hidden must be one name, or one for each of the 1"),
+        ("hidden", ("tanh", "tanh"), "hidden must be one name, or one for each of 1 hidden layer;"),
         ("activations", ("relu", "softmax"), "activations must not be assigned"),
     ):
         with pytest.raises(ArgumentError, match=message):
