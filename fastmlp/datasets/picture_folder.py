@@ -17,12 +17,13 @@ from fastmlp.datasets.assembling import Part, assemble
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.options import LARGEST, Options
-from fastmlp.errors import DataError, MissingExtraError
+from fastmlp.errors import DataError, MissingExtraError, counted
 from fastmlp.system.reading import read_whole
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
 )
+OTHERS = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".svg", ".dng", ".cr2", ".nef", ".arw")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 LARGEST_FILE, LARGEST_PICTURE = 1 << 26, 1 << 26  # bytes, pixels
@@ -94,6 +95,7 @@ def load_picture_folder(folder: Path, options: Options) -> Dataset | None:
         )
         for files in parts
     )
+    notes += _not_read(folder)
     data = assemble(folder, train, tests[0] if tests else None, options, tuple(notes))
     return Dataset(**{**vars(data), "columns": form.to_plain()})
 
@@ -120,6 +122,12 @@ def _parts(folder: Path) -> tuple[list[Files], list[str]]:
     left = sorted(path.name for name, path in subfolders.items() if name not in read)
     notes = [f"not read: {', '.join(left[:8])}"] if left else []
     return [next(iter(names.values())) for names in (train, test) if names], notes
+
+
+def _not_read(folder: Path) -> list[str]:
+    """Return a line on pictures of formats that are not read, if there are any."""
+    left = sorted(one.name for one in folder.rglob("*") if one.suffix.lower() in OTHERS)
+    return [f"not read: {counted(len(left), 'picture')} such as {left[0]}"] if left else []
 
 
 def picture_files(path: Path) -> list[Path]:

@@ -93,6 +93,15 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], tuple[int, int], str]] = {
 }
 
 
+def with_others(root: Path) -> None:
+    laid_out("day", "night")(root)
+    (root / "day" / "phone.HEIC").write_bytes(b"")
+    (root / "day" / "notes.txt").write_bytes(b"")
+
+
+FOLDERS["a format that is not read"] = with_others, (4, 2), "not read: 1 picture such as phone.HEIC"
+
+
 @pytest.mark.parametrize("case", FOLDERS)
 def test_folders_of_pictures_as_they_are_kept(tmp_path: Path, case: str) -> None:
     lay_out, counts, note = FOLDERS[case]
