@@ -17,17 +17,28 @@ ClassWeight = Mapping[int, float] | str
 
 
 def weights_for(
-    y: Array, outputs: int, sample_weight: ArrayLike | None, class_weight: ClassWeight | None
+    y: Array,
+    outputs: int,
+    sample_weight: ArrayLike | None,
+    class_weight: ClassWeight | None,
+    task: str = "classification",
 ) -> Array | None:
     """Return the weight of each sample, float64 `(N,)`; None if none was given.
 
     It is the product of its sample_weight and of the weight of its class.
 
     y : labels `(N,)`, or targets `(N, outputs)`, whose classes are those of `classes_of`
+
+    Raises ArgumentError for weights of classes in another task, too.
     """
     weights = as_sample_weight(sample_weight, len(y))
     if class_weight is None:
         return weights
+    if task != "classification":
+        remedy = "Pass sample_weight."
+        raise refuse(
+            "class_weight", "is for samples of one class each", f"the task {task!r}", remedy
+        )
     classes = y if y.ndim == 1 else classes_of(y)
     of_class = _class_weights(classes, max(2, outputs), class_weight)[classes]
     product = of_class if weights is None else weights * of_class
