@@ -29,7 +29,7 @@ MISSING = ("NoneType", "NAType", "NaTType")  # None, and what pandas has for it
 # What to do about arrays that are no numbers, by the kind of their dtype
 REMEDIES = {
     "O": "Encode texts as numbers, by pandas.get_dummies for example, or leave them out.",
-    "M": "Convert dates to numbers, of days for example.",
+    "M": "Convert dates to numbers, of days for example, or leave them out.",
     "c": "Pass real numbers, of real and imaginary parts for example.",
     "V": "Pass numpy.lib.recfunctions.structured_to_unstructured of it.",
 }

@@ -41,6 +41,7 @@ TARGETS = (
 ANOTHER = "--target-column names another"
 TARGET_REMEDY = "Name another column with target_column."
 EXACT = 1 << 53  # larger whole numbers are not exact in float64
+INDEX = "__index_level_"  # how pandas names the index of a DataFrame in a Parquet file
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 
 
@@ -240,9 +241,11 @@ def _without(table: Table, dropped: tuple[str, ...], target: str | None) -> tupl
 
 
 def _mixed(name: str, cells: Array) -> str:
-    """Return a line on a column of categories of which most are numbers, or ""."""
+    """Return a line on a column of categories of which most are numbers, or all have digits."""
     distinct = set() if cells.dtype.kind == "f" else {*cells[~missing(cells)]}
     texts = sorted(text for text in distinct if number_of(text) is None)
+    if texts and all(any(map(str.isdigit, text)) for text in texts):  # units, dates
+        return f"the column {name!r} has categories such as {texts[0]!r}, not quantities"
     if 2 * len(texts) >= len(distinct):
         return ""
     return f"the column {name!r} has categories, not numbers, because of {texts[0]!r}"
@@ -256,6 +259,8 @@ def _filled(name: str, cells: Array) -> str:
 
 def _numbers_rows(name: str, cells: Array) -> bool:
     """Return whether a column of that name only numbers the rows, so that it predicts nothing."""
+    if name.startswith(INDEX):
+        return True
     if name in NUMBERING:
         return len(set(cells.tolist())) == len(cells)
     steps = np.diff(cells) if name.endswith("id") and cells.dtype.kind == "f" else np.zeros(1)

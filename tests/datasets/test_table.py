@@ -202,6 +202,12 @@ def test_a_column_of_categories_that_are_nearly_all_numbers_is_named(tmp_path: P
     data = load_dataset(written(tmp_path, f"a,b,y\n{rows}unknown,p,1\n"))
     said = "the column 'a' has categories, not numbers, because of 'unknown'"
     assert [note for note in data.notes if "categories" in note] == [said]
+    rows = "".join(f"{n % 5} %,2026-01-0{n % 3 + 1},{'pq'[n % 2]},{n % 2}\n" for n in range(40))
+    data = load_dataset(written(tmp_path, f"share,day,b,y\n{rows}"))
+    assert [note for note in data.notes if "categories" in note] == [
+        "the column 'share' has categories such as '0 %', not quantities",
+        "the column 'day' has categories such as '2026-01-01', not quantities",
+    ]
 
 
 def test_inputs_are_read_by_name_in_any_order(tmp_path: Path) -> None:
@@ -275,6 +281,7 @@ def test_parquet_is_read_by_what_is_installed(
         with pytest.raises(DataError, match="pip install pyarrow"):
             load_dataset(path)
     held = {"petal": [1.5, None, 2.0, 3.0], "y": ["a", "b", "a", "b"]}
+    held["__index_level_0__"] = [4, 2, 4, 1]  # pandas writes the index so
     fake = SimpleNamespace(read_table=lambda path: pandas.DataFrame(held))
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", fake)
     data = load_dataset(path, impute="median", whole=True)
