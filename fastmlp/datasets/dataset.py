@@ -123,7 +123,7 @@ class Dataset:
     def __post_init__(self) -> None:
         names: Any = self.class_names
         names = () if names is None else names
-        if not isinstance(names, (tuple, list, np.ndarray)):
+        if not isinstance(names, (tuple, list)) and getattr(names, "ndim", 0) != 1:
             rule, remedy = "must be names, one for each class", "Pass () for none."
             raise refuse("class_names", rule, repr(names), remedy)
         names = check_names("class_names", names, len(names), "class")

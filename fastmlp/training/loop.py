@@ -238,7 +238,7 @@ def train(
         state = saved.begin(resume)
     elif resume or every != 1:
         name = "resume" if resume else "every"
-        raise refuse(name, "needs a folder of checkpoints", "None", 'Pass checkpoint="folder".')
+        raise refuse(name, "needs a folder of checkpoints", "None", "Pass checkpoint=.")
     if state is not None:
         resuming.restore_parameters(state, run)
     run.start(epochs, batch_size, choice, threads, callbacks, dropped, smoothing, averaged)
