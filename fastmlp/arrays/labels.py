@@ -57,6 +57,8 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8", "replace")
     numbers = as_numbers(array, argument)
+    if numbers.dtype.kind in "bi":
+        return numbers.astype(np.int64)
     is_float = numbers.dtype.kind == "f"
     _check_present(np.isnan(numbers), argument)
     fraction = numbers != np.round(numbers)
