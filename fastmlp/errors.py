@@ -138,9 +138,22 @@ class MissingExtraError(FastMLPError, ImportError):
         )
 
 
-def refuse(argument: str, rule: str, got: object, remedy: str) -> ArgumentError:
+def refuse(
+    argument: str, rule: str, got: object, remedy: str, kind: type[ArgumentError] = ArgumentError
+) -> ArgumentError:
     """Return the error for an argument: its rule, the value that was passed, and the remedy."""
-    return _refusal(ArgumentError, argument, rule, got, remedy)
+    said = str(got)
+    if "\n" in said:  # an array or a table as text
+        said = " ".join(said.split())
+        said = said[:LONGEST] + "…" * (len(said) > LONGEST)
+    error = kind(f"{argument} {rule}; got {said}. {remedy}")
+    error.argument = argument
+    return error
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: "1 row", "2,000 rows"."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
@@ -157,7 +170,8 @@ def similar(name: str, names: Iterable[str]) -> str:
     for others in (OTHER_NAMES, OTHER_VALUES):
         if others.get(name) in known:
             return others[name]
-    return next(iter(get_close_matches(name, known, 1)), "")
+    near = get_close_matches(name, known, 1) or get_close_matches(name.lower(), known, 1)
+    return next(iter(near), "")
 
 
 def checked_call(function: Callable[P, R]) -> Callable[P, R]:
@@ -201,12 +215,12 @@ def _check_call(
     for name, value in named.items():
         if name not in own and not takes_any:
             rule, got = f"must be an argument of {title}", f"{name}={short(value)}"
-            raise _refusal(CallError, name, rule, got, nearest(name, own)) from None
+            raise refuse(name, rule, got, nearest(name, own), CallError) from None
     try:
         fits.bind(*arguments, **named)
     except TypeError as error:
         rule, remedy = "must fit its arguments", f"They are {', '.join(own)}."
-        raise _refusal(CallError, title, rule, error, remedy) from None
+        raise refuse(title, rule, error, remedy, CallError) from None
 
 
 @cache
@@ -214,15 +228,3 @@ def _signature(function: Callable[..., Any]) -> Any:
     from inspect import signature
 
     return signature(function)
-
-
-def _refusal(
-    kind: type[ArgumentError], argument: str, rule: str, got: object, remedy: str
-) -> ArgumentError:
-    said = str(got)
-    if "\n" in said:  # an array or a table as text
-        said = " ".join(said.split())
-        said = said[:LONGEST] + "…" * (len(said) > LONGEST)
-    error = kind(f"{argument} {rule}; got {said}. {remedy}")
-    error.argument = argument
-    return error

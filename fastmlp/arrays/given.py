@@ -29,7 +29,7 @@ MISSING = ("NoneType", "NAType", "NaTType")  # None, and what pandas has for it
 # What to do about arrays that are no numbers, by the kind of their dtype
 REMEDIES = {
     "O": "Encode texts as numbers, by pandas.get_dummies for example, or leave them out.",
-    "M": "Convert dates to numbers, of days for example.",
+    "M": "Convert dates to numbers, of days for example, or leave them out.",
     "c": "Pass real numbers, of real and imaginary parts for example.",
     "V": "Pass numpy.lib.recfunctions.structured_to_unstructured of it.",
 }
@@ -51,6 +51,8 @@ def as_array(values: Any, argument: str, names: Names = None) -> Array:
             raise
         except Exception as error:  # another package's __array__ can raise anything
             said, remedy = str(error).rstrip("."), "Pass a NumPy array."
+            if "setting an array element" in said:
+                said = f"a {type(values).__name__} whose items have different shapes"
             raise refuse(argument, "must be an array", said, remedy) from None
         if array.ndim == 0 and array.dtype.kind in "OUS":  # a generator, a set, a path
             remedy = "Pass a NumPy array or a list; load_dataset reads files; a Split has images."
@@ -116,6 +118,15 @@ def _read(values: Any, argument: str, names: Names) -> Any:
     return values if reader is None else reader(values, argument, names)
 
 
+def _read_list(values: Any, argument: str, names: Names) -> Any:
+    """Return a list whose texts are among other things as objects: NumPy makes texts of all."""
+    array = np.asarray(values)
+    if array.dtype.kind in "US" and isinstance(values, (list, tuple)):
+        objects = np.array(values, object)
+        return array if len(set(map(type, objects.flat))) == 1 else objects
+    return array
+
+
 def _read_masked(values: Any, argument: str, names: Names) -> Any:
     if not isinstance(values, np.ma.MaskedArray):
         return values
@@ -177,6 +188,7 @@ def _read_sparse(values: Any, argument: str, names: Names) -> Any:
 
 # How to read the types of a package
 READERS: dict[str, Callable[[Any, str, Names], Any]] = {
+    "builtins": _read_list,
     "numpy": _read_masked,
     "pandas": _read_frame,
     "polars": _read_frame,

@@ -58,7 +58,8 @@ def _refusal(
     """Return the error for a shape; is_one : whether it can be one sample, and is ambiguous."""
     if shape[:1] == (0,) and not is_one:
         return refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
-    rule = f"must have {inputs} values each, one for each input of the network"
+    values = f"{inputs} value{'s' * (inputs != 1)}"
+    rule = f"must have {values} each, one for each input of the network"
     remedy = f"Pass an array of shape (N, {inputs})."
     remedy = f"One sample is of shape ({inputs},)." if is_one else remedy
     return refuse(argument, rule, f"shape {shape}", remedy)

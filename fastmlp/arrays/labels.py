@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.arrays.checks import Array, quiet
 from fastmlp.arrays.given import as_array, as_numbers, is_missing
 from fastmlp.arrays.magnitudes import check_magnitudes
-from fastmlp.errors import refuse
+from fastmlp.errors import counted, refuse
 
 
 def encode_labels(values: Any, argument: str = "labels") -> tuple[Array, Array]:
@@ -57,16 +57,20 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8", "replace")
     numbers = as_numbers(array, argument)
-    if numbers.dtype.kind != "f":
+    if numbers.dtype.kind in "bi":
         return numbers.astype(np.int64)
+    is_float = numbers.dtype.kind == "f"
     _check_present(np.isnan(numbers), argument)
     fraction = numbers != np.round(numbers)
-    if fraction.any():
-        got = f"{numbers[fraction.argmax()]:g} in row {int(fraction.argmax())}"
-        remedy = "A network with cost='squared_error', output='identity' takes any numbers."
-        raise refuse(argument, rule, got, remedy)
-    if np.abs(numbers).max(initial=0) > 2**53:
-        raise refuse(argument, rule, f"{np.abs(numbers).max():g}", "Pass smaller numbers.")
+    # larger floats are not exact, larger integers none of int64
+    large = np.abs(numbers) > 2**53 if is_float else numbers > np.uint64(2**63 - 1)
+    for wrong, remedy in (
+        (fraction, "A network with cost='squared_error', output='identity' takes any numbers."),
+        (large, "Number the classes from 0 on, or pass texts."),
+    ):
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise refuse(argument, rule, f"{numbers[row]:g} in row {row}", remedy)
     return numbers.astype(np.int64)
 
 
@@ -84,19 +88,17 @@ def as_labels_or_targets(labels: Any, count: int, outputs: int, dtype: Any, argu
     `check_magnitudes` refuses.
     """
     array = as_array(labels, argument)
-    if array.ndim == 2 and array.shape == (count, outputs) and array.dtype.kind in "uifbO":
+    if array.ndim == 2 and array.shape == (count, outputs):
         targets = _converted(as_numbers(array, argument), dtype)
         check_magnitudes(targets, dtype, argument)
         return targets
     if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
-        kind = "texts" if array.dtype.kind in "US" else str(array.dtype)
-        what = "integers" if array.shape[:1] == (count,) else "known"
-        raise refuse(
-            argument,
-            f"must be {what} for {count} images, or targets of shape ({count}, {outputs})",
-            f"{kind} of shape {array.shape}",
-            "Pass one label or one row of targets for each image.",
-        )
+        rule = f"must be {counted(count, 'whole number')}, or targets of shape ({count}, {outputs})"
+        got = f"{'texts' if array.dtype.kind in 'US' else array.dtype} of shape {array.shape}"
+        if array.ndim and len(array) != count:
+            rule, got = f"must be one for each of {counted(count, 'image')}", f"{len(array):,}"
+        remedy = "Pass one label or one row of targets for each image."
+        raise refuse(argument, rule, got, remedy)
     classes = max(outputs, 2)
     low, high = int(array.min()), int(array.max())
     if low < 0 or high >= classes:
@@ -111,28 +113,30 @@ def as_labels_or_targets(labels: Any, count: int, outputs: int, dtype: Any, argu
     return np.ascontiguousarray(array, np.int64)
 
 
-def as_sample_weight(values: Any, count: int) -> Array | None:
+def as_sample_weight(values: Any, count: int, argument: str = "sample_weight") -> Array | None:
     """Return a copy of the weights of samples, float64 `(count,)`; None for None.
 
     They are rounded to multiples of a power of two, about 2^-52 of their sum: sums of them are then
     exact, so they are the same for every division of a run into calls.
+
+    argument : what errors name: that of which the values are
 
     Raises ArgumentError unless they are that many finite numbers of at least 0, not all of them 0,
     with a finite sum.
     """
     if values is None:
         return None
-    array = as_array(values, "sample_weight")
-    remedy = "Pass one weight for each sample."
+    array = as_array(values, argument)
+    remedy = f"Pass one weight for each {argument.partition('_')[0]}."
     if array.shape != (count,) or array.dtype.kind not in "uifbO":
         rule, got = f"must be {count} numbers", f"{array.dtype} of shape {array.shape}"
-        raise refuse("sample_weight", rule, got, remedy)
-    weights = np.array(as_numbers(array, "sample_weight"), np.float64)
+        raise refuse(argument, rule, got, remedy)
+    weights = np.array(as_numbers(array, argument), np.float64)
     with np.errstate(all="ignore"):
         is_sound = weights.min() >= 0 and 0 < weights.sum() < np.inf
     if not is_sound:
         rule = "must be finite, at least 0, and not all zero"
-        raise refuse("sample_weight", rule, f"{weights.min()} to {weights.max()}", remedy)
+        raise refuse(argument, rule, f"{weights.min()} to {weights.max()}", remedy)
     shift = 52 - int(np.frexp(weights.sum())[1])
     return np.asarray(np.ldexp(np.round(np.ldexp(weights, shift)), -shift))
 

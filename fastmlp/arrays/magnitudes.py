@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp.arrays.checks import Array, largest
 from fastmlp.arrays.sparse import Rows, SparseRows
-from fastmlp.errors import refuse
+from fastmlp.errors import counted, refuse
 
 
 def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") -> None:
@@ -30,7 +30,7 @@ def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") ->
         raise refuse(
             argument,
             "must be finite",
-            f"NaN or infinity in {len(np.unique(row))} rows, "
+            f"NaN or infinity in {counted(len(np.unique(row)), 'row')}, "
             f"the first of them row {row[0]}, column {column[0]}",
             remedy or "Remove or fill these rows.",
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
 
 Given = Mapping[str, Any]
+PRINTED = Path("-")  # what --output names to print
 
 
 def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
@@ -65,7 +66,8 @@ def answer(network: Network, rows: Array, names: list[str], given: Given, screen
         network, outputs, given["probabilities"], names[first : first + len(chosen)]
     )
     document = report.answers_document(found, first, given["model"], given["image"])
-    text, path = report.answers_csv(found), given["output"]
+    text = report.answers_csv(found)
+    path = None if given["output"] == PRINTED else given["output"]
     if path is not None:
         write_whole(Path(path), text.encode())
     if given["json"]:

@@ -43,7 +43,7 @@ def train(**given: Any) -> None:
     check_together(given)
     for option in ("model", "checkpoint", "log"):
         if given[option]:
-            steps.check_path(given[option], option)
+            steps.check_path(given[option], option, given["dataset"])
     screen = Screen(given["json"])
     started = own_data.started_from(given)
     data = screen.data(own_data.read_as(started, given))
@@ -133,8 +133,8 @@ def predict(**given: Any) -> None:
     from fastmlp.network import Network
 
     screen, network = Screen(given["json"]), Network.load(given["model"])
-    if given["output"]:
-        steps.check_path(given["output"], "output")
+    if given["output"] and given["output"] != answers.PRINTED:
+        steps.check_path(given["output"], "output", given["model"], given["image"])
     rows = answers.find_rows(network, given)
     if rows is not None:
         answers.answer(network, *rows, given, screen)

@@ -57,7 +57,9 @@ WHOLE = (
 )
 ANSWERS = (
     click.option(
-        "--output", type=click.Path(path_type=Path), help="Write the answers to this .csv."
+        "--output",
+        type=click.Path(path_type=Path),
+        help="Write the answers to this .csv; - prints.",
     ),
     click.option("--probabilities", is_flag=True, help="Answers with those of all classes."),
 )

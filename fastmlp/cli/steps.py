@@ -188,11 +188,16 @@ def train_network(
     return history, None
 
 
-def check_path(path: Path, option: str = "model") -> Path:
+def check_path(path: Path, option: str = "model", *read: Any) -> Path:
     """Return the absolute path of a file, or for --checkpoint of a folder.
 
-    Raises ArgumentError if it cannot be written, before time is spent on its content.
+    read : paths of what the command reads, or None. Raises ArgumentError if it is one of them or
+    cannot be written, before time is spent on its content.
     """
+    for other in filter(None, read):
+        if os.path.exists(other) and os.path.exists(path) and os.path.samefile(path, other):
+            remedy = f"Name another file with --{option}."
+            raise refuse(option, "must not be what the command reads", path, remedy)
     check, kind = (check_folder, "folder") if option == "checkpoint" else (check_writable, "file")
     try:
         return check(path)

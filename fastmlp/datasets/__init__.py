@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastmlp.arrays.frames import is_frame
 from fastmlp.datasets.catalogue import FAMILIES
@@ -67,7 +67,8 @@ def load_dataset(
         a CSV or TSV file, also packed (.gz, .bz2, .xz, .zip), or a Parquet file: rows of a
             table, whose texts become 0 and 1 for each category. In a file of text, empty cells,
             ?, NA, N/A, NaN, null and none are missing; elsewhere they are texts
-        an .npz file, or .npy files in a folder: x_train, y_train, x_test, y_test, or X, y
+        an .npz file, or .npy files in a folder: x_train, y_train, x_test, y_test, or X, y; inputs
+            that are NaN stay so, and `train` fills them with its own `impute`
         a folder of IDX files with MNIST's names
         a folder with a folder of pictures for each class, divided into train and test or not
 
@@ -79,7 +80,8 @@ def load_dataset(
     The others are for one's own data. Labels of any kind become 0 … K - 1, with `class_names`.
 
     target_column : of a table, the name of the column to predict, or its number from 0; by default
-        label, class, target, y, species or a similar name, or the last column
+        label, class, target, y, species or a similar name, or the last column. A number counts
+        all columns of the file, also those that are left out
     drop_columns : names of columns to leave out
     impute   : "median" replaces missing values by the median of the training rows, or by the most
         frequent text; by default they are an error
@@ -102,10 +104,7 @@ def load_dataset(
     if not framed and (not isinstance(name, (str, PathLike)) or not str(name)):
         remedy = 'Pass "mnist" or "table.csv", for example; train takes arrays.'
         raise refuse("name", "must be a name, a path or a DataFrame", repr(name), remedy)
-    dropped: Any = (drop_columns,) if isinstance(drop_columns, str) else drop_columns
-    dropped = tuple(dropped) if isinstance(dropped, list) else dropped
-    size: Any = (image_size, image_size) if type(image_size) is int else image_size
-    size = tuple(size) if isinstance(size, list) else size
+    dropped, size = cast(Any, drop_columns), cast(Any, image_size)
     chosen = target_column, dropped, impute, task, size, columns, seed, whole, unknown
     options = Options(*chosen)
     if framed or str(name) not in FAMILIES:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.arrays import as_numbers
 from fastmlp.datasets.columns import BRIGHT, EXACT, LEAST_SQUARE, are_pixels, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
+from fastmlp.datasets.delimited import number_of
 from fastmlp.datasets.dividing import divide, line
 from fastmlp.datasets.idx import file_error, pair
 from fastmlp.datasets.labels import are_quantities, as_vector, encode_labels
@@ -45,13 +48,13 @@ def assemble(
             parts[-1].images_path, rule, str(images[-1].shape[1:]), "Take both from one data set."
         )
     if len({array.dtype for array in images}) > 1:
-        images = [array.astype(np.float32) for array in images]
+        images = [array.astype(np.result_type(*images, np.float32)) for array in images]
     labels = [_labels(part) for part in parts]
     counts = [len(array) for array in labels]
     together = np.concatenate(labels)
     names: tuple[str, ...] = ()
     if options.task == "regression" or (options.task is None and are_quantities(together)):
-        together = together.astype(np.float64)
+        together = _quantities(path, together)
     else:
         together, names = encode_labels(together)
         if len(names) < 2 and options.columns is None and not options.whole:
@@ -59,7 +62,7 @@ def assemble(
             raise file_error(path, "two classes or more", found, remedy)
     labels = np.split(together, np.cumsum(counts)[:-1])
     splits = [
-        pair(x, y, part.images_path, part.labels_path)
+        pair(x, y, part.images_path, part.labels_path, missing=True)
         for x, y, part in zip(images, labels, parts, strict=True)
     ]
     new = sorted(set(splits[-1].labels) - set(splits[0].labels)) if names else []
@@ -92,7 +95,7 @@ def as_images(path: Path, images: Array) -> Array:
     if images.dtype.kind == "f" and images.dtype.itemsize in (4, 8):
         return images
     if images.dtype.kind in "bf":
-        return images.astype(np.float32)
+        return np.asarray(as_numbers(images, "images"), np.float64 if images.itemsize > 4 else "f4")
     values = int(np.prod(images.shape[1:]))
     is_image = images.ndim > 2 or (values >= LEAST_SQUARE and shape_of(values)[0] > 1)
     if images.dtype == np.uint8 or (
@@ -110,14 +113,28 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _labels(part: Part) -> Array:
-    labels = as_vector(part.labels) if part.labels.dtype.kind in "iufbUS" else None
-    if labels is None or (labels.dtype.kind == "f" and not np.isfinite(labels).all()):
+    labels, rule = as_vector(part.labels), "one label for each image"
+    if labels is None or labels.dtype.kind not in "iufbUS":
         found = f"{part.labels.dtype} of shape {part.labels.shape}"
-        if labels is not None:
-            found = "NaN or infinity"
         remedy = "Several labels of one sample are for train(network, (images, targets))."
-        raise file_error(part.labels_path, "one label for each image", found, remedy)
+        raise file_error(part.labels_path, rule, found, remedy)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        found = f"NaN or infinity in row {int(np.argmin(np.isfinite(labels)))}"
+        raise file_error(part.labels_path, rule, found, "Remove these rows.")
     return labels
+
+
+def _quantities(path: Path, labels: Array) -> Array:
+    """Return targets of a regression, which may be texts of numbers, as float64."""
+    if labels.dtype.kind not in "US":
+        return labels.astype(np.float64)
+    texts = np.char.decode(labels) if labels.dtype.kind == "S" else labels
+    numbers = [number_of(text) for text in texts.tolist()]
+    wrong = [text for text, n in zip(texts, numbers, strict=True) if n is None or not isfinite(n)]
+    if wrong:
+        found = f"texts such as {str(wrong[0])!r}"
+        raise file_error(path, "numbers as targets", found, "Leave out the task.")
+    return np.array(numbers, np.float64)
 
 
 def _divided(path: Path, split: Split, options: Options) -> tuple[list[Split], tuple[str, ...]]:

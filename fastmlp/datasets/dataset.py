@@ -107,6 +107,8 @@ class Dataset:
         of texts, or the size of pictures. With `network.columns = data.columns`, a saved network
         reads files of the same kind
     notes       : lines on what was done to the data
+
+    Raises ArgumentError for parts that are no Splits or have different widths, and wrong names.
     """
 
     name: str
@@ -119,12 +121,25 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        names: Any = self.class_names
+        names = () if names is None else names
+        if not isinstance(names, (tuple, list)) and getattr(names, "ndim", 0) != 1:
+            rule, remedy = "must be names, one for each class", "Pass () for none."
+            raise refuse("class_names", rule, repr(names), remedy)
+        names = check_names("class_names", names, len(names), "class")
+        object.__setattr__(self, "class_names", names)
         for part in ("train", "test"):
             split = getattr(self, part)
-            if isinstance(split, Split) and isinstance(self.class_names, tuple):
-                split = copy(split)
-                object.__setattr__(split, "class_names", self.class_names or None)
-                object.__setattr__(self, part, split)
+            if not isinstance(split, Split):
+                got, remedy = type(split).__name__, "Pass Split(images, labels), for example."
+                raise refuse(part, "must be a Split", got, remedy)
+            split = copy(split)
+            object.__setattr__(split, "class_names", names or None)
+            object.__setattr__(self, part, split)
+        widths = self.train.images.shape[1], self.test.images.shape[1]
+        if widths[0] != widths[1]:
+            rule, remedy = f"must have {widths[0]} values each, as train has", "Take both from one."
+            raise refuse("test", rule, widths[1], remedy)
 
     def __repr__(self) -> str:
         what = "regression" if self.task == "regression" else f"{len(self.class_names)} classes"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.unpacking import read_lines
+from fastmlp.errors import counted
 
 Array = NDArray[Any]
 
@@ -23,6 +24,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.A
 COMMA = re.compile(r"[+-]?[\d.,]*\d,\d[\d.,]*", re.ASCII)
 SEPARATORS = ("\t", ";", "|", ",")  # in this order, as a comma may be a decimal one
 SAMPLE = 100  # rows, from which separator and header are found
+END = "\x1a"  # a last row, which an open quote would take into its cell
 REMEDY = (
     "Quote cells that contain separators, and write numbers with a point, not a comma; leave out "
     "lines that are no rows."
@@ -190,15 +192,18 @@ def _texts(
 
     of_texts : as `texts` of `read_delimited`, for each column of the header; None for others
     """
-    reader, rows, numbers = csv.reader(lines, delimiter=separator, skipinitialspace=True), [], []
+    rows, numbers = [], [skipped]
+    reader = csv.reader([*lines, END], delimiter=separator, skipinitialspace=True)
     for row in reader:
         if "".join(row).strip() or len(row) > 1:
             rows.append(row)
             numbers.append(reader.line_num + skipped)
+    if rows.pop() != [END]:
+        raise csv.Error(f"a quote without its end in line {numbers[-2] + 1} or later")
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-    for number, row in zip(numbers, rows, strict=True):
+    for number, row in zip(numbers[1:], rows, strict=False):
         if len(row) != width:
-            rule = f"{width} cells in line {number}, as in most rows"
+            rule = f"{counted(width, 'cell')} in line {number}, as in most rows"
             raise file_error(path, rule, str(len(row)), REMEDY)
     while rows and not "".join(rows[-1]).strip():
         rows.pop()
@@ -220,7 +225,7 @@ def _named(path: Path, names: list[str], columns: list[Array]) -> dict[str, Arra
         elif len(set(columns[0].tolist())) == len(columns[0]):  # names of rows, written by R
             names = ["", *names]
     if len(names) != len(columns):
-        rule = f"{len(names)} cells in each row, as in the header"
+        rule = f"{counted(len(names), 'cell')} in each row, as in the header"
         raise file_error(path, rule, str(len(columns)), REMEDY)
     # spreadsheets write columns without names and values
     named = [(n, c) for n, c in zip(names, columns, strict=True) if n or not missing(c).all()]
@@ -240,5 +245,6 @@ def _refuse_decimal_commas(path: Path, name: str, texts: Array) -> None:
     with_comma = [text for text in distinct if COMMA.fullmatch(text)]
     others = distinct.difference(with_comma)
     if with_comma and all(number_of(text) is not None for text in others):
-        rule, remedy = f"numbers with a decimal point in column {name!r}", "Write 3.5, not 3,5."
+        rule = f"numbers with a decimal point in column {name!r}"
+        remedy = "Write 3.5, not 3,5, and 1000, not 1,000."
         raise file_error(path, rule, repr(min(with_comma)), remedy)

@@ -169,10 +169,12 @@ def pair(
     images_name: Path,
     labels_name: Path,
     classes: int = MOST_CLASSES,
+    missing: bool = False,
 ) -> Split:
     """Return images `(N, …)` and labels `(N,)` as a Split. Raises DataError for the wrong file.
 
     labels : integers below `classes`, or float targets
+    missing : whether images may have NaN, which training fills or refuses
     """
     if len(images) != len(labels):
         rule = f"{len(images):,} labels, one for each image of {images_name.name}"
@@ -180,7 +182,9 @@ def pair(
     low, high = labels.min(), labels.max()
     if labels.dtype.kind != "f" and not (low >= 0 and high < classes):
         raise file_error(labels_name, f"labels from 0 to {classes - 1}", f"{low} to {high}")
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
+    if images.dtype.kind == "f" and missing and np.isinf(images).any():
+        raise file_error(images_name, "finite numbers", "infinity", "Correct these rows.")
+    if images.dtype.kind == "f" and not missing and not np.isfinite(images).all():
         raise file_error(images_name, "finite pixels", "NaN or infinity")
     return Split(np.ascontiguousarray(images).reshape(len(images), -1), labels)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from fastmlp.errors import refuse
 
 TASKS = ("classification", "regression")
@@ -18,7 +20,7 @@ KINDS = {
     "drop_columns": ((tuple,), "names of columns"),
     "impute": ((str,), "one of its values"),
     "task": ((str,), "one of its values"),
-    "image_size": ((tuple,), "a width and a height"),
+    "image_size": ((tuple,), "a whole number, or a width and a height"),
     "columns": ((Mapping,), "the columns of a Network or a Dataset"),
     "seed": ((int,), "a whole number"),
     "whole": ((bool,), "True or False"),
@@ -42,8 +44,10 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, (kinds, rule) in KINDS.items():
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, kinds):
+            value = _plain(getattr(self, name), name)
+            object.__setattr__(self, name, value)
+            is_bool = isinstance(value, bool) and bool not in kinds
+            if is_bool or not isinstance(value, (*kinds, type(getattr(Options, name)))):
                 raise refuse(name, f"must be {rule}", repr(value), "Leave it out for the default.")
         for name, allowed in (("impute", FILLS), ("task", TASKS), ("unknown", UNKNOWN)):
             value = getattr(self, name)
@@ -61,6 +65,16 @@ class Options:
         """
         names = [one.name for one in fields(self) if getattr(self, one.name) != one.default]
         return [name for name in names if name != "columns"]
+
+
+def _plain(value: Any, name: str) -> Any:
+    """Return what users pass in the types of KINDS: NumPy's scalars and arrays as Python's."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    value = tuple(value) if isinstance(value, (list, set, frozenset)) else value
+    if name == "drop_columns":
+        return () if value is None else (value,) if isinstance(value, str) else value
+    return (value, value) if name == "image_size" and type(value) is int else value
 
 
 def _is_size(size: Any) -> bool:

@@ -17,12 +17,13 @@ from fastmlp.datasets.assembling import Part, assemble
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.options import LARGEST, Options
-from fastmlp.errors import DataError, MissingExtraError
+from fastmlp.errors import DataError, MissingExtraError, counted
 from fastmlp.system.reading import read_whole
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
 )
+OTHERS = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".svg", ".dng", ".cr2", ".nef", ".arw")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 LARGEST_FILE, LARGEST_PICTURE = 1 << 26, 1 << 26  # bytes, pixels
@@ -94,6 +95,7 @@ def load_picture_folder(folder: Path, options: Options) -> Dataset | None:
         )
         for files in parts
     )
+    notes += _not_read(folder)
     data = assemble(folder, train, tests[0] if tests else None, options, tuple(notes))
     return Dataset(**{**vars(data), "columns": form.to_plain()})
 
@@ -120,6 +122,12 @@ def _parts(folder: Path) -> tuple[list[Files], list[str]]:
     left = sorted(path.name for name, path in subfolders.items() if name not in read)
     notes = [f"not read: {', '.join(left[:8])}"] if left else []
     return [next(iter(names.values())) for names in (train, test) if names], notes
+
+
+def _not_read(folder: Path) -> list[str]:
+    """Return a line on pictures of formats that are not read, if there are any."""
+    left = sorted(one.name for one in folder.rglob("*") if one.suffix.lower() in OTHERS)
+    return [f"not read: {counted(len(left), 'picture')} such as {left[0]}"] if left else []
 
 
 def picture_files(path: Path) -> list[Path]:
@@ -215,6 +223,10 @@ def _open(path: Path, white: int | None) -> Any:
                 rule, remedy = "pixels that are whole numbers", "Save it with 8 bits."
                 raise file_error(path, rule, "floating-point numbers", remedy)
             if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
+                low, high = int(np.min(picture)), int(np.max(picture))
+                if low < 0 or high > WHITES[-1]:
+                    found, remedy = f"{low} to {high}", "Save it with 8 or 16 bits."
+                    raise file_error(path, f"pixels from 0 to {WHITES[-1]}", found, remedy)
                 return picture if white is None else _of_8_bits(picture, white)
             return _on_paper(picture)
     except DataError:
@@ -222,8 +234,8 @@ def _open(path: Path, white: int | None) -> Any:
     except UnidentifiedImageError:
         raise file_error(path, "a readable picture", "none of a known format") from None
     except Exception as error:  # for a damaged file, image decoders raise nearly anything
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise file_error(path, "a readable picture", said) from error
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise file_error(path, "a readable picture", said or type(error).__name__) from error
 
 
 def _of_8_bits(picture: Any, white: int) -> Any:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from fastmlp.arrays.frames import is_frame
 from fastmlp.datasets.cells import shown
+from fastmlp.datasets.choosing import choose_target, said_of, without_useless
 from fastmlp.datasets.columns import Columns, describe_columns, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.delimited import (
     Table,
     missing,
-    number_of,
     read_delimited,
     words_for_nothing,
 )
@@ -27,20 +27,13 @@ from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.parquet import read_parquet
-from fastmlp.errors import refuse
 from fastmlp.system.files import as_path
 
 Array = NDArray[Any]
 Notes = tuple[str, ...]
 
-# Names of a target, the most likely first, and of a column that numbers the rows if it is unique
-TARGETS = (
-    *("label", "labels", "class", "classes", "target", "y", "species", "outcome", "diagnosis"),
-    *("category", "variety"),
-)
-ANOTHER = "--target-column names another"
 TARGET_REMEDY = "Name another column with target_column."
-NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
+EXACT = 1 << 53  # larger whole numbers are not exact in float64
 
 
 def read_table(path: Path, columns: Columns | None = None, dropped: tuple[str, ...] = ()) -> Table:
@@ -101,10 +94,13 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
     """Return the data set in a table; path : for errors, and for its name."""
     if known is not None:
         return _load_known(path, table, known, options)
-    table, notes = _without(table, options.drop_columns)
+    wanted: Any = options.target_column
+    if wanted is not None:  # a number counts all columns
+        wanted, _ = choose_target(table, wanted)
+    table, notes = without_useless(table, options.drop_columns, wanted)
     if not table.columns:
         raise file_error(path, "columns with values", "none", "Check the file.")
-    target, said = choose_target(table, options.target_column)
+    target, said = choose_target(table, wanted)
     notes += [said] if said else []
     labels, names = _targets(path, table, target, options.task)
     if len(names) == 1:
@@ -119,8 +115,7 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
     x = columns.encode(table, path)
     columns = replace(columns, seed=options.seed, sha256=_sha256(x, labels))
     for name in columns.names:
-        cells = table.columns[name]
-        notes += filter(None, (_mixed(name, cells), _filled(name, cells)))
+        notes += said_of(name, table.columns[name])
     return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
 
 
@@ -180,76 +175,6 @@ def _sha256(x: Array, labels: Array) -> str:
     return digest.hexdigest()
 
 
-def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
-    """Return the name of the target's column, and a line on how it was chosen, or "".
-
-    wanted : its name, or its number from 0; from the end if negative
-    """
-    names = list(table.columns)
-    if wanted is not None:
-        if str(wanted) in names:
-            return str(wanted), ""
-        try:
-            return names[int(wanted)], ""
-        except (ValueError, IndexError):
-            rule, remedy = "must be a column's name or number", f"The columns are {shown(names)}."
-            raise refuse("target_column", rule, repr(wanted), remedy) from None
-    usual = {name.lower(): name for name in reversed(names)}
-    for name in TARGETS:
-        if name in usual:
-            is_last = usual[name] == names[-1]
-            said = f"the target is the column called {usual[name]!r}; {ANOTHER}"
-            return usual[name], "" if is_last else said
-    # constant numbers are none: the last pixel of an image, where the label comes first
-    ends = ((name, table.columns[name]) for name in (names[-1], names[0]))
-    varied = [name for name, cells in ends if cells.dtype.kind != "f" or len(set(cells)) > 1]
-    chosen = varied[0] if varied else names[-1]
-    place = "last" if chosen == names[-1] else "first"
-    return chosen, f"the target is the {place} column; {ANOTHER}"
-
-
-def _without(table: Table, dropped: tuple[str, ...]) -> tuple[Table, list[str]]:
-    """Return the table without columns that are dropped, are empty or number the rows."""
-    absent = [name for name in dropped if name not in table.columns]
-    if absent:
-        remedy = f"The columns are {shown(list(table.columns))}."
-        raise refuse("drop_columns", "must be names of columns", shown(absent), remedy)
-    kept, notes = {}, []
-    for name, cells in table.columns.items():
-        if name in dropped:
-            continue
-        if missing(cells).all():
-            notes.append(f"the column {name!r} is empty and left out")
-        elif _numbers_rows(name.lower(), cells):
-            notes.append(f"the column {name!r} numbers the rows and is left out")
-        else:
-            kept[name] = cells
-    return replace(table, columns=kept), notes
-
-
-def _mixed(name: str, cells: Array) -> str:
-    """Return a line on a column of categories of which most are numbers, or ""."""
-    distinct = set() if cells.dtype.kind == "f" else {*cells[~missing(cells)]}
-    texts = sorted(text for text in distinct if number_of(text) is None)
-    if 2 * len(texts) >= len(distinct):
-        return ""
-    return f"the column {name!r} has categories, not numbers, because of {texts[0]!r}"
-
-
-def _filled(name: str, cells: Array) -> str:
-    """Return a line on texts of a column that count as missing, and are filled, or ""."""
-    words = words_for_nothing(cells)
-    return f"in the column {name!r}, {words} count as missing, and are filled" if words else ""
-
-
-def _numbers_rows(name: str, cells: Array) -> bool:
-    """Return whether a column of that name only numbers the rows, so that it predicts nothing."""
-    if name in NUMBERING:
-        return len(set(cells.tolist())) == len(cells)
-    steps = np.diff(cells) if name.endswith("id") and cells.dtype.kind == "f" else np.zeros(1)
-    return bool((steps == 1).all())
-
-
 def _targets(
     path: Path, table: Table, target: str, task: str | None
 ) -> tuple[Array, tuple[str, ...]]:
@@ -276,4 +201,7 @@ def _targets(
             found, remedy = "infinity", "Correct it."
             raise file_error(path, f"finite numbers in the target {target!r}", found, remedy)
         return cells, ()
+    if is_number and np.abs(cells).max() >= EXACT:
+        rule, found = f"classes below 2^53 in the target {target!r}", f"{cells.max():.17g}"
+        raise file_error(path, rule, found, "Larger numbers are not exact: write texts.")
     return encode_labels(cells)

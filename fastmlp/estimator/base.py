@@ -78,10 +78,16 @@ class BaseMLP(BaseEstimator):
         check_parameters(self)
         first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
         X, y = self._checked(X, y, first)
-        self._learn(y, partial, first)
+        with documented_errors("y"):
+            self._learn(y, partial, first)
         random, weight = check_random_state(self.random_state), self._weights(y, sample_weight)
         if first:
             self._initialize(X.shape[1], X.dtype, random)
+        else:
+            self._check_parameters((self.coefs_, self.intercepts_))
+            for name in ("coefs_", "intercepts_"):  # joblib loads them read-only, if wanted
+                arrays = [np.require(a, requirements=["W"]) for a in getattr(self, name)]
+                setattr(self, name, arrays)
         samples, held = self._samples(X, y, weight), None
         if X_val is not None:
             held = self._samples(*self._checked(X_val, y_val, False), None)
@@ -158,6 +164,7 @@ class BaseMLP(BaseEstimator):
     def _checked_outputs(self, X: Any) -> Array:
         """Return the outputs for what a user passes."""
         check_is_fitted(self)
+        check_parameters(self, "activation")
         dtypes = (np.float64, np.float32)
         with documented_errors("X"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtypes, reset=False)
@@ -176,6 +183,10 @@ class BaseMLP(BaseEstimator):
         if activation not in ("identity", "logistic", "tanh", "relu"):
             remedy = "Keep the estimator of fastmlp."
             raise refuse("activation", "must be one of scikit-learn's", activation, remedy)
+        loss = self.get_params().get("loss", "squared_error")
+        if loss != "squared_error" and "loss" not in self._peer().get_params():
+            remedy = "Install scikit-learn 1.7 or newer, or keep the estimator of fastmlp."
+            raise refuse("loss", "must be one of scikit-learn's, before 1.7", loss, remedy)
         return _copied(self, self._peer, {"activation": activation})
 
     @classmethod

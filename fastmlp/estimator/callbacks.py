@@ -8,7 +8,14 @@ from typing import Any
 
 from fastmlp.functions import metrics_of, task_of
 from fastmlp.training.history import History
-from fastmlp.training.progress import FUNCTION, HOOKS, Progress, as_callbacks, call_hooks, hooked
+from fastmlp.training.progress import (
+    FUNCTION,
+    Progress,
+    as_callbacks,
+    call_hooks,
+    hooked,
+    is_callback,
+)
 
 NAN = float("nan")
 
@@ -17,7 +24,7 @@ def are_callbacks(value: Any) -> bool:
     """Return whether a value is None, a callback or several, which can be called repeatedly."""
     if isinstance(value, Iterator):
         return False
-    return all(hooked([each], *HOOKS, FUNCTION) for each in as_callbacks(value))
+    return all(map(is_callback, as_callbacks(value)))
 
 
 class Calls:

@@ -81,8 +81,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """Refuse labels that are new; or also labels that are missing."""
         found, known = unique_labels(y), set(self.classes_)
         if set(found) != known if all_of_them else set(found) - known:
-            rule = "must have the same classes as before" if all_of_them else "must be known"
+            rule = (
+                "must have the same classes as before" if all_of_them else "must have no new class"
+            )
             remedy = "Call fit with warm_start=False."
+            if not all_of_them:
+                remedy = f"Pass all classes to the first partial_fit. {remedy}"
             if all_of_them:
                 remedy += f" {OTHER_CLASSES}. Previously got {self.classes_}, `y` has {found}"
             raise refuse("y", f"{rule}: {self.classes_}", found, remedy)
@@ -95,9 +99,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if y.ndim == 2:
             rule, remedy = "must be None if a sample has several labels", "Pass sample_weight."
             raise refuse("class_weight", rule, repr(self.class_weight), remedy)
+        if isinstance(self.class_weight, dict) and not set(self.class_weight) & {*self.classes_}:
+            rule, remedy = (
+                f"must have labels of {self.classes_}",
+                "Those not in class_weight have 1.",
+            )
+            raise refuse("class_weight", rule, repr(self.class_weight), remedy)
         of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
         of_sample = of_class[np.searchsorted(self.classes_, y)]
-        return as_sample_weight(of_sample if weights is None else weights * of_sample, len(y))
+        product = of_sample if weights is None else weights * of_sample
+        return as_sample_weight(product, len(y), "class_weight")
 
     @property
     def _stratifies(self) -> bool:

@@ -22,6 +22,7 @@ MOST_STEPS = 128
 # Words of scikit-learn's errors, by which programs tell them apart
 NO_STOPPING = "partial_fit does not support early_stopping=True"
 TOO_SMALL = "The validation set is too small"
+RAISE = "Raise it, pass more samples, or X_val and y_val."
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed"
@@ -60,6 +61,8 @@ class Fit:
                 raise refuse("early_stopping", "must be False in partial_fit", "True", remedy)
             if held is None:
                 samples = self._hold_out(samples)
+            elif len(held.x) < 2:
+                raise refuse("X_val", "must have 2 samples or more", len(held.x), "Pass more.")
         self.x, self.y, self.weight = samples
         self.batch_size = _batch_size(mlp.batch_size, len(self.x))
 
@@ -67,15 +70,19 @@ class Fit:
         """Keep a share of the samples for validation, and return the others."""
         stratify = samples.y == 1 if self.mlp._stratifies else None
         count = len(samples.x)
-        kept, held = train_test_split(
-            np.arange(count),
-            random_state=self.random,
-            test_size=self.mlp.validation_fraction,
-            stratify=stratify,
-        )
+        try:
+            kept, held = train_test_split(
+                np.arange(count),
+                random_state=self.random,
+                test_size=self.mlp.validation_fraction,
+                stratify=stratify,
+            )
+        except ValueError as error:
+            rule = "must hold out samples, and of two classes some of each"
+            got = f"{self.mlp.validation_fraction} of {count} ({str(error).rstrip('.')})"
+            raise refuse("validation_fraction", rule, got, RAISE) from None
         if len(held) < 2:
-            rule = "must hold out 2 samples or more"
-            remedy = f"{TOO_SMALL}: raise it, or pass more samples."
+            rule, remedy = "must hold out 2 samples or more", f"{TOO_SMALL}. {RAISE}"
             raise refuse("validation_fraction", rule, f"{len(held)} of {count}", remedy)
         self.held = samples.at(held)
         for weight in (samples.at(kept).weight, self.held.weight):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import checked_call, refuse
+from fastmlp.errors import CallError, checked_call, refuse
 from fastmlp.estimator.callbacks import are_callbacks
 from fastmlp.functions import HIDDEN
 
@@ -56,7 +56,7 @@ def _number(
     def holds(value: Any) -> bool:
         if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
             return False
-        number: Any = value
+        number: Any = value.item() if isinstance(value, np.generic) else value
         is_small = number < below and number <= MOST[kind]
         return bool((number > least if open_at else number >= least) and is_small)
 
@@ -77,7 +77,8 @@ def _is_random_state(value: Any) -> bool:
 
 def _are_sizes(value: Any) -> bool:
     try:
-        return all(map(_count, np.atleast_1d(np.asarray(value, object)).ravel()))
+        sizes = np.atleast_1d(np.asarray(value, object))
+        return sizes.ndim == 1 and all(map(_count, sizes))
     except Exception:  # another package's __array__ can raise anything
         return False
 
@@ -152,11 +153,14 @@ SHARED = (
 POSITIONAL = ("loss", "hidden_layer_sizes", "activation")
 
 
-def check_parameters(estimator: Any) -> None:
-    """Raise ArgumentError, a ValueError, for the first parameter that breaks its rule."""
-    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+def check_parameters(estimator: Any, *names: str) -> None:
+    """Raise ArgumentError, a ValueError, for the first parameter that breaks its rule.
+
+    names : those to check; by default all
+    """
+    if not names and isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise refuse(*LBFGS)
-    for row in estimator._parameters:
+    for row in (row for row in estimator._parameters if not names or row.name in names):
         value = getattr(estimator, row.name)
         if not row.holds(value):
             raise refuse(row.name, row.rule, short(value), f"The default is {row.default!r}.")
@@ -164,11 +168,18 @@ def check_parameters(estimator: Any) -> None:
 
 @contextmanager
 def documented_errors(argument: str) -> Iterator[None]:
-    """Raise ArgumentError for what is neither a ValueError nor a TypeError: no array at all."""
+    """Raise ArgumentError for what is no ValueError, such as no array at all.
+
+    In place of a TypeError it is a CallError, which is one.
+    """
     try:
         yield
-    except (ValueError, TypeError, MemoryError):
+    except (ValueError, MemoryError):
         raise
+    except TypeError as error:
+        rule = "must be numbers, or for labels all of one kind"
+        remedy = "Convert them, and remove missing values."
+        raise refuse(argument, rule, str(error).rstrip("."), remedy, CallError) from None
     except Exception as error:  # another package's __array__ can raise anything
         said = str(error).rstrip(".")
         raise refuse(argument, "must be an array", said, "Pass a NumPy array.") from None

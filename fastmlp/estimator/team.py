@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from fastmlp.system.cores import usable_cores
+from fastmlp.system.cores import usable_cores, useful_threads
 
 # joblib's workers have them, and so have many clusters
 LIMITS = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -18,7 +18,7 @@ def team_limit(threads: int | None) -> int | None:
         the main thread 1, as a pool of threads then probably has a fit for each core.
     """
     if threads is not None:
-        return int(threads)
+        return useful_threads(int(threads))
     if threading.current_thread() is not threading.main_thread():
         return 1
     values = (os.environ.get(name, "").split(",")[0].strip() for name in LIMITS)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.errors import refuse
+from fastmlp.errors import counted, refuse
 from fastmlp.functions import HIDDEN, activation_named
 from fastmlp.network.pairs import describe
 from fastmlp.system.memory import memory_bytes
@@ -39,7 +39,11 @@ def check_layer_sizes(sizes: Any, argument: str = "sizes") -> tuple[int, ...]:
     than the memory of this machine.
     """
     several = isinstance(sizes, Sequence) or getattr(sizes, "ndim", 0) > 0
-    whole = [n for n in sizes if isinstance(n, (int, np.integer)) and n >= 1] if several else []
+    whole = [
+        n
+        for n in (sizes if several else ())
+        if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1
+    ]
     if len(whole) < 2 or len(whole) != len(sizes):
         raise refuse(
             argument,
@@ -58,7 +62,7 @@ def check_layer_sizes(sizes: Any, argument: str = "sizes") -> tuple[int, ...]:
 
 def check_hidden(hidden: Any, layers: int) -> tuple[str, ...]:
     """Return the activation of each hidden layer. Raises ArgumentError for softmax, for example."""
-    rule = f"must be one name, or one for each of the {layers} hidden layers"
+    rule = f"must be one name, or one for each of {counted(layers, 'hidden layer')}"
     remedy = "Pass hidden='relu' for all of them."
     if not isinstance(hidden, Sequence) and not getattr(hidden, "ndim", 0):
         raise refuse("hidden", rule, repr(hidden), remedy)

@@ -20,6 +20,8 @@ from fastmlp.network.scaling import (
     range_of,
 )
 
+# The remedy where NaN are filled
+INFINITE = "Make them NaN, which are filled, or remove these rows."
 # What users can choose; None decides by the data
 CHOICES = (None, "standardize", "pixels", "none")
 IMPUTERS = (None, "median")
@@ -74,7 +76,7 @@ def decide_scaling(
     fill = _medians(rows[training]) if impute else None
     rows = filled(rows, fill)
     if rows.dtype.kind == "f":
-        check_magnitudes(rows, dtype, argument, FILLING)
+        check_magnitudes(rows, dtype, argument, FILLING if fill is None else INFINITE)
     if isinstance(rows, SparseRows):
         scaling = OF_SPARSE.get(scaling, scaling)
     scaling = scaling or _kind_of(as_dense(rows), picture)

@@ -12,6 +12,7 @@ from fastmlp.errors import refuse
 CGROUP_OF_SELF = Path("/proc/self/cgroup")
 CGROUPS = Path("/sys/fs/cgroup")
 MOST_THREADS = 1024
+LARGE_TEAM = 64  # the largest of which tests know the bits
 
 
 def usable_cores() -> int:
@@ -22,6 +23,11 @@ def usable_cores() -> int:
     """
     cores, quota = len(affinity()) or os.cpu_count() or 1, _first_quota()
     return max(1, cores if quota is None else min(cores, int(quota + 0.5)))
+
+
+def useful_threads(most: int) -> int:
+    """Return the most threads of a run, of which a user allows `most`; more have only memory."""
+    return min(most, max(LARGE_TEAM, os.cpu_count() or 1))
 
 
 def affinity() -> list[int]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, check_at_least, check_flag
-from fastmlp.errors import nearest, refuse
+from fastmlp.errors import counted, nearest, refuse
 from fastmlp.functions import LIMITS, OPTIMIZERS, Optimizer, Setting
 from fastmlp.functions.dropout import Dropout
 
@@ -111,7 +111,8 @@ def dropout_for(
     rates : one for all layers, or one for each. The generator, which is not changed, gives the seed
     """
     _check("input_dropout", inputs, Setting(0.0, below=1.0))
-    rule, remedy = "must be at least 0 and below 1", f"Pass one number, or {layers} of them."
+    rule = "must be at least 0 and below 1"
+    remedy = f"Pass one number, or {counted(layers, 'number')}: one for each hidden layer."
     try:
         own = np.broadcast_to(np.asarray(rates, np.float64), (layers,)).tolist()
     except Exception:  # an object's own __array__ can raise anything

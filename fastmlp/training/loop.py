@@ -12,6 +12,7 @@ from fastmlp.arrays import Array, as_generator, check_at_least, check_flag
 from fastmlp.errors import refuse
 from fastmlp.functions.augmentation import Augmentation
 from fastmlp.network import Network
+from fastmlp.system.cores import useful_threads
 from fastmlp.system.files import as_path
 from fastmlp.training import resuming
 from fastmlp.training.augmenting import Augmenter
@@ -214,7 +215,7 @@ def train(
         callbacks.append(TimeLimit(max_seconds))
     if threads is not None:
         check_at_least("threads", threads, 1)
-        threads = int(threads)
+        threads = useful_threads(int(threads))
     plan, generator = schedule_named(schedule), as_generator(seed)
     averaged = average_for(plan, average)
     check_task(run.history.task, early_stopping, plan, target, validation)

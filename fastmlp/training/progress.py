@@ -54,10 +54,15 @@ def as_callbacks(callbacks: Callback | Iterable[Callback] | None) -> list[Callba
 def check_callbacks(callbacks: Sequence[Callback]) -> None:
     """Refuse what is neither a function nor has a hook."""
     for callback in callbacks:
-        if not hooked([callback], *HOOKS, FUNCTION):
+        if not is_callback(callback):
             rule = f"must be functions, or objects with some of {', '.join(HOOKS)}"
             remedy = "Pass callbacks=[lambda progress: None], for example."
             raise refuse("callbacks", rule, repr(callback), remedy)
+
+
+def is_callback(value: object) -> bool:
+    """Return whether a value is a function or has a hook, and is no class, which is none yet."""
+    return not isinstance(value, type) and bool(hooked([value], *HOOKS, FUNCTION))
 
 
 def hooked(callbacks: Sequence[Callback], *hooks: str) -> list[tuple[Callback, Any]]:

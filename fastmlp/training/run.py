@@ -85,7 +85,8 @@ class Run:
         elif validation is not None:
             self.validation = check_data(self.twin, validation, "validation", part="")
         of_class = by_code(self.twin, class_weight, "class_weight")
-        self.sample_weight = weights_for(self.y, network.sizes[-1], sample_weight, of_class)
+        outputs, task = network.sizes[-1], network.task_for(self.y)
+        self.sample_weight = weights_for(self.y, outputs, sample_weight, of_class, task)
         _, y = self.validation or (self.images, self.y)
         self.history = History(backend=backend, task=network.task_for(y))
         self.history.scaling = str(self.twin.scaling)

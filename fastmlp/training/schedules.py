@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array, check_at_least, check_between
-from fastmlp.errors import checked_class, refuse
+from fastmlp.errors import checked_class, nearest, refuse
 from fastmlp.training.adaptive import Adaptive, Halving, Plateau
 
 Schedule = Callable[[float], float]
@@ -141,7 +141,7 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
             "schedule",
             "must name a schedule, or be a callable from progress (0 to 1) to a factor",
             repr(schedule),
-            f"Choose from {', '.join(SCHEDULES)}.",
+            nearest(name, SCHEDULES),
         )
     make = SCHEDULES[name]
     return make(**_settings(schedule, text, make)) if colon else make()

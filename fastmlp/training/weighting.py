@@ -17,20 +17,32 @@ ClassWeight = Mapping[int, float] | str
 
 
 def weights_for(
-    y: Array, outputs: int, sample_weight: ArrayLike | None, class_weight: ClassWeight | None
+    y: Array,
+    outputs: int,
+    sample_weight: ArrayLike | None,
+    class_weight: ClassWeight | None,
+    task: str = "classification",
 ) -> Array | None:
     """Return the weight of each sample, float64 `(N,)`; None if none was given.
 
     It is the product of its sample_weight and of the weight of its class.
 
     y : labels `(N,)`, or targets `(N, outputs)`, whose classes are those of `classes_of`
+
+    Raises ArgumentError for weights of classes in another task, too.
     """
     weights = as_sample_weight(sample_weight, len(y))
     if class_weight is None:
         return weights
+    if task != "classification":
+        remedy = "Pass sample_weight."
+        raise refuse(
+            "class_weight", "is for samples of one class each", f"the task {task!r}", remedy
+        )
     classes = y if y.ndim == 1 else classes_of(y)
     of_class = _class_weights(classes, max(2, outputs), class_weight)[classes]
-    return as_sample_weight(of_class if weights is None else weights * of_class, len(y))
+    product = of_class if weights is None else weights * of_class
+    return as_sample_weight(product, len(y), "class_weight")
 
 
 def check_smoothing(smoothing: float, network: Network) -> float:
@@ -56,12 +68,13 @@ def _class_weights(classes: Array, count: int, class_weight: ClassWeight) -> Arr
         raise refuse("class_weight", rule, repr(class_weight), example)
     weights = np.ones(count)
     for label, weight in class_weight.items():
-        is_label = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
-        if not is_label or not 0 <= label < count:
+        kinds = int, float, np.integer, np.floating, np.bool_  # True and 1.0 are 1
+        is_number = isinstance(label, kinds)
+        if not is_number or not 0 <= label < count or label != int(label):
             rule = f"must have labels in 0 … {count - 1}"
             raise refuse("class_weight", rule, repr(label), example)
         check_at_least(f"class_weight[{label}]", weight, 0, float)
-        weights[label] = weight
+        weights[int(label)] = weight
     if not np.isfinite(weights).all():
         raise refuse("class_weight", "must be finite", "infinity", example)
     return weights

@@ -184,7 +184,7 @@ def test_what_packages_have_but_no_numbers_is_refused(kind):
         (np.array([[1.0, "x"]], object), "images must be numbers; got 'x'. Encode texts"),
         (np.zeros((3, 2), "M8[D]"), "images must be numbers; got .* Convert dates to numbers"),
         (np.zeros((3, 2), complex), "images must be numbers; got .* Pass real numbers"),
-        ([[1, 2], [3]], "images must be an array"),
+        ([[1, 2], [3]], "images must be an array; got a list whose items have different shapes"),
         (None, "images must be an array; got NoneType"),
         ((row for row in TABLE), "images must be an array; got generator. .* load_dataset reads"),
         ({1.0, 2.0}, "images must be an array; got set"),

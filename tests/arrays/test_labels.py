@@ -46,6 +46,11 @@ def test_labels_are_names_of_classes(case):
     [
         ([1.0, np.nan], "labels must all be known; got 1 missing, the first of them in row 1"),
         (["a", None], "labels must all be known; got 1 missing"),
+        (["a", "b", np.nan], "labels must all be known; got 1 missing, the first of them in row 2"),
+        ([["a"], [np.nan]], "labels must all be known; got 1 missing"),
+        (["a", 1], "labels must be one label .* got texts and numbers"),
+        ([1.0, np.inf], "labels must be one label .* got inf in row 1. Number the classes from 0"),
+        (np.array([0, 2**63], np.uint64), r"labels must be one label .* got 9.22337e\+18 in row 1"),
         ([0.5, 1.0], "labels must be one label .* got 0.5 in row 0"),
         ([[1, 2], [3, 4]], r"labels must be one label .* got shape \(2, 2\)"),
         (np.array(["a", 1], object), "labels must be one label .* got texts and numbers"),

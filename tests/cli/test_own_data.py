@@ -156,6 +156,21 @@ def test_new_texts_are_refused_or_ignored(flowers: Path) -> None:
         run(*known, "--unknown", "ignore")
 
 
+def test_what_is_read_is_not_overwritten(flowers: Path, table: Path) -> None:
+    kept = flowers.read_bytes(), table.read_bytes()
+    new = write(table.with_name("own.csv"), "colour,size", [["red", 0.5]])
+    for path in (flowers, new):
+        said = error("predict", flowers, new, "--output", path, *NUMPY)
+        assert said.startswith("Error: --output must not be what the command reads; got")
+    again = table.parent / "." / table.name
+    for option in ("--model", "--log"):
+        said = error("train", "--dataset", table, option, again, *QUICK)
+        assert said.startswith(f"Error: {option} must not be what the command reads; got")
+    assert (flowers.read_bytes(), table.read_bytes()) == kept
+    printed = run("predict", flowers, new, *NUMPY).stdout
+    assert run("predict", flowers, new, "--output", "-", *NUMPY).stdout == printed
+
+
 def test_errors_of_tables_name_options_once() -> None:
     path = write(Path("holes.csv"), "a,b,y", [["", n, n % 2] for n in range(9)] + [[1, 1, 1]])
     assert error("train", "--dataset", path).endswith("Fill them, or train with --impute median.")

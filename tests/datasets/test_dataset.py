@@ -25,6 +25,22 @@ def test_data_are_described_in_one_line():
     assert repr(data) == f"Dataset('some', train={split}, test={split}, 2 classes)"
 
 
+def test_a_data_set_has_two_splits_of_one_width_and_names():
+    split = Split(np.zeros((3, 20)), [0, 1, 1])
+    for names in (["a", "b"], np.array(["a", "b"])):
+        data = Dataset("some", split, split, names, (4, 5), "here")
+        assert (data.class_names, data.test.class_names) == (("a", "b"), ("a", "b"))
+    other = Split(np.zeros((3, 5)), [0, 1, 1])
+    for test, names, message in (
+        (None, (), "test must be a Split; got NoneType"),
+        ((split.images, split.labels), (), r"test must be a Split; got tuple. Pass Split\(images"),
+        (other, (), "test must have 20 values each, as train has; got 5"),
+        (split, "ab", "class_names must be names, one for each class; got 'ab'"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            Dataset("some", split, test, names, (4, 5), "here")
+
+
 @pytest.mark.parametrize(
     ("images", "labels", "message"),
     [

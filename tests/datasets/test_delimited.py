@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "one line": ("a,b\n", "at least two lines"),
     "one column": ("a\n1\n2\n", "at least two columns"),
     "decimal commas": ("a;b\n1,5;x\n2;y\n", "decimal point in column 'a'; found '1,5'"),
-    "thousands": ('a,b\n"1,500.2",x\n7,y\n', "decimal point in column 'a'"),
+    "thousands": ('a,b\n"1,500.2",x\n7,y\n', "Write 3.5, not 3,5, and 1000, not 1,000."),
     "decimal commas between commas": (
         "a,b,label\n1,5,2,x\n1,7,3,y\n",
         "3 cells in each row, as in the header; found 4. Quote cells that contain separators, and",
@@ -121,7 +121,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "another encoding": ("a,b\n1,ü\n".encode("latin-1"), "text in UTF-8"),
     "a line above the table": (
         "made in 2024\na,b,c\n1,2,x\n3,4,y\n",
-        "1 cells in each row, as in the header; found 3. Quote",
+        "1 cell in each row, as in the header; found 3. Quote",
     ),
     "a workbook": (zipped(b"<x>", "a.xml", "b.xml"), "a table of text; found 2 files in it"),
     "half a workbook": (b"PK\x03\x04\x14\0", "a readable, complete file; found File is not"),
@@ -129,6 +129,11 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     "UTF-32": ("a,b\n1,2\n".encode("utf-32"), "a table of text; found b'"),
     "a page without a type": ("<html>\n<p>a,b</p>\n", "a table of text; found b'<htm'"),
     "half a gzip file": (gzip.compress(b"a,b\n1,2\n" * 99)[:-20], "a readable, complete file"),
+    "an open quote": (
+        'a,b\n1,x\n2,"y\n3,x\n4,y\n',
+        "a table of text; found a quote without its end in line 3 or later. Check its quotes.",
+    ),
+    "an open quote in the header": ('a,"b\n1,x\n2,y\n', "rows below the header; found none"),
     "an endless cell": ('a,b\n1,"' + "x" * 200_000 + "\n", "a table of text; found field larger"),
 }
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fastmlp
 from fastmlp.datasets import load_dataset
 from fastmlp.errors import ArgumentError, DataError
 
@@ -75,11 +76,14 @@ BAD = {
     "complex": (changed("x_test", lambda x: x * 1j), "x_test of numbers"),
     "one axis": (changed("x_test", lambda x: x.ravel()), "images of uint8, float32"),
     "two sizes": (changed("x_test", lambda x: x[:, :5]), "test images of (6, 5)"),
-    "nan": (changed("x_test", lambda x: np.where(x > 9, np.nan, x)), "finite pixels"),
+    "infinity": (changed("x_test", lambda x: np.where(x > 9, np.inf, x)), "finite numbers"),
     "no item": (changed("x_test", lambda x: x[:0]), "at least one item"),
     "objects": (changed("y_test", lambda y: y.astype(object)), "y_test of numbers"),
     "missing": (lambda four: {"x_train": four["x_train"]}, "the arrays x_train, y_train"),
-    "no label": (changed("y_test", lambda y: np.where(y > 1, np.nan, y)), "NaN"),
+    "no label": (
+        changed("y_test", lambda y: np.where(y > 1, np.nan, y)),
+        "NaN or infinity in row 0",
+    ),
 }
 
 
@@ -90,6 +94,25 @@ def refusal(path: Path) -> str:
     assert message.startswith(f"{path}: expected ")
     assert "\n" not in message
     return message
+
+
+def test_targets_of_a_regression_are_numbers_and_missing_inputs_stay(
+    tmp_path: Path, four: Arrays
+) -> None:
+    holed = four["x_train"].astype(np.longdouble)
+    holed[2, 3, 4] = np.nan
+    path = saved(tmp_path, four | {"x_train": holed, "y_train": np.array(["1.5", "2"] * 6)})
+    data = load_dataset(path, task="regression")
+    assert data.train.labels.tolist() == [1.5, 2.0] * 6
+    assert data.train.images.dtype == np.float64
+    np.testing.assert_array_equal(np.argwhere(np.isnan(data.train.images)), [[2, 19]])
+    network = fastmlp.Network(30, 1, output="identity", cost="squared_error")
+    with pytest.raises(ArgumentError, match=r'fill these rows, or train with impute="median"'):
+        fastmlp.train(network, data, epochs=1, backend="numpy")
+    fastmlp.train(network, data, epochs=1, backend="numpy", impute="median")
+    path = saved(tmp_path, four | {"y_train": np.array([b"1.5", b"inf"] * 6)})
+    with pytest.raises(DataError, match="numbers as targets; found texts such as"):
+        load_dataset(path, task="regression")
 
 
 @pytest.mark.parametrize("case", BAD)

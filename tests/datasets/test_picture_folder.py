@@ -93,6 +93,15 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], tuple[int, int], str]] = {
 }
 
 
+def with_others(root: Path) -> None:
+    laid_out("day", "night")(root)
+    (root / "day" / "phone.HEIC").write_bytes(b"")
+    (root / "day" / "notes.txt").write_bytes(b"")
+
+
+FOLDERS["a format that is not read"] = with_others, (4, 2), "not read: 1 picture such as phone.HEIC"
+
+
 @pytest.mark.parametrize("case", FOLDERS)
 def test_folders_of_pictures_as_they_are_kept(tmp_path: Path, case: str) -> None:
     lay_out, counts, note = FOLDERS[case]
@@ -137,6 +146,9 @@ def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "flat" / "b.tif").write_bytes(b"")
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "flat" / "b.tif")
     with pytest.raises(DataError, match="whole numbers; found floating-point numbers"):
+        load_dataset(tmp_path)
+    Image.fromarray(np.full((4, 4), -9, np.int32)).save(tmp_path / "flat" / "b.tif")
+    with pytest.raises(DataError, match=r"b\.tif: expected pixels from 0 to 65535; found -9 to -9"):
         load_dataset(tmp_path)
     for size in ((0, 4), (4,), (4.0, 4), 0):
         with pytest.raises(ArgumentError, match="image_size must be two whole numbers"):

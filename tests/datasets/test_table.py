@@ -63,6 +63,24 @@ TARGETS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "the last": ("p,q,r\n" + X5, {}, "r", "regression"),
     "by name": ("p,q,r\n" + X5, {"target_column": "q"}, "q", "classification"),
     "by number": ("p,q,r\n" + X5, {"target_column": 1}, "q", "classification"),
+    "by a number of NumPy": ("p,q,r\n" + X5, {"target_column": np.int64(1)}, "q", "classification"),
+    "by number, behind one that is left out": (
+        "id,p,q\n" + "".join(f"{n},{n % 4},{n % 3}\n" for n in range(30)),
+        {"target_column": 1},
+        "p",
+        "classification",
+    ),
+    "one that is left out elsewhere": (
+        "id,p,q\n" + "".join(f"{n},{n % 4},{n % 3}\n" for n in range(30)),
+        {"target_column": "id"},
+        "id",
+        "regression",
+    ),
+    "nothing dropped": (
+        *("p,q,r\n" + X5, {"drop_columns": None, "target_column": "q"}),
+        "q",
+        "classification",
+    ),
     "by number as text": ("p,q,r\n" + X5, {"target_column": "-3"}, "p", "classification"),
     "without header": (X5, {"target_column": 0}, "0", "classification"),
     "as numbers": ("p,q,y\n" + X5, {"task": "regression"}, "y", "regression"),
@@ -133,6 +151,17 @@ def test_pixels_are_bytes_of_a_square(tmp_path: Path) -> None:
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown target": (FLOWERS, {"target_column": "kind"}, "name or number; got 'kind'"),
     "unknown column": (FLOWERS, {"drop_columns": "kind"}, "drop_columns must be names of columns"),
+    "a dropped target": (
+        *(FLOWERS, {"drop_columns": {"species"}, "target_column": "species"}),
+        "drop_columns must not have the target; got 'species'",
+    ),
+    "True for a number": (FLOWERS, {"target_column": True}, "a name or a number; got True"),
+    "no seed": (FLOWERS, {"seed": None}, "seed must be a whole number; got None"),
+    "classes that are not exact": (
+        "a,y\n" + "".join(f"{n},{2**53 + n % 2}\n" for n in range(30)),
+        {},
+        "classes below 2^53 in the target 'y'; found 9007199254740992. Larger numbers",
+    ),
     "no target": ("a,y\n1,0\n2,\n3,1\n", {}, "missing values in the target 'y'; found 1"),
     "a class called none": ("a,y\n1,none\n2,some\n", {}, "found 1, of them 'none'. Rem"),
     "one class": ("a,y\n1,x\n2,x\n3,x\n", {}, "two classes or more in the target 'y'; found x"),
@@ -173,6 +202,12 @@ def test_a_column_of_categories_that_are_nearly_all_numbers_is_named(tmp_path: P
     data = load_dataset(written(tmp_path, f"a,b,y\n{rows}unknown,p,1\n"))
     said = "the column 'a' has categories, not numbers, because of 'unknown'"
     assert [note for note in data.notes if "categories" in note] == [said]
+    rows = "".join(f"{n % 5} %,2026-01-0{n % 3 + 1},{'pq'[n % 2]},{n % 2}\n" for n in range(40))
+    data = load_dataset(written(tmp_path, f"share,day,b,y\n{rows}"))
+    assert [note for note in data.notes if "categories" in note] == [
+        "the column 'share' has categories such as '0 %', not quantities",
+        "the column 'day' has categories such as '2026-01-01', not quantities",
+    ]
 
 
 def test_inputs_are_read_by_name_in_any_order(tmp_path: Path) -> None:
@@ -246,6 +281,7 @@ def test_parquet_is_read_by_what_is_installed(
         with pytest.raises(DataError, match="pip install pyarrow"):
             load_dataset(path)
     held = {"petal": [1.5, None, 2.0, 3.0], "y": ["a", "b", "a", "b"]}
+    held["__index_level_0__"] = [4, 2, 4, 1]  # pandas writes the index so
     fake = SimpleNamespace(read_table=lambda path: pandas.DataFrame(held))
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", fake)
     data = load_dataset(path, impute="median", whole=True)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from copy import deepcopy
 from pathlib import Path
 
 import joblib
@@ -154,6 +155,37 @@ def test_exchange_of_what_was_not_fitted_or_was_fitted_by_lbfgs():
         MLPRegressor.from_sklearn(theirs)
     with pytest.raises(fastmlp.ArgumentError, match="activation"):
         made("classes", activation="gelu").to_sklearn()
+
+
+def test_a_loss_that_an_older_scikit_learn_has_not(monkeypatch):
+    class Older(MLPRegressor._peer):
+        def get_params(self, deep=True):
+            return {name: v for name, v in super().get_params(deep).items() if name != "loss"}
+
+    monkeypatch.setattr(MLPRegressor, "_peer", Older)
+    x, y = data("number")
+    assert isinstance(made("number").fit(x, y).to_sklearn(), Older)
+    with pytest.raises(
+        fastmlp.ArgumentError, match=r"loss must be one .* Install scikit-learn 1.7"
+    ):
+        made("number", loss="poisson").to_sklearn()
+
+
+@pytest.mark.parametrize("kind", ["binary", "number"])
+def test_training_goes_on_from_parameters_that_are_read_only(kind):
+    x, y = data(kind)
+    first = made(kind, warm_start=True).fit(x, y)
+    loaded = deepcopy(first)
+    for array in (*loaded.coefs_, *loaded.intercepts_):  # as joblib maps them
+        array.setflags(write=False)
+    for go_on in ("partial_fit", "fit"):
+        getattr(first, go_on)(x, y)
+        getattr(loaded, go_on)(x, y)
+        for one, other in zip(first.coefs_, loaded.coefs_, strict=True):
+            np.testing.assert_array_equal(one, other)
+    loaded.coefs_[0] = loaded.coefs_[0][:2]
+    with pytest.raises(fastmlp.ArgumentError, match="coefs_ must be"):
+        loaded.partial_fit(x, y)
 
 
 @pytest.mark.parametrize("activation", ["gelu", "selu", "sigmoid"])

@@ -16,6 +16,7 @@ from cases import KINDS, data, made
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 
+from fastmlp.errors import CallError
 from fastmlp.estimator import MLPClassifier, MLPRegressor
 from fastmlp.estimator.parameters import CLASS_WEIGHT, LOSS, SHARED
 
@@ -28,7 +29,7 @@ pytestmark = [
 
 BAD = {
     "loss": ["absolute_error", 3],
-    "hidden_layer_sizes": [0, (5, -1), (2.5,), "wide"],
+    "hidden_layer_sizes": [0, (5, -1), (2.5,), "wide", ((5,),)],
     "activation": ["softmax", "Relu", None],
     "solver": ["lbfgs", "momentum"],
     "alpha": [-1, "small", None],
@@ -53,7 +54,7 @@ BAD = {
     "max_fun": [0],
     "threads": [0, 1.5],
     "dropout": [1, -0.1, "half"],
-    "callbacks": [3, [None], "log.csv"],
+    "callbacks": [3, [None], "log.csv", int],
     "class_weight": ["even", 3],
 }
 
@@ -137,8 +138,34 @@ def test_validation_data_stop_early_and_nothing_is_held_out(kind):
 
 def test_validation_data_have_known_labels():
     x, y = data("classes")
-    with pytest.raises(fastmlp.ArgumentError, match="y must be known"):
+    with pytest.raises(fastmlp.ArgumentError, match="y must have no new class"):
         made("classes", early_stopping=True).fit(x, y, X_val=x[:2], y_val=["a", "d"])
+
+
+def test_samples_to_hold_out_are_of_both_classes():
+    x, y = data("binary")
+    rare = np.where(np.arange(len(y)) == 3, "yes", "no")
+    for labels, count, share in ((rare, 330, 0.1), (y, 9, 0.1), (y, 330, 0.0)):
+        with pytest.raises(
+            fastmlp.ArgumentError, match=r"validation_fraction must hold out .* X_v"
+        ):
+            made("binary", early_stopping=True, validation_fraction=share).fit(
+                x[:count], labels[:count]
+            )
+    with pytest.raises(fastmlp.ArgumentError, match="X_val must have 2 samples or more; got 1"):
+        made("binary", early_stopping=True).fit(x, y, X_val=x[:1], y_val=y[:1])
+
+
+def test_what_is_set_or_given_is_named_when_it_is_used():
+    x, y = data("classes")
+    with pytest.raises(fastmlp.ArgumentError, match="activation must be one of"):
+        made("classes").fit(x, y).set_params(activation="soft").predict(x)
+    for mixed in ([1, "a"] * 165, ["a", None] * 165):
+        with pytest.raises(CallError, match=r"y must be .* all of one kind"):
+            made("classes").fit(x, np.array(mixed, object))
+    with pytest.raises(fastmlp.ArgumentError, match=r"class_weight must be .* not all zero"):
+        made("classes", class_weight=dict.fromkeys("abc", 0)).fit(x, y)
+    made("classes", threads=10**6, max_iter=1).fit(x, y)
 
 
 def test_what_partial_fit_refuses():
@@ -148,7 +175,9 @@ def test_what_partial_fit_refuses():
     begun = made("classes").partial_fit(x, y, classes=["a", "b", "c"])
     with pytest.raises(fastmlp.ArgumentError, match="classes must stay"):
         begun.partial_fit(x, y, classes=["a", "b"])
-    with pytest.raises(fastmlp.ArgumentError, match="y must be known"):
+    with pytest.raises(
+        fastmlp.ArgumentError, match=r"no new class.* classes to the first partial_"
+    ):
         begun.partial_fit(x[:2], ["a", "d"])
     with pytest.raises(fastmlp.ArgumentError, match="early_stopping"):
         made("classes", early_stopping=True).partial_fit(x, y, classes=["a", "b", "c"])

@@ -34,12 +34,17 @@ def test_the_seed_decides_the_weights():
         ({"sizes": (784, 0, 10)}, "sizes must be"),
         ({"sizes": (784, 2.5, 10)}, "sizes must be"),
         ({"hidden": "swish"}, "hidden must name an activation; got 'swish'. Did you mean silu"),
-        ({"hidden": ("relu", "relu")}, "hidden must be one name, or one for each of the 1"),
+        (
+            {"hidden": ("relu", "relu")},
+            "hidden must be one name, or one for each of 1 hidden layer;",
+        ),
         ({"hidden": "softmax"}, "hidden must be an activation of hidden layers"),
         ({"output": "none"}, "output must name an activation"),
         ({"cost": "hinge"}, "cost must name a cost; .* squared_error, cross_entropy"),
         ({"output": "relu"}, "cost 'cross_entropy' needs one of these outputs: softmax, sigmoid"),
         ({"dtype": "float16"}, "dtype must be float32 or float64"),
+        ({"hidden": "ReLU"}, r"hidden must name an activation; got 'ReLU'. Did you mean relu"),
+        ({"sizes": (True, 2)}, "sizes must be two or more whole numbers"),
         ({"dtype": "nonsense"}, "dtype must be float32 or float64"),
     ],
 )
@@ -57,7 +62,7 @@ def test_activations_follow_what_is_assigned():
     names[0] = "relu"
     assert network.hidden == ("tanh",)
     for name, value, message in (
-        ("hidden", ("tanh", "tanh"), "hidden must be one name, or one for each of the 1"),
+        ("hidden", ("tanh", "tanh"), "hidden must be one name, or one for each of 1 hidden layer;"),
         ("activations", ("relu", "softmax"), "activations must not be assigned"),
     ):
         with pytest.raises(ArgumentError, match=message):
@@ -96,7 +101,11 @@ def test_one_image_and_many(backend):
         (np.zeros((0, 4)), [], "images must not be empty"),
         (np.array([["a"] * 4]), [0], "images must be numbers"),
         (np.full((2, 4), np.nan), [0, 1], "images must be finite; got NaN or infinity in 2 rows"),
-        (np.zeros((2, 4)), [0], "labels must be known for 2 images"),
+        (
+            np.zeros((2, 4)),
+            [0],
+            "labels must be one for each of 2 images; got 1. Pass one label or",
+        ),
         (
             np.zeros((2, 4)),
             [0.5, 1.0],

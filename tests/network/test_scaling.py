@@ -171,6 +171,8 @@ def test_nan_is_refused_or_filled_with_the_median_of_training(tmp_path):
     said = f"the first of them row {row}, column {column}. .* impute=.median."
     with pytest.raises(ArgumentError, match=said):
         trained(holes, CLASSES)
+    with pytest.raises(ArgumentError, match=r"must be finite; .* Make them NaN, which are filled"):
+        trained(np.where(np.isnan(holes), np.inf, TABLE), CLASSES, impute="median")
     network, history = trained(holes, CLASSES, impute="median")
     assert "missing values filled" in history.scaling
     path = tmp_path / "model.safetensors"

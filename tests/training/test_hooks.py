@@ -113,7 +113,7 @@ def test_parameters_written_in_a_hook_count(hook):
     assert network.biases[1].any() == (hook != "on_epoch_end")
 
 
-@pytest.mark.parametrize("bad", [3, "x", [3], [object()]])
+@pytest.mark.parametrize("bad", [3, "x", [3], [object()], fastmlp.callbacks.TimeLimit])
 def test_what_is_no_callback_is_refused(bad):
     with pytest.raises(ArgumentError, match="callbacks must be functions, or objects with some"):
         trained(bad)

@@ -167,7 +167,7 @@ def nan():
 
 
 REFUSED = {
-    "NaN": (nan, {}, "NaN or infinity in 1 rows, the first of them row 4, column"),
+    "NaN": (nan, {}, "NaN or infinity in 1 row, the first of them row 4, column"),
     "large": (lambda: X * 1e200, {}, "must lie between"),
     "complex": (lambda: X.astype(complex), {}, "must be numbers"),
     "columns": (lambda: wrong(indices=X.indices + INPUTS), {}, "must be a valid sparse matrix"),

@@ -183,6 +183,8 @@ def test_a_callable_schedules_each_step():
         ({"nesterov": True}, "nesterov needs a momentum"),
         ({"weight_decay": -1}, "weight_decay must be"),
         ({"schedule": "sawtooth"}, "schedule must name a schedule"),
+        ({"schedule": "Cosine"}, r"schedule must name a schedule, .* Did you mean cosine"),
+        ({"dropout": [0.1, 0.2]}, r"dropout must be .* or 0 numbers: one for each hidden layer"),
         ({"schedule": lambda progress: float("nan")}, "schedule must return finite factors"),
         ({"early_stopping": 2}, "early_stopping needs validation data"),
         ({"threads": 0}, "threads must be a whole number of at least 1"),
@@ -193,7 +195,7 @@ def test_a_callable_schedules_each_step():
         ({"split": (np.full((3, 4), np.nan), [0, 1, 2])}, "split images must be finite"),
         (
             {"validation": (np.zeros((3, 4)), [0, 1])},
-            "validation labels must be known for 3 images",
+            "validation labels must be one for each of 3 images; got 2",
         ),
     ],
     ids=lambda v: next(iter(v)) if isinstance(v, dict) else "",

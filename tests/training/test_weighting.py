@@ -128,7 +128,8 @@ def test_weights_of_classes_are_factors():
     balanced = [5 / 9, 5 / 9, 5 / 9, 5 / 3, 5 / 3]
     near(weights_for(y, 4, None, "balanced"), balanced)
     near(weights_for(y, 4, np.arange(5), "balanced"), np.arange(5) * balanced)
-    near(weights_for(y, 4, None, {1: 2.0, 3: 0}), [1, 1, 1, 2, 0])
+    for of_class in ({1: 2.0, 3: 0}, {True: 2, 3.0: 0}):
+        near(weights_for(y, 4, None, of_class), [1, 1, 1, 2, 0])
     near(weights_for(np.array([[0.0], [1.0], [1.0]]), 1, None, "balanced"), [1.5, 0.75, 0.75])
     near(weights_for(np.eye(4)[y], 4, None, {0: 0.5}), [0.5, 0.5, 0.5, 1, 1])
     assert weights_for(y, 4, None, None) is None
@@ -229,6 +230,8 @@ def test_a_run_resumes_only_with_the_same_weights(tmp_path, backend):
         ({"class_weight": {"a": 1.0}}, "class_weight must have labels in 0 … 2"),
         ({"class_weight": {1: -1.0}}, r"class_weight\[1\] must be a number of at least 0"),
         ({"class_weight": {1: np.inf}}, "class_weight must be finite"),
+        ({"class_weight": {1.5: 1.0}}, "class_weight must have labels in 0 … 2; got 1.5"),
+        ({"class_weight": dict.fromkeys(range(3), 0)}, r"class_weight must be .* not all zero"),
         ({"label_smoothing": 1.0}, "label_smoothing must be below 1"),
         ({"label_smoothing": -0.1}, "label_smoothing must be a number of at least 0"),
         ({"clip_value": 0.0}, "clip_value must be a number of at least 1e-30"),
@@ -242,6 +245,15 @@ def test_a_run_resumes_only_with_the_same_weights(tmp_path, backend):
 def test_what_cannot_be_used_is_refused(wrong, message):
     with pytest.raises(ArgumentError, match=message):
         trained(**wrong)
+
+
+@pytest.mark.parametrize("output", ["identity", "sigmoid"])
+def test_classes_have_weights_only_where_a_sample_has_one(output):
+    cost = "squared_error" if output == "identity" else "cross_entropy"
+    network = fastmlp.Network((2, 2), output=output, cost=cost)
+    y = np.array([[0, 1], [1, 1]])
+    with pytest.raises(ArgumentError, match=r"class_weight is for samples .* Pass sample_weight"):
+        fastmlp.train(network, (y, y), class_weight="balanced", epochs=1, backend="numpy")
 
 
 def test_smoothing_needs_cross_entropy():
