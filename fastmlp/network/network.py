@@ -20,6 +20,7 @@ from fastmlp.arrays import (
     check_flag,
     check_scale,
 )
+from fastmlp.arrays.aligned import aligned_copy
 from fastmlp.errors import checked_call, refuse
 from fastmlp.functions import (
     ACTIVATIONS,
@@ -112,8 +113,8 @@ class Network(Assigned):
             self.sizes, self.sizes[1:], self.activations, strict=False
         ):
             w = initial_weights(inputs, outputs, ACTIVATIONS[name].initial, generator)
-            self.weights.append(w.astype(self.dtype))
-            self.biases.append(np.zeros(outputs, self.dtype))
+            self.weights.append(aligned_copy(w, self.dtype))
+            self.biases.append(aligned_copy(np.zeros(outputs), self.dtype))
 
     @cached_property
     def predictors(self) -> Predictors:
@@ -175,9 +176,8 @@ class Network(Assigned):
 
         With a softmax output these are probabilities. Raises ArgumentError if an output is NaN.
         """
-        rows, is_one = prepared_rows(self, images)
-        a = answers(self, rows, "outputs", backend)
-        return a[0] if is_one else a
+        found: Array = answers(self, images, "outputs", backend)
+        return found
 
     @checked_call
     def predict(self, images: ArrayLike, backend: str = "compiled", names: bool = False) -> Any:
@@ -193,17 +193,16 @@ class Network(Assigned):
         one output `(N,)`. With `several_labels`, it is 1 for each output of at least 0.5, else 0:
         int64 `(N, O)`. Raises ArgumentError if an output is NaN.
         """
-        check_flag("names", names)
+        if names is not False:
+            check_flag("names", names)
         known = names_of(self) if names else self.classes
         if self.several_labels:
             return np.asarray(self.predict_proba(images, backend) >= 0.5, np.int64)
         if self.task == "regression" and self.class_names is None:
             a = self.predict_proba(images, backend)
             return a[..., 0] if self.sizes[-1] == 1 else a
-        rows, is_one = prepared_rows(self, images)
-        classes = answers(self, rows, "classes", backend)
-        found = classes if known is None else known[classes]
-        return found[0] if is_one else found
+        classes = answers(self, images, "classes", backend)
+        return classes if known is None else known[classes]
 
     @checked_call
     def evaluate(

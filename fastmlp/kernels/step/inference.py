@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.bits import list_bytes, list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate
@@ -15,12 +15,14 @@ from fastmlp.kernels.memory.panels import row_stride
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     BY_IMAGE,
+    BY_PAIR,
     DENSE,
+    UINT8,
     job_at,
     layers_at,
     numbers_at,
 )
-from fastmlp.kernels.memory.tuning import PART, TILE_ROWS
+from fastmlp.kernels.memory.tuning import MOST_LISTED, PART, SPARSE_BELOW, TILE_ROWS
 from fastmlp.kernels.step.first_layer import forward_entries, forward_lists, forward_pairs
 from fastmlp.kernels.step.forward import forward_panel
 from fastmlp.kernels.step.images import load_image, pairs_of, parts_of
@@ -70,6 +72,24 @@ def infer(job_address, layers_address, count, barrier, scratch, member, members,
         write_answers(job, top, x, i, rows, like)
 
 
+@shared
+def infer_few(job_address, like: float):
+    """`infer` of few adjacent images; parameters are copied and nonzero pixels counted before."""
+    job = job_at(job_address)
+    copies = numbers_at(job.copies, 3 * job.copy_count, np.int64(0))
+    for k in range(0, 3 * job.copy_count, 3):
+        copy_bytes(copies[k], copies[k + 1], copies[k + 2])
+    job.images_as, inputs = DENSE, layers_at(job.layers, 1)[0].inputs
+    if job.image_kind == UINT8 and job.layer_count > 1:
+        size, found = job.samples * 2 * pairs_of(inputs), 0
+        pixels = numbers_at(numbers_at(job.addresses, 1, np.int64(0))[0], size, np.uint8(0))
+        for k in range(size):
+            found += int(pixels[k] != 0)
+        if found < SPARSE_BELOW * job.samples * inputs:
+            job.images_as = BY_IMAGE if inputs <= 2 * MOST_LISTED else BY_PAIR
+    infer(job_address, job.layers, job.layer_count, 0, job.scratch, 0, 1, like)
+
+
 @jit
 def infer_layer(layer, x, x_row, a, rows, like):
     """a = f(x w + b) for some rows."""
@@ -110,18 +130,18 @@ def class_of(address, columns, like):
 
 @jit
 def write_answers(job, top, a, first, rows, like):
-    """Write what is wanted of the images first, first + 1, …: classes, or outputs."""
+    """Write what is wanted of the images first, first + 1, …: classes, outputs, or both."""
     size = item_bytes(like)
     for r in range(rows):
         address = a + r * top.a_row * size
         if job.classes != 0:
             classes = numbers_at(job.classes, job.samples, np.int64(0))
             classes[first + r] = class_of(address, top.outputs, like)
-            continue
-        source = numbers_at(address, top.outputs, like)
-        outputs = numbers_at(job.outputs + (first + r) * top.outputs * size, top.outputs, like)
-        for j in range(top.outputs):
-            outputs[j] = source[j]
+        if job.outputs != 0:
+            source = numbers_at(address, top.outputs, like)
+            outputs = numbers_at(job.outputs + (first + r) * top.outputs * size, top.outputs, like)
+            for j in range(top.outputs):
+                outputs[j] = source[j]
 
 
 @jit
