@@ -114,7 +114,7 @@ class Network(Assigned):
         ):
             w = initial_weights(inputs, outputs, ACTIVATIONS[name].initial, generator)
             self.weights.append(aligned_copy(w, self.dtype))
-            self.biases.append(aligned_copy(np.zeros(outputs), self.dtype))
+            self.biases.append(np.zeros(outputs, self.dtype))
 
     @cached_property
     def predictors(self) -> Predictors:

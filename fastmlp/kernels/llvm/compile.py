@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_double, c_float, c_int64
 from functools import cache
@@ -44,8 +43,8 @@ def jit(function: Function) -> Function:
 
 def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, ...]:
     """Return what a kernel takes: int64, and where a parameter is called a float, the precision."""
-    annotated = inspect.signature(function).parameters.values()
-    return tuple(precision if p.annotation == "float" else types.int64 for p in annotated)
+    known = function.__annotations__
+    return tuple(precision if known.get(n) == "float" else types.int64 for n in names_of(function))
 
 
 def is_kept(kernel: Shared, precision: Any) -> bool:
@@ -147,6 +146,6 @@ def shared(function: Callable[..., Any]) -> Any:
             raise TypeError(f"{function.__name__}: floats must be annotated as `float`")
         emit.function(kernel.symbol(emit.element), ir.VoidType(), *arguments)
 
-    annotated = [p.annotation == "float" for p in inspect.signature(function).parameters.values()]
+    annotated = [kind is None for kind in argument_types(function, None)]
     call.__name__, call.__doc__ = function.__name__, function.__doc__
     return emitted(call, names_of(function))
