@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fastmlp.errors import NotReadyError, refuse
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Arrays = Sequence[Array]
     Names = Sequence[str]
+    Aim = tuple[Array, Callable[[], object], Mapping[str, Array]]
 
 BACKENDS = ("compiled", "numpy")
 _loaded: dict[str, Backend] = {}
@@ -147,25 +148,24 @@ class Predictor(Protocol):
     """Infers images, in buffers of its own.
 
     The arrays are read at each call, so changes of their values count. Images are multiplied by
-    scale. One thread at a time may call it. most : how many images are few
+    scale. One thread at a time may call it.
     """
-
-    most: int
 
     def __init__(
         self, weights: Arrays, biases: Arrays, activations: Names, scale: float
     ) -> None: ...
 
-    def few(self, images: Array, what: str) -> Array:
-        """Return "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`.
+    def single(self, kind: np.dtype) -> Aim:
+        """Return (image, infer, answers) for one image of a dtype.
 
-        They are `most` or fewer. The next call may overwrite what is returned. A class is -1 if an
-        output is NaN.
+        infer() answers an image that was written to the array `(1, I)`: it writes the arrays
+        answers["outputs"] `(1, O)` and answers["classes"] `(1,)`. A class is -1 if an output is
+        NaN. The next call of this method, or of the predictor, may overwrite all arrays.
         """
         ...
 
     def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
-        """Write what `few` returns, for any number of images, into out, which is overwritten."""
+        """out = "outputs" `(N, O)` or "classes" `(N,)`, as in `single`, for images `(N, I)`."""
         ...
 
 

@@ -116,12 +116,12 @@ def _compiled(kernel: Shared, dtype: np.dtype) -> Compiled:
     return kernel.compiled[dtype]
 
 
-def alone(function: str, job: Array, layers: Array, dtype: np.dtype) -> Callable[[], object]:
-    """Return a call of `run` for one member, ready to be made while its records are kept alive."""
-    where = job.ctypes.data, layers.ctypes.data, layers.shape[-1]
-    values, call = (*where, 0, int(job["scratch"][0]), 0, 1, 0.0), symbol(function, dtype).call
-    # ctypes converts numbers anew at each call
-    return partial(call, *(kind(v) for kind, v in zip(call.argtypes, values, strict=True)))
+def alone(function: str, record: Array, dtype: np.dtype) -> Callable[[], object]:
+    """Return a call of a shared function (record, like), to be made while the record is alive."""
+    call = symbol(function, dtype).call
+    # ctypes would convert numbers anew at each call
+    values = zip(call.argtypes, (record.ctypes.data, 0.0), strict=True)
+    return partial(call, *(kind(value) for kind, value in values))
 
 
 def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype) -> int:

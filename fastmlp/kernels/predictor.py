@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,17 @@ from fastmlp.kernels.step.source import addresses_of, entries_of, kind_of, table
 
 Arrays = Sequence[Array]
 Names = Sequence[str]
+Aim = tuple[Array, Callable[[], object], Mapping[str, Array]]
 
 
 class Predictor:
     """Infers images with one network's arrays: see `fastmlp.backends.Predictor`.
 
     A layer with a whole number of vectors of outputs is read in place. Others are small, or odd:
-    they are packed anew at each call, as their weights may have been written to. The bits depend on
+    they are copied anew at each call, as their weights may have been written to. The bits depend on
     no number of threads. Up to TILE_ROWS sparse images are summed in another order than more of
     them, so their last bits may differ.
     """
-
-    most = tuning.TILE_ROWS
 
     @quiet
     def __init__(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> None:
@@ -37,16 +36,12 @@ class Predictor:
         dtype, inputs, outputs = weights[0].dtype, len(weights[0]), len(biases[-1])
         self._dtype, self._size = dtype, sum(w.size for w in weights)
         prepare(dtype)
-        layers, arrays = network_layers(weights, biases, activations)
-        self._layers, self._arrays = layers, arrays
+        layers, _ = network_layers(weights, biases, activations)
         # the first layer reads weights in pairs of rows
         first = tuning.PANEL_VECTORS if inputs % 2 == 0 else 0
-        most = [first] + [tuning.TILE_VECTORS] * (len(weights) - 1)
-        # what has to be copied at each call: (where to, from where), views of arrays all of them
-        self._copies: list[tuple[Array, Array]] = []
-        for layer, own, w, b, vectors in zip(layers, arrays, weights, biases, most, strict=True):
-            if not _read_in_place(layer, w, b, vectors):
-                self._copies += [*panels.panel_views(own["w"], w), (own["b"][: len(b)], b)]
+        most = [first, *[tuning.TILE_VECTORS] * (len(weights) - 1)]
+        placed = map(_place, layers, weights, biases, most)
+        self._layers, self._copies = layers, [pair for copies in placed for pair in copies]
         self._table = table_of(scale, dtype)
         self._found = {
             "outputs": panels.aligned_zeros((tuning.TILE_ROWS, outputs), dtype),
@@ -58,61 +53,60 @@ class Predictor:
             images = panels.aligned_zeros((tuning.TILE_ROWS, panels.round_up(inputs, 2)), kind)
             self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array, Any]] = {}
-        is_listed = inputs <= 2 * tuning.MOST_LISTED
-        self._sparse_few = records.BY_IMAGE if is_listed else records.BY_PAIR
-        self._few = self._job_of(1, tuning.TILE_ROWS, is_listed)
-        self._record, self._aim, self._images_as = self._few[0][0], (np.dtype(object), 0, ""), 0
-        records.point(self._record, **self._found)
-        self._infer = alone("infer", *self._few[:2], dtype)
+        self._few = self._job_of(1, tuning.TILE_ROWS, inputs <= 2 * tuning.MOST_LISTED)
+        self._aim: tuple[np.dtype, int] | None = None
+        job, own, _ = self._few
+        records.point(job, layers=own, **self._found)
+        job["layer_count"] = len(layers)
+        self._call = self._infer = alone("infer_few", job, dtype)
+        if all(given.flags.c_contiguous for _, given in self._copies):
+            where = [(own.ctypes.data, w.ctypes.data, w.nbytes) for own, w in self._copies]
+            self._where, job["copy_count"] = np.array(where, np.int64), len(where)
+            records.point(job, copies=self._where)
+        else:
+            self._infer = self._copy_and_call
 
     def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
         """out = "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
         if len(images) <= tuning.TILE_ROWS and not isinstance(images, SparseRows):
-            out[...] = self.few(images, what)
+            rows, infer, answers = self.single(images.dtype, len(images))
+            rows[...] = images
+            infer()
+            out[...] = answers[what]
             return
         found = self._found[what]
         check_out(what, out, (len(images), *found.shape[1:]), found.dtype, images)
         self._infer_many(images, what, out, threads)
 
-    def few(self, images: Array, what: str) -> Array:
-        """Return what `__call__` writes, of `most` images or fewer: see `backends.Predictor`."""
-        aim = images.dtype, len(images), what
-        if aim != self._aim:
-            self._aim_at(*aim)
-        self._rows[...] = images
-        for target, source in self._copies:
-            target[...] = source
-        # as `kind_of`; ints, as NumPy compares its own with floats slowly
-        sparse = self._sparse_below and np.count_nonzero(images) < self._sparse_below
-        images_as = self._sparse_few if sparse else records.DENSE
-        if images_as != self._images_as:
-            self._record["images_as"] = self._images_as = images_as
-        self._infer()
-        return self._answers
+    def single(self, kind: np.dtype, count: int = 1) -> Aim:
+        """Return (images, infer, answers) for few images: see `backends.Predictor`."""
+        if (kind, count) != self._aim:
+            (images, addresses), job = self._images[kind], self._few[0]
+            job["image_kind"], job["samples"] = records.IMAGE_KINDS[kind], count
+            records.point(job, addresses=addresses, sources=addresses)
+            rows = images[:count, : self._layers["inputs"][0]]
+            found = {what: array[:count] for what, array in self._found.items()}
+            self._aim, self._aimed = (kind, count), (rows, self._infer, found)
+        return self._aimed
 
-    def _aim_at(self, kind: np.dtype, count: int, what: str) -> None:
-        """Let the record of few images point to so many of one kind, and to what is wanted."""
-        (images, addresses), record = self._images[kind], self._record
-        inputs, may_be = int(self._layers["inputs"][0]), kind == np.uint8 and len(self._layers) > 1
-        self._rows, self._answers = images[:count, :inputs], self._found[what][:count]
-        self._sparse_below = -int(-may_be * tuning.SPARSE_BELOW * count * inputs // 1)
-        records.point(record, addresses=addresses, sources=addresses)
-        record["image_kind"] = records.IMAGE_KINDS[kind]
-        record["samples"] = count
-        record["classes"] = self._answers.ctypes.data if what == "classes" else 0
-        self._aim = kind, count, what
+    def _copy_and_call(self) -> None:
+        self._copy()
+        self._call()
+
+    def _copy(self) -> None:
+        for own, given in self._copies:
+            own[...] = given
 
     def _infer_many(self, images: Rows, what: str, out: Array, threads: int | None) -> None:
         """Infer by a team, whose buffers are kept for the next call."""
-        for target, source in self._copies:
-            target[...] = source
+        self._copy()
         tiles = -(-len(images) // tuning.TILE_ROWS)
         members = min(team_size(len(images) * self._size, threads), tiles)
         if members not in self._jobs:
             self._jobs[members] = self._job_of(members, tuning.PART, lists=False)
         job, layers, _ = self._jobs[members]
         job["batch_size"] = min(tuning.PART, tuning.TILE_ROWS * -(-tiles // members))
-        job["samples"], job["classes"] = len(images), 0
+        job["samples"], job["outputs"], job["classes"] = len(images), 0, 0
         images_as = kind_of(images, len(self._layers))
         if isinstance(images, SparseRows):
             arrays = entries_of(images, self.scale, self._dtype)
@@ -139,15 +133,23 @@ class Predictor:
         return job, layers, (memory, scratch)
 
 
-def _read_in_place(layer: Array, w: Array, b: Array, most: int) -> bool:
-    """Let a layer's record point to w and b themselves, where their rows are whole vectors."""
-    vector = panels.vector_size(w.dtype)
+def _place(layer: Array, w: Array, b: Array, most: int) -> list[tuple[Array, Array]]:
+    """Let a layer's record point to w and b themselves, where their rows are whole vectors.
+
+    Else it points to copies with padding; return what is copied at each call: (to, from).
+    """
+    (inputs, outputs), vector = w.shape, panels.vector_size(w.dtype)
     widths = (tuning.PANEL_VECTORS, tuning.PANEL_VECTORS // 2, 1)
-    fits = [n for n in widths if n <= most and w.shape[1] % (n * vector) == 0]
-    if not (fits and w.flags.c_contiguous and b.flags.c_contiguous):
-        return False
-    width = fits[0] * vector
-    layer["width"], layer["panels"] = width, w.shape[1] // width
-    layer["w_row"], layer["w_panel"] = w.shape[1], width
+    fits = [n * vector for n in widths if n <= most and outputs % (n * vector) == 0]
+    copies = []
+    if fits and w.flags.c_contiguous and b.flags.c_contiguous:
+        layer["width"], layer["panels"] = fits[0], outputs // fits[0]
+    else:
+        whole = int(layer["panels"] * layer["width"])
+        padded = panels.aligned_zeros((panels.round_up(inputs, 2) * outputs + whole,), w.dtype)
+        padded_b = panels.aligned_zeros((whole,), w.dtype)
+        copies = [(padded[: w.size].reshape(w.shape), w), (padded_b[:outputs], b)]
+        w, b = padded, padded_b
+    layer["w_row"], layer["w_panel"] = outputs, layer["width"]
     records.point(layer, w=w, b=b)
-    return True
+    return copies

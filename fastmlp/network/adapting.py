@@ -20,6 +20,7 @@ from fastmlp.arrays import (
 )
 from fastmlp.arrays.frames import has_texts, is_frame, is_series
 from fastmlp.arrays.given import Names
+from fastmlp.arrays.images import PLAIN
 from fastmlp.errors import refuse
 from fastmlp.network.classes import learn_classes
 from fastmlp.network.deciding import check_choices, decide_scaling, pixel_scale_of
@@ -164,17 +165,41 @@ def _of_columns(network: Knowing, columns: Any, images: Any, argument: str) -> A
     return found if frame is images else found[0]
 
 
-def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
-    """Return rows as engines need them; bytes that are pixels at once."""
+def scaled_image(network: Knowing, image: Array) -> Any:
+    """Return what `prepared_rows` does for an array of one image of a dtype in PLAIN: `(1, I)`."""
+    return _scaled(network, image.reshape(1, -1), "images")
+
+
+def limit_of(network: Knowing, kind: np.dtype[Any]) -> float | None:
+    """Return the sum of squares up to which one image stays as it is; None for any, -1 if never."""
+    if is_kept(network, kind):
+        return None
+    return (network.scaling or UNSCALED).square_limit(network.dtype) if kind.kind == "f" else -1.0
+
+
+def is_steady(network: Knowing, kind: np.dtype[Any]) -> bool:
+    """Return whether rows of a dtype are prepared alike, whatever their numbers are."""
     scaling = network.scaling
-    is_bytes = not isinstance(rows, SparseRows) and rows.dtype == BYTES
-    if is_bytes and (
+    is_pixels = scaling is not None and scaling.kind == "pixels"
+    return kind in PLAIN and (not is_pixels or is_kept(network, kind))
+
+
+def is_kept(network: Knowing, kind: np.dtype[Any]) -> bool:
+    """Return whether rows of a dtype stay as they are: bytes that are pixels."""
+    scaling = network.scaling
+    return kind == BYTES and (
         scaling is None
         or scaling.kind == "none"
         or (scaling.kind == "pixels" and network.pixel_scale <= PIXEL_SCALE)
-    ):
+    )
+
+
+def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
+    """Return rows as engines need them; bytes that are pixels at once."""
+    if not isinstance(rows, SparseRows) and is_kept(network, rows.dtype):
         return np.ascontiguousarray(rows)
-    return (scaling or UNSCALED).apply(rows, network.dtype, network.pixel_scale, argument)
+    scaling = network.scaling or UNSCALED
+    return scaling.apply(rows, network.dtype, network.pixel_scale, argument)
 
 
 def _check_same(known: Scaling, scaling: str | None, impute: str | None) -> None:

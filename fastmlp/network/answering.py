@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import is_
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.arrays import Array, Rows, SparseRows
+from fastmlp.arrays import Array, Rows
 from fastmlp.backends import Backend, Predictor, backend_named
+from fastmlp.network.adapting import is_steady, limit_of, prepared_rows, scaled_image
 
 # For this many images or fewer, a check of all parameters would take longer than the prediction
 UNCHECKED_IMAGES = 64
 # Kinds of predictors, by backend, scale and activations, that are kept
 MOST_KINDS = 4
+# Kinds of single images, by what is to be answered, dtype and shape, for which one is kept
+MOST_SINGLES = 8
+
+
+class Single(NamedTuple):
+    """What answers one image of a dtype and shape, while the arrays of the network are the same.
+
+    ids : of these arrays, which the predictor keeps alive
+    limit : of the sum of squares of images that are not scaled; None if none are
+    image : the array that `infer` reads; classes : what it writes, `(1,)`
+    take : functions that return copies of its "classes" and "outputs", without an axis for one
+    """
+
+    ids: tuple[int, ...]
+    predictor: Predictor
+    limit: float | None
+    image: Array
+    infer: Callable[[], object]
+    classes: Array
+    take: Mapping[str, Callable[[], Any]]
 
 
 class Predictors:
@@ -27,6 +48,7 @@ class Predictors:
 
     def __init__(self) -> None:
         self.idle: dict[Any, list[tuple[list[Array], Predictor]]] = {}
+        self.singles: dict[Any, list[Single]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Predictors, ()
@@ -62,32 +84,68 @@ class Predictors:
             predictor = backend.Predictor(*parameters, activations, scale)
             if kind not in self.idle and len(self.idle) >= MOST_KINDS:
                 self.idle.clear()
-        if len(rows) <= predictor.most and not isinstance(rows, SparseRows):
-            found = predictor.few(rows, what).copy()
-        else:
-            last = parameters[1][-1]
-            shape = (len(rows), len(last)) if what == "outputs" else (len(rows),)
-            found = np.empty(shape, last.dtype if what == "outputs" else np.int64)
-            predictor(rows, what, found, threads)
+        last = parameters[1][-1]
+        shape = (len(rows), len(last)) if what == "outputs" else (len(rows),)
+        found = np.empty(shape, last.dtype if what == "outputs" else np.int64)
+        predictor(rows, what, found, threads)
         # not reached after an exception, which may have left its buffers half written
         self.idle.setdefault(kind, []).append((arrays, predictor))
         return found
 
 
-def answers(network: Any, rows: Rows, what: str, backend: str) -> Array:
-    """Return "outputs" `(N, O)` or "classes" `(N,)` of rows as engines need them.
+def answers(network: Any, images: Any, what: str, backend: str) -> Any:
+    """Return "outputs" `(N, O)` or "classes" `(N,)` of images as users pass them; of one, its own.
 
     Raises ArgumentError if an output is NaN.
     """
-    found = infer(network, rows, what, backend, network.activations)
-    if what == "outputs":
-        # the sum of squares is NaN if one of them is; `a @ a` would warn of an overflow
-        is_bad = np.isnan(np.vdot(found, found))
+    singles, key, single = network.predictors.singles, None, None
+    if type(images) is np.ndarray and type(backend) is str:
+        key = images.dtype, images.shape, backend
+        idle = singles.get(key)
+        try:
+            single = idle.pop() if idle else None  # no other call has it meanwhile
+        except IndexError:  # another call was faster
+            single = None
+    if single is None or single.ids != (*map(id, network.weights), *map(id, network.biases)):
+        rows, is_one = prepared_rows(network, images)
+        if key is None or len(rows) > 1 or not is_steady(network, images.dtype):
+            found = infer(network, rows, what, backend, network.activations)
+            # the sum of squares is NaN if one of them is; `a @ a` would warn of an overflow
+            if np.isnan(np.vdot(found, found)) if what == "outputs" else found.min() < 0:
+                network.refuse_nan()
+            return found[0] if is_one else found
+        single = _single_of(network, images, rows, is_one, backend)
+    if single.limit is None or np.vdot(images, images) <= single.limit:
+        single.image[...] = images
     else:
-        is_bad = found[0] < 0 or (len(found) > 1 and found.min() < 0)
-    if is_bad:
+        single.image[...] = scaled_image(network, images).reshape(single.image.shape)
+    single.infer()
+    if single.classes.item() < 0:
         network.refuse_nan()
+    found = single.take[what]()
+    if key not in singles and len(singles) >= MOST_SINGLES:
+        singles.clear()
+    # not reached after an exception, which may have left its buffers half written
+    singles.setdefault(key, []).append(single)
     return found
+
+
+def _single_of(network: Any, images: Array, rows: Any, is_one: bool, backend: str) -> Single:
+    """Return what answers one image of the shape and dtype of `images`, which are rows prepared."""
+    network.check_parameters(False)
+    weights, biases = parameters = tuple(network.weights), tuple(network.biases)
+    network.check_parameters(False, parameters)  # others may have replaced some
+    scale = network.scale_of(rows)
+    predictor = backend_named(backend).Predictor(weights, biases, network.activations, scale)
+    image, run, found = predictor.single(rows.dtype)
+    image = image[0].reshape(images.shape)
+    limit = limit_of(network, images.dtype)
+    outputs, classes = found["outputs"], found["classes"]
+    take = {"outputs": outputs.copy, "classes": classes.copy}
+    if is_one:
+        take = {"outputs": outputs[0].copy, "classes": partial(classes.__getitem__, 0)}
+    ids = tuple(map(id, (*weights, *biases)))
+    return Single(ids, predictor, limit, image, run, classes, take)
 
 
 def infer(network: Any, rows: Rows, what: str, backend: str, activations: tuple[str, ...]) -> Array:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array
+from fastmlp.arrays.aligned import aligned_copy
 from fastmlp.errors import ArgumentError, ModelError
 from fastmlp.functions import activation_named, check_outputs, cost_named
 from fastmlp.network.scaling import Scaling, scaling_from
@@ -181,5 +182,5 @@ def _checked_tensors(
                 f"{path}: expected {name} to be {spec.dtype} of shape {shape}, "
                 f"found {tensor.dtype} of shape {tensor.shape}"
             )
-        (weights if name.endswith("weight") else biases).append(np.array(tensor))
+        (weights if name.endswith("weight") else biases).append(aligned_copy(tensor, tensor.dtype))
     return weights, biases

@@ -14,6 +14,7 @@ from fastmlp.arrays import (
     Array,
     as_generator,
 )
+from fastmlp.arrays.aligned import aligned_copy
 from fastmlp.errors import checked_call
 from fastmlp.functions import (
     ACTIVATIONS,
@@ -98,7 +99,7 @@ class Network(Predicting):
             self.sizes, self.sizes[1:], self.activations, strict=False
         ):
             w = initial_weights(inputs, outputs, ACTIVATIONS[name].initial, generator)
-            self.weights.append(w.astype(self.dtype))
+            self.weights.append(aligned_copy(w, self.dtype))
             self.biases.append(np.zeros(outputs, self.dtype))
 
     @cached_property

@@ -67,9 +67,8 @@ class Predicting(Assigned):
 
         With a softmax output these are probabilities. Raises ArgumentError if an output is NaN.
         """
-        rows, is_one = prepared_rows(self, images)
-        a = answers(self, rows, "outputs", backend)
-        return a[0] if is_one else a
+        found: Array = answers(self, images, "outputs", backend)
+        return found
 
     @checked_call
     def predict(self, images: ArrayLike, backend: str = "compiled", names: bool = False) -> Any:
@@ -85,17 +84,16 @@ class Predicting(Assigned):
         one output `(N,)`. With `several_labels`, it is 1 for each output of at least 0.5, else 0:
         int64 `(N, O)`. Raises ArgumentError if an output is NaN.
         """
-        check_flag("names", names)
+        if names is not False:
+            check_flag("names", names)
         known = names_of(self) if names else self.classes
         if self.several_labels:
             return np.asarray(self.predict_proba(images, backend) >= 0.5, np.int64)
         if self.task == "regression" and self.class_names is None:
             a = self.predict_proba(images, backend)
             return a[..., 0] if self.sizes[-1] == 1 else a
-        rows, is_one = prepared_rows(self, images)
-        classes = answers(self, rows, "classes", backend)
-        found = classes if known is None else known[classes]
-        return found[0] if is_one else found
+        classes = answers(self, images, "classes", backend)
+        return classes if known is None else known[classes]
 
     @checked_call
     def evaluate(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows, as_dense, check_magnitudes, quiet
+from fastmlp.arrays.checks import largest
 from fastmlp.errors import refuse
 
 # Pixels lie between 0 and one of these: bits, 4 bits, bytes, 16 bits
@@ -50,6 +51,13 @@ class Scaling:
     def range(self) -> int:
         """The largest pixel of the training data, rounded up to a row of RANGES."""
         return 1 if self.factor is None else round(1 / float(self.factor[0]))
+
+    def square_limit(self, dtype: Any) -> float:
+        """Return the sum of squares up to which `apply` changes no float of a row; -1 if it may."""
+        if self.kind == "unchanged":
+            known = np.inf if self.factor is None else 1 / float(self.factor[0])
+            return float(min((FAR * known) ** 2, 1e30))
+        return float(largest(dtype)) if self.kind == "none" else -1.0
 
     def apply(self, rows: Rows, dtype: Any, pixel_scale: float, argument: str) -> Rows:
         """Return rows `(N, I)`, C-contiguous, as engines need them: uint8, or scaled floats.
@@ -137,11 +145,11 @@ def _check_size(
 ) -> Array:
     """Return rows unchanged. Raises ArgumentError if they are far larger than training data."""
     floats = as_floats(rows, dtype)
-    known = np.inf if scaling.factor is None else 1 / float(scaling.factor[0])
     # fast path: if the sum of the squares is small enough, so is each number
-    if np.vdot(floats, floats) <= min((FAR * known) ** 2, 1e30):
+    if np.vdot(floats, floats) <= scaling.square_limit(dtype):
         return floats
     scaling.check(floats, dtype, argument)
+    known = np.inf if scaling.factor is None else 1 / float(scaling.factor[0])
     largest = max(float(rows.max()), -float(rows.min()))
     if largest > FAR * known:
         rule = f"must be on the scale of the training data, which reach {known:.4g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -204,21 +204,28 @@ def _copy(sources: Sequence[Array], targets: Sequence[Array]) -> None:
 class Predictor:
     """Infers images: see `fastmlp.backends.Predictor`."""
 
-    most = 8
-
     def __init__(self, weights: Arrays, biases: Arrays, activations: Names, scale: float) -> None:
         self.layers, self.scale = list(zip(weights, biases, activations, strict=True)), scale
 
-    def few(self, images: Array, what: str) -> Array:
-        """Return "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
-        return self._outputs(images) if what == "outputs" else classes_of(self._outputs(images))
+    def single(self, kind: np.dtype) -> tuple[Array, Callable[[], object], Mapping[str, Array]]:
+        """Return (image, infer, answers) for one image of a dtype."""
+        w, b = self.layers[0][0], self.layers[-1][1]
+        image, outputs = np.empty((1, len(w)), kind), np.empty((1, len(b)), b.dtype)
+        classes = np.empty(1, np.int64)
+
+        def infer() -> None:
+            outputs[...] = self._outputs(image)
+            classes[...] = classes_of(outputs)
+
+        return image, infer, {"outputs": outputs, "classes": classes}
 
     def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
-        """out = what `few` returns, for any number of images."""
+        """out = "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
         with blas_threads(threads):
             for start in range(0, len(images), INFER_ROWS):
                 rows = slice(start, start + INFER_ROWS)
-                out[rows] = self.few(as_dense(images[rows]), what)
+                a = self._outputs(as_dense(images[rows]))
+                out[rows] = a if what == "outputs" else classes_of(a)
 
     def _outputs(self, images: Array) -> Array:
         dtype = self.layers[0][0].dtype

@@ -9,7 +9,7 @@ import pytest
 import fastmlp
 from fastmlp import kernels
 from fastmlp.errors import ArgumentError
-from fastmlp.network.answering import MOST_KINDS
+from fastmlp.network.answering import MOST_KINDS, MOST_SINGLES
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24)).astype(np.uint8)
 
@@ -50,6 +50,63 @@ def test_each_change_of_a_network_counts_at_once(change, backend):
         np.testing.assert_array_equal(network.predict(sample, backend), fresh.predict(sample))
 
 
+SCALINGS = {
+    "never trained": (None, 1),
+    "pixels": ("pixels", 1),
+    "none": ("none", 1),
+    "unchanged": (None, 1 / 255),
+    "standardised": ("standardize", 1),
+}
+
+
+@pytest.mark.parametrize("backend", ["compiled", "numpy"])
+@pytest.mark.parametrize("known", SCALINGS)
+def test_one_image_has_the_same_answer_however_it_is_passed(known, backend):
+    scaling, unit = SCALINGS[known]
+    network, images = fastmlp.Network((24, 8, 3), seed=2, hidden="tanh"), IMAGES * unit
+    if known != "never trained":
+        fastmlp.train(network, (images, [0, 1, 2, 1, 0]), epochs=1, scaling=scaling)
+    kinds = {images.dtype, np.dtype(np.float32), np.dtype(np.float64), np.dtype(">f4")}
+    for kind in kinds:
+        rows = images.astype(kind)
+        wanted = network.predict_proba(rows, backend)
+        for shape in ((24,), (1, 24), (4, 6), (1, 4, 6)):
+            for row, a in zip(rows, wanted, strict=True):
+                image = np.repeat(row, 2)[::2].reshape(shape)  # not contiguous
+                found = network.predict_proba(image, backend)
+                assert found.shape == ((3,) if shape in ((24,), (4, 6)) else (1, 3))
+                np.testing.assert_allclose(found.reshape(3), a, rtol=1e-5)
+                classes = network.predict(image, backend)
+                assert classes.shape == found.shape[:-1]
+                assert np.all(classes == a.argmax())
+
+
+def test_an_image_that_is_refused_leaves_the_next_ones_right():
+    network = fastmlp.Network((24, 8, 3))
+    image, large = np.ones(24, np.float32), np.full(24, 1e30, np.float32)
+    wanted = network.predict_proba(image)
+    for wrong in (large, np.full(24, np.nan, np.float32)):
+        with pytest.raises(ArgumentError, match="images must"):
+            network.predict(wrong)
+        np.testing.assert_array_equal(network.predict_proba(image), wanted)
+    network.weights[1][...] = np.nan
+    for answer in (network.predict, network.predict_proba):
+        with pytest.raises(ArgumentError, match="weights must be finite"):
+            answer(image)
+
+
+@pytest.mark.parametrize("sizes", [(24, 8, 3), (23, 16, 16), (23, 70, 3)])
+def test_weights_of_any_layout_count_at_once(sizes):
+    network, image = fastmlp.Network(sizes, seed=1), IMAGES[0, : sizes[0]]
+    network.weights = [np.asfortranarray(w) for w in network.weights]
+    network.biases[1] = np.repeat(network.biases[1], 2)[::2]
+    for sign in (1, -1):
+        network.weights[0][...] *= sign
+        network.biases[1][...] += sign
+        wanted = network.predict_proba(image, "numpy")
+        np.testing.assert_allclose(network.predict_proba(image), wanted, rtol=1e-5)
+
+
 def test_answers_are_copies():
     network = fastmlp.Network((24, 8, 3))
     answers = [network.predict_proba(image) for image in IMAGES]
@@ -73,10 +130,17 @@ def test_a_predictor_is_made_once_for_networks_in_turn(monkeypatch):
     for _ in range(3):
         for network in networks:
             network.predict(IMAGES[0])
-            network.predict_proba(IMAGES[:2])
+            network.predict_proba(IMAGES[0])
     assert len(made) == len(networks)
+    for _ in range(3):
+        for network in networks:
+            network.predict_proba(IMAGES[:2])
+    assert len(made) == 2 * len(networks)
+    for side in (1, 2, 3, 4, 6, 8, 12, 24):
+        networks[0].predict(IMAGES[:1].reshape(1, side, -1))
+    assert 0 < len(networks[0].predictors.singles) <= MOST_SINGLES
     for scale in range(1, 3 * MOST_KINDS):
-        networks[0].predict_proba(IMAGES[0])
+        networks[0].predict_proba(IMAGES[:2])
         vars(networks[0])["pixel_scale"] = 1 / scale
     assert len(networks[0].predictors.idle) <= MOST_KINDS
 
@@ -84,14 +148,13 @@ def test_a_predictor_is_made_once_for_networks_in_turn(monkeypatch):
 def test_a_call_within_a_call_has_a_predictor_of_its_own():
     network, inner = fastmlp.Network((24, 8, 3)), []
     wanted = [network.predict_proba(image) for image in IMAGES[:2]]
-    ((_, real),) = next(iter(network.predictors.idle.values()))
+    (idle,) = network.predictors.singles.values()
 
-    def interrupted(rows, what, few=real.few):
-        found = few(rows, what)
+    def interrupted(infer=idle[0].infer):
+        infer()
         inner.append(network.predict_proba(IMAGES[1]))  # as a signal handler does
-        return found
 
-    real.few = interrupted
+    idle[0] = idle[0]._replace(infer=interrupted)
     np.testing.assert_array_equal(network.predict_proba(IMAGES[0]), wanted[0])
     np.testing.assert_array_equal(inner[0], wanted[1])
 

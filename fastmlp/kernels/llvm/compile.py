@@ -46,10 +46,10 @@ def jit(function: Function) -> Function:
 
 def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, ...]:
     """Return what a kernel takes: see `Shared`."""
-    parameters = inspect.signature(function).parameters.values()
+    known = function.__annotations__
     return tuple(
-        precision if p.annotation == "float" else RECORDS.get(p.name, types.int64)
-        for p in parameters
+        precision if known.get(name) == "float" else RECORDS.get(name, types.int64)
+        for name in names_of(function)
     )
 
 

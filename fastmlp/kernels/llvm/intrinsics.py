@@ -20,8 +20,9 @@ RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
 
 
 def names_of(function: Callable[..., Any]) -> list[str]:
-    """Return the names of a function's parameters."""
-    return list(inspect.signature(function).parameters)
+    """Return the names of a function's parameters: `inspect.signature` takes 30 microseconds."""
+    code = function.__code__
+    return list(code.co_varnames[: code.co_argcount])
 
 
 def emitted(function: Callable[..., Any], names: Sequence[str] | None = None) -> Any:

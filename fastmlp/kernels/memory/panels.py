@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 from numba.extending import register_jitable
 
+from fastmlp.arrays.aligned import aligned_zeros as aligned_zeros
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS
@@ -52,14 +52,6 @@ def row_stride(columns: int, dtype: np.dtype) -> int:
     """
     vector = vector_size(dtype)
     return (round_up(columns, vector) // vector | 1) * vector
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype, make: Any = np.zeros) -> Array:
-    """Return what `make` does, beginning at a multiple of 64 bytes, a cache line."""
-    size = prod(shape) * dtype.itemsize
-    memory: Array = make(size + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def zeros_apart(members: int, shape: tuple[int, ...], dtype: np.dtype) -> Array:

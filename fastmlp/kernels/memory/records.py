@@ -48,7 +48,7 @@ LAYER = np.dtype(
         ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
         # -> which pairs of pixels are not zero: words, or lists, of some steps; first layer, sparse
         ("words", "i8"),
-        ("w", "i8"),  # -> panels (panels, I in whole vectors, width)
+        ("w", "i8"),  # -> panels (panels, I in whole vectors, width); or rows (I, O), with padding
         ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
         ("w_panel", "i8"),  # between two panels
         ("b", "i8"),  # -> (panels * width,)
@@ -97,8 +97,12 @@ JOB = np.dtype(
         ("samples", "i8"),  # how many images
         ("scratch", "i8"),  # -> private memory for each member
         ("scratch_bytes", "i8"),  # of one member
-        ("outputs", "i8"),  # -> (samples, O): what is inferred; infer
-        ("classes", "i8"),  # -> int64 (samples,): what is inferred instead; or 0; infer
+        ("outputs", "i8"),  # -> (samples, O): what is inferred; or 0; infer
+        ("classes", "i8"),  # -> int64 (samples,): what is inferred beside them; or 0; infer
+        ("layers", "i8"),  # -> the LAYER records; infer, few images, as the next three
+        ("layer_count", "i8"),
+        ("copies", "i8"),  # -> int64 (copy_count, 3): to where, from where, bytes
+        ("copy_count", "i8"),
         ("words_bytes", "i8"),  # of one sample
         ("step_bytes", "i8"),  # between the words of two steps
         ("words_mask", "i8"),  # step k has the words k & words_mask

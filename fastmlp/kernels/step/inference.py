@@ -11,8 +11,16 @@ from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import SOFTMAX
 from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
-from fastmlp.kernels.memory.records import DENSE, member_layers, numbers_at
-from fastmlp.kernels.memory.tuning import PART
+from fastmlp.kernels.memory.records import (
+    BY_IMAGE,
+    BY_PAIR,
+    DENSE,
+    UINT8,
+    layers_at,
+    member_layers,
+    numbers_at,
+)
+from fastmlp.kernels.memory.tuning import MOST_LISTED, PART, SPARSE_BELOW
 from fastmlp.kernels.step.first_layer import forward_first
 from fastmlp.kernels.step.forward import forward
 from fastmlp.kernels.step.images import batch_at, prepare_images
@@ -44,6 +52,23 @@ def infer(job, layers_address, count, barrier, scratch, member, members, like: f
         if top.activation == SOFTMAX:
             softmax_rows(job, top, batch, scratch, like)
         write_answers(job, top, position, batch, like)
+
+
+@shared
+def infer_few(job, like: float):
+    """`infer` of few adjacent images; parameters are copied and nonzero pixels counted before."""
+    copies = numbers_at(job.copies, 3 * job.copy_count, np.int64(0))
+    for k in range(0, 3 * job.copy_count, 3):
+        copy_bytes(copies[k], copies[k + 1], copies[k + 2])
+    job.images_as, inputs = DENSE, layers_at(job.layers, 1)[0].inputs
+    if job.image_kind == UINT8 and job.layer_count > 1:
+        size, found = job.samples * round_up(inputs, 2), 0
+        pixels = numbers_at(numbers_at(job.addresses, 1, np.int64(0))[0], size, np.uint8(0))
+        for k in range(size):
+            found += int(pixels[k] != 0)
+        if found < SPARSE_BELOW * job.samples * inputs:
+            job.images_as = BY_IMAGE if inputs <= 2 * MOST_LISTED else BY_PAIR
+    infer(job, job.layers, job.layer_count, 0, job.scratch, 0, 1, like)
 
 
 @jit
@@ -78,13 +103,13 @@ def class_of(address, columns, like):
 
 @jit
 def write_answers(job, top, first, rows, like):
-    """Write what is wanted of the images first, first + 1, …: classes, or outputs."""
+    """Write what is wanted of the images first, first + 1, …: classes, outputs, or both."""
     size = item_bytes(like)
     for r in range(rows):
         address = top.a + r * top.a_row * size
         if job.classes != 0:
             classes = numbers_at(job.classes, job.samples, np.int64(0))
             classes[first + r] = class_of(address, top.outputs, like)
-            continue
-        row_bytes = top.outputs * size
-        copy_bytes(job.outputs + (first + r) * row_bytes, address, row_bytes)
+        if job.outputs != 0:
+            row_bytes = top.outputs * size
+            copy_bytes(job.outputs + (first + r) * row_bytes, address, row_bytes)
