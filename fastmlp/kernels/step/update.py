@@ -167,8 +167,8 @@ def _share_of(layer, member, members, like):
         return layer.x_run, first, last, 0, layer.panels
     # rows of w of a narrow layer are transposed as vectors
     height = vector_lanes(like) if is_narrow(layer, like) else TILE_ROWS
-    share_of = share_panels(layer.panels, height, layer.inputs, layer.cut, member, members)
-    first, last, begin, end = share_of
+    panels, inputs, cut = layer.panels, layer.inputs, layer.cut
+    first, last, begin, end = share_panels(panels, height, inputs, cut, member, members)
     return height, first, last, begin, end
 
 
