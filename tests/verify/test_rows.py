@@ -189,7 +189,7 @@ def test_entries_of_sparse_rows_that_are_left_out_are_found_by_each_kind(monkeyp
         ends, values = LACKING[which](**found)
         return found | {"ends": ends, "values": values.astype(found["values"].dtype)}
 
-    for door in ("engine", "predictor"):
+    for door in ("step.source", "predictor"):
         monkeypatch.setattr(f"fastmlp.kernels.{door}.entries_of", lacking)
     rows = {name: TABLES["images"][name] for name in ("float32", "sparse rows")}
     monkeypatch.setitem(TABLES, "images", rows)
