@@ -158,7 +158,7 @@ def counted(number: int, what: str) -> str:
 
 def nearest(name: object, names: Iterable[str]) -> str:
     """Return a remedy for an unknown name: the one that it resembles, or all there are."""
-    near = similar(str(name), names)
+    near = similar(name, names) if isinstance(name, str) else ""
     return f"Did you mean {near}?" if near else f"Choose from {', '.join(names)}."
 
 

@@ -178,8 +178,9 @@ def find_learning_rate(**given: Any) -> None:
             screen.say(report.probe_line(rate, before, after))
 
     settings = {name: given[name] for name in steps.SEARCHED}
+    filled = {"impute": given["impute"], "on_probe": show_probe}
     with own_data.standardised_targets(network, data, screen.say) as own:
-        rate = training.find_learning_rate(network, own.train, on_probe=show_probe, **settings)
+        rate = training.find_learning_rate(network, own.train, **filled, **settings)
     curves = [report.rates_table(rate)] if given["mode"] == "range" else []
     screen.show(report.search_document(data, network, settings, probes, rate), *curves)
     how = "" if given["optimizer"] == "sgd" else "--optimizer sgd "  # whose rates were searched

@@ -195,7 +195,7 @@ def check_path(path: Path, option: str = "model", *read: Any) -> Path:
     cannot be written, before time is spent on its content.
     """
     for other in filter(None, read):
-        if os.path.exists(other) and os.path.exists(path) and os.path.samefile(path, other):
+        if os.path.isfile(other) and os.path.exists(path) and os.path.samefile(path, other):
             remedy = f"Name another file with --{option}."
             raise refuse(option, "must not be what the command reads", path, remedy)
     check, kind = (check_folder, "folder") if option == "checkpoint" else (check_writable, "file")

@@ -128,8 +128,8 @@ def _quantities(path: Path, labels: Array) -> Array:
     """Return targets of a regression, which may be texts of numbers, as float64."""
     if labels.dtype.kind not in "US":
         return labels.astype(np.float64)
-    texts = np.char.decode(labels) if labels.dtype.kind == "S" else labels
-    numbers = [number_of(text) for text in texts.tolist()]
+    texts = np.char.decode(labels, "utf-8", "replace") if labels.dtype.kind == "S" else labels
+    numbers = [number_of(text.strip()) for text in texts.tolist()]
     wrong = [text for text, n in zip(texts, numbers, strict=True) if n is None or not isfinite(n)]
     if wrong:
         found = f"texts such as {str(wrong[0])!r}"

@@ -126,7 +126,7 @@ class Dataset:
         if not isinstance(names, (tuple, list)) and getattr(names, "ndim", 0) != 1:
             rule, remedy = "must be names, one for each class", "Pass () for none."
             raise refuse("class_names", rule, repr(names), remedy)
-        names = check_names("class_names", names, len(names), "class")
+        names = check_names("class_names", list(names), len(names), "class")
         object.__setattr__(self, "class_names", names)
         for part in ("train", "test"):
             split = getattr(self, part)

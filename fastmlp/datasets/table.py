@@ -202,6 +202,8 @@ def _targets(
             raise file_error(path, f"finite numbers in the target {target!r}", found, remedy)
         return cells, ()
     if is_number and np.abs(cells).max() >= EXACT:
-        rule, found = f"classes below 2^53 in the target {target!r}", f"{cells.max():.17g}"
-        raise file_error(path, rule, found, "Larger numbers are not exact: write texts.")
+        rule = f"classes below 2^53 in the target {target!r}"
+        largest = cells[np.abs(cells).argmax()]
+        remedy = "Larger numbers are not exact: put a letter before."
+        raise file_error(path, rule, f"{largest:.17g}", remedy)
     return encode_labels(cells)

@@ -36,7 +36,7 @@ class BaseMLP(BaseEstimator):
     A subclass has `_cost` and `_peer`, scikit-learn's class, and these methods:
 
     _learn(y, partial, first) : sets `out_activation_` and `n_outputs_` if first
-    _encode(y) : labels int64 `(N,)` or targets `(N, O)`; refuses what does not fit those learnt
+    _encode(y, name) : labels int64 `(N,)` or targets `(N, O)`; refuses what does not fit
     _score(a, y, weight) : the score of outputs for encoded labels or targets
     """
 
@@ -90,7 +90,7 @@ class BaseMLP(BaseEstimator):
                 setattr(self, name, arrays)
         samples, held = self._samples(X, y, weight), None
         if X_val is not None:
-            held = self._samples(*self._checked(X_val, y_val, False), None)
+            held = self._samples(*self._checked(X_val, y_val, False), None, "y_val")
         Fit(self, samples, held, random, partial).run()
         return self
 
@@ -108,9 +108,9 @@ class BaseMLP(BaseEstimator):
             sample_weight = np.full(y.shape[0], sample_weight)
         return as_sample_weight(sample_weight, y.shape[0])
 
-    def _samples(self, X: Any, y: Any, weight: Array | None) -> Samples:
+    def _samples(self, X: Any, y: Any, weight: Array | None, name: str = "y") -> Samples:
         """Return checked data as the engine takes them."""
-        targets = self._encode(y)
+        targets = self._encode(y, name)
         if targets.ndim == 2:
             targets = np.ascontiguousarray(targets, self.coefs_[0].dtype)
         return Samples(_rows(X), targets, weight)

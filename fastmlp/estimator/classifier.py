@@ -70,14 +70,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.out_activation_ = "softmax" if kind == "multiclass" else "logistic"
             self.n_outputs_ = 1 if kind == "binary" else count
 
-    def _encode(self, y: Array) -> Array:
+    def _encode(self, y: Array, name: str) -> Array:
         """Return labels int64 `(N,)` of three classes or more; otherwise targets 0 and 1."""
-        self._check_classes(y)
+        self._check_classes(y, name=name)
         if self._label_binarizer.y_type_ == "multiclass":
             return np.searchsorted(self.classes_, y).astype(np.int64)
         return np.asarray(self._label_binarizer.transform(y))
 
-    def _check_classes(self, y: Array, all_of_them: bool = False) -> None:
+    def _check_classes(self, y: Array, all_of_them: bool = False, name: str = "y") -> None:
         """Refuse labels that are new; or also labels that are missing."""
         found, known = unique_labels(y), set(self.classes_)
         if set(found) != known if all_of_them else set(found) - known:
@@ -85,11 +85,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 "must have the same classes as before" if all_of_them else "must have no new class"
             )
             remedy = "Call fit with warm_start=False."
-            if not all_of_them:
+            if name != "y":
+                remedy = "Pass labels that y has."
+            elif not all_of_them:
                 remedy = f"Pass all classes to the first partial_fit. {remedy}"
-            if all_of_them:
+            else:
                 remedy += f" {OTHER_CLASSES}. Previously got {self.classes_}, `y` has {found}"
-            raise refuse("y", f"{rule}: {self.classes_}", found, remedy)
+            raise refuse(name, f"{rule}: {self.classes_}", found, remedy)
 
     def _weights(self, y: Array, sample_weight: Any) -> Array | None:
         """Return the product of each sample's weight and that of its class; None for 1."""
@@ -99,7 +101,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if y.ndim == 2:
             rule, remedy = "must be None if a sample has several labels", "Pass sample_weight."
             raise refuse("class_weight", rule, repr(self.class_weight), remedy)
-        if isinstance(self.class_weight, dict) and not set(self.class_weight) & {*self.classes_}:
+        known = {*self.classes_}
+        if isinstance(self.class_weight, dict) and known.isdisjoint(self.class_weight or known):
             rule, remedy = (
                 f"must have labels of {self.classes_}",
                 "Those not in class_weight have 1.",

@@ -61,7 +61,7 @@ class Fit:
                 raise refuse("early_stopping", "must be False in partial_fit", "True", remedy)
             if held is None:
                 samples = self._hold_out(samples)
-            elif len(held.x) < 2:
+            elif len(held.x) < 2 and mlp._is_numeric:  # of one, there is no R^2
                 raise refuse("X_val", "must have 2 samples or more", len(held.x), "Pass more.")
         self.x, self.y, self.weight = samples
         self.batch_size = _batch_size(mlp.batch_size, len(self.x))

@@ -42,15 +42,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             remedy = "Call fit with warm_start=False."
             raise refuse("loss", "must be that of the first fit", repr(self.loss), remedy)
 
-    def _encode(self, y: Array) -> Array:
+    def _encode(self, y: Array, name: str) -> Array:
         """Return the targets `(N, O)`."""
         targets = y.reshape(len(y), -1)
         if targets.shape[1] != self.n_outputs_:
             rule, remedy = f"must have {self.n_outputs_} columns", "Call fit with warm_start=False."
-            raise refuse("y", rule, targets.shape[1], remedy)
+            raise refuse(name, rule, targets.shape[1], remedy)
         if self.loss == "poisson" and (targets < 0).any():
             remedy = 'Pass loss="squared_error".'
-            raise refuse("y", 'must be at least 0 with loss="poisson"', targets.min(), remedy)
+            raise refuse(name, 'must be at least 0 with loss="poisson"', targets.min(), remedy)
         return targets
 
     def _score(self, a: Array, y: Array, weight: Array | None) -> float:

@@ -69,7 +69,7 @@ class Predictor:
     def __call__(self, images: Rows, what: str, out: Array, threads: int | None = None) -> None:
         """out = "outputs" `(N, O)` or "classes" `(N,)`, as `what` says, for images `(N, I)`."""
         if len(images) <= tuning.TILE_ROWS and not isinstance(images, SparseRows):
-            rows, infer, answers = self.single(images.dtype, len(images))
+            rows, infer, answers = self._few_of(images.dtype, len(images))
             rows[...] = images
             infer()
             out[...] = answers[what]
@@ -78,8 +78,12 @@ class Predictor:
         check_out(what, out, (len(images), *found.shape[1:]), found.dtype, images)
         self._infer_many(images, what, out, threads)
 
-    def single(self, kind: np.dtype, count: int = 1) -> Aim:
-        """Return (images, infer, answers) for few images: see `backends.Predictor`."""
+    def single(self, kind: np.dtype) -> Aim:
+        """Return (image, infer, answers) for one image: see `backends.Predictor`."""
+        return self._few_of(kind, 1)
+
+    def _few_of(self, kind: np.dtype, count: int) -> Aim:
+        """Return (images, infer, answers) for so many images, few, of a dtype."""
         if (kind, count) != self._aim:
             (images, addresses), job = self._images[kind], self._few[0]
             job["image_kind"], job["samples"] = records.IMAGE_KINDS[kind], count

@@ -46,3 +46,9 @@ KNOWN = (
 def known_of(network: Knowing) -> dict[str, Any]:
     """Return what a network knows of its data, by the names in KNOWN."""
     return {name: getattr(network, name) for name in KNOWN}
+
+
+def know(network: Knowing, known: Mapping[str, Any]) -> None:
+    """Let a network know what `known_of` returned; predictors that scale as before are dropped."""
+    vars(network).update(known)
+    vars(network).pop("predictors", None)

@@ -47,10 +47,11 @@ def find_learning_rate(
     backend: str = "compiled",
     on_probe: Probe | None = None,
     mode: str = "range",
+    impute: str | None = None,
 ) -> FoundRate:
     """Return a learning rate to train with by plain SGD, and the curve that it is derived from.
 
-    split, y : as in `train`
+    split, y, impute : as in `train`
     mode : "range" is the range test of Smith (2017), by the rule in `training/range_test.py`: the
         rate rises exponentially over about one pass through the data; the result is in the middle
         of the rates where the cost is nearly the lowest.
@@ -80,7 +81,7 @@ def find_learning_rate(
         raise refuse("mode", "must name a mode", repr(mode), f"Choose from {', '.join(MODES)}.")
     if samples is not None:
         check_at_least("samples", samples, 1)
-    network, images, y, _ = first_data(network, split, labels=y)
+    network, images, y, _ = first_data(network, split, impute=impute, labels=y)
     network.scaling, network.classes = Scaling("none", network.sizes[0]), None  # as data are now
     generator = as_generator(seed)
     count = samples or (PROBE_SAMPLES if mode == "halving" else len(images))

@@ -15,7 +15,7 @@ from fastmlp.errors import DivergedError
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
 from fastmlp.network.classes import by_code
-from fastmlp.network.known import known_of
+from fastmlp.network.known import know, known_of
 from fastmlp.training.augmenting import Augmenter
 from fastmlp.training.averaging import Average
 from fastmlp.training.choosing import Choice
@@ -125,7 +125,7 @@ class Run:
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, own, self.engine, average)
         self._before = known_of(network)
-        vars(network).update(known_of(self.twin))
+        know(network, known_of(self.twin))
         products = 3 * network.parameter_count * self.batch_size
         first = int(CHUNK_SECONDS / (SLOW_STEP + products * SLOW_PRODUCT))
         self.chunk = 1 if hooked(callbacks, FUNCTION) else max(1, first)
@@ -246,7 +246,7 @@ class Run:
 
     def forget(self) -> None:
         """Let the network know of its data only what it knew before the run."""
-        vars(self.network).update(self._before)
+        know(self.network, self._before)
 
     def record(self, *epochs: Done, judged: Evaluation | None = None) -> None:
         """Add epochs, of which each took `seconds`, to the history.

@@ -141,7 +141,7 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
             "schedule",
             "must name a schedule, or be a callable from progress (0 to 1) to a factor",
             repr(schedule),
-            nearest(name, SCHEDULES),
+            nearest(name if isinstance(schedule, str) else schedule, SCHEDULES),
         )
     make = SCHEDULES[name]
     return make(**_settings(schedule, text, make)) if colon else make()

@@ -138,7 +138,7 @@ def test_validation_data_stop_early_and_nothing_is_held_out(kind):
 
 def test_validation_data_have_known_labels():
     x, y = data("classes")
-    with pytest.raises(fastmlp.ArgumentError, match="y must have no new class"):
+    with pytest.raises(fastmlp.ArgumentError, match="y_val must have no new class"):
         made("classes", early_stopping=True).fit(x, y, X_val=x[:2], y_val=["a", "d"])
 
 
@@ -152,8 +152,10 @@ def test_samples_to_hold_out_are_of_both_classes():
             made("binary", early_stopping=True, validation_fraction=share).fit(
                 x[:count], labels[:count]
             )
+    made("binary", early_stopping=True, class_weight={}).fit(x, y, X_val=x[:1], y_val=y[:1])
+    x, y = data("number")
     with pytest.raises(fastmlp.ArgumentError, match="X_val must have 2 samples or more; got 1"):
-        made("binary", early_stopping=True).fit(x, y, X_val=x[:1], y_val=y[:1])
+        made("number", early_stopping=True).fit(x, y, X_val=x[:1], y_val=y[:1])
 
 
 def test_what_is_set_or_given_is_named_when_it_is_used():

@@ -101,7 +101,8 @@ def test_a_planted_error_in_the_state_is_found(monkeypatch):
 
     def planted(self, slot, weights, biases):
         read(self, slot, weights, biases)
-        weights[0] *= weights[0].dtype.type(PLANTED)
+        if slot != "":  # those are the parameters
+            weights[0] *= weights[0].dtype.type(PLANTED)
 
     monkeypatch.setattr(kernels.Engine, "read_state", planted)
     failures = verify(cases=60, only=["steps"]).failures
