@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.arrays.given import Names, as_numbers, is_sparse_matrix
 from fastmlp.arrays.sparse import Rows, SparseRows, sparse_rows
-from fastmlp.errors import ArgumentError, refuse
+from fastmlp.errors import ArgumentError, counted, refuse
 
 # An array (H, W) is one image only if both are this many: a smaller one may be several samples
 LEAST_SIDE = 4
@@ -58,8 +58,7 @@ def _refusal(
     """Return the error for a shape; is_one : whether it can be one sample, and is ambiguous."""
     if shape[:1] == (0,) and not is_one:
         return refuse(argument, "must not be empty", "0 images", "Pass at least one image.")
-    values = f"{inputs} value{'s' * (inputs != 1)}"
-    rule = f"must have {values} each, one for each input of the network"
+    rule = f"must have {counted(inputs, 'value')} each, one for each input of the network"
     remedy = f"Pass an array of shape (N, {inputs})."
     remedy = f"One sample is of shape ({inputs},)." if is_one else remedy
     return refuse(argument, rule, f"shape {shape}", remedy)

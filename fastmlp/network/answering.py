@@ -17,7 +17,7 @@ from fastmlp.network.adapting import is_steady, limit_of, prepared_rows, scaled_
 UNCHECKED_IMAGES = 64
 # Kinds of predictors, by backend, scale and activations, that are kept
 MOST_KINDS = 4
-# Kinds of single images, by what is to be answered, dtype and shape, for which one is kept
+# Kinds of single images, by dtype, shape and backend, whose answering is kept
 MOST_SINGLES = 8
 
 
