@@ -19,7 +19,7 @@ from fastmlp.kernels.llvm.intrinsics import emitted
 from fastmlp.kernels.team.barrier import SIZE, join, make_board
 from fastmlp.system.cores import usable_cores
 from fastmlp.system.team_size import worthwhile
-from fastmlp.system.threads import Threads, check_can_compile
+from fastmlp.system.threads import Threads
 
 _prepared: set[np.dtype] = set()
 _threads = Threads()
@@ -86,12 +86,11 @@ def prepare(dtype: np.dtype) -> float:
     """Compile or load the kernels for float32 or float64, and return the seconds it took.
 
     Raises ArgumentError where Numba cannot start its threads, and NotReadyError in a signal
-    handler that interrupts Numba's compiler.
+    handler that interrupts this, or Numba's compiler.
     """
     began = perf_counter()
     if dtype not in _prepared:
-        with _threads.launching:
-            check_can_compile()
+        with _threads.compiling():
             if _threads.most() > 1:  # an error comes before the time is spent
                 _threads.start()
             if dtype not in _prepared:  # another thread may have been first
@@ -111,7 +110,7 @@ def symbol(function: str, dtype: np.dtype) -> Compiled:
 def _compiled(kernel: Shared, dtype: np.dtype) -> Compiled:
     """Return a kernel, compiled if it was defined, or threads could be started, only since."""
     if dtype not in kernel.compiled:
-        with _threads.launching:
+        with _threads.compiling():
             kernel.compile(numba.from_dtype(dtype))
     return kernel.compiled[dtype]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from time import monotonic
@@ -35,7 +37,7 @@ class Threads:
     """
 
     def __init__(self) -> None:
-        self.launching = RLock()
+        self.launching, self._is_compiling = RLock(), False
         self._came, self._retry_at = 1, 0.0
         self._process = os.getpid()
         # a process that was forked before this module was imported
@@ -49,6 +51,22 @@ class Threads:
         )
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._restart)
+
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Hold `launching` while kernels are compiled or loaded.
+
+        Raises NotReadyError if this thread is doing so already, or is in Numba's compiler: neither
+        a compiler nor a module that is half imported can be entered twice.
+        """
+        with self.launching:
+            if self._is_compiling or global_compiler_lock.is_locked():  # by this thread
+                raise NotReadyError
+            self._is_compiling = True
+            try:
+                yield
+            finally:
+                self._is_compiling = False
 
     def start(self) -> None:
         """Start the threads if they are not running. Raises ArgumentError if Numba cannot."""
@@ -101,12 +119,6 @@ class Threads:
         self._process = os.getpid()
         self._are_lost = self._are_lost or _were_started()
         self._retry_at = 0.0
-
-
-def check_can_compile() -> None:
-    """Raise NotReadyError if this thread is compiling: the compiler cannot be entered twice."""
-    if global_compiler_lock.is_locked():  # by this thread
-        raise NotReadyError
 
 
 def _were_started() -> bool:

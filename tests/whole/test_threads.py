@@ -246,3 +246,22 @@ def test_a_handler_that_interrupts_the_preparation_is_told_so():
     print("not ready" in found, set(found) <= {a, "not ready"})
     """
     assert output(code) == ["True", "True"]
+
+
+def test_a_handler_that_interrupts_the_loading_of_a_kernel_is_told_so():
+    code = """
+    import numpy as np, fastmlp
+    from fastmlp.errors import NotReadyError
+    from fastmlp.system import code_cache
+    network, found = fastmlp.Network((4, 3)), []
+    x, kernel_folder = np.ones((1, 4), np.float32), code_cache.kernel_folder
+    def interrupted():
+        try:
+            network.predict_proba(x)
+        except NotReadyError:
+            found.append("not ready")
+        return kernel_folder()
+    code_cache.kernel_folder = interrupted
+    print(network.predict_proba(x).shape == (1, 3), *set(found))
+    """
+    assert output(code) == ["True", "not", "ready"]
