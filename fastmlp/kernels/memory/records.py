@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
 from fastmlp.functions import Array
@@ -163,6 +162,8 @@ def private_memory(record: Array, members: int, size: int) -> Array:
 
 def _array_at(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     """Emit the array of args[1] adjacent elements at the address args[0]."""
+    from numba.np.arrayobj import make_array, populate_array  # takes 50 ms; only to compile
+
     array = make_array(signature.return_type)(context, builder)
     item = context.get_abi_sizeof(context.get_data_type(signature.return_type.dtype))
     data = builder.inttoptr(args[0], array.data.type)
