@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+# Types of JSON's own values
+PLAIN = frozenset((float, int, bool, str, type(None)))
+
 
 def to_json(value: Any, indent: int | None = None, sort_keys: bool = False) -> str:
     """Return a value as JSON; NaN and infinity become null, as JSON has neither."""
@@ -23,6 +26,8 @@ def plain(value: Any) -> Any:
     NumPy scalars and arrays, paths, tuples, dataclasses and subclasses of str are converted, also
     inside lists and mappings. Everything else is returned unchanged.
     """
+    if type(value) in PLAIN:  # soon: histories are long
+        return value
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, PurePath):

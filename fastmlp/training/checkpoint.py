@@ -31,7 +31,8 @@ KEPT = 3
 class State:
     """The state of a run after an epoch.
 
-    epochs : the number of epochs done; tensors : arrays by name; facts : all other values, plain
+    epochs : the number of epochs done; tensors : arrays by name; facts : all other values, which
+    become plain ones in a file
     """
 
     epochs: int

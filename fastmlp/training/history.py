@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from fastmlp.functions import METRICS, metrics_of
@@ -97,9 +97,17 @@ class History:
         """Return the number of an epoch, from 1, and its entries; `epoch` counts from 0."""
         return {"epoch": epoch + 1} | {name: v[epoch] for name, v in self._lists().items()}
 
+    def copy(self) -> History:
+        """Return a copy that keeps its lists: soon, as runs of many epochs take one after each."""
+        metrics = {name: list(values) for name, values in self.validation_metrics.items()}
+        copied = replace(self, validation_metrics=metrics)
+        for name in LISTS:
+            setattr(copied, name, list(getattr(self, name)))
+        return copied
+
     def to_json(self, indent: int | None = None) -> str:
         """Return all fields as one JSON object; a number that is not finite becomes null."""
-        return to_json(asdict(self), indent)
+        return to_json(self, indent)
 
     def table(self) -> str:
         """Return a table as plain text, with one line for each epoch."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +10,6 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.errors import CheckpointError
 from fastmlp.system.interrupts import hold_interrupts
-from fastmlp.system.plain import to_json
 from fastmlp.training.adaptive import Adaptive
 from fastmlp.training.checkpoint import State, data_digest
 from fastmlp.training.comparing import make_comparable
@@ -42,7 +39,7 @@ def identify(run: Run, settings: dict[str, Any], steps: int) -> dict[str, Any]:
 def take_state(
     run: Run, epochs: int, plan: Schedule, generator: np.random.Generator, watcher: Watcher
 ) -> State:
-    """Return the state of a run after `epochs` epochs."""
+    """Return the state of a run after `epochs` epochs, which later ones do not change."""
     layers = len(run.network.weights)
     average = run.parameters.average
     parts = {"parameter": run.parameters.read(), **run.parameters.slots()}
@@ -52,14 +49,14 @@ def take_state(
     for kind, arrays in parts.items():
         tensors |= _named_arrays(kind, arrays[:layers], arrays[layers:])
     facts = {
-        "history": asdict(run.history),
+        "history": run.history.copy(),
         "generator": generator.bit_generator.state,
-        "schedule": vars(plan) if isinstance(plan, Adaptive) else None,
+        "schedule": dict(vars(plan)) if isinstance(plan, Adaptive) else None,
         "watcher": {"best_epoch": watcher.best_epoch, "lowest": watcher.lowest},
         "average": {"mass": average.mass, "points": len(average.points)} if average else None,
     }
     copies = {name: array.copy() for name, array in tensors.items()}
-    return State(epochs, copies, json.loads(to_json(facts)))
+    return State(epochs, copies, facts)
 
 
 def restore_parameters(state: State, run: Run) -> None:
@@ -85,6 +82,7 @@ def restore_rest(
             average.mass = past["mass"]
             average.points = [_arrays(state, f"average-{n}", run) for n in range(past["points"])]
             run.parameters.publish()
+            run.parameters.keep()
         for name, value in facts["history"].items():
             if name not in ("compile_seconds", "threads"):
                 setattr(run.history, name, value)

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import signal
 from contextlib import nullcontext
@@ -125,6 +126,37 @@ def test_an_interrupt_while_an_epoch_is_being_saved_waits_until_it_is(
         trained(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000001.safetensors"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_resumed_run_that_diverges_has_the_average_of_the_last_good_epoch(tmp_path):
+    def late(progress):
+        return 1e30 if progress > 4 / 6 else 1.0
+
+    settings = {"average": "ema", "schedule": late}
+    found = []
+    for folder in (None, tmp_path):
+        if folder:
+            stopped(folder, 4, **settings)
+        network = fastmlp.Network((36, 12, 4), seed=1)
+        with pytest.raises(fastmlp.DivergedError, match="parameters of epoch 4"):
+            fastmlp.train(
+                *(network, made()),
+                **{**SETTINGS, "epochs": 6, "checkpoint": folder, "resume": bool(folder)},
+                **settings,
+            )
+        found.append(fingerprint(network))
+    assert found[0] == found[1]
+
+
+def test_only_the_checkpoints_that_are_due_cost_time(tmp_path, monkeypatch):
+    dumped, dumps = [], json.dumps
+    monkeypatch.setattr(json, "dumps", lambda *a, **k: dumped.append(1) or dumps(*a, **k))
+    counts = []
+    for epochs in (2, 8):
+        trained(tmp_path / str(epochs), epochs=epochs, every=8)
+        counts.append(len(dumped))
+        dumped.clear()
+    assert counts[0] == counts[1]
 
 
 def test_only_the_last_few_are_kept(tmp_path):
