@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from copy import copy
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fastmlp.functions import METRICS, metrics_of
@@ -97,12 +98,13 @@ class History:
         """Return the number of an epoch, from 1, and its entries; `epoch` counts from 0."""
         return {"epoch": epoch + 1} | {name: v[epoch] for name, v in self._lists().items()}
 
-    def copy(self) -> History:
+    def snapshot(self) -> History:
         """Return a copy that keeps its lists: soon, as runs of many epochs take one after each."""
-        metrics = {name: list(values) for name, values in self.validation_metrics.items()}
-        copied = replace(self, validation_metrics=metrics)
+        copied = copy(self)
         for name in LISTS:
             setattr(copied, name, list(getattr(self, name)))
+        metrics = self.validation_metrics.items()
+        copied.validation_metrics = {name: list(values) for name, values in metrics}
         return copied
 
     def to_json(self, indent: int | None = None) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from numpy.typing import ArrayLike
 
 from fastmlp.arrays import check_at_least
-from fastmlp.errors import checked_call
+from fastmlp.errors import DivergedError, checked_call
 from fastmlp.network import Network
 from fastmlp.network.pairs import as_parts
 from fastmlp.system.files import as_path, check_folder
@@ -105,6 +105,8 @@ def rehearse(
     with TemporaryDirectory() as folder:
         trial.save(Path(folder) / "model")
         size = (Path(folder) / "model").stat().st_size
+    if not clock.steps:  # with the schedule "halving", where no rate lowers the cost
+        raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")
     progress = clock.last
     epoch = clock.spent / clock.steps * progress.steps
     return Rehearsal(

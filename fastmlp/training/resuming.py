@@ -49,7 +49,7 @@ def take_state(
     for kind, arrays in parts.items():
         tensors |= _named_arrays(kind, arrays[:layers], arrays[layers:])
     facts = {
-        "history": run.history.copy(),
+        "history": run.history.snapshot(),
         "generator": generator.bit_generator.state,
         "schedule": dict(vars(plan)) if isinstance(plan, Adaptive) else None,
         "watcher": {"best_epoch": watcher.best_epoch, "lowest": watcher.lowest},

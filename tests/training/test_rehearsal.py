@@ -53,3 +53,10 @@ def test_what_a_run_would_refuse_is_refused(tmp_path):
     ):
         with pytest.raises(error):
             rehearsed(**settings)
+
+
+def test_a_rehearsal_in_which_no_rate_lowers_the_cost_says_so():
+    network = fastmlp.Network(3, 1, output="identity", cost="squared_error")
+    nothing = np.zeros((5, 3)), np.zeros(5)
+    with pytest.raises(DivergedError, match=r"no learning rate from .* lowers the cost of 0\."):
+        fastmlp.rehearse(network, *nothing, schedule="halving", backend="numpy")

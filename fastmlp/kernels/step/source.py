@@ -97,7 +97,10 @@ class Orders:
         if self.weight is not None:
             costs, hits = self.weight * costs, self.weight * hits
         first = np.arange(len(self._sizes)) * self._batch
-        return np.add.reduceat(costs, first), hits.reshape(self._epochs, -1).sum(axis=1)
+        # without padding, as zeros change the order of a sum
+        ends = (first, first + self._sizes) if self.short else (first,)
+        totals = np.add.reduceat(costs, np.stack(ends, axis=1).ravel())[:: len(ends)]
+        return totals, hits.reshape(self._epochs, -1).sum(axis=1)
 
 
 class Source:
