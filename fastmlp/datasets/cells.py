@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.datasets.delimited import Missing, missing, number_of, words_for_nothing
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import text_of
+from fastmlp.datasets.written import Missing, missing, number_of, words_for_nothing
 from fastmlp.errors import FastMLPError, refuse
 
 Array = NDArray[Any]
