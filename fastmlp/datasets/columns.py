@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.datasets.cells import Column, content_error, numbers_of, one_hot, refuse_missing, shown
+from fastmlp.datasets.cells import (
+    Column,
+    content_error,
+    numbers_of,
+    one_hot,
+    other_data,
+    refuse_missing,
+    shown,
+)
 from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.written import missing, number_of
 from fastmlp.errors import DataError
@@ -84,10 +92,9 @@ class Columns:
                 if type(getattr(columns, name)) is not kind:
                     raise ValueError(f"{name} is no {kind.__name__}")
         except (TypeError, ValueError, KeyError) as error:
-            got = f"damaged ones: {error}"
             if isinstance(plain, Mapping) and "pictures" in plain:
-                got = "those of pictures. Use data like those of the training."
-            raise DataError(f"columns must describe a table; got {got}") from None
+                raise other_data("pictures", "a table") from None
+            raise DataError(f"columns must describe a table; got damaged ones: {error}") from None
         return columns
 
     def encode(self, table: Table, path: Path | str, unknown: str = "refuse") -> Array:
