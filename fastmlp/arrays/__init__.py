@@ -8,7 +8,6 @@ from fastmlp.arrays.checks import (
     check_finite,
     check_flag,
     check_indices,
-    check_names,
     check_out,
     check_scale,
     quiet,
@@ -23,6 +22,7 @@ from fastmlp.arrays.labels import (
     encode_labels,
 )
 from fastmlp.arrays.magnitudes import check_magnitudes
+from fastmlp.arrays.names import check_names, plain_label
 from fastmlp.arrays.sparse import Rows, SparseRows, as_dense, density, sparse_rows
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "is_picture",
     "is_sparse_matrix",
     "order_of",
+    "plain_label",
     "quiet",
     "sparse_rows",
 ]

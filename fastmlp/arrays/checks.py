@@ -88,15 +88,6 @@ def check_flag(argument: str, value: Any) -> None:
         raise refuse(argument, "must be True or False", repr(value), f"Pass {argument}=True.")
 
 
-def check_names(argument: str, names: Any, count: int, what: str) -> tuple[str, ...]:
-    """Return so many names, one for each class for example, as texts."""
-    several = isinstance(names, (Sequence, np.ndarray)) and not isinstance(names, (str, bytes))
-    if not several or getattr(names, "ndim", 1) != 1 or len(names) != count:
-        rule, remedy = f"must be {count} names, one for each {what}, or None", "Pass None for none."
-        raise refuse(argument, rule, repr(names), remedy)
-    return tuple(map(str, names))
-
-
 def as_generator(seed: Any) -> np.random.Generator:
     """Return the random generator of a seed; a Generator is returned unchanged.
 

@@ -25,6 +25,7 @@ from fastmlp.errors import ArgumentError, refuse
 Names = Sequence[str] | None
 NAMED = 8  # the most columns that an error names
 NO_NUMBERS = (str, bytes, complex)
+TEXTS = {str, bytes, np.str_, np.bytes_}
 MISSING = ("NoneType", "NAType", "NaTType")  # None, and what pandas has for it
 # What to do about arrays that are no numbers, by the kind of their dtype
 REMEDIES = {
@@ -119,11 +120,15 @@ def _read(values: Any, argument: str, names: Names) -> Any:
 
 
 def _read_list(values: Any, argument: str, names: Names) -> Any:
-    """Return a list whose texts are among other things as objects: NumPy makes texts of all."""
+    """Return a list whose texts are among other things as objects: NumPy makes texts of all.
+
+    So does a list of texts that are members of an Enum, which NumPy cuts.
+    """
     array = np.asarray(values)
     if array.dtype.kind in "US" and isinstance(values, (list, tuple)):
         objects = np.array(values, object)
-        return array if len(set(map(type, objects.flat))) == 1 else objects
+        kinds = set(map(type, objects.flat))
+        return array if len(kinds) == 1 and kinds <= TEXTS else objects
     return array
 
 

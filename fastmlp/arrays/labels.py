@@ -10,6 +10,7 @@ import numpy as np
 from fastmlp.arrays.checks import Array, quiet
 from fastmlp.arrays.given import as_array, as_numbers, is_missing
 from fastmlp.arrays.magnitudes import check_magnitudes
+from fastmlp.arrays.names import plain_label
 from fastmlp.errors import counted, refuse
 
 
@@ -48,8 +49,9 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
     if array.dtype.kind in "OT":
         missing = np.array([is_missing(label) for label in array], bool)
         _check_present(missing, argument)
-        texts = [isinstance(label, str) for label in array]
-        array = np.array(array.tolist(), str) if all(texts) else array
+        labels = list(map(plain_label, array.tolist()))
+        texts = [isinstance(label, str) for label in labels]
+        array = np.array(labels, str) if all(texts) else array
         if any(texts) and not all(texts):
             raise refuse(argument, rule, "texts and numbers", "Convert all of them to texts.")
     if array.dtype.kind == "U":

@@ -23,6 +23,7 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
 
     Raises DataError if the model does not know the columns of the file.
     """
+    from fastmlp.datasets.cells import other_data
     from fastmlp.datasets.npz import read_npz_images
     from fastmlp.datasets.own import kind_of
     from fastmlp.datasets.picture_folder import SUFFIXES, Form, picture_files, read_pictures
@@ -43,9 +44,11 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
         root = path if path.is_dir() else path.parent
         names = [str(one.relative_to(root)) for one in files]
         return read_pictures(files, Form.from_plain(columns)), names
-    if is_table or path.is_dir():
-        remedy = "Train a model on such a file or folder with --dataset, or pass an image."
-        raise DataError(f"{path}: expected data like those of the model; found others. {remedy}")
+    of_numbers = columns and "inputs" in columns and not columns.get("pixels")
+    if is_table or path.is_dir() or (is_picture and of_numbers):
+        expected = "a table" if columns and "inputs" in columns else "pictures"
+        expected = expected if columns else "an image or arrays"
+        raise other_data(expected, "a table" if is_table else "pictures")
     return None
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from fastmlp.arrays import as_numbers
 from fastmlp.datasets.columns import BRIGHT, EXACT, LEAST_SQUARE, are_pixels, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
-from fastmlp.datasets.delimited import number_of
 from fastmlp.datasets.dividing import divide, line
 from fastmlp.datasets.idx import file_error, pair
 from fastmlp.datasets.labels import are_quantities, as_vector, encode_labels
 from fastmlp.datasets.options import Options
+from fastmlp.datasets.written import number_of
 
 Array = NDArray[Any]
 

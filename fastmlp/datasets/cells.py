@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.datasets.delimited import Missing, missing, number_of, words_for_nothing
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import text_of
-from fastmlp.errors import FastMLPError, refuse
+from fastmlp.datasets.written import Missing, missing, number_of, words_for_nothing
+from fastmlp.errors import DataError, FastMLPError, refuse
 
 Array = NDArray[Any]
 
@@ -45,6 +45,14 @@ def content_error(path: Path | str, expected: str, found: str, remedy: str) -> F
     if isinstance(path, Path):
         return file_error(path, expected, found, remedy)
     return refuse(path, f"must have {expected}", found, remedy)
+
+
+def other_data(expected: str, found: str) -> DataError:
+    """Return the error for data of another kind than a network was trained on."""
+    return DataError(
+        f"The data must be {expected}, as those that the network was trained on; got {found}. "
+        "Pass such data, or train a network on these."
+    )
 
 
 def refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.datasets.cells import shown
-from fastmlp.datasets.delimited import Table, missing, number_of, words_for_nothing
+from fastmlp.datasets.delimited import Table
+from fastmlp.datasets.written import missing, number_of, words_for_nothing
 from fastmlp.errors import refuse
 
 Array = NDArray[Any]

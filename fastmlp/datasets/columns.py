@@ -11,8 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.datasets.cells import Column, content_error, numbers_of, one_hot, refuse_missing, shown
-from fastmlp.datasets.delimited import Table, missing, number_of
+from fastmlp.datasets.cells import (
+    Column,
+    content_error,
+    numbers_of,
+    one_hot,
+    other_data,
+    refuse_missing,
+    shown,
+)
+from fastmlp.datasets.delimited import Table
+from fastmlp.datasets.written import missing, number_of
 from fastmlp.errors import DataError
 
 Array = NDArray[Any]
@@ -22,6 +31,9 @@ Array = NDArray[Any]
 MOST_CATEGORIES, FEW, FEWEST = 1000, 20, 8
 LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
 EXACT = 1 << 24  # larger numbers are not exact in float32
+# The fields of Columns that are not its inputs
+KINDS: dict[str, type] = {"target": str, "task": str, "sha256": str, "seed": int}
+KINDS |= {"has_header": bool, "pixels": bool}
 
 
 @dataclass(frozen=True)
@@ -74,13 +86,15 @@ class Columns:
         try:
             inputs = tuple(_column(**column) for column in plain["inputs"])
             columns = cls(**{**plain, "inputs": inputs})
-            if not isinstance(columns.target, str) or not inputs or type(columns.seed) is not int:
-                raise ValueError("no target, no inputs or no seed")
+            if not inputs:
+                raise ValueError("no inputs")
+            for name, kind in KINDS.items():
+                if type(getattr(columns, name)) is not kind:
+                    raise ValueError(f"{name} is no {kind.__name__}")
         except (TypeError, ValueError, KeyError) as error:
-            got = f"damaged ones: {error}"
             if isinstance(plain, Mapping) and "pictures" in plain:
-                got = "those of pictures. Use data like those of the training."
-            raise DataError(f"columns must describe a table; got {got}") from None
+                raise other_data("pictures", "a table") from None
+            raise DataError(f"columns must describe a table; got damaged ones: {error}") from None
         return columns
 
     def encode(self, table: Table, path: Path | str, unknown: str = "refuse") -> Array:

@@ -7,7 +7,6 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.arrays import (
@@ -74,12 +73,7 @@ class Split:
             names = check_names("feature_names", names, rows.shape[1], "column")
         classes: Any = self.class_names
         if classes is not None:
-            classes = classes.tolist() if isinstance(classes, np.ndarray) else classes
-            count = len(classes) if isinstance(classes, (tuple, list)) else 0
-            classes = check_names("class_names", classes, count, "class")
-            if len(set(classes)) < len(classes):
-                rule, remedy = "must differ from each other", "Give each class a name of its own."
-                raise refuse("class_names", rule, repr(classes), remedy)
+            classes = _check_classes(classes)
         checked = {"images": rows, "labels": labels, "feature_names": names, "class_names": classes}
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -122,11 +116,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         names: Any = self.class_names
-        names = () if names is None else names
-        if not isinstance(names, (tuple, list)) and getattr(names, "ndim", 0) != 1:
-            rule, remedy = "must be names, one for each class", "Pass () for none."
-            raise refuse("class_names", rule, repr(names), remedy)
-        names = check_names("class_names", list(names), len(names), "class")
+        names = () if names is None else _check_classes(names)
         object.__setattr__(self, "class_names", names)
         for part in ("train", "test"):
             split = getattr(self, part)
@@ -149,3 +139,11 @@ class Dataset:
     def task(self) -> str:
         """What the labels are: "classification" or "regression"."""
         return "regression" if self.train.labels.dtype.kind == "f" else "classification"
+
+
+def _check_classes(names: Any) -> tuple[str, ...]:
+    found = check_names("class_names", names, None, "class")
+    if len(set(found)) < len(found):
+        rule, remedy = "must differ from each other", "Give each class a name of its own."
+        raise refuse("class_names", rule, repr(names), remedy)
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,11 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.unpacking import read_lines
+from fastmlp.datasets.written import MISSING, as_column, missing, number_of, with_points
 from fastmlp.errors import counted
 
 Array = NDArray[Any]
 
-MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "?"))
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.I)
-COMMA = re.compile(r"[+-]?[\d.,]*\d,\d[\d.,]*", re.ASCII)
 SEPARATORS = ("\t", ";", "|", ",")  # in this order, as a comma may be a decimal one
 SAMPLE = 100  # rows, from which separator and header are found
 END = "\x1a"  # a last row, which an open quote would take into its cell
@@ -31,10 +29,6 @@ REMEDY = (
 )
 
 
-class Missing(str):
-    """The text of a cell that counts as missing; empty where there is none."""
-
-
 @dataclass(frozen=True)
 class Table:
     """The columns of a file by name; without a header, the names are "0", "1", …
@@ -42,11 +36,14 @@ class Table:
     A column is float64 `(N,)`, NaN where a value is missing, or text: objects `(N,)` of type str,
     Missing where one is missing.
     bools : the columns of 0 and 1 that had bools
+    spelled : returns a column of numbers, by its name, as the texts `(N,)` that were read; None if
+        there were none
     """
 
     columns: dict[str, Array]
     has_header: bool
     bools: tuple[str, ...] = ()
+    spelled: Callable[[str], Array | None] = lambda _: None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -74,57 +71,32 @@ def read_delimited(
         has_header = (bool(known) and set(known) <= set(first)) or _is_header(first, sample)
         body = lines[begin:] if has_header else lines
         columns = [] if texts else _numbers(body, separator)
+        rows: list[list[str]] = []
         if not columns:
             of_texts = [(texts or {}).get(name) for name in first] if has_header else []
-            columns = _texts(path, body, separator, len(lines) - len(body), of_texts)
+            rows = _rows(path, body, separator, len(lines) - len(body))
+            columns = _texts(rows, of_texts)
     except csv.Error as error:
         raise file_error(path, "a table of text", str(error), "Check its quotes.") from None
     if not columns:
         raise file_error(path, "rows below the header", "none", "Check the file.")
     names = first if has_header else [str(n) for n in range(len(columns))]
-    return Table(_named(path, names, columns), has_header)
+    places = _places(path, names, columns)
+    named = {name: columns[place] for name, place in places.items()}
+    numbers = {name: cells for name, cells in named.items() if name not in (texts or ())}
 
+    def spelled(name: str) -> Array:
+        place, count = places[name], len(columns)
+        cells = [row[place] for row in rows] or _split(body, separator, place, count)
+        return as_column(cells, MISSING, as_texts=True)
 
-def as_column(
-    cells: Sequence[str | None], absent: Collection[str] = (), as_texts: bool = False
-) -> Array:
-    """Return cells as a column: numbers if all of them are numbers or missing, else texts.
-
-    Those that are None are missing, and those that are in `absent` in lower case.
-    as_texts : whether numbers are texts too, of which "01" is another than "1"
-    """
-    distinct: dict[str | None, int] = {}
-    codes = [distinct.setdefault(cell and cell.strip(), len(distinct)) for cell in cells]
-    texts = [
-        Missing(text or "") if text is None or text.lower() in absent else text for text in distinct
-    ]
-    numbers = [np.nan if isinstance(text, Missing) else number_of(text) for text in texts]
-    if as_texts or None in numbers:
-        return np.array(texts, object)[codes]
-    return np.array(numbers, np.float64)[codes]
-
-
-def missing(column: Array) -> Array:
-    """Return whether each cell of a column is missing: bool `(N,)`."""
-    if column.dtype.kind == "f":
-        return np.isnan(column)
-    return np.array([isinstance(cell, Missing) for cell in column], np.bool_)
-
-
-def words_for_nothing(column: Array) -> str:
-    """Return the texts of a column that count as missing, for a message, or ""."""
-    words = () if column.dtype.kind == "f" else {*column[missing(column)]}
-    return ", ".join(map(repr, map(str, sorted(filter(None, words)))))
-
-
-def number_of(text: str) -> float | None:
-    """Return a text as a number, None if it is anything else."""
-    return float(text) if NUMBER.fullmatch(text) else None
+    named |= with_points(path, numbers, spelled, separator)
+    return Table(named, has_header, (), spelled)
 
 
 def _cell(text: str) -> float | None:
     """Return a cell of a file as a number, NaN if it is missing, None if it is anything else."""
-    return np.nan if text.lower() in MISSING else number_of(text)
+    return np.nan if text.lower() in MISSING else number_of(text.replace(",", ".", 1))
 
 
 def _find_separator(path: Path, lines: list[str]) -> str:
@@ -181,17 +153,18 @@ def _numbers(lines: list[str], separator: str) -> list[Array]:
     return list(np.ascontiguousarray(table.T))
 
 
-def _texts(
-    path: Path,
-    lines: list[str],
-    separator: str,
-    skipped: int,
-    of_texts: list[Collection[str] | None],
-) -> list[Array]:
-    """Return the columns of any rows, without blank lines, and without empty rows at the end.
+def _split(lines: list[str], separator: str, place: int, count: int) -> list[str]:
+    """Return the cells of a column in rows of `count` numbers."""
+    rows = [line for line in lines if line.strip()]
+    if 2 * place < count:  # from the nearer end
+        cells = [line.split(separator, place + 1)[place] for line in rows]
+    else:
+        cells = [line.rsplit(separator, count - place)[place - count] for line in rows]
+    return [cell.strip(' "\r\n') for cell in cells]
 
-    of_texts : as `texts` of `read_delimited`, for each column of the header; None for others
-    """
+
+def _rows(path: Path, lines: list[str], separator: str, skipped: int) -> list[list[str]]:
+    """Return any rows, without blank lines, and without empty rows at the end."""
     rows, numbers = [], [skipped]
     reader = csv.reader([*lines, END], delimiter=separator, skipinitialspace=True)
     for row in reader:
@@ -207,6 +180,15 @@ def _texts(
             raise file_error(path, rule, str(len(row)), REMEDY)
     while rows and not "".join(rows[-1]).strip():
         rows.pop()
+    return rows
+
+
+def _texts(rows: list[list[str]], of_texts: list[Collection[str] | None]) -> list[Array]:
+    """Return the columns of rows of as many cells each.
+
+    of_texts : as `texts` of `read_delimited`, for each column of the header; None for others
+    """
+    width = len(rows[0]) if rows else 0
     if width == len(of_texts) + 1 and any(row[-1].strip() for row in rows):
         of_texts = [None, *of_texts]  # names of rows, which the header does not name
     of_texts = (of_texts + [None] * width)[:width]
@@ -218,7 +200,8 @@ def _texts(
     return columns
 
 
-def _named(path: Path, names: list[str], columns: list[Array]) -> dict[str, Array]:
+def _places(path: Path, names: list[str], columns: list[Array]) -> dict[str, int]:
+    """Return which column has each name."""
     if len(names) + 1 == len(columns):
         if missing(columns[-1]).all():  # each row ends with a separator
             names = [*names, ""]
@@ -228,23 +211,9 @@ def _named(path: Path, names: list[str], columns: list[Array]) -> dict[str, Arra
         rule = f"{counted(len(names), 'cell')} in each row, as in the header"
         raise file_error(path, rule, str(len(columns)), REMEDY)
     # spreadsheets write columns without names and values
-    named = [(n, c) for n, c in zip(names, columns, strict=True) if n or not missing(c).all()]
-    names = [name for name, _ in named]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        found = f"{sorted(twice)[0]!r} twice"
+    kept = [n for n, name in enumerate(names) if name or not missing(columns[n]).all()]
+    twice, count = Counter(names[n] for n in kept).most_common(1)[0] if kept else ("", 0)
+    if count > 1:
+        found = f"{twice!r} twice"
         raise file_error(path, "different names of columns", found, "Rename one of them.")
-    for name, column in named:
-        if column.dtype.kind != "f":
-            _refuse_decimal_commas(path, name, column)
-    return dict(named)
-
-
-def _refuse_decimal_commas(path: Path, name: str, texts: Array) -> None:
-    distinct = set(texts[~missing(texts)])
-    with_comma = [text for text in distinct if COMMA.fullmatch(text)]
-    others = distinct.difference(with_comma)
-    if with_comma and all(number_of(text) is not None for text in others):
-        rule = f"numbers with a decimal point in column {name!r}"
-        remedy = "Write 3.5, not 3,5, and 1000, not 1,000."
-        raise file_error(path, rule, repr(min(with_comma)), remedy)
+    return {names[n]: n for n in kept}

@@ -13,8 +13,9 @@ from fastmlp.arrays import column_names
 from fastmlp.arrays.frames import are_texts, cells_of, frame_columns
 from fastmlp.arrays.given import as_number_column, is_missing
 from fastmlp.datasets.columns import Columns, describe_columns
-from fastmlp.datasets.delimited import Table, as_column
+from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.labels import text_of
+from fastmlp.datasets.written import as_column
 from fastmlp.errors import ArgumentError
 
 Array = NDArray[Any]
@@ -75,7 +76,12 @@ def frame_table(
             continue
         if cells.dtype.kind == "b":
             bools.append(name)
-    return Table(columns, column_names(frame) is not None, tuple(bools))
+
+    def spelled(name: str) -> Array | None:
+        cells = cells_of(frame, names.index(name), argument)
+        return _column(cells, argument, True) if are_texts(cells) else None
+
+    return Table(columns, column_names(frame) is not None, tuple(bools), spelled)
 
 
 def _column(cells: Array, argument: str, as_texts: bool) -> Array:
@@ -86,6 +92,4 @@ def _column(cells: Array, argument: str, as_texts: bool) -> Array:
 
 
 def _text_of(cell: object) -> str | None:
-    if isinstance(cell, bytes):
-        return cell.decode("utf-8", "replace")
     return None if is_missing(cell) else text_of(cell)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastmlp.arrays import as_array, plain_label
 from fastmlp.arrays import encode_labels as encode
 
 Array = NDArray[Any]
@@ -21,14 +22,17 @@ def encode_labels(values: ArrayLike) -> tuple[NDArray[np.int64], tuple[str, ...]
 
     values : text, bytes, booleans, integers or floats. Names are sorted by value if all of them
         are numbers; 2.0 has the name "2"
+
+    Raises ArgumentError for what is no array.
     """
-    distinct, codes = np.unique(_comparable(np.asarray(values)), return_inverse=True)
+    distinct, codes = np.unique(_comparable(as_array(values, "values")), return_inverse=True)
     places, names = encode([text_of(value) for value in distinct.tolist()])
     return places[codes.reshape(-1)], tuple(names.tolist())
 
 
 def text_of(value: object) -> str:
     """Return a label or a cell as text: 2.0 as "2"."""
+    value = plain_label(value)
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

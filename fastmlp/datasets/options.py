@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
+from fastmlp.arrays import plain_label
 from fastmlp.errors import refuse
 
 TASKS = ("classification", "regression")
@@ -49,6 +48,11 @@ class Options:
             is_bool = isinstance(value, bool) and bool not in kinds
             if is_bool or not isinstance(value, (*kinds, type(getattr(Options, name)))):
                 raise refuse(name, f"must be {rule}", repr(value), "Leave it out for the default.")
+        dropped = [plain_label(name) for name in self.drop_columns]
+        if not all(type(name) in (str, int) for name in dropped):
+            rule = "must be names of columns"
+            raise refuse("drop_columns", rule, repr(dropped), "Pass their names as texts.")
+        object.__setattr__(self, "drop_columns", tuple(map(str, dropped)))
         for name, allowed in (("impute", FILLS), ("task", TASKS), ("unknown", UNKNOWN)):
             value = getattr(self, name)
             if value is not None and value not in allowed:
@@ -69,8 +73,9 @@ class Options:
 
 def _plain(value: Any, name: str) -> Any:
     """Return what users pass in the types of KINDS: NumPy's scalars and arrays as Python's."""
-    if isinstance(value, (np.generic, np.ndarray)):
+    if hasattr(value, "tolist"):
         value = value.tolist()
+    value = plain_label(value) if isinstance(value, str) else value
     value = tuple(value) if isinstance(value, (list, set, frozenset)) else value
     if name == "drop_columns":
         return () if value is None else (value,) if isinstance(value, str) else value

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.datasets.assembling import Part, assemble
+from fastmlp.datasets.cells import other_data
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.options import LARGEST, Options
@@ -64,10 +65,9 @@ class Form:
             if form.channels not in (1, 3):
                 raise ValueError(f"channels are {form.channels}")
         except (TypeError, ValueError, KeyError) as error:
-            got = f"damaged ones: {error}"
             if isinstance(plain, Mapping) and "inputs" in plain:
-                got = "those of a table. Use data like those of the training."
-            raise DataError(f"columns must describe pictures; got {got}") from None
+                raise other_data("a table", "pictures") from None
+            raise DataError(f"columns must describe pictures; got damaged ones: {error}") from None
         return form
 
 

@@ -15,25 +15,18 @@ from fastmlp.datasets.cells import shown
 from fastmlp.datasets.choosing import choose_target, said_of, without_useless
 from fastmlp.datasets.columns import Columns, describe_columns, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
-from fastmlp.datasets.delimited import (
-    Table,
-    missing,
-    read_delimited,
-    words_for_nothing,
-)
+from fastmlp.datasets.delimited import Table, read_delimited
 from fastmlp.datasets.dividing import divide, line
 from fastmlp.datasets.frames import encode_frame, frame_table
 from fastmlp.datasets.idx import file_error
-from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.parquet import read_parquet
+from fastmlp.datasets.target import TARGET_REMEDY, said_of_target, targets_of
+from fastmlp.errors import refuse
 from fastmlp.system.files import as_path
 
 Array = NDArray[Any]
 Notes = tuple[str, ...]
-
-TARGET_REMEDY = "Name another column with target_column."
-EXACT = 1 << 53  # larger whole numbers are not exact in float64
 
 
 def read_table(path: Path, columns: Columns | None = None, dropped: tuple[str, ...] = ()) -> Table:
@@ -102,7 +95,7 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
         raise file_error(path, "columns with values", "none", "Check the file.")
     target, said = choose_target(table, wanted)
     notes += [said] if said else []
-    labels, names = _targets(path, table, target, options.task)
+    labels, names = targets_of(path, table, target, options.task)
     if len(names) == 1:
         rule, remedy = f"two classes or more in the target {target!r}", TARGET_REMEDY
         raise file_error(path, rule, names[0], remedy)
@@ -116,20 +109,28 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
     columns = replace(columns, seed=options.seed, sha256=_sha256(x, labels))
     for name in columns.names:
         notes += said_of(name, table.columns[name])
+    notes += said_of_target(target, table, names)
     return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
 
 
 def _load_known(path: Path, table: Table, columns: Columns, options: Options) -> Dataset:
     # a DataFrame that a network was trained on has no target
     notes: Notes = ()
+    wanted = options.target_column
+    if wanted is not None:  # a number counts all columns
+        target, _ = choose_target(table, wanted)
+        if target in columns.names:
+            rule, remedy = "must be no input of the network", f"These are {shown(columns.names)}."
+            raise refuse("target_column", rule, repr(target), remedy)
+        columns = replace(columns, target=target)
     if not columns.target:
         others = {n: cells for n, cells in table.columns.items() if n not in columns.names}
         if not others:
             found, remedy = shown(list(table.columns)), "Add it, or use predict."
             raise file_error(path, "a column to predict beside the inputs", found, remedy)
-        target, said = choose_target(replace(table, columns=others), options.target_column)
+        target, said = choose_target(replace(table, columns=others), None)
         columns, notes = replace(columns, target=target), (said,) * bool(said)
-    labels, names = _targets(path, table, columns.target, columns.task)
+    labels, names = targets_of(path, table, columns.target, columns.task)
     x = columns.encode(table, path, options.unknown)
     is_other = _sha256(x, labels) != columns.sha256
     whole = is_other if options.whole is None else options.whole
@@ -173,37 +174,3 @@ def _sha256(x: Array, labels: Array) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(x).data)
     digest.update(np.ascontiguousarray(labels).data)
     return digest.hexdigest()
-
-
-def _targets(
-    path: Path, table: Table, target: str, task: str | None
-) -> tuple[Array, tuple[str, ...]]:
-    """Return codes and names of classes, or float64 targets of a regression and no names."""
-    if target not in table.columns:
-        remedy = "Add it, or use predict."
-        raise file_error(path, f"the target {target!r}", shown(list(table.columns)), remedy)
-    cells = table.columns[target]
-    if target in table.bools:
-        cells = np.array(["True" if cell else "False" for cell in cells], object)
-    count = int(missing(cells).sum())
-    if count:
-        rule = f"no missing values in the target {target!r}"
-        words = words_for_nothing(cells)
-        found = f"{count}, of them {words}" if words else str(count)
-        raise file_error(path, rule, found, "Remove these rows, or fill them.")
-    is_number = cells.dtype.kind == "f"
-    if task == "regression" and not is_number:
-        found = f"texts such as {text_of(cells[0])!r}"
-        remedy = "Name another target, or leave out the task."
-        raise file_error(path, f"numbers in the target {target!r}", found, remedy)
-    if task == "regression" or (task is None and is_number and are_quantities(cells)):
-        if not np.isfinite(cells).all():
-            found, remedy = "infinity", "Correct it."
-            raise file_error(path, f"finite numbers in the target {target!r}", found, remedy)
-        return cells, ()
-    if is_number and np.abs(cells).max() >= EXACT:
-        rule = f"classes below 2^53 in the target {target!r}"
-        largest = cells[np.abs(cells).argmax()]
-        remedy = "Larger numbers are not exact: put a letter before."
-        raise file_error(path, rule, f"{largest:.17g}", remedy)
-    return encode_labels(cells)

@@ -43,11 +43,12 @@ class Predictors:
     """A network's predictors that no call is using, by kind. Copies and pickles are empty.
 
     Each running call owns a predictor, so no lock is needed: another thread, or a signal handler,
-    takes or makes another. A predictor serves as long as the arrays of the network are the same.
+    takes or makes another. A predictor serves as long as the arrays of the network are the same,
+    of the same shapes and dtypes, which can change in place.
     """
 
     def __init__(self) -> None:
-        self.idle: dict[Any, list[tuple[list[Array], Predictor]]] = {}
+        self.idle: dict[Any, list[tuple[list[Array], list[Any], Predictor]]] = {}
         self.singles: dict[Any, list[Single]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -75,13 +76,15 @@ class Predictors:
             # others may replace items of the lists meanwhile
             parameters = tuple(parameters[0]), tuple(parameters[1])
             arrays = [*parameters[0], *parameters[1]]
-            kept, predictor = self.idle[kind].pop()
+            kept, forms, predictor = self.idle[kind].pop()
             fits = len(arrays) == len(kept) and all(map(is_, arrays, kept))
+            fits = fits and forms == [(array.shape, array.dtype) for array in arrays]
         except (LookupError, TypeError):  # none is idle; the parameters are no lists
             fits = False
         if not fits:
             check(parameters)
             predictor = backend.Predictor(*parameters, activations, scale)
+            forms = [(array.shape, array.dtype) for array in arrays]
             if kind not in self.idle and len(self.idle) >= MOST_KINDS:
                 self.idle.clear()
         last = parameters[1][-1]
@@ -89,7 +92,7 @@ class Predictors:
         found = np.empty(shape, last.dtype if what == "outputs" else np.int64)
         predictor(rows, what, found, threads)
         # not reached after an exception, which may have left its buffers half written
-        self.idle.setdefault(kind, []).append((arrays, predictor))
+        self.idle.setdefault(kind, []).append((arrays, forms, predictor))
         return found
 
 
@@ -119,7 +122,11 @@ def answers(network: Any, images: Any, what: str, backend: str) -> Any:
         single.image[...] = images
     else:
         single.image[...] = scaled_image(network, images).reshape(single.image.shape)
-    single.infer()
+    try:
+        single.infer()
+    except (ValueError, TypeError):  # of NumPy, for arrays that were reshaped in place
+        network.check_parameters(False)
+        raise
     if single.classes.item() < 0:
         network.refuse_nan()
     found = single.take[what]()

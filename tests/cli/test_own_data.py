@@ -247,6 +247,13 @@ def test_pictures_are_predicted_as_they_were_trained() -> None:
     assert document("evaluate", "own.safetensors", "--dataset", "own", *NUMPY)["accuracy"] == 1
     Path("empty").mkdir()
     assert "expected pictures; found none" in error("predict", "own.safetensors", "empty")
+    write(Path("new.csv"), "a,y", [[n, n % 2] for n in range(20)])
+    said = "The data must be pictures, as those that the network was trained on; got a table."
+    assert said in error("predict", "own.safetensors", "new.csv")
+    assert said in error("evaluate", "own.safetensors", "--dataset", "new.csv", *NUMPY)
+    run("train", "--dataset", "new.csv", *QUICK)
+    assert "must be a table" in error("predict", "new.safetensors", "own/day/3.png")
+    assert "must be a table" in error("evaluate", "new.safetensors", "--dataset", "own", *NUMPY)
 
 
 def test_arrays_of_a_model_without_columns(model: Path, data: Path, digits: Dataset) -> None:
@@ -255,7 +262,7 @@ def test_arrays_of_a_model_without_columns(model: Path, data: Path, digits: Data
         str(n) for n in fastmlp.Network.load(model).predict(digits.test.images, "numpy")
     ]
     write(Path("new.csv"), "a,b", [[1, 2]])
-    assert "expected data like those of the model" in error("predict", model, "new.csv")
+    assert "must be an image or arrays, as those" in error("predict", model, "new.csv")
 
 
 def test_a_model_of_pixels_in_a_table_is_tested_on_arrays(digits: Dataset, data: Path) -> None:

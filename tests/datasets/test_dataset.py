@@ -35,7 +35,7 @@ def test_a_data_set_has_two_splits_of_one_width_and_names():
         (None, (), "test must be a Split; got NoneType"),
         ((split.images, split.labels), (), r"test must be a Split; got tuple. Pass Split\(images"),
         (other, (), "test must have 20 values each, as train has; got 5"),
-        (split, "ab", "class_names must be names, one for each class; got 'ab'"),
+        (split, "ab", "class_names must be names, one for each class, or None; got 'ab'"),
     ):
         with pytest.raises(ArgumentError, match=message):
             Dataset("some", split, test, names, (4, 5), "here")

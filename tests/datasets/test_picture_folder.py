@@ -153,7 +153,7 @@ def test_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     for size in ((0, 4), (4,), (4.0, 4), 0):
         with pytest.raises(ArgumentError, match="image_size must be two whole numbers"):
             load_dataset(tmp_path, image_size=size)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="describe pictures; got those of a table"):
+    with pytest.raises(DataError, match=r"data must be a table, as those .*; got pictures. Pass"):
         load_dataset(tmp_path, columns={"inputs": []})
     for form in ({}, {"height": 1, "width": 0, "channels": 1}, None):
         with pytest.raises(DataError, match="columns must describe pictures"):

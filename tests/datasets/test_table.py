@@ -260,6 +260,8 @@ def test_a_table_is_divided_as_in_training_and_another_is_not(tmp_path: Path) ->
         {"target": None},
         {"more": 1},
         {"seed": "x"},
+        {"task": 3},
+        {"pixels": "no"},
         {"inputs": None},
     ],
 )

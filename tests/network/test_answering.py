@@ -55,6 +55,22 @@ def test_each_change_of_a_network_counts_at_once(change, backend):
         np.testing.assert_array_equal(network.predict(sample, backend), fresh.predict(sample))
 
 
+@pytest.mark.parametrize("backend", ["compiled", "numpy"])
+@pytest.mark.parametrize("change", ["shape", "dtype"])
+def test_arrays_that_are_reshaped_in_place_are_refused(change, backend):
+    network = fastmlp.Network((24, 8, 3), seed=1)
+    samples = [IMAGES[0], IMAGES[:4]] if backend == "numpy" else [IMAGES[:4]]
+    for sample in samples:
+        network.predict(sample, backend)
+    if change == "shape":
+        network.weights[0].shape = 8, 24
+    else:
+        network.weights[0].dtype = np.int32
+    for sample in samples:
+        with pytest.raises(ArgumentError, match="weights must be float32 arrays of shapes"):
+            network.predict(sample, backend)
+
+
 SCALINGS = {
     "never trained": (None, 1),
     "pixels": ("pixels", 1),
