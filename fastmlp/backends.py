@@ -44,10 +44,10 @@ class Engine(Protocol):
 
     After training, `inputs` says how the first layer read the images. `plan_name` says how threads
     share a step; "" if the backend has no plan. `first_members` is how many of them take the first
-    steps, or None. `slots` are the names of the state arrays that the
-    optimiser has for each parameter. `settings` are all of its settings. They may be replaced
-    between two calls of `train`; each is a number, or an array with one for each step of the next
-    call. That no weight decays has to be decided at the beginning.
+    steps, or None. `slots` are the names of the state arrays that the optimiser has for each
+    parameter. `settings` are all of its settings. They may be replaced between two calls of
+    `train`; each is a number, or an array with one for each step of the next call. A weight_decay
+    that is 0 at the beginning must stay 0.
     """
 
     threads: int | None

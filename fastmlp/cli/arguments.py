@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from click.formatting import wrap_text
 
 from fastmlp.backends import BACKENDS
 from fastmlp.bench.peers import PEERS
@@ -54,8 +56,9 @@ class _OptimizerSettings(click.Option):
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         from fastmlp.training.choosing import optimizer_lines
 
-        lines = "\n".join(optimizer_lines())
-        self.help = f"Instead of a default below; may be repeated.\n\n\b\n{lines}"
+        wrap = partial(wrap_text, width=ctx.make_formatter().width - 34, subsequent_indent="  ")
+        lines = "\n".join(map(wrap, optimizer_lines()))
+        self.help = f"In place of a default; may be repeated. Defaults:\n\n\b\n{lines}"
         return super().get_help_record(ctx)
 
 
@@ -103,7 +106,7 @@ _IMAGES = (
 _SEARCH = (
     _option("--mode", "range", "How to search.", Row("fastmlp.training.rate", "MODES")),
     _option("--start", 8.0, "The highest rate to try.", float),
-    _option("--samples", None, "Images to use. [all; 2048 for halving]", _COUNT),
+    _option("--samples", None, "Rows to use. [all; 2048 for halving]", _COUNT),
 )
 _SCALINGS = click.Choice(["standardize", "pixels", "none"])
 _MODEL = (click.argument("model", type=_FILE),)
@@ -117,9 +120,7 @@ _DTYPE = _option("--dtype", "float32", "The precision.", click.Choice(["float32"
 _NETWORK = (
     _option("--sizes", None, "Neurons of all layers, such as 784,128,10.", Sizes()),
     _option("--hidden-layers", None, "Neurons of hidden layers; '' for none. [128]", Sizes()),
-    _option(
-        "--activation", "relu", "Of the hidden layers.", Row("fastmlp.functions", "ACTIVATIONS")
-    ),
+    _option("--activation", "relu", "Of the hidden layers.", Row("fastmlp.functions", "HIDDEN")),
     _option(
         "--output",
         None,
@@ -129,19 +130,19 @@ _NETWORK = (
     _option(
         "--cost",
         None,
-        "As huber:1.35. [cross_entropy; squared_error for regression]",
+        "Such as huber:1.35. [cross_entropy; squared_error for regression]",
         Cost("fastmlp.functions", "COSTS"),
     ),
     _DTYPE,
-    _option("--batch-size", None, "Samples per step. [32; fewer of few]", _COUNT),
-    _option("--seed", 0, "Of initial weights and sample order.", _FROM_0),
+    _option("--batch-size", None, "Samples per step. [32; fewer if data are small]", _COUNT),
+    _option("--seed", 0, "Of all random numbers: weights, orders, dropout.", _FROM_0),
 )
 _TRAINING = (
-    _option("--epochs", None, "Passes over the training data. [6; more of few]", _COUNT),
+    _option("--epochs", None, "Passes over the data. [6; more if data are small]", _COUNT),
     _option(
         "--optimizer",
         None,
-        "How to step. [sgd; adam for tables, pictures]",
+        "How weights follow gradients. [sgd; adam for tables and pictures]",
         Row("fastmlp.functions", "OPTIMIZERS"),
     ),
     click.option(
@@ -155,32 +156,30 @@ _TRAINING = (
     _option(
         "--schedule",
         "linear",
-        "How the rate changes, as plateau:patience=2.",
+        "How the rate changes, such as plateau:patience=2.",
         RowWithSettings("fastmlp.training", "SCHEDULES"),
     ),
-    _option("--warmup", 0.0, "Rise first: share of the run, or epochs from 1 on.", float),
+    _option("--warmup", 0.0, "Share of the run with a rising rate; from 1 on, epochs.", float),
     _option(
         "--augment",
         None,
         "Change images: shift=2,rotation=10,scale=0.1,elastic=34:4.",
         _Augmentation(),
     ),
-    _option("--scaling", None, "Of the inputs; by default, as they need.", _SCALINGS),
-    _option("--momentum", None, "A setting; above 0, sgd is momentum.", float),
-    _option("--nesterov", False, "Use Nesterov momentum."),
+    _option("--scaling", None, "How inputs are scaled; by default, the data decide.", _SCALINGS),
+    _option("--momentum", None, "A setting; above 0, sgd becomes momentum.", float),
+    _option("--nesterov", False, "Use Nesterov's momentum."),
     _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),
-    _option("--rate-factors", None, "On the rate, for each layer: 0,1; 0 keeps one.", Numbers()),
-    _option("--bias-rate-factor", 1.0, "On the rate, for all biases.", float),
-    _option(
-        "--dropout", 0.0, "Share of hidden outputs that become 0; or of each layer.", Numbers()
-    ),
+    _option("--rate-factors", None, "Of the rate, for each layer; 0,1 keeps the first.", Numbers()),
+    _option("--bias-rate-factor", 1.0, "A further factor on the rate of biases.", float),
+    _option("--dropout", 0.0, "Share of hidden outputs that become 0; or of each.", Numbers()),
     _option("--input-dropout", 0.0, "Share of the inputs that become 0.", float),
     _option("--average", None, "Keep an average: ema, ema:0.999, last or last:5.", str),
     _option("--l1", None, "How much L1 regularisation adds to gradients.", float),
     _option("--clip-value", None, "The largest gradient of a parameter.", float),
     _option("--clip-norm", None, "The largest norm of all gradients.", float),
-    _option("--class-weight", None, "Weights of classes.", click.Choice(["balanced"])),
-    _option("--label-smoothing", 0.0, "The share of targets that all classes share.", float),
+    _option("--class-weight", None, "Weigh all classes alike.", click.Choice(["balanced"])),
+    _option("--label-smoothing", 0.0, "Share of a target divided among all classes.", float),
     _option("--validation", None, "Share of the data for validation.", click.FloatRange(0, 1)),
     _option("--early-stopping", None, "Epochs to wait for a lower validation cost.", _COUNT),
     _option(
@@ -189,7 +188,7 @@ _TRAINING = (
         "Wait for the cost, or a better metric.",
         Row("fastmlp.training.monitor", "MONITORS"),
     ),
-    _option("--target", None, "Stop at this accuracy, R^2, or share of right samples.", float),
+    _option("--target", None, "Stop at this accuracy, R^2, or exact match of labels.", float),
     _option("--target-accuracy", None, "Stop at this accuracy, 0 to 1.", click.FloatRange(0, 1)),
     _option("--max-seconds", None, "End after about this time.", float),
     _option("--log", None, "A line for each epoch, in this .csv or .jsonl file.", _FILE),
@@ -199,11 +198,11 @@ _TRAINING = (
     _option("--every", 1, "Epochs between two checkpoints.", _COUNT),
     _option("--resume", False, "Continue from the newest checkpoint, if there is one."),
     _option("--from", None, "A saved model to train further, instead of a new network.", _FILE),
-    _option("--rehearse", False, "Only try all parts for two seconds, and say how long it takes."),
+    _option("--rehearse", False, "Try all parts for two seconds, and say how long a run takes."),
     _option("--strict", False, "Exit with status 3 if the network has not learnt."),
 )
 
-_THREADS = (_option("--threads", None, "Of each implementation.", _COUNT),)
+_THREADS = (_option("--threads", None, "Of each implementation, at most. [all cores]", _COUNT),)
 _PLANS = (click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]..."),)
 _WORKLOADS = (
     click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]..."),
@@ -233,10 +232,11 @@ _TARGET = (
     _option("--target", 0.98, "Test accuracy to reach.", click.FloatRange(0, 1)),
     _option("--seeds", 5, "Runs of each, with different seeds.", _COUNT),
 )
+KERNEL = "One of trace, gradients, step, steps, infer; may be repeated. [all]"
 _CASES = (
     _option("--cases", 3000, "The number of cases.", _COUNT),
     _option("--seed", 0, "Of the first case; each next one adds 1.", _FROM_0),
-    click.option("--kernel", "kernels", multiple=True, help="Only this one; may be repeated."),
+    click.option("--kernel", "kernels", multiple=True, help=KERNEL),
 )
 _SAVED = (
     _option("--save", None, "Save the results as JSON, after each process.", _FILE),

@@ -12,10 +12,10 @@ from fastmlp.bench.peers import OWN, PEERS, TITLES, implementation
 from fastmlp.cli import arguments
 from fastmlp.cli.bench_output import STATUS, Output, View, read_run
 from fastmlp.cli.screen import Screen
-from fastmlp.cli.wording import Command
+from fastmlp.cli.wording import Command, Summarised
 
 
-class _Bench(click.Group):
+class _Bench(Summarised, click.Group):
     """Reads `fastmlp bench 784-128-10/64` as `fastmlp bench epochs 784-128-10/64`."""
 
     command_class = Command
@@ -26,7 +26,7 @@ class _Bench(click.Group):
         return super().parse_args(ctx, args)
 
 
-class _Epochs(click.Command):
+class _Epochs(Command):
     """Its help lists the words of workloads, from a table that is imported only then."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,8 +52,8 @@ def epochs(**given: Any) -> None:
 
     Each implementation runs in its own process, in turn. A workload is plain SGD of ReLU layers
     with softmax, unless words say otherwise: 784-128-10/64/tanh/adam. Without names, the standard
-    workloads are measured: seven networks on images, from 784-16-16-10/1 to 784-1024-1024-10/512,
-    three on tables of numbers, such as 28-64-64-2/256/dense, and three with other optimisers.
+    workloads are measured: six networks on images, from 784-16-16-10/1 to 784-1024-1024-10/512,
+    four on dense numbers, such as 28-64-64-2/256/dense, and three with other optimisers.
     """
     from fastmlp import report
     from fastmlp.bench import summary, workload

@@ -41,14 +41,18 @@ class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 # How to read data of one's own, as the arguments of `load_dataset` with these names
 READING = (
     click.option("--target-column", help="Column to predict: a name, or a number from 0."),
-    click.option("--drop-column", "drop_columns", multiple=True, help="Leave it out; repeatable."),
+    click.option(
+        "--drop-column", "drop_columns", multiple=True, help="Leave it out; may be repeated."
+    ),
     click.option("--impute", type=click.Choice(["median"]), help="Fill missing values."),
     click.option(
         "--task",
         type=click.Choice(["classification", "regression"]),
         help="What to predict; by default, the data decide.",
     ),
-    click.option("--image-size", type=_Size(), help="Resize pictures, to 28 or 32x24."),
+    click.option(
+        "--image-size", type=_Size(), metavar="WIDTH[xHEIGHT]", help="Size that pictures become."
+    ),
 )
 WHOLE = (
     click.option(
@@ -61,7 +65,9 @@ ANSWERS = (
         type=click.Path(path_type=Path),
         help="Write the answers to this .csv; - prints.",
     ),
-    click.option("--probabilities", is_flag=True, help="Answers with those of all classes."),
+    click.option(
+        "--probabilities", is_flag=True, help="Write the probabilities of all classes, too."
+    ),
 )
 NEW_TEXTS = (
     click.option(

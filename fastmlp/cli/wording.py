@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +15,15 @@ from fastmlp.errors import ArgumentError, FastMLPError, similar
 OTHERS = {"hidden": "activation", "name": "dataset", "patience": "early_stopping"}
 
 
-class Command(click.Command):
+class Summarised(click.Command):
+    """A command whose summary, in the help of its group, is its first sentence, never cut."""
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the summary."""
+        return super().get_short_help_str(sys.maxsize)
+
+
+class Command(Summarised):
     """A command whose errors name its options, and the option that an unknown one resembles."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

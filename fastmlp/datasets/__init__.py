@@ -93,8 +93,8 @@ def load_dataset(
         of its training is divided as it was then, and of another table all rows test.
         Data without columns are loaded as without it
     seed     : without a test part, it draws 20 % of the rows of each class for the test
-    whole    : without a test part, train and test are both all rows; False divides also a table
-        that is another than that of the training
+    whole    : without a test part, train and test are both all rows; False divides a table that is
+        not that of the training, too
     unknown  : what to do with texts that these `columns` do not have: "refuse" them, or "ignore"
         them: they become zeros
 

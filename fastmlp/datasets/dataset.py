@@ -93,8 +93,7 @@ class Dataset:
 
     name        : the name to print, "mnist" for example
     train, test : the two splits, with the same number of values I for each image
-    class_names : the names of the labels 0, 1, 2, …
-        none in a regression
+    class_names : the names of the labels 0, 1, 2, …; none in a regression
     image_shape : (height, width) or (height, width, channels), I values in all
     source      : the origin of the data: a folder, a URL, or "generated, seed 0"
     columns     : what the inputs are, in types of JSON: the columns of a table with the categories

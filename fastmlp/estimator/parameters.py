@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, cleandoc
 from numbers import Integral, Real
 from reprlib import repr as short
 from typing import Any
@@ -206,8 +206,9 @@ def documented(*rows: Row) -> Callable[[type], type]:
         cls._parameters = rows
         for row in rows:  # pickles lack the parameters that are younger
             setattr(cls, row.name, row.default)
-        lines = "".join(f"    {row.name} : {row.meaning}\n" for row in rows)
-        cls.__doc__ = f"{cls.__doc__}\n    Parameters, as in scikit-learn:\n\n{lines}"
+        lines = (f"{row.name} : {row.meaning}; {row.rule}; default {row.default!r}" for row in rows)
+        text = "\n".join((cleandoc(cls.__doc__), "", "Parameters, as in scikit-learn:", "", *lines))
+        cls.__doc__ = text + "\n"
         return cls
 
     return decorate

@@ -72,7 +72,7 @@ class Predicting(Assigned):
 
     @checked_call
     def predict(self, images: ArrayLike, backend: str = "compiled", names: bool = False) -> Any:
-        """Return the class of each image `(N,)`: the index of its largest output, or its name.
+        """Return the class of each image `(N,)`: the index of its largest output, or its label.
 
         With a single output the class is 1 if the output is at least 0.5, else 0. If the training
         labels were not the numbers 0 … K - 1, these are the indices of `classes`, and the result
@@ -106,9 +106,11 @@ class Predicting(Assigned):
         """Return mean cost and metrics on images `(N, I)`, labels `(N,)` or targets `(N, O)`.
 
         images : or a Split, a pair (images, labels), or a Dataset, whose test part is used
-        The metrics are those of the task, or for labels `(N,)` of several outputs those of
-        classification. In a regression with one output, targets may be `(N,)`.
         sample_weight : w `(N,)`, with which all are weighted, the cost as sum(w c) / sum(w)
+
+        The metrics are those of the task, or for labels `(N,)` of several outputs those of
+        classification. In a regression with one output, targets may be `(N,)`. Raises ArgumentError
+        for data that do not fit the network.
         """
         parts = as_parts(images, labels, "images", "test")
         rows, _ = prepared_rows(self, parts.images, "images", parts.features)

@@ -38,7 +38,7 @@ class Average:
 
     @property
     def text(self) -> str:
-        """The name with its setting, as `average_named` takes it."""
+        """The name with its setting, as `average_for` takes it."""
         return f"{self.name}:{self.setting:g}"
 
     def next_update(self, done: int) -> float:

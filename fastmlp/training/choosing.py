@@ -131,7 +131,7 @@ def optimizer_lines() -> list[str]:
     for row in OPTIMIZERS.values():
         defaults = {"learning_rate": row.learning_rate}
         defaults |= {name: setting.default for name, setting in row.settings.items()}
-        own = ", ".join(f"{name} {value:g}" for name, value in defaults.items())
+        own = ", ".join(f"{name}={value:g}" for name, value in defaults.items())
         lines.append(f"{row.name}: {own}")
     return lines
 

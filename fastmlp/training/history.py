@@ -25,6 +25,7 @@ class History:
     members : how many threads shared the steps, on average; None if it is not known. Their number
         follows what pays: it falls beside a busy process
     compile_seconds : the time to compile or load the kernels before the first epoch
+    backend : as passed; threads : the most that could work
     plan : how threads share a step: "by columns", "columns, then rows", "by samples", "by inputs"
     first_members : how many threads began, by the plan's model or as given; None if not known
     scaling : how inputs are scaled: "30 columns, standardised"

@@ -122,8 +122,9 @@ def train(
         hidden layer. Training costs and accuracies are those with dropout
     input_dropout : the same of the inputs. Sparse images stay sparse
     schedule : a name, perhaps with settings, "plateau:factor=0.5,patience=3"; an object of
-        `fastmlp.schedules`; or a function from progress (0 to 1) to a factor of learning_rate,
-        called with the progress at the middle of each step, an epoch or up to 0.1 seconds ahead
+        `fastmlp.schedules`; or a function from progress (0 to 1) to a factor of learning_rate. It
+        is called before an epoch, or several short ones, for the progress at the middle of each
+        step
     warmup : the first part of the run, in which the factors of the schedule are multiplied by
         numbers that rise from 0 to 1: below 1 a share of the run, from 1 on a number of epochs
     validation : data as in `split`, or the share of the training data to hold out, which the seed
@@ -132,7 +133,9 @@ def train(
     target : stop when the main metric of the task (accuracy, R^2, or the share of samples whose
         labels are all right) reaches this on the validation data; without them, the training
         accuracy. target_accuracy is another name for it
-    seed : of the order of the samples; the same seed gives the same bits
+    seed : of the orders of the samples, held-out data, dropout and augmentation; the same seed
+        gives the same bits, for any number of threads
+    threads : how many may work; None for all cores. backend : "compiled" or "numpy"
     callbacks : one or several. A function is called several times a second and after each epoch;
         of an object, the methods that it has of on_train_begin, on_epoch_begin, on_epoch_end and
         on_train_end. Each call gets a Progress, and ends the run if it returns True. It may write

@@ -24,8 +24,8 @@ class Progress:
 
     epoch : counted from 1; in `on_train_begin` and `on_train_end`, how many are done
     step : counted in the epoch; 0 before its first
-    cost, accuracy : means over the epoch so far; NaN in all hooks but `on_epoch_end`. The accuracy
-        is None unless the task is classification
+    cost, accuracy : means over the epoch so far; NaN in `on_train_begin`, `on_epoch_begin` and
+        `on_train_end`. The accuracy is None unless the task is classification
     epoch_ended : True once in each epoch, when `history` has its new entry
 
     The arrays of the network have the parameters after that step.

@@ -51,7 +51,7 @@ def find_learning_rate(
 ) -> FoundRate:
     """Return a learning rate to train with by plain SGD, and the curve that it is derived from.
 
-    split, y, impute : as in `train`
+    split, y, batch_size, seed, backend, impute : as in `train`
     mode : "range" is the range test of Smith (2017), by the rule in `training/range_test.py`: the
         rate rises exponentially over about one pass through the data; the result is in the middle
         of the rates where the cost is nearly the lowest.

@@ -1,16 +1,18 @@
-"""No command cuts a number, however narrow the screen is."""
+"""No command cuts a number or its summary, however narrow the screen is."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from command_line import SMALL, run
 from test_confusion import drawn
 from test_rows import history
 
+from fastmlp.cli import main
 from fastmlp.datasets import Dataset
 from fastmlp.report import progress_line
 from fastmlp.training import Progress
@@ -21,6 +23,17 @@ COMMANDS = {
     "predict": ("predict", "some.safetensors", "one.npy"),
     "info": ("info", "784-128-10/64"),
 }
+
+
+@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize("group", [main, main.commands["bench"]], ids=lambda group: group.name)
+def test_help_has_whole_summaries(
+    width: int, group: click.Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    text = " ".join(run(*["bench"] * (group is not main), "--help").stdout.split())
+    for command in group.commands.values():
+        assert " ".join(str(command.help).partition("\n\n")[0].split()) in text
 
 
 def numbers(text: str) -> list[str]:

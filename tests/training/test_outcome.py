@@ -131,4 +131,4 @@ def test_no_constant_output_costs_less(cost):
 
 def test_train_can_be_sent_to_another_process():
     assert pickle.loads(pickle.dumps(fastmlp.train)) is fastmlp.train
-    assert "sgd: learning_rate 0.5" in fastmlp.train.__doc__
+    assert "sgd: learning_rate=0.5" in fastmlp.train.__doc__

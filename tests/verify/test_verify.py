@@ -6,6 +6,7 @@ from click.testing import CliRunner
 
 from fastmlp import kernels
 from fastmlp.cli import main
+from fastmlp.cli.arguments import KERNEL
 from fastmlp.errors import ArgumentError
 from fastmlp.functions import LIMITS
 from fastmlp.verify import run, verify
@@ -20,6 +21,10 @@ def test_every_kernel_is_right():
     assert set(outcome.worst) == set(CASES)
     assert outcome.checks > outcome.cases == 350
     assert outcome.mistrusted < 0.2 * outcome.cases
+
+
+def test_the_command_names_every_kernel():
+    assert ", ".join(CASES) in KERNEL
 
 
 class Planted(kernels.Engine):

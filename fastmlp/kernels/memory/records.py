@@ -51,8 +51,8 @@ LAYER = np.dtype(
         ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
         ("w_panel", "i8"),  # between two panels
         ("b", "i8"),  # -> (panels * width,)
-        # -> its input (B, I): outputs of the layer below; or, of the first, dense images of two
-        # steps; train
+        # -> its input (B, I): outputs of the layer below; or, of the first, dense images, in
+        # training of two steps
         ("x", "i8"),
         ("x_row", "i8"),  # between two rows of x
         ("x_run", "i8"),  # columns of x that are adjacent, a power of two; or 0, for all; train
@@ -63,7 +63,7 @@ LAYER = np.dtype(
         # -> weighted sums, laid out like a, if derivatives need them, or outputs before some are
         # dropped; or 0; train
         ("z", "i8"),
-        ("a", "i8"),  # -> outputs (B, O) with space for whole panels; train
+        ("a", "i8"),  # -> outputs (B, O) with space for whole panels
         ("dz", "i8"),  # -> deltas (B, O), laid out like a; train
         ("a_row", "i8"),  # between two rows of a panel of a
         ("a_panel", "i8"),  # between two panels of a
@@ -83,7 +83,7 @@ JOB = np.dtype(
         # -> int64 (samples,): of the images in their order, and more; or, where inputs are dropped,
         # of copies, of as many steps as words are in memory
         ("addresses", "i8"),
-        ("sources", "i8"),  # -> the same, of the images themselves; train
+        ("sources", "i8"),  # -> the same, of the images themselves
         ("image_kind", "i8"),  # UINT8, FLOAT32 or FLOAT64
         ("images_as", "i8"),  # DENSE, BY_IMAGE, BY_PAIR or BY_ENTRY
         # -> int64 (samples,): a sample's first entry, and the one behind its last; by entry

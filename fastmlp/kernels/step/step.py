@@ -1,4 +1,4 @@
-"""Training: minibatch SGD as phases, with a barrier behind each."""
+"""Training by columns, or by columns, then rows: a step as phases, with barriers between them."""
 
 from __future__ import annotations
 
