@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from fastmlp import kernels
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.bench import phases
 from fastmlp.functions import ACTIVATIONS, Array, error_in_eps
 from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.kernels.launch import run, symbol
 from fastmlp.kernels.memory.buffers import read_images
 from fastmlp.kernels.memory.panels import (
-    aligned_zeros,
     panel_width,
     round_up,
     row_stride,

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.bench import phases
 from fastmlp.kernels.launch import available_threads, prepare, run, symbol
 from fastmlp.kernels.loops.elementwise import IDENTITY
 from fastmlp.kernels.loops.tile import PRODUCT
-from fastmlp.kernels.memory.panels import aligned_zeros, vector_size
+from fastmlp.kernels.memory.panels import vector_size
 from fastmlp.kernels.memory.records import JOB, LAYER
 from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 

@@ -21,9 +21,7 @@ from fastmlp.datasets.options import LARGEST, Options
 from fastmlp.errors import DataError, MissingExtraError, counted
 from fastmlp.system.reading import read_whole
 
-SUFFIXES = (
-    *(".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
-)
+SUFFIXES = ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"
 OTHERS = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".svg", ".dng", ".cr2", ".nef", ".arw")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
@@ -103,14 +101,8 @@ def load_picture_folder(folder: Path, options: Options) -> Dataset | None:
 def _parts(folder: Path) -> tuple[list[Files], list[str]]:
     """Return the pictures to train and, if they are divided, to test; and lines on folders left."""
     subfolders = {path.name.lower(): path for path in _folders(folder)}
-    train, test = (
-        {
-            name: found
-            for name in names
-            if name in subfolders and (found := _classes(subfolders[name]))
-        }
-        for names in (TRAIN, TEST)
-    )
+    found = {name: _classes(path) for name, path in subfolders.items() if name in TRAIN + TEST}
+    train, test = ([name for name in names if found.get(name)] for names in (TRAIN, TEST))
     if not train:
         files = _classes(folder)
         if len(files) == 1:  # perhaps the only folder of an archive that was unpacked
@@ -118,10 +110,10 @@ def _parts(folder: Path) -> tuple[list[Files], list[str]]:
             if parts and len(parts[0]) > 1:
                 return parts, notes
         return [files] if files else [], []
-    read = [next(iter(names)) for names in (train, test) if names]
+    read = [names[0] for names in (train, test) if names]
     left = sorted(path.name for name, path in subfolders.items() if name not in read)
     notes = [f"not read: {', '.join(left[:8])}"] if left else []
-    return [next(iter(names.values())) for names in (train, test) if names], notes
+    return [found[name] for name in read], notes
 
 
 def _not_read(folder: Path) -> list[str]:

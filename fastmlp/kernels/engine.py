@@ -25,9 +25,9 @@ from fastmlp.kernels.memory.buffers import (
     network_layers,
     plan_memory,
 )
-from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED
+from fastmlp.kernels.memory.tuning import BY_PAIR_FROM
 from fastmlp.kernels.step.slices import scratch_bytes, train_by_slices
-from fastmlp.kernels.step.source import Orders, Source, table_of
+from fastmlp.kernels.step.source import Orders, Source, table_of, takes_lists
 from fastmlp.kernels.step.step import train
 from fastmlp.kernels.team.plan import Plan, owners_of, plans_of
 from fastmlp.system.team_size import BARRIERS, TeamSize
@@ -78,7 +78,9 @@ class Engine(panels.Packed):
         self.job["batch_size"] = batch_size
         self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
         self._source = Source(self.job, self._dtype, dropout)
-        self._lists = self._takes_lists(len(weights[0]))
+        # all steps but those of plain SGD change every weight
+        is_plain = self._optimizer.fused and not np.any(self.settings["weight_decay"])
+        self._lists = is_plain and takes_lists(batch_size, len(weights[0]))
         self._use(self._plans[0])
         size = scratch_bytes(self.layers, self._dtype)
         self._scratch = records.private_memory(self.job, self.threads, size)
@@ -236,11 +238,3 @@ class Engine(panels.Packed):
             self._use(plan)
         if kind == records.DENSE and self._x is None:
             self._x = dense_images(self._records, self.threads, self.batch_size, self._dtype)
-
-    def _takes_lists(self, inputs: int) -> bool:
-        """Return whether sparse images are taken one by one, as lists, and not by pairs.
-
-        They are in small minibatches of plain SGD: all other steps change every weight.
-        """
-        is_small = self.batch_size < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
-        return is_small and self._optimizer.fused and not np.any(self.settings["weight_decay"])

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows, check_out, quiet
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.kernels.launch import alone, prepare, run, team_size
 from fastmlp.kernels.loops.bits import words_bytes
 from fastmlp.kernels.memory import panels, records, tuning
 from fastmlp.kernels.memory.buffers import inference_records, network_layers
 from fastmlp.kernels.step.inference import scratch_bytes
-from fastmlp.kernels.step.source import addresses_of, entries_of, kind_of, table_of
+from fastmlp.kernels.step.source import addresses_of, entries_of, kind_of, table_of, takes_lists
 
 Arrays = Sequence[Array]
 Names = Sequence[str]
@@ -44,16 +45,16 @@ class Predictor:
         self._layers, self._copies = layers, [pair for copies in placed for pair in copies]
         self._table = table_of(scale, dtype)
         self._found = {
-            "outputs": panels.aligned_zeros((tuning.TILE_ROWS, outputs), dtype),
-            "classes": panels.aligned_zeros((tuning.TILE_ROWS,), np.dtype(np.int64)),
+            "outputs": aligned_zeros((tuning.TILE_ROWS, outputs), dtype),
+            "classes": aligned_zeros((tuning.TILE_ROWS,), np.dtype(np.int64)),
         }
         self._images: dict[np.dtype, tuple[Array, Array]] = {}
         for kind in records.IMAGE_KINDS:
             # an image with an odd number of pixels has a zero behind its last
-            images = panels.aligned_zeros((tuning.TILE_ROWS, panels.round_up(inputs, 2)), kind)
+            images = aligned_zeros((tuning.TILE_ROWS, panels.round_up(inputs, 2)), kind)
             self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array, Any]] = {}
-        self._few = self._job_of(1, tuning.TILE_ROWS, inputs <= 2 * tuning.MOST_LISTED)
+        self._few = self._job_of(1, tuning.TILE_ROWS)
         self._aim: tuple[np.dtype, int] | None = None
         job, own, _ = self._few
         records.point(job, layers=own, **self._found)
@@ -107,7 +108,7 @@ class Predictor:
         tiles = -(-len(images) // tuning.TILE_ROWS)
         members = min(team_size(len(images) * self._size, threads), tiles)
         if members not in self._jobs:
-            self._jobs[members] = self._job_of(members, tuning.PART, lists=False)
+            self._jobs[members] = self._job_of(members, tuning.PART)
         job, layers, _ = self._jobs[members]
         job["batch_size"] = min(tuning.PART, tuning.TILE_ROWS * -(-tiles // members))
         job["samples"], job["outputs"], job["classes"] = len(images), 0, 0
@@ -125,10 +126,12 @@ class Predictor:
         records.point(job, **arrays, **{what: out})
         run("infer", job, layers, members, self._dtype)
 
-    def _job_of(self, members: int, rows: int, lists: bool) -> tuple[Array, Array, Any]:
+    def _job_of(self, members: int, rows: int) -> tuple[Array, Array, Any]:
         """Return the job of a team that takes so many samples in a step, its layers, its memory."""
-        job, size = np.zeros(1, records.JOB), int(self._layers["inputs"][0])
-        size = words_bytes(size, self._dtype, lists)
+        job, inputs = np.zeros(1, records.JOB), int(self._layers["inputs"][0])
+        lists = takes_lists(rows, inputs)
+        size = words_bytes(inputs, self._dtype, lists)
+        job["images_as"] = records.BY_IMAGE if lists else records.BY_PAIR
         job["scale"], job["words_bytes"], job["batch_size"] = self.scale, size, rows
         records.point(job, table=self._table)
         what = members, rows, size, self._dtype
@@ -150,8 +153,8 @@ def _place(layer: Array, w: Array, b: Array, most: int) -> list[tuple[Array, Arr
         layer["width"], layer["panels"] = fits[0], outputs // fits[0]
     else:
         whole = int(layer["panels"] * layer["width"])
-        padded = panels.aligned_zeros((panels.round_up(inputs, 2) * outputs + whole,), w.dtype)
-        padded_b = panels.aligned_zeros((whole,), w.dtype)
+        padded = aligned_zeros((panels.round_up(inputs, 2) * outputs + whole,), w.dtype)
+        padded_b = aligned_zeros((whole,), w.dtype)
         copies = [(padded[: w.size].reshape(w.shape), w), (padded_b[:outputs], b)]
         w, b = padded, padded_b
     layer["w_row"], layer["w_panel"] = outputs, layer["width"]

@@ -7,12 +7,13 @@ import pytest
 from rich.console import Console
 
 from fastmlp import kernels
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.functions import ACTIVATIONS, COSTS, HIDDEN, OPTIMIZERS, PAIRS
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.loops.elementwise import RELU
 from fastmlp.kernels.memory.buffers import mark_outputs
-from fastmlp.kernels.memory.panels import aligned_zeros, panel_width, round_up
+from fastmlp.kernels.memory.panels import panel_width, round_up
 from fastmlp.kernels.memory.records import point
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, PANEL_VECTORS, PART
 from fastmlp.kernels.step.source import entries_of

@@ -87,7 +87,7 @@ class Engine(engine.Engine):
 
 
 point = records.point
-for module in (buffers, panels, records, source):
+for module in (buffers, panels, predictor, source):
     module.aligned_zeros = fenced_zeros
 for module in (engine, predictor):
     own = {"point": fenced_point, "private_memory": fenced_scratch}

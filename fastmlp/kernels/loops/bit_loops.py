@@ -31,8 +31,7 @@ def _pixels(emit: Emitter, images: Any, pixels: Any, table: Any, k: Any) -> list
     """Return the factors of a pair of pixels, so many bytes behind the image of sample k."""
     builder, byte = emit.builder, ir.IntType(8)
     position = builder.gep(emit.pointer(images), [k], source_etype=INT64)
-    address = builder.add(builder.load(position, typ=INT64), pixels)
-    first = emit.pointer(address)
+    first = emit.pointer(builder.add(builder.load(position, typ=INT64), pixels))
     places = [builder.gep(first, [INT64(i)], source_etype=byte) for i in (0, 1)]
     values = [builder.zext(builder.load(place, typ=byte), INT64) for place in places]
     return [emit.broadcast_from(emit.at(emit.pointer(table), value, 1)) for value in values]
@@ -52,22 +51,24 @@ def _over_bits(emit: Emitter, word: Any, sums: Row, body: Callable[..., Row]) ->
 
 
 def _over_entries(
-    emit: Emitter, entries: tuple[Any, list[Any], Any, int], sums: Row, body: Callable[..., Row]
+    rows: Rows, base: Any, stride: Any, entries: Any, sums: Row, body: Callable[..., Row]
 ) -> Row:
-    """Emit the loop over entries; body(those of a pass, sums) returns the new sums.
+    """Emit the loop over entries; body(pairs of a factor and a row's positions) adds to the sums.
 
-    entries : (addresses of numbers n and of lists of factors, count, entries in a pass); the
-        i-th list has the factors of the inputs n + i. To `body` an entry is (n, its factors)
+    entries : (addresses of numbers n and of lists of factors, count, entries in a pass); the i-th
+        list has the factors of the rows n + i behind `base`
     """
-    builder, (numbers, factors_of, count, at_once) = emit.builder, entries
+    emit, builder, (numbers, factors_of, count, at_once) = rows.emit, rows.emit.builder, entries
 
     def passing(_: Any, now: list[Any], totals: Row) -> Row:
         found = []
         for k in range(at_once):
             position = builder.gep(now[0], [INT64(k)], source_etype=INT32)
             number = builder.zext(builder.load(position, typ=INT32), INT64)
-            factors = [emit.broadcast_from(emit.at(place, 0, 0, k)) for place in now[1:]]
-            found.append((number, factors))
+            first = rows.start(base, number, stride)
+            for i, place in enumerate(now[1:]):
+                factor = emit.broadcast_from(emit.at(place, 0, 0, k))
+                found.append((factor, rows.at(rows.start(first, i, stride))))
         return body(found, totals)
 
     pointers = [(emit.pointer(numbers), at_once, INT32)]
@@ -95,8 +96,8 @@ def _pairs(emit: Emitter, pair_list: Any, capacity: Any) -> Any:
     """Return the entries of an image's list, which are pairs (see `bits.list_pairs`)."""
     count = emit.builder.load(emit.pointer(pair_list), typ=INT64)
     numbers = emit.builder.add(pair_list, INT64(WORD_BYTES))
-    even = emit.builder.gep(emit.pointer(numbers), [capacity], source_etype=INT32)
-    return numbers, [even, emit.at(even, 0, 0, capacity)], count, 2
+    first = emit.builder.gep(emit.pointer(numbers), [capacity], source_etype=INT32)
+    return numbers, [first, emit.at(first, 0, 0, capacity)], count, 2
 
 
 def _gather(rows: Rows, c: Any, q: Any, q_row: Any, beta: Any, entries: Any) -> None:
@@ -108,15 +109,13 @@ def _gather(rows: Rows, c: Any, q: Any, q_row: Any, beta: Any, entries: Any) -> 
 
     def body(found: list[Any], sums: Row) -> Row:
         new: Row = []
-        for number, factors in found:
-            first = rows.start(q, number, q_row)
-            for i, factor in enumerate(factors):
-                row = rows.load(rows.at(rows.start(first, i, q_row)))
-                new += rows.fma(factor, row, sums[len(new) : len(new) + width])
+        for factor, positions in found:
+            new += rows.fma(factor, rows.load(positions), sums[len(new) : len(new) + width])
         return new
 
     _, factors_of, _, at_once = entries
-    sums = _over_entries(rows.emit, entries, rows.zeros(at_once * len(factors_of)), body)
+    zeros = rows.zeros(at_once * len(factors_of))
+    sums = _over_entries(rows, q, q_row, entries, zeros, body)
     parts = [sums[i : i + width] for i in range(0, len(sums), width)]
     while len(parts) > 1:
         parts = [rows.add(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
@@ -128,14 +127,11 @@ def _scatter(rows: Rows, c: Any, c_row: Any, q: Any, entries: Any) -> None:
     source = rows.load(rows.at(q))
 
     def body(found: list[Any], _: Row) -> Row:
-        for number, factors in found:
-            first = rows.start(c, number, c_row)
-            for i, factor in enumerate(factors):
-                positions = rows.at(rows.start(first, i, c_row))
-                rows.store(rows.fma(factor, source, rows.load(positions)), positions)
+        for factor, positions in found:
+            rows.store(rows.fma(factor, source, rows.load(positions)), positions)
         return []
 
-    _over_entries(rows.emit, entries, [], body)
+    _over_entries(rows, c, c_row, entries, [], body)
 
 
 @at_each_width
@@ -249,5 +245,5 @@ def gather_outputs(emit: Emitter, c, goes_on, p, word, word_next, q, q_k, beta) 
         return rows.fma(factor, rows.load(rows.at(rows.start(q, k, q_k))), so_far)
 
     for first, bits in ((0, word), (PART, word_next)):
-        sums = _over_bits(rows.emit, bits, sums, partial(body, first))
+        sums = _over_bits(emit, bits, sums, partial(body, first))
     accumulate(emit, positions, sums, beta)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import (
-    aligned_zeros,
     pack_panels,
     panel_width,
     round_up,

@@ -9,7 +9,7 @@ from math import prod
 import numpy as np
 from numba.extending import register_jitable
 
-from fastmlp.arrays.aligned import aligned_zeros as aligned_zeros
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS

@@ -11,16 +11,8 @@ from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import SOFTMAX
 from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
-from fastmlp.kernels.memory.records import (
-    BY_IMAGE,
-    BY_PAIR,
-    DENSE,
-    UINT8,
-    layers_at,
-    member_layers,
-    numbers_at,
-)
-from fastmlp.kernels.memory.tuning import MOST_LISTED, PART, SPARSE_BELOW
+from fastmlp.kernels.memory.records import DENSE, UINT8, layers_at, member_layers, numbers_at
+from fastmlp.kernels.memory.tuning import PART, SPARSE_BELOW
 from fastmlp.kernels.step.first_layer import forward_first
 from fastmlp.kernels.step.forward import forward
 from fastmlp.kernels.step.images import batch_at, prepare_images
@@ -60,15 +52,17 @@ def infer_few(job, like: float):
     copies = numbers_at(job.copies, 3 * job.copy_count, np.int64(0))
     for k in range(0, 3 * job.copy_count, 3):
         copy_bytes(copies[k], copies[k + 1], copies[k + 2])
-    job.images_as, inputs = DENSE, layers_at(job.layers, 1)[0].inputs
+    inputs, if_sparse = layers_at(job.layers, 1)[0].inputs, job.images_as
+    found = job.samples * inputs
     if job.image_kind == UINT8 and job.layer_count > 1:
         size, found = job.samples * round_up(inputs, 2), 0
         pixels = numbers_at(numbers_at(job.addresses, 1, np.int64(0))[0], size, np.uint8(0))
         for k in range(size):
             found += int(pixels[k] != 0)
-        if found < SPARSE_BELOW * job.samples * inputs:
-            job.images_as = BY_IMAGE if inputs <= 2 * MOST_LISTED else BY_PAIR
+    if found >= SPARSE_BELOW * job.samples * inputs:
+        job.images_as = DENSE
     infer(job, job.layers, job.layer_count, 0, job.scratch, 0, 1, like)
+    job.images_as = if_sparse
 
 
 @jit

@@ -5,12 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows, density
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.errors import refuse
 from fastmlp.functions.dropout import INPUTS, Dropout
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.buffers import BYTES, set_dropout
-from fastmlp.kernels.memory.panels import aligned_zeros, round_up
-from fastmlp.kernels.memory.tuning import GLANCED_AT, PART, SAMPLED, SPARSE_BELOW
+from fastmlp.kernels.memory.panels import round_up
+from fastmlp.kernels.memory.tuning import (
+    BY_PAIR_FROM,
+    GLANCED_AT,
+    MOST_LISTED,
+    PART,
+    SAMPLED,
+    SPARSE_BELOW,
+)
 
 
 def kind_of(images: Rows, layers: int, lists: bool = False) -> int:
@@ -24,6 +32,11 @@ def kind_of(images: Rows, layers: int, lists: bool = False) -> int:
     if layers == 1 or not is_sparse:
         return records.DENSE
     return records.BY_IMAGE if lists else records.BY_PAIR
+
+
+def takes_lists(samples: int, inputs: int) -> bool:
+    """Return whether so many sparse images at a time are taken one by one, and not by pairs."""
+    return samples < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
 
 
 def table_of(scale: float, dtype: np.dtype) -> Array:

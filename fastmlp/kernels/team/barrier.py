@@ -16,11 +16,11 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted
-from fastmlp.kernels.memory.panels import aligned_zeros
 
 # The team's board: int64 counters, each on a cache line of its own (8 to a line)
 PRESENT, SIZE, ARRIVED, ASLEEP, IN_VAIN, NAP, START_NAP, BOARD_SIZE = 0, 8, 16, 24, 32, 40, 48, 56

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from direct import DTYPES, lanes_of
 
+from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.kernels.memory.panels import (
     MEMORY_APART,
-    aligned_zeros,
     pack_panels,
     panel_width,
     round_up,
