@@ -79,7 +79,10 @@ def augment_images(task, _, count, barrier, scratch, member, members, like: floa
             shift_image(image, task.side, -m[2] >> BITS, -m[5] >> BITS, out)
             continue
         fours = scratch + frame_bytes(task.side)
-        frame_image(image, task.side, scratch)
+        # into the middle of zeros, which are there already
+        for row in range(task.side):
+            target = scratch + (row + LOW) * (task.side + AROUND) + LOW
+            copy_bytes(target, image + row * task.side, task.side)
         find_fours(scratch, task.side, fours)
         field = 4 * pixels
         d_x, d_y = task.fields + picks[0] * field, task.fields + picks[1] * field
@@ -109,14 +112,6 @@ def shift_image(image, side, t_x, t_y, out):
 def frame_bytes(side):
     """Return how much an image takes with zeros around, and a pixel more, in whole cache lines."""
     return ((side + AROUND) * (side + AROUND) + 64) // 64 * 64
-
-
-@jit
-def frame_image(image, side, framed):
-    """Copy an image into the middle of one with zeros around, which are there already."""
-    for row in range(side):
-        target = framed + (row + LOW) * (side + AROUND) + LOW
-        copy_bytes(target, image + row * side, side)
 
 
 @jit

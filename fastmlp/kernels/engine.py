@@ -17,15 +17,7 @@ from fastmlp.functions.dropout import Dropout
 from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
 from fastmlp.kernels.launch import available_threads, run
 from fastmlp.kernels.loops.bits import words_bytes
-from fastmlp.kernels.memory import panels, records
-from fastmlp.kernels.memory.buffers import (
-    add_buffers,
-    dense_images,
-    mark_outputs,
-    network_layers,
-    plan_memory,
-)
-from fastmlp.kernels.memory.tuning import BY_PAIR_FROM
+from fastmlp.kernels.memory import buffers, panels, records, tuning
 from fastmlp.kernels.step.slices import scratch_bytes, train_by_slices
 from fastmlp.kernels.step.source import Orders, Source, table_of, takes_lists
 from fastmlp.kernels.step.step import train
@@ -63,12 +55,13 @@ class Engine(panels.Packed):
         # by whether the images are sparse, and for sparse rows
         self._plans = plans_of(sizes, batch_size, self._dtype, clips)
         owners = owners_of(self._plans, len(weights), self.threads)
-        self.layers, self.buffers = network_layers(weights, biases, activations, owners)
+        self.layers, self.buffers = buffers.network_layers(weights, biases, activations, owners)
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
-        add_buffers(self.layers, self.buffers, batch_size, self.slots, dropout)
-        if batch_size >= BY_PAIR_FROM and records.BY_COLUMNS in (p.kind for p in self._plans[:2]):
-            mark_outputs(self.layers, self.buffers, batch_size)
+        buffers.add_buffers(self.layers, self.buffers, batch_size, self.slots, dropout)
+        kinds = {plan.kind for plan in self._plans[:2]}
+        if batch_size >= tuning.BY_PAIR_FROM and records.BY_COLUMNS in kinds:
+            buffers.mark_outputs(self.layers, self.buffers, batch_size)
         self.job = np.zeros(1, records.JOB)
         self.job["cost"], self.job["cost_setting"] = cost_row(cost).code, cost_row(cost).setting
         # clipped, a fused step that keeps nothing makes the gradients
@@ -77,7 +70,7 @@ class Engine(panels.Packed):
         self.job["optimizer"], self.job["clipped"] = self._codes
         self.job["batch_size"] = batch_size
         self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
-        self._source = Source(self.job, self._dtype, dropout)
+        self._source, self.inputs = Source(self.job, self._dtype, dropout), "dense"
         # all steps but those of plain SGD change every weight
         is_plain = self._optimizer.fused and not np.any(self.settings["weight_decay"])
         self._lists = is_plain and takes_lists(batch_size, len(weights[0]))
@@ -92,10 +85,11 @@ class Engine(panels.Packed):
         self.first_members = self._first or plan.first_members(step, self.threads, BARRIERS["far"])
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
-        self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices
+        self.plan, self.plan_name = plan, plan.name
+        self.job["plan"], self.job["slices"] = plan.kind, slices
         self.job["words_bytes"] = words_bytes(inputs, self._dtype, self._lists, slices)
         what = self.job, self.layers, self.buffers, self.slots, self.threads, self._lists
-        self._records, self._memory = plan_memory(*what)
+        self._records, self._memory = buffers.plan_memory(*what)
         self._x: Array | None = None  # made for dense images
         self._source.make_copies(len(self._memory[0]), inputs)  # as many as there are words of
 
@@ -123,16 +117,6 @@ class Engine(panels.Packed):
         orders = order.reshape(epochs, -1)
         costs, right = self._steps(images, y, orders, steps, own, scale, sample_weight, augmented)
         return costs, right.item() if epochs == 1 else right
-
-    @property
-    def inputs(self) -> str:
-        """What the images were that were taken last, in words."""
-        return self._source.inputs
-
-    @property
-    def plan_name(self) -> str:
-        """How a team shares a step: see `fastmlp.kernels.team.plan`."""
-        return self.plan.name
 
     def members(self) -> float:
         """Return how many members the team had, on average, since the last call."""
@@ -232,9 +216,10 @@ class Engine(panels.Packed):
 
     def _look_at(self, images: Rows) -> None:
         """Choose a plan for images, and how the first layer takes them."""
-        kind = self._source.look_at(images, len(self.layers), self._lists)
+        kind, self.inputs = self._source.look_at(images, len(self.layers), self._lists)
         plan = self._plans[{records.DENSE: 0, records.BY_ENTRY: 2}.get(kind, 1)]
         if self.plan != plan:
             self._use(plan)
         if kind == records.DENSE and self._x is None:
-            self._x = dense_images(self._records, self.threads, self.batch_size, self._dtype)
+            what = self.threads, self.batch_size, self._dtype
+            self._x = buffers.dense_images(self._records, *what)

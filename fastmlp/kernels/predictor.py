@@ -131,7 +131,7 @@ class Predictor:
         job, inputs = np.zeros(1, records.JOB), int(self._layers["inputs"][0])
         lists = takes_lists(rows, inputs)
         size = words_bytes(inputs, self._dtype, lists)
-        job["images_as"] = records.BY_IMAGE if lists else records.BY_PAIR
+        job["images_as"] = records.BY_IMAGE if lists else records.BY_PAIR  # those that are sparse
         job["scale"], job["words_bytes"], job["batch_size"] = self.scale, size, rows
         records.point(job, table=self._table)
         what = members, rows, size, self._dtype

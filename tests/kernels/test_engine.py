@@ -11,6 +11,7 @@ from fastmlp import kernels, reference
 from fastmlp.functions import OPTIMIZERS
 from fastmlp.kernels import launch
 from fastmlp.kernels.llvm.compile import Shared
+from fastmlp.kernels.memory import tuning
 from fastmlp.kernels.memory.records import BY_IMAGE, BY_PAIR, DENSE
 from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PART
 from fastmlp.kernels.step import source
@@ -133,7 +134,7 @@ def test_words_with_every_bit_set(monkeypatch):
     images[:, 3:] = 0
     images[::2, 3:] = 1
     labels, network = np.arange(3 * PART) % 2, fastmlp.Network((6, 20, 2))
-    monkeypatch.setattr(source, "SPARSE_BELOW", 2.0)
+    monkeypatch.setattr(tuning, "SPARSE_BELOW", 2.0)
     sparse = trained(network, images, labels, 2 * PART + 2, 1)
     dense = trained(network, images / np.float32(255), labels, 2 * PART + 2, 1, scale=1.0)
     for mine, theirs in zip(sparse[0], dense[0], strict=True):

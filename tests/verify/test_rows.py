@@ -82,7 +82,7 @@ def frozen(layers, buffers, batch_size):
 
 
 def test_a_network_that_stands_still_is_found(monkeypatch):
-    monkeypatch.setattr("fastmlp.kernels.engine.mark_outputs", frozen)
+    monkeypatch.setattr("fastmlp.kernels.memory.buffers.mark_outputs", frozen)
     # the rows in which it stands still, so that a few cases draw it at any vector width
     relu = {name: pair for name, pair in TABLES["output"].items() if pair[0] == "relu"}
     wide = {name: row for name, row in TABLES["width"].items() if "panel" in name}

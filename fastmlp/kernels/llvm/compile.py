@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ctypes import CFUNCTYPE, c_double, c_float, c_int64
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -42,6 +42,12 @@ def jit(function: Function) -> Function:
     # Numba would compile a function anew for each constant that it is called with
     made.get_call_template = lambda args, kws: template([*map(unliteral, args)], kws)
     return made  # type: ignore[no-any-return]
+
+
+def one_of(codes: Iterable[int]) -> Any:
+    """Return a compiled function that says whether a code, below 63, is one of these."""
+    bits = sum(1 << code for code in codes)
+    return jit(lambda code: (bits >> code) & 1 == 1)
 
 
 def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, ...]:

@@ -72,26 +72,8 @@ def vector_lanes(emit: Emitter, like) -> int:
     return emit.whole(emit.count)
 
 
-@emitted
-def flush_small(emit: Emitter) -> int:
-    """Let numbers too small for a normal one count as 0 on this thread; return its control word.
-
-    On x86 an instruction on such a number takes some 100 cycles. State of weights without
-    gradients decays to there, and deltas where softmax is nearly right.
-    """
-    return emit.flush_small()
-
-
-@emitted
-def set_control(emit: Emitter, word) -> None:
-    """Set this thread's control word to what `flush_small` returned."""
-    emit.set_control(word)
-
-
-@emitted
-def prefetch(emit: Emitter, address) -> None:
-    """Prefetch the cache line at an address."""
-    emit.prefetch(emit.pointer(address))
+flush_small, set_control = emitted(Emitter.flush_small), emitted(Emitter.set_control)
+prefetch = emitted(Emitter.prefetch)
 
 
 @emitted
@@ -99,7 +81,7 @@ def prefetch_lines(emit: Emitter, address, size) -> None:
     """Prefetch the cache lines of so many bytes, which may begin within a line."""
     first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
     with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
-        emit.prefetch(emit.pointer(line))
+        emit.prefetch(line)
 
 
 @emitted

@@ -7,7 +7,6 @@ neighbour in which samples it is not zero.
 
 from __future__ import annotations
 
-import platform
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import register_jitable
 
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.emitter import FEATURES, INT32, INT64, VECTOR_BYTES, Emitter, copies
+from fastmlp.kernels.llvm.emitter import ARM, FEATURES, INT32, INT64, VECTOR_BYTES, Emitter, copies
 from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
 from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, WORD_BYTES
@@ -24,9 +23,8 @@ from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, WORD_BYTES
 INT16 = ir.IntType(16)
 LISTED = 16 if VECTOR_BYTES == 64 else 8  # pairs whose entries are made at once
 # Bytes of a vector of 16 in an order that another one has
-SHUFFLE: Any = "llvm.x86.ssse3.pshuf.b.128" if FEATURES.get("ssse3") else None
-if platform.machine().lower() in ("aarch64", "arm64"):
-    SHUFFLE = "llvm.aarch64.neon.tbl1.v16i8"
+ON_X86: Any = "llvm.x86.ssse3.pshuf.b.128" if FEATURES.get("ssse3") else None
+SHUFFLE = "llvm.aarch64.neon.tbl1.v16i8" if ARM else ON_X86
 
 
 @emitted
@@ -78,10 +76,7 @@ def list_capacity(inputs):
 
 
 def _compress_by_table(emit: Emitter, halves: list[Any], bits: Any) -> Any:
-    """Return 8 entries of two halves of 16 bits, those whose bits are set side by side.
-
-    A table has the order of bytes for each byte of bits.
-    """
+    """Return 8 entries of two halves of 16 bits; those with set bits come first, by a table."""
     builder, bytes_of, rows = emit.builder, ir.VectorType(ir.IntType(8), 16), []
     for byte in range(256):
         lanes = [k for k in range(8) if byte >> k & 1]

@@ -17,12 +17,13 @@ from typing import Any
 from llvmlite import ir
 
 from fastmlp.functions import ACTIVATIONS, COSTS, vector_costs, vectors
+from fastmlp.kernels.llvm.compile import one_of
 from fastmlp.kernels.llvm.emitter import INT64, Emitter, Number
 from fastmlp.kernels.llvm.intrinsics import by_name, counted_loop, emitted, names_of
 
-# The costs of errors, and a bit for the code of each
+# The costs of errors, and whether a cost is one
 OF_ERRORS = {name: row for name, row in COSTS.items() if row.f is not None}
-ERROR_BITS = sum(1 << row.code for row in OF_ERRORS.values())
+is_of_errors = one_of(row.code for row in OF_ERRORS.values())
 # A total over the outputs: what it begins with, and how two are combined
 Total = tuple[float, Callable[[Number, Number], Number]]
 SUM: Total = (0.0, operator.add)

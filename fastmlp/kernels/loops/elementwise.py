@@ -12,7 +12,7 @@ from numba.core import cgutils, types
 from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, vector_steps, vectors
 from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, L1, OWN
 from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import one_of, shared
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter, Number, copies
 from fastmlp.kernels.llvm.intrinsics import by_name, emitted
 from fastmlp.kernels.memory.records import numbers_at
@@ -20,7 +20,8 @@ from fastmlp.kernels.memory.records import numbers_at
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
 # Vectors of a block in one pass of the loop: the loads of one do not wait for the stores before
 UNROLL = 4
-KEEPS_Z = sum(1 << row.code for row in ACTIVATIONS.values() if row.keeps == "z")
+# Whether the derivatives of an activation are computed from z, and not from a
+keeps_z = one_of(row.code for row in ACTIVATIONS.values() if row.keeps == "z")
 
 # Makes of the vectors of each operand the new ones of the first operands; None leaves an old one
 Formula = Callable[..., Iterable[Any]]
@@ -105,12 +106,6 @@ def _slope(emit: Emitter, activation, dz, dz_row, kept, kept_row, rows, columns,
 def times_slope(activation, dz, dz_row, kept, kept_row, rows, columns, like: float):
     """dz = dz f'(z) on a tile, by what the layer keeps: a = f(z), or z."""
     _slope(activation, dz, dz_row, kept, kept_row, rows, columns, like)
-
-
-@jit
-def keeps_z(activation):
-    """Return whether derivatives are computed from z, and not from a."""
-    return (KEEPS_Z >> activation) & 1 == 1
 
 
 @emitted

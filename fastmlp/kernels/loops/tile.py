@@ -10,7 +10,7 @@ from numba.core import cgutils
 
 from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.kernels.llvm import intrinsics
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.emitter import INT64, Emitter
 from fastmlp.kernels.llvm.intrinsics import Rows, emitted, item_bytes, vector_lanes
 from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
@@ -26,7 +26,7 @@ MOST_HEIGHTS = (0, *(TILE_HEIGHTS[width] for width in range(1, TILE_VECTORS + 1)
 # by the code of f. Other formulas are long beside a store and a load
 PRODUCT, SLOPE = -1, -2
 FUSED = {name: vectors.ACTIVATIONS[name].f for name in ("identity", "relu")}
-FUSED_CODES = sum(1 << ACTIVATIONS[name].code for name in FUSED)
+fuses = one_of(ACTIVATIONS[name].code for name in FUSED)
 
 
 def _finish_tile(
@@ -99,12 +99,6 @@ def multiply_tile(
     code = emit.builder.add(emit.builder.mul(width, emit.whole(64)), height)
     tiles = {64 * w + h: partial(_emit_tile, emit, h, w, args) for w in HEIGHTS for h in HEIGHTS[w]}
     intrinsics.by_code(emit, code, tiles)
-
-
-@jit
-def fuses(f):
-    """Return whether a product takes the activation f: see `multiply`."""
-    return (FUSED_CODES >> f) & 1 == 1
 
 
 @jit

@@ -222,10 +222,7 @@ def private_records(
 
 
 def give_memory(places: Sequence[tuple[Array, int]]) -> Array:
-    """Let fields of records point to so many bytes, of each member its own; return the memory.
-
-    Each field is a column `(members,)`.
-    """
+    """Let fields, columns `(members,)`, point to so many bytes of a member; return the memory."""
     sizes = [round_up(size, 64) for _, size in places]
     memory = zeros_apart(len(places[0][0]), (sum(sizes),), BYTES)
     for (column, _), start in zip(places, np.cumsum([0, *sizes[:-1]]), strict=True):
@@ -235,16 +232,15 @@ def give_memory(places: Sequence[tuple[Array, int]]) -> Array:
 
 def exchanged(job: Array, layers: Array, buffers: Buffers, dtype: np.dtype) -> Array:
     """Return the memory through which members exchange sums in two steps, the job's `partials`."""
+    count, sizes = int(job["slices"][0]), [buffers[0]["a"].nbytes]  # by inputs
     if job["plan"] == records.COLUMNS_THEN_ROWS:
         below, top = layers
-        blocks = round_up(int(job["batch_size"][0]), vector_size(dtype)) * int(top["outputs"])
-        memory = zeros_apart(2 * int(below["panels"]), (blocks * dtype.itemsize,), BYTES)
-    elif job["plan"] == records.BY_INPUTS:
-        memory = zeros_apart(2 * int(job["slices"][0]), (buffers[0]["a"].nbytes,), BYTES)
-    else:
+        rows = round_up(int(job["batch_size"][0]), vector_size(dtype))
+        count, sizes = int(below["panels"]), [rows * int(top["outputs"]) * dtype.itemsize]
+    elif job["plan"] == records.BY_SAMPLES:
         sizes = [round_up(arrays["w"].nbytes + arrays["b"].nbytes, 64) for arrays in buffers]
         layers["gradient"] = np.cumsum([0, *sizes[:-1]])
-        memory = zeros_apart(2 * int(job["slices"][0]), (sum(sizes),), BYTES)
+    memory = zeros_apart(2 * count, (sum(sizes),), BYTES)
     job["partial_bytes"] = memory.strides[0]
     records.point(job, partials=memory)
     return memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from functools import partialmethod
 from math import prod
 
 import numpy as np
@@ -103,14 +104,6 @@ class Packed:
 
     buffers: Sequence[dict[str, Array]]
 
-    def read(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Write the parameters as they are now into weights and biases."""
-        self.read_state("", weights, biases)
-
-    def write(self, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Take weights and biases, as `read` writes them, for the next step; the state stays."""
-        self.write_state("", weights, biases)
-
     def read_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the optimiser's state in a slot into arrays like weights and biases."""
         for packed, b_padded, w, b in zip(*self._of(slot), weights, biases, strict=True):
@@ -122,6 +115,9 @@ class Packed:
         for packed, b_padded, w, b in zip(*self._of(slot), weights, biases, strict=True):
             packed[...] = pack_panels(w, packed.shape[2])
             b_padded[: len(b)] = b
+
+    # of the parameters themselves
+    read, write = partialmethod(read_state, ""), partialmethod(write_state, "")
 
     def scale_state(self, slot: str, factor: float) -> None:
         """Multiply the optimiser's state in a slot."""

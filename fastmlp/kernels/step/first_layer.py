@@ -1,9 +1,9 @@
 """The phases of a first layer whose images are mostly zeros: 0 w adds nothing, and is left out.
 
 In a large minibatch, words say in which samples a pair of pixels is, and the pair's two rows of
-weights stay in registers while these samples go by. A small one is taken image by image.
-
-A panel of weights and of deltas is one member's own, and stays in its core's cache.
+weights stay in registers while these samples go by. A small one is taken image by image, and rows
+of a sparse matrix entry by entry. A panel of weights and of deltas is one member's own, and stays
+in its core's cache.
 """
 
 from __future__ import annotations
@@ -13,30 +13,16 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines
-from fastmlp.kernels.loops.bit_loops import (
-    gather_entries,
-    gather_pixels,
-    gather_samples,
-    scatter_entries,
-    scatter_pixels,
-    scatter_samples,
-)
+from fastmlp.kernels.llvm.intrinsics import LINE_BYTES, item_bytes, prefetch, prefetch_lines
+from fastmlp.kernels.loops import bit_loops
 from fastmlp.kernels.loops.bits import list_capacity
 from fastmlp.kernels.loops.elementwise import clear, scale_numbers
+from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import units
-from fastmlp.kernels.memory.records import (
-    BY_ENTRY,
-    BY_IMAGE,
-    BY_PAIR,
-    COLUMNS,
-    numbers_at,
-    row_offset,
-    weight_offset,
-)
+from fastmlp.kernels.memory.records import numbers_at, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, PAIRS, PART, UPDATE_PAIRS
 from fastmlp.kernels.step.forward import finish_tile
-from fastmlp.kernels.step.images import batch_at, entries_at, prefetch_pixels, words_at
+from fastmlp.kernels.step.images import batch_at, entries_at, words_at
 from fastmlp.kernels.step.update import coefficients_at, general_step, is_fused, kept_share
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
@@ -44,27 +30,6 @@ from fastmlp.kernels.team.plan import rows_of, share, share_panels
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch these phases use: a part's z, or gradients of some inputs."""
     return max(PART, 2 * UPDATE_PAIRS, ENTRY_ROWS) * int(layers["width"][0]) * dtype.itemsize
-
-
-@jit
-def gather_rows(job, layer, step, number, panel, low, high, i, stop, z, like):
-    """`forward_inputs` sample by sample.
-
-    An image of the next minibatch is prefetched at each image, as all at once would wait for each
-    other.
-    """
-    size, width, zero, first = item_bytes(like), layer.width, like - like, batch_at(job, step)[0]
-    w, following = layer.w + weight_offset(layer, panel, low, like), first + job.batch_size
-    sources = numbers_at(job.sources, following + stop, np.int64(0))
-    for k in range(i, stop):
-        z_k = z + (k - i) * width * size
-        if job.images_as == BY_ENTRY:
-            columns, values, count = entries_at(job, first + k, low, high, like)
-            gather_entries(width, z_k, w, layer.w_row, columns, values, count, zero)
-            continue
-        prefetch_lines(sources[following + k] + low, high - low)
-        own = words_at(job, layer, step, number * job.batch_size + k)
-        gather_pixels(width, z_k, w, layer.w_row, own, list_capacity(high - low), zero)
 
 
 @jit
@@ -82,7 +47,7 @@ def scatter_pairs(job, layer, step, panel, low, high, i, stop, z, like):
         if PAIRS == 2 and pair + 1 < last:
             q_next, other = q + 2 * w_row * size, word[pair + 1] & wanted
         if one | other != 0:
-            scatter_samples(
+            bit_loops.scatter_samples(
                 width, z_0, width, q, q_next, w_row, one, other, images, 2 * pair, job.table, like
             )
 
@@ -92,11 +57,24 @@ def forward_inputs(job, layer, step, number, panel, low, high, i, stop, z, like:
     """z = x w for a panel, the inputs low, …, high - 1 and the rows i, …, stop - 1 of a part.
 
     number : of the slice of the inputs whose lists are read; z : address of these rows, packed
+    An image of the next minibatch is prefetched at each image, as all at once would wait for each
+    other.
     """
-    if job.images_as == BY_PAIR:
+    if job.images_as == records.BY_PAIR:
         scatter_pairs(job, layer, step, panel, low, high, i, stop, z, like)
-    else:
-        gather_rows(job, layer, step, number, panel, low, high, i, stop, z, like)
+        return
+    size, width, zero, first = item_bytes(like), layer.width, like - like, batch_at(job, step)[0]
+    w, following = layer.w + weight_offset(layer, panel, low, like), first + job.batch_size
+    sources = numbers_at(job.sources, following + stop, np.int64(0))
+    for k in range(i, stop):
+        z_k = z + (k - i) * width * size
+        if job.images_as == records.BY_ENTRY:
+            columns, values, count = entries_at(job, first + k, low, high, like)
+            bit_loops.gather_entries(width, z_k, w, layer.w_row, columns, values, count, zero)
+            continue
+        prefetch_lines(sources[following + k] + low, high - low)
+        own = words_at(job, layer, step, number * job.batch_size + k)
+        bit_loops.gather_pixels(width, z_k, w, layer.w_row, own, list_capacity(high - low), zero)
 
 
 @jit
@@ -110,13 +88,14 @@ def add_pairs(job, layer, step, panel, low, high, w, keep, like):
         images = job.addresses + (position + i) * 8
         # their words are made next: before the next barrier, which is one step later with one
         # barrier a step. Prefetched earlier, half of them would be evicted before
-        later = (2 if layer.cut == COLUMNS else 1) * job.batch_size
-        following = job.sources + (position + i + later) * 8
+        later = (2 if layer.cut == records.COLUMNS else 1) * job.batch_size
+        following = numbers_at(job.sources + (position + i + later) * 8, PART, np.int64(0))
         for pair in range(first, last):
-            prefetch_pixels(following, pair)
+            for k in range(pair % 32 * 2, pair % 32 * 2 + 2):  # in 32 pairs, a line, of 64 images
+                prefetch(following[k] + pair // 32 * LINE_BYTES)
             if word[pair] != 0 or beta != 1:
                 c = w + 2 * (pair - first) * width * size
-                gather_samples(
+                bit_loops.gather_samples(
                     width, c, width, dz, layer.a_row, word[pair], images, 2 * pair, job.table, beta
                 )
 
@@ -131,13 +110,13 @@ def add_rows(job, layer, step, number, panel, low, high, w, keep, like):
         scale_numbers(w, (high - low) * width, keep)
     for i in range(batch):
         dz_i = layer.dz + row_offset(layer, panel, i, like)
-        if job.images_as == BY_ENTRY:
+        if job.images_as == records.BY_ENTRY:
             columns, values, count = entries_at(job, position + i, low, high, like)
             w_0 = w - low * width * size
-            scatter_entries(width, w_0, width, dz_i, columns, values, count, like)
+            bit_loops.scatter_entries(width, w_0, width, dz_i, columns, values, count, like)
         else:
             own = words_at(job, layer, step, number * job.batch_size + i)
-            scatter_pixels(width, w, width, dz_i, own, list_capacity(high - low), like)
+            bit_loops.scatter_pixels(width, w, width, dz_i, own, list_capacity(high - low), like)
 
 
 @shared
@@ -146,7 +125,7 @@ def update_inputs(job, layer, step, number, panel, low, high, scratch, like: flo
 
     For a general one the sums are gradients, of some inputs at a time in the scratch.
     """
-    fused, by_pair = is_fused(job.optimizer), job.images_as == BY_PAIR
+    fused, by_pair = is_fused(job.optimizer), job.images_as == records.BY_PAIR
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     keep, several = kept_share(coefficients, like), 2 * UPDATE_PAIRS if by_pair else ENTRY_ROWS
     if fused and not by_pair:
@@ -171,12 +150,10 @@ def forward_first(job, layer, step, scratch, member, members, like):
     With more members than panels, a unit is FEW rows of a part.
     """
     position, batch = batch_at(job, step)
-    width, sample = layer.width, job.first_sample + position
-    size = 1
-    if job.images_as == BY_PAIR:
+    width, sample, size = layer.width, job.first_sample + position, 1
+    if job.images_as == records.BY_PAIR:
         size = PART if members <= layer.panels else FEW
-    cut = layer.cut
-    first, last, begin, end = share_panels(layer.panels, size, batch, cut, member, members)
+    first, last, begin, end = share_panels(layer.panels, size, batch, layer.cut, member, members)
     for panel in range(begin, end):
         low, high = rows_of(panel, first, last, size, batch)
         for part in range(low // PART * PART, high, PART):
@@ -193,9 +170,9 @@ def update_first(job, layer, step, scratch, member, members, like):
     as pixels in the middle of images are less often zero.
     """
     inputs, size = layer.inputs, layer.inputs
-    if job.images_as != BY_IMAGE:
-        size = 2 * UPDATE_PAIRS if job.images_as == BY_PAIR else ENTRY_ROWS
-    if job.images_as == BY_PAIR and members > layer.panels:
+    if job.images_as != records.BY_IMAGE:
+        size = 2 * UPDATE_PAIRS if job.images_as == records.BY_PAIR else ENTRY_ROWS
+    if job.images_as == records.BY_PAIR and members > layer.panels:
         size = 2 * FEW
         rounds = units(inputs, size * FEW)
         runs = rounds * FEW
@@ -206,8 +183,7 @@ def update_first(job, layer, step, scratch, member, members, like):
             high = min(low + size, inputs)
             update_inputs(job, layer, step, 0, panel, low, high, scratch, like)
         return
-    cut = layer.cut
-    first, last, begin, end = share_panels(layer.panels, size, inputs, cut, member, members)
+    first, last, begin, end = share_panels(layer.panels, size, inputs, layer.cut, member, members)
     for panel in range(begin, end):
         low, high = rows_of(panel, first, last, size, inputs)
         update_inputs(job, layer, step, 0, panel, low, high, scratch, like)

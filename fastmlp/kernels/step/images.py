@@ -9,26 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import (
-    LINE_BYTES,
-    copy_bytes,
-    item_bytes,
-    prefetch,
-    prefetch_lines,
-)
+from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, prefetch_lines
 from fastmlp.kernels.loops.bits import list_pairs, mark_samples
 from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units
+from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import units
-from fastmlp.kernels.memory.records import (
-    BY_ENTRY,
-    BY_PAIR,
-    COLUMNS,
-    DENSE,
-    FLOAT32,
-    UINT8,
-    input_at,
-    numbers_at,
-)
+from fastmlp.kernels.memory.records import input_at, numbers_at
 from fastmlp.kernels.memory.tuning import PART, PREFETCHED
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
@@ -63,10 +49,7 @@ def first_from(columns, begin, end, least):
 
 @jit
 def entries_at(job, position, low, high, like):
-    """Return addresses of columns and values, and the count, of a sample's entries.
-
-    They are those in the columns low, …, high - 1.
-    """
+    """Return columns and values, addresses, and the count of entries in low, …, high - 1."""
     begin = numbers_at(job.begins, job.samples, np.int64(0))[position]
     end = numbers_at(job.ends, job.samples, np.int64(0))[position]
     columns = numbers_at(job.columns, end, np.int32(0))
@@ -89,14 +72,14 @@ def load_images(job, layer, position, rows, x, like: float):
     """x = scale * some images, from a position of the order on, m / (1 - p) times where dropped."""
     sample, inputs, scale = job.first_sample + position, layer.inputs, type(like)(job.scale)
     addresses = numbers_at(job.addresses + position * 8, rows + PREFETCHED, np.int64(0))
-    image_bytes = inputs * (4 * job.image_kind + int(job.image_kind == UINT8))
+    image_bytes = inputs * (4 * job.image_kind + int(job.image_kind == records.UINT8))
     for i in range(rows):
         prefetch_lines(addresses[i + PREFETCHED], image_bytes)
         x_i = x + i * layer.x_row * item_bytes(like)
         target = numbers_at(x_i, inputs, like)
-        if job.image_kind == UINT8:
+        if job.image_kind == records.UINT8:
             scale_into(target, numbers_at(addresses[i], inputs, np.uint8(0)), scale)
-        elif job.image_kind == FLOAT32:
+        elif job.image_kind == records.FLOAT32:
             scale_into(target, numbers_at(addresses[i], inputs, np.float32(0)), scale)
         else:
             scale_into(target, numbers_at(addresses[i], inputs, np.float64(0)), scale)
@@ -131,7 +114,7 @@ def mark_pixels(job, layer, step, number, first, last, low, high, like: float):
     """
     images = job.addresses + batch_at(job, step)[0] * 8
     drop_pixels(job, batch_at(job, step)[0] + first, last - first, low, high)
-    if job.images_as == BY_PAIR:
+    if job.images_as == records.BY_PAIR:
         pairs, begin, end = units(layer.inputs, 2), low // (2 * PART), units(high, 2 * PART)
         for i in range(first, last, PART):
             rows, words = min(PART, last - i), words_at(job, layer, step, i)
@@ -150,9 +133,9 @@ def prepare_images(job, layer, step, member, members, like: float):
     Where members own panels of the layer, each has all dense images for itself.
     """
     (position, batch), inputs = batch_at(job, step), layer.inputs
-    if job.images_as == BY_ENTRY:
+    if job.images_as == records.BY_ENTRY:
         return
-    if job.images_as == BY_PAIR:
+    if job.images_as == records.BY_PAIR:
         # a unit is a part and a run of pairs. The last member has the first share: the first
         # members have the larger shares of the update
         parts, size, own = units(batch, PART), 2 * PART, members - 1 - member
@@ -161,19 +144,11 @@ def prepare_images(job, layer, step, member, members, like: float):
             (low, high), i = rows_of(part, first, last, size, inputs), part * PART
             mark_pixels(job, layer, step, 0, i, min(i + PART, batch), low, high, like)
         return
-    if job.images_as == DENSE and layer.cut == COLUMNS:
+    if job.images_as == records.DENSE and layer.cut == records.COLUMNS:
         member, members = 0, 1
     first, last = share(batch, member, members)
-    if job.images_as == DENSE:
+    if job.images_as == records.DENSE:
         x = input_at(layer, step, first, like)
         load_images(job, layer, position + first, last - first, x, like)
         return
     mark_pixels(job, layer, step, 0, first, last, 0, inputs, like)
-
-
-@jit
-def prefetch_pixels(images, pair):
-    """Prefetch, at each pair, its cache line in two of 64 images: in 32 pairs, a line, in all."""
-    address = numbers_at(images, PART, np.int64(0))
-    for i in range(pair % 32 * 2, pair % 32 * 2 + 2):
-        prefetch(address[i] + pair // 32 * LINE_BYTES)

@@ -65,7 +65,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     else:
         clear(zeros, 0, 1, used, like)
         activate(f, a, lanes, a, z, lanes, zeros, tile, tile_columns, like)
-    if (costs.ERROR_BITS >> job.cost) & 1 == 1:
+    if costs.is_of_errors(job.cost):
         setting, is_softmax = type(like)(job.cost_setting), int(f == SOFTMAX)
         costs.error_costs(
             columns, by_row, job.cost, setting, a, y, dz, factor, cost, is_softmax, like

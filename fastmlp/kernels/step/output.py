@@ -38,15 +38,6 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 
 @jit
-def prefetch_row(layer, x, like):
-    """Prefetch a row of a layer's input."""
-    size, columns = item_bytes(like), layer.x_run if layer.x_run != 0 else layer.inputs
-    for _ in range(0, layer.inputs, columns):
-        prefetch_lines(x, columns * size)
-        x += (columns + layer.x_jump) * size
-
-
-@jit
 def block_at(job, layer, below, step, panel, i, like):
     """Return the address of what a panel of the layer below adds to the block of rows i, …."""
     return partial_at(job, step, below.panels, panel) + i * layer.outputs * item_bytes(like)
@@ -120,7 +111,6 @@ def output(
     """a = f(x w + b), dz = factor dC/dz of the last layer, for a member's share of the rows.
 
     The batch begins at `position` of the order. Where there are partials, z is summed as they are.
-
     below : the layer below; of the only layer, itself
     is_mine : not 0 to write each sample's cost, and whether it is right
     """
@@ -134,7 +124,10 @@ def output(
     first, last = share(units(batch, lanes), member, members)
     begin, end = first * lanes, min(last * lanes, batch)
     for i in range(begin, end if members > 1 and not by_entry else begin):
-        prefetch_row(layer, input_at(layer, step, i, like), like)
+        x_i, run = input_at(layer, step, i, like), layer.x_run if layer.x_run != 0 else layer.inputs
+        for _ in range(0, layer.inputs, run):
+            prefetch_lines(x_i, run * size)
+            x_i += (run + layer.x_jump) * size
     for i in range(begin, end if members > 1 else begin):
         # Others have read this row. The first store to it invalidates their copies, which takes
         # about as long as the products that follow: it is made before them.

@@ -8,17 +8,9 @@ from fastmlp.arrays import Array, Rows, SparseRows, density
 from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.errors import refuse
 from fastmlp.functions.dropout import INPUTS, Dropout
-from fastmlp.kernels.memory import records
+from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.buffers import BYTES, set_dropout
 from fastmlp.kernels.memory.panels import round_up
-from fastmlp.kernels.memory.tuning import (
-    BY_PAIR_FROM,
-    GLANCED_AT,
-    MOST_LISTED,
-    PART,
-    SAMPLED,
-    SPARSE_BELOW,
-)
 
 
 def kind_of(images: Rows, layers: int, lists: bool = False) -> int:
@@ -28,7 +20,7 @@ def kind_of(images: Rows, layers: int, lists: bool = False) -> int:
     """
     if isinstance(images, SparseRows):
         return records.BY_ENTRY
-    is_sparse = images.dtype == BYTES and density(images, GLANCED_AT) < SPARSE_BELOW
+    is_sparse = images.dtype == BYTES and density(images, tuning.GLANCED_AT) < tuning.SPARSE_BELOW
     if layers == 1 or not is_sparse:
         return records.DENSE
     return records.BY_IMAGE if lists else records.BY_PAIR
@@ -36,7 +28,7 @@ def kind_of(images: Rows, layers: int, lists: bool = False) -> int:
 
 def takes_lists(samples: int, inputs: int) -> bool:
     """Return whether so many sparse images at a time are taken one by one, and not by pairs."""
-    return samples < BY_PAIR_FROM and inputs <= 2 * MOST_LISTED
+    return samples < tuning.BY_PAIR_FROM and inputs <= 2 * tuning.MOST_LISTED
 
 
 def table_of(scale: float, dtype: np.dtype) -> Array:
@@ -44,7 +36,7 @@ def table_of(scale: float, dtype: np.dtype) -> Array:
     return np.asarray((scale * np.arange(256)).astype(dtype))
 
 
-def addresses_of(images: Array, order: Array | None = None, more: int = 3 * PART) -> Array:
+def addresses_of(images: Array, order: Array | None = None, more: int = 3 * tuning.PART) -> Array:
     """Return the addresses of images `(N, I)` in an order, then `more` copies of the first image's.
 
     A part always reads PART addresses, and a prefetch those of a whole minibatch, even if fewer
@@ -117,24 +109,21 @@ class Orders:
 
 
 class Source:
-    """The images that an engine trains on: sets the fields of its job that say how to take them.
-
-    inputs : a text that describes them
-    """
+    """The images that an engine trains on: sets the fields of its job that say how to take them."""
 
     def __init__(self, job: Array, dtype: np.dtype, dropout: Dropout | None) -> None:
-        self._job, self._dtype, self.inputs = job, dtype, "dense"
+        self._job, self._dtype = job, dtype
         self._drops = dropout if set_dropout(job, INPUTS, dropout) else None
         self._images: Rows | None = None
 
-    def look_at(self, images: Rows, layers: int, lists: bool) -> int:
-        """Return how the first layer takes images, as `kind_of`; the same ones again at once."""
-        if self._images is not images:
+    def look_at(self, images: Rows, layers: int, lists: bool) -> tuple[int, str]:
+        """Return how the first layer takes images, as `kind_of`, and a text that describes them."""
+        if self._images is not images:  # the same ones are not looked at again
             self._images, kind = images, kind_of(images, layers, lists)
             self._job["images_as"] = kind
-            share = f"{density(images, SAMPLED):.1%} of the values are not zero"
-            self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
-        return int(self._job["images_as"][0])
+            share = f"{density(images, tuning.SAMPLED):.1%} of the values are not zero"
+            self._text = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
+        return int(self._job["images_as"][0]), self._text
 
     def make_copies(self, steps: int, inputs: int) -> None:
         """Make space for copies of the images of some steps, without pixels that are dropped."""
@@ -164,7 +153,7 @@ class Source:
             images, where = np.pad(images[where], ((0, 0), (0, 1))), np.arange(len(order))
         self._job["image_kind"] = records.IMAGE_KINDS[images.dtype]
         # prefetched behind the last minibatch
-        more = 3 * round_up(int(self._job["batch_size"][0]), PART)
+        more = 3 * round_up(int(self._job["batch_size"][0]), tuning.PART)
         sources = addresses = addresses_of(images, where, more)
         if self._drops and not is_dense:
             steps, batch, row = self._copies.shape  # used in a circle

@@ -10,17 +10,9 @@ from fastmlp.functions.limits import CLIP_EPSILON
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_lines, set_control
 from fastmlp.kernels.loops.elementwise import limit_gradients, scale_numbers
+from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import units
-from fastmlp.kernels.memory.records import (
-    BY_IMAGE,
-    BY_PAIR,
-    COLUMNS_THEN_ROWS,
-    DENSE,
-    member_layers,
-    numbers_at,
-    parameters_of,
-    weight_offset,
-)
+from fastmlp.kernels.memory.records import member_layers, numbers_at, parameters_of, weight_offset
 from fastmlp.kernels.memory.tuning import PIECE
 from fastmlp.kernels.step import first_layer
 from fastmlp.kernels.step import forward as forward_phase
@@ -64,10 +56,7 @@ def pieces_of(layer):
 
 @jit
 def piece_at(job, layer, step, unit, like):
-    """Return a piece: BIASES or WEIGHTS, bytes behind these, rows, and columns without padding.
-
-    And its coefficients.
-    """
+    """Return a piece: its kind, bytes behind that, rows, columns without padding, coefficients."""
     panel, k = unit // pieces_of(layer), unit % pieces_of(layer)
     kind, first, width = WEIGHTS, k * PIECE, layer.width
     offset, rows = weight_offset(layer, panel, first, like), min(PIECE, layer.inputs - first)
@@ -144,7 +133,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     gradients, with records that have these in place of parameters, and two phases follow.
     """
     last, base = count - 1, member_layers(layers_address, count, 0)
-    apart = job.plan == COLUMNS_THEN_ROWS and members <= base[0].panels
+    apart = job.plan == records.COLUMNS_THEN_ROWS and members <= base[0].panels
     layers = member_layers(layers_address, count, member + 1 if apart else 0)
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
     bottom, top, below = layers[0], layers[last], layers[max(last - 1, 0)]
@@ -156,7 +145,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
         position, batch = batch_at(job, step)
         sample = job.first_sample + position
         for l in range(last):
-            if l == 0 and job.images_as != DENSE:
+            if l == 0 and job.images_as != records.DENSE:
                 forward_first(job, bottom, step, scratch, member, members, like)
             else:
                 source = layers[max(l - 1, 0)]
@@ -168,7 +157,8 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
             prepare_images(job, bottom, step + 1, member, members, like)
             wait(barrier, members)
             output_of_partials(job, top, below, step, batch, scratch, member, members, like)
-            if members > 1 and (job.images_as == BY_IMAGE or job.images_as == BY_PAIR):
+            taken = job.images_as
+            if members > 1 and (taken == records.BY_IMAGE or taken == records.BY_PAIR):
                 prefetch_lines(words_at(job, bottom, step + 1, 0), job.step_bytes)
         else:
             output(job, top, below, step, position, batch, scratch, member, members, 1, like)
@@ -181,7 +171,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
 
         for l in range(last, -1, -1):
             layer = targets[l]
-            if l == 0 and job.images_as != DENSE:
+            if l == 0 and job.images_as != records.DENSE:
                 update_first(job, layer, step, scratch, member, members, like)
             else:
                 source = layers[max(l - 1, 0)]

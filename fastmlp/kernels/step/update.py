@@ -7,11 +7,12 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
 from fastmlp.functions.optimizers import OPTIMIZERS
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import clear, copy, keep_and_add, optimizer_step
 from fastmlp.kernels.loops.tile import product, transpose
+from fastmlp.kernels.memory import tuning
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
@@ -22,21 +23,13 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import (
-    FAR_ROWS,
-    PANEL_VECTORS,
-    PART,
-    TILE_ROWS,
-    TRANSPOSED,
-    UPDATE_DEPTH,
-    WORD_BYTES,
-)
 from fastmlp.kernels.step.forward import is_narrow
 from fastmlp.kernels.step.nonzeros import leaves_out, nonzeros_times_dz, words_by_output
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
-FUSED = sum(1 << row.code for row in OPTIMIZERS.values() if row.fused)
-STEP_ROWS = 3 * TILE_ROWS  # of weights whose gradient is in memory at once
+# Whether a step of an optimiser is w = keep w + x^T dz, without an array of gradients
+is_fused = one_of(row.code for row in OPTIMIZERS.values() if row.fused)
+STEP_ROWS = 3 * tuning.TILE_ROWS  # of weights whose gradient is in memory at once
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
@@ -46,15 +39,9 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     samples, whose rows have up to two vectors more; and, by nonzeros, their words.
     """
     width, panels = int(layers["width"].max()), int(layers["panels"].max())
-    rows = TRANSPOSED * (UPDATE_DEPTH + 2 * vector_size(dtype))
-    words = int(layers["nonzeros"].any()) * panels * UPDATE_DEPTH * WORD_BYTES
-    return (UPDATE_DEPTH * width + rows) * dtype.itemsize + words
-
-
-@jit
-def is_fused(optimizer):
-    """Return whether a step is w = keep w + x^T dz, without an array of gradients."""
-    return (FUSED >> optimizer) & 1 == 1
+    rows = tuning.TRANSPOSED * (tuning.UPDATE_DEPTH + 2 * vector_size(dtype))
+    words = int(layers["nonzeros"].any()) * panels * tuning.UPDATE_DEPTH * tuning.WORD_BYTES
+    return (tuning.UPDATE_DEPTH * width + rows) * dtype.itemsize + words
 
 
 @jit
@@ -99,7 +86,7 @@ def _transposed_rows(layer, target, x, x_row, dz, rows, length, beta, scratch, l
     x^T dz would multiply with a vector of outputs that is mostly padding; the sums are the same.
     """
     size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
-    wide, outputs = PANEL_VECTORS * lanes, layer.outputs
+    wide, outputs = tuning.PANEL_VECTORS * lanes, layer.outputs
     found = scratch + lanes * wide * size
     clear(scratch + outputs * wide * size, wide, lanes - outputs, wide, like)
     for i in range(0, rows, wide):
@@ -166,7 +153,7 @@ def _share_of(layer, member, members, like):
         first, last = share(units(layer.inputs, layer.x_run), member, members)
         return layer.x_run, first, last, 0, layer.panels
     # rows of w of a narrow layer are transposed as vectors
-    height = vector_lanes(like) if is_narrow(layer, like) else TILE_ROWS
+    height = vector_lanes(like) if is_narrow(layer, like) else tuning.TILE_ROWS
     panels, inputs, cut = layer.panels, layer.inputs, layer.cut
     first, last, begin, end = share_panels(panels, height, inputs, cut, member, members)
     return height, first, last, begin, end
@@ -185,7 +172,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     sparse = fused and layer.x == below.a and leaves_out(below, layer, batch)
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
-    depth = UPDATE_DEPTH if fused else batch
+    depth = tuning.UPDATE_DEPTH if fused else batch
     height, first, last, begin, end = _share_of(layer, member, members, like)
     if first == last:
         return
@@ -193,15 +180,15 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     if end - begin == 1:
         lowest, highest = rows_of(begin, first, last, height, layer.inputs)
         lowest -= lowest % lanes
-    words = scratch + UPDATE_DEPTH * layer.width * size
-    x_t = words + int(sparse) * below.panels * UPDATE_DEPTH * WORD_BYTES
-    row = (units(depth, lanes) | 1) * lanes  # of x^T: an odd number of vectors
-    block = min(TRANSPOSED, TRANSPOSED * UPDATE_DEPTH // depth // lanes * lanes)
-    pays = (end - begin > 1 or layer.x_row * size >= FAR_ROWS) and block > 0
+    words = scratch + tuning.UPDATE_DEPTH * layer.width * size
+    x_t = words + int(sparse) * below.panels * tuning.UPDATE_DEPTH * tuning.WORD_BYTES
+    most, row = tuning.TRANSPOSED, (units(depth, lanes) | 1) * lanes  # of x^T: odd, in vectors
+    block = min(most, most * tuning.UPDATE_DEPTH // depth // lanes * lanes)
+    pays = (end - begin > 1 or layer.x_row * size >= tuning.FAR_ROWS) and block > 0
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
-        turns = sparse or (pays and length > PART and not is_narrow(layer, like))
+        turns = sparse or (pays and length > tuning.PART and not is_narrow(layer, like))
         if sparse:
             words_by_output(below, k, length, words)
         x_column, count = (row, block) if turns else (1, layer.inputs)

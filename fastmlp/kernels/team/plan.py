@@ -1,13 +1,10 @@
 """How a team shares the layers of a step: chosen by the sizes of the network and its minibatches.
 
-README.md describes the four plans: what changes cores, in cache lines of 64 bytes, and barriers.
-
-What is summed in which order depends on the plan, and so on sizes and on whether images are mostly
-zeros: results are the same bits for any number of members. So the members choose who does what: if
-they are more than its panels, "columns, then rows" is shared by columns.
-
-The work of a phase is cut into units, and each member has adjacent ones. Every element is summed in
-one unit in one order.
+README.md describes the four plans. What is summed in which order depends on the plan, and so on
+sizes and on whether images are mostly zeros: results are the same bits for any number of members.
+So the members choose who does what: if they are more than its panels, "columns, then rows" is
+shared by columns. The work of a phase is cut into units, and each member has adjacent ones. Every
+element is summed in one unit in one order.
 """
 
 from __future__ import annotations
@@ -19,33 +16,12 @@ from itertools import pairwise
 import numpy as np
 
 from fastmlp.kernels.llvm.compile import jit
+from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.panels import panel_width, round_up, units, vector_size
-from fastmlp.kernels.memory.records import (
-    BY_COLUMNS,
-    BY_INPUTS,
-    BY_SAMPLES,
-    COLUMNS,
-    COLUMNS_THEN_ROWS,
-)
-from fastmlp.kernels.memory.tuning import (
-    BY_PAIR_FROM,
-    FEW_SAMPLES,
-    INPUT_SLICES,
-    MOST_SLICES,
-    PANEL_VECTORS,
-    PART,
-    REPEATED,
-    SLICE,
-    WORD_BYTES,
-)
 from fastmlp.system.team_size import step_seconds, team_sizes, worthwhile
 
-NAMES = {
-    BY_COLUMNS: "by columns",
-    COLUMNS_THEN_ROWS: "columns, then rows",
-    BY_SAMPLES: "by samples",
-    BY_INPUTS: "by inputs",
-}
+# By their codes, in the order of `records`
+NAMES = dict(enumerate(("by columns", "columns, then rows", "by samples", "by inputs")))
 
 
 @dataclass(frozen=True)
@@ -68,15 +44,15 @@ class Plan:
 
     def of(self, members: int) -> Plan:
         """Return how so many members share a step."""
-        crowded = self.kind == COLUMNS_THEN_ROWS and members > self.panels
-        return replace(self, kind=BY_COLUMNS) if crowded else self
+        crowded = self.kind == records.COLUMNS_THEN_ROWS and members > self.panels
+        return replace(self, kind=records.BY_COLUMNS) if crowded else self
 
     def barriers(self, layers: int, members: int = 1) -> int:
         """Return the barriers of a step: one, or behind each forward, delta and the update.
 
         Clipped, two more: behind the gradients and behind their squares.
         """
-        return 2 * (layers + self.clipped) if self.of(members).kind == BY_COLUMNS else 1
+        return 2 * (layers + self.clipped) if self.of(members).kind == records.BY_COLUMNS else 1
 
     def lines(
         self, sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool, members: int
@@ -88,14 +64,14 @@ class Plan:
         """
         item, vector, kind = dtype.itemsize, vector_size(dtype), self.of(members).kind
         shared: dict[str, int] = {}
-        words = -(-sizes[0] // 2) * -(-batch_size // PART) * WORD_BYTES
+        words = -(-sizes[0] // 2) * -(-batch_size // tuning.PART) * tuning.WORD_BYTES
         wide = [round_up(size, vector) * item for size in sizes]
         layers = [*zip(sizes, wide[1:], strict=False)]
-        if kind == BY_SAMPLES:
+        if kind == records.BY_SAMPLES:
             found = {"gradients": self.slices * sum(round_up(i + 1, vector) * o for i, o in layers)}
-        elif kind == BY_INPUTS:
+        elif kind == records.BY_INPUTS:
             found = {"terms of z": self.slices * batch_size * wide[1]}
-        elif kind == COLUMNS_THEN_ROWS:
+        elif kind == records.COLUMNS_THEN_ROWS:
             blocks = round_up(batch_size, vector) * sizes[-1] * item
             found = {"terms of z": self.panels * blocks, "words": words if sparse else 0}
         else:
@@ -124,7 +100,7 @@ class Plan:
 
         def seconds(members: int) -> float:
             whole = units / -(-units // members)  # panels or slices
-            parts = members if self.of(members).kind == BY_COLUMNS else whole
+            parts = members if self.of(members).kind == records.BY_COLUMNS else whole
             lines, waits = self.lines(*step, members), self.barriers(len(sizes) - 1, members)
             return step_seconds(work / parts, sum(lines.values()), waits, members, barrier)
 
@@ -137,38 +113,36 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     sparse : whether the first layer leaves out the zeros of its images
     """
     vector, hidden = vector_size(dtype), sizes[1:-1]
-    is_narrow = sizes[-1] <= PANEL_VECTORS * vector
+    is_narrow = sizes[-1] <= tuning.PANEL_VECTORS * vector
     panels = -(-sizes[1] // panel_width(sizes[1], dtype, 2))
     if len(hidden) == 1 and panels > 1 and is_narrow:
-        return Plan(COLUMNS_THEN_ROWS, panels=panels)
+        return Plan(records.COLUMNS_THEN_ROWS, panels=panels)
     if sparse:
-        slices = min(INPUT_SLICES, -(-sizes[0] // (2 * PART)))
+        slices = min(tuning.INPUT_SLICES, -(-sizes[0] // (2 * tuning.PART)))
         # the layers that each member computes are small beside the one that is shared
-        pays = REPEATED * sum(i * o for i, o in pairwise(sizes[1:])) <= sizes[0] * sizes[1]
-        is_small = batch_size < BY_PAIR_FROM or sizes[1] <= PANEL_VECTORS * vector
-        if hidden and slices > 1 and batch_size > FEW_SAMPLES and is_small and pays:
-            return Plan(BY_INPUTS, slices)
-        return Plan(BY_COLUMNS)
+        repeated = sum(i * o for i, o in pairwise(sizes[1:]))
+        pays = tuning.REPEATED * repeated <= sizes[0] * sizes[1]
+        is_small = batch_size < tuning.BY_PAIR_FROM or sizes[1] <= tuning.PANEL_VECTORS * vector
+        if hidden and slices > 1 and batch_size > tuning.FEW_SAMPLES and is_small and pays:
+            return Plan(records.BY_INPUTS, slices)
+        return Plan(records.BY_COLUMNS)
     parameters = sum(i * o + o for i, o in pairwise(sizes))
-    slices = min(MOST_SLICES, batch_size // SLICE)
+    slices = min(tuning.MOST_SLICES, batch_size // tuning.SLICE)
     # twice the parameters are read, and outputs and deltas are not
     pays = 2 * parameters < 2.5 * batch_size * sum(hidden)
     if hidden and slices > 1 and pays:
-        return Plan(BY_SAMPLES, slices)
-    return Plan(BY_COLUMNS)
+        return Plan(records.BY_SAMPLES, slices)
+    return Plan(records.BY_COLUMNS)
 
 
 def plans_of(
     sizes: Sequence[int], batch_size: int, dtype: np.dtype, clipped: bool
 ) -> tuple[Plan, Plan, Plan]:
-    """Return the plans for dense images, for sparse ones, and for rows of entries.
-
-    clipped : whether gradients have a limited norm
-    """
+    """Return the plans for dense images, for sparse ones, and for rows of entries."""
     if clipped:
-        return (Plan(BY_COLUMNS, clipped=True),) * 3
+        return (Plan(records.BY_COLUMNS, clipped=True),) * 3
     dense, sparse = (plan_of(sizes, batch_size, dtype, of_sparse) for of_sparse in (False, True))
-    return dense, sparse, Plan(BY_COLUMNS) if sparse.kind == BY_INPUTS else sparse
+    return dense, sparse, Plan(records.BY_COLUMNS) if sparse.kind == records.BY_INPUTS else sparse
 
 
 def owners_of(plans: Sequence[Plan], layers: int, threads: int) -> list[int]:
@@ -177,10 +151,10 @@ def owners_of(plans: Sequence[Plan], layers: int, threads: int) -> list[int]:
     It is the same for any number of threads where sums depend on panels.
     """
     kinds = {plan.kind for plan in plans}
-    if kinds == {COLUMNS_THEN_ROWS}:
+    if kinds == {records.COLUMNS_THEN_ROWS}:
         return [2, 1]
     # so do sums of squares
-    return [1 if plans[0].clipped or kinds != {BY_COLUMNS} else threads] * layers
+    return [1 if plans[0].clipped or kinds != {records.BY_COLUMNS} else threads] * layers
 
 
 @jit
@@ -199,7 +173,7 @@ def share_panels(panels, size, count, cut, member, members):
     behind the last. Where `cut` is COLUMNS, no panel is divided.
     """
     per_panel = units(count, size)
-    if members == 1 or cut == COLUMNS:
+    if members == 1 or cut == records.COLUMNS:
         begin, end = share(panels, member, members)
         return begin * per_panel, end * per_panel, begin, end
     first, last = share(panels * per_panel, member, members)

@@ -12,9 +12,9 @@ from direct import DTYPES, lanes_of
 from networks import parameters, pixels, rate_for, read, wide
 
 from fastmlp import kernels, reference
+from fastmlp.kernels.memory import tuning
 from fastmlp.kernels.memory.records import BY_IMAGE, BY_PAIR
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, UPDATE_PAIRS
-from fastmlp.kernels.step import source
 from fastmlp.verify.tables import TABLES
 
 BY_IMAGE_BATCHES, BY_PAIR_BATCHES = (1, 2, 7, 15), (16, PART - 1, PART, PART + 1, 2 * PART + 3)
@@ -25,7 +25,7 @@ SCALE = 1 / 255
 @pytest.fixture(autouse=True)
 def _sparse(monkeypatch):
     """All bytes are taken as sparse images, however many are not zero."""
-    monkeypatch.setattr(source, "SPARSE_BELOW", 2.0)
+    monkeypatch.setattr(tuning, "SPARSE_BELOW", 2.0)
 
 
 def widths(dtype):
