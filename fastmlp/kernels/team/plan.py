@@ -53,7 +53,8 @@ class Plan:
     """How a team shares a step.
 
     kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
-    clipped : whether gradients have a limited norm, by columns; panels : columns, then rows
+    clipped : whether gradients have a limited norm, by columns
+    panels : of the hidden layer; columns, then rows
     """
 
     kind: int
@@ -179,7 +180,7 @@ def owners_of(plans: Sequence[Plan], layers: int, threads: int) -> list[int]:
     kinds = {plan.kind for plan in plans}
     if kinds == {COLUMNS_THEN_ROWS}:
         return [2, 1]
-    # so do sums of squares
+    # sums of squares depend on panels, too
     return [1 if plans[0].clipped or kinds != {BY_COLUMNS} else threads] * layers
 
 
