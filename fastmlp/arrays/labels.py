@@ -19,7 +19,7 @@ def encode_labels(values: Any, argument: str = "labels") -> tuple[Array, Array]:
 
     values : `(N,)` or `(N, 1)`: texts, whole numbers of any type, bools, or categories of pandas
     names : `(K,)`, texts or int64, sorted; values are names[codes]. Texts that are all numbers are
-        sorted as numbers; categories are all there are, in their own order
+        sorted as numbers; of categories all, in their own order, also those that do not occur
 
     Raises ArgumentError for missing labels, fractions, and other kinds of values.
     """

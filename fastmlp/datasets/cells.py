@@ -1,4 +1,4 @@
-"""The cells of a table's columns as numbers, and the errors for those that cannot become any."""
+"""The cells of a table's columns as numbers, and the errors for cells that cannot be converted."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from fastmlp.arrays import encode_labels as encode
 Array = NDArray[Any]
 
 FEW = 20  # so many whole numbers or fewer are classes
-MOST = 1000  # so many are classes if there is none between them that is missing
-ROWS_OF_A_CLASS = 10  # and if they have so many rows on average
+MOST = 1000  # so many or fewer are classes if they are a range without gaps
+ROWS_OF_A_CLASS = 10  # and if each has so many rows on average
 
 
 def encode_labels(values: ArrayLike) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -39,8 +39,8 @@ def text_of(value: object) -> str:
 def are_quantities(values: Array) -> bool:
     """Return whether targets `(N,)` are quantities, to be predicted by a regression, not classes.
 
-    They are if one is not whole, and also whole numbers of which there are more than 20, or more
-    than rows / 2, unless they are a range with 10 rows each.
+    They are if one is not whole. Up to 20 different whole numbers are if they are more than half of
+    over 20 rows; more are, unless they are a range of at most 1000 with 10 rows each on average.
     """
     if values.dtype.kind not in "iuf":
         return False

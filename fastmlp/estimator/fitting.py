@@ -17,7 +17,7 @@ from fastmlp.estimator.solver import Solver
 # "adaptive" divides the rate by this; at the least rate, training stops instead
 DIVIDE_RATE, LEAST_RATE = 5.0, 1e-6
 AUTO_BATCH = 200
-# of one call of the engine that has several epochs
+# The most steps in one call of the engine that has several epochs
 MOST_STEPS = 128
 # Words of scikit-learn's errors, by which programs tell them apart
 NO_STOPPING = "partial_fit does not support early_stopping=True"

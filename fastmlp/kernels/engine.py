@@ -64,7 +64,7 @@ class Engine(panels.Packed):
             buffers.mark_outputs(self.layers, self.buffers, batch_size)
         self.job = np.zeros(1, records.JOB)
         self.job["cost"], self.job["cost_setting"] = cost_row(cost).code, cost_row(cost).setting
-        # clipped, a fused step that keeps nothing makes the gradients
+        # of limited norm: a fused step that keeps nothing of the weights makes the gradients
         code = self._optimizer.code
         self._codes = (OPTIMIZERS["sgd"].code, code) if clips else (code, 0)
         self.job["optimizer"], self.job["clipped"] = self._codes

@@ -156,7 +156,7 @@ def _single_of(network: Any, images: Array, rows: Any, is_one: bool, backend: st
 
 
 def infer(network: Any, rows: Rows, what: str, backend: str, activations: tuple[str, ...]) -> Array:
-    """Return what `Predictors.infer` does, for a network with other activations, perhaps."""
+    """Return what `Predictors.infer` does for a network, with its activations or others."""
     if len(rows) > UNCHECKED_IMAGES:
         network.check_parameters()
     parameters, chosen = (network.weights, network.biases), backend_named(backend)

@@ -125,8 +125,8 @@ def names_of(network: Knowing) -> Array:
 def by_name(network: Knowing, labels: Any, names: tuple[str, ...] | None, argument: str) -> Any:
     """Return the labels of a data set, which has these names for them, as those of the network.
 
-    They are returned unchanged if they are no numbers of names, and if one of both has no names:
-    none at all, or only the numbers 0 … K - 1 where the other has no numbers.
+    They are returned unchanged if they are no numbers of names, and if names cannot be compared:
+    network or data set has none, or one has the numbers 0 … K - 1 and the other has words.
 
     Raises ArgumentError if a trained network does not have a class.
     """
@@ -162,7 +162,7 @@ def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
 
 
 def _are_unnamed(names: tuple[str, ...], others: tuple[str, ...]) -> bool:
-    """Return whether names are the numbers from 0 on, and the others no numbers."""
+    """Return whether names are the numbers from 0 on, and the others are words."""
     numbers = names == tuple(map(str, range(len(names))))
     return numbers and not any(map(str.isdecimal, others))
 

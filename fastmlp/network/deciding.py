@@ -193,7 +193,7 @@ def _fit_pixels(rows: Array) -> dict[str, Array]:
 def _fit_standard(rows: Array) -> dict[str, Array]:
     """Return mean and 1 / standard deviation of each column; 0 for a constant one.
 
-    So what training knows nothing of has no effect later.
+    So a column that does not vary in training has no effect later.
     """
     mean, unit = _means(rows), np.maximum(_largest(rows), SMALLEST)
     total = np.zeros(rows.shape[1])

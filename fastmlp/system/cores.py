@@ -12,7 +12,7 @@ from fastmlp.errors import refuse
 CGROUP_OF_SELF = Path("/proc/self/cgroup")
 CGROUPS = Path("/sys/fs/cgroup")
 MOST_THREADS = 1024
-LARGE_TEAM = 64  # the largest of which tests know the bits
+LARGE_TEAM = 64  # the largest team whose bits are tested
 
 
 def usable_cores() -> int:
@@ -26,7 +26,7 @@ def usable_cores() -> int:
 
 
 def useful_threads(most: int) -> int:
-    """Return the most threads of a run, of which a user allows `most`; more have only memory."""
+    """Return how many of the `most` threads that a user allows are of use; more take memory."""
     return min(most, max(LARGE_TEAM, os.cpu_count() or 1))
 
 

@@ -11,19 +11,19 @@ import math
 from collections.abc import Callable
 from time import perf_counter
 
-# Seconds of a chunk of steps, and of the two that try another size: the first of them brings its
-# memory to other cores, and is not judged
+# Seconds of a chunk of steps, and of a chunk that tries another size. A trial is two of these: the
+# first brings memory to other cores, and is not judged
 CHUNK, TRIAL = 4e-3, 1e-3
-# Seconds until the first trial, which shows if a core is busy, and from one trial to the next: at
-# first, and at most; LONGER multiplies them after a trial without gain
+# Seconds until the first trial, which shows whether a core is busy, and from one trial to the next:
+# SHORTEST at first; after each trial without gain LONGER times as many, up to LONGEST
 FIRST, SHORTEST, LONGEST, LONGER = 4e-3, 0.02, 1.0, 6
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
 # much less: closer ones differ by chance. A trial ends with the chunk that is not judged if that
 # takes so many times as long
 WORSE, BETTER, HOPELESS = 1.25, 0.95, 1.5
 
-# Seconds of a barrier of two members, by where their cores are. An engine takes them as far, and
-# learns by its steps: to measure barriers beside a busy process takes longer
+# Seconds of a barrier of two members, by where their cores are. An engine assumes that they are
+# far, and then measures its steps: to measure barriers beside a busy process takes longer
 BARRIERS = {"near": 6e-8, "far": 14e-8}
 # Seconds of a step for each weight and sample: 0.02 to 0.14 ns on one core (Xeons of 2019 and 2023)
 MULTIPLICATION = 5e-11

@@ -58,8 +58,8 @@ def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
 def may_grow(identity: Mapping[str, Any], done: int) -> bool:
     """Return whether a run with `done` epochs can go on with the epochs of an identity.
 
-    It can if these are as many at least, and if no rate depends on them: of the schedules constant,
-    halving and plateau, outside of a warm-up, which must have been a number of epochs.
+    It can if these are at least as many, and no rate depends on their number: with the schedules
+    constant, halving and plateau, after a warm-up that was given in epochs, or without one.
     """
     schedule, warmup = identity["schedule"], identity["warmup"]
     name = schedule if isinstance(schedule, str) else next(iter(schedule))

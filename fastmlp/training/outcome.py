@@ -30,7 +30,7 @@ LARGEST, SMALLEST = 10.0, 0.05
 MOST = 0.8
 # A cost below this share of that of the first epoch falls
 FALLING = 0.999
-# Units are looked for in this many samples
+# Units that are always 0 are looked for in this many samples
 SAMPLES = 10_000
 
 

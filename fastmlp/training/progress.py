@@ -61,7 +61,7 @@ def check_callbacks(callbacks: Sequence[Callback]) -> None:
 
 
 def is_callback(value: object) -> bool:
-    """Return whether a value is a function or has a hook, and is no class, which is none yet."""
+    """Return whether a value is a function or has a hook; a class is none, but its objects are."""
     return not isinstance(value, type) and bool(hooked([value], *HOOKS, FUNCTION))
 
 

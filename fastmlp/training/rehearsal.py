@@ -20,7 +20,7 @@ from fastmlp.training.data import Data, check_data, check_network
 from fastmlp.training.progress import Progress, as_callbacks, check_callbacks
 from fastmlp.training.validation import is_share
 
-# An evaluation is tried with this many
+# An evaluation is tried with this many samples
 SAMPLES = 10_000
 # Arguments of `train` whose effects would outlast a rehearsal
 LASTING = ("checkpoint", "every", "resume", "callbacks", "verbose", "max_seconds")

@@ -164,7 +164,7 @@ def test_factors_that_are_all_1_are_none():
 
 def test_the_documentation_lists_the_table():
     for row in OPTIMIZERS.values():
-        assert f"        {row.name}: learning_rate {row.learning_rate:g}" in fastmlp.train.__doc__
+        assert f"        {row.name}: learning_rate={row.learning_rate:g}" in fastmlp.train.__doc__
     page = Path(__file__).parents[2].joinpath("fastmlp/training/README.md").read_text()
     lines = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
     for name, row in OPTIMIZERS.items():

@@ -23,8 +23,8 @@ from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, PIECE
 
 BYTES = np.dtype(np.uint8)
 Buffers = Sequence[dict[str, Array]]  # the arrays of each layer by name
-# Steps whose words are in memory, a power of two: prepared with the step that reads them; or one
-# before; or, with one barrier, where a member may be one step ahead of another, also one more
+# Steps whose words are in memory, a power of two: 1 where a step makes its own; 2 where it makes
+# those of the next; 4 where, with one barrier, a member may also be one step ahead of another
 KEPT_STEPS = 2, 4, 1, 1  # by columns; columns, then rows; by samples; by inputs
 
 

@@ -56,7 +56,7 @@ LAYER = np.dtype(
         ("x", "i8"),
         ("x_row", "i8"),  # between two rows of x
         ("x_run", "i8"),  # columns of x that are adjacent, a power of two; or 0, for all; train
-        ("x_jump", "i8"),  # more between two of these runs; train
+        ("x_jump", "i8"),  # from the end of one of these runs to the next; train
         ("x_step_bytes", "i8"),  # between the images of two steps; 0 above the first layer; train
         ("w_state", "i8", MOST_SLOTS),  # -> the optimiser's state of w, laid out like w; train
         ("b_state", "i8", MOST_SLOTS),  # -> and of b; train

@@ -43,7 +43,7 @@ DENSE_FROM = 0.45 if VECTOR_BYTES == 64 and llvm.get_host_cpu_name() not in ONE_
 
 # Bytes of weights that rows of x are multiplied with in one go: they stay in the L2 cache
 PANELS_BYTES = 2**18
-# Samples of which delta makes no w^T: to transpose w takes longer than to multiply with it
+# For so many samples or fewer, delta makes no w^T: it takes longer than to multiply with w
 FEW_SAMPLES = 3
 # Rows that are multiplied at once, whole tiles of each width: what is done next to the products
 # finds them in the L1 cache
@@ -58,8 +58,8 @@ TRANSPOSED = 512
 FAR_ROWS = 1600
 # Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_PAIRS = 64
-# Units of a sparse first layer with fewer panels than members: samples forward, pairs in the update
-# (a page of weights), and how many such units lie from one of a member to its next
+# With fewer panels than members, a unit of a sparse first layer is so many samples forward, and so
+# many pairs in the update (a page of weights). There, a member's units lie so many units apart
 FEW = 8
 # Inputs whose gradients of sparse rows are in memory at once: at most 256 kB, in the L2 cache. Each
 # sample's entries of them are found anew

@@ -86,8 +86,8 @@ def add_pairs(job, layer, step, panel, low, high, w, keep, like):
         dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else type(like)(1)
         word = numbers_at(words_at(job, layer, step, i), last, np.int64(0))
         images = job.addresses + (position + i) * 8
-        # their words are made next: before the next barrier, which is one step later with one
-        # barrier a step. Prefetched earlier, half of them would be evicted before
+        # the images that are marked next: of the next step, or, where members own panels and have
+        # marked those, of the one after. Prefetched earlier, half of them would be evicted
         later = (2 if layer.cut == records.COLUMNS else 1) * job.batch_size
         following = numbers_at(job.sources + (position + i + later) * 8, PART, np.int64(0))
         for pair in range(first, last):

@@ -29,7 +29,8 @@ class Plan:
     """How a team shares a step.
 
     kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
-    clipped : whether gradients have a limited norm, by columns; panels : columns, then rows
+    clipped : whether gradients have a limited norm, by columns
+    panels : of the hidden layer; columns, then rows
     """
 
     kind: int
@@ -153,7 +154,7 @@ def owners_of(plans: Sequence[Plan], layers: int, threads: int) -> list[int]:
     kinds = {plan.kind for plan in plans}
     if kinds == {records.COLUMNS_THEN_ROWS}:
         return [2, 1]
-    # so do sums of squares
+    # sums of squares depend on panels, too
     return [1 if plans[0].clipped or kinds != {records.BY_COLUMNS} else threads] * layers
 
 
