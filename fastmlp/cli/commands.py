@@ -32,9 +32,10 @@ def train(**given: Any) -> None:
 
     Without options it reaches 98 % on MNIST. If MNIST cannot be loaded, it uses generated digits,
     with a message. Ctrl-C saves the network as it is then, or with --early-stopping the best so
-    far. A run that diverges saves the network of its last good epoch. If the model cannot be saved
-    in its file, it is saved in another one. The exit status is 1 after divergence, or if a file
-    could not be written; with --strict it is 3 if the network has not learnt.
+    far. A run that diverges saves the network of its last good epoch, and one whose output is
+    closed that of its last step. If the model cannot be saved in its file, it is saved in another
+    one. The exit status is 1 after divergence, or if a file could not be written; with --strict it
+    is 3 if the network has not learnt.
     """
     from fastmlp import report
     from fastmlp.training import rehearse
@@ -60,10 +61,11 @@ def train(**given: Any) -> None:
         screen.say(*report.rehearsal_lines(found, given["epochs"]))
         return
     screen.row("")
-    with own_data.standardised_targets(network, data, screen.say) as own, screen.line() as draw:
-        history, error = steps.train_network(network, own, given, draw, screen.row)
-    status = EXIT_STATUS.get(history.stopped, 1 if error else 0)
-    test, kept = None, steps.save_file(path, network.save)
+    with screen.line() as draw:
+        with own_data.standardised_targets(network, data, screen.say) as own:
+            history, error = steps.train_network(network, own, given, draw, screen.row)
+        kept = steps.save_file(path, network.save)  # before anything is printed, which can fail
+    status, test = EXIT_STATUS.get(history.stopped, 1 if error else 0), None
     for failure in filter(None, (error, kept.error)):
         screen.fail(str(failure))
     if kept.error:

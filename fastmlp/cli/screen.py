@@ -26,7 +26,7 @@ class Screen:
     """
 
     def __init__(self, as_json: bool) -> None:
-        from rich.console import Console
+        from fastmlp.cli.console import Console
 
         file = sys.stderr if as_json else sys.stdout
         self.console = Console(file=file, highlight=False, markup=False, emoji=False)

@@ -17,7 +17,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastmlp.cli import own_data
-from fastmlp.errors import CheckpointError, DivergedError, FastMLPError, UnwritableError, refuse
+from fastmlp.errors import DivergedError, FastMLPError, UnwritableError, refuse
 from fastmlp.system.files import check_folder, check_writable
 from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
 
@@ -156,9 +156,9 @@ def train_network(
 
     Returns the history, and the error that ended the run after a good epoch, or None.
 
-    The error is divergence, or a checkpoint or log that cannot be written. After Ctrl-C and
-    SIGTERM the history is the one so far, and `history.stopped` is the reason. If no epoch was
-    good, the exception is raised, so that an older model is not replaced.
+    The error is divergence, or a checkpoint, log or standard output that cannot be written. After
+    Ctrl-C and SIGTERM the history is the one so far, and `history.stopped` is the reason. If no
+    epoch was good, the exception is raised, so that an older model is not replaced.
     """
     from fastmlp import report, training
 
@@ -179,9 +179,13 @@ def train_network(
         if not last:
             raise
         return last[0].history, None
-    except (CheckpointError, DivergedError, UnwritableError) as error:
+    except (DivergedError, OSError) as error:
         if not last or not len(last[0].history):
             raise
+        if not isinstance(error, FastMLPError):  # of printing, as nothing else is left
+            what = error.filename or "standard output"
+            said = f"{what} cannot be written: {error.strerror}. The run ended there."
+            error = UnwritableError(said)
         return last[0].history, error
     if given["epochs"] and not len(history):
         raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")

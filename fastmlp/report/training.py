@@ -13,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from fastmlp.errors import counted
 from fastmlp.report.text import duration, layer_sizes, metrics, number, percent, printable
 
 if TYPE_CHECKING:
@@ -74,8 +75,10 @@ def training_summary(
 ) -> list[str]:
     """Return lines with how inputs were scaled, the reason for the end, the metrics, and times."""
     lines = [f"inputs: {history.scaling}"] if history.scaling else []
+    if history.resumed_epoch is not None:
+        lines.append(f"resumed after {counted(history.resumed_epoch, 'epoch')}")
     if not history.stopped.startswith("all "):
-        lines.append(f"stopped after {len(history)} epochs: {history.stopped}")
+        lines.append(f"stopped after {counted(len(history), 'epoch')}: {history.stopped}")
     if history.restored_epoch is not None:
         lines.append(f"the parameters of epoch {history.restored_epoch} were restored")
     spent = f"{duration(history.train_seconds)} of training"
@@ -88,10 +91,11 @@ def training_summary(
 def rehearsal_lines(found: Rehearsal, epochs: int) -> list[str]:
     """Return lines with what a rehearsal tried, and how long a run will take."""
     each = duration(found.epoch_seconds + found.validation_seconds)
+    whole = f", all {epochs} about {duration(found.total_seconds)}" if epochs > 1 else ""
     return [
-        f"rehearsed: {found.steps:,} steps with mean cost {number(found.cost)}, an evaluation, "
-        f"and a model of {found.model_bytes:,} bytes",
-        f"an epoch will take about {each}, all {epochs} about {duration(found.total_seconds)}",
+        f"rehearsed: {counted(found.steps, 'step')} with mean cost {number(found.cost)}, "
+        f"an evaluation, and a model of {found.model_bytes:,} bytes",
+        f"an epoch will take about {each}{whole}",
     ]
 
 

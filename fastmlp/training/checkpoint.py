@@ -128,8 +128,8 @@ class Checkpoints:
             if name == "epochs":
                 if may_grow(self.identity, state.epochs):
                     continue
-                remedy += ", or train the saved model again (other epochs need the epochs done, "
-                remedy += "and the schedule constant, halving or plateau, after its warmup)"
+                remedy += ", or train the saved model again (a run can get more epochs, if its "
+                remedy += "schedule is constant, halving or plateau, and its warm-up is over)"
             rule = f"needs the same {name} as before, {theirs.get(name)} in {path.name}"
             raise refuse("resume", rule, own, f"{remedy}, or another folder for a new run.")
 

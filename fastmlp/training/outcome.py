@@ -149,7 +149,8 @@ def _of_rate(history: History, choice: Choice) -> str:
     """Return which way the learning rate is likely wrong."""
     rate, usual = choice.learning_rate, OPTIMIZERS[choice.optimizer].learning_rate
     falls = history.train_cost[-1] < FALLING * history.train_cost[0]
-    if usual / 10 <= rate <= usual and falls:
-        return "The cost still falls: train for more epochs."
+    if usual / 10 <= rate <= usual and (falls or len(history) == 1):
+        why = "The cost still falls" if falls else "This was one epoch"
+        return f"{why}: train for more epochs."
     wrong = "too low" if rate < usual / 10 else "too high"
     return f"learning_rate={rate:g} may be {wrong}: find_learning_rate searches for a better one."

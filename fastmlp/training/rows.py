@@ -99,11 +99,14 @@ class EpochLines:
     def on_epoch_end(self, progress: Any) -> None:
         """Print the line of the epoch, and of those before it in a resumed run."""
         columns = Columns(progress.history, self.name)
-        if not self.printed:
+        left = range(self.printed, len(progress.history))
+        if left and not self.printed:
             self.write(columns.heading())
-        for epoch in range(self.printed, len(progress.history)):
+        for epoch in left:
             self.write(columns.epoch(epoch))
         self.printed = len(progress.history)
+
+    on_train_end = on_epoch_end  # of a run that was complete when it was resumed
 
 
 def is_verbose(verbose: Any) -> bool:

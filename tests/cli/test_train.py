@@ -145,7 +145,7 @@ def test_options_reach_the_training(data: Path) -> None:
 def test_a_time_limit_ends_the_run_and_the_log_has_its_epochs(data: Path, suffix: str) -> None:
     options = ("--max-seconds", "0", "--log", f"log{suffix}", "--dataset", data)
     result = run("train", *SMALL, *options)
-    assert "stopped after 1 epochs: time limit of 0 s" in result.stdout
+    assert "stopped after 1 epoch: time limit of 0 s" in result.stdout
     assert Path("some.safetensors").exists()
     lines = Path(f"log{suffix}").read_text().splitlines()
     assert len(lines) == (2 if suffix == ".csv" else 1)
@@ -200,4 +200,4 @@ def test_no_hidden_layer_and_a_target(data: Path) -> None:
     few = ("--hidden-layers", "", "--target-accuracy", "0.3", "--backend", "numpy")
     result = run("train", *few, "--dataset", data)
     assert "784-10," in result.stdout
-    assert "stopped after 1 epochs: target accuracy 0.3 reached" in result.stdout
+    assert "stopped after 1 epoch: target accuracy 0.3 reached" in result.stdout

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -102,6 +105,38 @@ def test_ctrl_c_saves_the_model_so_far_and_exits_with_130(
     else:
         assert "interrupted" in out
         assert "model saved to some.safetensors" in out
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.ENOSPC])
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_an_output_that_is_closed_ends_the_run_which_keeps_its_model(
+    data: Path,
+    digits: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    is_terminal: bool,
+) -> None:
+    class Closing(io.StringIO):
+        closes = False
+
+        def isatty(self) -> bool:
+            return is_terminal
+
+        def write(self, text: str) -> int:
+            self.closes = self.closes or "accuracy" in text
+            if self.closes:
+                raise OSError(number, os.strerror(number))
+            return super().write(text)
+
+    monkeypatch.setattr(sys, "stdout", Closing())
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *SMALL, "--dataset", str(data)])
+    assert ended.value.code == 1
+    said = f"Error: standard output cannot be written: {os.strerror(number)}. The run ended there."
+    assert capsys.readouterr().err.startswith(said) or is_terminal  # which is the output of both
+    network = fastmlp.Network.load("some.safetensors")
+    assert network.accuracy(digits.test.images, digits.test.labels, "numpy") > 0.3
 
 
 def test_ctrl_c_before_anything_is_learnt_keeps_the_older_model(

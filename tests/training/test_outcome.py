@@ -105,6 +105,11 @@ def test_dead_layers_are_counted_on_the_training_data():
     assert "units of" not in history.warnings[0]
 
 
+def test_one_epoch_says_nothing_of_the_rate():
+    history = fastmlp.train(fastmlp.Network(6, 8, 3), X, CLASSES[::-1], epochs=1, backend="numpy")
+    assert history.warnings[0].endswith("This was one epoch: train for more epochs.")
+
+
 def test_a_search_does_not_warn_of_its_trials():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

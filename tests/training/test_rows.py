@@ -72,8 +72,26 @@ def test_each_epoch_is_printed_when_it_ends(capsys):
 
 def test_a_resumed_run_prints_the_earlier_epochs_too():
     lines = []
-    EpochLines("digits", lines.append).on_epoch_end(SimpleNamespace(history=history(3)))
+    printer = EpochLines("digits", lines.append)
+    for ended in (printer.on_epoch_end, printer.on_train_end):
+        ended(SimpleNamespace(history=history(3)))
     assert [line.split()[1] for line in lines] == ["set", "1", "2", "3"]
+
+
+def test_a_run_that_was_complete_is_printed_if_it_is_resumed(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    data, printed = (rng.random((60, 4)), rng.integers(0, 3, 60)), []
+    for _ in range(2):
+        settings = {"epochs": 2, "backend": "numpy", "checkpoint": tmp_path, "resume": True}
+        fastmlp.train(fastmlp.Network(4, 3), data, verbose=True, **settings)
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1] != ""
+
+
+def test_a_run_without_epochs_prints_nothing(capsys):
+    data = np.ones((2, 4)), [0, 1]
+    fastmlp.train(fastmlp.Network(4, 3), data, epochs=0, backend="numpy", verbose=True)
+    assert capsys.readouterr().out == ""
 
 
 def test_lines_go_through_a_pipe_at_once(monkeypatch):
