@@ -10,8 +10,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 
-# Characters of a value of several lines in a message
-LONGEST = 120
+# Characters of a value in a message, and of one of several lines
+LONGEST, OF_LINES = 400, 120
 # What other libraries call an argument, and what this one calls it
 OTHER_NAMES = {
     "activation": "hidden",
@@ -142,10 +142,10 @@ def refuse(
     argument: str, rule: str, got: object, remedy: str, kind: type[ArgumentError] = ArgumentError
 ) -> ArgumentError:
     """Return the error for an argument: its rule, the value that was passed, and the remedy."""
-    said = str(got)
+    said, most = str(got), LONGEST
     if "\n" in said:  # an array or a table as text
-        said = " ".join(said.split())
-        said = said[:LONGEST] + "…" * (len(said) > LONGEST)
+        said, most = " ".join(said.split()), OF_LINES
+    said = said[:most] + "…" * (len(said) > most)
     error = kind(f"{argument} {rule}; got {said}. {remedy}")
     error.argument = argument
     return error

@@ -68,7 +68,8 @@ def check_at_least(argument: str, value: Any, least: float, kind: type = int) ->
     So are whole numbers above the largest int64 or float64.
     """
     allowed = (int, np.integer) if kind is int else (int, float, np.integer, np.floating)
-    if isinstance(value, bool) or not isinstance(value, allowed) or not value >= least:
+    other = isinstance(value, (bool, np.timedelta64))  # which are integers of Python and NumPy
+    if other or not isinstance(value, allowed) or not value >= least:
         name = "a whole number" if kind is int else "a number"
         raise refuse(
             argument,

@@ -13,6 +13,8 @@ from fastmlp.errors import ArgumentError, FastMLPError, similar
 
 # Arguments of Python whose option has another name
 OTHERS = {"hidden": "activation", "name": "dataset", "patience": "early_stopping"}
+# Arguments that no option has, but the data of --dataset, at the beginning of an error
+OF_DATA = {"split images": "The inputs of --dataset", "split labels": "The labels of --dataset"}
 
 
 class Summarised(click.Command):
@@ -65,6 +67,8 @@ def as_options(text: str, params: Iterable[click.Parameter], argument: str = "")
     replaced only in front of = or >=, and at the beginning if it is `argument`, which the text is
     about.
     """
+    if argument in OF_DATA:
+        text = OF_DATA[argument] + text.removeprefix(argument)
     names = options_of(params)
     known = "|".join(sorted(names, key=len, reverse=True))
     value = r"(?P<end>=True\b|=(?=\.(?: |$)))|(?P<space>=| (?=>=))"

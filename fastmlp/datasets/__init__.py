@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -112,7 +113,7 @@ def load_dataset(
         for argument, value in (("folder", folder), ("mirrors", mirrors)):
             if value is not None:
                 rule = f"is for {', '.join(FAMILIES)} and not for {title}"
-                raise refuse(argument, rule, repr(value), "Leave it out.")
+                raise refuse(argument, rule, value, "Leave it out.")
     if framed:
         return load_own(name, options)
     path = as_path(name, "name").expanduser()
@@ -129,7 +130,7 @@ def load_dataset(
         )
     if name == "digits":
         return generate_digits()
-    if not path.exists():
+    if not os.path.exists(path):  # also False where it must not be read
         rule = f"must be one of {', '.join(DATASET_NAMES)}, a folder or a file"
         near = similar(str(name), DATASET_NAMES)
         remedy = f"Check the spelling or the path; its folder has {listed(path.parent)}."

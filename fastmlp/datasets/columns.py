@@ -91,7 +91,7 @@ class Columns:
             for name, kind in KINDS.items():
                 if type(getattr(columns, name)) is not kind:
                     raise ValueError(f"{name} is no {kind.__name__}")
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             if isinstance(plain, Mapping) and "pictures" in plain:
                 raise other_data("pictures", "a table") from None
             raise DataError(f"columns must describe a table; got damaged ones: {error}") from None

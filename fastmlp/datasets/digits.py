@@ -15,9 +15,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.arrays import check_at_least
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.strokes import STYLES, Style
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_call, refuse
 
 Floats = NDArray[np.float32]
 
@@ -30,19 +31,22 @@ REACH = 1.4  # the fields cover -REACH to REACH
 STEP = 0.05  # distance between points on the path of the pen, in units
 # Elastic distortion: cosines of up to 3 half waves in each direction, without the affine ones
 WAVES = tuple((i, j) for i in range(4) for j in range(4) if i + j > 1)
+MOST = 10**7  # images
 CHUNK = 100  # images drawn at once; another value gives other images for the same seed
 
 
+@checked_call
 def generate_digits(train: int = 60_000, test: int = 10_000, seed: int = 0) -> Dataset:
     """Return generated digits: uint8 images `(N, 784)`, and random labels from 0 to 9.
 
     The test images depend on the seed, but not on the number of training images.
+
+    Raises ArgumentError for what is no whole number, or out of range.
     """
-    for argument, value in (("train", train), ("test", test)):
-        if value < 1:
-            raise refuse(argument, "must be at least 1", value, "Pass 1 or more.")
-    if seed < 0:
-        raise refuse("seed", "must be at least 0", seed, "Pass a whole number from 0 on.")
+    for argument, value, least in (("train", train, 1), ("test", test, 1), ("seed", seed, 0)):
+        check_at_least(argument, value, least)
+        if argument != "seed" and value > MOST:
+            raise refuse(argument, f"must be at most {MOST:,}", value, "Pass a smaller number.")
     from concurrent.futures import ThreadPoolExecutor
 
     forms, *splits = np.random.SeedSequence(seed).spawn(3)

@@ -111,13 +111,13 @@ class _Cache:
 def _list_folders(name: str, folder: Path | None) -> list[Path]:
     """Return the folders to search before the cache."""
     if folder is not None:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise DataUnavailableError(f"folder must be a folder; got {folder}. Check the path.")
         return [folder, *places(folder, name)]
     if not (data := os.environ.get("FASTMLP_DATA")):
         return []
     root = Path(data)
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise DataUnavailableError(
             f"FASTMLP_DATA must name a folder; got {data}. Check the path, or unset it."
         )

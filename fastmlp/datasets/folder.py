@@ -75,7 +75,7 @@ def find_files(folder: Path, names: tuple[str, ...] = NAMES) -> tuple[Path, ...]
 
 def listed(folder: Path) -> str:
     """Return the first names in a folder for a message."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return "no files, as there is no such folder"
     try:
         names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())

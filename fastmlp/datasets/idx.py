@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.datasets.dataset import Split
-from fastmlp.errors import DataError
+from fastmlp.errors import DataError, checked_call, refuse
+from fastmlp.system.files import as_path
 from fastmlp.system.reading import open_file
 
 DTYPES: dict[int, np.dtype[Any]] = {
@@ -68,6 +69,7 @@ def is_gzip(path: Path) -> bool:
     return False
 
 
+@checked_call
 def read_idx(
     path: Path,
     *,
@@ -81,8 +83,15 @@ def read_idx(
     shape  : the required shape; any if None
     source : the file, if it is already open, at any position
 
-    Raises DataError with the file, what was expected and what was found.
+    Raises DataError with the file, what was expected and what was found, and ArgumentError.
     """
+    path = as_path(path, "path")
+    if not all(hasattr(source, name) for name in ("read", "seek") if source is not None):
+        remedy = "Pass what open returns, or leave it out."
+        raise refuse("source", "must be an open file", type(source).__name__, remedy)
+    for name, sizes in (("ndim", ndim), ("shape", () if shape is None else shape)):
+        if not isinstance(sizes, (tuple, list)) or any(type(size) is not int for size in sizes):
+            raise refuse(name, "must be a tuple of whole numbers", repr(sizes), "Leave it out.")
     try:
         if source is None and path.exists() and not path.is_file():
             raise file_error(path, "an IDX file", "not a regular file", "Pass the path of a file.")

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.arrays import as_array, plain_label
 from fastmlp.arrays import encode_labels as encode
+from fastmlp.errors import checked_call, refuse
 
 Array = NDArray[Any]
 
@@ -17,6 +18,7 @@ MOST = 1000  # so many or fewer are classes if they are a range without gaps
 ROWS_OF_A_CLASS = 10  # and if each has so many rows on average
 
 
+@checked_call
 def encode_labels(values: ArrayLike) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the codes 0 … K - 1 of labels `(N,)`, and the names of the K classes in that order.
 
@@ -25,7 +27,11 @@ def encode_labels(values: ArrayLike) -> tuple[NDArray[np.int64], tuple[str, ...]
 
     Raises ArgumentError for what is no array.
     """
-    distinct, codes = np.unique(_comparable(as_array(values, "values")), return_inverse=True)
+    array = as_array(values, "values")
+    if array.ndim == 0:
+        remedy = "Pass an array or a list of them."
+        raise refuse("values", "must be labels, one for each sample", repr(values), remedy)
+    distinct, codes = np.unique(_comparable(array), return_inverse=True)
     places, names = encode([text_of(value) for value in distinct.tolist()])
     return places[codes.reshape(-1)], tuple(names.tolist())
 

@@ -62,7 +62,7 @@ class Form:
                 raise ValueError(f"white is {form.white}")
             if form.channels not in (1, 3):
                 raise ValueError(f"channels are {form.channels}")
-        except (TypeError, ValueError, KeyError) as error:
+        except (TypeError, ValueError, LookupError) as error:
             if isinstance(plain, Mapping) and "inputs" in plain:
                 raise other_data("a table", "pictures") from None
             raise DataError(f"columns must describe pictures; got damaged ones: {error}") from None

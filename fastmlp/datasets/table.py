@@ -22,7 +22,7 @@ from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.parquet import read_parquet
 from fastmlp.datasets.target import TARGET_REMEDY, said_of_target, targets_of
-from fastmlp.errors import refuse
+from fastmlp.errors import checked_call, refuse
 from fastmlp.system.files import as_path
 
 Array = NDArray[Any]
@@ -48,6 +48,7 @@ def _frame_options(columns: Columns | None, dropped: tuple[str, ...]) -> dict[st
     return {"wanted": (*columns.names, *target), "texts": columns.of_texts}
 
 
+@checked_call
 def read_inputs(path: Any, columns: Any, unknown: str = "refuse") -> Array:
     """Return the inputs `(N, I)` of a table for a network that was trained on these columns.
 

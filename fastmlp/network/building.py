@@ -38,13 +38,13 @@ def check_layer_sizes(sizes: Any, argument: str = "sizes") -> tuple[int, ...]:
     Raises ArgumentError for fewer than two, for a size below 1, and for parameters that need more
     than the memory of this machine.
     """
-    several = isinstance(sizes, Sequence) or getattr(sizes, "ndim", 0) > 0
+    listed = sizes.tolist() if hasattr(sizes, "tolist") else sizes
     whole = [
         n
-        for n in (sizes if several else ())
+        for n in (listed if isinstance(listed, Sequence) else ())
         if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1
     ]
-    if len(whole) < 2 or len(whole) != len(sizes):
+    if len(whole) < 2 or len(whole) != len(listed):
         raise refuse(
             argument,
             "must be two or more whole numbers of at least 1: inputs, hidden layers, outputs",
@@ -83,7 +83,7 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     kind: np.dtype[Any]
     try:
         kind = np.dtype(dtype)
-    except TypeError:
+    except Exception:  # other packages raise nearly anything
         kind = np.dtype(object)
     if kind not in (np.float32, np.float64):
         raise refuse("dtype", "must be float32 or float64", repr(dtype), "Pass dtype='float32'.")

@@ -102,7 +102,7 @@ def _of_data(run: Run) -> list[str]:
             what, values = "targets", ", ".join(map("{:g}".format, y[0]))
         causes.append(f"All {what} are {values}, so there is nothing to learn.")
     if images.are_same() if isinstance(images, SparseRows) else (images == images[0]).all():
-        causes.append("All images are the same.")
+        causes.append("All samples are the same.")
     reach = max(abs(float(images.max())), abs(float(images.min()))) * run.network.scale_of(images)
     scaling = run.network.scaling
     remedy = 'train a new network with scaling="standardize".'

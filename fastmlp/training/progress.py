@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +48,9 @@ def as_callbacks(callbacks: Callback | Iterable[Callback] | None) -> list[Callba
     if callbacks is None:
         return []
     is_one = isinstance(callbacks, np.ndarray) or hooked([callbacks], *HOOKS, FUNCTION)
-    several = isinstance(callbacks, Iterable) and not is_one
-    return list(callbacks) if several else [callbacks]
+    with suppress(Exception):  # not all that has __iter__ can be iterated
+        return [callbacks] if is_one else list(callbacks)
+    return [callbacks]
 
 
 def check_callbacks(callbacks: Sequence[Callback]) -> None:

@@ -28,6 +28,9 @@ TEXTS = {
     ("x must be y. Pass resume=True, or checkpoint=. The seed and the cost stay.", "x"): (
         "x must be y. Pass --resume, or --checkpoint. The seed and the cost stay."
     ),
+    ("split images must be finite; got NaN.", "split images"): (
+        "The inputs of --dataset must be finite; got NaN."
+    ),
     ("batch_size=9 is too high (find_learning_rate searches).", ""): (
         "--batch-size 9 is too high (fastmlp find-learning-rate searches)."
     ),

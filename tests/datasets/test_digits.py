@@ -112,7 +112,7 @@ def test_forms_divide_evenly_among_styles() -> None:
     "wrong", [{"train": 0}, {"test": -1}, {"seed": -1}], ids=lambda wrong: next(iter(wrong))
 )
 def test_a_wrong_argument_is_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(ArgumentError, match=f"^{next(iter(wrong))} must be at least"):
+    with pytest.raises(ArgumentError, match=f"^{next(iter(wrong))} must be a whole number"):
         generate_digits(**{"train": 10, "test": 10, **wrong})
 
 

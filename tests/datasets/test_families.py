@@ -142,10 +142,20 @@ def test_train_and_test_images_of_two_sizes_are_refused(arrays: Arrays, tiny_fol
         load_dataset(tiny_folder)
 
 
-@pytest.mark.parametrize("name", ["minst", "no/such/folder", "data.csv"])
+@pytest.mark.parametrize("name", ["minst", "no/such/folder", "data.csv", "x" * 5000 + ".csv"])
 def test_an_unknown_name_lists_the_known_ones(name: str) -> None:
     with pytest.raises(ArgumentError, match="mnist, fashion-mnist, kmnist, digits, a folder"):
         load_dataset(name)
+
+
+def test_a_folder_that_the_system_does_not_allow_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(DataUnavailableError, match="folder must be a folder; got x"):
+        load_dataset("mnist", folder="x" * 5000)
+    monkeypatch.setenv("FASTMLP_DATA", "x" * 5000)
+    with pytest.raises(DataUnavailableError, match="FASTMLP_DATA must name a folder; got x"):
+        load_dataset("mnist")
 
 
 def test_arguments_of_downloads_go_with_downloads_only(tiny_folder: Path) -> None:

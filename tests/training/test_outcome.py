@@ -62,7 +62,7 @@ FAILURES = {
         "commonest class, dog. All labels are dog,",
     ),
     "labels": (X, 0 * CLASSES + 2, {}, "100.00 %.*All labels are 2, so there is nothing to learn"),
-    "images": (0 * X + 1, CLASSES, {}, "All images are the same"),
+    "images": (0 * X + 1, CLASSES, {}, "All samples are the same"),
     "rare": (X, (X[:, 0] > 2.2).astype(int), {"outputs": 2, "epochs": 2}, "class_weight="),
     "validation": (X, CLASSES, {**SMALL, "validation": 0.2}, "its validation accuracy"),
     "mean": (X, VALUES, {**SMALL, "cost": "squared_error"}, "training cost, .* best constant"),

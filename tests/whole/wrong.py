@@ -28,6 +28,7 @@ def bare(method):
     return call
 
 
+COLUMNS = {"inputs": [{"name": "a"}], "target": ""}
 DATA_SETS = {"name": "mnist", "folder": "nowhere", "download": False}
 # Each public function, with arguments that are right
 FUNCTIONS = {
@@ -62,6 +63,10 @@ FUNCTIONS = {
     "save": (bare("save"), {"path": "model.safetensors"}),
     "load": (fastmlp.Network.load, {"path": "none.safetensors"}),
     "load_dataset": (fastmlp.load_dataset, DATA_SETS),
+    "encode_labels": (fastmlp.datasets.encode_labels, {"values": Y}),
+    "generate_digits": (fastmlp.datasets.generate_digits, {"train": 1, "test": 1}),
+    "read_idx": (fastmlp.datasets.read_idx, {"path": "none"}),
+    "read_inputs": (fastmlp.datasets.read_inputs, {"path": "none.csv", "columns": COLUMNS}),
     "Split": (fastmlp.Split, {"images": X, "labels": Y}),
     "EarlyStopping": (fastmlp.EarlyStopping, {}),
     "Augmentation": (fastmlp.Augmentation, {}),
@@ -77,7 +82,10 @@ FUNCTIONS = {
 
 
 class Raises:
-    """What cannot become an array, as a tensor that requires a gradient."""
+    """What cannot become an array, as a tensor that requires a gradient, and cannot be iterated."""
+
+    def __iter__(self):
+        raise RuntimeError("no items")
 
     def __array__(self, *_, **__):
         raise RuntimeError("call detach first")
@@ -88,6 +96,7 @@ WRONG = (
     *([1, "a"], [[1], [2, 3]], object(), Raises(), zip(X, Y, strict=True), lambda *_: "no", X, Y),
     *(np.array(["a", "b"]), 1j, np.datetime64("2020"), DATA, SPLIT, [None] * 12),
     *("", Decimal("0.5"), Path("no/such/place"), np.zeros((0, 4)), np.array(5), X * np.nan, X + 1j),
+    *(np.timedelta64(1, "D"), "long " * 9999, X.astype(object), np.array(None)),
     *({1, 2}, range(3), (n for n in ()), np.uint64(2**63), np.int8(1), memoryview(b"abc")),
     *(np.ma.masked_array(X, X > 0.5), np.zeros(12, "i4,f8"), np.zeros((2, 2, 2, 2, 2)), Y.tolist()),
     *(
