@@ -53,7 +53,8 @@ def check_finite(name: str, arrays: Sequence[Array]) -> None:
 def check_scale(scale: Any, dtype: Any) -> None:
     """Refuse a scale that is not positive, or so large that scaled pixels overflow."""
     most = float(np.sqrt(largest(dtype))) / 255
-    if not isinstance(scale, (int, float, np.number)) or not 0 < scale <= most:
+    is_number = isinstance(scale, (int, float, np.number)) and not isinstance(scale, np.timedelta64)
+    if not is_number or not 0 < scale <= most:
         raise refuse(
             "pixel_scale",
             f"must be a number above 0, and at most {most:.3g}",
