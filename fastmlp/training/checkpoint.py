@@ -22,7 +22,7 @@ from fastmlp.system.tensors import read_tensors, tensor_bytes
 from fastmlp.training.comparing import may_grow, upgrade_identity
 
 FORMAT = "fastmlp checkpoint 1"
-NAME = re.compile(r"checkpoint-(\d{6})\.safetensors")
+NAME = re.compile(r"checkpoint-(\d{6,})\.safetensors")
 # The number of checkpoints to keep: if the newest is damaged, the one before it is used
 KEPT = 3
 
@@ -72,7 +72,9 @@ class Checkpoints:
 
     def list_paths(self) -> list[Path]:
         """Return the checkpoints in the folder, the newest first."""
-        return sorted((p for p in self.folder.iterdir() if NAME.fullmatch(p.name)), reverse=True)
+        found = {path: NAME.fullmatch(path.name) for path in self.folder.iterdir()}
+        epochs = {path: int(match[1]) for path, match in found.items() if match}
+        return sorted(epochs, key=epochs.__getitem__, reverse=True)
 
     def read_newest(self) -> State | None:
         """Return the newest valid state, or None if there is no file. Warns of each damaged file.

@@ -166,6 +166,13 @@ def test_only_the_last_few_are_kept(tmp_path):
     ]
 
 
+def test_the_millionth_epoch_is_newer_than_those_before(tmp_path):
+    for epochs in (999_999, 1_000_000):
+        (tmp_path / f"checkpoint-{epochs:06d}.safetensors").touch()
+    names = [path.name for path in checkpoint.Checkpoints(tmp_path, {}, 1).list_paths()]
+    assert names == ["checkpoint-1000000.safetensors", "checkpoint-999999.safetensors"]
+
+
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path):
     wanted, _ = trained()
     stopped(tmp_path, 5)
