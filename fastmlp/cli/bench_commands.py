@@ -29,6 +29,8 @@ class _Bench(Summarised, click.Group):
 class _Epochs(Command):
     """Its help lists the words of workloads, from a table that is imported only then."""
 
+    may_be_empty = ("against",)  # for no other
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from fastmlp.bench.workload import WORDS
 

@@ -26,14 +26,20 @@ class Summarised(click.Command):
 
 
 class Command(Summarised):
-    """A command whose errors name its options, and the option that an unknown one resembles."""
+    """A command whose errors name its options, and the option that an unknown one resembles.
+
+    may_be_empty : the options for which an empty text means something
+    """
+
+    may_be_empty: tuple[str, ...] = ()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; an unknown option is compared with the names of other libraries."""
         try:
             left = super().parse_args(ctx, args)
             for param in self.params:  # as of a variable of the shell that is not set
-                if param.name and ctx.params.get(param.name) == "":
+                is_empty = bool(param.name) and ctx.params.get(str(param.name)) == ""
+                if is_empty and param.name not in self.may_be_empty:
                     raise click.BadParameter("it is an empty text.", ctx, param)
             return left
         except click.NoSuchOption as error:

@@ -15,7 +15,7 @@ def test_a_network_lives_no_longer_for_its_predictors(sizes):
     network.predict(np.ones((3, sizes[0]), np.float32))
     network.predict(np.ones((300, sizes[0]), np.float32))
     weights = weakref.ref(network.weights[0])
-    ((_, predictor),) = next(iter(network.predictors.idle.values()))
+    ((*_, predictor),) = next(iter(network.predictors.idle.values()))
     kept = weakref.ref(predictor)
     del predictor, _
     del network
