@@ -33,7 +33,7 @@ LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
 EXACT = 1 << 24  # larger numbers are not exact in float32
 # The fields of Columns that are not its inputs
 KINDS: dict[str, type] = {"target": str, "task": str, "sha256": str, "seed": int}
-KINDS |= {"has_header": bool, "pixels": bool}
+KINDS |= {"has_header": bool, "pixels": bool, "decimal_commas": bool}
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Columns:
     target : the name of the column to predict; task : "classification" or "regression"
     has_header : whether the names are from the file
     pixels : whether all inputs are whole numbers from 0 to 255 that become uint8
+    decimal_commas : whether numbers of the file had such
     seed : that drew the test rows; sha256 : a digest of all rows
     """
 
@@ -53,6 +54,7 @@ class Columns:
     pixels: bool = False
     seed: int = 0
     sha256: str = ""
+    decimal_commas: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -38,24 +38,30 @@ class Table:
     bools : the columns of 0 and 1 that had bools
     spelled : returns a column of numbers, by its name, as the texts `(N,)` that were read; None if
         there were none
+    decimal_commas : whether numbers had such
     """
 
     columns: dict[str, Array]
     has_header: bool
     bools: tuple[str, ...] = ()
     spelled: Callable[[str], Array | None] = lambda _: None
+    decimal_commas: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
 
 def read_delimited(
-    path: Path, known: Collection[str] = (), texts: Mapping[str, Collection[str]] | None = None
+    path: Path,
+    known: Collection[str] = (),
+    texts: Mapping[str, Collection[str]] | None = None,
+    decimal_commas: bool = False,
 ) -> Table:
     """Return the table in a text file. Separator and header are found from its first rows.
 
     known : names of columns; a first row that has all of them is the header
     texts : the columns that become texts whatever they contain, and those that are not missing
+    decimal_commas : whether commas in numbers are known to be such
 
     Raises DataError with the file, what was expected and what was found.
     """
@@ -87,11 +93,13 @@ def read_delimited(
 
     def spelled(name: str) -> Array:
         place, count = places[name], len(columns)
-        cells = [row[place] for row in rows] or _split(body, separator, place, count)
+        quoted = not rows and any('"' in line for line in body)  # with line ends, perhaps
+        read = _rows(path, body, separator, len(lines) - len(body)) if quoted else rows
+        cells = [row[place] for row in read] or _split(body, separator, place, count)
         return as_column(cells, MISSING, as_texts=True)
 
-    named |= with_points(path, numbers, spelled, separator)
-    return Table(named, has_header, (), spelled)
+    decimal = with_points(path, numbers, spelled, separator, decimal_commas)
+    return Table(named | decimal, has_header, (), spelled, bool(decimal))
 
 
 def _cell(text: str) -> float | None:

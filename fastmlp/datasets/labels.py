@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastmlp.arrays import as_array, plain_label
 from fastmlp.arrays import encode_labels as encode
-from fastmlp.errors import checked_call, refuse
+from fastmlp.errors import checked_call, counted, refuse
 
 Array = NDArray[Any]
 
@@ -25,12 +25,15 @@ def encode_labels(values: ArrayLike) -> tuple[NDArray[np.int64], tuple[str, ...]
     values : text, bytes, booleans, integers or floats. Names are sorted by value if all of them
         are numbers; 2.0 has the name "2"
 
-    Raises ArgumentError for what is no array.
+    Raises ArgumentError for what is no array, and for numbers that are missing.
     """
     array = as_array(values, "values")
     if array.ndim == 0:
         remedy = "Pass an array or a list of them."
         raise refuse("values", "must be labels, one for each sample", repr(values), remedy)
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        count = counted(int(np.isnan(array).sum()), "missing one")
+        raise refuse("values", "must be labels", count, "Leave these samples out.")
     distinct, codes = np.unique(_comparable(array), return_inverse=True)
     places, names = encode([text_of(value) for value in distinct.tolist()])
     return places[codes.reshape(-1)], tuple(names.tolist())

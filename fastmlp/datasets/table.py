@@ -22,6 +22,7 @@ from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.parquet import read_parquet
 from fastmlp.datasets.target import TARGET_REMEDY, said_of_target, targets_of
+from fastmlp.datasets.written import are_codes
 from fastmlp.errors import checked_call, refuse
 from fastmlp.system.files import as_path
 
@@ -36,8 +37,10 @@ def read_table(path: Path, columns: Columns | None = None, dropped: tuple[str, .
     """
     if path.suffix.lower() in (".parquet", ".pq"):
         return read_parquet(path, **_frame_options(columns, dropped))
-    known = columns.names if columns and columns.has_header else ()
-    return read_delimited(path, known, columns.of_texts if columns else None)
+    if columns is None:
+        return read_delimited(path)
+    known = columns.names if columns.has_header else ()
+    return read_delimited(path, known, columns.of_texts, columns.decimal_commas)
 
 
 def _frame_options(columns: Columns | None, dropped: tuple[str, ...]) -> dict[str, Any]:
@@ -102,12 +105,15 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
         raise file_error(path, rule, names[0], remedy)
     if 1 < len(names) == len(labels) and not options.whole:
         rule, found = f"a class with two rows in the target {target!r}", "one row of each"
-        raise file_error(path, rule, found, TARGET_REMEDY)
+        remedy = 'Its leading zeros make it texts: pass task="regression" if it is a quantity.'
+        are_texts = table.columns[target].dtype.kind == "f" and are_codes(np.array(names))
+        raise file_error(path, rule, found, remedy if are_texts else TARGET_REMEDY)
     rows, note = _divided(path, labels, options.seed, bool(options.whole))
     task, fill_from = "classification" if names else "regression", rows[0]
     columns = describe_columns(table, target, task, fill_from if options.impute else None, path)
     x = columns.encode(table, path)
     columns = replace(columns, seed=options.seed, sha256=_sha256(x, labels))
+    columns = replace(columns, decimal_commas=table.decimal_commas)
     for name in columns.names:
         notes += said_of(name, table.columns[name])
     notes += said_of_target(target, table, names)

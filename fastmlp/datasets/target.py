@@ -14,7 +14,7 @@ from fastmlp.datasets.cells import BOOLS, shown
 from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
-from fastmlp.datasets.written import are_codes, missing, words_for_nothing
+from fastmlp.datasets.written import CODE, are_codes, missing, words_for_nothing
 
 Array = NDArray[Any]
 
@@ -64,7 +64,8 @@ def targets_of(
 def said_of_target(target: str, table: Table, names: tuple[str, ...]) -> Iterator[str]:
     """Yield lines on classes that may not be what a user takes them for."""
     if names and table.columns[target].dtype.kind == "f" and are_codes(np.array(names)):
-        yield f"the target has texts such as {names[0]!r}, not numbers, because of leading zeros"
+        code = next(filter(CODE.fullmatch, names))
+        yield f"the target has texts such as {code!r}, not numbers, because of leading zeros"
     alike = sorted(names, key=lambda name: (name.lower(), name))
     for one, other in pairwise(alike):
         if one.lower() == other.lower():
@@ -81,7 +82,7 @@ def _as_spelled(table: Table, target: str) -> Array:
     if target in table.bools:
         return np.array(["True" if cell else "False" for cell in cells], object)
     if cells.dtype.kind == "f":
-        texts = table.spelled(target)
+        texts = table.spelled(target) if (cells == np.floor(cells)).all() else None
         return cells if texts is None or not are_codes(texts) else texts
     spellings = set(cells)
     words = set(map(str.lower, spellings))

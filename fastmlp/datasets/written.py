@@ -19,7 +19,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.A
 COMMA = re.compile(r"[+-]?[\d.,]*,\d[\d.,]*(e[+-]?\d+)?", re.ASCII | re.I)
 # Perhaps 1000 times as much as with a decimal comma
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
-CODE = re.compile(r"0\d+", re.ASCII)  # with a leading zero: no quantity
+WHOLE, CODE = re.compile(r"\d+(e\d+)?", re.ASCII | re.I), re.compile(r"0\d+", re.ASCII)
 
 
 class Missing(str):
@@ -64,17 +64,22 @@ def number_of(text: str) -> float | None:
 
 
 def are_codes(texts: Array) -> bool:
-    """Return whether a cell is a whole number with a leading zero: "007" is another than "7"."""
-    return any(map(CODE.fullmatch, set(texts)))
+    """Return whether all cells are whole, and one has a leading zero: "007" is no quantity."""
+    distinct = set(texts)
+    return all(map(WHOLE.fullmatch, distinct)) and any(map(CODE.fullmatch, distinct))
 
 
 def with_points(
-    path: Path, table: dict[str, Array], spelled: Callable[[str], Array], separator: str
+    path: Path,
+    table: dict[str, Array],
+    spelled: Callable[[str], Array],
+    separator: str,
+    known: bool,
 ) -> dict[str, Array]:
-    """Return the columns of a table; those of numbers of which some have decimal commas as numbers.
+    """Return the columns of numbers of which some have decimal commas, as numbers.
 
-    Commas are decimal ones if they do not separate cells, and one of the table cannot be one of
-    thousands. spelled : as in `Table`
+    Commas are decimal ones if they do not separate cells, and that is known, or one of the table
+    cannot be one of thousands. spelled : as in `Table`
 
     Raises DataError for other commas in numbers, and for numbers with points beside such columns,
     if all points can be those of thousands.
@@ -82,7 +87,7 @@ def with_points(
     found = {name: texts for name, cells in table.items() if (texts := _with_commas(cells))}
     for name, texts in found.items():
         commas = {text for each in found.values() for text in each if "," in text}
-        if separator == "," or all(map(THOUSANDS.fullmatch, commas)):
+        if separator == "," or (not known and all(map(THOUSANDS.fullmatch, commas))):
             rule = f"numbers with a decimal point in column {name!r}"
             remedy = "Write 3.5, not 3,5, and 1000, not 1,000."
             raise file_error(path, rule, repr(min(texts & commas)), remedy)
@@ -97,7 +102,7 @@ def with_points(
             rule = f"numbers with decimal commas in column {name!r}, as the table has some"
             remedy = "Write 3.5 everywhere, not 3,5, and 1000, not 1.000."
             raise file_error(path, rule, repr(min(wrong)), remedy)
-    return {name: _decimal(cells) if name in found else cells for name, cells in table.items()}
+    return {name: _decimal(table[name]) for name in found}
 
 
 def _with_commas(cells: Array) -> set[str]:

@@ -138,7 +138,10 @@ def by_name(network: Knowing, labels: Any, names: tuple[str, ...] | None, argume
     is_same = names == own or _are_unnamed(names, own) or _are_unnamed(own, names)
     if (is_same and network.classes is None) or not _are_codes(values, len(names)):
         return labels
-    places = np.array([own.index(name) if name in own else -1 for name in names])
+    known, found = _numbers(own), _numbers(names)
+    if set(names) <= set(own) or known is None or found is None:
+        known, found = own, names  # else "007" is 7, as the network or the table has numbers
+    places = np.array([known.index(name) if name in known else -1 for name in found])
     codes = places[values]
     if (codes < 0).any():
         if network.scaling is None:  # the names that a user has set are others
@@ -159,6 +162,12 @@ def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
         return of_labels
     codes = codes_of(network, list(of_labels), argument).tolist()
     return dict(zip(codes, of_labels.values(), strict=True))
+
+
+def _numbers(names: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """Return names that are digits as different numbers; None for others."""
+    numbers = tuple(map(int, names)) if all(map(str.isdecimal, names)) else ()
+    return numbers if 0 < len(numbers) == len(set(numbers)) else None
 
 
 def _are_unnamed(names: tuple[str, ...], others: tuple[str, ...]) -> bool:

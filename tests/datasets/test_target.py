@@ -20,6 +20,7 @@ LABELS: dict[str, tuple[list[str], tuple[str, ...], str]] = {
     "one leading zero": (["7", "007", "12"], ("007", "7", "12"), "because of leading zeros"),
     "beside exponents": (["1e5", "007"], ("007", "1e5"), "because of leading zeros"),
     "more than a few": (CODES, tuple(CODES), "texts such as '000'"),
+    "a sign": (["-1", "05", "5"], ("-1", "5"), ""),
     "no leading zero": (["0", "1.0", "-2"], ("-2", "0", "1"), ""),
     "bools in two spellings": (["TRUE", "False", "true", "FALSE"], ("False", "True"), ""),
     "bools in one spelling": (["TRUE", "FALSE"], ("FALSE", "TRUE"), ""),
@@ -50,6 +51,8 @@ def test_classes_have_the_names_that_labels_are_written_with(
     labels, names, said = LABELS[case]
     data = load_dataset(table(tmp_path, labels, way), whole=True)
     assert data.class_names == names
+    if case == "a sign":  # 05 is 5
+        return
     read = np.array(names)[data.train.labels].tolist()
     spelled = [labels[n % len(labels)] for n in range(80)]
     lower = [name.lower() for name in read]
@@ -126,3 +129,35 @@ def test_members_of_an_enum_are_classes_of_their_own(members: Any, names: tuple[
     assert network.class_names == names
     split = fastmlp.Split(np.ones((40, 3)), labels, class_names=[*members])
     assert split.class_names == names[::-1]
+
+
+def test_decimals_beside_a_leading_zero_are_quantities(tmp_path: Path) -> None:
+    labels = ["00", *(f"{n % 19}.5" for n in range(39))]
+    for way in WAYS:
+        assert load_dataset(table(tmp_path, labels, way), whole=True).task == "regression"
+
+
+def test_labels_with_line_ends_in_quotes_stay_beside_their_rows(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("a,b,label\n" + "".join(f'{n},{n * 2},"0{n % 3}\n"\n' for n in range(40)))
+    data = load_dataset(path, whole=True)
+    assert data.class_names == ("00", "01", "02")
+    assert data.train.labels.tolist() == [n % 3 for n in range(40)]
+
+
+def test_a_padded_quantity_is_told_how_to_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("a,b,label\n" + "".join(f"{n},{n * 2},{n:04}\n" for n in range(40)))
+    with pytest.raises(DataError, match='pass task="regression" if it is a quantity'):
+        load_dataset(path)
+
+
+def test_the_note_names_a_label_with_a_leading_zero(tmp_path: Path) -> None:
+    notes = load_dataset(table(tmp_path, ["00", "0", "1"], "numbers"), whole=True).notes
+    assert "such as '00'" in "\n".join(notes)
+
+
+def test_missing_labels_are_refused() -> None:
+    for values in (np.ma.masked_array([1, 2], mask=[0, 1]), [1.0, np.nan]):
+        with pytest.raises(ArgumentError, match="values must be labels; got 1 missing one"):
+            encode_labels(values)

@@ -61,3 +61,12 @@ def test_a_network_of_points_reads_commas_and_its_categories_stay_texts(tmp_path
     columns = load_dataset(path).columns
     path.write_text("size;dose\n2,75;0,5\n0,5;0,5\n")
     np.testing.assert_array_equal(read_inputs(path, columns), [[2.75, 1, 0], [0.5, 1, 0]])
+
+
+def test_a_network_of_commas_reads_commas_whatever_the_rows_are(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    rows = (f"{n % 3},{n % 2};{n * 2};{('x', 'y')[n % 2]}\n" for n in range(40))
+    path.write_text("a;b;y\n" + "".join(rows))
+    columns = load_dataset(path).columns
+    path.write_text("a;b\n1,500;3\n")
+    np.testing.assert_array_equal(read_inputs(path, columns), [[1.5, 3]])

@@ -219,3 +219,14 @@ def test_class_names_of_a_split_are_several_and_differ():
     for wrong in (("a", "a"), "ab", np.array("a"), 2):
         with pytest.raises(ArgumentError, match="class_names"):
             Split(rows, labels, class_names=wrong)
+
+
+@pytest.mark.parametrize("names", [("01", "02", "03"), ("1", "2", "3")])
+def test_leading_zeros_of_a_table_do_not_make_other_classes(names):
+    network = fastmlp.Network((3, 16, 3))
+    fastmlp.train(network, (IMAGES, CODES + 1), **SETTINGS)
+    split = fastmlp.Split(IMAGES, CODES, class_names=names)
+    assert network.evaluate(split) == network.evaluate(IMAGES, CODES + 1)
+    other = fastmlp.Split(IMAGES, CODES, class_names=("01", "02", "04"))
+    with pytest.raises(ArgumentError, match="got '04'"):
+        network.evaluate(other)

@@ -92,7 +92,7 @@ class Orders:
         batch, samples = self._batch, len(self.order)
         if self.weight is None:
             return np.repeat((steps / self._sizes).astype(dtype), batch)[:samples]
-        sums = np.add.reduceat(self.weight, np.arange(len(steps)) * batch)
+        sums = self._totals(self.weight)
         sums[sums == 0] = 1
         shares = self.weight / np.repeat(sums, batch)[:samples]
         return np.asarray(np.repeat(steps, batch)[:samples] * shares, dtype)
@@ -101,11 +101,13 @@ class Orders:
         """Return the weighted sums of costs of each minibatch, and of hits of each epoch."""
         if self.weight is not None:
             costs, hits = self.weight * costs, self.weight * hits
+        return self._totals(costs), hits.reshape(self._epochs, -1).sum(axis=1)
+
+    def _totals(self, values: Array) -> Array:
+        """Return the sum of each minibatch, without padding: zeros change the order of a sum."""
         first = np.arange(len(self._sizes)) * self._batch
-        # without padding, as zeros change the order of a sum
         ends = (first, first + self._sizes) if self.short else (first,)
-        totals = np.add.reduceat(costs, np.stack(ends, axis=1).ravel())[:: len(ends)]
-        return totals, hits.reshape(self._epochs, -1).sum(axis=1)
+        return np.asarray(np.add.reduceat(values, np.stack(ends, axis=1).ravel())[:: len(ends)])
 
 
 class Source:
