@@ -19,6 +19,7 @@ from fastmlp.arrays.labels import (
     as_label_values,
     as_labels_or_targets,
     as_sample_weight,
+    check_present,
     encode_labels,
 )
 from fastmlp.arrays.magnitudes import check_magnitudes
@@ -45,6 +46,7 @@ __all__ = [
     "check_magnitudes",
     "check_names",
     "check_out",
+    "check_present",
     "check_scale",
     "column_names",
     "density",

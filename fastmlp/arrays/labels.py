@@ -48,7 +48,7 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
         raise refuse(argument, rule, f"shape {array.shape}", remedy)
     if array.dtype.kind in "OT":
         missing = np.array([is_missing(label) for label in array], bool)
-        _check_present(missing, argument)
+        check_present(missing, argument)
         labels = list(map(plain_label, array.tolist()))
         texts = [isinstance(label, str) for label in labels]
         array = np.array(labels, str) if all(texts) else array
@@ -62,7 +62,7 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
     if numbers.dtype.kind in "bi":
         return numbers.astype(np.int64)
     is_float = numbers.dtype.kind == "f"
-    _check_present(np.isnan(numbers), argument)
+    check_present(np.isnan(numbers), argument)
     fraction = numbers != np.round(numbers)
     # larger floats are not exact, larger integers none of int64
     large = np.abs(numbers) > 2**53 if is_float else numbers > np.uint64(2**63 - 1)
@@ -76,7 +76,8 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
     return numbers.astype(np.int64)
 
 
-def _check_present(missing: Array, argument: str) -> None:
+def check_present(missing: Array, argument: str) -> None:
+    """Raise ArgumentError if a label is missing; missing : bool `(N,)`."""
     if missing.any():
         got = f"{int(missing.sum())} missing, the first of them in row {int(missing.argmax())}"
         raise refuse(argument, "must all be known", got, "Remove these samples.")

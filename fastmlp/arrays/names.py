@@ -24,7 +24,7 @@ def check_names(argument: str, names: Any, count: int | None, what: str) -> tupl
     several = isinstance(given, Sequence) and not isinstance(given, NO_NAMES)
     found = [plain_label(name) for name in given] if several else []
     wrong = any(not isinstance(name, (str, int, float, np.number)) for name in found)
-    if not several or wrong or len(found) != (len(found) if count is None else count):
+    if not several or wrong or count not in (None, len(found)):
         how_many = "names" if count is None else counted(count, "name")
         rule = f"must be {how_many}, one for each {what}, or None"
         raise refuse(argument, rule, repr(names), "Pass None for none.")

@@ -161,7 +161,8 @@ def describe_columns(
         inputs.append(Column(name, categories, fill))
     if not inputs:
         raise content_error(path, "columns beside the target", f"only {target!r}", "Add some.")
-    return Columns(tuple(inputs), target, task, table.has_header, _is_image(table, inputs))
+    pixels, commas = _is_image(table, inputs), table.decimal_commas
+    return Columns(tuple(inputs), target, task, table.has_header, pixels, decimal_commas=commas)
 
 
 def are_pixels(x: Array) -> bool:

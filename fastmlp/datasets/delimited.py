@@ -162,13 +162,11 @@ def _numbers(lines: list[str], separator: str) -> list[Array]:
 
 
 def _split(lines: list[str], separator: str, place: int, count: int) -> list[str]:
-    """Return the cells of a column in rows of `count` numbers."""
+    """Return the cells of a column in rows of `count` numbers without quotes."""
     rows = [line for line in lines if line.strip()]
     if 2 * place < count:  # from the nearer end
-        cells = [line.split(separator, place + 1)[place] for line in rows]
-    else:
-        cells = [line.rsplit(separator, count - place)[place - count] for line in rows]
-    return [cell.strip(' "\r\n') for cell in cells]
+        return [line.split(separator, place + 1)[place] for line in rows]
+    return [line.rsplit(separator, count - place)[place - count] for line in rows]
 
 
 def _rows(path: Path, lines: list[str], separator: str, skipped: int) -> list[list[str]]:

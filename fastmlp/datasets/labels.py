@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.arrays import as_array, plain_label
+from fastmlp.arrays import as_array, check_present, plain_label
 from fastmlp.arrays import encode_labels as encode
-from fastmlp.errors import checked_call, counted, refuse
+from fastmlp.errors import checked_call, refuse
 
 Array = NDArray[Any]
 
@@ -31,9 +31,8 @@ def encode_labels(values: ArrayLike) -> tuple[NDArray[np.int64], tuple[str, ...]
     if array.ndim == 0:
         remedy = "Pass an array or a list of them."
         raise refuse("values", "must be labels, one for each sample", repr(values), remedy)
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        count = counted(int(np.isnan(array).sum()), "missing one")
-        raise refuse("values", "must be labels", count, "Leave these samples out.")
+    if array.dtype.kind == "f":
+        check_present(np.isnan(array), "values")
     distinct, codes = np.unique(_comparable(array), return_inverse=True)
     places, names = encode([text_of(value) for value in distinct.tolist()])
     return places[codes.reshape(-1)], tuple(names.tolist())

@@ -113,7 +113,6 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
     columns = describe_columns(table, target, task, fill_from if options.impute else None, path)
     x = columns.encode(table, path)
     columns = replace(columns, seed=options.seed, sha256=_sha256(x, labels))
-    columns = replace(columns, decimal_commas=table.decimal_commas)
     for name in columns.names:
         notes += said_of(name, table.columns[name])
     notes += said_of_target(target, table, names)

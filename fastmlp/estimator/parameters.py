@@ -204,7 +204,7 @@ def documented(*rows: Row) -> Callable[[type], type]:
         __init__.__signature__ = signature  # type: ignore[attr-defined]
         cls.__init__ = checked_call(__init__)
         cls._parameters = rows
-        for row in rows:  # pickles lack the parameters that are younger
+        for row in rows:  # a pickle of an earlier version lacks parameters
             setattr(cls, row.name, row.default)
         lines = (f"{row.name} : {row.meaning}; {row.rule}; default {row.default!r}" for row in rows)
         text = "\n".join((cleandoc(cls.__doc__), "", "Parameters, as in scikit-learn:", "", *lines))

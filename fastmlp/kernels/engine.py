@@ -70,7 +70,7 @@ class Engine(panels.Packed):
         self.job["optimizer"], self.job["clipped"] = self._codes
         self.job["batch_size"] = batch_size
         self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
-        self._source, self.inputs = Source(self.job, self._dtype, dropout), "dense"
+        self._source = Source(self.job, self._dtype, dropout)
         # all steps but those of plain SGD change every weight
         is_plain = self._optimizer.fused and not np.any(self.settings["weight_decay"])
         self._lists = is_plain and takes_lists(batch_size, len(weights[0]))
@@ -85,8 +85,7 @@ class Engine(panels.Packed):
         self.first_members = self._first or plan.first_members(step, self.threads, BARRIERS["far"])
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
-        self.plan, self.plan_name = plan, plan.name
-        self.job["plan"], self.job["slices"] = plan.kind, slices
+        self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices
         self.job["words_bytes"] = words_bytes(inputs, self._dtype, self._lists, slices)
         what = self.job, self.layers, self.buffers, self.slots, self.threads, self._lists
         self._records, self._memory = buffers.plan_memory(*what)
@@ -117,6 +116,16 @@ class Engine(panels.Packed):
         orders = order.reshape(epochs, -1)
         costs, right = self._steps(images, y, orders, steps, own, scale, sample_weight, augmented)
         return costs, right.item() if epochs == 1 else right
+
+    @property
+    def inputs(self) -> str:
+        """What the images were that were taken last, in words."""
+        return self._source.inputs
+
+    @property
+    def plan_name(self) -> str:
+        """How a team shares a step: see `fastmlp.kernels.team.plan`."""
+        return self.plan.name
 
     def members(self) -> float:
         """Return how many members the team had, on average, since the last call."""
@@ -216,7 +225,7 @@ class Engine(panels.Packed):
 
     def _look_at(self, images: Rows) -> None:
         """Choose a plan for images, and how the first layer takes them."""
-        kind, self.inputs = self._source.look_at(images, len(self.layers), self._lists)
+        kind = self._source.look_at(images, len(self.layers), self._lists)
         plan = self._plans[{records.DENSE: 0, records.BY_ENTRY: 2}.get(kind, 1)]
         if self.plan != plan:
             self._use(plan)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click import BadParameter
 from click.testing import CliRunner
 from command_line import document, error, run
 from PIL import Image
@@ -292,12 +291,3 @@ def test_the_defaults_suit_the_data() -> None:
     numbers = chosen(1000, [0.5], batch_size=500, epochs=2)
     assert (numbers["output"], numbers["cost"]) == ("identity", "squared_error")
     assert (numbers["batch_size"], numbers["epochs"], numbers["optimizer"]) == (500, 2, "adam")
-
-
-def test_sizes_of_pictures() -> None:
-    size = own_data._Size()
-    assert size.convert("28", None, None) == (28, 28)
-    assert size.convert("32x24", None, None) == (32, 24)
-    for text in ("", "0", "8x", "8x8x3", "x8", "99999"):
-        with pytest.raises(BadParameter, match="28 or 32x24"):
-            size.convert(text, None, None)

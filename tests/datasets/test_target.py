@@ -159,5 +159,5 @@ def test_the_note_names_a_label_with_a_leading_zero(tmp_path: Path) -> None:
 
 def test_missing_labels_are_refused() -> None:
     for values in (np.ma.masked_array([1, 2], mask=[0, 1]), [1.0, np.nan]):
-        with pytest.raises(ArgumentError, match="values must be labels; got 1 missing one"):
+        with pytest.raises(ArgumentError, match="values must all be known; got 1 missing"):
             encode_labels(values)

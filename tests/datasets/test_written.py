@@ -54,19 +54,19 @@ def test_commas_that_may_be_of_thousands_are_refused(tmp_path: Path, case: str) 
     assert says in str(caught.value)
 
 
-def test_a_network_of_points_reads_commas_and_its_categories_stay_texts(tmp_path: Path) -> None:
-    path = tmp_path / "own.csv"
-    rows = (f"{n / 4};{('0,5', 'much')[n % 2]};{n % 2}\n" for n in range(20))
-    path.write_text("size;dose;y\n" + "".join(rows))
-    columns = load_dataset(path).columns
-    path.write_text("size;dose\n2,75;0,5\n0,5;0,5\n")
-    np.testing.assert_array_equal(read_inputs(path, columns), [[2.75, 1, 0], [0.5, 1, 0]])
+OF_POINTS = "".join(f"{n / 4};{('0,5', 'much')[n % 2]};{n % 2}\n" for n in range(20))
+OF_COMMAS = "".join(f"{n % 3},{n % 2};{n * 2};{('x', 'y')[n % 2]}\n" for n in range(40))
+KNOWN = {
+    "points, and a category": (OF_POINTS, "2,75;0,5\n0,5;0,5\n", [[2.75, 1, 0], [0.5, 1, 0]]),
+    "commas": (OF_COMMAS, "1,500;3\n", [[1.5, 3]]),
+}
 
 
-def test_a_network_of_commas_reads_commas_whatever_the_rows_are(tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", KNOWN)
+def test_a_trained_network_knows_what_commas_are(tmp_path: Path, case: str) -> None:
+    trained, new, inputs = KNOWN[case]
     path = tmp_path / "own.csv"
-    rows = (f"{n % 3},{n % 2};{n * 2};{('x', 'y')[n % 2]}\n" for n in range(40))
-    path.write_text("a;b;y\n" + "".join(rows))
+    path.write_text("a;b;y\n" + trained)
     columns = load_dataset(path).columns
-    path.write_text("a;b\n1,500;3\n")
-    np.testing.assert_array_equal(read_inputs(path, columns), [[1.5, 3]])
+    path.write_text("a;b\n" + new)
+    np.testing.assert_array_equal(read_inputs(path, columns), inputs)

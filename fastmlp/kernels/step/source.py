@@ -111,21 +111,24 @@ class Orders:
 
 
 class Source:
-    """The images that an engine trains on: sets the fields of its job that say how to take them."""
+    """The images that an engine trains on: sets the fields of its job that say how to take them.
+
+    inputs : a text that describes them
+    """
 
     def __init__(self, job: Array, dtype: np.dtype, dropout: Dropout | None) -> None:
-        self._job, self._dtype = job, dtype
+        self._job, self._dtype, self.inputs = job, dtype, "dense"
         self._drops = dropout if set_dropout(job, INPUTS, dropout) else None
         self._images: Rows | None = None
 
-    def look_at(self, images: Rows, layers: int, lists: bool) -> tuple[int, str]:
-        """Return how the first layer takes images, as `kind_of`, and a text that describes them."""
+    def look_at(self, images: Rows, layers: int, lists: bool) -> int:
+        """Return how the first layer takes images, as `kind_of`."""
         if self._images is not images:  # the same ones are not looked at again
             self._images, kind = images, kind_of(images, layers, lists)
             self._job["images_as"] = kind
             share = f"{density(images, tuning.SAMPLED):.1%} of the values are not zero"
-            self._text = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
-        return int(self._job["images_as"][0]), self._text
+            self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
+        return int(self._job["images_as"][0])
 
     def make_copies(self, steps: int, inputs: int) -> None:
         """Make space for copies of the images of some steps, without pixels that are dropped."""
