@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from ctypes import CFUNCTYPE, c_double, c_float, c_int64
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import llvmlite.binding as llvm
@@ -72,6 +73,43 @@ class Compiled(NamedTuple):
     call: Any
 
 
+def _one_function(library: Any, made: Any, *_: Any) -> None:
+    """Emit the C function that calls a compiled one, as Numba does, and let LLVM merge the two.
+
+    Otherwise each call copies the arguments on the stack, and waits until they are there. Numba's
+    check for errors is left out, as kernels raise none.
+    """
+    context = cpu_target.target_context
+    module, name = context.create_module("cfunc_wrapper"), made.llvm_func_name
+    result, taken = made.restype, made.argtypes
+    kind = context.call_conv.get_function_type(result, taken)
+    inner = ir.Function(module, kind, name)
+    plain = [context.get_value_type(kind) for kind in (result, *taken)]
+    kind = ir.FunctionType(plain[0], plain[1:])
+    outer = ir.Function(module, kind, made.llvm_cfunc_wrapper_name)
+    builder = ir.IRBuilder(outer.append_basic_block())
+    _, found = context.call_conv.call_function(builder, inner, result, taken, outer.args)
+    builder.ret(found)
+    library.add_ir_module(module)
+    library._final_module.get_function(name).linkage = "internal"
+
+
+@cache
+def _target() -> Any:
+    """Return Numba's target for this processor, with C functions by `_one_function`."""
+    return SimpleNamespace(
+        options=cpu_target.options,
+        typing_context=cpu_target.typing_context,
+        target_context=cpu_target.target_context.subtarget(create_cfunc_wrapper=_one_function),
+    )
+
+
+class Kernel(CFunc):
+    """A C function of one piece."""
+
+    _targetdescr = property(lambda self: _target())
+
+
 class Shared:
     """A function that is compiled once for each precision, and called by its symbol from then on.
 
@@ -118,7 +156,9 @@ class Shared:
     def uncompiled(self, precision: Any) -> Any:
         """Return the function as a C function, yet to be compiled, for one Numba float type."""
         signature = (argument_types(self.function, precision), types.void)
-        return CFunc(self.function, signature, {}, {**SETTINGS, "parallel": self.parallel})
+        if self.parallel:
+            return CFunc(self.function, signature, {}, {**SETTINGS, "parallel": True})
+        return Kernel(self.function, signature, {}, {**SETTINGS, "forceinline": True})
 
     def symbol(self, precision: Any) -> str:
         """Return the name under which compiled code finds the function."""

@@ -122,11 +122,14 @@ class Emitter:
         """Store adjacent numbers."""
         self.builder.store(value, position, align=self.align)
 
-    def prefetch(self, position: Any) -> None:
-        """Prefetch the cache line at an address or a pointer, for all levels of the cache."""
-        reading, everywhere, data = INT32(0), INT32(3), INT32(1)
+    def prefetch(self, position: Any, to_write: bool = False) -> None:
+        """Prefetch the cache line at an address or a pointer, for all levels of the cache.
+
+        to_write : take it from other cores, too, which a store would have to wait for
+        """
+        access, everywhere, data = INT32(int(to_write)), INT32(3), INT32(1)
         where = self.pointer(position)
-        self.function("llvm.prefetch.p0", ir.VoidType(), where, reading, everywhere, data)
+        self.function("llvm.prefetch.p0", ir.VoidType(), where, access, everywhere, data)
 
     def shuffle(self, one: Any, other: Any, order: list[int]) -> Any:
         """Return the lanes `order` of two vectors, those of the second numbered on."""

@@ -73,7 +73,7 @@ def vector_lanes(emit: Emitter, like) -> int:
 
 
 flush_small, set_control = emitted(Emitter.flush_small), emitted(Emitter.set_control)
-prefetch = emitted(Emitter.prefetch)
+prefetch = emitted(Emitter.prefetch, ["position"])
 
 
 @emitted
@@ -82,6 +82,14 @@ def prefetch_lines(emit: Emitter, address, size) -> None:
     first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
     with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
         emit.prefetch(line)
+
+
+@emitted
+def claim_lines(emit: Emitter, address, size) -> None:
+    """Prefetch the cache lines of so many bytes to write them: other cores lose their copies."""
+    first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
+    with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
+        emit.prefetch(line, to_write=True)
 
 
 @emitted

@@ -16,6 +16,7 @@ from fastmlp.kernels.memory.panels import (
     panel_width,
     round_up,
     row_stride,
+    spread_panels,
     vector_size,
     zeros_apart,
 )
@@ -145,6 +146,8 @@ def plan_memory(
         layers, gradients = gradient_records(job, layers, buffers)
         memory += gradients
     elif kind != records.BY_COLUMNS:
+        if kind == records.COLUMNS_THEN_ROWS and members > 1:
+            spread_panels(layers[0], buffers[0], slots)
         memory.append(exchanged(job, layers, buffers, dtype))
         layers, private = private_records(kind, layers, buffers, slots, members)
         memory.append(private)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from functools import partialmethod
 from math import prod
+from typing import Any
 
 import numpy as np
 from numba.extending import register_jitable
@@ -94,6 +95,25 @@ def panel_views(packed: Array, w: Array) -> list[tuple[Array, Array]]:
     width = packed.shape[2]
     columns = [w[:, p * width : (p + 1) * width] for p in range(len(packed))]
     return [(p[: len(w), : c.shape[1]], c) for p, c in zip(packed, columns, strict=True)]
+
+
+def spread_panels(layer: Any, arrays: dict[str, Array], slots: Sequence[str]) -> None:
+    """Move the arrays of a layer's panels: those of a panel together, MEMORY_APART from the next.
+
+    layer : its LAYER record; slots : the names of the state's arrays
+    """
+    names = [name for name, array in arrays.items() if array.ndim == 3]
+    sizes = [round_up(arrays[name][0].nbytes, 64) for name in names]
+    memory = zeros_apart(int(layer["panels"]), (sum(sizes),), np.dtype(np.uint8))
+    for name, start in zip(names, np.cumsum([0, *sizes[:-1]]), strict=True):
+        old, (field, _, slot) = arrays[name], name.partition(" ")
+        new = memory[:, start : start + old[0].nbytes].view(old.dtype).reshape(old.shape)
+        new[...], arrays[name] = old, new
+        if slot:
+            layer[f"{field}_state"][slots.index(slot)] = new.ctypes.data
+        else:
+            layer[field] = new.ctypes.data
+    layer["w_panel"] = layer["a_panel"] = memory.strides[0] // arrays["w"].dtype.itemsize
 
 
 class Packed:

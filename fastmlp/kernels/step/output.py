@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import claim_lines, item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops.elementwise import IDENTITY, activate, add, copy
 from fastmlp.kernels.loops.tile import product
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
@@ -65,6 +65,15 @@ def write_partial(job, layer, below, panel, i, rows, target, w_t, scratch, like)
     copy(target, lanes, found, lanes, used, lanes, like)
 
 
+@jit
+def claim_partials(job, layer, below, step, batch, member, members, like):
+    """Take the lines that `partial_outputs` will write from the members that have read them."""
+    first, last = share(below.panels, member, members)
+    for panel in range(first, last):
+        size = batch * layer.outputs * item_bytes(like)
+        claim_lines(block_at(job, layer, below, step, panel, 0, like), size)
+
+
 @shared
 def partial_outputs(job, layer, below, step, batch, scratch, member, members, like: float):
     """Write what each of a member's panels of the layer below adds to z of the last layer."""
@@ -100,7 +109,8 @@ def output_of_partials(job, layer, below, step, batch, scratch, member, members,
                 copy(z, lanes, p, lanes, vectors, lanes, like)
             else:
                 add(z, lanes, p, lanes, vectors, lanes, like)
-        blocks, is_mine = scratch + lanes * layer.width * size, int(i // lanes % members == member)
+        blocks = scratch + lanes * layer.width * size
+        is_mine = int(member == members - 1)
         judge(job, layer, z, blocks, i, rows, position + i, is_mine, like)
 
 

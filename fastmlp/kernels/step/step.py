@@ -21,7 +21,7 @@ from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import delta, forward
 from fastmlp.kernels.step.images import batch_at, prepare_images, words_at
-from fastmlp.kernels.step.output import output, output_of_partials, partial_outputs
+from fastmlp.kernels.step.output import claim_partials, output, output_of_partials, partial_outputs
 from fastmlp.kernels.step.update import coefficients_at, general_step, update, update_biases
 from fastmlp.kernels.team.barrier import wait
 from fastmlp.kernels.team.plan import share
@@ -144,6 +144,8 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
         sample = job.first_sample + position
+        if apart and members > 1:
+            claim_partials(job, top, below, step, batch, member, members, like)
         for l in range(last):
             if l == 0 and job.images_as != records.DENSE:
                 forward_first(job, bottom, step, scratch, member, members, like)
