@@ -82,7 +82,7 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
         for base in (c, other)
     )
     for position in positions:
-        emit.prefetch(position)
+        emit.prefetch(position, to_write=True)
     run_length = builder.select(emit.nonzero(p_run), p_run, length)
     starts = [length, emit.pointer(q), emit.pointer(p)]
     sums = intrinsics.sum_loop(emit, emit.nonzero(length), starts, rows.zeros(height), run)
