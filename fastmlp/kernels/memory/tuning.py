@@ -39,8 +39,8 @@ PROCESSOR = llvm.get_host_cpu_name()
 # Cores that multiply and add one vector of 64 bytes a cycle; others with such vectors do two
 ONE_A_CYCLE = {"cannonlake", "icelake-client", "rocketlake", "tigerlake", "znver4"}
 # Share of nonzero outputs from which on the dense tile is faster, though it does all: there a load
-# of weights serves many samples, here one. 0.45: Xeon of 2019; with vectors of 32 bytes there, 0.72.
-# With 0.6, an AMD Zen 5 takes 0.93 times as long for 784-512-512-10/128 as with 0.45
+# of weights serves many samples, here one. 0.45: Xeon of 2019; with vectors of 32 bytes there,
+# 0.72. With 0.6, 784-512-512-10/128 takes 0.93 times as long on an AMD Zen 5 as with 0.45
 DENSE_FROM = 0.45 if VECTOR_BYTES == 64 and PROCESSOR not in ONE_A_CYCLE else 0.75
 DENSE_FROM = 0.6 if PROCESSOR == "znver5" else DENSE_FROM
 
