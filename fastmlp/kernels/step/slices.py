@@ -43,8 +43,8 @@ from fastmlp.kernels.team.plan import share
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch a step uses: that of its phases, or, by samples, SUMMED gradients."""
-    return max(step_scratch(layers, dtype), SUMMED * dtype.itemsize)
+    """Return how much scratch a step uses: its phases', or, by samples, 2 x SUMMED gradients."""
+    return max(step_scratch(layers, dtype), 2 * SUMMED * dtype.itemsize)
 
 
 @jit
@@ -75,32 +75,58 @@ def gradients_at(job, layer, step, number, kind, like):
     return partial_at(job, step, job.slices, number) + layer.gradient + weights * item_bytes(like)
 
 
+@jit
+def is_joint(job, number, members):
+    """Return whether the slices number, which is even, and number + 1 are one member's.
+
+    It writes the sum of their gradients as those of the first: half as many lines change cores.
+    """
+    owner = ((number + 1) * members - 1) // job.slices
+    return number + 1 < job.slices * (owner + 1) // members
+
+
 @shared
-def slice_gradient(job, layer, step, number, i, rows, scratch, like: float):
-    """Write x^T dz, and the sums of dz, of a slice: rows i, i + 1, … of a member's samples."""
-    size, zero = item_bytes(like), like - like
+def slice_gradient(job, layer, step, number, i, rows, scratch, beta: float):
+    """g = beta g + x^T dz, and the sums of dz, of a slice: rows i, … of a member's samples.
+
+    number : of the slice whose gradients g are
+    """
+    size, like = item_bytes(beta), beta
     g = gradients_at(job, layer, step, number, WEIGHTS, like)
     b = gradients_at(job, layer, step, number, BIASES, like)
     x, inputs = input_at(layer, step, i, like), layer.inputs
     for panel in range(layer.panels):
-        x_times_dz(job, layer, g, panel, 0, inputs, x, 1, i, rows, zero, 0, scratch, like)
+        x_times_dz(job, layer, g, panel, 0, inputs, x, 1, i, rows, beta, 0, scratch, like)
         dz = layer.dz + row_offset(layer, panel, i, like)
-        sum_rows(layer.width, b + panel * layer.width * size, dz, layer.a_row, rows, zero)
+        sum_rows(layer.width, b + panel * layer.width * size, dz, layer.a_row, rows, beta)
+
+
+@jit
+def add_pair(job, layer, step, batch, number, kind, offset, scratch, length, members, like):
+    """Add to the scratch some gradients of the slices number and number + 1, if they have any."""
+    target, end, joint = scratch, number + 1, is_joint(job, number, members)
+    if not joint:
+        target, end = scratch + SUMMED * item_bytes(like), min(number + 2, job.slices)
+        clear(target, 0, 1, length, like)
+    for k in range(number, end):
+        begin = slice_of_samples(batch, k, job.slices)[0]
+        if begin < slice_of_samples(batch, k + int(joint), job.slices)[1]:
+            g = gradients_at(job, layer, step, k, kind, like) + offset
+            add(target, 0, g, 0, 1, length, like)
+    if not joint:
+        add(scratch, 0, target, 0, 1, length, like)
 
 
 @shared
-def take_step(job, layer, step, batch, kind, scratch, like: float):
-    """Take a step on a layer's WEIGHTS or BIASES by the sum of their gradients of all slices."""
+def take_step(job, layer, step, batch, kind, scratch, members, like: float):
+    """Take a step on a layer's WEIGHTS or BIASES by their gradients: a sum over pairs of slices."""
     size, coefficients = item_bytes(like), coefficients_at(job, layer, step, kind)
     w, _, count = parameters_of(layer, kind)
     for j in range(0, count, SUMMED):
         length, offset = min(SUMMED, count - j), j * size
         clear(scratch, 0, 1, length, like)
-        for number in range(job.slices):
-            begin, end = slice_of_samples(batch, number, job.slices)
-            if begin < end:
-                g = gradients_at(job, layer, step, number, kind, like) + offset
-                add(scratch, 0, g, 0, 1, length, like)
+        for k in range(0, job.slices, 2):
+            add_pair(job, layer, step, batch, k, kind, offset, scratch, length, members, like)
         if is_fused(job.optimizer):
             keep_and_add(w + offset, scratch, length, kept_share(coefficients, like))
         else:
@@ -197,9 +223,13 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
                 continue
             for number in range(first, end):
                 low, high = slice_of_samples(batch, number, job.slices)
+                even, i, beta = number - number % 2, low - begin, like - like
+                if not is_joint(job, even, members):
+                    even = number
+                elif slice_of_samples(batch, even, job.slices)[0] < low:  # not the first with any
+                    beta = type(like)(1)
                 if low < high:
-                    i, size = low - begin, high - low
-                    slice_gradient(job, layers[l], step, number, i, size, scratch, like)
+                    slice_gradient(job, layers[l], step, even, i, high - low, scratch, beta)
         if by_inputs:
             for number in range(first, end):
                 low, high = slice_of_inputs(job, bottom.inputs, number)
@@ -210,8 +240,8 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
         prepare_slices(job, bottom, step + 1, first, end, like)
         wait(barrier, members)
         for l in range(count if not by_inputs else 0):
-            take_step(job, layers[l], step, batch, WEIGHTS, scratch, like)
-            take_step(job, layers[l], step, batch, BIASES, scratch, like)
+            take_step(job, layers[l], step, batch, WEIGHTS, scratch, members, like)
+            take_step(job, layers[l], step, batch, BIASES, scratch, members, like)
     set_control(control)
     if member == 0:
         job.ready = members
