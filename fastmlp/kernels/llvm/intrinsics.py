@@ -76,20 +76,22 @@ flush_small, set_control = emitted(Emitter.flush_small), emitted(Emitter.set_con
 prefetch = emitted(Emitter.prefetch, ["position"])
 
 
+def _over_lines(emit: Emitter, address: Any, size: Any, to_write: bool) -> None:
+    first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
+    with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
+        emit.prefetch(line, to_write)
+
+
 @emitted
 def prefetch_lines(emit: Emitter, address, size) -> None:
     """Prefetch the cache lines of so many bytes, which may begin within a line."""
-    first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
-    with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
-        emit.prefetch(line)
+    _over_lines(emit, address, size, to_write=False)
 
 
 @emitted
 def claim_lines(emit: Emitter, address, size) -> None:
-    """Prefetch the cache lines of so many bytes to write them: other cores lose their copies."""
-    first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
-    with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
-        emit.prefetch(line, to_write=True)
+    """As `prefetch_lines`, of what is written next: other cores lose their copies."""
+    _over_lines(emit, address, size, to_write=True)
 
 
 @emitted

@@ -14,7 +14,6 @@ from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     COLUMNS_THEN_ROWS,
     input_at,
-    numbers_at,
     panel_columns,
     partial_at,
     row_offset,
@@ -91,7 +90,8 @@ def partial_outputs(job, layer, below, step, batch, scratch, member, members, li
 def output_of_partials(job, layer, below, step, batch, scratch, member, members, like: float):
     """a = f(z), dz = factor dC/dz of the last layer, with z the sum of partials, in their order.
 
-    Each member computes them for all rows, and writes the costs and hits of some.
+    Each member computes them for all rows; the last, which has the fewest panels, writes costs and
+    hits. If others wrote some, their prefetchers would take its lines.
     """
     size, lanes, columns = item_bytes(like), vector_lanes(like), layer.outputs
     position, z = step * job.batch_size, scratch
@@ -109,8 +109,7 @@ def output_of_partials(job, layer, below, step, batch, scratch, member, members,
                 copy(z, lanes, p, lanes, vectors, lanes, like)
             else:
                 add(z, lanes, p, lanes, vectors, lanes, like)
-        blocks = scratch + lanes * layer.width * size
-        is_mine = int(member == members - 1)
+        blocks, is_mine = scratch + lanes * layer.width * size, int(member == members - 1)
         judge(job, layer, z, blocks, i, rows, position + i, is_mine, like)
 
 
@@ -138,10 +137,8 @@ def output(
         for _ in range(0, layer.inputs, run):
             prefetch_lines(x_i, run * size)
             x_i += (run + layer.x_jump) * size
-    for i in range(begin, end if members > 1 else begin):
-        # Others have read this row. The first store to it invalidates their copies, which takes
-        # about as long as the products that follow: it is made before them.
-        numbers_at(layer.dz + i * layer.a_row * size, 1, like)[0] = type(like)(0)
+    if members > 1:  # others have read these deltas
+        claim_lines(layer.dz + begin * layer.a_row * size, (end - begin) * layer.a_row * size)
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), input_at(layer, step, i, like)
         if narrow or by_panels:  # z is a block
