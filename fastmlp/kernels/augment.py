@@ -10,10 +10,11 @@ from numba.np.numpy_support import from_dtype
 
 from fastmlp.arrays import check_indices, check_out
 from fastmlp.functions import Array
-from fastmlp.functions.augmentation import BITS, ONE, WEIGHT_BITS, Changes
+from fastmlp.functions.augmentation import BITS, ONE, Changes
 from fastmlp.kernels.launch import prepared_precision, run, team_size
 from fastmlp.kernels.llvm.compile import RECORDS, jit, shared
 from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes, prefetch_lines
+from fastmlp.kernels.loops.interpolation import interpolate_row
 from fastmlp.kernels.memory.records import numbers_at, point, private_memory
 from fastmlp.kernels.team.plan import share
 
@@ -28,7 +29,7 @@ AUGMENTING = np.dtype(
         ("picks", "i8"),  # -> int64 (samples, 2)
         ("fields", "i8"),  # -> int32 (F, side, side); or 0
         ("out", "i8"),  # -> uint8 (samples, side, side)
-        # -> private memory for each member: an image with zeros around, and its fours
+        # -> private memory for each member: an image with zeros around, its fours, a row of zeros
         ("scratch", "i8"),
         ("scratch_bytes", "i8"),  # of one member
     ]
@@ -53,7 +54,7 @@ def augment(
     check_out("out", out, (len(order), pixels), np.dtype(np.uint8), images)
     members = min(team_size(len(order) * pixels * PIXEL_WORK, threads), max(1, len(order)))
     job = np.zeros(1, AUGMENTING)
-    memory = private_memory(job, members, frame_bytes(side) + 8 * (side + AROUND) ** 2)
+    memory = private_memory(job, members, frame_bytes(side) + 8 * (side + AROUND) ** 2 + 4 * side)
     job["side"], job["samples"] = side, len(order)
     point(job, images=images, order=order, maps=changes.maps, picks=changes.picks, out=out)
     if len(changes.fields):
@@ -84,9 +85,18 @@ def augment_images(task, _, count, barrier, scratch, member, members, like: floa
             target = scratch + (row + LOW) * (task.side + AROUND) + LOW
             copy_bytes(target, image + row * task.side, task.side)
         find_fours(scratch, task.side, fours)
-        field = 4 * pixels
-        d_x, d_y = task.fields + picks[0] * field, task.fields + picks[1] * field
-        interpolate(fours, task.side, m, task.fields != 0, d_x, d_y, out)
+        zeros = fours + 8 * (task.side + AROUND) ** 2  # where nothing is displaced
+        d_x, d_y, row_bytes = zeros, zeros, 0
+        if task.fields != 0:
+            row_bytes = 4 * task.side
+            d_x = task.fields + picks[0] * 4 * pixels
+            d_y = task.fields + picks[1] * 4 * pixels
+        for row in range(task.side):
+            x_0, y_0, down = m[1] * row + m[2], m[4] * row + m[5], row * row_bytes
+            target, width = out + row * task.side, task.side + AROUND
+            interpolate_row(
+                fours, width, task.side, x_0, m[0], y_0, m[3], d_x + down, d_y + down, target
+            )
 
 
 @jit
@@ -125,35 +135,3 @@ def find_fours(framed, side, fours):
     for k in range(count):
         above = np.int64(a[k]) | np.int64(a[k + 1]) << 16
         found[k] = above | np.int64(below[k]) << 32 | np.int64(below[k + 1]) << 48
-
-
-@jit
-def interpolate(fours, side, m, is_displaced, d_x, d_y, out):
-    """out = what the image has at x and y, as `fastmlp.reference.augment` computes it.
-
-    Products of two pixels, in 16 bits each, with a weight of at most 2^8 do not touch each other:
-    both pixels on the left, then both on the right, are added in one go.
-    """
-    one, size, drop, whole = 1 << WEIGHT_BITS, side + AROUND, BITS - WEIGHT_BITS, np.int64(0)
-    a = numbers_at(fours, size * size, whole)
-    few = np.int32(0)
-    d_x, d_y = numbers_at(d_x, side * side, few), numbers_at(d_y, side * side, few)
-    pixels = numbers_at(out, side * side, np.uint8(0))
-    m_0, m_3 = m[0], m[3]
-    for row in range(side):
-        x_0, y_0 = m[1] * row + m[2], m[4] * row + m[5]
-        for column in range(side):
-            k = np.uint64(row * side + column)
-            x, y = x_0 + m_0 * column, y_0 + m_3 * column
-            if is_displaced:
-                x, y = x + d_x[k], y + d_y[k]
-            x, y = min(max(x, -ONE), side * ONE), min(max(y, -ONE), side * ONE)
-            four = a[np.uint64(((y >> BITS) + LOW) * size + (x >> BITS) + LOW)]
-            if four == 0:
-                pixels[k] = 0
-                continue
-            f, g = x >> drop & (one - 1), y >> drop & (one - 1)
-            # (1 - g) above + g under, of both columns
-            both = (one - g) * (four & (1 << 32) - 1) + g * (four >> 32)
-            total = (one - f) * (both & (1 << 16) - 1) + f * (both >> 16) + one * one // 2
-            pixels[k] = total >> (2 * WEIGHT_BITS)
