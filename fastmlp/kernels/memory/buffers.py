@@ -20,7 +20,7 @@ from fastmlp.kernels.memory.panels import (
     vector_size,
     zeros_apart,
 )
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, PIECE
+from fastmlp.kernels.memory.tuning import MOST_SPREAD, PANEL_VECTORS, PART, PIECE
 
 BYTES = np.dtype(np.uint8)
 Buffers = Sequence[dict[str, Array]]  # the arrays of each layer by name
@@ -146,7 +146,8 @@ def plan_memory(
         layers, gradients = gradient_records(job, layers, buffers)
         memory += gradients
     elif kind != records.BY_COLUMNS:
-        if kind == records.COLUMNS_THEN_ROWS and members > 1:
+        few = kind == records.COLUMNS_THEN_ROWS and layers["panels"][0] <= MOST_SPREAD
+        if few and members > 1:
             spread_panels(layers[0], buffers[0], slots)
         memory.append(exchanged(job, layers, buffers, dtype))
         layers, private = private_records(kind, layers, buffers, slots, members)

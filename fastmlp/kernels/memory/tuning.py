@@ -20,6 +20,9 @@ TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
 # panels were slower in the sparse loops. Panels are 1, 2 or 4 vectors wide, and a word has a bit
 # for each of at most 64 columns
 PANEL_VECTORS = 4
+# Panels that lie far apart, each in large pages of its own. Where a member has many, what it reads
+# beyond its last one is little
+MOST_SPREAD = 16
 # Neighbouring pairs of pixels that the first layer's forward takes at once, where their weights fit
 # in the registers: a sample in both then costs one round of stores
 PAIRS = 2 if VECTOR_BYTES == 64 else 1

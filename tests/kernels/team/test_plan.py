@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+from itertools import pairwise
 from threading import Thread
 
 import numpy as np
@@ -13,7 +14,7 @@ from fastmlp import kernels
 from fastmlp.functions import ACTIVATIONS
 from fastmlp.kernels import launch
 from fastmlp.kernels.engine import Engine
-from fastmlp.kernels.memory.panels import vector_size
+from fastmlp.kernels.memory.panels import MEMORY_APART, panel_width, vector_size
 from fastmlp.kernels.memory.records import (
     BY_COLUMNS,
     BY_INPUTS,
@@ -224,6 +225,31 @@ def test_a_step_has_the_barriers_of_its_plan(network, members, boards):
     # one more before the first step: until its images are prepared
     barriers = sum(int(board[ARRIVED]) for board in boards) / members
     assert barriers == 1 + 4 * engine.plan.barriers(len(sizes) - 1, members)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("more", [1, 100])
+def test_the_panels_of_members_lie_apart(more, threads, dtype):
+    width = panel_width(10_000, np.dtype(dtype))
+    engine = engine_for((20, more * width + 1, 3), 32, dtype, threads, ("adam", {}))
+    assert engine.plan.kind == COLUMNS_THEN_ROWS
+    layer, arrays = engine.layers[0], engine.buffers[0]
+    item, panels = arrays["w"].itemsize, {n: a for n, a in arrays.items() if a.ndim == 3}
+    states = [name for name in panels if " " in name]
+    assert {*panels} == {"w", "a", "dz", *states}
+    spans = []
+    for array in panels.values():
+        first = array.ctypes.data
+        spans += [(first + k * array.strides[0], array[0].nbytes) for k in range(len(array))]
+        assert array.strides[1:] == (width * item, item)
+    assert layer["w_panel"] * item == arrays["w"].strides[0] == arrays[states[1]].strides[0]
+    assert layer["a_panel"] * item == arrays["a"].strides[0] == arrays["dz"].strides[0]
+    assert list(layer["w_state"]) == [arrays[name].ctypes.data for name in states]
+    ends = sorted((start, start + size) for start, size in spans)
+    assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+    is_apart = arrays["w"].strides[0] >= MEMORY_APART
+    assert is_apart == (threads > 1 and more == 1)
 
 
 def test_lines_that_change_cores():
