@@ -111,7 +111,7 @@ def shift_image(image, side, t_x, t_y, out):
     clear_bytes(out, low)
     copy_bytes(out + low, image + low - by, max(high - low, 0))
     clear_bytes(out + high, pixels - high)
-    begin, end = (0, t_x) if t_x > 0 else (side + t_x, side)
+    begin, end = (0, min(t_x, side)) if t_x > 0 else (max(side + t_x, 0), side)
     moved = numbers_at(out, pixels, zero)
     for column in range(begin, end):
         for k in range(column, pixels, side):

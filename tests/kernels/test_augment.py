@@ -20,6 +20,18 @@ ROWS = {
 }
 
 
+@pytest.mark.parametrize("by", [9, 1000, 1 << 24])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("column", [2, 5])
+def test_an_image_may_be_moved_out_of_itself(by, sign, column):
+    maps = np.zeros((1, 6), np.int64)
+    maps[0, [0, 4]], maps[0, column] = ONE, sign * by * ONE
+    changes = Changes(maps, np.zeros((1, 2), np.int64), np.zeros((0, 9, 9), np.int32))
+    images = np.full((1, 81), 5, np.uint8)
+    assert not changed(kernels, images, np.zeros(1, np.int64), changes).any()
+    assert not changed(reference, images, np.zeros(1, np.int64), changes).any()
+
+
 def test_each_setting_has_a_row():
     assert {*Augmentation.__dataclass_fields__} == {*ROWS} - {"none", "all"}
 

@@ -90,8 +90,8 @@ def partial_outputs(job, layer, below, step, batch, scratch, member, members, li
 def output_of_partials(job, layer, below, step, batch, scratch, member, members, like: float):
     """a = f(z), dz = factor dC/dz of the last layer, with z the sum of partials, in their order.
 
-    Each member computes them for all rows; the last, which has the fewest panels, writes costs and
-    hits. If others wrote some, their prefetchers would take its lines.
+    Each member computes them for all rows; the last writes costs and hits, as its last panel may be
+    the narrower one. If others wrote some, their prefetchers would take its lines.
     """
     size, lanes, columns = item_bytes(like), vector_lanes(like), layer.outputs
     position, z = step * job.batch_size, scratch

@@ -69,7 +69,7 @@ class Plan:
         wide = [round_up(size, vector) * item for size in sizes]
         layers = [*zip(sizes, wide[1:], strict=False)]
         if kind == records.BY_SAMPLES:
-            # two slices of one member have one sum
+            # two slices of one member have one sum; as if all pairs were, or none
             sums = units(self.slices, 2) if 2 * members <= self.slices else self.slices
             found = {"gradients": sums * sum(round_up(i + 1, vector) * o for i, o in layers)}
         elif kind == records.BY_INPUTS:
