@@ -14,7 +14,7 @@ from fastmlp.functions.augmentation import BITS, ONE, Changes
 from fastmlp.kernels.launch import prepared_precision, run, team_size
 from fastmlp.kernels.llvm.compile import RECORDS, jit, shared
 from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes, prefetch_lines
-from fastmlp.kernels.loops.interpolation import interpolate_row
+from fastmlp.kernels.loops.interpolation import AROUND, LOW, interpolate_row
 from fastmlp.kernels.memory.records import numbers_at, point, private_memory
 from fastmlp.kernels.team.plan import share
 
@@ -34,8 +34,6 @@ AUGMENTING = np.dtype(
         ("scratch_bytes", "i8"),  # of one member
     ]
 )
-# Pixels of zeros around an image: on its left and top, and on both sides
-LOW, AROUND = 1, 3
 # Images that are prefetched ahead of the one that is changed
 AHEAD = 4
 # What a pixel costs, in the multiplications of `team_size`

@@ -11,6 +11,8 @@ from fastmlp.functions.augmentation import BITS, ONE, WEIGHT_BITS
 from fastmlp.kernels.llvm.emitter import INT32, INT64, POINTER, Emitter, copies
 from fastmlp.kernels.llvm.intrinsics import emitted
 
+# Pixels of zeros around an image: on its left and top, and on both sides
+LOW, AROUND = 1, 3
 LANES = 8  # as many int64 as a vector of 64 bytes has; narrower vectors take several
 BYTE, WHOLE = ir.IntType(8), ir.VectorType(INT64, LANES)
 
@@ -39,7 +41,7 @@ def _pixels(emit: Emitter, fours: Any, size: Any, places: list[Any], mask: Any) 
     both pixels on the left, then both on the right, are added in one go.
     """
     builder, width = emit.builder, emit.broadcast(size, LANES)
-    column, row = (builder.add(builder.ashr(at, _number(BITS)), _number(1)) for at in places)
+    column, row = (builder.add(builder.ashr(at, _number(BITS)), _number(LOW)) for at in places)
     index = builder.add(builder.mul(row, width), column)
     addresses = builder.add(emit.broadcast(fours, LANES), builder.shl(index, _number(3)))
     pointers = builder.inttoptr(addresses, ir.VectorType(POINTER, LANES))

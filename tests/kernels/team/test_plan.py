@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import os
-from itertools import pairwise
 from threading import Thread
 
 import numpy as np
@@ -247,7 +246,7 @@ def test_the_panels_of_members_lie_apart(more, threads, dtype):
     assert layer["a_panel"] * item == arrays["a"].strides[0] == arrays["dz"].strides[0]
     assert list(layer["w_state"]) == [arrays[name].ctypes.data for name in states]
     ends = sorted((start, start + size) for start, size in spans)
-    assert all(end <= start for (_, end), (start, _) in pairwise(ends))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
     is_apart = arrays["w"].strides[0] >= MEMORY_APART
     assert is_apart == (threads > 1 and more == 1)
 
