@@ -95,8 +95,9 @@ class Changes(NamedTuple):
 
     maps : int64 `(n, 6)`: the pixel at (column, row) shows what the image has at
         x = m0 column + m1 row + m2, y = m3 column + m4 row + m5, before the displacement
-    picks : int64 `(n, 2)`: the numbers of the fields that are added to x, and to y
-    fields : int32 `(F, S, S)`: displacements; F is 0 if there are none
+    picks : int64 `(n, 2)`: the numbers of the fields that are added to x, and to y; `(0, 2)` if
+        there are none
+    fields : int32 `(F, S, S)`: displacements
     """
 
     maps: Array
@@ -130,26 +131,26 @@ def draw_changes(
     A point p is moved to middle + s R (p - middle) + t, with scale s, rotation R and shift t. The
     map is the inverse of that.
     """
-    state, side = _state(key, epoch, samples), fields.shape[1]
-    most, middle = augmentation.shift, (side - 1) / 2
-    t_x, t_y = (below(absorb(state, n), 2 * most + 1) - most for n in (SHIFT_X, SHIFT_Y))
-    angle, s = np.zeros(1), np.ones(1)
-    if augmentation.rotation:
+    state, middle = _state(key, epoch, samples), (fields.shape[1] - 1) / 2
+    most, maps = augmentation.shift, np.empty((6, len(samples)), np.int64)
+    shifts = [below(absorb(state, n), 2 * most + 1) - most for n in (SHIFT_X, SHIFT_Y)]
+    if augmentation.rotation or augmentation.scale:
         angle = radians(augmentation.rotation) * uniform(absorb(state, ROTATION))
-    if augmentation.scale:
         s = 1 + augmentation.scale * uniform(absorb(state, SCALE))
-    cos, sin = np.cos(angle) / s, np.sin(angle) / s
-    maps = np.empty((len(samples), 6), np.int64)
-    rows = ((cos, sin), (-sin, cos))
-    for k, (a, b) in enumerate(rows):
-        offset = middle - a * (middle + t_x) - b * (middle + t_y)
-        for column, value in enumerate((a, b, offset), 3 * k):
-            maps[:, column] = np.rint(value * ONE)
-    picks = np.zeros((len(samples), 2), np.int64)
+        cos, sin = np.cos(angle) / s, np.sin(angle) / s
+        x, y = (middle + t for t in shifts)
+        for k, (a, b) in enumerate(((cos, sin), (-sin, cos))):
+            for row, value in enumerate((a, b, middle - a * x - b * y), 3 * k):
+                maps[row] = np.rint(value * ONE)
+    else:
+        maps[:] = np.array([[ONE, 0, 0, 0, ONE, 0]]).T
+        for row, t in zip((2, 5), shifts, strict=True):
+            np.multiply(t, -ONE, out=maps[row])
+    picks = np.empty((len(samples) if len(fields) else 0, 2), np.int64)
     if len(fields):
         for column, n in enumerate((FIELD_X, FIELD_Y)):
             picks[:, column] = below(absorb(state, n), len(fields))
-    return Changes(maps, picks, fields)
+    return Changes(maps.T, picks, fields)
 
 
 def draw_fields(augmentation: Augmentation, key: int, epoch: int, side: int) -> Array:

@@ -57,24 +57,38 @@ def test_pixels_are_those_of_numpy(name, side):
 
 
 @pytest.mark.parametrize("before", [False, True])
-def test_no_map_leads_outside_the_arrays(before):
-    rng, side = np.random.default_rng(1), 6
-    images, order = fenced(pixels(rng, 4, 36, 1.0), before), np.arange(300) % 4
+@pytest.mark.parametrize("side", [6, 8, 17])
+def test_no_map_leads_outside_the_arrays(side, before):
+    rng = np.random.default_rng(1)
+    images, order = fenced(pixels(rng, 4, side * side, 1.0), before), np.arange(300) % 4
     maps = rng.integers(-ONE, ONE, (300, 6)) << rng.integers(0, 12, (300, 6))
     maps[::3, [0, 1, 3, 4]] = ONE, 0, 0, ONE  # shifts, also beyond the image
-    maps[::3, [2, 5]] = rng.integers(-40, 41, (100, 2)) * ONE
+    maps[::3, [2, 5]] = rng.integers(-side - 2, side + 3, (100, 2)) * ONE
     picks = np.zeros((300, 2), np.int64)
     for fields in (np.zeros((0, side, side)), rng.integers(-(2**31), 2**31, (1, side, side))):
         arrays = (maps, picks, fields.astype(np.int32))
         changes = Changes(*(fenced(array, before) for array in arrays))
-        out = fenced(np.full((300, 36), 77, np.uint8), before)
+        out = fenced(np.full((300, side * side), 77, np.uint8), before)
         kernels.augment(images, order, changes, out)
         np.testing.assert_array_equal(out, changed(reference, images, order, Changes(*arrays)))
 
 
+@pytest.mark.parametrize("side", [8, 9, 64, 127, 128, 129])
+def test_whole_pixels_are_moved_by_all_of_the_side(side):
+    rng, count = np.random.default_rng(side), 200
+    images, maps = pixels(rng, 3, side * side, 1.0), np.zeros((count, 6), np.int64)
+    maps[:, [0, 4]], maps[:, [2, 5]] = ONE, rng.integers(-side, side + 1, (count, 2)) * ONE
+    # the columns that a block of bytes takes from the row before and the row behind
+    maps[:20, 2], maps[:20, 5] = rng.choice([-ONE, ONE, (1 - side) * ONE, side * ONE - ONE], 20), 0
+    changes = Changes(maps, np.zeros((0, 2), np.int64), np.zeros((0, side, side), np.int32))
+    order = rng.integers(0, 3, count)
+    found = changed(kernels, images, order, changes)
+    np.testing.assert_array_equal(found, changed(reference, images, order, changes))
+
+
 def test_indices_outside_are_refused():
     images = np.zeros((3, 16), np.uint8)
-    changes = draw_changes(ROWS["none"], 0, 0, np.arange(2), np.zeros((0, 4, 4), np.int32))
+    changes = draw_changes(ROWS["all"], 0, 0, np.arange(2), np.zeros((1, 4, 4), np.int32))
     with pytest.raises(ArgumentError, match="order must lie in 0 … 2"):
         changed(kernels, images, np.array([0, 3]), changes)
     with pytest.raises(ArgumentError, match="picks must lie in 0 … 0"):

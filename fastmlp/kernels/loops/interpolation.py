@@ -13,6 +13,7 @@ from fastmlp.kernels.llvm.intrinsics import emitted
 
 # Pixels of zeros around an image: on its left and top, and on both sides
 LOW, AROUND = 1, 3
+BLOCK = 64  # bytes that are moved at once
 LANES = 8  # as many int64 as a vector of 64 bytes has; narrower vectors take several
 BYTE, WHOLE = ir.IntType(8), ir.VectorType(INT64, LANES)
 
@@ -54,6 +55,17 @@ def _pixels(emit: Emitter, fours: Any, size: Any, places: list[Any], mask: Any) 
     left, right = builder.and_(both, _number((1 << 16) - 1)), builder.lshr(both, _number(16))
     total = builder.add(_between(emit, left, right, f), _number(1 << 2 * WEIGHT_BITS - 1))
     return builder.lshr(total, _number(2 * WEIGHT_BITS))
+
+
+@emitted
+def move_block(emit: Emitter, source, columns, right, side, target) -> None:
+    """target = the BLOCK bytes at source, or 0 where, of their columns c, c - right is outside."""
+    builder, kind = emit.builder, ir.VectorType(BYTE, BLOCK)
+    own, column = (builder.load(emit.pointer(p), typ=kind, align=1) for p in (source, columns))
+    by, most = (emit.broadcast(builder.trunc(n, BYTE), BLOCK) for n in (right, side))
+    inside = builder.icmp_unsigned("<", builder.sub(column, by), most)
+    moved = builder.select(inside, own, copies(0, kind))
+    builder.store(moved, emit.pointer(target), align=1)
 
 
 @emitted
