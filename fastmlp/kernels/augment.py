@@ -14,7 +14,16 @@ from fastmlp.functions.augmentation import BITS, ONE, Changes
 from fastmlp.kernels.launch import prepared_precision, run, team_size
 from fastmlp.kernels.llvm.compile import RECORDS, jit, shared
 from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes, prefetch_lines
-from fastmlp.kernels.loops.interpolation import AROUND, BLOCK, LOW, interpolate_row, move_block
+from fastmlp.kernels.loops.interpolation import (
+    AROUND,
+    BLOCK,
+    LOW,
+    STREAMED,
+    fence,
+    interpolate_row,
+    move_block,
+    stream_bytes,
+)
 from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import numbers_at, point, private_memory
 from fastmlp.kernels.team.plan import share
@@ -30,8 +39,8 @@ AUGMENTING = np.dtype(
         ("picks", "i8"),  # -> int64 (samples, 2)
         ("fields", "i8"),  # -> int32 (F, side, side); or 0
         ("out", "i8"),  # -> uint8 (samples, side, side)
-        # -> private memory for each member: the column of each pixel, the fours of an image, the
-        # image with zeros around, a row of zeros
+        # -> private memory for each member: the column of each pixel, an image, a row of zeros, the
+        # image with zeros around, its fours
         ("scratch", "i8"),
         ("scratch_bytes", "i8"),  # of one member
     ]
@@ -55,7 +64,8 @@ def augment(
     check_out("out", out, (len(order), pixels), np.dtype(np.uint8), images)
     members = min(team_size(len(order) * pixels * PIXEL_WORK, threads), max(1, len(order)))
     job = np.zeros(1, AUGMENTING)
-    size = round_up(pixels, 64) + 8 * (side + AROUND) ** 2 + frame_bytes(side) + 4 * side
+    size = 2 * round_up(pixels, 64) + round_up(4 * side, 64)
+    size += frame_bytes(side) + 8 * (side + AROUND) ** 2
     memory = private_memory(job, members, size)
     maps = np.ascontiguousarray(changes.maps.T)
     job["side"], job["samples"] = side, len(order)
@@ -68,14 +78,15 @@ def augment(
 
 @shared
 def augment_images(task, _, count, barrier, scratch, member, members, like: float):
-    """Make a member's share of the images."""
+    """Make a member's share of the images: each in the scratch, from where it is streamed."""
     first, last = share(task.samples, member, members)
     side, pixels, whole = task.side, task.side * task.side, np.int64(0)
     order = numbers_at(task.order, task.samples, whole)
     maps = numbers_at(task.maps, 6 * task.samples, whole)
-    columns, fours = scratch, scratch + round_up(pixels, 64)
-    framed = fours + 8 * (side + AROUND) ** 2
-    zeros = framed + frame_bytes(side)  # where nothing is displaced
+    columns, image_bytes = scratch, round_up(pixels, 64)
+    own = columns + image_bytes
+    zeros = own + image_bytes  # where nothing is displaced
+    framed = zeros + round_up(4 * side, 64)
     column = numbers_at(columns, pixels, np.uint8(0))
     for k in range(pixels if side <= MOST_SIDE else 0):
         column[k] = k % side
@@ -83,25 +94,33 @@ def augment_images(task, _, count, barrier, scratch, member, members, like: floa
         if k + AHEAD < last:
             prefetch_lines(task.images + order[k + AHEAD] * pixels, pixels)
         image, out = task.images + order[k] * pixels, task.out + k * pixels
-        m = maps[k :: task.samples]
-        if task.fields == 0 and shift_image(image, side, m, columns, out):
-            continue
-        # into the middle of zeros, which are there already
-        for row in range(side):
-            target = framed + (row + LOW) * (side + AROUND) + LOW
-            copy_bytes(target, image + row * side, side)
-        find_fours(framed, side, fours)
-        d_x, d_y, row_bytes = zeros, zeros, 0
+        m, made = maps[k :: task.samples], out if (out | pixels) % STREAMED else own
         if task.fields != 0:
-            picks, row_bytes = numbers_at(task.picks + k * 16, 2, whole), 4 * side
-            d_x = task.fields + picks[0] * 4 * pixels
-            d_y = task.fields + picks[1] * 4 * pixels
-        for row in range(side):
-            x_0, y_0, down = m[1] * row + m[2], m[4] * row + m[5], row * row_bytes
-            target, width = out + row * side, side + AROUND
-            interpolate_row(
-                fours, width, side, x_0, m[0], y_0, m[3], d_x + down, d_y + down, target
-            )
+            picks = numbers_at(task.picks + k * 16, 2, whole)
+            d_x, d_y = task.fields + picks[0] * 4 * pixels, task.fields + picks[1] * 4 * pixels
+            interpolate_image(image, side, m, d_x, d_y, 4 * side, framed, made)
+        elif not shift_image(image, side, m, columns, made):
+            interpolate_image(image, side, m, zeros, zeros, 0, framed, made)
+        if made != out:
+            stream_bytes(out, made, pixels)
+    fence()
+
+
+@jit
+def interpolate_image(image, side, m, d_x, d_y, row_bytes, framed, out):
+    """out = the image at the points of the map m, displaced by d_x and d_y.
+
+    row_bytes : between two rows of these; framed : zeros, into whose middle the image is copied,
+        and space for its fours
+    """
+    width, fours = side + AROUND, framed + frame_bytes(side)
+    for row in range(side):
+        copy_bytes(framed + (row + LOW) * width + LOW, image + row * side, side)
+    find_fours(framed, side, fours)
+    for row in range(side):
+        x_0, y_0, down = m[1] * row + m[2], m[4] * row + m[5], row * row_bytes
+        own = fours, width, side, x_0, m[0], y_0, m[3], d_x + down, d_y + down, out + row * side
+        interpolate_row(*own)
 
 
 @jit

@@ -31,7 +31,7 @@ def test_the_bits_depend_on_seed_and_settings_only(monkeypatch):
     for threads in (1, 2, 3):
         assert trained(threads=threads)[0] == wanted
     for samples in (1, 40):  # made at once
-        monkeypatch.setattr(augmenting, "SAMPLES", samples)
+        monkeypatch.setattr(augmenting, "MADE_BYTES", 36 * samples)
         found, other = trained()
         assert found == wanted
         assert other.train_cost == history.train_cost

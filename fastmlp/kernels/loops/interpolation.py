@@ -13,7 +13,7 @@ from fastmlp.kernels.llvm.intrinsics import emitted
 
 # Pixels of zeros around an image: on its left and top, and on both sides
 LOW, AROUND = 1, 3
-BLOCK = 64  # bytes that are moved at once
+BLOCK, STREAMED = 64, 16  # bytes that are moved at once; and past the caches
 LANES = 8  # as many int64 as a vector of 64 bytes has; narrower vectors take several
 BYTE, WHOLE = ir.IntType(8), ir.VectorType(INT64, LANES)
 
@@ -66,6 +66,26 @@ def move_block(emit: Emitter, source, columns, right, side, target) -> None:
     inside = builder.icmp_unsigned("<", builder.sub(column, by), most)
     moved = builder.select(inside, own, copies(0, kind))
     builder.store(moved, emit.pointer(target), align=1)
+
+
+@emitted
+def stream_bytes(emit: Emitter, target, source, size) -> None:
+    """Copy bytes to memory past the caches, from where another core would have to take them.
+
+    target and size are multiples of STREAMED. Another core may read them behind a fence only.
+    """
+    builder, kind = emit.builder, ir.VectorType(BYTE, STREAMED)
+    flag = builder.module.add_metadata([INT32(1)])
+    with cgutils.for_range_slice(builder, INT64(0), size, INT64(STREAMED)) as (k, _):
+        value = builder.load(emit.pointer(builder.add(source, k)), typ=kind, align=1)
+        store = builder.store(value, emit.pointer(builder.add(target, k)), align=STREAMED)
+        store.set_metadata("nontemporal", flag)
+
+
+@emitted
+def fence(emit: Emitter) -> None:
+    """Finish all stores before all that follow."""
+    emit.builder.fence("seq_cst")
 
 
 @emitted
