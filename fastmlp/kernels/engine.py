@@ -55,7 +55,8 @@ class Engine(panels.Packed):
         # by whether the images are sparse, and for sparse rows
         self._plans = plans_of(sizes, batch_size, self._dtype, clips)
         owners = owners_of(self._plans, len(weights), self.threads)
-        self.layers, self.buffers = buffers.network_layers(weights, biases, activations, owners)
+        network = weights, biases, activations
+        self.layers, self.buffers = buffers.network_layers(*network, owners, transposes=True)
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
         buffers.add_buffers(self.layers, self.buffers, batch_size, self.slots, dropout)

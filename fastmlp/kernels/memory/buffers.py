@@ -13,6 +13,7 @@ from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import (
     pack_panels,
+    pack_transposed,
     panel_width,
     round_up,
     row_stride,
@@ -34,23 +35,32 @@ def network_layers(
     biases: Sequence[Array],
     activations: Sequence[str],
     owners: Sequence[int] | None = None,
+    transposes: bool = False,
 ) -> tuple[Array, list[dict[str, Array]]]:
     """Return LAYER records for a network's parameters, packed, and the arrays they point to.
 
     owners : for each layer, how many members shall have a panel of it, if it is wide enough
+    transposes : whether w of the last of several layers lies transposed if a vector of its outputs
+        were mostly padding
     """
     owners = [1] * len(weights) if owners is None else owners
     layers = np.zeros(len(weights), records.LAYER)
     arrays: list[dict[str, Array]] = []
-    rows = zip(layers, weights, biases, activations, owners, strict=True)
-    for layer, w, b, activation, members in rows:
-        packed = pack_panels(w, panel_width(len(b), w.dtype, members))
-        panels, rows, width = packed.shape
+    parameters = zip(weights, biases, activations, owners, strict=True)
+    for l, (w, b, activation, members) in enumerate(parameters):
+        layer, width = layers[l], panel_width(len(b), w.dtype, members)
+        few = 2 * len(b) <= vector_size(w.dtype)
+        if transposes and few and 0 < l == len(layers) - 1:
+            packed, panels = pack_transposed(w), 1
+            layer["w_row"], layer["w_column"], layer["w_panel"] = 1, packed.shape[1], packed.size
+        else:
+            packed = pack_panels(w, width)
+            panels = len(packed)
+            layer["w_row"], layer["w_column"], layer["w_panel"] = width, 1, packed[0].size
         own_b = aligned_zeros((panels * width,), w.dtype)
         own_b[: len(b)] = b
         layer["inputs"], layer["outputs"] = w.shape
         layer["panels"], layer["width"] = panels, width
-        layer["w_row"], layer["w_panel"] = width, rows * width
         layer["activation"] = ACTIVATIONS[activation].code
         records.point(layer, w=packed, b=own_b)
         arrays.append({"w": packed, "b": own_b})

@@ -79,9 +79,21 @@ def pack_panels(w: Array, width: int) -> Array:
     inputs, outputs = w.shape
     vector = vector_size(w.dtype)
     packed = aligned_zeros((-(-outputs // width), round_up(inputs, vector), width), w.dtype)
+    fill_panels(packed, w)
+    return packed
+
+
+def pack_transposed(w: Array) -> Array:
+    """Return w^T `(O, columns)` of w `(I, O)`, padded with zeros."""
+    packed = aligned_zeros((w.shape[1], round_up(len(w), vector_size(w.dtype))), w.dtype)
+    fill_panels(packed, w)
+    return packed
+
+
+def fill_panels(packed: Array, w: Array) -> None:
+    """Write w `(I, O)` into packed weights."""
     for panel, columns in panel_views(packed, w):
         panel[...] = columns
-    return packed
 
 
 def unpack_panels(packed: Array, w: Array) -> None:
@@ -92,6 +104,8 @@ def unpack_panels(packed: Array, w: Array) -> None:
 
 def panel_views(packed: Array, w: Array) -> list[tuple[Array, Array]]:
     """Return, for each panel, views of the same weights in packed and in w `(I, O)`."""
+    if packed.ndim == 2:
+        return [(packed.T[: len(w)], w)]
     width = packed.shape[2]
     columns = [w[:, p * width : (p + 1) * width] for p in range(len(packed))]
     return [(p[: len(w), : c.shape[1]], c) for p, c in zip(packed, columns, strict=True)]
@@ -133,7 +147,7 @@ class Packed:
     def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Take the state in a slot from another engine, as `read_state` wrote it."""
         for packed, b_padded, w, b in zip(*self._of(slot), weights, biases, strict=True):
-            packed[...] = pack_panels(w, packed.shape[2])
+            fill_panels(packed, w)
             b_padded[: len(b)] = b
 
     # of the parameters themselves

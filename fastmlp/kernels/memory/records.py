@@ -49,6 +49,8 @@ LAYER = np.dtype(
         ("words", "i8"),
         ("w", "i8"),  # -> panels (panels, I in whole vectors, width); or rows (I, O), with padding
         ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
+        # between two columns: 1; or more, where w is transposed, as its rows have few outputs
+        ("w_column", "i8"),
         ("w_panel", "i8"),  # between two panels
         ("b", "i8"),  # -> (panels * width,)
         # -> its input (B, I): outputs of the layer below; or, of the first, dense images, in
@@ -195,6 +197,12 @@ def parameters_of(layer, kind):
     if kind == BIASES:
         return layer.b, layer.b_state, layer.panels * layer.width
     return layer.w, layer.w_state, layer.panels * layer.w_panel
+
+
+@jit
+def is_transposed(layer):
+    """Return whether a layer of few outputs, the last one, has w^T in place of w."""
+    return layer.w_column > 1
 
 
 @jit

@@ -9,9 +9,9 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.elementwise import RELU, activate, copy, drop_units, keeps_z, times_slope
 from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, fuses, multiply, transpose
-from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import (
     input_at,
+    is_transposed,
     numbers_at,
     panel_columns,
     row_offset,
@@ -84,39 +84,18 @@ def forward_panel(layer, f, panel, x, a, a_row, kept, rows, like: float):
         activate(f, a, a_row, kept, a, a_row, b, rows, columns, like)
 
 
-@jit
-def is_narrow(layer, like):
-    """Return whether the layer has one vector of outputs, at least half of it padding."""
-    return layer.width == vector_lanes(like) and 2 * layer.outputs <= layer.width
-
-
-@jit
-def transpose_narrow(layer, first, last, w_t, like):
-    """Write w^T of the inputs first, …, last - 1 of a narrow layer; return the bytes of all of it.
-
-    Of other layers nothing is written, and 0 is returned.
-    """
-    size, lanes = item_bytes(like), vector_lanes(like)
-    wide = round_up(layer.inputs, lanes)
-    if not is_narrow(layer, like):
-        return 0
-    w, rows = layer.w + weight_offset(layer, 0, first, like), min(last, wide) - first
-    transpose(w_t + first * size, wide, w, layer.w_row, rows, lanes, like)
-    return lanes * wide * size
-
-
 @shared
-def narrow_block(layer, block, x, w_t, first, length, like: float):
+def transposed_block(layer, block, x, first, length, like: float):
     """block = (x w)^T of as many rows of x as a vector has lanes, for `length` inputs from `first`.
 
-    And + b with the first input. x begins with `first`. Dot products have vectors of inputs, where
-    `forward_panel` multiplies with vectors of outputs, which are mostly padding.
+    And + b with the first input. x begins with `first`; w is transposed. Dot products have vectors
+    of inputs, where `forward_panel` multiplies with vectors of outputs, which are mostly padding.
     """
     size, lanes, run = item_bytes(like), vector_lanes(like), layer.x_run
-    wide, b = round_up(layer.inputs, lanes), numbers_at(layer.b, layer.outputs, like)
+    b = numbers_at(layer.b, layer.outputs, like)
     width, apart = (run, run + layer.x_jump) if run != 0 else (lanes, lanes)
     for j in range(layer.outputs):
-        target, q = block + j * lanes * size, w_t + (j * wide + first) * size
+        target, q = block + j * lanes * size, layer.w + (j * layer.w_column + first) * size
         dot_rows(target, x, layer.x_row, apart, width, q, lanes, length, like)
         if first == 0:
             z = numbers_at(target, lanes, like)
@@ -161,21 +140,25 @@ def forward(layer, below, step, sample, batch, member, members, like: float):
 def delta(layer, below, sample, batch, full, scratch, member, members, like: float):
     """dz of the layer below = (dz w^T) f'(z), f'(z) computed from what that layer keeps.
 
-    A unit is a panel of the layer below and a tile of samples. w^T is made for each panel, but for
-    few samples. If enough outputs of `layer` are zero, so are their deltas, and they are skipped.
+    A unit is a panel of the layer below and a tile of samples. w^T is made for each panel, unless w
+    is transposed, or there are few samples. If enough outputs of `layer` are zero, so are their
+    deltas, and they are skipped.
     sample : number in the run of the first of these samples
     full : samples of the minibatch of which these are some, or all. It chooses the loop: by
         samples, the team's size decides on `batch`, and may change no bit
     """
-    size, width, w_t, zero = item_bytes(like), below.width, scratch, like - like
+    size, width, zero, turned = item_bytes(like), below.width, like - like, is_transposed(layer)
     finish, f = SLOPE if below.activation == RELU else PRODUCT, below.activation
-    few, sparse = full <= FEW_SAMPLES, leaves_out(layer, below, batch)
+    few, sparse = full <= FEW_SAMPLES and not turned, leaves_out(layer, below, batch)
+    w_t, w_row = scratch, width
     height, panels, cut = 1 if few else UNIT_ROWS, below.panels, below.cut
     first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for panel in range(begin, end):
         low, stop = rows_of(panel, first, last, TILE_ROWS, batch)
         columns = panel_columns(below, panel, like)
-        for p in range(0 if few else layer.panels):
+        if turned:
+            w_t, w_row = layer.w + panel * width * size, layer.w_column
+        for p in range(0 if few or turned else layer.panels):
             w = layer.w + weight_offset(layer, p, panel * width, like)
             target = w_t + p * layer.width * width * size
             transpose(target, width, w, layer.w_row, columns, layer.width, like)
@@ -189,10 +172,10 @@ def delta(layer, below, sample, batch, full, scratch, member, members, like: flo
                     dx, w, layer.w_row, layer.w_panel, layer.width, dz, columns, layer.outputs, like
                 )
             elif sparse:
-                multiply_nonzeros(dx, below.a_row, layer, layer.dz, i, rows, w_t, width, like)
+                multiply_nonzeros(dx, below.a_row, layer, layer.dz, i, rows, w_t, w_row, like)
             else:
                 multiply(
-                    dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, width, rows, columns,
+                    dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, w_row, rows, columns,
                     layer.outputs, finish, kept, zero,
                 )  # fmt: skip
             if few or sparse or finish == PRODUCT:

@@ -11,9 +11,8 @@ from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, clear, keeps_z, times_slope
 from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up
-from fastmlp.kernels.memory.records import BY_SAMPLES, numbers_at
+from fastmlp.kernels.memory.records import BY_SAMPLES, is_transposed, numbers_at
 from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
-from fastmlp.kernels.step.forward import is_narrow
 
 CROSS_ENTROPY = COSTS["cross_entropy"].code
 
@@ -24,7 +23,7 @@ def is_row(job, layer, rows, like):
 
     By samples, the team's size decides which rows are adjacent, and may change no bit.
     """
-    return rows == 1 and job.plan != BY_SAMPLES and not is_narrow(layer, like)
+    return rows == 1 and job.plan != BY_SAMPLES and not is_transposed(layer)
 
 
 @jit

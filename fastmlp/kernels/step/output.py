@@ -9,18 +9,19 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import claim_lines, item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops.elementwise import IDENTITY, activate, add, copy
 from fastmlp.kernels.loops.tile import product
-from fastmlp.kernels.memory.panels import round_up, units, vector_size
+from fastmlp.kernels.memory.panels import units, vector_size
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     COLUMNS_THEN_ROWS,
     input_at,
+    is_transposed,
     panel_columns,
     partial_at,
     row_offset,
     weight_offset,
 )
 from fastmlp.kernels.step.first_layer import forward_inputs
-from fastmlp.kernels.step.forward import forward_panel, is_narrow, narrow_block, transpose_narrow
+from fastmlp.kernels.step.forward import forward_panel, transposed_block
 from fastmlp.kernels.step.judge import block_of, is_row, judge, judge_rows
 from fastmlp.kernels.team.plan import share
 
@@ -29,11 +30,10 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
     z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; a vector each of
-    factors, costs and hits; and zeros as a row of biases. Before all, w^T of a narrow layer.
+    factors, costs and hits; and zeros as a row of biases.
     """
     wide, lanes = int(layers["panels"][-1] * layers["width"][-1]), vector_size(dtype)
-    w_t = round_up(int(layers["inputs"][-1]), lanes) * lanes
-    return ((5 * lanes + 1) * wide + 3 * lanes + w_t) * dtype.itemsize
+    return ((5 * lanes + 1) * wide + 3 * lanes) * dtype.itemsize
 
 
 @jit
@@ -43,15 +43,15 @@ def block_at(job, layer, below, step, panel, i, like):
 
 
 @jit
-def write_partial(job, layer, below, panel, i, rows, target, w_t, scratch, like):
+def write_partial(job, layer, below, panel, i, rows, target, scratch, like):
     """Write the block of what a panel of the layer below adds to z of rows i, i + 1, ….
 
-    + b with its first panel. w_t : w^T of a narrow layer
+    + b with its first panel
     """
     a, first = below.a + row_offset(below, panel, i, like), panel * below.width
     length = min(below.width, below.outputs - first)
-    if is_narrow(layer, like):
-        narrow_block(layer, target, a, w_t, first, length, like)
+    if is_transposed(layer):
+        transposed_block(layer, target, a, first, length, like)
         return
     width, lanes, columns = layer.width, vector_lanes(like), panel_columns(layer, 0, like)
     z, w = scratch, layer.w + weight_offset(layer, 0, first, like)
@@ -76,14 +76,12 @@ def claim_partials(job, layer, below, step, batch, member, members, like):
 @shared
 def partial_outputs(job, layer, below, step, batch, scratch, member, members, like: float):
     """Write what each of a member's panels of the layer below adds to z of the last layer."""
-    lanes, width = vector_lanes(like), below.width
-    first, last = share(below.panels, member, members)
-    z = scratch + transpose_narrow(layer, first * width, last * width, scratch, like)
+    lanes, (first, last) = vector_lanes(like), share(below.panels, member, members)
     for panel in range(first, last):
         for i in range(0, batch, lanes):
             target = block_at(job, layer, below, step, panel, i, like)
             rows = min(lanes, batch - i)
-            write_partial(job, layer, below, panel, i, rows, target, scratch, z, like)
+            write_partial(job, layer, below, panel, i, rows, target, scratch, like)
 
 
 @shared
@@ -125,10 +123,7 @@ def output(
     """
     size, lanes, z_row = item_bytes(like), vector_lanes(like), layer.panels * layer.width
     is_only, by_panels = layer.a == below.a, job.plan == COLUMNS_THEN_ROWS
-    narrow, by_entry = is_narrow(layer, like) and not is_only, is_only and job.images_as == BY_ENTRY
-    z = scratch
-    if narrow:
-        z += transpose_narrow(layer, 0, layer.inputs, scratch, like)
+    by_entry, z = is_only and job.images_as == BY_ENTRY, scratch
     blocks = z + lanes * z_row * size
     first, last = share(units(batch, lanes), member, members)
     begin, end = first * lanes, min(last * lanes, batch)
@@ -141,14 +136,14 @@ def output(
         claim_lines(layer.dz + begin * layer.a_row * size, (end - begin) * layer.a_row * size)
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), input_at(layer, step, i, like)
-        if narrow or by_panels:  # z is a block
+        if is_transposed(layer) or by_panels:  # z is a block
             for panel in range(below.panels if by_panels else 0):
                 target, own = z if panel == 0 else blocks, blocks + lanes * z_row * size
-                write_partial(job, layer, below, panel, i, rows, target, scratch, own, like)
+                write_partial(job, layer, below, panel, i, rows, target, own, like)
                 if panel > 0:
                     add(z, lanes, target, lanes, layer.outputs, lanes, like)
             if not by_panels:
-                narrow_block(layer, z, x_i, scratch, 0, layer.inputs, like)
+                transposed_block(layer, z, x_i, 0, layer.inputs, like)
             judge(job, layer, z, blocks, i, rows, position + i, is_mine, like)
             continue
         for panel in range(layer.panels):

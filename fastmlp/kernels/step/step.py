@@ -12,7 +12,13 @@ from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_li
 from fastmlp.kernels.loops.elementwise import limit_gradients, scale_numbers
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import units
-from fastmlp.kernels.memory.records import member_layers, numbers_at, parameters_of, weight_offset
+from fastmlp.kernels.memory.records import (
+    is_transposed,
+    member_layers,
+    numbers_at,
+    parameters_of,
+    weight_offset,
+)
 from fastmlp.kernels.memory.tuning import PIECE
 from fastmlp.kernels.step import first_layer
 from fastmlp.kernels.step import forward as forward_phase
@@ -30,7 +36,8 @@ from fastmlp.kernels.team.plan import share
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch a member uses in training: one phase after the other has it."""
     phases = (first_layer, output_phase, forward_phase, update_phase)
-    return max(int(phase.scratch_bytes(layers, dtype)) for phase in phases)
+    clipped = 8 * int(layers["inputs"][-1])  # sums of squares of the columns of w^T
+    return max(clipped, *(int(phase.scratch_bytes(layers, dtype)) for phase in phases))
 
 
 @jit
@@ -51,19 +58,24 @@ def backpropagate(job, layers, count, first, step, position, rows, is_mine, scra
 @jit
 def pieces_of(layer):
     """Return how many pieces a panel has: PIECE rows of weights each, or fewer, and its biases."""
-    return units(layer.inputs, PIECE) + 1
+    return units(layer.outputs if is_transposed(layer) else layer.inputs, PIECE) + 1
 
 
 @jit
 def piece_at(job, layer, step, unit, like):
-    """Return a piece: its kind, bytes behind that, rows, columns without padding, coefficients."""
+    """Return a piece: its kind, bytes behind that, its rows, numbers from one to the next, of these
+    without padding, and coefficients.
+    """
     panel, k = unit // pieces_of(layer), unit % pieces_of(layer)
     kind, first, width = WEIGHTS, k * PIECE, layer.width
     offset, rows = weight_offset(layer, panel, first, like), min(PIECE, layer.inputs - first)
+    columns = min(width, layer.outputs - panel * width)
     if k == pieces_of(layer) - 1:
         kind, offset, rows = BIASES, panel * width * item_bytes(like), 1
-    columns = min(width, layer.outputs - panel * width)
-    return kind, offset, rows, columns, coefficients_at(job, layer, step, kind)
+    elif is_transposed(layer):
+        rows, width, columns = min(PIECE, layer.outputs - first), layer.w_column, layer.inputs
+        offset = first * width * item_bytes(like)
+    return kind, offset, rows, width, columns, coefficients_at(job, layer, step, kind)
 
 
 @shared
@@ -76,15 +88,15 @@ def square_gradients(job, layer, squares, step, scratch, member, members, like: 
     first, last = share(layer.panels * pieces_of(layer), member, members)
     found = numbers_at(squares, last, np.float64(0))
     for unit in range(first, last):
-        kind, offset, rows, columns, coefficients = piece_at(job, layer, step, unit, like)
+        kind, offset, rows, width, columns, coefficients = piece_at(job, layer, step, unit, like)
         g = parameters_of(layer, kind)[0] + offset
         most = numbers_at(coefficients, COEFFICIENTS, np.float64(0))[CLIP]
         if most < np.inf:
-            limit_gradients(g, g, rows * layer.width, like - like, type(like)(most))
+            limit_gradients(g, g, rows * width, like - like, type(like)(most))
         sums = numbers_at(scratch, columns, np.float64(0))
         sums[:] = 0
         for i in range(rows):
-            row = numbers_at(g + i * layer.width * item_bytes(like), columns, like)
+            row = numbers_at(g + i * width * item_bytes(like), columns, like)
             for j in range(columns):
                 sums[j] += np.float64(row[j]) * np.float64(row[j])
         found[unit] = sums.sum()
@@ -95,8 +107,8 @@ def step_clipped(job, layer, gradient, step, factor: float, member, members, lik
     """Take a general step by factor g with a member's pieces of a layer's parameters."""
     first, last = share(layer.panels * pieces_of(layer), member, members)
     for unit in range(first, last):
-        kind, offset, rows, _, coefficients = piece_at(job, layer, step, unit, like)
-        g, count = parameters_of(gradient, kind)[0] + offset, rows * layer.width
+        kind, offset, rows, width, _, coefficients = piece_at(job, layer, step, unit, like)
+        g, count = parameters_of(gradient, kind)[0] + offset, rows * width
         if factor != 1:
             scale_numbers(g, count, factor)
         general_step(job.clipped, layer, kind, offset, g, count, coefficients, like)

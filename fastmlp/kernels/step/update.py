@@ -17,13 +17,13 @@ from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
     input_at,
+    is_transposed,
     numbers_at,
     panel_columns,
     parameters_of,
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.step.forward import is_narrow
 from fastmlp.kernels.step.nonzeros import leaves_out, nonzeros_times_dz, words_by_output
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
@@ -42,6 +42,12 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     rows = tuning.TRANSPOSED * (tuning.UPDATE_DEPTH + 2 * vector_size(dtype))
     words = int(layers["nonzeros"].any()) * panels * tuning.UPDATE_DEPTH * tuning.WORD_BYTES
     return (tuning.UPDATE_DEPTH * width + rows) * dtype.itemsize + words
+
+
+@jit
+def has_few_outputs(layer, like):
+    """Return whether the layer has one vector of outputs, at least half of it padding."""
+    return layer.width == vector_lanes(like) and 2 * layer.outputs <= layer.width
 
 
 @jit
@@ -80,8 +86,10 @@ def _general_rows(job, layer, w, x, x_column, x_row, dz, rows, batch, scratch, c
 
 
 @jit
-def _transposed_rows(layer, target, x, x_row, dz, rows, length, beta, scratch, like):
-    """target = beta target + (dz^T x)^T for some rows of a layer of few outputs, in one vector.
+def _few_outputs(
+    job, layer, target, w, x, x_row, dz, rows, length, beta, coefficients, scratch, like
+):
+    """target = beta target + (dz^T x)^T for some rows of w; or a general step, on columns of w^T.
 
     x^T dz would multiply with a vector of outputs that is mostly padding; the sums are the same.
     """
@@ -90,15 +98,18 @@ def _transposed_rows(layer, target, x, x_row, dz, rows, length, beta, scratch, l
     found = scratch + lanes * wide * size
     clear(scratch + outputs * wide * size, wide, lanes - outputs, wide, like)
     for i in range(0, rows, wide):
-        count = min(wide, rows - i)
-        columns, target_i = round_up(count, lanes), target + i * lanes * size
-        x_i, dz_row = x + i * size, layer.a_row
+        count, x_i, dz_row = min(wide, rows - i), x + i * size, layer.a_row
+        columns, target_i = round_up(count, lanes), target + w + i * lanes * size
         product(scratch, wide, dz, 1, dz_row, x_i, x_row, outputs, columns, length, zero)
-        transpose(found, lanes, scratch, wide, lanes, columns, like)
-        if beta == 0:
-            copy(target_i, lanes, found, lanes, count, lanes, like)
-        else:
-            keep_and_add(target_i, found, count * lanes, beta)
+        for j in range(outputs if target == 0 else 0):
+            offset, g = w + (j * layer.w_column + i) * size, scratch + j * wide * size
+            general_step(job.optimizer, layer, WEIGHTS, offset, g, columns, coefficients, like)
+        if target != 0:
+            transpose(found, lanes, scratch, wide, lanes, columns, like)
+            if beta == 0:
+                copy(target_i, lanes, found, lanes, count, lanes, like)
+            else:
+                keep_and_add(target_i, found, count * lanes, beta)
 
 
 @jit
@@ -125,12 +136,19 @@ def x_times_dz(
         i, stop = max(low, number * run), min(high, (number + 1) * run)
         x_i, rows = x + (i * x_column + number * layer.x_jump) * size, stop - i
         w = weight_offset(layer, panel, i, like)
-        if target == 0:
+        if is_transposed(layer) and target != 0:  # w^T = beta w^T + dz^T x
+            w, dz_row, outputs = target + w, layer.a_row, layer.outputs
+            columns = round_up(rows, vector_lanes(like))
+            product(w, layer.w_column, dz, 1, dz_row, x_i, x_row, outputs, columns, length, beta)
+        elif is_transposed(layer) or (target != 0 and has_few_outputs(layer, like)):
+            _few_outputs(
+                job, layer, target, w, x_i, x_row, dz, rows, length, beta, coefficients, scratch,
+                like,
+            )  # fmt: skip
+        elif target == 0:
             _general_rows(
                 job, layer, w, x_i, x_column, x_row, dz, rows, length, scratch, coefficients, like
             )
-        elif is_narrow(layer, like):
-            _transposed_rows(layer, target + w, x_i, x_row, dz, rows, length, beta, scratch, like)
         else:
             w += target
             product(w, width, x_i, x_column, x_row, q, q_k, rows, columns, length, beta)
@@ -152,8 +170,7 @@ def _share_of(layer, member, members, like):
     if layer.cut == ROWS:  # such a layer has one panel
         first, last = share(units(layer.inputs, layer.x_run), member, members)
         return layer.x_run, first, last, 0, layer.panels
-    # rows of w of a narrow layer are transposed as vectors
-    height = vector_lanes(like) if is_narrow(layer, like) else tuning.TILE_ROWS
+    height = vector_lanes(like) if has_few_outputs(layer, like) else tuning.TILE_ROWS
     panels, inputs, cut = layer.panels, layer.inputs, layer.cut
     first, last, begin, end = share_panels(panels, height, inputs, cut, member, members)
     return height, first, last, begin, end
@@ -188,7 +205,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
-        turns = sparse or (pays and length > tuning.PART and not is_narrow(layer, like))
+        turns = sparse or (pays and length > tuning.PART and not has_few_outputs(layer, like))
         if sparse:
             words_by_output(below, k, length, words)
         x_column, count = (row, block) if turns else (1, layer.inputs)
