@@ -14,16 +14,8 @@ from fastmlp.functions.augmentation import BITS, ONE, Changes
 from fastmlp.kernels.launch import prepared_precision, run, team_size
 from fastmlp.kernels.llvm.compile import RECORDS, jit, shared
 from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes, prefetch_lines
-from fastmlp.kernels.loops.interpolation import (
-    AROUND,
-    BLOCK,
-    LOW,
-    STREAMED,
-    fence,
-    interpolate_row,
-    move_block,
-    stream_bytes,
-)
+from fastmlp.kernels.loops import interpolation
+from fastmlp.kernels.loops.interpolation import AROUND, BLOCK, LOW, STREAMED
 from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import numbers_at, point, private_memory
 from fastmlp.kernels.team.plan import share
@@ -102,8 +94,8 @@ def augment_images(task, _, count, barrier, scratch, member, members, like: floa
         elif not shift_image(image, side, m, columns, made):
             interpolate_image(image, side, m, zeros, zeros, 0, framed, made)
         if made != out:
-            stream_bytes(out, made, pixels)
-    fence()
+            interpolation.stream_bytes(out, made, pixels)
+    interpolation.fence()
 
 
 @jit
@@ -120,7 +112,7 @@ def interpolate_image(image, side, m, d_x, d_y, row_bytes, framed, out):
     for row in range(side):
         x_0, y_0, down = m[1] * row + m[2], m[4] * row + m[5], row * row_bytes
         own = fours, width, side, x_0, m[0], y_0, m[3], d_x + down, d_y + down, out + row * side
-        interpolate_row(*own)
+        interpolation.interpolate_row(*own)
 
 
 @jit
@@ -139,7 +131,7 @@ def shift_image(image, side, m, columns, out):
     clear_bytes(out + high, pixels - high)
     for j in range(low, high, BLOCK):
         k = min(j, high - BLOCK)
-        move_block(image + k - by, columns + k, right, side, out + k)
+        interpolation.move_block(image + k - by, columns + k, right, side, out + k)
     return True
 
 

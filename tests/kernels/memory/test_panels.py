@@ -10,6 +10,7 @@ from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.kernels.memory.panels import (
     MEMORY_APART,
     pack_panels,
+    pack_transposed,
     panel_width,
     round_up,
     row_stride,
@@ -40,6 +41,20 @@ def test_panels_hold_the_columns_in_order_and_zeros_behind_them(dtype):
         unpack_panels(packed, back)
         np.testing.assert_array_equal(back, w)
     np.testing.assert_array_equal(pack_panels(w.T, lanes), pack_panels(w.T.copy(), lanes))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_transposed_weights_come_back_as_they_went(dtype):
+    rng = np.random.default_rng(0)
+    for inputs, outputs in itertools.product(SIZES, (1, 2, 7)):
+        w = rng.normal(size=(inputs, outputs)).astype(dtype)
+        packed = pack_transposed(w)
+        assert packed.shape == (outputs, round_up(inputs, lanes_of(dtype)))
+        np.testing.assert_array_equal(packed[:, :inputs], w.T)
+        assert not packed[:, inputs:].any()
+        back = np.full_like(w, np.nan)
+        unpack_panels(packed, back)
+        np.testing.assert_array_equal(back, w)
 
 
 @pytest.mark.parametrize("name", DTYPES)
