@@ -6,6 +6,7 @@ Words that are ours:
     member, team    a thread of those that share one job
     unit, share     a small piece of a phase's work; the units of one member
     panel           adjacent columns of w, 1, 2 or 4 vectors wide; in training packed row by row
+                    (of a last layer of few outputs, transposed)
     tile            rows x vectors of sums that stay in registers
     part            64 samples of a minibatch
     pair            the pixels 2k and 2k + 1 of an image

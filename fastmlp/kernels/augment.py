@@ -31,15 +31,15 @@ AUGMENTING = np.dtype(
         ("picks", "i8"),  # -> int64 (samples, 2)
         ("fields", "i8"),  # -> int32 (F, side, side); or 0
         ("out", "i8"),  # -> uint8 (samples, side, side)
-        # -> private memory for each member: the column of each pixel, an image, a row of zeros, the
-        # image with zeros around, its fours
+        # -> private memory for each member: each pixel's column, uint16, an image, a row of zeros,
+        # an image with zeros around, its fours
         ("scratch", "i8"),
         ("scratch_bytes", "i8"),  # of one member
     ]
 )
 # Images that are prefetched ahead of the one that is changed: with 4, shifts take 1.3 times as long
 AHEAD = 8
-MOST_SIDE = 128  # of images that are moved in blocks: a byte holds twice their columns
+MOST_SIDE = 2**15  # of images that are moved in blocks: 16 bits hold twice their columns
 # What a pixel costs, in the multiplications of `team_size`
 PIXEL_WORK = 8
 RECORDS["task"] = from_dtype(AUGMENTING)
@@ -56,7 +56,7 @@ def augment(
     check_out("out", out, (len(order), pixels), np.dtype(np.uint8), images)
     members = min(team_size(len(order) * pixels * PIXEL_WORK, threads), max(1, len(order)))
     job = np.zeros(1, AUGMENTING)
-    size = 2 * round_up(pixels, 64) + round_up(4 * side, 64)
+    size = 3 * round_up(pixels, 64) + round_up(4 * side, 64)
     size += frame_bytes(side) + 8 * (side + AROUND) ** 2
     memory = private_memory(job, members, size)
     maps = np.ascontiguousarray(changes.maps.T)
@@ -70,17 +70,18 @@ def augment(
 
 @shared
 def augment_images(task, _, count, barrier, scratch, member, members, like: float):
-    """Make a member's share of the images: each in the scratch, from where it is streamed."""
+    """Make a member's share of the images: in the scratch, from where each is streamed.
+
+    Where images are not aligned for that, they are made where they belong.
+    """
     first, last = share(task.samples, member, members)
     side, pixels, whole = task.side, task.side * task.side, np.int64(0)
     order = numbers_at(task.order, task.samples, whole)
     maps = numbers_at(task.maps, 6 * task.samples, whole)
-    columns, image_bytes = scratch, round_up(pixels, 64)
-    own = columns + image_bytes
-    zeros = own + image_bytes  # where nothing is displaced
-    framed = zeros + round_up(4 * side, 64)
-    column = numbers_at(columns, pixels, np.uint8(0))
-    for k in range(pixels if side <= MOST_SIDE else 0):
+    columns, own = scratch, scratch + 2 * round_up(pixels, 64)
+    zeros = own + round_up(pixels, 64)  # where nothing is displaced
+    framed, column = zeros + round_up(4 * side, 64), numbers_at(columns, pixels, np.uint16(0))
+    for k in range(pixels):
         column[k] = k % side
     for k in range(first, last):
         if k + AHEAD < last:
@@ -119,7 +120,8 @@ def interpolate_image(image, side, m, d_x, d_y, row_bytes, framed, out):
 def shift_image(image, side, m, columns, out):
     """out = the image, if the map m only moves it by whole pixels: return whether that was done.
 
-    All rows are moved as one run of bytes; those that would get into another row are 0.
+    It is not if fewer than BLOCK pixels are left. All rows are moved as one run of bytes; pixels
+    that would get into another row are 0.
     """
     right, down, pixels = -m[2] >> BITS, -m[5] >> BITS, side * side
     by = down * side + right
@@ -131,7 +133,7 @@ def shift_image(image, side, m, columns, out):
     clear_bytes(out + high, pixels - high)
     for j in range(low, high, BLOCK):
         k = min(j, high - BLOCK)
-        interpolation.move_block(image + k - by, columns + k, right, side, out + k)
+        interpolation.move_block(image + k - by, columns + 2 * k, right, side, out + k)
     return True
 
 

@@ -11,8 +11,8 @@ from fastmlp.backends import Backend
 from fastmlp.errors import refuse
 from fastmlp.functions.augmentation import Augmentation, draw_changes, draw_fields
 
-# Bytes of images made at once, 30,720 of MNIST's. Each time takes about 0.2 ms. They are written
-# past the caches, so that fewer at once would not be read sooner
+# Bytes of images made at once, at least those of a step: 30,720 of MNIST's. Each time takes about
+# 0.2 ms. They are written past the caches, so that fewer at once would not be read sooner
 MADE_BYTES = 30720 * 784
 
 

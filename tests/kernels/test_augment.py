@@ -73,7 +73,7 @@ def test_no_map_leads_outside_the_arrays(side, before):
         np.testing.assert_array_equal(out, changed(reference, images, order, Changes(*arrays)))
 
 
-@pytest.mark.parametrize("side", [8, 9, 64, 127, 128, 129])
+@pytest.mark.parametrize("side", [8, 9, 64, 127, 128, 129, 300])
 def test_whole_pixels_are_moved_by_all_of_the_side(side):
     rng, count = np.random.default_rng(side), 200
     images, maps = pixels(rng, 3, side * side, 1.0), np.zeros((count, 6), np.int64)

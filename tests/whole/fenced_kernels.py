@@ -111,6 +111,20 @@ def wide():
                     kept.clear()
 
 
+def tall():
+    """Train on minibatches so large that slices of samples have more rows than the scratch."""
+    rng, sizes, count = np.random.default_rng(0), (5, 5, 100, 3), 40_000
+    for dtype, threads in itertools.product((np.float32, np.float64), (1, 2)):
+        w = [rng.normal(size=shape).astype(dtype) for shape in itertools.pairwise(sizes)]
+        b = [np.zeros(size, dtype) for size in sizes[1:]]
+        names = ("relu", "relu", "softmax")
+        one = kernels.Engine(w, b, names, "cross_entropy", count, "sgd", {}, threads)
+        assert one.plan_name == "by samples"
+        images, y = rng.normal(size=(count, 5)).astype(dtype), rng.integers(0, 3, count)
+        one.train(images, y, np.arange(count), np.full(1, 0.1))
+        kept.clear()
+
+
 def entries():
     """Train and predict with sparse rows: few or no entries, at the edges of rows and blocks."""
     last = ENTRY_ROWS + 2
@@ -140,6 +154,7 @@ if sys.argv[2] == "fault":  # the fence works: this must die
     sys.exit("no fault")
 if sys.argv[2] == "edges":
     wide()
+    tall()
     entries()
 else:
     outcome = verify(cases=int(sys.argv[3]), follow=lambda *_: kept.clear())

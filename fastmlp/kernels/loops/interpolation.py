@@ -15,7 +15,7 @@ from fastmlp.kernels.llvm.intrinsics import emitted
 LOW, AROUND = 1, 3
 BLOCK, STREAMED = 64, 16  # bytes that are moved at once; and past the caches
 LANES = 8  # as many int64 as a vector of 64 bytes has; narrower vectors take several
-BYTE, WHOLE = ir.IntType(8), ir.VectorType(INT64, LANES)
+BYTE, INT16, WHOLE = ir.IntType(8), ir.IntType(16), ir.VectorType(INT64, LANES)
 
 
 def _number(value: int) -> Any:
@@ -59,10 +59,14 @@ def _pixels(emit: Emitter, fours: Any, size: Any, places: list[Any], mask: Any) 
 
 @emitted
 def move_block(emit: Emitter, source, columns, right, side, target) -> None:
-    """target = the BLOCK bytes at source, or 0 where, of their columns c, c - right is outside."""
-    builder, kind = emit.builder, ir.VectorType(BYTE, BLOCK)
-    own, column = (builder.load(emit.pointer(p), typ=kind, align=1) for p in (source, columns))
-    by, most = (emit.broadcast(builder.trunc(n, BYTE), BLOCK) for n in (right, side))
+    """target = the BLOCK bytes at source, or 0 where c - right is not in 0, …, side - 1.
+
+    columns : address of the columns c of these bytes at the target, uint16
+    """
+    builder, kind, few = emit.builder, ir.VectorType(BYTE, BLOCK), ir.VectorType(INT16, BLOCK)
+    own = builder.load(emit.pointer(source), typ=kind, align=1)
+    column = builder.load(emit.pointer(columns), typ=few, align=2)
+    by, most = (emit.broadcast(builder.trunc(n, INT16), BLOCK) for n in (right, side))
     inside = builder.icmp_unsigned("<", builder.sub(column, by), most)
     moved = builder.select(inside, own, copies(0, kind))
     builder.store(moved, emit.pointer(target), align=1)

@@ -1,4 +1,4 @@
-"""How arrays lie in memory: aligned rows, and weights as panels."""
+"""How arrays lie in memory: aligned rows, and weights as panels, or transposed."""
 
 from __future__ import annotations
 

@@ -47,9 +47,10 @@ LAYER = np.dtype(
         ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
         # -> which pairs of pixels are not zero: words, or lists, of some steps; first layer, sparse
         ("words", "i8"),
-        ("w", "i8"),  # -> panels (panels, I in whole vectors, width); or rows (I, O), with padding
+        # -> panels (panels, I in whole vectors, width), rows (I, O) or w^T (O, I), with padding
+        ("w", "i8"),
         ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
-        # between two columns: 1; or more, where w is transposed, as its rows have few outputs
+        # between two columns: 1; or more, where it is w^T; train
         ("w_column", "i8"),
         ("w_panel", "i8"),  # between two panels
         ("b", "i8"),  # -> (panels * width,)
@@ -201,7 +202,7 @@ def parameters_of(layer, kind):
 
 @jit
 def is_transposed(layer):
-    """Return whether a layer of few outputs, the last one, has w^T in place of w."""
+    """Return whether w is stored as w^T: that of the last layer, if its outputs are few."""
     return layer.w_column > 1
 
 

@@ -81,5 +81,6 @@ INPUT_SLICES = 2
 REPEATED = 8
 # Parameters whose gradients are summed before they take a step: the sums stay in the L1 cache
 SUMMED = 1024
-# Rows of a panel whose gradients are squared, or take a step, at once: they stay in the L1 cache
+# Rows of a panel, or of w^T, whose gradients are squared, or take a step, at once: those of a panel
+# stay in the L1 cache
 PIECE = 64

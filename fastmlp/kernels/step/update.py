@@ -127,7 +127,8 @@ def x_times_dz(
         x_row, run = 1, 0
     dz, columns = layer.dz + row_offset(layer, panel, k, like), panel_columns(layer, panel, like)
     q, q_k = dz, layer.a_row
-    if target != 0 and q_k >= 2 * width:  # rows far apart are in many pages
+    if target != 0 and q_k >= 2 * width and length <= tuning.UPDATE_DEPTH:
+        # rows far apart are in many pages
         q, q_k = scratch, width
         copy(q, q_k, dz, layer.a_row, length, columns, like)
     first, last = (0, 1) if run == 0 else (low // run, units(high, run))
@@ -180,11 +181,11 @@ def _share_of(layer, member, members, like):
 def update(job, layer, below, step, batch, scratch, member, members, like: float):
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
 
-    A unit is a panel and a tile of inputs, or the rows of a panel below. A fused step takes
-    UPDATE_DEPTH samples at a time, for all panels, so that their x stays in the cache; a general
-    one all. For several panels, or where rows of x are far apart, x is transposed first: otherwise
-    a tile reads one line, and one page, for each sample. If enough of x, the outputs of the layer
-    below, are zero, a fused step leaves them out.
+    A unit is a panel and a tile of inputs, or, with few outputs, a vector of them, or the rows of a
+    panel below. A fused step takes UPDATE_DEPTH samples at a time, for all panels, so that their x
+    stays in the cache; a general one all. For several panels, or where rows of x are far apart, x
+    is transposed first: otherwise a tile reads one line, and one page, for each sample. If enough
+    of x, the outputs of the layer below, are zero, a fused step leaves them out.
     """
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     sparse = fused and layer.x == below.a and leaves_out(below, layer, batch)
