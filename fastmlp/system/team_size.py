@@ -16,7 +16,7 @@ from time import perf_counter
 CHUNK, TRIAL = 4e-3, 1e-3
 # Seconds until the first trial, which shows whether a core is busy, and from one trial to the next:
 # SHORTEST at first; after each trial without gain LONGER times as many, up to LONGEST
-FIRST, SHORTEST, LONGEST, LONGER = 4e-3, 0.02, 1.0, 6
+FIRST, SHORTEST, LONGEST, LONGER = 4e-3, 0.02, 1.0, 3
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
 # much less: closer ones differ by chance. A trial ends with the chunk that is not judged if that
 # takes so many times as long
