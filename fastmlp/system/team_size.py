@@ -15,7 +15,8 @@ from time import perf_counter
 # first brings memory to other cores, and is not judged
 CHUNK, TRIAL = 4e-3, 1e-3
 # Seconds until the first trial, which shows whether a core is busy, and from one trial to the next:
-# SHORTEST at first; after each trial without gain LONGER times as many, up to LONGEST
+# SHORTEST at first; after each trial without gain LONGER times as many, up to LONGEST. With 6, a
+# run of 54-100-7/200 kept one member for a tenth of a second, where two were faster (AMD Zen 5)
 FIRST, SHORTEST, LONGEST, LONGER = 4e-3, 0.02, 1.0, 3
 # A size is worse than it was if a step takes so much longer, and another is better if it takes so
 # much less: closer ones differ by chance. A trial ends with the chunk that is not judged if that

@@ -1,4 +1,4 @@
-"""What an image has between its pixels: a row of a changed image, some pixels at once."""
+"""The pixels of changed images, some at once: moved, interpolated, and written past the caches."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import (
+    are_few,
     pack_panels,
     pack_transposed,
     panel_width,
@@ -49,7 +50,7 @@ def network_layers(
     parameters = zip(weights, biases, activations, owners, strict=True)
     for l, (w, b, activation, members) in enumerate(parameters):
         layer, width = layers[l], panel_width(len(b), w.dtype, members)
-        few = 2 * len(b) <= vector_size(w.dtype)
+        few = are_few(len(b), vector_size(w.dtype))
         if transposes and few and 0 < l == len(layers) - 1:
             packed, panels = pack_transposed(w), 1
             layer["w_row"], layer["w_column"], layer["w_panel"] = 1, packed.shape[1], packed.size

@@ -157,7 +157,7 @@ def delta(layer, below, sample, batch, full, scratch, member, members, like: flo
         low, stop = rows_of(panel, first, last, TILE_ROWS, batch)
         columns = panel_columns(below, panel, like)
         if turned:
-            w_t, w_row = layer.w + panel * width * size, layer.w_column
+            w_t, w_row = layer.w + weight_offset(layer, 0, panel * width, like), layer.w_column
         for p in range(0 if few or turned else layer.panels):
             w = layer.w + weight_offset(layer, p, panel * width, like)
             target = w_t + p * layer.width * width * size

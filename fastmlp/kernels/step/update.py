@@ -13,7 +13,7 @@ from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import clear, copy, keep_and_add, optimizer_step
 from fastmlp.kernels.loops.tile import product, transpose
 from fastmlp.kernels.memory import tuning
-from fastmlp.kernels.memory.panels import round_up, units, vector_size
+from fastmlp.kernels.memory.panels import are_few, round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
     input_at,
@@ -42,12 +42,6 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     rows = tuning.TRANSPOSED * (tuning.UPDATE_DEPTH + 2 * vector_size(dtype))
     words = int(layers["nonzeros"].any()) * panels * tuning.UPDATE_DEPTH * tuning.WORD_BYTES
     return (tuning.UPDATE_DEPTH * width + rows) * dtype.itemsize + words
-
-
-@jit
-def has_few_outputs(layer, like):
-    """Return whether the layer has one vector of outputs, at least half of it padding."""
-    return layer.width == vector_lanes(like) and 2 * layer.outputs <= layer.width
 
 
 @jit
@@ -141,7 +135,7 @@ def x_times_dz(
             w, dz_row, outputs = target + w, layer.a_row, layer.outputs
             columns = round_up(rows, vector_lanes(like))
             product(w, layer.w_column, dz, 1, dz_row, x_i, x_row, outputs, columns, length, beta)
-        elif is_transposed(layer) or (target != 0 and has_few_outputs(layer, like)):
+        elif is_transposed(layer) or (target != 0 and are_few(layer.outputs, vector_lanes(like))):
             _few_outputs(
                 job, layer, target, w, x_i, x_row, dz, rows, length, beta, coefficients, scratch,
                 like,
@@ -171,7 +165,7 @@ def _share_of(layer, member, members, like):
     if layer.cut == ROWS:  # such a layer has one panel
         first, last = share(units(layer.inputs, layer.x_run), member, members)
         return layer.x_run, first, last, 0, layer.panels
-    height = vector_lanes(like) if has_few_outputs(layer, like) else tuning.TILE_ROWS
+    height = vector_lanes(like) if are_few(layer.outputs, vector_lanes(like)) else tuning.TILE_ROWS
     panels, inputs, cut = layer.panels, layer.inputs, layer.cut
     first, last, begin, end = share_panels(panels, height, inputs, cut, member, members)
     return height, first, last, begin, end
@@ -206,7 +200,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     for k in range(0, batch, depth):
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
-        turns = sparse or (pays and length > tuning.PART and not has_few_outputs(layer, like))
+        turns = sparse or (pays and length > tuning.PART and not are_few(layer.outputs, lanes))
         if sparse:
             words_by_output(below, k, length, words)
         x_column, count = (row, block) if turns else (1, layer.inputs)
