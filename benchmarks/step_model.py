@@ -110,7 +110,7 @@ def phases(row: Row, layers: Any, members: int) -> Iterator[tuple[float, int, fl
     """
     batch, last = row.work.batch_size, len(layers) - 1
     tiles = -(-batch // tuning.TILE_ROWS)
-    by_pair = batch >= tuning.BY_PAIR_FROM
+    by_pair = batch >= tuning.BY_GROUP_FROM
     for l, layer in enumerate(layers):
         inputs, panels = int(layer["inputs"]), int(layer["panels"])
         amount = 2.0 * batch * inputs * int(layer["outputs"])

@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.arrays import Array, Rows, SparseRows, check_out, quiet
 from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.kernels.launch import alone, prepare, run, team_size
-from fastmlp.kernels.loops.bits import words_bytes
+from fastmlp.kernels.loops.bits import group_inputs, pair_stride, words_bytes
 from fastmlp.kernels.memory import panels, records, tuning
 from fastmlp.kernels.memory.buffers import inference_records, network_layers
 from fastmlp.kernels.step.inference import scratch_bytes
@@ -39,7 +39,7 @@ class Predictor:
         prepare(dtype)
         layers, _ = network_layers(weights, biases, activations)
         # the first layer reads weights in pairs of rows
-        first = tuning.PANEL_VECTORS if inputs % 2 == 0 else 0
+        first = tuning.PANEL_VECTORS if inputs % tuning.GROUP == 0 else 0
         most = [first, *[tuning.TILE_VECTORS] * (len(weights) - 1)]
         placed = map(_place, layers, weights, biases, most)
         self._layers, self._copies = layers, [pair for copies in placed for pair in copies]
@@ -51,7 +51,7 @@ class Predictor:
         self._images: dict[np.dtype, tuple[Array, Array]] = {}
         for kind in records.IMAGE_KINDS:
             # an image with an odd number of pixels has a zero behind its last
-            images = aligned_zeros((tuning.TILE_ROWS, panels.round_up(inputs, 2)), kind)
+            images = aligned_zeros((tuning.TILE_ROWS, panels.round_up(inputs, tuning.QUAD)), kind)
             self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array, Any]] = {}
         self._few = self._job_of(1, tuning.TILE_ROWS)
@@ -88,7 +88,7 @@ class Predictor:
         if (kind, count) != self._aim:
             (images, addresses), job = self._images[kind], self._few[0]
             job["image_kind"], job["samples"] = records.IMAGE_KINDS[kind], count
-            records.point(job, addresses=addresses, sources=addresses)
+            records.point(job, addresses=addresses)
             rows = images[:count, : self._layers["inputs"][0]]
             found = {what: array[:count] for what, array in self._found.items()}
             self._aim, self._aimed = (kind, count), (rows, self._infer, found)
@@ -117,11 +117,10 @@ class Predictor:
             arrays = entries_of(images, self.scale, self._dtype)
         else:
             images = np.ascontiguousarray(images)
-            if images_as == records.BY_PAIR and images.shape[1] % 2:
-                images = np.pad(images, ((0, 0), (0, 1)))
+            if images_as == records.BY_GROUP and images.shape[1] % tuning.QUAD:
+                images = np.pad(images, ((0, 0), (0, -images.shape[1] % tuning.QUAD)))
             job["image_kind"] = records.IMAGE_KINDS[images.dtype]
-            addresses = addresses_of(images)
-            arrays = {"addresses": addresses, "sources": addresses}
+            arrays = {"addresses": addresses_of(images)}
         job["images_as"] = images_as
         records.point(job, **arrays, **{what: out})
         run("infer", job, layers, members, self._dtype)
@@ -131,8 +130,9 @@ class Predictor:
         job, inputs = np.zeros(1, records.JOB), int(self._layers["inputs"][0])
         lists = takes_lists(rows, inputs)
         size = words_bytes(inputs, self._dtype, lists)
-        job["images_as"] = records.BY_IMAGE if lists else records.BY_PAIR  # those that are sparse
+        job["images_as"] = records.BY_IMAGE if lists else records.BY_GROUP  # those that are sparse
         job["scale"], job["words_bytes"], job["batch_size"] = self.scale, size, rows
+        job["pair_stride"], job["group_inputs"] = pair_stride(inputs), group_inputs(inputs)
         records.point(job, table=self._table)
         what = members, rows, size, self._dtype
         layers, memory = inference_records(self._layers, *what)
@@ -153,7 +153,7 @@ def _place(layer: Array, w: Array, b: Array, most: int) -> list[tuple[Array, Arr
         layer["width"], layer["panels"] = fits[0], outputs // fits[0]
     else:
         whole = int(layer["panels"] * layer["width"])
-        padded = aligned_zeros((panels.round_up(inputs, 2) * outputs + whole,), w.dtype)
+        padded = aligned_zeros((panels.round_up(inputs, tuning.GROUP) * outputs + whole,), w.dtype)
         padded_b = aligned_zeros((whole,), w.dtype)
         copies = [(padded[: w.size].reshape(w.shape), w), (padded_b[:outputs], b)]
         w, b = padded, padded_b

@@ -10,14 +10,14 @@ from fastmlp.functions import COSTS, HIDDEN, LIMITS, OPTIMIZERS, PAIRS, Array, c
 from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 from fastmlp.kernels.memory.tuning import (
-    BY_PAIR_FROM,
+    BY_GROUP_FROM,
     ENTRY_ROWS,
     PANEL_VECTORS,
     PART,
     TILE_ROWS,
     TRANSPOSED,
     UPDATE_DEPTH,
-    UPDATE_PAIRS,
+    UPDATE_INPUTS,
 )
 
 LARGEST = 150  # the largest of the sizes that are not at a boundary
@@ -52,9 +52,9 @@ TABLES: dict[str, dict[str, Any]] = {
         for row in OPTIMIZERS.values()
         for trial, settings in row.trials().items()
     },
-    "batch": _both_sides(1, 8, TILE_ROWS, BY_PAIR_FROM, PART, UPDATE_DEPTH),
+    "batch": _both_sides(1, 8, TILE_ROWS, BY_GROUP_FROM, PART, UPDATE_DEPTH),
     "width": {"1": (0, 1), "3": (0, 3), **_widths()},
-    "inputs": _both_sides(1, 16, 2 * UPDATE_PAIRS),
+    "inputs": _both_sides(1, 16, UPDATE_INPUTS),
     "layers": {str(layers): layers for layers in (1, 2, 3, 4)},
     # type, shares of the numbers that are not zero, whether only these are kept, as sparse rows
     "images": {

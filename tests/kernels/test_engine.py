@@ -12,8 +12,8 @@ from fastmlp.functions import OPTIMIZERS
 from fastmlp.kernels import launch
 from fastmlp.kernels.llvm.compile import Shared
 from fastmlp.kernels.memory import tuning
-from fastmlp.kernels.memory.records import BY_IMAGE, BY_PAIR, DENSE
-from fastmlp.kernels.memory.tuning import BY_PAIR_FROM, MOST_LISTED, PART
+from fastmlp.kernels.memory.records import BY_IMAGE, BY_GROUP, DENSE
+from fastmlp.kernels.memory.tuning import BY_GROUP_FROM, MOST_LISTED, PART
 from fastmlp.kernels.step import source
 from fastmlp.verify.tables import TABLES
 
@@ -22,7 +22,7 @@ NETWORKS = [
     ((784, 16, 16, 10), 10),
     ((784, 200, 70, 10), 96),
     ((784, 40, 3), 1),
-    ((785, 33, 2), BY_PAIR_FROM),
+    ((785, 33, 2), BY_GROUP_FROM),
     ((9, 5, 2), 3),
 ]
 STEPS = TABLES["step"]
@@ -65,7 +65,7 @@ def test_any_number_of_threads_gives_the_same_bits(sizes, batch_size, step):
 def test_sparse_images_train_as_the_reference_says(sizes, batch_size, step):
     rng, count = np.random.default_rng(0), 5 * batch_size + 3
     images, labels = pixels(rng, count, sizes[0]), rng.integers(0, 2, count)
-    assert source.kind_of(images, 2) == BY_PAIR
+    assert source.kind_of(images, 2) == BY_GROUP
     network, exact = fastmlp.Network(sizes), fastmlp.Network(sizes, dtype="float64")
     for mine, theirs in zip(network.weights, exact.weights, strict=True):
         theirs[...] = mine
@@ -87,10 +87,10 @@ def test_dense_pixels_are_not_taken_as_sparse():
     ("batch_size", "step", "kind"),
     [
         (1, "sgd", BY_IMAGE),
-        (BY_PAIR_FROM - 1, "sgd", BY_IMAGE),
-        (BY_PAIR_FROM, "sgd", BY_PAIR),
-        (1, "momentum", BY_PAIR),
-        (1, "sgd, other settings", BY_PAIR),
+        (BY_GROUP_FROM - 1, "sgd", BY_IMAGE),
+        (BY_GROUP_FROM, "sgd", BY_GROUP),
+        (1, "momentum", BY_GROUP),
+        (1, "sgd, other settings", BY_GROUP),
     ],
 )
 def test_small_minibatches_of_sparse_images_are_taken_image_by_image(batch_size, step, kind):

@@ -21,7 +21,7 @@ from fastmlp.kernels.step import source
 from fastmlp.verify import verify
 
 before = sys.argv[1] == "before"
-INPUTS = {"addresses", "sources", "order", "labels", "targets", "coefficients", "factors", "table"}
+INPUTS = {"addresses", "order", "labels", "targets", "coefficients", "factors", "table"}
 INPUTS |= {"begins", "ends", "columns", "values"}
 kept = []
 

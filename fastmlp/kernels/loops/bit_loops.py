@@ -24,17 +24,22 @@ from fastmlp.kernels.llvm.intrinsics import (
     names_of,
     sum_loop,
 )
-from fastmlp.kernels.memory.tuning import PAIRS, PANEL_VECTORS, PART, WORD_BYTES
+from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, WORD_BYTES
 
 
-def _pixels(emit: Emitter, images: Any, pixels: Any, table: Any, k: Any) -> list[Any]:
-    """Return the factors of a pair of pixels, so many bytes behind the image of sample k."""
+def _factors(emit: Emitter, pixels: Any, table: Any, k: Any) -> list[Any]:
+    """Return the factors of sample k of a group of pixels, of which x^T is at an address."""
     builder, byte = emit.builder, ir.IntType(8)
-    position = builder.gep(emit.pointer(images), [k], source_etype=INT64)
-    first = emit.pointer(builder.add(builder.load(position, typ=INT64), pixels))
-    places = [builder.gep(first, [INT64(i)], source_etype=byte) for i in (0, 1)]
+    first = builder.gep(emit.pointer(pixels), [k], source_etype=INT32)
+    places = [builder.gep(first, [INT64(i)], source_etype=byte) for i in range(GROUP)]
     values = [builder.zext(builder.load(place, typ=byte), INT64) for place in places]
     return [emit.broadcast_from(emit.at(emit.pointer(table), value, 1)) for value in values]
+
+
+def _group(rows: Rows, base: Any, row: Any, stride: Any) -> list[Row]:
+    """Return the positions of the rows of a group's pixels."""
+    numbers = [0, 1, stride, rows.emit.builder.add(stride, INT64(1))]
+    return [rows.at(base, number, row) for number in numbers[:GROUP]]
 
 
 def _over_bits(emit: Emitter, word: Any, sums: Row, body: Callable[..., Row]) -> Row:
@@ -159,60 +164,38 @@ def scatter_entries(rows: Rows, c, c_row, q, numbers, values, count, like) -> No
 
 
 @at_each_width
-def gather_samples(rows: Rows, c, c_row, q, q_row, word, images, pixels, table, beta) -> None:
-    """c[0] = beta c[0] + sum of t[v] q[k], c[1] = beta c[1] + sum of t[v'] q[k].
+def gather_samples(rows: Rows, c, c_row, stride, q, q_row, word, pixels, table, beta) -> None:
+    """c[i] = beta c[i] + sum of t[v_i] q[k] for the pixels i of a group: 0, 1, stride, stride + 1.
 
-    word : of the samples k; images : address of the addresses of their images; pixels : bytes from
-    there to the pair
+    word : of the samples k; pixels : address of the group in x^T, see `bits.mark_samples`
     """
     width = rows.width
 
     def body(k: Any, sums: Row) -> Row:
-        row = rows.load(rows.at(q, k, q_row))
-        first, second = _pixels(rows.emit, images, pixels, table, k)
-        return rows.fma(first, row, sums[:width]) + rows.fma(second, row, sums[width:])
+        row, new = rows.load(rows.at(q, k, q_row)), []
+        for factor in _factors(rows.emit, pixels, table, k):
+            new += rows.fma(factor, row, sums[len(new) : len(new) + width])
+        return new
 
-    totals = _over_bits(rows.emit, word, rows.zeros(2), body)
-    positions = [position for i in (0, 1) for position in rows.at(c, i, c_row)]
+    totals = _over_bits(rows.emit, word, rows.zeros(GROUP), body)
+    positions = [position for row in _group(rows, c, c_row, stride) for position in row]
     accumulate(rows.emit, positions, totals, beta)
 
 
 @at_each_width
-def scatter_samples(
-    rows: Rows, c, c_row, q, q_next, q_row, word, word_next, images, pixels, table, like
-) -> None:
-    """c[k] += t[v] q[0] + t[v'] q[1] for each sample k, and with PAIRS = 2 the next pair likewise.
+def scatter_samples(rows: Rows, c, c_row, q, q_row, stride, word, pixels, table, like) -> None:
+    """c[k] += sum of t[v_i] q[i] over the pixels i of a group, as in `gather_samples`."""
+    group = [rows.load(row) for row in _group(rows, q, q_row, stride)]
 
-    Samples in both pairs come first, then those in one; each sample adds the first pair before the
-    next. q_next is a valid address even where word_next is 0; the rest is as in `gather_samples`.
-    """
-    builder = rows.emit.builder
+    def body(k: Any, _: Row) -> Row:
+        positions = rows.at(c, k, c_row)
+        total = rows.load(positions)
+        for factor, row in zip(_factors(rows.emit, pixels, table, k), group, strict=True):
+            total = rows.fma(factor, row, total)
+        rows.store(total, positions)
+        return []
 
-    def pair_at(address: Any) -> list[Row]:
-        return [rows.load(rows.at(address, n, q_row)) for n in (0, 1)]
-
-    def over(word: Any, *pairs: tuple[Any, list[Row]]) -> None:
-        def body(k: Any, _: Row) -> Row:
-            positions = rows.at(c, k, c_row)
-            total = rows.load(positions)
-            for place, pair in pairs:
-                factors = _pixels(rows.emit, images, place, table, k)
-                for factor, row in zip(factors, pair, strict=True):
-                    total = rows.fma(factor, row, total)
-            rows.store(total, positions)
-            return []
-
-        _over_bits(rows.emit, word, [], body)
-
-    pair = pixels, pair_at(q)
-    if PAIRS == 1:
-        over(word, pair)
-        return
-    following = builder.add(pixels, INT64(2)), pair_at(q_next)
-    both = builder.and_(word, word_next)
-    over(both, pair, following)
-    over(builder.xor(word, both), pair)
-    over(builder.xor(word_next, both), following)
+    _over_bits(rows.emit, word, [], body)
 
 
 @at_each_width

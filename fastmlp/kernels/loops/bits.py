@@ -7,6 +7,7 @@ neighbour in which samples it is not zero.
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,15 @@ from numba.extending import register_jitable
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import ARM, FEATURES, INT32, INT64, VECTOR_BYTES, Emitter, copies
 from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
+from fastmlp.kernels.loops.tile import transposed
+from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import numbers_at
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, WORD_BYTES
+from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, QUAD, WORD_BYTES
 
 INT16 = ir.IntType(16)
+# Pixels of a row, and images, that are transposed at once
+WIDE = 16
+QUADS = ir.VectorType(INT32, WIDE)
 LISTED = 16 if VECTOR_BYTES == 64 else 8  # pairs whose entries are made at once
 # Bytes of a vector of 16 in an order that another one has
 ON_X86: Any = "llvm.x86.ssse3.pshuf.b.128" if FEATURES.get("ssse3") else None
@@ -33,39 +39,28 @@ def count_bits(emit: Emitter, word) -> int:
     return emit.builder.ctpop(word)
 
 
-@emitted
-def word_of_64(emit: Emitter, pixels) -> int:
-    """Return the word of the 64 pairs of bytes at an address."""
-    builder, found = emit.builder, INT64(0)
-    kind = ir.VectorType(INT16, 32)  # 64 bytes, the widest vector
-    for k in (0, 32):
-        position = emit.pointer(builder.add(pixels, INT64(2 * k)))
-        pairs = builder.load(position, typ=kind, align=1)
-        bits = emit.word(builder.icmp_unsigned("!=", pairs, copies(0, kind)))
-        found = builder.or_(found, builder.shl(bits, INT64(k)))
-    return found
+def pair_stride(inputs: int) -> int:
+    """Return how far the second pair of a group lies behind its first: 2, or a row of an image.
+
+    Neighbours above and below are more often zero together than those in a row, so in square images
+    a group is a square, where it has four pixels.
+    """
+    side = isqrt(inputs)
+    is_square = side * side == inputs and side % 2 == 0 and side >= WIDE
+    return side if is_square and GROUP == QUAD else 2
 
 
-@jit
-def image_word(image, first, pairs):
-    """Return the word of the pairs from `first` on of an image of so many pairs."""
-    left = pairs - first
-    if left >= PART:
-        return word_of_64(image + 2 * first)
-    if pairs >= PART:  # the last 64 pairs, without those before
-        return word_of_64(image + 2 * (pairs - PART)) >> (PART - left) & ((1 << left) - 1)
-    word, pair = 0, numbers_at(image, pairs, np.uint16(0))
-    for k in range(left):
-        word |= int(pair[k] != 0) << k
-    return word
+def group_inputs(inputs: int) -> int:
+    """Return how many inputs the smallest unit has: whole groups, and WIDE pixels or more."""
+    return round_up(WIDE, GROUP // 2 * pair_stride(inputs))
 
 
 def words_bytes(inputs: int, dtype: np.dtype, lists: bool = False, slices: int = 1) -> int:
-    """Return how many bytes the words of an image take, or the list of one of its slices."""
-    runs = -(-inputs // (2 * PART))
+    """Return how many bytes an image takes in x^T and words, or the list of one of its slices."""
     if not lists:
-        return runs * WORD_BYTES
-    inputs = min(inputs, -(-runs // slices) * 2 * PART)
+        return group_pixels(inputs) * (PART * GROUP + WORD_BYTES) // (PART * GROUP)
+    unit = group_inputs(inputs)
+    inputs = min(inputs, units(units(inputs, unit), slices) * unit)
     return -(-(WORD_BYTES + list_capacity(inputs) * (4 + 2 * dtype.itemsize)) // 64) * 64
 
 
@@ -159,26 +154,97 @@ def split_entries(emit: Emitter, entries, space, count, scale) -> None:
         builder.store(number, position, align=4)
 
 
-@shared
-def mark_samples(images, rows, first, last, pairs, words):
-    """Write the words of the pairs of runs first, …, last - 1: in which samples each is not zero.
+@register_jitable
+def group_pixels(inputs):
+    """Return how many pixels of an image a part has space for in x^T: whole lines."""
+    return (inputs + PART - 1) // PART * PART
 
-    A run is PART pairs; the word of pair k is the k-th. images : address of the addresses of the
+
+@register_jitable
+def pixels_at(words, inputs, group):
+    """Return the address of a group's pixels in x^T, by that of the part's words."""
+    first = group * GROUP
+    return words + group_pixels(inputs) // GROUP * WORD_BYTES + first // QUAD * QUAD * PART + first % QUAD
+
+
+def _quads(emit: Emitter, images: Any, i: Any) -> list[Any]:
+    """Return the pixels i, …, i + 15 of WIDE images: four vectors, of a quad of each image."""
+    builder, rows = emit.builder, []
+    for k in range(WIDE):
+        position = builder.gep(emit.pointer(images), [INT64(k)], source_etype=INT64)
+        rows.append(emit.pointer(builder.add(builder.load(position, typ=INT64), i)))
+    return [builder.bitcast(row, QUADS) for row in transposed(emit, rows, 1, WIDE)]
+
+
+def _write_quads(emit: Emitter, quads: list[Any], pixels: Any, words: Any) -> None:
+    """Write WIDE samples of rows of x^T, and these samples' bits of the words of their groups."""
+    builder, rows, bits = emit.builder, emit.pointer(pixels), emit.pointer(words)
+    for j, quad in enumerate(quads):
+        position = builder.gep(rows, [INT64(j * PART)], source_etype=INT32)
+        builder.store(quad, position, align=4)
+        for group in range(QUAD // GROUP):
+            own = copies((1 << 8 * GROUP) - 1 << 8 * GROUP * group, QUADS)
+            nonzero = builder.icmp_unsigned("!=", builder.and_(quad, own), copies(0, QUADS))
+            number = INT64((j * QUAD // GROUP + group) * PART // WIDE)
+            position = builder.gep(bits, [number], source_etype=INT16)
+            builder.store(builder.bitcast(nonzero, INT16), position)
+
+
+@emitted
+def transpose_quads(emit: Emitter, pixels, words, images, i) -> None:
+    """Write the pixels i, …, i + 15 of WIDE images: four rows of x^T, see `_write_quads`."""
+    _write_quads(emit, _quads(emit, images, i), pixels, words)
+
+
+@emitted
+def transpose_squares(emit: Emitter, pixels, words, images, i, row) -> None:
+    """Write the pixels i, …, i + 15 of WIDE images, and those `row` behind: eight rows of x^T."""
+    builder, squares, half = emit.builder, [], copies(16, QUADS)
+    low, high = copies(2**16 - 1, QUADS), copies(2**32 - 2**16, QUADS)
+    rows = _quads(emit, images, i), _quads(emit, images, builder.add(i, row))
+    for one, other in zip(*rows, strict=True):
+        squares.append(builder.or_(builder.and_(one, low), builder.shl(other, half)))
+        squares.append(builder.or_(builder.lshr(one, half), builder.and_(other, high)))
+    _write_quads(emit, squares, pixels, words)
+
+
+@jit
+def transpose_one_by_one(pixels, word, image, first, end):
+    """As `transpose_quads`, for few pixels, first, …, end - 1."""
+    for i in range(first, end, QUAD):
+        for k in range(len(image)):
+            quad = numbers_at(image[k] + i, 1, np.uint32(0))[0]
+            numbers_at(pixels + i * PART + k * QUAD, 1, np.uint32(0))[0] = quad
+            for group in range(i // GROUP, (i + QUAD) // GROUP):
+                own = quad >> (8 * (group * GROUP - i)) & ((1 << 8 * GROUP) - 1)
+                word[group] = (word[group] if k > 0 else 0) | int(own != 0) << k
+
+
+@shared
+def mark_samples(images, rows, low, high, stride, words, pixels):
+    """Write x^T of the pixels low, …, high - 1 of a part, by groups, and the words of these.
+
+    A row of x^T has a quad of each of PART samples: four pixels in a row, or, if `stride` is not 2,
+    a square of pixels of two rows that are so far apart. images : address of the addresses of the
     part's images, `rows` of them.
     """
-    image = numbers_at(images, rows, np.int64(0))
-    word = numbers_at(words, last * PART, np.int64(0))
-    if pairs < last * PART:  # the last cache line may be one that update has not prefetched
-        for i in range(rows):
-            prefetch(image[i] + 2 * pairs - 1)
-    for i in range(rows):
-        for run in range(first, last):
-            k = run * PART
-            word[k + i] = image_word(image[i], k, pairs)
-    for run in range(first, last):
-        for i in range(rows, PART):
-            word[run * PART + i] = 0
-        transpose_bits(words + run * PART * WORD_BYTES, words + run * PART * WORD_BYTES)
+    image, word = numbers_at(images, rows, np.int64(0)), numbers_at(words, high // GROUP, np.int64(0))
+    for k in range(rows):  # update has not prefetched the last cache line
+        prefetch(image[k] + high - 1)
+    size = WIDE if stride == 2 else 2 * stride
+    whole = high - (high - low) % size
+    for i in range(low, whole, size):
+        for k in range(0, rows, WIDE):
+            target, bits = pixels + i * PART + k * QUAD, words + i // GROUP * WORD_BYTES + k // 8
+            if stride == 2:
+                transpose_quads(target, bits, images + k * 8, i)
+            for j in range(0, stride if stride > 2 else 0, WIDE):
+                j = min(j, stride - WIDE)
+                own, behind = target + 2 * j * PART, bits + 2 * j // GROUP * WORD_BYTES
+                transpose_squares(own, behind, images + k * 8, i + j, stride)
+    transpose_one_by_one(pixels, word, image, whole, high)
+    for group in range(low // GROUP, high // GROUP if rows < PART else 0):
+        word[group] &= (1 << rows) - 1
 
 
 @emitted

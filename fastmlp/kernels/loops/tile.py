@@ -200,38 +200,42 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
         emit.store(_sum_each(emit, found), emit.at(target, 0, 0, i))
 
 
+def transposed(emit: Emitter, rows: list[Any], align: int, count: int) -> list[Any]:
+    """Return the columns of `count` rows of 128 bits, as many as a vector has lanes, at positions."""
+    # A vector is made of lanes of 128 bits, between which data move slowly. So lane q of the
+    # vector m is loaded from row q part + m; what is left is the transposition of the squares of
+    # `part` x `part` numbers in each lane.
+    part = 128 // emit.bits
+    lane, square = ir.VectorType(emit.scalar, part), []
+    for m in range(part):
+        pieces = [emit.builder.load(p, typ=lane, align=align) for p in rows[m::part]]
+        while len(pieces) > 1:
+            width = 2 * pieces[0].type.count
+            halves = zip(pieces[::2], pieces[1::2], strict=True)
+            pieces = [emit.shuffle(*pair, list(range(width))) for pair in halves]
+        square += pieces
+    # Interleaving row m with row m + part / 2, log2(part) times over: each pass rotates one bit
+    # of the row number into the column number.
+    lanes = [(q, k) for q in range(0, count, part) for k in range(part)]
+    for _ in range(part.bit_length() - 1):
+        pairs = zip(square[: part // 2], square[part // 2 :], strict=True)
+        square = [
+            emit.shuffle(*pair, [q + start + k // 2 + (k % 2) * count for q, k in lanes])
+            for pair in pairs
+            for start in (0, part // 2)
+        ]
+    return square
+
+
 @emitted
 def transpose_square(emit: Emitter, target, target_row, source, source_row, like) -> None:
     """target[j, i] = source[i, j] for a square as wide as one vector; rows are strided."""
-    # A vector is made of lanes of 128 bits, between which data move slowly. So lane q of the
-    # vector (m, c) is loaded from row q part + m, columns c part, …; what is left is the
-    # transposition of the squares of `part` x `part` numbers in each lane.
     count, part = emit.count, 128 // emit.bits
-    lane, first = ir.VectorType(emit.scalar, part), emit.pointer(source)
-    rows = []
-    for c in range(count // part):
-        square = []
-        for m in range(part):
-            positions = [emit.at(first, i, source_row, c * part) for i in range(m, count, part)]
-            pieces = [emit.builder.load(p, typ=lane, align=emit.align) for p in positions]
-            while len(pieces) > 1:
-                width = 2 * pieces[0].type.count
-                halves = zip(pieces[::2], pieces[1::2], strict=True)
-                pieces = [emit.shuffle(*pair, list(range(width))) for pair in halves]
-            square += pieces
-        # Interleaving row m with row m + part / 2, log2(part) times over: each pass rotates one
-        # bit of the row number into the column number.
-        lanes = [(q, k) for q in range(0, count, part) for k in range(part)]
-        for _ in range(part.bit_length() - 1):
-            pairs = zip(square[: part // 2], square[part // 2 :], strict=True)
-            square = [
-                emit.shuffle(*pair, [q + start + k // 2 + (k % 2) * count for q, k in lanes])
-                for pair in pairs
-                for start in (0, part // 2)
-            ]
-        rows += square
-    for i, row in enumerate(rows):
-        emit.store(row, emit.at(emit.pointer(target), i, target_row))
+    first, second = emit.pointer(source), emit.pointer(target)
+    for c in range(0, count, part):
+        positions = [emit.at(first, i, source_row, c) for i in range(count)]
+        for j, row in enumerate(transposed(emit, positions, emit.align, count)):
+            emit.store(row, emit.at(second, c + j, target_row))
 
 
 @shared

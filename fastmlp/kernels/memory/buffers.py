@@ -78,13 +78,19 @@ def read_outputs(layers: Array) -> None:
 
 
 def read_images(layers: Array, x: Array) -> None:
-    """Let first layers of LAYER records `(..., L)` read dense images x `(members, 2, B, I)`.
+    """Let first layers of LAYER records `(..., L)` read dense images x `(members, 2, B, I)`."""
+    point_to_own(layers, "x", x)
+    layers["x_row"][..., 0], layers["x_step_bytes"][..., 0] = x.shape[3], x.strides[1]
 
-    Where there are records of each member behind those that all share, these read its images.
+
+def point_to_own(layers: Array, field: str, memory: Array) -> None:
+    """Let a field of the first layers of LAYER records `(..., L)` point to memory `(members, ...)`.
+
+    Behind the records that all share, which point to the first member's, are those of each member.
     """
     first = layers.reshape(-1, layers.shape[-1])[:, 0]
-    first["x"] = x.ctypes.data + np.maximum(np.arange(len(first)) - 1, 0) * x.strides[0]
-    first["x_row"], first["x_step_bytes"] = x.shape[3], x.strides[1]
+    numbers = np.minimum(np.maximum(np.arange(len(first)) - 1, 0), len(memory) - 1)
+    first[field] = memory.ctypes.data + numbers * memory.strides[0]
 
 
 def set_dropout(record: Any, number: int, dropout: Dropout | None) -> bool:
@@ -151,7 +157,7 @@ def plan_memory(
     samples = samples * int(job["slices"][0]) if lists else round_up(samples, PART)
     own, kept = int(job["words_bytes"][0]), KEPT_STEPS[kind]
     job["step_bytes"], job["words_mask"] = samples * own, kept - 1
-    words = aligned_zeros((kept, samples, own), BYTES)
+    words = zeros_apart(1 if kind == records.BY_COLUMNS else members, (kept, samples, own), BYTES)
     memory = [words]
     if job["clipped"]:
         layers, gradients = gradient_records(job, layers, buffers)
@@ -164,7 +170,7 @@ def plan_memory(
         layers, private = private_records(kind, layers, buffers, slots, members)
         memory.append(private)
     read_outputs(layers)
-    layers["words"][..., 0] = words.ctypes.data
+    point_to_own(layers, "words", words)
     return layers, memory
 
 

@@ -27,7 +27,7 @@ UINT8, FLOAT32, FLOAT64 = range(3)
 IMAGE_KINDS = {np.dtype(n): k for k, n in enumerate(("uint8", "float32", "float64"))}
 # How the first layer takes images: multiplied; or without their zeros, image by image, or by the
 # samples that a pair of pixels is in; or as rows of entries, the columns and values of sparse rows
-DENSE, BY_IMAGE, BY_PAIR, BY_ENTRY = range(4)
+DENSE, BY_IMAGE, BY_GROUP, BY_ENTRY = range(4)
 # How a team shares a step: see `fastmlp.kernels.team.plan`
 BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES, BY_INPUTS = range(4)
 # How members share a layer: unit by unit, after each barrier anew; or each owns whole panels, or
@@ -45,7 +45,8 @@ LAYER = np.dtype(
         ("width", "i8"),  # columns of a panel
         ("panels", "i8"),
         ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
-        # -> which pairs of pixels are not zero: words, or lists, of some steps; first layer, sparse
+        # -> which pixels are not zero: words and x^T of parts, or lists, of some steps; first layer,
+        # sparse
         ("words", "i8"),
         # -> panels (panels, I in whole vectors, width), rows (I, O) or w^T (O, I), with padding
         ("w", "i8"),
@@ -83,12 +84,9 @@ LAYER_BYTES = LAYER.itemsize
 # Read by both kinds of job, unless "train" or "infer" stands behind the field
 JOB = np.dtype(
     [
-        # -> int64 (samples,): of the images in their order, and more; or, where inputs are dropped,
-        # of copies, of as many steps as words are in memory
-        ("addresses", "i8"),
-        ("sources", "i8"),  # -> the same, of the images themselves
+        ("addresses", "i8"),  # -> int64 (samples,): of the images in their order, and more
         ("image_kind", "i8"),  # UINT8, FLOAT32 or FLOAT64
-        ("images_as", "i8"),  # DENSE, BY_IMAGE, BY_PAIR or BY_ENTRY
+        ("images_as", "i8"),  # DENSE, BY_IMAGE, BY_GROUP or BY_ENTRY
         # -> int64 (samples,): a sample's first entry, and the one behind its last; by entry
         ("begins", "i8"),
         ("ends", "i8"),
@@ -106,6 +104,8 @@ JOB = np.dtype(
         ("copies", "i8"),  # -> int64 (copy_count, 3): to where, from where, bytes
         ("copy_count", "i8"),
         ("words_bytes", "i8"),  # of one sample
+        ("pair_stride", "i8"),  # inputs between the two pairs of a group; by group
+        ("group_inputs", "i8"),  # inputs of which there are whole groups, at least 16; by group
         ("step_bytes", "i8"),  # between the words of two steps
         ("words_mask", "i8"),  # step k has the words k & words_mask
         ("cost", "i8"),  # code; train, as all that follows

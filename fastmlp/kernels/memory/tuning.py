@@ -1,7 +1,7 @@
 """What another processor would change: the sizes of tiles and panels, and thresholds.
 
 Figures without a name are of two cores of an AMD Zen 4, with vectors of 64 bytes. The order of
-sums, and with it the last bits of results, depends on BY_PAIR_FROM, PART and UPDATE_DEPTH.
+sums, and with it the last bits of results, depends on BY_GROUP_FROM, PART and UPDATE_DEPTH.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ PANEL_VECTORS = 4
 # Panels that lie far apart, each in large pages of its own. Where a member has many, what it reads
 # beyond its last one is little
 MOST_SPREAD = 16
-# Neighbouring pairs of pixels that the first layer's forward takes at once, where their weights fit
-# in the registers: a sample in both then costs one round of stores
-PAIRS = 2 if VECTOR_BYTES == 64 else 1
+# Neighbouring pixels, adjacent in x^T, and those of a group, whose rows of sums, or of weights, are
+# in registers
+QUAD = 4
+GROUP = 4 if VECTOR_BYTES == 64 else 2
 # Samples of a part of a minibatch, and pairs of pixels of a run: one for each bit of a word
 PART = 64
 WORD_BYTES = PART // 8
@@ -37,7 +38,7 @@ SAMPLED, GLANCED_AT = 256, 64
 # Pairs of pixels that an image may have if it is taken by itself: their numbers have 16 bits
 MOST_LISTED = 2**16
 # Size of a minibatch from which on pairs are taken by their samples: below it, image by image
-BY_PAIR_FROM = 16
+BY_GROUP_FROM = 16
 PROCESSOR = llvm.get_host_cpu_name()
 # Cores that multiply and add one vector of 64 bytes a cycle; others with such vectors do two
 ONE_A_CYCLE = {"cannonlake", "icelake-client", "rocketlake", "tigerlake", "znver4"}
@@ -62,8 +63,8 @@ UPDATE_DEPTH = 2 * PART
 TRANSPOSED = 512
 # Bytes from one row of x to the next from which on an update of a single panel transposes x, too
 FAR_ROWS = 1600
-# Pairs of pixels whose weights are updated at once: so many gradients stay in the L2 cache
-UPDATE_PAIRS = 64
+# Pixels whose weights are updated at once: so many gradients stay in the L2 cache
+UPDATE_INPUTS = 128
 # With fewer panels than members, a unit of a sparse first layer is so many samples forward, and so
 # many pairs in the update (a page of weights). There, a member's units lie so many units apart
 FEW = 8

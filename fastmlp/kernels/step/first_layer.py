@@ -15,12 +15,12 @@ from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import LINE_BYTES, item_bytes, prefetch, prefetch_lines
 from fastmlp.kernels.loops import bit_loops
-from fastmlp.kernels.loops.bits import list_capacity
+from fastmlp.kernels.loops.bits import group_inputs, list_capacity, pixels_at
 from fastmlp.kernels.loops.elementwise import clear, scale_numbers
 from fastmlp.kernels.memory import records
-from fastmlp.kernels.memory.panels import units
+from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import numbers_at, row_offset, weight_offset
-from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, PAIRS, PART, UPDATE_PAIRS
+from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, GROUP, PART, UPDATE_INPUTS
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, entries_at, words_at
 from fastmlp.kernels.step.update import coefficients_at, general_step, is_fused, kept_share
@@ -28,28 +28,36 @@ from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch these phases use: a part's z, or gradients of some inputs."""
-    return max(PART, 2 * UPDATE_PAIRS, ENTRY_ROWS) * int(layers["width"][0]) * dtype.itemsize
+    """Return how much scratch these phases use.
+
+    A part's z, gradients of some inputs, or copies of a part's images, and their addresses.
+    """
+    numbers = max(PART, UPDATE_INPUTS, ENTRY_ROWS, group_inputs(int(layers["inputs"][0]))) * int(layers["width"][0])
+    return max(numbers * dtype.itemsize, PART * (round_up(int(layers["inputs"][0]), PART) + 8))
 
 
 @jit
-def scatter_pairs(job, layer, step, panel, low, high, i, stop, z, like):
-    """`forward_inputs` by pairs."""
-    size, width, w_row, part = item_bytes(like), layer.width, layer.w_row, i // PART * PART
-    images, last = job.addresses + (batch_at(job, step)[0] + part) * 8, units(high, 2)
-    word = numbers_at(words_at(job, layer, step, part), last, np.int64(0))
-    w, z_0 = layer.w + weight_offset(layer, panel, 0, like), z - (i - part) * width * size
+def unit_of(job, inputs):
+    """Return how many inputs a unit of about so many has, of whole groups."""
+    return max(inputs // job.group_inputs, 1) * job.group_inputs
+
+
+@jit
+def scatter_groups(job, layer, step, panel, low, high, i, stop, z, like):
+    """`forward_inputs` by groups."""
+    size, width, part, stride = item_bytes(like), layer.width, i // PART * PART, job.pair_stride
+    words, group = words_at(job, layer, step, part), low // GROUP
+    word, z_0 = numbers_at(words, units(high, GROUP), np.int64(0)), z - (i - part) * width * size
     wanted = -1 if stop - i == PART else ((1 << (stop - i)) - 1) << (i - part)
     clear(z, width, stop - i, width, like)
-    for pair in range(low // 2, last, PAIRS):
-        q, one = w + 2 * pair * w_row * size, word[pair] & wanted
-        q_next, other = q, 0
-        if PAIRS == 2 and pair + 1 < last:
-            q_next, other = q + 2 * w_row * size, word[pair + 1] & wanted
-        if one | other != 0:
-            bit_loops.scatter_samples(
-                width, z_0, width, q, q_next, w_row, one, other, images, 2 * pair, job.table, like
-            )
+    for first in range(low, high, GROUP // 2 * stride):
+        for pixel in range(first, first + stride, 2):
+            own, w = word[group] & wanted, layer.w + weight_offset(layer, panel, pixel, like)
+            pixels, group = pixels_at(words, layer.inputs, group), group + 1
+            if own != 0:
+                bit_loops.scatter_samples(
+                    width, z_0, width, w, layer.w_row, stride, own, pixels, job.table, like
+                )
 
 
 @shared
@@ -60,12 +68,12 @@ def forward_inputs(job, layer, step, number, panel, low, high, i, stop, z, like:
     An image of the next minibatch is prefetched at each image, as all at once would wait for each
     other.
     """
-    if job.images_as == records.BY_PAIR:
-        scatter_pairs(job, layer, step, panel, low, high, i, stop, z, like)
+    if job.images_as == records.BY_GROUP:
+        scatter_groups(job, layer, step, panel, low, high, i, stop, z, like)
         return
     size, width, zero, first = item_bytes(like), layer.width, like - like, batch_at(job, step)[0]
     w, following = layer.w + weight_offset(layer, panel, low, like), first + job.batch_size
-    sources = numbers_at(job.sources, following + stop, np.int64(0))
+    sources = numbers_at(job.addresses, following + stop, np.int64(0))
     for k in range(i, stop):
         z_k = z + (k - i) * width * size
         if job.images_as == records.BY_ENTRY:
@@ -78,31 +86,32 @@ def forward_inputs(job, layer, step, number, panel, low, high, i, stop, z, like:
 
 
 @jit
-def add_pairs(job, layer, step, panel, low, high, w, keep, like):
-    """w = keep w + x^T dz for a panel and the inputs low, …, high - 1, which w is of, by pairs."""
+def add_groups(job, layer, step, panel, low, high, w, keep, like):
+    """w = keep w + x^T dz for a panel and the inputs low, …, high - 1, which w is of, by groups."""
     size, width, (position, batch) = item_bytes(like), layer.width, batch_at(job, step)
-    first, last = low // 2, units(high, 2)
+    stride, inputs = job.pair_stride, layer.inputs
     for i in range(0, batch, PART):
         dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else type(like)(1)
-        word = numbers_at(words_at(job, layer, step, i), last, np.int64(0))
-        images = job.addresses + (position + i) * 8
-        # the images that are marked next: of the next step, or, where members own panels and have
-        # marked those, of the one after. Prefetched earlier, half of them would be evicted
-        later = (2 if layer.cut == records.COLUMNS else 1) * job.batch_size
-        following = numbers_at(job.sources + (position + i + later) * 8, PART, np.int64(0))
-        for pair in range(first, last):
-            for k in range(pair % 32 * 2, pair % 32 * 2 + 2):  # in 32 pairs, a line, of 64 images
-                prefetch(following[k] + pair // 32 * LINE_BYTES)
-            if word[pair] != 0 or beta != 1:
-                c = w + 2 * (pair - first) * width * size
-                bit_loops.gather_samples(
-                    width, c, width, dz, layer.a_row, word[pair], images, 2 * pair, job.table, beta
-                )
+        words, group = words_at(job, layer, step, i), low // GROUP
+        word = numbers_at(words, units(high, GROUP), np.int64(0))
+        following = numbers_at(job.addresses + (position + i + job.batch_size) * 8, PART, np.int64(0))
+        for first in range(low, high, GROUP // 2 * stride):
+            for pixel in range(first, first + stride, 2):
+                line, k = group * GROUP // PART, group * GROUP % PART
+                for n in range(k, k + GROUP):  # in the groups of a line, those of all images
+                    prefetch(following[n] + line * LINE_BYTES)
+                c, pixels = w + (pixel - low) * width * size, pixels_at(words, inputs, group)
+                if word[group] != 0 or beta != 1:
+                    own, table = word[group], job.table
+                    bit_loops.gather_samples(
+                        width, c, width, stride, dz, layer.a_row, own, pixels, table, beta
+                    )
+                group += 1
 
 
 @jit
 def add_rows(job, layer, step, number, panel, low, high, w, keep, like):
-    """As `add_pairs`, sample by sample. number : as in `forward_inputs`."""
+    """As `add_groups`, sample by sample. number : as in `forward_inputs`."""
     size, width, (position, batch) = item_bytes(like), layer.width, batch_at(job, step)
     if keep == 0:
         clear(w, width, high - low, width, like)
@@ -125,17 +134,17 @@ def update_inputs(job, layer, step, number, panel, low, high, scratch, like: flo
 
     For a general one the sums are gradients, of some inputs at a time in the scratch.
     """
-    fused, by_pair = is_fused(job.optimizer), job.images_as == records.BY_PAIR
+    fused, by_group = is_fused(job.optimizer), job.images_as == records.BY_GROUP
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
-    keep, several = kept_share(coefficients, like), 2 * UPDATE_PAIRS if by_pair else ENTRY_ROWS
-    if fused and not by_pair:
+    keep, several = kept_share(coefficients, like), unit_of(job, UPDATE_INPUTS) if by_group else ENTRY_ROWS
+    if fused and not by_group:
         several = max(1, high - low)
     for begin in range(low, high, several):
         end = min(begin + several, high)
         offset = weight_offset(layer, panel, begin, like)
         w = layer.w + offset if fused else scratch
-        if by_pair:
-            add_pairs(job, layer, step, panel, begin, end, w, keep, like)
+        if by_group:
+            add_groups(job, layer, step, panel, begin, end, w, keep, like)
         else:
             add_rows(job, layer, step, number, panel, begin, end, w, keep, like)
         if not fused:
@@ -151,7 +160,7 @@ def forward_first(job, layer, step, scratch, member, members, like):
     """
     position, batch = batch_at(job, step)
     width, sample, size = layer.width, job.first_sample + position, 1
-    if job.images_as == records.BY_PAIR:
+    if job.images_as == records.BY_GROUP:
         size = PART if members <= layer.panels else FEW
     first, last, begin, end = share_panels(layer.panels, size, batch, layer.cut, member, members)
     for panel in range(begin, end):
@@ -166,14 +175,14 @@ def forward_first(job, layer, step, scratch, member, members, like):
 def update_first(job, layer, step, scratch, member, members, like):
     """w = keep w + x^T dz, first layer. A unit is a panel and some inputs; image by image, all.
 
-    By pairs with more members than panels, units are smaller, and those of a share lie FEW apart,
+    By groups with more members than panels, units are smaller, and those of a share lie FEW apart,
     as pixels in the middle of images are less often zero.
     """
     inputs, size = layer.inputs, layer.inputs
     if job.images_as != records.BY_IMAGE:
-        size = 2 * UPDATE_PAIRS if job.images_as == records.BY_PAIR else ENTRY_ROWS
-    if job.images_as == records.BY_PAIR and members > layer.panels:
-        size = 2 * FEW
+        size = unit_of(job, UPDATE_INPUTS) if job.images_as == records.BY_GROUP else ENTRY_ROWS
+    if job.images_as == records.BY_GROUP and members > layer.panels:
+        size = job.group_inputs
         rounds = units(inputs, size * FEW)
         runs = rounds * FEW
         first, last = share(layer.panels * runs, member, members)

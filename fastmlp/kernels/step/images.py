@@ -10,12 +10,12 @@ import numpy as np
 
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, prefetch_lines
-from fastmlp.kernels.loops.bits import list_pairs, mark_samples
+from fastmlp.kernels.loops.bits import list_pairs, mark_samples, pixels_at
 from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units
 from fastmlp.kernels.memory import records
-from fastmlp.kernels.memory.panels import units
+from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import input_at, numbers_at
-from fastmlp.kernels.memory.tuning import PART, PREFETCHED
+from fastmlp.kernels.memory.tuning import PART, PREFETCHED, QUAD
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 
@@ -89,66 +89,71 @@ def load_images(job, layer, position, rows, x, like: float):
 
 
 @jit
-def drop_pixels(job, position, rows, low, high):
-    """Copy the pixels low, …, high - 1 of some images, from a position on, without those dropped.
+def kept_pixels(job, position, low, high, copy):
+    """Return the address of an image, by its position; where pixels are dropped, of a copy.
 
-    Where nothing is dropped there are no copies. Sparse phases read only these bytes; 1 / (1 - p)
-    is a factor of `scale`.
+    1 / (1 - p) is a factor of `scale`. Only the pixels low, …, high - 1 are copied.
     """
+    image = numbers_at(job.addresses, position + 1, np.int64(0))[position]
     if job.drop_below == 0:
-        return
-    source = numbers_at(job.sources + position * 8, rows, np.int64(0))
-    target = numbers_at(job.addresses + position * 8, rows, np.int64(0))
-    for i in range(rows):
-        pixels, sample = target[i] + low, job.first_sample + position + i
-        copy_bytes(pixels, source[i] + low, high - low)
-        drop_bytes(pixels, high - low, job.drop_key, sample, low, job.drop_below)
+        return image
+    copy_bytes(copy + low, image + low, high - low)
+    sample = job.first_sample + position
+    drop_bytes(copy + low, high - low, job.drop_key, sample, low, job.drop_below)
+    return copy
 
 
 @shared
-def mark_pixels(job, layer, step, number, first, last, low, high, like: float):
+def mark_pixels(job, layer, step, number, first, last, low, high, scratch, like: float):
     """Say which of the inputs low, …, high - 1 of the samples first, …, last - 1 are not zero.
 
-    In words of their pairs, where `first` is a multiple of PART, or in lists; of the slice
+    In words of their groups, where `first` is a multiple of PART, or in lists; of the slice
     `number` of the inputs, by inputs, else 0.
     """
-    images = job.addresses + batch_at(job, step)[0] * 8
-    drop_pixels(job, batch_at(job, step)[0] + first, last - first, low, high)
-    if job.images_as == records.BY_PAIR:
-        pairs, begin, end = units(layer.inputs, 2), low // (2 * PART), units(high, 2 * PART)
+    position, row = batch_at(job, step)[0], round_up(layer.inputs, PART)
+    if job.images_as == records.BY_GROUP:
         for i in range(first, last, PART):
             rows, words = min(PART, last - i), words_at(job, layer, step, i)
-            mark_samples(images + i * 8, rows, begin, end, pairs, words)
+            images = job.addresses + (position + i) * 8
+            if job.drop_below != 0:
+                images = scratch + PART * row
+                own = numbers_at(images, PART, np.int64(0))
+                for k in range(PART):
+                    copy = scratch + min(k, rows - 1) * row
+                    own[k] = kept_pixels(job, position + i + k, low, high, copy) if k < rows else copy
+            pixels = pixels_at(words, layer.inputs, 0)
+            end = round_up(high, QUAD)
+            mark_samples(images, rows, low, end, job.pair_stride, words, pixels)
         return
-    address = numbers_at(images, last, np.int64(0))
     for i in range(first, last):
         target = words_at(job, layer, step, number * job.batch_size + i)
-        list_pairs(address[i] + low, high - low, job.scale, target, like)
+        image = kept_pixels(job, position + i, low, high, scratch)
+        list_pairs(image + low, high - low, job.scale, target, like)
 
 
 @shared
-def prepare_images(job, layer, step, member, members, like: float):
+def prepare_images(job, layer, step, scratch, member, members, like: float):
     """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images.
 
-    Where members own panels of the layer, each has all dense images for itself.
+    Where members own panels of the layer, each has all of them for itself.
     """
     (position, batch), inputs = batch_at(job, step), layer.inputs
     if job.images_as == records.BY_ENTRY:
         return
-    if job.images_as == records.BY_PAIR:
+    if layer.cut == records.COLUMNS:
+        member, members = 0, 1
+    if job.images_as == records.BY_GROUP:
         # a unit is a part and a run of pairs. The last member has the first share: the first
         # members have the larger shares of the update
-        parts, size, own = units(batch, PART), 2 * PART, members - 1 - member
+        parts, size, own = units(batch, PART), job.group_inputs, members - 1 - member
         first, last, begin, end = share_panels(parts, size, inputs, 0, own, members)
         for part in range(begin, end):
             (low, high), i = rows_of(part, first, last, size, inputs), part * PART
-            mark_pixels(job, layer, step, 0, i, min(i + PART, batch), low, high, like)
+            mark_pixels(job, layer, step, 0, i, min(i + PART, batch), low, high, scratch, like)
         return
-    if job.images_as == records.DENSE and layer.cut == records.COLUMNS:
-        member, members = 0, 1
     first, last = share(batch, member, members)
     if job.images_as == records.DENSE:
         x = input_at(layer, step, first, like)
         load_images(job, layer, position + first, last - first, x, like)
         return
-    mark_pixels(job, layer, step, 0, first, last, 0, inputs, like)
+    mark_pixels(job, layer, step, 0, first, last, 0, inputs, scratch, like)

@@ -64,8 +64,9 @@ def samples_of(job, batch, first, end):
 @jit
 def slice_of_inputs(job, inputs, number):
     """Return the first input of a slice, and the one behind its last: whole runs of pairs."""
-    first, last = share(units(inputs, 2 * PART), number, job.slices)
-    return first * 2 * PART, min(last * 2 * PART, inputs)
+    unit = job.group_inputs
+    first, last = share(units(inputs, unit), number, job.slices)
+    return first * unit, min(last * unit, inputs)
 
 
 @jit
@@ -140,10 +141,10 @@ def term_at(job, layer, step, number, panel, i, like):
 
 
 @shared
-def forward_slice(job, layer, step, number, like: float):
+def forward_slice(job, layer, step, number, scratch, like: float):
     """Mark a slice of the images, and write what it adds to z of the first layer."""
     batch, (low, high) = batch_at(job, step)[1], slice_of_inputs(job, layer.inputs, number)
-    mark_pixels(job, layer, step, number, 0, batch, low, high, like)
+    mark_pixels(job, layer, step, number, 0, batch, low, high, scratch, like)
     for panel in range(layer.panels):
         for i in range(0, batch, PART):
             stop, z = min(i + PART, batch), term_at(job, layer, step, number, panel, i, like)
@@ -185,11 +186,11 @@ def copy_parameters(layer, other, like):
 
 
 @jit
-def prepare_slices(job, layer, step, first, end, like):
+def prepare_slices(job, layer, step, first, end, scratch, like):
     """By samples, load the images of the slices first, …, end - 1; by inputs, `forward_slice`."""
     if job.plan == BY_INPUTS:
         for number in range(first, end):
-            forward_slice(job, layer, step, number, like)
+            forward_slice(job, layer, step, number, scratch, like)
         return
     position, batch = batch_at(job, step)
     begin, rows = samples_of(job, batch, first, end)
@@ -206,7 +207,7 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
     if job.ready != members:
         for l in range(count if member > 0 else 0):
             copy_parameters(layers[l], base[l], like)
-        prepare_slices(job, bottom, job.first_step, first, end, like)
+        prepare_slices(job, bottom, job.first_step, first, end, scratch, like)
         wait(barrier, members)
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
@@ -237,7 +238,7 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
                     update_inputs(job, bottom, step, number, panel, low, high, scratch, like)
             for l in range(count):
                 update_biases(job, layers[l], step, batch, scratch, 0, 1, like)
-        prepare_slices(job, bottom, step + 1, first, end, like)
+        prepare_slices(job, bottom, step + 1, first, end, scratch, like)
         wait(barrier, members)
         for l in range(count if not by_inputs else 0):
             take_step(job, layers[l], step, batch, WEIGHTS, scratch, members, like)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows, density
-from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.errors import refuse
 from fastmlp.functions.dropout import INPUTS, Dropout
 from fastmlp.kernels.memory import records, tuning
@@ -23,12 +22,12 @@ def kind_of(images: Rows, layers: int, lists: bool = False) -> int:
     is_sparse = images.dtype == BYTES and density(images, tuning.GLANCED_AT) < tuning.SPARSE_BELOW
     if layers == 1 or not is_sparse:
         return records.DENSE
-    return records.BY_IMAGE if lists else records.BY_PAIR
+    return records.BY_IMAGE if lists else records.BY_GROUP
 
 
 def takes_lists(samples: int, inputs: int) -> bool:
     """Return whether so many sparse images at a time are taken one by one, and not by pairs."""
-    return samples < tuning.BY_PAIR_FROM and inputs <= 2 * tuning.MOST_LISTED
+    return samples < tuning.BY_GROUP_FROM and inputs <= 2 * tuning.MOST_LISTED
 
 
 def table_of(scale: float, dtype: np.dtype) -> Array:
@@ -130,12 +129,6 @@ class Source:
             self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
         return int(self._job["images_as"][0])
 
-    def make_copies(self, steps: int, inputs: int) -> None:
-        """Make space for copies of the images of some steps, without pixels that are dropped."""
-        if self._drops:
-            shape = steps, int(self._job["batch_size"][0]), round_up(inputs + 1, 64)
-            self._copies = aligned_zeros(shape, BYTES)
-
     def take(
         self, images: Rows, order: Array, scale: float, augmented: Array | None
     ) -> tuple[Rows, dict[str, Array]]:
@@ -154,17 +147,13 @@ class Source:
             images, where = np.ascontiguousarray(augmented, images.dtype), np.arange(len(order))
         if isinstance(images, SparseRows):
             return images, self._entries(images, order, scale)
-        if not is_dense and images.shape[1] % 2:  # the last pixel has no neighbour: a zero
-            images, where = np.pad(images[where], ((0, 0), (0, 1))), np.arange(len(order))
+        if not is_dense and images.shape[1] % tuning.QUAD:  # the last pixels lack neighbours: zeros
+            missing = (0, 0), (0, -images.shape[1] % tuning.QUAD)
+            images, where = np.pad(images[where], missing), np.arange(len(order))
         self._job["image_kind"] = records.IMAGE_KINDS[images.dtype]
         # prefetched behind the last minibatch
         more = 3 * round_up(int(self._job["batch_size"][0]), tuning.PART)
-        sources = addresses = addresses_of(images, where, more)
-        if self._drops and not is_dense:
-            steps, batch, row = self._copies.shape  # used in a circle
-            numbers = np.arange(len(sources)) % (steps * batch)
-            addresses = self._copies.ctypes.data + numbers * row
-        return images, {"sources": sources, "addresses": addresses}
+        return images, {"addresses": addresses_of(images, where, more)}
 
     def _entries(self, rows: SparseRows, order: Array, scale: float) -> dict[str, Array]:
         """Return what a job reads of sparse rows in an order; dropped values are 0."""

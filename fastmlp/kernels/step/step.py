@@ -8,7 +8,7 @@ from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, CLIP, CLIP_NORM, COEFFICIENTS, WEIGHTS
 from fastmlp.functions.limits import CLIP_EPSILON
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_lines, set_control
+from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, set_control
 from fastmlp.kernels.loops.elementwise import limit_gradients, scale_numbers
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import units
@@ -26,7 +26,7 @@ from fastmlp.kernels.step import output as output_phase
 from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import delta, forward
-from fastmlp.kernels.step.images import batch_at, prepare_images, words_at
+from fastmlp.kernels.step.images import batch_at, prepare_images
 from fastmlp.kernels.step.output import claim_partials, output, output_of_partials, partial_outputs
 from fastmlp.kernels.step.update import coefficients_at, general_step, update, update_biases
 from fastmlp.kernels.team.barrier import wait
@@ -150,12 +150,14 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
     bottom, top, below = layers[0], layers[last], layers[max(last - 1, 0)]
     control = flush_small()
-    if job.ready != members:
-        prepare_images(job, bottom, job.first_step, member, members, like)
+    if not apart and job.ready != members:
+        prepare_images(job, bottom, job.first_step, scratch, member, members, like)
         wait(barrier, members)
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
         sample = job.first_sample + position
+        if apart:
+            prepare_images(job, bottom, step, scratch, member, members, like)
         if apart and members > 1:
             claim_partials(job, top, below, step, batch, member, members, like)
         for l in range(last):
@@ -168,12 +170,8 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
                 wait(barrier, members)
         if apart:
             partial_outputs(job, top, below, step, batch, scratch, member, members, like)
-            prepare_images(job, bottom, step + 1, member, members, like)
             wait(barrier, members)
             output_of_partials(job, top, below, step, batch, scratch, member, members, like)
-            taken = job.images_as
-            if members > 1 and (taken == records.BY_IMAGE or taken == records.BY_PAIR):
-                prefetch_lines(words_at(job, bottom, step + 1, 0), job.step_bytes)
         else:
             output(job, top, below, step, position, batch, scratch, member, members, 1, like)
             wait(barrier, members)
@@ -197,7 +195,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
                 job, layers, targets, count, step, barrier, scratch, member, members, like
             )
         if not apart:
-            prepare_images(job, bottom, step + 1, member, members, like)
+            prepare_images(job, bottom, step + 1, scratch, member, members, like)
             wait(barrier, members)
     set_control(control)
     if member == 0:

@@ -125,7 +125,7 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
         # the layers that each member computes are small beside the one that is shared
         repeated = sum(i * o for i, o in pairwise(sizes[1:]))
         pays = tuning.REPEATED * repeated <= sizes[0] * sizes[1]
-        is_small = batch_size < tuning.BY_PAIR_FROM or sizes[1] <= tuning.PANEL_VECTORS * vector
+        is_small = batch_size < tuning.BY_GROUP_FROM or sizes[1] <= tuning.PANEL_VECTORS * vector
         if hidden and slices > 1 and batch_size > tuning.FEW_SAMPLES and is_small and pays:
             return Plan(records.BY_INPUTS, slices)
         return Plan(records.BY_COLUMNS)

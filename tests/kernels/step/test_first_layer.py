@@ -13,12 +13,12 @@ from networks import parameters, pixels, rate_for, read, wide
 
 from fastmlp import kernels, reference
 from fastmlp.kernels.memory import tuning
-from fastmlp.kernels.memory.records import BY_IMAGE, BY_PAIR
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, UPDATE_PAIRS
+from fastmlp.kernels.memory.records import BY_IMAGE, BY_GROUP
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, UPDATE_INPUTS
 from fastmlp.verify.tables import TABLES
 
-BY_IMAGE_BATCHES, BY_PAIR_BATCHES = (1, 2, 7, 15), (16, PART - 1, PART, PART + 1, 2 * PART + 3)
-INPUTS = (1, 2, 3, 15, 16, 17, 2 * UPDATE_PAIRS - 1, 2 * UPDATE_PAIRS, 2 * UPDATE_PAIRS + 3, 785)
+BY_IMAGE_BATCHES, BY_GROUP_BATCHES = (1, 2, 7, 15), (16, PART - 1, PART, PART + 1, 2 * PART + 3)
+INPUTS = (1, 2, 3, 15, 16, 17, UPDATE_INPUTS - 1, UPDATE_INPUTS, UPDATE_INPUTS + 3, 256, 324, 784, 785)
 SCALE = 1 / 255
 
 
@@ -44,13 +44,13 @@ def near(got, exact, terms):
 @pytest.mark.parametrize("density", [0.05, 0.3, 1.0])
 def test_outputs_and_gradients_are_those_of_numpy(inputs, density, dtype):
     rng = np.random.default_rng(inputs)
-    for batch, hidden in itertools.product((*BY_IMAGE_BATCHES, *BY_PAIR_BATCHES), widths(dtype)):
+    for batch, hidden in itertools.product((*BY_IMAGE_BATCHES, *BY_GROUP_BATCHES), widths(dtype)):
         weights, biases = parameters(rng, (inputs, hidden, 2), dtype)
         images, order = pixels(rng, batch + 3, inputs, density), rng.permutation(batch + 3)[:batch]
         names = ("identity", "identity")
         engine = kernels.Engine(weights, biases, names, "squared_error", batch, threads=1)
         found = engine.trace(images, rng.integers(0, 2, batch + 3), order, SCALE)
-        kind = BY_IMAGE if batch in BY_IMAGE_BATCHES else BY_PAIR
+        kind = BY_IMAGE if batch in BY_IMAGE_BATCHES else BY_GROUP
         assert engine.job["images_as"] == kind
         x = (images[order] * SCALE).astype(dtype).astype(np.float64)
         (w, _), (b, _), dz = wide(weights), wide(biases), found.dz[0].astype(np.float64)
@@ -77,7 +77,7 @@ def test_steps_of_each_optimiser_are_those_of_the_reference(batch, step, dtype):
         engine, exact = kernels.Engine(weights, biases, *what), None
         engine.train(*given)
         is_plain = step == "sgd" and batch < 16
-        assert engine.job["images_as"] == (BY_IMAGE if is_plain else BY_PAIR)
+        assert engine.job["images_as"] == (BY_IMAGE if is_plain else BY_GROUP)
         exact = reference.Engine(wide(weights), wide(biases), *what)
         exact.train(*given)
         eps = np.finfo(dtype).eps

@@ -17,7 +17,7 @@ from fastmlp.kernels.memory.panels import MEMORY_APART, panel_width, vector_size
 from fastmlp.kernels.memory.records import (
     BY_COLUMNS,
     BY_INPUTS,
-    BY_PAIR,
+    BY_GROUP,
     BY_SAMPLES,
     COLUMNS_THEN_ROWS,
 )
@@ -189,7 +189,7 @@ def test_more_members_than_units_give_the_same_bits():
     images = rng.integers(0, 256, (4 * 64, 784), np.uint8) * (rng.random((4 * 64, 784)) < 0.2)
     engines = [engine_for(sizes, 64, "float32", members) for members in (1, 5, 64)]
     assert len({trained(engine, images.astype(np.uint8), sizes) for engine in engines}) == 1
-    assert engines[0].job["images_as"] == BY_PAIR
+    assert engines[0].job["images_as"] == BY_GROUP
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=str)
