@@ -90,11 +90,14 @@ def add_groups(job, layer, step, panel, low, high, w, keep, like):
     """w = keep w + x^T dz for a panel and the inputs low, …, high - 1, which w is of, by groups."""
     size, width, (position, batch) = item_bytes(like), layer.width, batch_at(job, step)
     stride, inputs = job.pair_stride, layer.inputs
+    # the images that are marked next: of the next step, or, where members own panels and have
+    # marked those, of the one after. Prefetched earlier, half of them would be evicted
+    later = (2 if layer.cut == records.COLUMNS else 1) * job.batch_size
     for i in range(0, batch, PART):
         dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else type(like)(1)
         words, group = words_at(job, layer, step, i), low // GROUP
         word = numbers_at(words, units(high, GROUP), np.int64(0))
-        following = numbers_at(job.addresses + (position + i + job.batch_size) * 8, PART, np.int64(0))
+        following = numbers_at(job.addresses + (position + i + later) * 8, PART, np.int64(0))
         for first in range(low, high, GROUP // 2 * stride):
             for pixel in range(first, first + stride, 2):
                 line, k = group * GROUP // PART, group * GROUP % PART

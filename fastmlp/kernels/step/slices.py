@@ -38,7 +38,7 @@ from fastmlp.kernels.step.update import (
     update_biases,
     x_times_dz,
 )
-from fastmlp.kernels.team.barrier import wait
+from fastmlp.kernels.team.barrier import arrive, wait, wait_for_all
 from fastmlp.kernels.team.plan import share
 
 
@@ -238,8 +238,12 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
                     update_inputs(job, bottom, step, number, panel, low, high, scratch, like)
             for l in range(count):
                 update_biases(job, layers[l], step, batch, scratch, 0, 1, like)
-        prepare_slices(job, bottom, step + 1, first, end, scratch, like)
-        wait(barrier, members)
+        if by_inputs:  # others need what this writes
+            prepare_slices(job, bottom, step + 1, first, end, scratch, like)
+        everyone = arrive(barrier, members)
+        if not by_inputs:
+            prepare_slices(job, bottom, step + 1, first, end, scratch, like)
+        wait_for_all(barrier, everyone)
         for l in range(count if not by_inputs else 0):
             take_step(job, layers[l], step, batch, WEIGHTS, scratch, members, like)
             take_step(job, layers[l], step, batch, BIASES, scratch, members, like)

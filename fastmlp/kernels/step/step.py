@@ -29,7 +29,7 @@ from fastmlp.kernels.step.forward import delta, forward
 from fastmlp.kernels.step.images import batch_at, prepare_images
 from fastmlp.kernels.step.output import claim_partials, output, output_of_partials, partial_outputs
 from fastmlp.kernels.step.update import coefficients_at, general_step, update, update_biases
-from fastmlp.kernels.team.barrier import wait
+from fastmlp.kernels.team.barrier import arrive, wait, wait_for_all
 from fastmlp.kernels.team.plan import share
 
 
@@ -150,14 +150,12 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
     bottom, top, below = layers[0], layers[last], layers[max(last - 1, 0)]
     control = flush_small()
-    if not apart and job.ready != members:
+    if job.ready != members:
         prepare_images(job, bottom, job.first_step, scratch, member, members, like)
         wait(barrier, members)
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
         sample = job.first_sample + position
-        if apart:
-            prepare_images(job, bottom, step, scratch, member, members, like)
         if apart and members > 1:
             claim_partials(job, top, below, step, batch, member, members, like)
         for l in range(last):
@@ -170,7 +168,9 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
                 wait(barrier, members)
         if apart:
             partial_outputs(job, top, below, step, batch, scratch, member, members, like)
-            wait(barrier, members)
+            everyone = arrive(barrier, members)
+            prepare_images(job, bottom, step + 1, scratch, member, members, like)
+            wait_for_all(barrier, everyone)
             output_of_partials(job, top, below, step, batch, scratch, member, members, like)
         else:
             output(job, top, below, step, position, batch, scratch, member, members, 1, like)

@@ -160,23 +160,40 @@ def sleep_until(arrived, everyone, asleep, nap):
 
 
 @jit
+def arrive(board, size):
+    """Say that a member of a team of so many is at a barrier; return what `wait_for_all` takes.
+
+    What a member does between the two, others need not wait for.
+    """
+    if size == 1:
+        return 0
+    number = atomic_add(board + ARRIVED * 8, 1)
+    everyone = (number // size + 1) * size
+    if CAN_SLEEP and number == everyone - 1 and atomic_add(board + ASLEEP * 8, 0) > 0:
+        system_call(FUTEX, board + ARRIVED * 8, WAKE, ALL, 0, 0, 0)
+    return everyone
+
+
+@jit
+def wait_for_all(board, everyone):
+    """Wait until all members have arrived."""
+    arrived, asleep, in_vain = board + ARRIVED * 8, board + ASLEEP * 8, board + IN_VAIN * 8
+    if everyone == 0 or atomic_load(arrived) >= everyone:
+        return
+    if not CAN_SLEEP:
+        wait_for(arrived, everyone, SPINS, -1)
+        return
+    halvings = atomic_load(in_vain)
+    if wait_for(arrived, everyone, SPINS >> min(max(halvings, 0), MOST_HALVINGS), 0):
+        if halvings > 0:
+            atomic_add(in_vain, -1)
+    else:
+        if halvings < MOST_HALVINGS:
+            atomic_add(in_vain, 1)
+        sleep_until(arrived, everyone, asleep, board + NAP * 8)
+
+
+@jit
 def wait(board, size):
     """Wait until all members of a team of so many are here: a barrier."""
-    if size > 1:
-        arrived, asleep, in_vain = board + ARRIVED * 8, board + ASLEEP * 8, board + IN_VAIN * 8
-        number = atomic_add(arrived, 1)
-        everyone = (number // size + 1) * size
-        if not CAN_SLEEP:
-            wait_for(arrived, everyone, SPINS, -1)
-        elif number == everyone - 1:
-            if atomic_add(asleep, 0) > 0:
-                system_call(FUTEX, arrived, WAKE, ALL, 0, 0, 0)
-        else:
-            halvings = atomic_load(in_vain)
-            if wait_for(arrived, everyone, SPINS >> min(max(halvings, 0), MOST_HALVINGS), 0):
-                if halvings > 0:
-                    atomic_add(in_vain, -1)
-            else:
-                if halvings < MOST_HALVINGS:
-                    atomic_add(in_vain, 1)
-                sleep_until(arrived, everyone, asleep, board + NAP * 8)
+    wait_for_all(board, arrive(board, size))
