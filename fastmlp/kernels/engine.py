@@ -16,7 +16,7 @@ from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.functions.dropout import Dropout
 from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
 from fastmlp.kernels.launch import available_threads, run
-from fastmlp.kernels.loops.bits import group_inputs, pair_stride, words_bytes
+from fastmlp.kernels.loops.bits import group_shape, words_bytes
 from fastmlp.kernels.memory import buffers, panels, records, tuning
 from fastmlp.kernels.step.slices import scratch_bytes, train_by_slices
 from fastmlp.kernels.step.source import Orders, Source, table_of, takes_lists
@@ -87,7 +87,7 @@ class Engine(panels.Packed):
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
         self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices
-        self.job["pair_stride"], self.job["group_inputs"] = pair_stride(inputs), group_inputs(inputs)
+        self.job["pair_stride"], self.job["unit_inputs"] = group_shape(inputs)
         self.job["words_bytes"] = words_bytes(inputs, self._dtype, self._lists, slices)
         what = self.job, self.layers, self.buffers, self.slots, self.threads, self._lists
         self._records, self._memory = buffers.plan_memory(*what)

@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.arrays import Array, Rows, SparseRows, check_out, quiet
 from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.kernels.launch import alone, prepare, run, team_size
-from fastmlp.kernels.loops.bits import group_inputs, pair_stride, words_bytes
+from fastmlp.kernels.loops.bits import group_shape, words_bytes
 from fastmlp.kernels.memory import panels, records, tuning
 from fastmlp.kernels.memory.buffers import inference_records, network_layers
 from fastmlp.kernels.step.inference import scratch_bytes
@@ -49,9 +49,9 @@ class Predictor:
             "classes": aligned_zeros((tuning.TILE_ROWS,), np.dtype(np.int64)),
         }
         self._images: dict[np.dtype, tuple[Array, Array]] = {}
+        shape = tuning.TILE_ROWS, panels.round_up(inputs, group_shape(inputs)[1])  # zeros behind
         for kind in records.IMAGE_KINDS:
-            # an image with an odd number of pixels has a zero behind its last
-            images = aligned_zeros((tuning.TILE_ROWS, panels.round_up(inputs, tuning.QUAD)), kind)
+            images = aligned_zeros(shape, kind)
             self._images[kind] = images, addresses_of(images)
         self._jobs: dict[int, tuple[Array, Array, Any]] = {}
         self._few = self._job_of(1, tuning.TILE_ROWS)
@@ -117,8 +117,9 @@ class Predictor:
             arrays = entries_of(images, self.scale, self._dtype)
         else:
             images = np.ascontiguousarray(images)
-            if images_as == records.BY_GROUP and images.shape[1] % tuning.QUAD:
-                images = np.pad(images, ((0, 0), (0, -images.shape[1] % tuning.QUAD)))
+            missing = -images.shape[1] % int(job["unit_inputs"][0])
+            if images_as == records.BY_GROUP and missing:
+                images = np.pad(images, ((0, 0), (0, missing)))
             job["image_kind"] = records.IMAGE_KINDS[images.dtype]
             arrays = {"addresses": addresses_of(images)}
         job["images_as"] = images_as
@@ -132,7 +133,7 @@ class Predictor:
         size = words_bytes(inputs, self._dtype, lists)
         job["images_as"] = records.BY_IMAGE if lists else records.BY_GROUP  # those that are sparse
         job["scale"], job["words_bytes"], job["batch_size"] = self.scale, size, rows
-        job["pair_stride"], job["group_inputs"] = pair_stride(inputs), group_inputs(inputs)
+        job["pair_stride"], job["unit_inputs"] = group_shape(inputs)
         records.point(job, table=self._table)
         what = members, rows, size, self._dtype
         layers, memory = inference_records(self._layers, *what)

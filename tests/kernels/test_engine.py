@@ -12,7 +12,7 @@ from fastmlp.functions import OPTIMIZERS
 from fastmlp.kernels import launch
 from fastmlp.kernels.llvm.compile import Shared
 from fastmlp.kernels.memory import tuning
-from fastmlp.kernels.memory.records import BY_IMAGE, BY_GROUP, DENSE
+from fastmlp.kernels.memory.records import BY_GROUP, BY_IMAGE, DENSE
 from fastmlp.kernels.memory.tuning import BY_GROUP_FROM, MOST_LISTED, PART
 from fastmlp.kernels.step import source
 from fastmlp.verify.tables import TABLES

@@ -172,7 +172,8 @@ def gather_samples(rows: Rows, c, c_row, stride, q, q_row, word, pixels, table, 
     width = rows.width
 
     def body(k: Any, sums: Row) -> Row:
-        row, new = rows.load(rows.at(q, k, q_row)), []
+        row: Row = rows.load(rows.at(q, k, q_row))
+        new: Row = []
         for factor in _factors(rows.emit, pixels, table, k):
             new += rows.fma(factor, row, sums[len(new) : len(new) + width])
         return new

@@ -1,8 +1,9 @@
-"""Words: 64 neighbours, a bit each, that say which are not zero.
+"""Words: 64 bits that say which of 64 samples, or neighbours, are not zero.
 
-The neighbours are pairs of adjacent pixels of an image, the pixels 2k and 2k + 1 being pair k, or
-adjacent outputs of a layer. What 64 samples say of 64 neighbours, transposed, says of each
-neighbour in which samples it is not zero.
+In a part of a minibatch, a word says in which samples a group of pixels is not zero. A group is a
+square of four pixels, or four or two in a row; its pixels are adjacent in x^T, whose row has a quad
+of pixels of each of 64 samples. An image by itself is a list of its pairs of pixels that are not
+zero, the pixels 2k and 2k + 1 being pair k.
 """
 
 from __future__ import annotations
@@ -39,29 +40,37 @@ def count_bits(emit: Emitter, word) -> int:
     return emit.builder.ctpop(word)
 
 
-def pair_stride(inputs: int) -> int:
-    """Return how far the second pair of a group lies behind its first: 2, or a row of an image.
+def group_shape(inputs: int) -> tuple[int, int]:
+    """Return how far a quad's second pair lies behind its first, and the pixels of a unit.
 
-    Neighbours above and below are more often zero together than those in a row, so in square images
-    a group is a square, where it has four pixels.
+    In square images the two pairs are in neighbouring rows: such pixels are more often zero
+    together than four in a row. A unit has whole groups; images are filled up to whole units.
     """
-    side = isqrt(inputs)
-    is_square = side * side == inputs and side % 2 == 0 and side >= WIDE
-    return side if is_square and GROUP == QUAD else 2
-
-
-def group_inputs(inputs: int) -> int:
-    """Return how many inputs the smallest unit has: whole groups, and WIDE pixels or more."""
-    return round_up(WIDE, GROUP // 2 * pair_stride(inputs))
+    side, stride = isqrt(inputs), 2
+    if side * side == inputs and side % 2 == 0 and side >= WIDE and GROUP == QUAD:
+        stride = side
+    return stride, round_up(WIDE, GROUP // 2 * stride)
 
 
 def words_bytes(inputs: int, dtype: np.dtype, lists: bool = False, slices: int = 1) -> int:
     """Return how many bytes an image takes in x^T and words, or the list of one of its slices."""
     if not lists:
-        return group_pixels(inputs) * (PART * GROUP + WORD_BYTES) // (PART * GROUP)
-    unit = group_inputs(inputs)
+        return round_up(inputs, PART) * (PART * GROUP + WORD_BYTES) // (PART * GROUP)
+    unit = group_shape(inputs)[1]
     inputs = min(inputs, units(units(inputs, unit), slices) * unit)
     return -(-(WORD_BYTES + list_capacity(inputs) * (4 + 2 * dtype.itemsize)) // 64) * 64
+
+
+@register_jitable
+def words_of(part, inputs):
+    """Return the address of the words of a part: they lie behind its x^T."""
+    return part + round_up(inputs, PART) * PART
+
+
+@register_jitable
+def pixels_of(part, group):
+    """Return the address of a group's pixels in a part's x^T."""
+    return part + group * GROUP // QUAD * QUAD * PART + group * GROUP % QUAD
 
 
 @register_jitable
@@ -154,19 +163,6 @@ def split_entries(emit: Emitter, entries, space, count, scale) -> None:
         builder.store(number, position, align=4)
 
 
-@register_jitable
-def group_pixels(inputs):
-    """Return how many pixels of an image a part has space for in x^T: whole lines."""
-    return (inputs + PART - 1) // PART * PART
-
-
-@register_jitable
-def pixels_at(words, inputs, group):
-    """Return the address of a group's pixels in x^T, by that of the part's words."""
-    first = group * GROUP
-    return words + group_pixels(inputs) // GROUP * WORD_BYTES + first // QUAD * QUAD * PART + first % QUAD
-
-
 def _quads(emit: Emitter, images: Any, i: Any) -> list[Any]:
     """Return the pixels i, …, i + 15 of WIDE images: four vectors, of a quad of each image."""
     builder, rows = emit.builder, []
@@ -208,32 +204,17 @@ def transpose_squares(emit: Emitter, pixels, words, images, i, row) -> None:
     _write_quads(emit, squares, pixels, words)
 
 
-@jit
-def transpose_one_by_one(pixels, word, image, first, end):
-    """As `transpose_quads`, for few pixels, first, …, end - 1."""
-    for i in range(first, end, QUAD):
-        for k in range(len(image)):
-            quad = numbers_at(image[k] + i, 1, np.uint32(0))[0]
-            numbers_at(pixels + i * PART + k * QUAD, 1, np.uint32(0))[0] = quad
-            for group in range(i // GROUP, (i + QUAD) // GROUP):
-                own = quad >> (8 * (group * GROUP - i)) & ((1 << 8 * GROUP) - 1)
-                word[group] = (word[group] if k > 0 else 0) | int(own != 0) << k
-
-
 @shared
 def mark_samples(images, rows, low, high, stride, words, pixels):
-    """Write x^T of the pixels low, …, high - 1 of a part, by groups, and the words of these.
+    """Write x^T of the pixels low, …, high - 1 of a part, and the words of their groups.
 
-    A row of x^T has a quad of each of PART samples: four pixels in a row, or, if `stride` is not 2,
-    a square of pixels of two rows that are so far apart. images : address of the addresses of the
-    part's images, `rows` of them.
+    Quads are squares of two rows that are `stride` pixels apart, or, if it is 2, in a row. images :
+    address of the addresses of the part's images, `rows` of them
     """
-    image, word = numbers_at(images, rows, np.int64(0)), numbers_at(words, high // GROUP, np.int64(0))
+    image = numbers_at(images, rows, np.int64(0))
     for k in range(rows):  # update has not prefetched the last cache line
         prefetch(image[k] + high - 1)
-    size = WIDE if stride == 2 else 2 * stride
-    whole = high - (high - low) % size
-    for i in range(low, whole, size):
+    for i in range(low, high, WIDE if stride == 2 else 2 * stride):
         for k in range(0, rows, WIDE):
             target, bits = pixels + i * PART + k * QUAD, words + i // GROUP * WORD_BYTES + k // 8
             if stride == 2:
@@ -242,7 +223,7 @@ def mark_samples(images, rows, low, high, stride, words, pixels):
                 j = min(j, stride - WIDE)
                 own, behind = target + 2 * j * PART, bits + 2 * j // GROUP * WORD_BYTES
                 transpose_squares(own, behind, images + k * 8, i + j, stride)
-    transpose_one_by_one(pixels, word, image, whole, high)
+    word = numbers_at(words, high // GROUP, np.int64(0))
     for group in range(low // GROUP, high // GROUP if rows < PART else 0):
         word[group] &= (1 << rows) - 1
 

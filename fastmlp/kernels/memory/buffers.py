@@ -157,12 +157,14 @@ def plan_memory(
     samples = samples * int(job["slices"][0]) if lists else round_up(samples, PART)
     own, kept = int(job["words_bytes"][0]), KEPT_STEPS[kind]
     job["step_bytes"], job["words_mask"] = samples * own, kept - 1
-    words = zeros_apart(1 if kind == records.BY_COLUMNS else members, (kept, samples, own), BYTES)
+    words = zeros_apart(members, (kept, samples, own), BYTES)
     memory = [words]
     if job["clipped"]:
         layers, gradients = gradient_records(job, layers, buffers)
         memory += gradients
-    elif kind != records.BY_COLUMNS:
+    elif kind == records.BY_COLUMNS:
+        layers = np.tile(layers, (1 + members, 1))
+    else:
         few = kind == records.COLUMNS_THEN_ROWS and layers["panels"][0] <= MOST_SPREAD
         if few and members > 1:
             spread_panels(layers[0], buffers[0], slots)

@@ -26,7 +26,7 @@ from fastmlp.kernels.memory.panels import zeros_apart
 UINT8, FLOAT32, FLOAT64 = range(3)
 IMAGE_KINDS = {np.dtype(n): k for k, n in enumerate(("uint8", "float32", "float64"))}
 # How the first layer takes images: multiplied; or without their zeros, image by image, or by the
-# samples that a pair of pixels is in; or as rows of entries, the columns and values of sparse rows
+# samples that a group of pixels is in; or as rows of entries, the columns and values of sparse rows
 DENSE, BY_IMAGE, BY_GROUP, BY_ENTRY = range(4)
 # How a team shares a step: see `fastmlp.kernels.team.plan`
 BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES, BY_INPUTS = range(4)
@@ -45,8 +45,7 @@ LAYER = np.dtype(
         ("width", "i8"),  # columns of a panel
         ("panels", "i8"),
         ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
-        # -> which pixels are not zero: words and x^T of parts, or lists, of some steps; first layer,
-        # sparse
+        # -> x^T of each part and words, or lists, of some steps; first layer, sparse
         ("words", "i8"),
         # -> panels (panels, I in whole vectors, width), rows (I, O) or w^T (O, I), with padding
         ("w", "i8"),
@@ -104,8 +103,8 @@ JOB = np.dtype(
         ("copies", "i8"),  # -> int64 (copy_count, 3): to where, from where, bytes
         ("copy_count", "i8"),
         ("words_bytes", "i8"),  # of one sample
-        ("pair_stride", "i8"),  # inputs between the two pairs of a group; by group
-        ("group_inputs", "i8"),  # inputs of which there are whole groups, at least 16; by group
+        ("pair_stride", "i8"),  # between the two pairs of a quad of inputs; by group
+        ("unit_inputs", "i8"),  # how many the smallest unit of whole groups has; by group
         ("step_bytes", "i8"),  # between the words of two steps
         ("words_mask", "i8"),  # step k has the words k & words_mask
         ("cost", "i8"),  # code; train, as all that follows

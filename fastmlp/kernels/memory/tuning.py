@@ -16,18 +16,18 @@ TILE_HEIGHTS = {4: 6, 3: 8, 2: 8, 1: 16} if VECTOR_BYTES == 64 else {2: 6, 1: 12
 TILE_VECTORS = max(TILE_HEIGHTS)
 # Rows of a unit of work
 TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
-# Vectors of a panel at most: a pair's two rows of sums, or of weights, in registers. Narrower
+# Vectors of a panel at most: a group's rows of sums, or of weights, are in registers. Narrower
 # panels were slower in the sparse loops. Panels are 1, 2 or 4 vectors wide, and a word has a bit
 # for each of at most 64 columns
 PANEL_VECTORS = 4
 # Panels that lie far apart, each in large pages of its own. Where a member has many, what it reads
 # beyond its last one is little
 MOST_SPREAD = 16
-# Neighbouring pixels, adjacent in x^T, and those of a group, whose rows of sums, or of weights, are
+# Pixels of a quad, which are adjacent in x^T, and of a group, whose rows of sums, or of weights, are
 # in registers
 QUAD = 4
 GROUP = 4 if VECTOR_BYTES == 64 else 2
-# Samples of a part of a minibatch, and pairs of pixels of a run: one for each bit of a word
+# Samples of a part of a minibatch: one for each bit of a word
 PART = 64
 WORD_BYTES = PART // 8
 
@@ -37,7 +37,7 @@ SPARSE_BELOW = 0.4
 SAMPLED, GLANCED_AT = 256, 64
 # Pairs of pixels that an image may have if it is taken by itself: their numbers have 16 bits
 MOST_LISTED = 2**16
-# Size of a minibatch from which on pairs are taken by their samples: below it, image by image
+# Size of a minibatch from which on groups are taken by their samples: below it, image by image
 BY_GROUP_FROM = 16
 PROCESSOR = llvm.get_host_cpu_name()
 # Cores that multiply and add one vector of 64 bytes a cycle; others with such vectors do two
@@ -65,8 +65,8 @@ TRANSPOSED = 512
 FAR_ROWS = 1600
 # Pixels whose weights are updated at once: so many gradients stay in the L2 cache
 UPDATE_INPUTS = 128
-# With fewer panels than members, a unit of a sparse first layer is so many samples forward, and so
-# many pairs in the update (a page of weights). There, a member's units lie so many units apart
+# With fewer panels than members, a unit of a sparse first layer is so many samples forward. In the
+# update, a member's units lie so many units apart
 FEW = 8
 # Inputs whose gradients of sparse rows are in memory at once: at most 256 kB, in the L2 cache. Each
 # sample's entries of them are found anew

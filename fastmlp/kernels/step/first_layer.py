@@ -15,7 +15,7 @@ from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import LINE_BYTES, item_bytes, prefetch, prefetch_lines
 from fastmlp.kernels.loops import bit_loops
-from fastmlp.kernels.loops.bits import group_inputs, list_capacity, pixels_at
+from fastmlp.kernels.loops.bits import WIDE, group_shape, list_capacity, pixels_of, words_of
 from fastmlp.kernels.loops.elementwise import clear, scale_numbers
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import round_up, units
@@ -32,28 +32,30 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
     A part's z, gradients of some inputs, or copies of a part's images, and their addresses.
     """
-    numbers = max(PART, UPDATE_INPUTS, ENTRY_ROWS, group_inputs(int(layers["inputs"][0]))) * int(layers["width"][0])
-    return max(numbers * dtype.itemsize, PART * (round_up(int(layers["inputs"][0]), PART) + 8))
+    inputs, width = int(layers["inputs"][0]), int(layers["width"][0])
+    numbers = max(PART, UPDATE_INPUTS, ENTRY_ROWS, group_shape(inputs)[1]) * width
+    return max(numbers * dtype.itemsize, PART * (round_up(inputs + WIDE, PART) + 8))
 
 
 @jit
 def unit_of(job, inputs):
     """Return how many inputs a unit of about so many has, of whole groups."""
-    return max(inputs // job.group_inputs, 1) * job.group_inputs
+    return max(inputs // job.unit_inputs, 1) * job.unit_inputs
 
 
 @jit
 def scatter_groups(job, layer, step, panel, low, high, i, stop, z, like):
     """`forward_inputs` by groups."""
     size, width, part, stride = item_bytes(like), layer.width, i // PART * PART, job.pair_stride
-    words, group = words_at(job, layer, step, part), low // GROUP
-    word, z_0 = numbers_at(words, units(high, GROUP), np.int64(0)), z - (i - part) * width * size
+    x_t, group = words_at(job, layer, step, part), low // GROUP
+    word = numbers_at(words_of(x_t, layer.inputs), units(high, GROUP), np.int64(0))
+    z_0 = z - (i - part) * width * size
     wanted = -1 if stop - i == PART else ((1 << (stop - i)) - 1) << (i - part)
     clear(z, width, stop - i, width, like)
     for first in range(low, high, GROUP // 2 * stride):
         for pixel in range(first, first + stride, 2):
             own, w = word[group] & wanted, layer.w + weight_offset(layer, panel, pixel, like)
-            pixels, group = pixels_at(words, layer.inputs, group), group + 1
+            pixels, group = pixels_of(x_t, group), group + 1
             if own != 0:
                 bit_loops.scatter_samples(
                     width, z_0, width, w, layer.w_row, stride, own, pixels, job.table, like
@@ -89,26 +91,26 @@ def forward_inputs(job, layer, step, number, panel, low, high, i, stop, z, like:
 def add_groups(job, layer, step, panel, low, high, w, keep, like):
     """w = keep w + x^T dz for a panel and the inputs low, …, high - 1, which w is of, by groups."""
     size, width, (position, batch) = item_bytes(like), layer.width, batch_at(job, step)
-    stride, inputs = job.pair_stride, layer.inputs
+    stride = job.pair_stride
     # the images that are marked next: of the next step, or, where members own panels and have
     # marked those, of the one after. Prefetched earlier, half of them would be evicted
     later = (2 if layer.cut == records.COLUMNS else 1) * job.batch_size
     for i in range(0, batch, PART):
         dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else type(like)(1)
-        words, group = words_at(job, layer, step, i), low // GROUP
-        word = numbers_at(words, units(high, GROUP), np.int64(0))
+        x_t, group = words_at(job, layer, step, i), low // GROUP
+        word = numbers_at(words_of(x_t, layer.inputs), units(high, GROUP), np.int64(0))
         following = numbers_at(job.addresses + (position + i + later) * 8, PART, np.int64(0))
         for first in range(low, high, GROUP // 2 * stride):
             for pixel in range(first, first + stride, 2):
                 line, k = group * GROUP // PART, group * GROUP % PART
                 for n in range(k, k + GROUP):  # in the groups of a line, those of all images
                     prefetch(following[n] + line * LINE_BYTES)
-                c, pixels = w + (pixel - low) * width * size, pixels_at(words, inputs, group)
+                c, pixels = w + (pixel - low) * width * size, pixels_of(x_t, group)
                 if word[group] != 0 or beta != 1:
-                    own, table = word[group], job.table
                     bit_loops.gather_samples(
-                        width, c, width, stride, dz, layer.a_row, own, pixels, table, beta
-                    )
+                        width, c, width, stride, dz, layer.a_row, word[group], pixels, job.table,
+                        beta,
+                    )  # fmt: skip
                 group += 1
 
 
@@ -139,7 +141,8 @@ def update_inputs(job, layer, step, number, panel, low, high, scratch, like: flo
     """
     fused, by_group = is_fused(job.optimizer), job.images_as == records.BY_GROUP
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
-    keep, several = kept_share(coefficients, like), unit_of(job, UPDATE_INPUTS) if by_group else ENTRY_ROWS
+    keep = kept_share(coefficients, like)
+    several = unit_of(job, UPDATE_INPUTS) if by_group else ENTRY_ROWS
     if fused and not by_group:
         several = max(1, high - low)
     for begin in range(low, high, several):
@@ -185,7 +188,7 @@ def update_first(job, layer, step, scratch, member, members, like):
     if job.images_as != records.BY_IMAGE:
         size = unit_of(job, UPDATE_INPUTS) if job.images_as == records.BY_GROUP else ENTRY_ROWS
     if job.images_as == records.BY_GROUP and members > layer.panels:
-        size = job.group_inputs
+        size = job.unit_inputs
         rounds = units(inputs, size * FEW)
         runs = rounds * FEW
         first, last = share(layer.panels * runs, member, members)

@@ -1,7 +1,6 @@
 """The images of a minibatch: found by the order, marked (what is not zero), prefetched.
 
 The next minibatch is prepared during this one, so two are in memory: step k has half k % 2 of x.
-Words of as many steps are in memory as the plan needs, `KEPT_STEPS`.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ import numpy as np
 
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, prefetch_lines
-from fastmlp.kernels.loops.bits import list_pairs, mark_samples, pixels_at
+from fastmlp.kernels.loops.bits import list_pairs, mark_samples, words_of
 from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import input_at, numbers_at
-from fastmlp.kernels.memory.tuning import PART, PREFETCHED, QUAD
+from fastmlp.kernels.memory.tuning import PART, PREFETCHED
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 
@@ -31,7 +30,7 @@ def batch_at(job, step):
 
 @jit
 def words_at(job, layer, step, first):
-    """Return the address of the list of sample `first` of a step, or of the words of its part."""
+    """Return the address of the list of sample `first` of a step, or of its part: x^T and words."""
     return layer.words + (step & job.words_mask) * job.step_bytes + first * job.words_bytes
 
 
@@ -110,42 +109,36 @@ def mark_pixels(job, layer, step, number, first, last, low, high, scratch, like:
     In words of their groups, where `first` is a multiple of PART, or in lists; of the slice
     `number` of the inputs, by inputs, else 0.
     """
-    position, row = batch_at(job, step)[0], round_up(layer.inputs, PART)
+    position, end = batch_at(job, step)[0], round_up(high, job.unit_inputs)
     if job.images_as == records.BY_GROUP:
         for i in range(first, last, PART):
-            rows, words = min(PART, last - i), words_at(job, layer, step, i)
-            images = job.addresses + (position + i) * 8
+            part, images = words_at(job, layer, step, i), job.addresses + (position + i) * 8
+            rows, row = min(PART, last - i), round_up(end, PART)
             if job.drop_below != 0:
-                images = scratch + PART * row
-                own = numbers_at(images, PART, np.int64(0))
-                for k in range(PART):
-                    copy = scratch + min(k, rows - 1) * row
-                    own[k] = kept_pixels(job, position + i + k, low, high, copy) if k < rows else copy
-            pixels = pixels_at(words, layer.inputs, 0)
-            end = round_up(high, QUAD)
-            mark_samples(images, rows, low, end, job.pair_stride, words, pixels)
+                images, own = scratch, numbers_at(scratch, PART, np.int64(0))
+                own[:] = scratch + PART * 8
+                for k in range(rows):
+                    copy = scratch + PART * 8 + k * row
+                    own[k] = kept_pixels(job, position + i + k, low, end, copy)
+            words = words_of(part, layer.inputs)
+            mark_samples(images, rows, low, end, job.pair_stride, words, part)
         return
     for i in range(first, last):
         target = words_at(job, layer, step, number * job.batch_size + i)
-        image = kept_pixels(job, position + i, low, high, scratch)
+        image = kept_pixels(job, position + i, low, end, scratch)
         list_pairs(image + low, high - low, job.scale, target, like)
 
 
 @shared
 def prepare_images(job, layer, step, scratch, member, members, like: float):
-    """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images.
-
-    Where members own panels of the layer, each has all of them for itself.
-    """
+    """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images."""
     (position, batch), inputs = batch_at(job, step), layer.inputs
     if job.images_as == records.BY_ENTRY:
         return
-    if layer.cut == records.COLUMNS:
-        member, members = 0, 1
     if job.images_as == records.BY_GROUP:
-        # a unit is a part and a run of pairs. The last member has the first share: the first
+        # a unit is a part and some groups. The last member has the first share: the first
         # members have the larger shares of the update
-        parts, size, own = units(batch, PART), job.group_inputs, members - 1 - member
+        parts, size, own = units(batch, PART), job.unit_inputs, members - 1 - member
         first, last, begin, end = share_panels(parts, size, inputs, 0, own, members)
         for part in range(begin, end):
             (low, high), i = rows_of(part, first, last, size, inputs), part * PART

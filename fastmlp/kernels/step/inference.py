@@ -12,7 +12,7 @@ from fastmlp.kernels.loops.elementwise import SOFTMAX
 from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import DENSE, UINT8, layers_at, member_layers, numbers_at
-from fastmlp.kernels.memory.tuning import PART, QUAD, SPARSE_BELOW
+from fastmlp.kernels.memory.tuning import PART, SPARSE_BELOW
 from fastmlp.kernels.step.first_layer import forward_first
 from fastmlp.kernels.step.forward import forward
 from fastmlp.kernels.step.images import batch_at, prepare_images
@@ -55,7 +55,7 @@ def infer_few(job, like: float):
     inputs, if_sparse = layers_at(job.layers, 1)[0].inputs, job.images_as
     found = job.samples * inputs
     if job.image_kind == UINT8 and job.layer_count > 1:
-        size, found = job.samples * round_up(inputs, QUAD), 0
+        size, found = job.samples * round_up(inputs, job.unit_inputs), 0
         pixels = numbers_at(numbers_at(job.addresses, 1, np.int64(0))[0], size, np.uint8(0))
         for k in range(size):
             found += int(pixels[k] != 0)

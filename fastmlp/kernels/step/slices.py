@@ -64,7 +64,7 @@ def samples_of(job, batch, first, end):
 @jit
 def slice_of_inputs(job, inputs, number):
     """Return the first input of a slice, and the one behind its last: whole runs of pairs."""
-    unit = job.group_inputs
+    unit = job.unit_inputs
     first, last = share(units(inputs, unit), number, job.slices)
     return first * unit, min(last * unit, inputs)
 

@@ -147,9 +147,9 @@ class Source:
             images, where = np.ascontiguousarray(augmented, images.dtype), np.arange(len(order))
         if isinstance(images, SparseRows):
             return images, self._entries(images, order, scale)
-        if not is_dense and images.shape[1] % tuning.QUAD:  # the last pixels lack neighbours: zeros
-            missing = (0, 0), (0, -images.shape[1] % tuning.QUAD)
-            images, where = np.pad(images[where], missing), np.arange(len(order))
+        missing = -images.shape[1] % int(self._job["unit_inputs"][0])
+        if not is_dense and missing:
+            images, where = np.pad(images[where], ((0, 0), (0, missing))), np.arange(len(order))
         self._job["image_kind"] = records.IMAGE_KINDS[images.dtype]
         # prefetched behind the last minibatch
         more = 3 * round_up(int(self._job["batch_size"][0]), tuning.PART)

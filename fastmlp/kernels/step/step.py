@@ -136,23 +136,36 @@ def clip_and_step(job, layers, gradients, count, step, barrier, scratch, member,
         step_clipped(job, layers[l], gradients[l], step, own, member, members, like)
 
 
+@jit
+def prepare_and_wait(job, layer, step, barrier, scratch, member, members, own, like):
+    """A barrier, and a step's images: if each member has its own, while others arrive."""
+    if not own:
+        prepare_images(job, layer, step, scratch, member, members, like)
+    everyone = arrive(barrier, members)
+    if own:
+        prepare_images(job, layer, step, scratch, 0, 1, like)
+    wait_for_all(barrier, everyone)
+
+
 @shared
 def train(job, layers_address, count, barrier, scratch, member, members, like: float):
     """One step for each row of coefficients. Between two barriers, members write apart.
 
     Where z of the last layer has partial sums, each member owns whole panels of the layer below,
-    and a step has one barrier; otherwise one behind each phase. Clipped, the update writes
+    and a step has one barrier; otherwise one behind each phase. Images are prepared by all members
+    together, or, as long as each has a panel of the first layer, by each for itself. Clipped, the update writes
     gradients, with records that have these in place of parameters, and two phases follow.
     """
     last, base = count - 1, member_layers(layers_address, count, 0)
-    apart = job.plan == records.COLUMNS_THEN_ROWS and members <= base[0].panels
-    layers = member_layers(layers_address, count, member + 1 if apart else 0)
+    own = members <= base[0].panels and job.squares == 0  # with gradients, all share records
+    apart = own and job.plan == records.COLUMNS_THEN_ROWS
+    layers = member_layers(layers_address, count, member + 1 if own else 0)
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
     bottom, top, below = layers[0], layers[last], layers[max(last - 1, 0)]
     control = flush_small()
     if job.ready != members:
-        prepare_images(job, bottom, job.first_step, scratch, member, members, like)
-        wait(barrier, members)
+        first = job.first_step
+        prepare_and_wait(job, bottom, first, barrier, scratch, member, members, own, like)
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
         sample = job.first_sample + position
@@ -168,9 +181,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
                 wait(barrier, members)
         if apart:
             partial_outputs(job, top, below, step, batch, scratch, member, members, like)
-            everyone = arrive(barrier, members)
-            prepare_images(job, bottom, step + 1, scratch, member, members, like)
-            wait_for_all(barrier, everyone)
+            prepare_and_wait(job, bottom, step + 1, barrier, scratch, member, members, own, like)
             output_of_partials(job, top, below, step, batch, scratch, member, members, like)
         else:
             output(job, top, below, step, position, batch, scratch, member, members, 1, like)
@@ -195,8 +206,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
                 job, layers, targets, count, step, barrier, scratch, member, members, like
             )
         if not apart:
-            prepare_images(job, bottom, step + 1, scratch, member, members, like)
-            wait(barrier, members)
+            prepare_and_wait(job, bottom, step + 1, barrier, scratch, member, members, own, like)
     set_control(control)
     if member == 0:
         job.ready = members

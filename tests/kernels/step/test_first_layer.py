@@ -13,12 +13,13 @@ from networks import parameters, pixels, rate_for, read, wide
 
 from fastmlp import kernels, reference
 from fastmlp.kernels.memory import tuning
-from fastmlp.kernels.memory.records import BY_IMAGE, BY_GROUP
+from fastmlp.kernels.memory.records import BY_GROUP, BY_IMAGE
 from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART, UPDATE_INPUTS
 from fastmlp.verify.tables import TABLES
 
 BY_IMAGE_BATCHES, BY_GROUP_BATCHES = (1, 2, 7, 15), (16, PART - 1, PART, PART + 1, 2 * PART + 3)
-INPUTS = (1, 2, 3, 15, 16, 17, UPDATE_INPUTS - 1, UPDATE_INPUTS, UPDATE_INPUTS + 3, 256, 324, 784, 785)
+EDGES = UPDATE_INPUTS - 1, UPDATE_INPUTS, UPDATE_INPUTS + 3
+INPUTS = (1, 2, 3, 15, 16, 17, *EDGES, 256, 324, 784, 785)  # some of square images
 SCALE = 1 / 255
 
 

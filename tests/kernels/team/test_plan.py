@@ -16,8 +16,8 @@ from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.memory.panels import MEMORY_APART, panel_width, vector_size
 from fastmlp.kernels.memory.records import (
     BY_COLUMNS,
-    BY_INPUTS,
     BY_GROUP,
+    BY_INPUTS,
     BY_SAMPLES,
     COLUMNS_THEN_ROWS,
 )
