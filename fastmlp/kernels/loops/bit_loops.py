@@ -212,22 +212,54 @@ def sum_rows(rows: Rows, c, q, q_row, count, beta) -> None:
     accumulate(emit, rows.at(c), sums, beta)
 
 
+def _over_two(
+    emit: Emitter, words: list[Any], sums: list[Row], bodies: list[Callable[..., Row]]
+) -> list[Row]:
+    """Emit the loop over the bits of two words, one of each in a pass, and what is left of one.
+
+    Each word has sums of its own, in the order of its bits. Additions of one alone would wait for
+    each other: a pass takes at least as long as an addition.
+    """
+    builder, width = emit.builder, len(sums[0])
+
+    def both(now: list[Any]) -> Any:
+        return builder.and_(*(emit.nonzero(word) for word in now[:2]))
+
+    def passing(_: Any, now: list[Any]) -> Any:
+        following, new = [], []
+        for number, body in enumerate(bodies):
+            k = builder.cttz(now[number], ir.Constant(ir.IntType(1), 1))
+            following.append(builder.and_(now[number], builder.sub(now[number], INT64(1))))
+            new += body(k, now[2 + number * width :][:width])
+        return [], [*following, *new], both(following)
+
+    left = sum_loop(emit, both(words), [], [*words, *sums[0], *sums[1]], passing)
+    return [
+        _over_bits(emit, left[number], left[2 + number * width :][:width], body)
+        for number, body in enumerate(bodies)
+    ]
+
+
 @emitted
-def gather_outputs(emit: Emitter, c, goes_on, p, word, word_next, q, q_k, beta) -> None:
+def gather_outputs(
+    emit: Emitter, c, c_row, goes_on, p, p_row, one, other, one_next, other_next, q, q_k, beta
+) -> None:
     """c = beta c + sum over the outputs k of two words of p[k] q[k], in PANEL_VECTORS vectors.
 
-    Where `goes_on` is not 0, the sums begin with c. p[k] lies k elements behind p.
+    For two rows of c and p: the words are `one` and `one_next`, and `other` and `other_next`. Where
+    `goes_on` is not 0, the sums begin with c. p[k] lies k elements behind p.
     """
     rows, builder = Rows(emit, PANEL_VECTORS), emit.builder
-    positions, zero = rows.at(c), emit.constant(0.0)
+    positions, zero = [rows.at(c, number, c_row) for number in (0, 1)], emit.constant(0.0)
     starts = builder.icmp_unsigned("==", goes_on, INT64(0))
-    sums = [builder.select(starts, zero, value) for value in rows.load(positions)]
+    sums = [[builder.select(starts, zero, v) for v in rows.load(row)] for row in positions]
 
-    def body(first: int, k: Any, so_far: Row) -> Row:
+    def body(number: int, first: int, k: Any, so_far: Row) -> Row:
         k = builder.add(k, INT64(first))
-        factor = emit.broadcast_from(emit.at(emit.pointer(p), k, 1))
+        factor = emit.broadcast_from(emit.at(emit.at(emit.pointer(p), number, p_row), 0, 0, k))
         return rows.fma(factor, rows.load(rows.at(rows.start(q, k, q_k))), so_far)
 
-    for first, bits in ((0, word), (PART, word_next)):
-        sums = _over_bits(emit, bits, sums, partial(body, first))
-    accumulate(emit, positions, sums, beta)
+    for first, words in ((0, [one, other]), (PART, [one_next, other_next])):
+        sums = _over_two(emit, words, sums, [partial(body, number, first) for number in (0, 1)])
+    for row, total in zip(positions, sums, strict=True):
+        accumulate(emit, row, total, beta)

@@ -61,9 +61,10 @@ def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
         q_0 = q + panel * source.width * q_k * size
         p_0 = p + row_offset(source, panel, first, like)
         word = numbers_at(output_words(source, panel, first), rows, np.int64(0))
-        for i in range(rows):
+        for i in range(0, rows, 2):  # behind an odd last row is padding
             c_i, p_i = c + i * c_row * size, p_0 + i * p_row * size
-            gather_outputs(c_i, panel, p_i, word[i], 0, q_0, q_k, zero)
+            one, other = word[i], word[i + 1] if i + 1 < rows else 0
+            gather_outputs(c_i, c_row, panel, p_i, p_row, one, other, 0, 0, q_0, q_k, zero)
 
 
 @jit
@@ -76,12 +77,12 @@ def nonzeros_times_dz(layer, below, panel, low, high, x_t, row, words, k, length
     dz = layer.dz + row_offset(layer, panel, k, like)
     copy(q, width, dz, layer.a_row, length, width, like)
     word = numbers_at(words, below.panels * UPDATE_DEPTH, np.int64(0))
-    for i in range(low, high):
-        one = i // below.width * UPDATE_DEPTH + i % below.width
-        samples, later = word[one], word[one + PART]
-        if samples | later != 0 or beta != 1:
-            w = layer.w + weight_offset(layer, panel, i, like)
-            gather_outputs(w, 0, x_t + i * row * size, samples, later, q, width, beta)
+    for i in range(low, high, 2):  # behind an odd last row is padding
+        k = i // below.width * UPDATE_DEPTH + i % below.width
+        one, other, one_next, other_next = word[k], word[k + 1], word[k + PART], word[k + PART + 1]
+        if one | other | one_next | other_next != 0 or beta != 1:
+            w, x_i = layer.w + weight_offset(layer, panel, i, like), x_t + i * row * size
+            gather_outputs(w, width, 0, x_i, row, one, other, one_next, other_next, q, width, beta)
 
 
 @jit

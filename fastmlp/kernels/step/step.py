@@ -153,8 +153,9 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
 
     Where z of the last layer has partial sums, each member owns whole panels of the layer below,
     and a step has one barrier; otherwise one behind each phase. Images are prepared by all members
-    together, or, as long as each has a panel of the first layer, by each for itself. Clipped, the update writes
-    gradients, with records that have these in place of parameters, and two phases follow.
+    together, or, as long as each has a panel of the first layer, by each for itself. Clipped, the
+    update writes gradients, with records that have these in place of parameters, and two phases
+    follow.
     """
     last, base = count - 1, member_layers(layers_address, count, 0)
     own = members <= base[0].panels and job.squares == 0  # with gradients, all share records

@@ -18,8 +18,8 @@ def sums(columns, c, q, q_row, count, beta):
 
 
 @compiled
-def gathered(c, goes_on, p, word, word_next, q, q_k, beta):
-    gather_outputs(c, goes_on, p, word, word_next, q, q_k, beta)
+def gathered(c, c_row, goes_on, p, p_row, one, other, one_next, other_next, q, q_k, beta):
+    gather_outputs(c, c_row, goes_on, p, p_row, one, other, one_next, other_next, q, q_k, beta)
 
 
 def numbers(rng, dtype, *shape):
@@ -56,20 +56,20 @@ def test_a_width_that_no_panel_has_writes_nothing(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_whose_bits_are_set_are_gathered(dtype):
     rng, columns = np.random.default_rng(0), PANEL_VECTORS * lanes_of(dtype)
-    eps = np.finfo(dtype).eps
-    for share, goes_on, beta in itertools.product((0.0, 0.1, 1.0), (0, 1), (0, 1, 0.5)):
-        p, q = numbers(rng, dtype, 2 * PART), numbers(rng, dtype, 2 * PART, columns + 3)
-        old, is_set = numbers(rng, dtype, columns), rng.random(2 * PART) < share
-        p[~is_set], q[~is_set] = np.nan, np.nan  # neither read
-        places = np.arange(PART, dtype=np.uint64)
-        words = [
-            int((half.astype(np.uint64) << places).sum(dtype=np.uint64).astype(np.int64))
-            for half in (is_set[:PART], is_set[PART:])
-        ]
-        c = old.copy()
-        gathered(c, goes_on, p, *words, q, q.shape[1], c.dtype.type(beta))
-        terms = p[is_set, None].astype(float) * q[is_set, :columns]
-        before = old.astype(float)
-        exact = terms.sum(axis=0) + goes_on * before + beta * before
-        size = np.abs(terms).sum(axis=0) + 2 * np.abs(before)
-        assert np.all(np.abs(c - exact) <= 16 * eps * size)
+    eps, places = np.finfo(dtype).eps, np.arange(PART, dtype=np.uint64)
+    shares = itertools.product((0.0, 0.1, 1.0), repeat=2)
+    for share, goes_on, beta in itertools.product(shares, (0, 1), (0, 1, 0.5)):
+        p, q = numbers(rng, dtype, 2, 2 * PART + 1), numbers(rng, dtype, 2 * PART, columns + 3)
+        old, is_set = numbers(rng, dtype, 2, columns + 2), rng.random((2, 2 * PART)) < [*zip(share)]
+        p[:, :-1][~is_set], q[~is_set.any(axis=0)] = np.nan, np.nan  # not read
+        halves = is_set.reshape(2, 2, PART).astype(np.uint64) << places
+        words = halves.sum(axis=2, dtype=np.uint64).astype(np.int64).T.ravel().tolist()
+        c, (c_row, p_row) = old.copy(), (old.shape[1], p.shape[1])
+        gathered(c, c_row, goes_on, p, p_row, *words, q, q.shape[1], c.dtype.type(beta))
+        for row in (0, 1):
+            chosen, before = is_set[row], old[row, :columns].astype(float)
+            terms = p[row, :-1][chosen, None].astype(float) * q[chosen, :columns]
+            exact = terms.sum(axis=0) + goes_on * before + beta * before
+            size = np.abs(terms).sum(axis=0) + 2 * np.abs(before)
+            assert np.all(np.abs(c[row, :columns] - exact) <= 16 * eps * size)
+        np.testing.assert_array_equal(c[:, columns:], old[:, columns:])

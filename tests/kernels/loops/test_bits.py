@@ -14,13 +14,17 @@ from networks import pixels
 from fastmlp.kernels.loops.bits import (
     LISTED,
     WORD_BYTES,
+    group_shape,
     list_pairs,
     nonzero_outputs,
     words_bytes,
+    words_of,
 )
+from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import numbers_at
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
+from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, QUAD
 
+SQUARES = (16, 18, 28, 30, 48)  # sides of images
 INPUTS = (1, 2, 3, 14, 15, 16, 17, 18, 31, 32, 33, 34, 48, 127, 128, 129, 130, 255, 256, 784, 785)
 DENSITIES = (0.0, 0.02, 0.2, 0.6, 1.0)
 ROWS = (1, 2, 7, 63, 64)
@@ -66,23 +70,37 @@ def check_list(image, pairs, dtype, fence):
         assert not factors[pixel][len(wanted) : count].any()
 
 
+def quads_of(images, stride):
+    """Return the pixels of images by quads: four in a row, or squares."""
+    if stride > 2:
+        rows = images.reshape(len(images), stride // 2, 2, stride // 2, 2)
+        images = rows.transpose(0, 1, 3, 2, 4)
+    return images.reshape(len(images), -1, QUAD)
+
+
 def check_words(inputs, fence=np.array):
-    rng = np.random.default_rng(inputs)
+    rng, (stride, unit) = np.random.default_rng(inputs), group_shape(inputs)
     for rows, density in itertools.product(ROWS, DENSITIES):
-        images = even(pixels(rng, rows, inputs, density))
-        places = [fence(image) for image in images]  # scattered, as the order has them
+        images = pixels(rng, rows, inputs, density)
+        images = np.pad(images, ((0, 0), (0, -inputs % unit)))
+        # scattered, as the order has them; a part always has all addresses
+        places = [fence(image) for image in images]
+        places += [places[-1]] * (PART - rows)
         addresses = fence(np.array([image.ctypes.data for image in places]))
-        runs, pairs = words_bytes(inputs, np.dtype(np.float32)) // WORD_BYTES, images.shape[1] // 2
-        words = fence(np.full(runs * PART, -1))
-        assert words.nbytes == runs * PART * WORD_BYTES
-        for first, last in ((0, runs // 2), (runs // 2, runs)):  # in two goes
-            shared("mark_samples", "float32")(addresses, rows, first, last, pairs, words)
-        wanted = (images.reshape(rows, -1, 2) != 0).any(axis=2)
-        found = words.view(np.uint64)[None, :] >> np.arange(PART, dtype=np.uint64)[:, None]
-        bits = found & np.uint64(1)
-        np.testing.assert_array_equal(bits[:rows, :pairs], wanted)
+        part = fence(np.full(PART * words_bytes(inputs, np.dtype(np.float32)), 0xEE, np.uint8))
+        words = part[words_of(0, inputs) :]
+        middle = units(inputs, unit) // 2 * unit
+        for low, high in ((0, middle), (middle, images.shape[1])):  # in two goes
+            mark = shared("mark_samples", "float32")
+            mark(addresses, rows, low, high, stride, words, part)
+        quads = quads_of(images, stride)
+        x_t = part[: len(part) - len(words)].reshape(-1, PART, QUAD)
+        np.testing.assert_array_equal(x_t[: quads.shape[1], :rows], quads.transpose(1, 0, 2))
+        wanted = (quads.reshape(rows, -1, GROUP) != 0).any(axis=2)
+        found = words[: wanted.shape[1] * WORD_BYTES].view(np.uint64)
+        bits = found >> np.arange(PART, dtype=np.uint64)[:, None] & np.uint64(1)
+        np.testing.assert_array_equal(bits[:rows], wanted)
         assert not bits[rows:].any()
-        assert not bits[:, pairs:].any()
 
 
 @pytest.mark.parametrize("inputs", INPUTS)
@@ -90,16 +108,17 @@ def test_a_list_has_every_pair_of_pixels_that_is_not_zero_in_order(inputs):
     check_lists(inputs)
 
 
-@pytest.mark.parametrize("inputs", INPUTS)
-def test_a_word_has_a_bit_for_each_sample_that_the_pair_is_in(inputs):
+@pytest.mark.parametrize("inputs", [*INPUTS, *(side * side for side in SQUARES)])
+def test_a_word_has_a_bit_for_each_sample_that_the_group_is_in(inputs):
     check_words(inputs)
 
 
 def in_fences():
     """Check lists and words whose images, addresses and results end at an unreadable page."""
-    for inputs in INPUTS:
-        for before in (False, True):
+    for before in (False, True):
+        for inputs in INPUTS:
             check_lists(inputs, lambda array, before=before: fenced(array, before))
+        for inputs in (*INPUTS, *(side * side for side in SQUARES)):
             check_words(inputs, lambda array, before=before: fenced(array, before))
     sys.stdout.write("inside\n")
 
