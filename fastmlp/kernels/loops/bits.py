@@ -228,50 +228,22 @@ def mark_samples(images, rows, low, high, stride, words, pixels):
         word[group] &= (1 << rows) - 1
 
 
-@emitted
-def nonzero_outputs(emit: Emitter, address, like) -> int:
-    """Return the word of the numbers of PANEL_VECTORS adjacent vectors: at most 64."""
+def _nonzero(emit: Emitter, address: Any, count: int) -> Any:
+    """Return the word of so many adjacent numbers, whole vectors."""
     builder, word, source = emit.builder, INT64(0), emit.pointer(address)
-    for j in range(0, PANEL_VECTORS * emit.count, emit.count):
+    for j in range(0, count, emit.count):
         numbers = emit.number(emit.load(emit.at(source, 0, 0, j)))
         word = builder.or_(word, builder.shl(emit.word(numbers.compare("!=", 0)), INT64(j)))
     return word
 
 
 @emitted
-def transpose_bits(emit: Emitter, target, source) -> None:
-    """target[j] bit i = source[i] bit j, for 64 words (Warren, Hacker's Delight, 7-3).
+def nonzero_outputs(emit: Emitter, address, like) -> int:
+    """Return the word of the numbers of PANEL_VECTORS adjacent vectors: at most 64."""
+    return _nonzero(emit, address, PANEL_VECTORS * emit.count)
 
-    For j = 32, 16, …, 1: the bits that lie j positions up in row i and those in row i + j change
-    positions.
-    """
-    builder, lanes = emit.builder, VECTOR_BYTES // WORD_BYTES
-    kind = ir.VectorType(INT64, lanes)
 
-    def swap(low: Any, high: Any, j: int) -> tuple[Any, Any]:
-        distance = copies(j, kind)
-        kept = copies(sum(1 << bit for bit in range(64) if not bit & j), kind)
-        moved = builder.and_(builder.xor(builder.lshr(low, distance), high), kept)
-        return builder.xor(low, builder.shl(moved, distance)), builder.xor(high, moved)
-
-    def positions(address: Any) -> list[Any]:
-        base = emit.pointer(address)
-        return [builder.gep(base, [INT64(i)], source_etype=INT64) for i in range(0, 64, lanes)]
-
-    rows = [builder.load(position, typ=kind, align=8) for position in positions(source)]
-    for j in (32, 16, 8, 4, 2, 1):
-        apart = max(1, j // lanes)
-        # rows that change bits lie in one vector: bring the upper ones of two together
-        low = [lane for lane in range(2 * lanes) if not lane & j]
-        high = [lane + j for lane in low]
-        back = np.argsort(low + high).tolist()
-        for v in [v for v in range(len(rows)) if not v & apart]:
-            pair = rows[v], rows[v + apart]
-            if j >= lanes:
-                rows[v], rows[v + apart] = swap(*pair, j)
-                continue
-            pair = swap(emit.shuffle(*pair, low), emit.shuffle(*pair, high), j)
-            halves = back[:lanes], back[lanes:]
-            rows[v], rows[v + 1] = (emit.shuffle(*pair, half) for half in halves)
-    for value, position in zip(rows, positions(target), strict=True):
-        builder.store(value, position, align=8)
+@emitted
+def nonzero_samples(emit: Emitter, address, like) -> int:
+    """Return the word of PART adjacent numbers."""
+    return _nonzero(emit, address, PART)

@@ -7,12 +7,11 @@ import numpy as np
 from fastmlp.kernels.llvm.compile import jit
 from fastmlp.kernels.llvm.intrinsics import item_bytes
 from fastmlp.kernels.loops.bit_loops import gather_outputs
-from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs, transpose_bits
+from fastmlp.kernels.loops.bits import count_bits, nonzero_outputs, nonzero_samples
 from fastmlp.kernels.loops.elementwise import copy
+from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import numbers_at, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import DENSE_FROM, PART, UPDATE_DEPTH, WORD_BYTES
-
-WORDS = UPDATE_DEPTH // PART  # for each output, of the samples that an update takes at once
 
 
 @jit
@@ -68,37 +67,40 @@ def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
 
 
 @jit
-def nonzeros_times_dz(layer, below, panel, low, high, x_t, row, words, k, length, beta, q, like):
+def first_bits(count):
+    """Return a word of which so many bits are set, or all 64."""
+    return -1 if count >= PART else (1 << max(count, 0)) - 1
+
+
+@jit
+def words_in_row(x_t, row, i, like):
+    """Return, of row i of x^T, the two words that lie behind its UPDATE_DEPTH samples."""
+    return numbers_at(x_t + (i * row + UPDATE_DEPTH) * item_bytes(like), 2, np.int64(0))
+
+
+@jit
+def mark_rows(x_t, row, first, end, length, like):
+    """Write the words of rows of x^T: in which of `length` samples each is not zero."""
+    size, kept, kept_next = item_bytes(like), first_bits(length), first_bits(length - PART)
+    for i in range(first, round_up(end, 2)):
+        word, x = words_in_row(x_t, row, i, like), x_t + i * row * size
+        word[0] = nonzero_samples(x, like) & kept
+        word[1] = nonzero_samples(x + PART * size, like) & kept_next
+
+
+@jit
+def nonzeros_times_dz(layer, panel, low, high, x_t, row, k, length, beta, q, like):
     """`x_times_dz` where x are the outputs of the layer below that are not zero.
 
-    A row of w sums the rows of dz of the samples in which that input is not zero.
+    A row of w sums the rows of dz of the samples, at most UPDATE_DEPTH, in which that input is not
+    zero: see `mark_rows`.
     """
     size, width = item_bytes(like), layer.width
     dz = layer.dz + row_offset(layer, panel, k, like)
     copy(q, width, dz, layer.a_row, length, width, like)
-    word = numbers_at(words, below.panels * UPDATE_DEPTH, np.int64(0))
     for i in range(low, high, 2):  # behind an odd last row is padding
-        k = i // below.width * UPDATE_DEPTH + i % below.width
-        one, other, one_next, other_next = word[k], word[k + 1], word[k + PART], word[k + PART + 1]
+        word, word_other = words_in_row(x_t, row, i, like), words_in_row(x_t, row, i + 1, like)
+        one, other, one_next, other_next = word[0], word_other[0], word[1], word_other[1]
         if one | other | one_next | other_next != 0 or beta != 1:
-            w, x_i = layer.w + weight_offset(layer, panel, i, like), x_t + i * row * size
-            gather_outputs(w, width, 0, x_i, row, one, other, one_next, other_next, q, width, beta)
-
-
-@jit
-def words_by_output(below, first, rows, target):
-    """Write, for each output of the layer below, the word of the samples in which it is not zero.
-
-    Samples are first, first + 1, …, at most UPDATE_DEPTH of them. For each panel come PART words
-    of the first PART samples, one for each output, then those of the next.
-    """
-    for p in range(below.panels):
-        marked = numbers_at(output_words(below, p, first), rows, np.int64(0))
-        for part in range(WORDS):
-            address = target + (p * WORDS + part) * PART * WORD_BYTES
-            word = numbers_at(address, PART, np.int64(0))
-            count = min(max(rows - part * PART, 0), PART)
-            for i in range(PART):
-                word[i] = marked[part * PART + i] if i < count else 0
-            if count > 0:
-                transpose_bits(address, address)
+            w, x = layer.w + weight_offset(layer, panel, i, like), x_t + i * row * size
+            gather_outputs(w, width, 0, x, row, one, other, one_next, other_next, q, width, beta)

@@ -24,7 +24,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.step.nonzeros import leaves_out, nonzeros_times_dz, words_by_output
+from fastmlp.kernels.step.nonzeros import leaves_out, mark_rows, nonzeros_times_dz
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 # Whether a step of an optimiser is w = keep w + x^T dz, without an array of gradients
@@ -36,12 +36,11 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
     UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece or of biases; x^T of as many
-    samples, whose rows have up to two vectors more; and, by nonzeros, their words.
+    samples, whose rows have up to two vectors more, for words.
     """
-    width, panels = int(layers["width"].max()), int(layers["panels"].max())
+    width = int(layers["width"].max())
     rows = tuning.TRANSPOSED * (tuning.UPDATE_DEPTH + 2 * vector_size(dtype))
-    words = int(layers["nonzeros"].any()) * panels * tuning.UPDATE_DEPTH * tuning.WORD_BYTES
-    return (tuning.UPDATE_DEPTH * width + rows) * dtype.itemsize + words
+    return (tuning.UPDATE_DEPTH * width + rows) * dtype.itemsize
 
 
 @jit
@@ -192,8 +191,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     if end - begin == 1:
         lowest, highest = rows_of(begin, first, last, height, layer.inputs)
         lowest -= lowest % lanes
-    words = scratch + tuning.UPDATE_DEPTH * layer.width * size
-    x_t = words + int(sparse) * below.panels * tuning.UPDATE_DEPTH * tuning.WORD_BYTES
+    x_t = scratch + tuning.UPDATE_DEPTH * layer.width * size
     most, row = tuning.TRANSPOSED, (units(depth, lanes) | 1) * lanes  # of x^T: odd, in vectors
     block = min(most, most * tuning.UPDATE_DEPTH // depth // lanes * lanes)
     pays = (end - begin > 1 or layer.x_row * size >= tuning.FAR_ROWS) and block > 0
@@ -201,22 +199,21 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
         beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
         x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
         turns = sparse or (pays and length > tuning.PART and not are_few(layer.outputs, lanes))
-        if sparse:
-            words_by_output(below, k, length, words)
         x_column, count = (row, block) if turns else (1, layer.inputs)
         for i in range(lowest, highest, count):
             stop, source = min(i + count, highest), x_k
             if turns:
                 source = x_t - i * row * size
                 _transpose_inputs(source, row, layer, x_k, i, stop, length, like)
+            if sparse:
+                mark_rows(source, row, i, stop, length, like)
             for panel in range(begin, end):
                 low, high = rows_of(panel, first, last, height, layer.inputs)
                 low, high = max(low, i), min(high, stop)
                 if low < high and sparse:
                     nonzeros_times_dz(
-                        layer, below, panel, low, high, source, row, words, k, length, beta,
-                        scratch, like,
-                    )  # fmt: skip
+                        layer, panel, low, high, source, row, k, length, beta, scratch, like
+                    )
                 elif low < high:
                     x_times_dz(
                         job, layer, layer.w if fused else 0, panel, low, high, source, x_column, k,

@@ -17,6 +17,7 @@ from fastmlp.kernels.loops.bits import (
     group_shape,
     list_pairs,
     nonzero_outputs,
+    nonzero_samples,
     words_bytes,
     words_of,
 )
@@ -38,6 +39,11 @@ def lists(image, inputs, scale, target, like):
 @compiled
 def outputs_word(address, word, like):
     numbers_at(word, 1, np.int64(0))[0] = nonzero_outputs(address, like)
+
+
+@compiled
+def samples_word(address, word, like):
+    numbers_at(word, 1, np.int64(0))[0] = nonzero_samples(address, like)
 
 
 def even(images):
@@ -134,15 +140,17 @@ def test_nothing_is_read_or_written_outside():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_word_of_outputs_has_a_bit_for_each_that_is_not_zero(dtype):
+def test_a_word_has_a_bit_for_each_number_that_is_not_zero(dtype):
     rng, count = np.random.default_rng(0), PANEL_VECTORS * lanes_of(dtype)
-    for share in (0.0, 0.3, 1.0):
-        numbers = rng.normal(size=count).astype(dtype)
-        numbers[rng.random(count) >= share] = rng.choice([0.0, -0.0])
+    for share, (function, size) in itertools.product(
+        (0.0, 0.3, 1.0), ((outputs_word, count), (samples_word, PART))
+    ):
+        numbers = rng.normal(size=size).astype(dtype)
+        numbers[rng.random(size) >= share] = rng.choice([0.0, -0.0])
         if share == 1:
             numbers[:2] = np.nan, 1e-45
         word = np.zeros(1, np.uint64)
-        outputs_word(numbers, word, numbers.dtype.type(0))
+        function(numbers, word, numbers.dtype.type(0))
         bits = word >> np.arange(64, dtype=np.uint64) & np.uint64(1)
-        np.testing.assert_array_equal(bits[:count], numbers != 0)
-        assert not bits[count:].any()
+        np.testing.assert_array_equal(bits[:size], numbers != 0)
+        assert not bits[size:].any()

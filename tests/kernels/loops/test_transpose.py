@@ -4,9 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from direct import DTYPES, compiled, lanes_of, shared
-
-from fastmlp.kernels.loops.bits import transpose_bits
+from direct import DTYPES, lanes_of, shared
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -23,29 +21,3 @@ def test_whole_squares_are_transposed_and_nothing_else_is_written(dtype):
             np.testing.assert_array_equal(c[:columns, :rows], p[:, :columns].T)
             assert (c[columns:] == -1).all()
             assert (c[:, rows:] == -1).all()
-
-
-@compiled
-def transposed(target, source):
-    transpose_bits(target, source)
-
-
-def bits_of(words):
-    return words[:, None] >> np.arange(64, dtype=np.uint64) & np.uint64(1)
-
-
-def test_64_words_are_transposed_bit_by_bit():
-    rng = np.random.default_rng(0)
-    for words in (
-        rng.integers(0, 2**64, 64, np.uint64),
-        np.uint64(1) << np.arange(64, dtype=np.uint64),
-        np.where(np.arange(64) == 5, np.uint64(2**64 - 1), np.uint64(0)),
-        *np.bitwise_and(*rng.integers(0, 2**64, (2, 10, 64), np.uint64)),
-    ):
-        target, source = np.zeros(66, np.uint64), words.copy()
-        transposed(target[1:65], source)
-        np.testing.assert_array_equal(bits_of(target[1:65]), bits_of(words).T)
-        np.testing.assert_array_equal(source, words)
-        assert target[0] == target[65] == 0
-        transposed(source, source)  # in place
-        np.testing.assert_array_equal(source, target[1:65])
