@@ -22,6 +22,7 @@ import numpy as np
 from fastmlp.bench import barriers
 from fastmlp.bench.workload import Workload
 from fastmlp.kernels.engine import Engine
+from fastmlp.kernels.loops.bits import group_shape
 from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.panels import round_up, vector_size
 from fastmlp.kernels.team.plan import Plan, plan_of, share
@@ -110,7 +111,7 @@ def phases(row: Row, layers: Any, members: int) -> Iterator[tuple[float, int, fl
     """
     batch, last = row.work.batch_size, len(layers) - 1
     tiles = -(-batch // tuning.TILE_ROWS)
-    by_pair = batch >= tuning.BY_GROUP_FROM
+    by_group = batch >= tuning.BY_GROUP_FROM
     for l, layer in enumerate(layers):
         inputs, panels = int(layer["inputs"]), int(layer["panels"])
         amount = 2.0 * batch * inputs * int(layer["outputs"])
@@ -121,12 +122,13 @@ def phases(row: Row, layers: Any, members: int) -> Iterator[tuple[float, int, fl
         elif l == 0 and is_sparse(row.work):
             amount *= row.nonzero
             forward, update = panels * batch, panels
-            if by_pair:
+            if by_group:
                 few = tuning.FEW if members > panels else tuning.PART
                 part = min(batch, tuning.PART)
                 rows = min(part, max(batch * panels / members, few))
                 more = part * (rows + REREAD) / (rows * (part + REREAD))
-                forward, update = panels * -(-batch // few), panels * -(-inputs // 2 // few)
+                forward = panels * -(-batch // few)
+                update = panels * -(-inputs // group_shape(inputs)[1])
         yield amount, forward, more
         yield amount, update, 1.0
         if l > 0:

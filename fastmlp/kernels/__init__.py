@@ -9,8 +9,9 @@ Words that are ours:
                     (of a last layer of few outputs, transposed)
     tile            rows x vectors of sums that stay in registers
     part            64 samples of a minibatch
+    quad, group     neighbouring pixels, four of them; those that are taken at once, four or two
     pair            the pixels 2k and 2k + 1 of an image
-    word            64 bits: which of 64 neighbours (pairs, outputs or samples) are not zero
+    word            64 bits: which of 64 samples, or outputs, are not zero
     entry           a number of a sparse row that is not left out, and its column
     list            the pairs of one image that are not zero, with their factors
     block           outputs of as many samples as a vector has lanes, one sample in each lane

@@ -87,7 +87,7 @@ class Engine(panels.Packed):
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
         self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices
-        self.job["pair_stride"], self.job["unit_inputs"] = group_shape(inputs)
+        self.job["pair_stride"], self.job["block_inputs"] = group_shape(inputs)
         self.job["words_bytes"] = words_bytes(inputs, self._dtype, self._lists, slices)
         what = self.job, self.layers, self.buffers, self.slots, self.threads, self._lists
         self._records, self._memory = buffers.plan_memory(*what)

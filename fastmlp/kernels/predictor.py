@@ -38,7 +38,7 @@ class Predictor:
         self._dtype, self._size = dtype, sum(w.size for w in weights)
         prepare(dtype)
         layers, _ = network_layers(weights, biases, activations)
-        # the first layer reads weights in pairs of rows
+        # the first layer reads rows of weights by groups
         first = tuning.PANEL_VECTORS if inputs % tuning.GROUP == 0 else 0
         most = [first, *[tuning.TILE_VECTORS] * (len(weights) - 1)]
         placed = map(_place, layers, weights, biases, most)
@@ -117,7 +117,7 @@ class Predictor:
             arrays = entries_of(images, self.scale, self._dtype)
         else:
             images = np.ascontiguousarray(images)
-            missing = -images.shape[1] % int(job["unit_inputs"][0])
+            missing = -images.shape[1] % int(job["block_inputs"][0])
             if images_as == records.BY_GROUP and missing:
                 images = np.pad(images, ((0, 0), (0, missing)))
             job["image_kind"] = records.IMAGE_KINDS[images.dtype]
@@ -133,7 +133,7 @@ class Predictor:
         size = words_bytes(inputs, self._dtype, lists)
         job["images_as"] = records.BY_IMAGE if lists else records.BY_GROUP  # those that are sparse
         job["scale"], job["words_bytes"], job["batch_size"] = self.scale, size, rows
-        job["pair_stride"], job["unit_inputs"] = group_shape(inputs)
+        job["pair_stride"], job["block_inputs"] = group_shape(inputs)
         records.point(job, table=self._table)
         what = members, rows, size, self._dtype
         layers, memory = inference_records(self._layers, *what)

@@ -54,7 +54,8 @@ TABLES: dict[str, dict[str, Any]] = {
     },
     "batch": _both_sides(1, 8, TILE_ROWS, BY_GROUP_FROM, PART, UPDATE_DEPTH),
     "width": {"1": (0, 1), "3": (0, 3), **_widths()},
-    "inputs": _both_sides(1, 16, UPDATE_INPUTS),
+    # some are square images, of which groups are squares
+    "inputs": {**_both_sides(1, 16, UPDATE_INPUTS), "16 x 16": 256, "18 x 18": 324},
     "layers": {str(layers): layers for layers in (1, 2, 3, 4)},
     # type, shares of the numbers that are not zero, whether only these are kept, as sparse rows
     "images": {

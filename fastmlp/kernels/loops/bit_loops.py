@@ -28,7 +28,7 @@ from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, WORD_BYTES
 
 
 def _factors(emit: Emitter, pixels: Any, table: Any, k: Any) -> list[Any]:
-    """Return the factors of sample k of a group of pixels, of which x^T is at an address."""
+    """Return the factors of the pixels of a group, at an address, of sample k."""
     builder, byte = emit.builder, ir.IntType(8)
     first = builder.gep(emit.pointer(pixels), [k], source_etype=INT32)
     places = [builder.gep(first, [INT64(i)], source_etype=byte) for i in range(GROUP)]
@@ -167,7 +167,7 @@ def scatter_entries(rows: Rows, c, c_row, q, numbers, values, count, like) -> No
 def gather_samples(rows: Rows, c, c_row, stride, q, q_row, word, pixels, table, beta) -> None:
     """c[i] = beta c[i] + sum of t[v_i] q[k] for the pixels i of a group: 0, 1, stride, stride + 1.
 
-    word : of the samples k; pixels : address of the group in x^T, see `bits.mark_samples`
+    word : of the samples k; pixels : address of the group's, see `bits.pixels_of`
     """
     width = rows.width
 
@@ -244,10 +244,10 @@ def _over_two(
 def gather_outputs(
     emit: Emitter, c, c_row, goes_on, p, p_row, one, other, one_next, other_next, q, q_k, beta
 ) -> None:
-    """c = beta c + sum over the outputs k of two words of p[k] q[k], in PANEL_VECTORS vectors.
+    """c = beta c + sum over the set bits k of two words of p[k] q[k], in PANEL_VECTORS vectors.
 
-    For two rows of c and p: the words are `one` and `one_next`, and `other` and `other_next`. Where
-    `goes_on` is not 0, the sums begin with c. p[k] lies k elements behind p.
+    For two rows of c and p: `one` and `one_next` are the words of the first row, `other` and
+    `other_next` of the second. Where `goes_on` is not 0, the sums begin with c.
     """
     rows, builder = Rows(emit, PANEL_VECTORS), emit.builder
     positions, zero = [rows.at(c, number, c_row) for number in (0, 1)], emit.constant(0.0)

@@ -1,9 +1,9 @@
 """Words: 64 bits that say which of 64 samples, or neighbours, are not zero.
 
 In a part of a minibatch, a word says in which samples a group of pixels is not zero. A group is a
-square of four pixels, or four or two in a row; its pixels are adjacent in x^T, whose row has a quad
-of pixels of each of 64 samples. An image by itself is a list of its pairs of pixels that are not
-zero, the pixels 2k and 2k + 1 being pair k.
+quad or half of one: a square of four pixels, or four or two in a row. The quads of a part are its
+bytes transposed: a row has the same quad of each sample. An image by itself is a list of its pairs
+of pixels that are not zero, the pixels 2k and 2k + 1 being pair k.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ def count_bits(emit: Emitter, word) -> int:
 
 
 def group_shape(inputs: int) -> tuple[int, int]:
-    """Return how far a quad's second pair lies behind its first, and the pixels of a unit.
+    """Return how far a quad's second pair lies behind its first, and the pixels of a block.
 
     In square images the two pairs are in neighbouring rows: such pixels are more often zero
-    together than four in a row. A unit has whole groups; images are filled up to whole units.
+    together than four in a row. A block has whole groups, and is loaded WIDE pixels of a row at a
+    time; images are filled up with zeros to whole blocks.
     """
     side, stride = isqrt(inputs), 2
     if side * side == inputs and side % 2 == 0 and side >= WIDE and GROUP == QUAD:
@@ -53,24 +54,26 @@ def group_shape(inputs: int) -> tuple[int, int]:
 
 
 def words_bytes(inputs: int, dtype: np.dtype, lists: bool = False, slices: int = 1) -> int:
-    """Return how many bytes an image takes in x^T and words, or the list of one of its slices."""
+    """Return how many bytes an image takes in quads and words, or the list of one of its slices."""
     if not lists:
-        return round_up(inputs, PART) * (PART * GROUP + WORD_BYTES) // (PART * GROUP)
-    unit = group_shape(inputs)[1]
-    inputs = min(inputs, units(units(inputs, unit), slices) * unit)
+        pixels = round_up(inputs, PART)
+        return pixels + pixels // (8 * GROUP)
+    size = group_shape(inputs)[1]
+    inputs = min(inputs, units(units(inputs, size), slices) * size)
     return -(-(WORD_BYTES + list_capacity(inputs) * (4 + 2 * dtype.itemsize)) // 64) * 64
 
 
 @register_jitable
-def words_of(part, inputs):
-    """Return the address of the words of a part: they lie behind its x^T."""
-    return part + round_up(inputs, PART) * PART
+def words_of(quads, inputs):
+    """Return the address of the words of a part: they lie behind its quads."""
+    return quads + round_up(inputs, PART) * PART
 
 
 @register_jitable
-def pixels_of(part, group):
-    """Return the address of a group's pixels in a part's x^T."""
-    return part + group * GROUP // QUAD * QUAD * PART + group * GROUP % QUAD
+def pixels_of(quads, group):
+    """Return the address of a group's pixels, of a part's first sample."""
+    first = group * GROUP
+    return quads + first // QUAD * QUAD * PART + first % QUAD
 
 
 @register_jitable
@@ -164,7 +167,10 @@ def split_entries(emit: Emitter, entries, space, count, scale) -> None:
 
 
 def _quads(emit: Emitter, images: Any, i: Any) -> list[Any]:
-    """Return the pixels i, …, i + 15 of WIDE images: four vectors, of a quad of each image."""
+    """Return the pixels i, …, i + 15 of WIDE images: four vectors, of a quad of each image.
+
+    The emitter is one of 32 bits, as quads are.
+    """
     builder, rows = emit.builder, []
     for k in range(WIDE):
         position = builder.gep(emit.pointer(images), [INT64(k)], source_etype=INT64)
@@ -173,7 +179,7 @@ def _quads(emit: Emitter, images: Any, i: Any) -> list[Any]:
 
 
 def _write_quads(emit: Emitter, quads: list[Any], pixels: Any, words: Any) -> None:
-    """Write WIDE samples of rows of x^T, and these samples' bits of the words of their groups."""
+    """Write quads of WIDE samples, and these samples' bits of the words of their groups."""
     builder, rows, bits = emit.builder, emit.pointer(pixels), emit.pointer(words)
     for j, quad in enumerate(quads):
         position = builder.gep(rows, [INT64(j * PART)], source_etype=INT32)
@@ -188,13 +194,13 @@ def _write_quads(emit: Emitter, quads: list[Any], pixels: Any, words: Any) -> No
 
 @emitted
 def transpose_quads(emit: Emitter, pixels, words, images, i) -> None:
-    """Write the pixels i, …, i + 15 of WIDE images: four rows of x^T, see `_write_quads`."""
+    """Write the pixels i, …, i + 15 of WIDE images as quads and words, four pixels in a row."""
     _write_quads(emit, _quads(emit, images, i), pixels, words)
 
 
 @emitted
 def transpose_squares(emit: Emitter, pixels, words, images, i, row) -> None:
-    """Write the pixels i, …, i + 15 of WIDE images, and those `row` behind: eight rows of x^T."""
+    """Write the pixels i, …, i + 15 of WIDE images, and those `row` behind these, by squares."""
     builder, squares, half = emit.builder, [], copies(16, QUADS)
     low, high = copies(2**16 - 1, QUADS), copies(2**32 - 2**16, QUADS)
     rows = _quads(emit, images, i), _quads(emit, images, builder.add(i, row))
@@ -205,27 +211,29 @@ def transpose_squares(emit: Emitter, pixels, words, images, i, row) -> None:
 
 
 @shared
-def mark_samples(images, rows, low, high, stride, words, pixels):
-    """Write x^T of the pixels low, …, high - 1 of a part, and the words of their groups.
+def mark_samples(images, rows, low, high, stride, words, quads):
+    """Write the pixels low, …, high - 1 of a part as quads, and the words of their groups.
 
-    Quads are squares of two rows that are `stride` pixels apart, or, if it is 2, in a row. images :
-    address of the addresses of the part's images, `rows` of them
+    Squares have two rows that are `stride` pixels apart; if it is 2, quads are four in a row.
+    images : address of the addresses of the part's images, of which `rows` count; PART are read
     """
     image = numbers_at(images, rows, np.int64(0))
-    for k in range(rows):  # update has not prefetched the last cache line
+    for k in range(rows):  # its last cache line may be one that the update has not prefetched
         prefetch(image[k] + high - 1)
     for i in range(low, high, WIDE if stride == 2 else 2 * stride):
         for k in range(0, rows, WIDE):
-            target, bits = pixels + i * PART + k * QUAD, words + i // GROUP * WORD_BYTES + k // 8
+            target, bits = quads + i * PART + k * QUAD, words + i // GROUP * WORD_BYTES + k // 8
             if stride == 2:
                 transpose_quads(target, bits, images + k * 8, i)
-            for j in range(0, stride if stride > 2 else 0, WIDE):
-                j = min(j, stride - WIDE)
-                own, behind = target + 2 * j * PART, bits + 2 * j // GROUP * WORD_BYTES
-                transpose_squares(own, behind, images + k * 8, i + j, stride)
-    word = numbers_at(words, high // GROUP, np.int64(0))
-    for group in range(low // GROUP, high // GROUP if rows < PART else 0):
-        word[group] &= (1 << rows) - 1
+            else:
+                for j in range(0, stride, WIDE):
+                    j = min(j, stride - WIDE)
+                    own, behind = target + 2 * j * PART, bits + 2 * j // GROUP * WORD_BYTES
+                    transpose_squares(own, behind, images + k * 8, i + j, stride)
+    if rows < PART:
+        word = numbers_at(words, high // GROUP, np.int64(0))
+        for group in range(low // GROUP, high // GROUP):
+            word[group] &= (1 << rows) - 1
 
 
 def _nonzero(emit: Emitter, address: Any, count: int) -> Any:

@@ -201,7 +201,7 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
 
 
 def transposed(emit: Emitter, rows: list[Any], align: int, count: int) -> list[Any]:
-    """Return the columns of `count` rows of 128 bits, at positions, in vectors of so many lanes."""
+    """Return the columns of `count` rows of 128 bits, at positions, as vectors of `count` lanes."""
     # A vector is made of lanes of 128 bits, between which data move slowly. So lane q of the
     # vector m is loaded from row q part + m; what is left is the transposition of the squares of
     # `part` x `part` numbers in each lane.

@@ -26,9 +26,6 @@ from fastmlp.kernels.memory.tuning import MOST_SPREAD, PANEL_VECTORS, PART, PIEC
 
 BYTES = np.dtype(np.uint8)
 Buffers = Sequence[dict[str, Array]]  # the arrays of each layer by name
-# Steps whose words are in memory, a power of two: 1 where a step makes its own; 2 where it makes
-# those of the next; 4 where, with one barrier, a member may also be one step ahead of another
-KEPT_STEPS = 2, 4, 1, 1  # by columns; columns, then rows; by samples; by inputs
 
 
 def network_layers(
@@ -155,9 +152,13 @@ def plan_memory(
     """
     kind, dtype, samples = int(job["plan"][0]), buffers[0]["w"].dtype, int(job["batch_size"][0])
     samples = samples * int(job["slices"][0]) if lists else round_up(samples, PART)
-    own, kept = int(job["words_bytes"][0]), KEPT_STEPS[kind]
-    job["step_bytes"], job["words_mask"] = samples * own, kept - 1
-    words = zeros_apart(members, (kept, samples, own), BYTES)
+    # by columns, those of the next step are made while others still read these
+    own, kept = int(job["words_bytes"][0]), 1 if kind == records.BY_INPUTS else 2
+    job["step_bytes"] = (kept - 1) * samples * own
+    # of each member that can have its own; by samples, where images are dense, and clipped: of one
+    most = {records.BY_SAMPLES: 1, records.BY_INPUTS: int(job["slices"][0])}
+    owners = 1 if job["clipped"] else min(members, most.get(kind, int(layers["panels"][0])))
+    words = zeros_apart(owners, (kept, samples, own), BYTES)
     memory = [words]
     if job["clipped"]:
         layers, gradients = gradient_records(job, layers, buffers)

@@ -45,7 +45,7 @@ LAYER = np.dtype(
         ("width", "i8"),  # columns of a panel
         ("panels", "i8"),
         ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
-        # -> x^T of each part and words, or lists, of some steps; first layer, sparse
+        # -> quads and words of parts, or lists, of two steps, or one; first layer, sparse
         ("words", "i8"),
         # -> panels (panels, I in whole vectors, width), rows (I, O) or w^T (O, I), with padding
         ("w", "i8"),
@@ -102,11 +102,10 @@ JOB = np.dtype(
         ("layer_count", "i8"),
         ("copies", "i8"),  # -> int64 (copy_count, 3): to where, from where, bytes
         ("copy_count", "i8"),
-        ("words_bytes", "i8"),  # of one sample
+        ("words_bytes", "i8"),  # of one sample, in quads and words, or in a list
         ("pair_stride", "i8"),  # between the two pairs of a quad of inputs; by group
-        ("unit_inputs", "i8"),  # how many the smallest unit of whole groups has; by group
-        ("step_bytes", "i8"),  # between the words of two steps
-        ("words_mask", "i8"),  # step k has the words k & words_mask
+        ("block_inputs", "i8"),  # how many are whole groups, and whole loads; by group
+        ("step_bytes", "i8"),  # between these of two steps; 0 if one step has them
         ("cost", "i8"),  # code; train, as all that follows
         ("cost_setting", "f8"),  # the number that users set, or 0
         ("optimizer", "i8"),  # code

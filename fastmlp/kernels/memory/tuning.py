@@ -23,7 +23,7 @@ PANEL_VECTORS = 4
 # Panels that lie far apart, each in large pages of its own. Where a member has many, what it reads
 # beyond its last one is little
 MOST_SPREAD = 16
-# Pixels of a quad, adjacent in x^T, and of a group: its rows of sums, or weights, are in registers
+# Neighbouring pixels that lie together, transposed; and those of a group, all of it or half
 QUAD = 4
 GROUP = 4 if VECTOR_BYTES == 64 else 2
 # Samples of a part of a minibatch: one for each bit of a word

@@ -1,9 +1,8 @@
 """The phases of a first layer whose images are mostly zeros: 0 w adds nothing, and is left out.
 
-In a large minibatch, words say in which samples a pair of pixels is, and the pair's two rows of
-weights stay in registers while these samples go by. A small one is taken image by image, and rows
-of a sparse matrix entry by entry. A panel of weights and of deltas is one member's own, and stays
-in its core's cache.
+In a large minibatch, words say in which samples a group of pixels is, and its rows of weights stay
+in registers while these samples go by. A small one is taken image by image, and rows of a sparse
+matrix entry by entry. Panels of weights and deltas stay in a core's cache.
 """
 
 from __future__ import annotations
@@ -28,9 +27,8 @@ from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch these phases use.
-
-    A part's z, gradients of some inputs, or copies of a part's images, and their addresses.
+    """Return how much scratch these phases use: z of a part; gradients of some inputs, or entries;
+    or copies of a part's images, without what is dropped, and their addresses.
     """
     inputs, width = int(layers["inputs"][0]), int(layers["width"][0])
     numbers = max(PART, UPDATE_INPUTS, ENTRY_ROWS, group_shape(inputs)[1]) * width
@@ -38,24 +36,24 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 
 
 @jit
-def unit_of(job, inputs):
-    """Return how many inputs a unit of about so many has, of whole groups."""
-    return max(inputs // job.unit_inputs, 1) * job.unit_inputs
+def whole_blocks(job, inputs):
+    """Return the largest multiple of `block_inputs` that is at most so many, or one of them."""
+    return max(inputs // job.block_inputs, 1) * job.block_inputs
 
 
 @jit
 def scatter_groups(job, layer, step, panel, low, high, i, stop, z, like):
     """`forward_inputs` by groups."""
     size, width, part, stride = item_bytes(like), layer.width, i // PART * PART, job.pair_stride
-    x_t, group = words_at(job, layer, step, part), low // GROUP
-    word = numbers_at(words_of(x_t, layer.inputs), units(high, GROUP), np.int64(0))
+    quads, group = words_at(job, layer, step, part), low // GROUP
+    word = numbers_at(words_of(quads, layer.inputs), units(high, GROUP), np.int64(0))
     z_0 = z - (i - part) * width * size
     wanted = -1 if stop - i == PART else ((1 << (stop - i)) - 1) << (i - part)
     clear(z, width, stop - i, width, like)
     for first in range(low, high, GROUP // 2 * stride):
         for pixel in range(first, first + stride, 2):
             own, w = word[group] & wanted, layer.w + weight_offset(layer, panel, pixel, like)
-            pixels, group = pixels_of(x_t, group), group + 1
+            pixels, group = pixels_of(quads, group), group + 1
             if own != 0:
                 bit_loops.scatter_samples(
                     width, z_0, width, w, layer.w_row, stride, own, pixels, job.table, like
@@ -67,22 +65,22 @@ def forward_inputs(job, layer, step, number, panel, low, high, i, stop, z, like:
     """z = x w for a panel, the inputs low, …, high - 1 and the rows i, …, stop - 1 of a part.
 
     number : of the slice of the inputs whose lists are read; z : address of these rows, packed
-    An image of the next minibatch is prefetched at each image, as all at once would wait for each
-    other.
+    By lists, an image of the next minibatch is prefetched at each image, as all at once would wait
+    for each other.
     """
     if job.images_as == records.BY_GROUP:
         scatter_groups(job, layer, step, panel, low, high, i, stop, z, like)
         return
     size, width, zero, first = item_bytes(like), layer.width, like - like, batch_at(job, step)[0]
     w, following = layer.w + weight_offset(layer, panel, low, like), first + job.batch_size
-    sources = numbers_at(job.addresses, following + stop, np.int64(0))
+    addresses = numbers_at(job.addresses, following + stop, np.int64(0))
     for k in range(i, stop):
         z_k = z + (k - i) * width * size
         if job.images_as == records.BY_ENTRY:
             columns, values, count = entries_at(job, first + k, low, high, like)
             bit_loops.gather_entries(width, z_k, w, layer.w_row, columns, values, count, zero)
             continue
-        prefetch_lines(sources[following + k] + low, high - low)
+        prefetch_lines(addresses[following + k] + low, high - low)
         own = words_at(job, layer, step, number * job.batch_size + k)
         bit_loops.gather_pixels(width, z_k, w, layer.w_row, own, list_capacity(high - low), zero)
 
@@ -92,20 +90,20 @@ def add_groups(job, layer, step, panel, low, high, w, keep, like):
     """w = keep w + x^T dz for a panel and the inputs low, …, high - 1, which w is of, by groups."""
     size, width, (position, batch) = item_bytes(like), layer.width, batch_at(job, step)
     stride = job.pair_stride
-    # the images that are marked next: of the next step, or, where members own panels and have
-    # marked those, of the one after. Prefetched earlier, half of them would be evicted
+    # the images that are marked next: of the next step, or, by columns, then rows, where these are
+    # marked before the update, of the one after. Prefetched earlier, half of them would be evicted
     later = (2 if layer.cut == records.COLUMNS else 1) * job.batch_size
     for i in range(0, batch, PART):
         dz, beta = layer.dz + row_offset(layer, panel, i, like), keep if i == 0 else type(like)(1)
-        x_t, group = words_at(job, layer, step, i), low // GROUP
-        word = numbers_at(words_of(x_t, layer.inputs), units(high, GROUP), np.int64(0))
+        quads, group = words_at(job, layer, step, i), low // GROUP
+        word = numbers_at(words_of(quads, layer.inputs), units(high, GROUP), np.int64(0))
         following = numbers_at(job.addresses + (position + i + later) * 8, PART, np.int64(0))
         for first in range(low, high, GROUP // 2 * stride):
             for pixel in range(first, first + stride, 2):
                 line, k = group * GROUP // PART, group * GROUP % PART
                 for n in range(k, k + GROUP):  # in the groups of a line, those of all images
                     prefetch(following[n] + line * LINE_BYTES)
-                c, pixels = w + (pixel - low) * width * size, pixels_of(x_t, group)
+                c, pixels = w + (pixel - low) * width * size, pixels_of(quads, group)
                 if word[group] != 0 or beta != 1:
                     bit_loops.gather_samples(
                         width, c, width, stride, dz, layer.a_row, word[group], pixels, job.table,
@@ -142,7 +140,7 @@ def update_inputs(job, layer, step, number, panel, low, high, scratch, like: flo
     fused, by_group = is_fused(job.optimizer), job.images_as == records.BY_GROUP
     coefficients = coefficients_at(job, layer, step, WEIGHTS)
     keep = kept_share(coefficients, like)
-    several = unit_of(job, UPDATE_INPUTS) if by_group else ENTRY_ROWS
+    several = whole_blocks(job, UPDATE_INPUTS) if by_group else ENTRY_ROWS
     if fused and not by_group:
         several = max(1, high - low)
     for begin in range(low, high, several):
@@ -179,21 +177,21 @@ def forward_first(job, layer, step, scratch, member, members, like):
 
 @jit
 def update_first(job, layer, step, scratch, member, members, like):
-    """w = keep w + x^T dz, first layer. A unit is a panel and some inputs; image by image, all.
+    """w = keep w + x^T dz, first layer. A unit is a panel and some inputs; by lists, all.
 
     By groups with more members than panels, units are smaller, and those of a share lie FEW apart,
     as pixels in the middle of images are less often zero.
     """
     inputs, size = layer.inputs, layer.inputs
     if job.images_as != records.BY_IMAGE:
-        size = unit_of(job, UPDATE_INPUTS) if job.images_as == records.BY_GROUP else ENTRY_ROWS
+        size = whole_blocks(job, UPDATE_INPUTS) if job.images_as == records.BY_GROUP else ENTRY_ROWS
     if job.images_as == records.BY_GROUP and members > layer.panels:
-        size = job.unit_inputs
+        size = job.block_inputs
         rounds = units(inputs, size * FEW)
-        runs = rounds * FEW
-        first, last = share(layer.panels * runs, member, members)
+        pieces = rounds * FEW  # the last may lie behind the inputs
+        first, last = share(layer.panels * pieces, member, members)
         for unit in range(first, last):
-            panel, k = unit // runs, unit % runs
+            panel, k = unit // pieces, unit % pieces
             low = (k % rounds * FEW + k // rounds) * size
             high = min(low + size, inputs)
             update_inputs(job, layer, step, 0, panel, low, high, scratch, like)

@@ -30,8 +30,8 @@ def batch_at(job, step):
 
 @jit
 def words_at(job, layer, step, first):
-    """Return the address of the list of sample `first` of a step, or of its part: x^T and words."""
-    return layer.words + (step & job.words_mask) * job.step_bytes + first * job.words_bytes
+    """Return the address of the list of sample `first` of a step, or of the quads of its part."""
+    return layer.words + step % 2 * job.step_bytes + first * job.words_bytes
 
 
 @jit
@@ -106,22 +106,22 @@ def kept_pixels(job, position, low, high, copy):
 def mark_pixels(job, layer, step, number, first, last, low, high, scratch, like: float):
     """Say which of the inputs low, …, high - 1 of the samples first, …, last - 1 are not zero.
 
-    In words of their groups, where `first` is a multiple of PART, or in lists; of the slice
-    `number` of the inputs, by inputs, else 0.
+    As quads and words of parts, where `first` is a multiple of PART, or as lists; of the slice
+    `number` of the inputs, by inputs, else 0. The scratch has PART addresses, and copies of images.
     """
-    position, end = batch_at(job, step)[0], round_up(high, job.unit_inputs)
+    position, end = batch_at(job, step)[0], round_up(high, job.block_inputs)
     if job.images_as == records.BY_GROUP:
         for i in range(first, last, PART):
-            part, images = words_at(job, layer, step, i), job.addresses + (position + i) * 8
-            rows, row = min(PART, last - i), round_up(end, PART)
+            quads, images = words_at(job, layer, step, i), job.addresses + (position + i) * 8
+            count, copy = min(PART, last - i), scratch + PART * 8
             if job.drop_below != 0:
-                images, own = scratch, numbers_at(scratch, PART, np.int64(0))
-                own[:] = scratch + PART * 8
-                for k in range(rows):
-                    copy = scratch + PART * 8 + k * row
-                    own[k] = kept_pixels(job, position + i + k, low, end, copy)
-            words = words_of(part, layer.inputs)
-            mark_samples(images, rows, low, end, job.pair_stride, words, part)
+                images, kept = scratch, numbers_at(scratch, PART, np.int64(0))
+                kept[:] = copy  # all addresses of a part are read
+                for k in range(count):
+                    kept[k] = kept_pixels(job, position + i + k, low, end, copy)
+                    copy += round_up(end, PART)
+            words = words_of(quads, layer.inputs)
+            mark_samples(images, count, low, end, job.pair_stride, words, quads)
         return
     for i in range(first, last):
         target = words_at(job, layer, step, number * job.batch_size + i)
@@ -131,14 +131,14 @@ def mark_pixels(job, layer, step, number, first, last, low, high, scratch, like:
 
 @shared
 def prepare_images(job, layer, step, scratch, member, members, like: float):
-    """Prepare a member's share of a step's minibatch: words, lists, or, dense, x = scale images."""
+    """Prepare a member's share of a minibatch: quads and words, lists, or x = scale images."""
     (position, batch), inputs = batch_at(job, step), layer.inputs
     if job.images_as == records.BY_ENTRY:
         return
     if job.images_as == records.BY_GROUP:
         # a unit is a part and some groups. The last member has the first share: the first
         # members have the larger shares of the update
-        parts, size, own = units(batch, PART), job.unit_inputs, members - 1 - member
+        parts, size, own = units(batch, PART), job.block_inputs, members - 1 - member
         first, last, begin, end = share_panels(parts, size, inputs, 0, own, members)
         for part in range(begin, end):
             (low, high), i = rows_of(part, first, last, size, inputs), part * PART

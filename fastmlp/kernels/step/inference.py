@@ -55,7 +55,7 @@ def infer_few(job, like: float):
     inputs, if_sparse = layers_at(job.layers, 1)[0].inputs, job.images_as
     found = job.samples * inputs
     if job.image_kind == UINT8 and job.layer_count > 1:
-        size, found = job.samples * round_up(inputs, job.unit_inputs), 0
+        size, found = job.samples * round_up(inputs, job.block_inputs), 0
         pixels = numbers_at(numbers_at(job.addresses, 1, np.int64(0))[0], size, np.uint8(0))
         for k in range(size):
             found += int(pixels[k] != 0)

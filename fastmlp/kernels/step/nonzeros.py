@@ -74,7 +74,7 @@ def first_bits(count):
 
 @jit
 def words_in_row(x_t, row, i, like):
-    """Return, of row i of x^T, the two words that lie behind its UPDATE_DEPTH samples."""
+    """Return the two words of row i of x^T, which lie behind its UPDATE_DEPTH numbers."""
     return numbers_at(x_t + (i * row + UPDATE_DEPTH) * item_bytes(like), 2, np.int64(0))
 
 

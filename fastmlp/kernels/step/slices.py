@@ -63,10 +63,10 @@ def samples_of(job, batch, first, end):
 
 @jit
 def slice_of_inputs(job, inputs, number):
-    """Return the first input of a slice, and the one behind its last: whole runs of pairs."""
-    unit = job.unit_inputs
-    first, last = share(units(inputs, unit), number, job.slices)
-    return first * unit, min(last * unit, inputs)
+    """Return the first input of a slice, and the one behind its last: whole blocks."""
+    size = job.block_inputs
+    first, last = share(units(inputs, size), number, job.slices)
+    return first * size, min(last * size, inputs)
 
 
 @jit
@@ -238,7 +238,7 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
                     update_inputs(job, bottom, step, number, panel, low, high, scratch, like)
             for l in range(count):
                 update_biases(job, layers[l], step, batch, scratch, 0, 1, like)
-        if by_inputs:  # others need what this writes
+            # before the barrier: others need what this writes
             prepare_slices(job, bottom, step + 1, first, end, scratch, like)
         everyone = arrive(barrier, members)
         if not by_inputs:

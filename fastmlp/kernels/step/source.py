@@ -26,7 +26,7 @@ def kind_of(images: Rows, layers: int, lists: bool = False) -> int:
 
 
 def takes_lists(samples: int, inputs: int) -> bool:
-    """Return whether so many sparse images at a time are taken one by one, and not by pairs."""
+    """Return whether so many sparse images at a time are taken one by one, and not by groups."""
     return samples < tuning.BY_GROUP_FROM and inputs <= 2 * tuning.MOST_LISTED
 
 
@@ -147,9 +147,12 @@ class Source:
             images, where = np.ascontiguousarray(augmented, images.dtype), np.arange(len(order))
         if isinstance(images, SparseRows):
             return images, self._entries(images, order, scale)
-        missing = -images.shape[1] % int(self._job["unit_inputs"][0])
+        lists = self._job["images_as"] == records.BY_IMAGE and self._drops is None
+        missing = -images.shape[1] % (2 if lists else int(self._job["block_inputs"][0]))
         if not is_dense and missing:
-            images, where = np.pad(images[where], ((0, 0), (0, missing))), np.arange(len(order))
+            if len(order) < len(images):
+                images, where = images[order], np.arange(len(order))
+            images = np.pad(images, ((0, 0), (0, missing)))
         self._job["image_kind"] = records.IMAGE_KINDS[images.dtype]
         # prefetched behind the last minibatch
         more = 3 * round_up(int(self._job["batch_size"][0]), tuning.PART)

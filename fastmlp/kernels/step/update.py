@@ -36,7 +36,7 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
     UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece or of biases; x^T of as many
-    samples, whose rows have up to two vectors more, for words.
+    samples, whose rows have up to two vectors more.
     """
     width = int(layers["width"].max())
     rows = tuning.TRANSPOSED * (tuning.UPDATE_DEPTH + 2 * vector_size(dtype))
@@ -192,7 +192,9 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
         lowest, highest = rows_of(begin, first, last, height, layer.inputs)
         lowest -= lowest % lanes
     x_t = scratch + tuning.UPDATE_DEPTH * layer.width * size
-    most, row = tuning.TRANSPOSED, (units(depth, lanes) | 1) * lanes  # of x^T: odd, in vectors
+    # of x^T: odd, in vectors, as rows a power of two apart would share a few sets of the cache; in
+    # what is left of a row are the words of `mark_rows`
+    most, row = tuning.TRANSPOSED, (units(depth, lanes) | 1) * lanes
     block = min(most, most * tuning.UPDATE_DEPTH // depth // lanes * lanes)
     pays = (end - begin > 1 or layer.x_row * size >= tuning.FAR_ROWS) and block > 0
     for k in range(0, batch, depth):

@@ -161,24 +161,27 @@ def sleep_until(arrived, everyone, asleep, nap):
 
 @jit
 def arrive(board, size):
-    """Say that a member of a team of so many is at a barrier; return what `wait_for_all` takes.
+    """Say that a member of a team of so many is at a barrier; return what it has to wait for.
 
-    What a member does between the two, others need not wait for.
+    What it does before it calls `wait_for_all` with that, others need not wait for. The last to
+    arrive waits for nothing: 0.
     """
     if size == 1:
         return 0
     number = atomic_add(board + ARRIVED * 8, 1)
     everyone = (number // size + 1) * size
-    if CAN_SLEEP and number == everyone - 1 and atomic_add(board + ASLEEP * 8, 0) > 0:
+    if number < everyone - 1:
+        return everyone
+    if CAN_SLEEP and atomic_add(board + ASLEEP * 8, 0) > 0:
         system_call(FUTEX, board + ARRIVED * 8, WAKE, ALL, 0, 0, 0)
-    return everyone
+    return 0
 
 
 @jit
 def wait_for_all(board, everyone):
     """Wait until all members have arrived."""
     arrived, asleep, in_vain = board + ARRIVED * 8, board + ASLEEP * 8, board + IN_VAIN * 8
-    if everyone == 0 or atomic_load(arrived) >= everyone:
+    if everyone == 0:
         return
     if not CAN_SLEEP:
         wait_for(arrived, everyone, SPINS, -1)

@@ -61,11 +61,10 @@ class Plan:
         """Return how many cache lines a member reads in a step that others wrote, by contents.
 
         A model: shares are equal, and a line that was read stays in the cache during a step.
-        sparse : whether the first layer leaves out the zeros of its images, by pairs of pixels
+        sparse : whether the first layer leaves out the zeros of its images, by groups of pixels
         """
         item, vector, kind = dtype.itemsize, vector_size(dtype), self.of(members).kind
         shared: dict[str, int] = {}
-        words = -(-sizes[0] // 2) * -(-batch_size // tuning.PART) * tuning.WORD_BYTES
         wide = [round_up(size, vector) * item for size in sizes]
         layers = [*zip(sizes, wide[1:], strict=False)]
         if kind == records.BY_SAMPLES:
@@ -76,10 +75,9 @@ class Plan:
             found = {"terms of z": self.slices * batch_size * wide[1]}
         elif kind == records.COLUMNS_THEN_ROWS:
             blocks = round_up(batch_size, vector) * sizes[-1] * item
-            found = {"terms of z": self.panels * blocks, "words": words if sparse else 0}
+            found = {"terms of z": self.panels * blocks}
         else:
             found = {
-                "images": words if sparse else batch_size * wide[0],
                 "outputs": batch_size * sum(wide[1:-1]),
                 "deltas": batch_size * sum(wide[2:]),
                 "weights": sum(i * o for i, o in layers[1:]),
@@ -88,6 +86,11 @@ class Plan:
             width = panel_width(sizes[1], dtype, members if kind == self.kind else 2)
             panel, panels = sizes[0] * width * item, -(-sizes[1] // width)
             sharing = max(panels, min(members, panels * batch_size))
+            if members > panels or self.clipped:  # no member has images of its own
+                samples = batch_size  # a byte for each of their pixels; lists are about as long
+                if batch_size >= tuning.BY_GROUP_FROM:
+                    samples = round_up(batch_size, tuning.PART)
+                found["images"] = samples * sizes[0] if sparse else batch_size * wide[0]
             shared = {"shared panels": panel * (sharing - panels) // sharing // 64}
         return {what: n * (members - 1) // members // 64 for what, n in found.items()} | shared
 

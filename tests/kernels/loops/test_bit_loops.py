@@ -6,8 +6,13 @@ import numpy as np
 import pytest
 from direct import DTYPES, compiled, lanes_of
 
-from fastmlp.kernels.loops.bit_loops import gather_outputs, sum_rows
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS, PART
+from fastmlp.kernels.loops.bit_loops import (
+    gather_outputs,
+    gather_samples,
+    scatter_samples,
+    sum_rows,
+)
+from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, QUAD
 
 WIDTHS = (1, PANEL_VECTORS // 2, PANEL_VECTORS)
 
@@ -20,6 +25,16 @@ def sums(columns, c, q, q_row, count, beta):
 @compiled
 def gathered(c, c_row, goes_on, p, p_row, one, other, one_next, other_next, q, q_k, beta):
     gather_outputs(c, c_row, goes_on, p, p_row, one, other, one_next, other_next, q, q_k, beta)
+
+
+@compiled
+def gathered_samples(columns, c, c_row, stride, q, q_row, word, pixels, table, beta):
+    gather_samples(columns, c, c_row, stride, q, q_row, word, pixels, table, beta)
+
+
+@compiled
+def scattered_samples(columns, c, c_row, q, q_row, stride, word, pixels, table, like):
+    scatter_samples(columns, c, c_row, q, q_row, stride, word, pixels, table, like)
 
 
 def numbers(rng, dtype, *shape):
@@ -73,3 +88,49 @@ def test_rows_whose_bits_are_set_are_gathered(dtype):
             size = np.abs(terms).sum(axis=0) + 2 * np.abs(before)
             assert np.all(np.abs(c[row, :columns] - exact) <= 16 * eps * size)
         np.testing.assert_array_equal(c[:, columns:], old[:, columns:])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_samples_of_a_group_are_gathered_and_scattered(dtype):
+    rng, eps = np.random.default_rng(0), np.finfo(dtype).eps
+    table = numbers(rng, dtype, 256)
+    for vectors, share, stride in itertools.product(WIDTHS, (0.0, 0.3, 1.0), (2, 6)):
+        columns, group = vectors * lanes_of(dtype), [0, 1, stride, stride + 1][:GROUP]
+        bits = rng.random(PART) < share
+        word = int(
+            (bits.astype(np.uint64) << np.arange(PART, dtype=np.uint64)).sum().view(np.int64)
+        )
+        pixels = rng.integers(0, 256, (PART, QUAD), np.uint8)
+        x = np.where(bits[:, None], table[pixels[:, :GROUP]], 0).astype(float)
+        w, z = numbers(rng, dtype, stride + 2, columns + 3), numbers(rng, dtype, PART, columns + 1)
+        z[~bits, 0] = np.nan  # not read
+        for beta in (0, 1, 0.5):
+            c, old, known = w.copy(), beta * w[group, :columns].astype(float), np.nan_to_num(z)
+            c[group, :columns] += np.nan if beta == 0 else 0  # not read
+            gathered_samples(
+                columns,
+                c,
+                c.shape[1],
+                stride,
+                z,
+                z.shape[1],
+                word,
+                pixels,
+                table,
+                c.dtype.type(beta),
+            )
+            exact, size = x.T @ known[:, :columns], np.abs(x.T) @ np.abs(known[:, :columns])
+            assert np.all(
+                np.abs(c[group, :columns] - exact - old) <= 70 * eps * (size + np.abs(old))
+            )
+            c[group, :columns] = w[group, :columns]
+            np.testing.assert_array_equal(c, w)
+        sums = z.copy()
+        scattered_samples(
+            columns, sums, z.shape[1], w, w.shape[1], stride, word, pixels, table, w.dtype.type(0)
+        )
+        exact = known[:, :columns] + x @ w[group, :columns]
+        size = np.abs(known[:, :columns]) + np.abs(x) @ np.abs(w[group, :columns])
+        assert np.all(np.abs(sums[bits, :columns] - exact[bits]) <= 8 * eps * size[bits])
+        sums[bits, :columns] = z[bits, :columns]
+        np.testing.assert_array_equal(sums, z)

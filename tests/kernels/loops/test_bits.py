@@ -25,7 +25,7 @@ from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, QUAD
 
-SQUARES = (16, 18, 28, 30, 48)  # sides of images
+SQUARES = (14, 16, 17, 18, 28, 30, 48)  # sides of images
 INPUTS = (1, 2, 3, 14, 15, 16, 17, 18, 31, 32, 33, 34, 48, 127, 128, 129, 130, 255, 256, 784, 785)
 DENSITIES = (0.0, 0.02, 0.2, 0.6, 1.0)
 ROWS = (1, 2, 7, 63, 64)
@@ -107,6 +107,14 @@ def check_words(inputs, fence=np.array):
         bits = found >> np.arange(PART, dtype=np.uint64)[:, None] & np.uint64(1)
         np.testing.assert_array_equal(bits[:rows], wanted)
         assert not bits[rows:].any()
+
+
+def test_groups_are_squares_in_images_that_have_whole_ones():
+    square = GROUP == QUAD
+    assert group_shape(784) == ((28, 56) if square else (2, 16))
+    assert group_shape(256) == ((16, 32) if square else (2, 16))
+    for inputs in (196, 289, 785, 3072):  # a small side, an odd one, and no square
+        assert group_shape(inputs) == (2, 16)
 
 
 @pytest.mark.parametrize("inputs", INPUTS)

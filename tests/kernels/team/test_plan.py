@@ -260,12 +260,17 @@ def test_lines_that_change_cores():
         assert sum(one.values()) == 0
         found[sizes, batch_size] = sum(two.values())
     if vector_size(SINGLE) == 16:
-        assert found[(784, 128, 10), 64] == 40 + 24
+        assert found[(784, 128, 10), 64] == 40
         assert found[(30, 100, 2), 32] == 4
         assert found[(28, 64, 64, 2), 256] < 1100
         # two panels of 784 rows, of 256 bytes, each shared by two members
         shared = plan_of((784, 128, 10), 64, SINGLE).lines((784, 128, 10), 64, SINGLE, True, 4)
         assert shared["shared panels"] == 784 * 256 // 2 // 64
+        # where one panel is shared, so are the images; clipped, always: half of 64 x 784 bytes
+        few, clipped = Plan(BY_COLUMNS), Plan(BY_COLUMNS, clipped=True)
+        for plan, sizes in ((few, (784, 16, 16, 10)), (clipped, (784, 512, 512, 10))):
+            assert plan.lines(sizes, 64, SINGLE, True, 2)["images"] == 784 // 2
+        assert "images" not in few.lines((784, 512, 512, 10), 64, SINGLE, True, 2)
     today = Plan(BY_COLUMNS)
     for sizes, batch_size in ROWS:
         before = sum(today.lines(sizes, batch_size, SINGLE, sizes[0] == 784, 2).values())
