@@ -86,7 +86,7 @@ def point_to_own(layers: Array, field: str, memory: Array) -> None:
     Behind the records that all share, which point to the first member's, are those of each member.
     """
     first = layers.reshape(-1, layers.shape[-1])[:, 0]
-    numbers = np.minimum(np.maximum(np.arange(len(first)) - 1, 0), len(memory) - 1)
+    numbers = np.clip(np.arange(len(first)) - 1, 0, len(memory) - 1)
     first[field] = memory.ctypes.data + numbers * memory.strides[0]
 
 

@@ -121,7 +121,7 @@ def test_the_samples_of_a_group_are_gathered_and_scattered(dtype):
             )
             exact, size = x.T @ known[:, :columns], np.abs(x.T) @ np.abs(known[:, :columns])
             assert np.all(
-                np.abs(c[group, :columns] - exact - old) <= 70 * eps * (size + np.abs(old))
+                np.abs(c[group, :columns] - exact - old) <= 16 * eps * (size + np.abs(old))
             )
             c[group, :columns] = w[group, :columns]
             np.testing.assert_array_equal(c, w)
