@@ -74,9 +74,9 @@ def _folder() -> Path | None:
 def _salt() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).parents[1]
-    for source in sorted(
-        p for part in ("kernels", "functions") for p in (root / part).rglob("*.py")
-    ):
+    folders = (root / part for part in ("kernels", "functions"))
+    sources = [path for folder in folders for path in folder.rglob("*.py")]
+    for source in sorted([*sources, root / "bench" / "phases.py"]):
         name = source.relative_to(root).as_posix()
         digest.update(name.encode() + b"\0" + source.read_bytes() + b"\0")
     # Numba reads them, from the environment and a file, before each compilation

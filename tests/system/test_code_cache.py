@@ -163,7 +163,7 @@ def test_threads_that_start_together_compile_once(monkeypatch):
 
 def test_it_is_said_to_be_compiled_if_all_files_are_as_written(home, monkeypatch):
     monkeypatch.setattr(launch, "_prepared", set())
-    # those of the benchmarks, which other tests may have imported, are not kept
+    # other tests may have defined some that are not kept
     own = {name: one for name, one in compile.Shared.by_name.items() if one.cache}
     monkeypatch.setattr(compile.Shared, "by_name", own)
     for kernel in (*own.values(), launch._team):

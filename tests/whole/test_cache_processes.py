@@ -75,7 +75,7 @@ def ready(tmp_path_factory):
         make_folder(cache / "kernels" / own.name)
         for kernel in (*Shared.by_name.values(), launch._team):
             if kernel.cache is None:
-                continue  # other tests and the bench have functions of their own, which none keeps
+                continue  # of other tests: none keeps them
             arguments = argument_types(kernel.function, types.float32)
             _, path = kernel.cache._place(own, arguments)
             if path.exists():

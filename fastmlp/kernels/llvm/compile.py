@@ -123,8 +123,8 @@ class Shared:
 
     def __init__(self, function: Callable[..., Any], parallel: bool = False) -> None:
         self.function, self.parallel = function, parallel
-        # the name of the folder stands for the source of the kernels, and of no other function
-        own = function.__module__.startswith("fastmlp.kernels.")
+        # the name of the folder stands for the source of the package's kernels, and of no others
+        own = function.__module__.startswith("fastmlp.")
         self.cache = KernelCache(function) if own else None
         self.compiled: dict[np.dtype, Compiled] = {}
 

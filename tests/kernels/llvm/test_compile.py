@@ -97,7 +97,7 @@ def test_the_salt_knows_every_source_of_the_kernels(monkeypatch):
     before = folder._salt()
     assert before == folder._salt()
     read = Path.read_bytes
-    for name in ("emitter.py", "forward.py", "activations.py"):
+    for name in ("emitter.py", "forward.py", "activations.py", "phases.py"):
         monkeypatch.setattr(
             Path, "read_bytes", lambda self, name=name: read(self) + b"#" * (self.name == name)
         )
