@@ -16,7 +16,7 @@ from fastmlp.arrays import Array
 # Indices of a row of coefficients: the factor `keep` of a fused step; then the optimiser's own
 KEEP, OWN = 0, 1
 # Of a general optimiser, behind its own: what is done to the gradient before its formula
-L1, CLIP, CLIP_NORM = 10, 11, 12
+L1, DECAY, CLIP, CLIP_NORM = 9, 10, 11, 12
 COEFFICIENTS = 13
 WEIGHTS, BIASES = 0, 1
 
@@ -27,9 +27,9 @@ def _rows(rates: Array, decay: Any, fade: Any, *own: Any) -> Array:
     decay, fade : of the weights, not of the biases: added to g, and subtracted from w
     """
     rows = np.zeros((len(rates), 2, COEFFICIENTS))
-    rows[:, WEIGHTS, OWN], rows[:, WEIGHTS, OWN + 1] = decay, fade
+    rows[:, WEIGHTS, DECAY], rows[:, WEIGHTS, OWN] = decay, fade
     rows[:, :, [CLIP, CLIP_NORM]] = np.inf
-    for k, value in enumerate(own, OWN + 2):
+    for k, value in enumerate(own, OWN + 1):
         rows[:, :, k] = np.asarray(value)[..., None]
     return rows
 

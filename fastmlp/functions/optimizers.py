@@ -21,7 +21,7 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.functions import coefficients
-from fastmlp.functions.coefficients import CLIP, CLIP_NORM, KEEP, L1, OWN, WEIGHTS
+from fastmlp.functions.coefficients import CLIP, CLIP_NORM, DECAY, KEEP, L1, OWN, WEIGHTS
 from fastmlp.functions.limits import LIMITS, Setting
 
 
@@ -60,6 +60,8 @@ class Optimizer:
         """Update w and the state by the gradient g and a row of coefficients; g is overwritten."""
         if not self.fused and row[L1]:
             g += w.dtype.type(row[L1]) * np.sign(w)
+        if not self.fused and row[DECAY]:
+            g += w.dtype.type(row[DECAY]) * w
         self.formula_of_step(w, g, state, row)
 
     def trials(self) -> dict[str, dict[str, float]]:
@@ -83,31 +85,25 @@ def _sgd(w: Array, g: Array, _: list[Array], row: Array) -> None:
 
 
 def _momentum(w: Array, g: Array, state: list[Array], row: Array) -> None:
-    # g += decay w;  v = momentum v + g;  w -= rate (of_g g + of_v v)
-    (v,), (decay, _, rate, momentum, of_g, of_v) = state, _own(row, w, 6)
-    if decay:
-        g += decay * w
+    # v = momentum v + g;  w -= rate (of_g g + of_v v)
+    (v,), (_, rate, momentum, of_g, of_v) = state, _own(row, w, 5)
     v *= momentum
     v += g
     w -= rate * (of_g * g + of_v * v)
 
 
 def _rmsprop(w: Array, g: Array, state: list[Array], row: Array) -> None:
-    # g += decay w;  v = kept v + added g^2;  w -= rate g / (sqrt v + epsilon)
-    (v,), (decay, _, rate, epsilon, kept, added) = state, _own(row, w, 6)
-    if decay:
-        g += decay * w
+    # v = kept v + added g^2;  w -= rate g / (sqrt v + epsilon)
+    (v,), (_, rate, epsilon, kept, added) = state, _own(row, w, 5)
     v *= kept
     v += added * (g * g)
     w -= rate * (g / (np.sqrt(v) + epsilon))
 
 
 def _rmsprop_centered(w: Array, g: Array, state: list[Array], row: Array) -> None:
-    # g += decay w;  v = kept v + added g^2;  m = kept m + added g
+    # v = kept v + added g^2;  m = kept m + added g
     # w -= rate g / (sqrt max(v - m^2, 0) + epsilon)
-    (v, m), (decay, _, rate, epsilon, kept, added) = state, _own(row, w, 6)
-    if decay:
-        g += decay * w
+    (v, m), (_, rate, epsilon, kept, added) = state, _own(row, w, 5)
     v *= kept
     v += added * (g * g)
     m *= kept
@@ -116,12 +112,10 @@ def _rmsprop_centered(w: Array, g: Array, state: list[Array], row: Array) -> Non
 
 
 def _adam(w: Array, g: Array, state: list[Array], row: Array) -> None:
-    # g += decay w;  m = beta_1 m + added_1 g;  v = beta_2 v + added_2 g^2
+    # m = beta_1 m + added_1 g;  v = beta_2 v + added_2 g^2
     # w -= fade w + (of_m m + of_g g) / (sqrt v + epsilon)
-    (m, v), own = state, _own(row, w, 9)
-    decay, fade, of_m, of_g, epsilon, beta_1, added_1, beta_2, added_2 = own
-    if decay:
-        g += decay * w
+    (m, v), own = state, _own(row, w, 8)
+    fade, of_m, of_g, epsilon, beta_1, added_1, beta_2, added_2 = own
     m *= beta_1
     m += added_1 * g
     v *= beta_2
@@ -131,7 +125,7 @@ def _adam(w: Array, g: Array, state: list[Array], row: Array) -> None:
 
 def _lion(w: Array, g: Array, state: list[Array], row: Array) -> None:
     # w -= fade w + rate sign(beta_1 m + added_1 g);  m = beta_2 m + added_2 g
-    (m,), (_, fade, rate, beta_1, added_1, beta_2, added_2) = state, _own(row, w, 7)
+    (m,), (fade, rate, beta_1, added_1, beta_2, added_2) = state, _own(row, w, 6)
     w -= fade * w + rate * np.sign(beta_1 * m + added_1 * g)
     m *= beta_2
     m += added_2 * g

@@ -5,6 +5,7 @@ import pytest
 from networks import TWINS
 
 from fastmlp.functions import OPTIMIZERS
+from fastmlp.functions.coefficients import OWN
 from fastmlp.functions.optimizers import coefficients_for, form_for
 
 # Least squares with two weights and a bias: the mean over five samples of (x w + b - y)^2
@@ -193,9 +194,9 @@ def test_the_steps_of_nadam_are_numbered_on_for_ever():
     row, first = OPTIMIZERS["nadam"], 10**7
     settings = row.complete({"beta_1": 0.0})
     for beta in (0.0, 0.9, 0.999):
-        found = row.coefficients({**settings, "beta_1": beta}, np.ones(3), first)
+        found = row.coefficients({**settings, "beta_1": beta}, np.ones(3), first)[:, 0]
         # both corrections are over, and mu is beta_1
-        np.testing.assert_allclose(found[:, 0, 3:5], [[beta, 1 - beta]] * 3, rtol=1e-12)
+        np.testing.assert_allclose(found[:, OWN + 1 : OWN + 3], [[beta, 1 - beta]] * 3, rtol=1e-12)
 
 
 def test_a_factor_of_the_rate_is_another_rate():

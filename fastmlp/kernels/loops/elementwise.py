@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 
 from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, vector_steps, vectors
-from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, L1, OWN
+from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, DECAY, L1, OWN
 from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
 from fastmlp.kernels.llvm.compile import one_of, shared
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter, Number, copies
@@ -140,9 +140,9 @@ def scale_numbers(emit: Emitter, g, count, factor) -> None:
 
 
 @emitted
-def limit_gradients(emit: Emitter, w, g, count, l1, most) -> None:
-    """g = min(max(g, -most), most) + l1 sign(w) for `count` adjacent numbers, whole vectors."""
-    own = [emit.number(emit.broadcast(value)) for value in (l1, most)]
+def limit_gradients(emit: Emitter, w, g, count, l1, decay, most) -> None:
+    """g = min(max(g, -most), most) + l1 sign(w) + decay w for adjacent numbers, whole vectors."""
+    own = [emit.number(emit.broadcast(value)) for value in (l1, decay, most)]
     _over_block(emit, count, [g, w], lambda g, w: [vector_steps.limited(w, g, *own)])
 
 
@@ -151,11 +151,12 @@ def optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like:
     """Change `count` parameters w and their state by gradients g: whole vectors, at addresses.
 
     coefficients : address of a step's row of float64; the formulas are those of the table. Where
-    gradients have limits, g is overwritten by a loop before.
+    gradients have limits, or weights decay, g is overwritten by a loop before.
     """
     row = numbers_at(coefficients, COEFFICIENTS, np.float64(0))
-    if row[L1] != 0 or row[CLIP] < np.inf:
-        limit_gradients(w, g, count, type(like)(row[L1]), type(like)(row[CLIP]))
+    l1, decay, most = type(like)(row[L1]), type(like)(row[DECAY]), type(like)(row[CLIP])
+    if l1 != 0 or decay != 0 or most < np.inf:
+        limit_gradients(w, g, count, l1, decay, most)
     _optimizer(optimizer, w, state_0, state_1, g, count, coefficients, like)
 
 

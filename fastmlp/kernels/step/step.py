@@ -92,7 +92,8 @@ def square_gradients(job, layer, squares, step, scratch, member, members, like: 
         g = parameters_of(layer, kind)[0] + offset
         most = numbers_at(coefficients, COEFFICIENTS, np.float64(0))[CLIP]
         if most < np.inf:
-            limit_gradients(g, g, rows * width, like - like, type(like)(most))
+            zero = like - like
+            limit_gradients(g, g, rows * width, zero, zero, type(like)(most))
         sums = numbers_at(scratch, columns, np.float64(0))
         sums[:] = 0
         for i in range(rows):
