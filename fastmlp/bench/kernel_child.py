@@ -20,7 +20,6 @@ from fastmlp.bench import phases
 from fastmlp.functions import ACTIVATIONS, Array, error_in_eps
 from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.kernels.launch import run, symbol
-from fastmlp.kernels.memory.buffers import read_images
 from fastmlp.kernels.memory.panels import (
     panel_width,
     round_up,
@@ -116,7 +115,8 @@ def time_phase(
     x : what the only layer reads; arrays : those to which the job record points
     """
     if x is not None:
-        read_images(engine.layers, x[np.newaxis, np.newaxis])
+        point(engine.layers, x=x)
+        engine.layers["x_row"] = x.shape[1]
     point(engine.job, **arrays)
 
     def run_times(times: int) -> None:
@@ -241,7 +241,7 @@ def exp(rng: Any, batch: int, _: int, outputs: int, ours: bool, threads: int | N
     wide, b = aligned_zeros((2, batch, columns), z.dtype), aligned_zeros((columns,), z.dtype)
     wide[0, :, :outputs] = z
     source, target = wide[0].ctypes.data, wide[1].ctypes.data
-    activate = symbol("activate", np.dtype(np.float32)).call
+    activate = symbol("activate", np.dtype(np.float32))
     arrays = (target, columns, target, source, columns, b.ctypes.data)
     sigmoid = ACTIVATIONS["sigmoid"].code
     run_times = repeat_call(activate, sigmoid, *arrays, batch, columns, 0.0)

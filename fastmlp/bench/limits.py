@@ -52,7 +52,7 @@ def measure_limits(threads: int | None = None) -> dict[str, Any]:
 
 def measure_flops(threads: int) -> float:
     """Return the operations per second of the dense tile on operands in the L1 cache."""
-    multiply = symbol("multiply", FLOAT32).call
+    multiply = symbol("multiply", FLOAT32)
     columns = TILE_VECTORS * vector_size(FLOAT32)
     height = TILE_HEIGHTS[TILE_VECTORS]
     length = PEAK_WORK // 2 // (height * columns)
@@ -67,7 +67,7 @@ def measure_flops(threads: int) -> float:
 
 def measure_bandwidth(size: int, threads: int) -> float:
     """Return the bytes per second of a += b, with `size` bytes of a and b for each thread."""
-    activate = symbol("activate", FLOAT32).call
+    activate = symbol("activate", FLOAT32)
     columns, passes = size // 128 * 16, max(2, (64 << 20) // size)
     pairs = [[aligned_zeros((columns,), FLOAT32) for _ in range(2)] for _ in range(threads)]
     for array in (array for pair in pairs for array in pair):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import isqrt
 
 import numpy as np
-from numba.extending import register_jitable
 from numba.np.numpy_support import from_dtype
 
 from fastmlp.arrays import check_indices, check_out
@@ -56,8 +55,8 @@ def augment(
     check_out("out", out, (len(order), pixels), np.dtype(np.uint8), images)
     members = min(team_size(len(order) * pixels * PIXEL_WORK, threads), max(1, len(order)))
     job = np.zeros(1, AUGMENTING)
-    size = 3 * round_up(pixels, 64) + round_up(4 * side, 64)
-    size += frame_bytes(side) + 8 * (side + AROUND) ** 2
+    size, framed = 3 * round_up(pixels, 64) + round_up(4 * side, 64), (side + AROUND) ** 2
+    size += round_up(framed + 1, 64) + 8 * framed
     memory = private_memory(job, members, size)
     maps = np.ascontiguousarray(changes.maps.T)
     job["side"], job["samples"] = side, len(order)
@@ -106,7 +105,8 @@ def interpolate_image(image, side, m, d_x, d_y, row_bytes, framed, out):
     row_bytes : between two rows of these; framed : zeros, into whose middle the image is copied,
         and space for its fours
     """
-    width, fours = side + AROUND, framed + frame_bytes(side)
+    width = side + AROUND
+    fours = framed + round_up(width * width + 1, 64)  # of the frame: a pixel more, in whole lines
     for row in range(side):
         copy_bytes(framed + (row + LOW) * width + LOW, image + row * side, side)
     find_fours(framed, side, fours)
@@ -135,12 +135,6 @@ def shift_image(image, side, m, columns, out):
         k = min(j, high - BLOCK)
         interpolation.move_block(image + k - by, columns + 2 * k, right, side, out + k)
     return True
-
-
-@register_jitable
-def frame_bytes(side):
-    """Return how much an image takes with zeros around, and a pixel more, in whole cache lines."""
-    return ((side + AROUND) * (side + AROUND) + 64) // 64 * 64
 
 
 @jit

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, Rows, SparseRows, check_indices, quiet
+from fastmlp.arrays import Array, Rows, SparseRows, check_indices, density, quiet
 from fastmlp.errors import refuse
 from fastmlp.functions import Trace, cost_row, target_values
 from fastmlp.functions.coefficients import COEFFICIENTS
@@ -18,9 +18,9 @@ from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
 from fastmlp.kernels.launch import available_threads, run
 from fastmlp.kernels.loops.bits import group_shape, words_bytes
 from fastmlp.kernels.memory import buffers, panels, records, tuning
-from fastmlp.kernels.step.slices import scratch_bytes, train_by_slices
-from fastmlp.kernels.step.source import Orders, Source, table_of, takes_lists
-from fastmlp.kernels.step.step import train
+from fastmlp.kernels.step.slices import train_by_slices
+from fastmlp.kernels.step.source import Orders, Source, kind_of, table_of, takes_lists
+from fastmlp.kernels.step.step import scratch_bytes, train
 from fastmlp.kernels.team.plan import Plan, owners_of, plans_of
 from fastmlp.system.team_size import BARRIERS, TeamSize
 
@@ -55,11 +55,10 @@ class Engine(panels.Packed):
         # by whether the images are sparse, and for sparse rows
         self._plans = plans_of(sizes, batch_size, self._dtype, clips)
         owners = owners_of(self._plans, len(weights), self.threads)
-        network = weights, biases, activations
-        self.layers, self.buffers = buffers.network_layers(*network, owners, transposes=True)
+        network = weights, biases, activations, owners, batch_size, len(self.slots), dropout
+        self.layers, self.buffers = buffers.network_layers(*network)
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
-        buffers.add_buffers(self.layers, self.buffers, batch_size, self.slots, dropout)
         kinds = {plan.kind for plan in self._plans[:2]}
         if batch_size >= tuning.BY_GROUP_FROM and records.BY_COLUMNS in kinds:
             buffers.mark_outputs(self.layers, self.buffers, batch_size)
@@ -71,7 +70,8 @@ class Engine(panels.Packed):
         self.job["optimizer"], self.job["clipped"] = self._codes
         self.job["batch_size"] = batch_size
         self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
-        self._source = Source(self.job, self._dtype, dropout)
+        self._source, self.inputs = Source(self.job, self._dtype, dropout), "dense"
+        self._images: Rows | None = None  # those that were taken last, which `inputs` describes
         # all steps but those of plain SGD change every weight
         is_plain = self._optimizer.fused and not np.any(self.settings["weight_decay"])
         self._lists = is_plain and takes_lists(batch_size, len(weights[0]))
@@ -87,9 +87,10 @@ class Engine(panels.Packed):
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
         self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices
+        self.plan_name = plan.name
         self.job["pair_stride"], self.job["block_inputs"] = group_shape(inputs)
         self.job["words_bytes"] = words_bytes(inputs, self._dtype, self._lists, slices)
-        what = self.job, self.layers, self.buffers, self.slots, self.threads, self._lists
+        what = self.job, self.layers, self.buffers, self.threads, self._lists
         self._records, self._memory = buffers.plan_memory(*what)
         self._x: Array | None = None  # made for dense images
 
@@ -117,16 +118,6 @@ class Engine(panels.Packed):
         orders = order.reshape(epochs, -1)
         costs, right = self._steps(images, y, orders, steps, own, scale, sample_weight, augmented)
         return costs, right.item() if epochs == 1 else right
-
-    @property
-    def inputs(self) -> str:
-        """What the images were that were taken last, in words."""
-        return self._source.inputs
-
-    @property
-    def plan_name(self) -> str:
-        """How a team shares a step: see `fastmlp.kernels.team.plan`."""
-        return self.plan.name
 
     def members(self) -> float:
         """Return how many members the team had, on average, since the last call."""
@@ -215,21 +206,26 @@ class Engine(panels.Packed):
             size, count = self.team.next(len(own) - done)
             if is_trace:  # by samples, one member has all of them
                 size = 1 if self.plan.kind == records.BY_SAMPLES else self.threads
-                count = len(own)
             began = perf_counter()
             self.job["first_step"], self.job["steps"] = done, count
-            run(function, self.job, self._records, size, self._dtype)
+            self.job["ready"] = run(function, self.job, self._records, size, self._dtype)
             if not is_trace:
                 self.team.record(size, count, perf_counter() - began)
             done += count
         return epochs.sums(costs, hits)
 
     def _look_at(self, images: Rows) -> None:
-        """Choose a plan for images, and how the first layer takes them."""
-        kind = self._source.look_at(images, len(self.layers), self._lists)
+        """Choose a plan for images, and how the first layer takes them; the same ones only once."""
+        if self._images is images:
+            return
+        kind = kind_of(images, len(self.layers), self._lists)
+        self.job["images_as"] = kind
+        share = f"{density(images, tuning.SAMPLED):.1%} of the values are not zero"
+        self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
         plan = self._plans[{records.DENSE: 0, records.BY_ENTRY: 2}.get(kind, 1)]
         if self.plan != plan:
             self._use(plan)
         if kind == records.DENSE and self._x is None:
             what = self.threads, self.batch_size, self._dtype
             self._x = buffers.dense_images(self._records, *what)
+        self._images = images

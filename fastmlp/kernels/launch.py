@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from ctypes import c_void_p, cast
 from time import perf_counter
+from typing import Any
 
 import numba
 import numpy as np
@@ -13,7 +13,7 @@ from numba import prange
 from numba.core import types
 
 from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import Compiled, Shared, is_kept
+from fastmlp.kernels.llvm.compile import Shared
 from fastmlp.kernels.llvm.emitter import Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted
 from fastmlp.kernels.team.barrier import SIZE, join, make_board
@@ -74,7 +74,7 @@ def is_compiled(dtype: np.dtype) -> bool:
     """Return whether `prepare` will be quick: the machine code is there, in memory or on disk."""
     if dtype in _prepared:
         return True
-    return all(is_kept(kernel, numba.from_dtype(dtype)) for kernel in _kernels())
+    return all(kernel.kept(numba.from_dtype(dtype)) for kernel in _kernels())
 
 
 def _kernels() -> list[Shared]:
@@ -100,27 +100,15 @@ def prepare(dtype: np.dtype) -> float:
     return perf_counter() - began
 
 
-def symbol(function: str, dtype: np.dtype) -> Compiled:
-    """Return a shared function by its name, compiled, to be called from Python."""
+def symbol(function: str | Shared, dtype: np.dtype) -> Any:
+    """Return a shared function, or the one of a name, compiled, to be called from Python."""
     if dtype not in _prepared:
         prepare(dtype)
-    return _compiled(Shared.by_name[function], dtype)
-
-
-def _compiled(kernel: Shared, dtype: np.dtype) -> Compiled:
-    """Return a kernel, compiled if it was defined, or threads could be started, only since."""
-    if dtype not in kernel.compiled:
+    kernel = Shared.by_name[function] if isinstance(function, str) else function
+    if dtype not in kernel.compiled:  # it was defined, or threads could be started, only since
         with _threads.compiling():
             kernel.compile(numba.from_dtype(dtype))
     return kernel.compiled[dtype]
-
-
-def alone(function: str, record: Array, dtype: np.dtype) -> Callable[[], object]:
-    """Return a call of a shared function (record, like), to be made while the record is alive."""
-    call = symbol(function, dtype).call
-    # ctypes would convert numbers anew at each call
-    values = zip(call.argtypes, (record.ctypes.data, 0.0), strict=True)
-    return partial(call, *(kind(value) for kind, value in values))
 
 
 def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype) -> int:
@@ -129,17 +117,17 @@ def run(function: str, job: Array, layers: Array, members: int, dtype: np.dtype)
     function : the name of a shared function (job, layers, count, barrier, scratch, member,
         members, like), which each member calls; job : a JOB record, layers : LAYER records
     """
-    compiled, members = symbol(function, dtype), _threads.expected(members)
+    call, members = symbol(function, dtype), _threads.expected(members)
     where = job.ctypes.data, layers.ctypes.data, layers.shape[-1]
     scratch, size = int(job["scratch"][0]), int(job["scratch_bytes"][0])
     if members == 1:
-        compiled.call(*where, 0, scratch, 0, 1, 0.0)
+        call(*where, 0, scratch, 0, 1, 0.0)
         return 1
     board = make_board()
     with _threads.launching:
         _threads.start()
-        call = _compiled(_team, dtype).call
-        call(compiled.address, *where, scratch, size, board.ctypes.data, members, 0.0)
+        what = *where, scratch, size, board.ctypes.data, members, 0.0
+        symbol(_team, dtype)(cast(call, c_void_p).value, *what)
     came = int(board[SIZE])
     _threads.record(came, members)
     return came

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows, check_out, quiet
 from fastmlp.arrays.aligned import aligned_zeros
-from fastmlp.kernels.launch import alone, prepare, run, team_size
+from fastmlp.functions import ACTIVATIONS
+from fastmlp.kernels.launch import prepare, run, symbol, team_size
 from fastmlp.kernels.loops.bits import group_shape, words_bytes
 from fastmlp.kernels.memory import panels, records, tuning
-from fastmlp.kernels.memory.buffers import inference_records, network_layers
+from fastmlp.kernels.memory.buffers import inference_records
 from fastmlp.kernels.step.inference import scratch_bytes
 from fastmlp.kernels.step.source import addresses_of, entries_of, kind_of, table_of, takes_lists
 
@@ -37,11 +39,11 @@ class Predictor:
         dtype, inputs, outputs = weights[0].dtype, len(weights[0]), len(biases[-1])
         self._dtype, self._size = dtype, sum(w.size for w in weights)
         prepare(dtype)
-        layers, _ = network_layers(weights, biases, activations)
+        layers = np.zeros(len(weights), records.LAYER)
         # the first layer reads rows of weights by groups
         first = tuning.PANEL_VECTORS if inputs % tuning.GROUP == 0 else 0
         most = [first, *[tuning.TILE_VECTORS] * (len(weights) - 1)]
-        placed = map(_place, layers, weights, biases, most)
+        placed = map(_place, layers, weights, biases, activations, most)
         self._layers, self._copies = layers, [pair for copies in placed for pair in copies]
         self._table = table_of(scale, dtype)
         self._found = {
@@ -52,14 +54,18 @@ class Predictor:
         shape = tuning.TILE_ROWS, panels.round_up(inputs, group_shape(inputs)[1])  # zeros behind
         for kind in records.IMAGE_KINDS:
             images = aligned_zeros(shape, kind)
-            self._images[kind] = images, addresses_of(images)
+            self._images[kind] = images, addresses_of(images, np.arange(len(images)))
         self._jobs: dict[int, tuple[Array, Array, Any]] = {}
         self._few = self._job_of(1, tuning.TILE_ROWS)
         self._aim: tuple[np.dtype, int] | None = None
         job, own, _ = self._few
         records.point(job, layers=own, **self._found)
         job["layer_count"] = len(layers)
-        self._call = self._infer = alone("infer_few", job, dtype)
+        call, given = symbol("infer_few", dtype), (job.ctypes.data, 0.0)
+        # ctypes would convert numbers anew at each call
+        arguments = (kind(value) for kind, value in zip(call.argtypes, given, strict=True))
+        self._call = partial(call, *arguments)
+        self._infer: Callable[[], object] = self._call
         if all(given.flags.c_contiguous for _, given in self._copies):
             where = [(own.ctypes.data, w.ctypes.data, w.nbytes) for own, w in self._copies]
             self._where, job["copy_count"] = np.array(where, np.int64), len(where)
@@ -121,7 +127,7 @@ class Predictor:
             if images_as == records.BY_GROUP and missing:
                 images = np.pad(images, ((0, 0), (0, missing)))
             job["image_kind"] = records.IMAGE_KINDS[images.dtype]
-            arrays = {"addresses": addresses_of(images)}
+            arrays = {"addresses": addresses_of(images, np.arange(len(images)))}
         job["images_as"] = images_as
         records.point(job, **arrays, **{what: out})
         run("infer", job, layers, members, self._dtype)
@@ -141,7 +147,7 @@ class Predictor:
         return job, layers, (memory, scratch)
 
 
-def _place(layer: Array, w: Array, b: Array, most: int) -> list[tuple[Array, Array]]:
+def _place(layer: Any, w: Array, b: Array, activation: str, most: int) -> list[tuple[Array, Array]]:
     """Let a layer's record point to w and b themselves, where their rows are whole vectors.
 
     Else it points to copies with padding; return what is copied at each call: (to, from).
@@ -149,15 +155,17 @@ def _place(layer: Array, w: Array, b: Array, most: int) -> list[tuple[Array, Arr
     (inputs, outputs), vector = w.shape, panels.vector_size(w.dtype)
     widths = (tuning.PANEL_VECTORS, tuning.PANEL_VECTORS // 2, 1)
     fits = [n * vector for n in widths if n <= most and outputs % (n * vector) == 0]
-    copies = []
-    if fits and w.flags.c_contiguous and b.flags.c_contiguous:
-        layer["width"], layer["panels"] = fits[0], outputs // fits[0]
-    else:
-        whole = int(layer["panels"] * layer["width"])
+    in_place = fits and w.flags.c_contiguous and b.flags.c_contiguous
+    width = fits[0] if in_place else panels.panel_width(outputs, w.dtype)
+    copies, whole = [], panels.round_up(outputs, width)
+    if not in_place:
         padded = aligned_zeros((panels.round_up(inputs, tuning.GROUP) * outputs + whole,), w.dtype)
         padded_b = aligned_zeros((whole,), w.dtype)
         copies = [(padded[: w.size].reshape(w.shape), w), (padded_b[:outputs], b)]
         w, b = padded, padded_b
-    layer["w_row"], layer["w_panel"] = outputs, layer["width"]
+    layer["inputs"], layer["outputs"] = inputs, outputs
+    layer["activation"] = ACTIVATIONS[activation].code
+    layer["width"], layer["panels"] = width, whole // width
+    layer["w_row"], layer["w_panel"] = outputs, width
     records.point(layer, w=w, b=b)
     return copies

@@ -20,7 +20,7 @@ def lanes_of(dtype):
 
 def shared(name, dtype):
     """Return a shared function in a precision, to be called with numbers and arrays."""
-    compiled = launch.symbol(name, np.dtype(dtype)).call
+    compiled = launch.symbol(name, np.dtype(dtype))
 
     def call(*arguments):
         compiled(*(a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments))

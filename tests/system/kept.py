@@ -30,7 +30,7 @@ def compiled(function=plus_one, precision=DOUBLE):
     kernel.uncompiled = lambda kind: made.append(kind) or compile.Shared.uncompiled(kernel, kind)
     kernel.compile(precision)
     found = np.zeros(1, precision.name)
-    kernel.compiled[found.dtype].call(found.ctypes.data, 0.0)
+    kernel.compiled[found.dtype](found.ctypes.data, 0.0)
     assert found[0] == (1 if function is plus_one else 2)
     return kernel, not made
 
@@ -42,7 +42,7 @@ def types_of(precision=DOUBLE):
 def is_kept(function):
     kernel = compile.Shared(function)
     kernel.cache = cache.KernelCache(function)
-    return compile.is_kept(kernel, DOUBLE)
+    return kernel.kept(DOUBLE) is not None
 
 
 def hit(*arguments):

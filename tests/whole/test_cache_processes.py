@@ -155,9 +155,9 @@ def test_a_cache_that_others_can_write_costs_one_warning(ready, tmp_path):
     (copy / "kernels").chmod(0o777)
     code = """
 try:
-    from fastmlp.kernels.llvm.compile import Shared, is_kept
+    from fastmlp.kernels.llvm.compile import Shared
     from numba.core import types
-    print(is_kept(Shared.by_name["train"], types.float32), is_compiled(np.dtype("float32")))
+    print(Shared.by_name["train"].kept(types.float32) is not None, is_compiled(np.dtype("float32")))
 except RuntimeWarning:
     print("raised")
 """

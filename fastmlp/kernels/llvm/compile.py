@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
 from ctypes import CFUNCTYPE, c_double, c_float, c_int64
 from functools import cache
 from types import SimpleNamespace
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import llvmlite.binding as llvm
 import numba
@@ -26,19 +25,17 @@ from fastmlp.system.code_folder import warn_not_kept
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# Only fusing a multiply with an add is allowed. Reordering sums would let the result depend on
-# how a loop was vectorised; assuming that no NaN arrives would delete the checks for them.
-FASTMATH = {"contract"}
 CTYPES: Any = {types.float32: c_float, types.float64: c_double}  # c_int64 for all others
 # The types of records, by the names of parameters that are addresses of one
 RECORDS: dict[str, Any] = {}
-SETTINGS: dict[str, Any] = {"fastmath": FASTMATH, "error_model": "numpy", "nogil": True}
+# Only fusing a multiply with an add is allowed. Reordering sums would let the result depend on
+# how a loop was vectorised; assuming that no NaN arrives would delete the checks for them.
+SETTINGS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
 
 
 def jit(function: Function) -> Function:
     """Compile a function that becomes part of every compiled function that calls it."""
-    inner = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    made = numba.njit(**SETTINGS, **inner)(function)
+    made = numba.njit(**SETTINGS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     template = made.get_call_template
     # Numba would compile a function anew for each constant that it is called with
     made.get_call_template = lambda args, kws: template([*map(unliteral, args)], kws)
@@ -60,54 +57,34 @@ def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, .
     )
 
 
-def is_kept(kernel: Shared, precision: Any) -> bool:
-    """Return whether the machine code of a kernel is on disk."""
-    arguments = argument_types(kernel.function, precision)
-    return kernel.cache is not None and kernel.cache.read(arguments) is not None
-
-
-class Compiled(NamedTuple):
-    """Machine code in this process: its address, and a call of it, which releases the GIL."""
-
-    address: int
-    call: Any
-
-
 def _one_function(library: Any, made: Any, *_: Any) -> None:
     """Emit the C function that calls a compiled one, as Numba does, and let LLVM merge the two.
 
     Otherwise each call copies the arguments on the stack, and waits until they are there. Numba's
     check for errors is left out, as kernels raise none.
     """
-    context = cpu_target.target_context
+    context, what = cpu_target.target_context, (made.restype, made.argtypes)
     module, name = context.create_module("cfunc_wrapper"), made.llvm_func_name
-    result, taken = made.restype, made.argtypes
-    kind = context.call_conv.get_function_type(result, taken)
-    inner = ir.Function(module, kind, name)
-    plain = [context.get_value_type(kind) for kind in (result, *taken)]
-    kind = ir.FunctionType(plain[0], plain[1:])
+    inner = ir.Function(module, context.call_conv.get_function_type(*what), name)
+    kind = ir.FunctionType(ir.VoidType(), [context.get_value_type(kind) for kind in what[1]])
     outer = ir.Function(module, kind, made.llvm_cfunc_wrapper_name)
     builder = ir.IRBuilder(outer.append_basic_block())
-    _, found = context.call_conv.call_function(builder, inner, result, taken, outer.args)
-    builder.ret(found)
+    context.call_conv.call_function(builder, inner, *what, outer.args)
+    builder.ret_void()
     library.add_ir_module(module)
     library._final_module.get_function(name).linkage = "internal"
 
 
-@cache
-def _target() -> Any:
-    """Return Numba's target for this processor, with C functions by `_one_function`."""
-    return SimpleNamespace(
-        options=cpu_target.options,
-        typing_context=cpu_target.typing_context,
-        target_context=cpu_target.target_context.subtarget(create_cfunc_wrapper=_one_function),
-    )
-
-
 class Kernel(CFunc):
-    """A C function of one piece."""
+    """A C function of one piece, by `_one_function`."""
 
-    _targetdescr = property(lambda self: _target())
+    @property
+    def _targetdescr(self) -> Any:
+        own = cpu_target.target_context.subtarget(create_cfunc_wrapper=_one_function)
+        typing = cpu_target.typing_context
+        return SimpleNamespace(
+            options=cpu_target.options, typing_context=typing, target_context=own
+        )
 
 
 class Shared:
@@ -126,15 +103,18 @@ class Shared:
         # the name of the folder stands for the source of the package's kernels, and of no others
         own = function.__module__.startswith("fastmlp.")
         self.cache = KernelCache(function) if own else None
-        self.compiled: dict[np.dtype, Compiled] = {}
+        self.compiled: dict[np.dtype, Any] = {}  # what calls it: `ctypes` releases the GIL
+
+    def kept(self, precision: Any) -> bytes | None:
+        """Return the machine code that is on disk, if there is some."""
+        return self.cache.read(argument_types(self.function, precision)) if self.cache else None
 
     def compile(self, precision: Any) -> None:
         """Compile the function for one Numba float type, or take its code from the cache."""
         arguments = argument_types(self.function, precision)
-        kept = self.cache.read(arguments) if self.cache else None
-        address = load(kept or self._machine_code(precision))
-        call = CFUNCTYPE(None, *(CTYPES.get(kind, c_int64) for kind in arguments))(address)
-        self.compiled[np.dtype(precision.name)] = Compiled(address, call)
+        address = load(self.kept(precision) or self._machine_code(precision))
+        call = CFUNCTYPE(None, *(CTYPES.get(kind, c_int64) for kind in arguments))
+        self.compiled[np.dtype(precision.name)] = call(address)
         llvm.add_symbol(self.symbol(precision), address)
 
     def _machine_code(self, precision: Any) -> bytes:
@@ -199,6 +179,6 @@ def shared(function: Callable[..., Any]) -> Any:
             raise TypeError(f"{function.__name__}: floats must be annotated as `float`")
         emit.function(kernel.symbol(emit.element), ir.VoidType(), *arguments)
 
-    annotated = [p.annotation == "float" for p in inspect.signature(function).parameters.values()]
+    annotated = [function.__annotations__.get(name) == "float" for name in names_of(function)]
     call.__name__, call.__doc__ = function.__name__, function.__doc__
     return emitted(call, names_of(function))

@@ -81,8 +81,7 @@ class Emitter:
         if ARM:
             self.function("llvm.aarch64.set.fpcr", ir.VoidType(), word)
         elif FLUSHES:
-            place = cgutils.alloca_once(self.builder, INT32)
-            self.builder.store(self.builder.trunc(word, INT32), place)
+            place = cgutils.alloca_once_value(self.builder, self.builder.trunc(word, INT32))
             self.function("llvm.x86.sse.ldmxcsr", ir.VoidType(), place)
 
     def function(self, name: str, result: Any, *values: Any) -> Any:
@@ -112,15 +111,15 @@ class Emitter:
         """Return the pointer base + row stride + column, all but base in elements."""
         offset = self.builder.mul(self.whole(row), self.whole(stride))
         offset = self.builder.add(offset, self.whole(column))
-        return self.builder.gep(base, [offset], source_etype=self.scalar)
+        return self.builder.gep(self.pointer(base), [offset], source_etype=self.scalar)
 
     def load(self, position: Any) -> Any:
-        """Load adjacent numbers."""
-        return self.builder.load(position, typ=self.kind, align=self.align)
+        """Load adjacent numbers, at an address or a pointer."""
+        return self.builder.load(self.pointer(position), typ=self.kind, align=self.align)
 
     def store(self, value: Any, position: Any) -> None:
-        """Store adjacent numbers."""
-        self.builder.store(value, position, align=self.align)
+        """Store adjacent numbers, a vector or a Number, at an address or a pointer."""
+        self.builder.store(self.number(value).value, self.pointer(position), align=self.align)
 
     def prefetch(self, position: Any, to_write: bool = False) -> None:
         """Prefetch the cache line at an address or a pointer, for all levels of the cache.
@@ -156,11 +155,6 @@ class Emitter:
     def nonzero(self, value: Any) -> Any:
         """Return whether an int64 is not 0."""
         return self.builder.icmp_signed("!=", value, INT64(0))
-
-    def word(self, conditions: Any) -> Any:
-        """Return a vector of fewer than 64 conditions as the bits of an int64."""
-        bits = self.builder.bitcast(conditions, ir.IntType(conditions.type.count))
-        return self.builder.zext(bits, INT64)
 
     def fold(self, vector: Any, combine: Callable[[Number, Number], Number]) -> Any:
         """Return what all lanes combined are: the upper half with the lower, until one is left."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 from llvmlite import ir
@@ -14,9 +14,7 @@ from numba.extending import intrinsic
 from fastmlp.kernels.llvm.emitter import INT64, Emitter
 
 LINE_BYTES = 64
-FALSE = ir.Constant(ir.IntType(1), 0)
 Row = list[Any]  # vectors, or their positions
-RESULTS = {"None": types.void, "int": types.int64, "bool": types.boolean}
 
 
 def names_of(function: Callable[..., Any]) -> list[str]:
@@ -30,11 +28,11 @@ def emitted(function: Callable[..., Any], names: Sequence[str] | None = None) ->
 
     Compiled code calls it without the emitter. Floats keep their type, which is the emitter's
     precision (float32 if there is none); a record is handed on as its address; all others are
-    int64. The annotation of the result is "None", "int", "bool", or "float" for a number of that
-    precision. `names` are those of the arguments, where the function itself has none for them.
+    int64, and so is a result. `names` are the arguments', where the function itself has none.
     """
-    result = str(function.__annotations__["return"])
+    returns = types.void if str(function.__annotations__["return"]) == "None" else types.int64
 
+    @wraps(function)
     def typed(typingctx: Any, *arguments: Any) -> Any:
         floats = [kind for kind in arguments if isinstance(kind, types.Float)]
         precision = floats[-1] if floats else types.float32
@@ -47,12 +45,10 @@ def emitted(function: Callable[..., Any], names: Sequence[str] | None = None) ->
                 for value in values
             ]
             found = function(Emitter(context, builder, precision), *plain)
-            return context.get_dummy_value() if result == "None" else found
+            return context.get_dummy_value() if found is None else found
 
-        return RESULTS.get(result, precision)(*kinds), generate
+        return returns(*kinds), generate
 
-    typed.__name__ = typed.__qualname__ = function.__name__
-    typed.__doc__ = function.__doc__
     names = names_of(function)[1:] if names is None else names
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kind) for name in ("typingctx", *names)]
@@ -76,36 +72,30 @@ flush_small, set_control = emitted(Emitter.flush_small), emitted(Emitter.set_con
 prefetch = emitted(Emitter.prefetch, ["position"])
 
 
-def _over_lines(emit: Emitter, address: Any, size: Any, to_write: bool) -> None:
-    first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
-    with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
-        emit.prefetch(line, to_write)
+def _over_lines(to_write: bool) -> Any:
+    def over_lines(emit: Emitter, address, size) -> None:
+        """Prefetch the cache lines of so many bytes, which may begin within a line."""
+        first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
+        with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
+            emit.prefetch(line, to_write)
+
+    return emitted(over_lines)
 
 
-@emitted
-def prefetch_lines(emit: Emitter, address, size) -> None:
-    """Prefetch the cache lines of so many bytes, which may begin within a line."""
-    _over_lines(emit, address, size, to_write=False)
-
-
-@emitted
-def claim_lines(emit: Emitter, address, size) -> None:
-    """As `prefetch_lines`, of what is written next: other cores lose their copies."""
-    _over_lines(emit, address, size, to_write=True)
+# The second is for what is written next: other cores lose their copies
+prefetch_lines, claim_lines = _over_lines(to_write=False), _over_lines(to_write=True)
 
 
 @emitted
 def copy_bytes(emit: Emitter, target, source, size) -> None:
     """Copy so many bytes from one address to another, which do not overlap."""
-    target, source = emit.pointer(target), emit.pointer(source)
-    emit.function("llvm.memcpy.p0.p0.i64", ir.VoidType(), target, source, size, FALSE)
+    cgutils.raw_memcpy(emit.builder, emit.pointer(target), emit.pointer(source), size, 1)
 
 
 @emitted
 def clear_bytes(emit: Emitter, target, size) -> None:
     """Set so many bytes at an address to 0."""
-    zero = ir.Constant(ir.IntType(8), 0)
-    emit.function("llvm.memset.p0.i64", ir.VoidType(), emit.pointer(target), zero, size, FALSE)
+    cgutils.memset(emit.builder, emit.pointer(target), size, 0)
 
 
 def by_code(emit: Emitter, code: Any, cases: Mapping[int, Callable[..., None]]) -> None:
@@ -137,49 +127,37 @@ def sum_loop(
     body(state, sums) emits one pass, and returns the next state, the new sums and whether another
     pass follows. Return the sums after the loop.
     """
-    builder, before = emit.builder, emit.builder.block
+    builder, before, starts = emit.builder, emit.builder.block, [*state, *sums]
     loop, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
     builder.cbranch(enters, loop, after)
 
     builder.position_at_end(loop)
-    now = [builder.phi(start.type) for start in state]
-    so_far = [builder.phi(start.type) for start in sums]
-    following, totals, goes_on = body(now, so_far)
+    now = [builder.phi(start.type) for start in starts]
+    following, totals, goes_on = body(now[: len(state)], now[len(state) :])
     end = builder.block  # the body may have emitted blocks of its own
-    starts, values = [*state, *sums], [*following, *totals]
-    for phi, start, value in zip([*now, *so_far], starts, values, strict=True):
-        phi.add_incoming(start, before)
-        phi.add_incoming(value, end)
     builder.cbranch(goes_on, loop, after)
 
     builder.position_at_end(after)
-    results = [builder.phi(start.type) for start in sums]
-    for phi, start, total in zip(results, sums, totals, strict=True):
-        phi.add_incoming(start, before)
-        phi.add_incoming(total, end)
-    return results
+    found = [builder.phi(start.type) for start in starts]
+    for phis in (now, found):
+        for phi, start, value in zip(phis, starts, [*following, *totals], strict=True):
+            phi.add_incoming(start, before)
+            phi.add_incoming(value, end)
+    return found[len(state) :]
 
 
 def counted_loop(
-    emit: Emitter, length: Any, pointers: list[Any], sums: list[Any], body: Callable[..., Any]
-) -> list[Any]:
-    """Emit a `sum_loop` over k = 0, 1, …, length - 1.
-
-    pointers : triples (start, elements to advance, of which type)
-    body(k, pointers, sums) returns the new sums.
-    """
+    emit: Emitter, end: Any, sums: Row, body: Callable[..., Any], step: int = 1
+) -> Row:
+    """Emit a `sum_loop` over k = 0, step, … below the end; body(k, sums) returns the new sums."""
     builder = emit.builder
 
     def counted(state: list[Any], so_far: list[Any]) -> Any:
-        k, *now = state
-        totals = body(k, now, so_far)
-        following = [builder.add(k, INT64(1))]
-        for position, (_, advance, kind) in zip(now, pointers, strict=True):
-            following.append(builder.gep(position, [emit.whole(advance)], source_etype=kind))
-        return following, totals, builder.icmp_signed("<", following[0], length)
+        totals, following = body(state[0], so_far), builder.add(state[0], INT64(step))
+        return [following], totals, builder.icmp_signed("<", following, end)
 
-    enters = builder.icmp_signed(">", length, INT64(0))
-    return sum_loop(emit, enters, [INT64(0), *(start for start, _, _ in pointers)], sums, counted)
+    enters = builder.icmp_signed(">", end, INT64(0))
+    return sum_loop(emit, enters, [INT64(0)], sums, counted)
 
 
 def accumulate(emit: Emitter, positions: list[Any], sums: list[Any], beta: Any) -> None:
@@ -203,15 +181,15 @@ class Rows:
 
     def at(self, address: Any, number: Any = 0, stride: Any = 0) -> Row:
         """Return the positions of the vectors of row `number`."""
-        base, count = self.emit.pointer(address), self.emit.count
-        return [self.emit.at(base, number, stride, j * count) for j in range(self.width)]
+        count = self.emit.count
+        return [self.emit.at(address, number, stride, j * count) for j in range(self.width)]
 
     def start(self, address: Any, number: Any, stride: Any) -> Any:
         """Return the position of the first vector of a row, in a register.
 
         Where it is the sum of two, a product that loads its operand is two instructions, not one.
         """
-        return self.emit.opaque(self.emit.at(self.emit.pointer(address), number, stride))
+        return self.emit.opaque(self.emit.at(address, number, stride))
 
     def load(self, positions: Row) -> Row:
         """Load a row."""

@@ -9,7 +9,8 @@ Rows are PANEL_VECTORS vectors wide, half of that, or one vector. v and v' are t
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import partial, reduce, wraps
+from itertools import chain
 from typing import Any
 
 from llvmlite import ir
@@ -33,7 +34,7 @@ def _factors(emit: Emitter, pixels: Any, table: Any, k: Any) -> list[Any]:
     first = builder.gep(emit.pointer(pixels), [k], source_etype=INT32)
     places = [builder.gep(first, [INT64(i)], source_etype=byte) for i in range(GROUP)]
     values = [builder.zext(builder.load(place, typ=byte), INT64) for place in places]
-    return [emit.broadcast_from(emit.at(emit.pointer(table), value, 1)) for value in values]
+    return [emit.broadcast_from(emit.at(table, value, 1)) for value in values]
 
 
 def _group(rows: Rows, base: Any, row: Any, stride: Any) -> list[Row]:
@@ -42,17 +43,35 @@ def _group(rows: Rows, base: Any, row: Any, stride: Any) -> list[Row]:
     return [rows.at(base, number, row) for number in numbers[:GROUP]]
 
 
-def _over_bits(emit: Emitter, word: Any, sums: Row, body: Callable[..., Row]) -> Row:
-    """Emit the loop over the bits k set in a word; body(k, sums) returns the new sums."""
-    builder = emit.builder
+def _over_bits(
+    emit: Emitter, words: list[Any], sums: list[Row], bodies: list[Callable[..., Row]]
+) -> list[Row]:
+    """Emit the loop over the bits k of words, one of each in a pass, then over what is left of one.
 
-    def passing(state: list[Any], totals: Row) -> Any:
-        left = state[0]
-        k = builder.cttz(left, ir.Constant(ir.IntType(1), 1))
-        following = builder.and_(left, builder.sub(left, INT64(1)))
-        return [following], body(k, totals), emit.nonzero(following)
+    Each word has sums of its own, in the order of its bits: body(k, sums) returns the new ones.
+    Additions of one word alone would wait for each other: a pass takes at least as long as one.
+    """
+    builder, count, width = emit.builder, len(words), len(sums[0])
 
-    return sum_loop(emit, emit.nonzero(word), [word], sums, passing)
+    def all_left(now: list[Any]) -> Any:
+        return reduce(builder.and_, map(emit.nonzero, now[:count]))
+
+    def rows_of(now: list[Any]) -> list[Row]:
+        return [now[count + number * width :][:width] for number in range(count)]
+
+    def passing(_: Any, now: list[Any]) -> Any:
+        following, new = [], []
+        for word, so_far, body in zip(now, rows_of(now), bodies, strict=False):
+            k = builder.cttz(word, ir.Constant(ir.IntType(1), 1))
+            following.append(builder.and_(word, builder.sub(word, INT64(1))))
+            new += body(k, so_far)
+        return [], [*following, *new], all_left(following)
+
+    left = sum_loop(emit, all_left(words), [], [*words, *chain(*sums)], passing)
+    if count == 1:
+        return rows_of(left)
+    each = zip(left, rows_of(left), bodies, strict=False)
+    return [_over_bits(emit, [word], [row], [body])[0] for word, row, body in each]
 
 
 def _over_entries(
@@ -65,20 +84,22 @@ def _over_entries(
     """
     emit, builder, (numbers, factors_of, count, at_once) = rows.emit, rows.emit.builder, entries
 
-    def passing(_: Any, now: list[Any], totals: Row) -> Row:
+    # each in a register of its own
+    first_number, *lists = (emit.opaque(emit.pointer(place)) for place in (numbers, *factors_of))
+
+    def passing(n: Any, totals: Row) -> Row:
         found = []
         for k in range(at_once):
-            position = builder.gep(now[0], [INT64(k)], source_etype=INT32)
+            entry = builder.add(n, INT64(k))
+            position = builder.gep(first_number, [entry], source_etype=INT32)
             number = builder.zext(builder.load(position, typ=INT32), INT64)
             first = rows.start(base, number, stride)
-            for i, place in enumerate(now[1:]):
-                factor = emit.broadcast_from(emit.at(place, 0, 0, k))
+            for i, factors in enumerate(lists):
+                factor = emit.broadcast_from(emit.at(factors, entry, 1))
                 found.append((factor, rows.at(rows.start(first, i, stride))))
         return body(found, totals)
 
-    pointers = [(emit.pointer(numbers), at_once, INT32)]
-    pointers += [(emit.pointer(factors), at_once, emit.scalar) for factors in factors_of]
-    return counted_loop(emit, builder.udiv(count, INT64(at_once)), pointers, sums, passing)
+    return counted_loop(emit, count, sums, passing, at_once)
 
 
 def at_each_width(function: Callable[..., None]) -> Any:
@@ -178,7 +199,7 @@ def gather_samples(rows: Rows, c, c_row, stride, q, q_row, word, pixels, table, 
             new += rows.fma(factor, row, sums[len(new) : len(new) + width])
         return new
 
-    totals = _over_bits(rows.emit, word, rows.zeros(GROUP), body)
+    (totals,) = _over_bits(rows.emit, [word], [rows.zeros(GROUP)], [body])
     positions = [position for row in _group(rows, c, c_row, stride) for position in row]
     accumulate(rows.emit, positions, totals, beta)
 
@@ -196,48 +217,17 @@ def scatter_samples(rows: Rows, c, c_row, q, q_row, stride, word, pixels, table,
         rows.store(total, positions)
         return []
 
-    _over_bits(rows.emit, word, [], body)
+    _over_bits(rows.emit, [word], [[]], [body])
 
 
 @at_each_width
 def sum_rows(rows: Rows, c, q, q_row, count, beta) -> None:
     """c = beta c + sum over k = 0, …, count - 1 of q[k]: a product in which every factor is 1."""
-    emit = rows.emit
 
-    def body(_: Any, now: list[Any], sums: Row) -> Row:
-        return rows.add(sums, rows.load(rows.at(now[0])))
+    def body(k: Any, sums: Row) -> Row:
+        return rows.add(sums, rows.load(rows.at(q, k, q_row)))
 
-    pointers = [(emit.pointer(q), q_row, emit.scalar)]
-    sums = counted_loop(emit, count, pointers, rows.zeros(), body)
-    accumulate(emit, rows.at(c), sums, beta)
-
-
-def _over_two(
-    emit: Emitter, words: list[Any], sums: list[Row], bodies: list[Callable[..., Row]]
-) -> list[Row]:
-    """Emit the loop over the bits of two words, one of each in a pass, and what is left of one.
-
-    Each word has sums of its own, in the order of its bits. Additions of one alone would wait for
-    each other: a pass takes at least as long as an addition.
-    """
-    builder, width = emit.builder, len(sums[0])
-
-    def both(now: list[Any]) -> Any:
-        return builder.and_(*(emit.nonzero(word) for word in now[:2]))
-
-    def passing(_: Any, now: list[Any]) -> Any:
-        following, new = [], []
-        for number, body in enumerate(bodies):
-            k = builder.cttz(now[number], ir.Constant(ir.IntType(1), 1))
-            following.append(builder.and_(now[number], builder.sub(now[number], INT64(1))))
-            new += body(k, now[2 + number * width :][:width])
-        return [], [*following, *new], both(following)
-
-    left = sum_loop(emit, both(words), [], [*words, *sums[0], *sums[1]], passing)
-    return [
-        _over_bits(emit, left[number], left[2 + number * width :][:width], body)
-        for number, body in enumerate(bodies)
-    ]
+    accumulate(rows.emit, rows.at(c), counted_loop(rows.emit, count, rows.zeros(), body), beta)
 
 
 @emitted
@@ -256,10 +246,10 @@ def gather_outputs(
 
     def body(number: int, first: int, k: Any, so_far: Row) -> Row:
         k = builder.add(k, INT64(first))
-        factor = emit.broadcast_from(emit.at(emit.at(emit.pointer(p), number, p_row), 0, 0, k))
+        factor = emit.broadcast_from(emit.at(p, number, p_row, k))
         return rows.fma(factor, rows.load(rows.at(rows.start(q, k, q_k))), so_far)
 
     for first, words in ((0, [one, other]), (PART, [one_next, other_next])):
-        sums = _over_two(emit, words, sums, [partial(body, number, first) for number in (0, 1)])
+        sums = _over_bits(emit, words, sums, [partial(body, number, first) for number in (0, 1)])
     for row, total in zip(positions, sums, strict=True):
         accumulate(emit, row, total, beta)

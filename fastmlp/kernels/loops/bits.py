@@ -8,6 +8,7 @@ of pixels that are not zero, the pixels 2k and 2k + 1 being pair k.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isqrt
 from typing import Any
 
@@ -236,22 +237,19 @@ def mark_samples(images, rows, low, high, stride, words, quads):
             word[group] &= (1 << rows) - 1
 
 
-def _nonzero(emit: Emitter, address: Any, count: int) -> Any:
-    """Return the word of so many adjacent numbers, whole vectors."""
-    builder, word, source = emit.builder, INT64(0), emit.pointer(address)
-    for j in range(0, count, emit.count):
-        numbers = emit.number(emit.load(emit.at(source, 0, 0, j)))
-        word = builder.or_(word, builder.shl(emit.word(numbers.compare("!=", 0)), INT64(j)))
-    return word
+def _nonzero(count_of: Callable[[Emitter], int]) -> Any:
+    def nonzero(emit: Emitter, address, like) -> int:
+        """Return the word of adjacent numbers, whole vectors, at most 64: which are not zero."""
+        builder, word = emit.builder, INT64(0)
+        for j in range(0, count_of(emit), emit.count):
+            numbers = emit.number(emit.load(emit.at(address, j, 1)))
+            bits = builder.bitcast(numbers.compare("!=", 0), ir.IntType(emit.count))
+            word = builder.or_(word, builder.shl(builder.zext(bits, INT64), INT64(j)))
+        return word
+
+    return emitted(nonzero)
 
 
-@emitted
-def nonzero_outputs(emit: Emitter, address, like) -> int:
-    """Return the word of the numbers of PANEL_VECTORS adjacent vectors: at most 64."""
-    return _nonzero(emit, address, PANEL_VECTORS * emit.count)
-
-
-@emitted
-def nonzero_samples(emit: Emitter, address, like) -> int:
-    """Return the word of PART adjacent numbers."""
-    return _nonzero(emit, address, PART)
+# Of a row of the widest panel; and of a part
+nonzero_outputs = _nonzero(lambda emit: PANEL_VECTORS * emit.count)
+nonzero_samples = _nonzero(lambda emit: PART)

@@ -50,14 +50,15 @@ class Outputs:
         if self.is_row:
             passes = builder.sdiv(builder.add(passes, INT64(emit.count - 1)), lanes)
 
-        def passing(k: Any, positions: list[Any], so_far: list[Any]) -> list[Any]:
+        def passing(k: Any, so_far: list[Any]) -> list[Any]:
+            positions = [emit.at(block, k, lanes) for block in blocks]
             j = emit.number(emit.broadcast(builder.sitofp(k, emit.scalar)))
             if self.is_row:
                 own = ir.Constant(emit.kind, [float(lane) for lane in range(emit.count)])
                 j = j * emit.count + emit.number(own)
             found = body(j, *(emit.number(emit.load(position)) for position in positions))
             for number, position in zip(found[len(totals) :], positions, strict=False):
-                emit.store(number.value, position)
+                emit.store(number, position)
             new = [
                 combine(emit.number(old), term).value
                 for (_, combine), old, term in zip(totals, so_far, found, strict=False)
@@ -67,20 +68,11 @@ class Outputs:
                 new = [builder.select(counts, n, o) for n, o in zip(new, so_far, strict=True)]
             return new
 
-        pointers = [(emit.pointer(block), emit.count, emit.scalar) for block in blocks]
-        sums = counted_loop(emit, passes, pointers, starts, passing)
+        sums = counted_loop(emit, passes, starts, passing)
         if self.is_row:
             folded = zip(sums, totals, strict=True)
             sums = [emit.broadcast(emit.fold(total, op)) for total, (_, op) in folded]
         return [emit.number(total) for total in sums]
-
-    def load(self, address: Any) -> Number:
-        """Load what has one number for each sample."""
-        return self.emit.number(self.emit.load(self.emit.pointer(address)))
-
-    def store(self, number: Number, address: Any) -> None:
-        """Store what has one number for each sample."""
-        self.emit.store(number.value, self.emit.pointer(address))
 
 
 def on_outputs(function: Callable[..., None]) -> Any:
@@ -108,7 +100,7 @@ def softmax(outputs: Outputs, a, z, log_sum) -> None:
 
     (total,) = outputs.over([a, z], [SUM], power)
     outputs.over([a], [], lambda _, e: [e / total])
-    outputs.store(peak + vectors.log(total), log_sum)
+    outputs.emit.store(peak + vectors.log(total), log_sum)
 
 
 @on_outputs
@@ -119,7 +111,7 @@ def integrals(outputs: Outputs, activation, total, z, a) -> None:
         formula, sums = vectors.ACTIVATIONS[name].integral, [outputs.emit.number(0)]
         if formula is not None:
             sums = outputs.over([z, a], [SUM], lambda _, z, a: [formula(z, a)])
-        outputs.store(sums[0], total)
+        outputs.emit.store(sums[0], total)
 
     by_name(outputs.emit, activation, ACTIVATIONS, total_of)
 
@@ -130,8 +122,8 @@ def error_costs(outputs: Outputs, code, setting, a, y, dz, factor, cost, is_soft
 
     code : of the cost of errors c, which has that setting
     """
-    factor, emit = outputs.load(factor), outputs.emit
-    s = emit.number(emit.broadcast(setting))
+    emit = outputs.emit
+    factor, s = emit.number(emit.load(factor)), emit.number(emit.broadcast(setting))
 
     def costs_of(name: str) -> None:
         formula = vector_costs.COSTS[name]
@@ -141,7 +133,7 @@ def error_costs(outputs: Outputs, code, setting, a, y, dz, factor, cost, is_soft
             return [formula.f(a - y, s), delta * a, delta]
 
         total, mean = outputs.over([dz, a, y], [SUM, SUM], error)
-        outputs.store(total, cost)
+        outputs.emit.store(total, cost)
         with emit.builder.if_then(emit.nonzero(is_softmax)):
             # da_j/dz_i = a_j (delta_ij - a_i)
             outputs.over([dz, a], [], lambda _, delta, a: [(delta - mean) * a])
@@ -155,10 +147,10 @@ def matching_costs(outputs: Outputs, z, a, y, dz, factor, cost, sums_targets) ->
 
     cost : on entry sum F(z), with F' = f, or for softmax log sum e^z
     """
-    factor, emit = outputs.load(factor), outputs.emit
+    emit, factor = outputs.emit, outputs.emit.number(outputs.emit.load(factor))
     total, yz = outputs.over([y, z], [SUM, SUM], lambda _, y, z: [y, y * z])
     whole = total.where(emit.nonzero(sums_targets), emit.number(1))
-    outputs.store(whole * outputs.load(cost) - yz, cost)
+    outputs.emit.store(whole * emit.number(emit.load(cost)) - yz, cost)
     outputs.over([dz, a, y], [], lambda _, __, a, y: [factor * (whole * a - y)])
 
 
@@ -183,4 +175,4 @@ def mark_hits(outputs: Outputs, a, y, hits) -> None:
     found = one.where(best.compare(">=", 0.5), zero).where(single, found)
     wanted = one.where(most.compare(">=", 0.5), zero).where(single, wanted)
     hit = one.where(found.compare("==", wanted), zero)
-    outputs.store(zero.where(is_nan.compare("==", 1), hit), hits)
+    outputs.emit.store(zero.where(is_nan.compare("==", 1), hit), hits)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils
 
 from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, vector_steps, vectors
 from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, DECAY, L1, OWN
@@ -31,13 +31,12 @@ def _over_tile(
     emit: Emitter, rows: Any, columns: Any, operands: list[tuple[Any, Any]], formula: Formula
 ) -> None:
     """Emit a loop over the vectors of a tile; operands are (address, elements between rows)."""
-    pointers = [(emit.pointer(address), stride) for address, stride in operands]
     step = emit.whole(emit.count)
     with (
         cgutils.for_range(emit.builder, rows) as by_row,
         cgutils.for_range_slice(emit.builder, emit.whole(0), columns, step) as (j, _),
     ):
-        _pass(emit, [emit.at(p, by_row.index, stride, j) for p, stride in pointers], formula)
+        _pass(emit, [emit.at(a, by_row.index, stride, j) for a, stride in operands], formula)
 
 
 def _over_block(emit: Emitter, count: Any, addresses: list[Any], formula: Formula) -> None:
@@ -62,7 +61,7 @@ def _pass(emit: Emitter, positions: list[Any], formula: Formula) -> None:
     found = formula(*(emit.number(emit.load(position)) for position in positions))
     for number, position in zip(found, positions, strict=False):
         if number is not None:
-            emit.store(number.value, position)
+            emit.store(number, position)
 
 
 @emitted
@@ -110,13 +109,10 @@ def times_slope(activation, dz, dz_row, kept, kept_row, rows, columns, like: flo
 
 @emitted
 def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coefficients, like) -> None:
-    double, numbers = emit.context.get_value_type(types.float64), []
+    start, double, numbers = emit.pointer(coefficients), ir.DoubleType(), []
     for k in range(OWN, L1):
-        start = emit.pointer(coefficients)
         position = emit.builder.gep(start, [emit.whole(k)], source_etype=double)
-        value = emit.builder.load(position, typ=double)
-        if emit.bits == 32:
-            value = emit.builder.fptrunc(value, emit.scalar)
+        value = emit.builder.fptrunc(emit.builder.load(position, typ=double), emit.scalar)
         numbers.append(emit.number(emit.broadcast(value)))
 
     def step_of(name: str) -> None:
@@ -173,12 +169,6 @@ def add(emit: Emitter, a, a_row, c, c_row, rows, columns, like) -> None:
 
 
 @emitted
-def clear(emit: Emitter, a, a_row, rows, columns, like) -> None:
-    """a = 0 on a tile."""
-    _over_tile(emit, rows, columns, [(a, a_row)], lambda _: [emit.number(0)])
-
-
-@emitted
 def keep_and_add(emit: Emitter, w, g, count, keep) -> None:
     """w = keep w + g for `count` adjacent numbers, whole vectors."""
     factor = emit.number(emit.broadcast(keep))
@@ -213,14 +203,13 @@ def _units(emit: Emitter, key: Any, sample: Any, unit: Any, below: Any) -> Calla
 @emitted
 def drop_units(emit: Emitter, a, a_row, rows, columns, key, sample, unit, below, scale) -> None:
     """a = a m / (1 - p) on a tile: from a sample and a unit on, in whole vectors."""
-    builder, start = emit.builder, emit.pointer(a)
-    factor, zero = emit.number(emit.broadcast(scale)), emit.number(0)
+    builder, factor, zero = emit.builder, emit.number(emit.broadcast(scale)), emit.number(0)
     with cgutils.for_range(builder, rows) as by_row:
         kept = _units(emit, key, builder.add(sample, by_row.index), unit, below)
         with cgutils.for_range_slice(builder, INT64(0), columns, INT64(emit.count)) as (j, _):
-            position = emit.at(start, by_row.index, a_row, j)
+            position = emit.at(a, by_row.index, a_row, j)
             scaled = emit.number(emit.load(position)) * factor
-            emit.store(scaled.where(kept(j), zero).value, position)
+            emit.store(scaled.where(kept(j), zero), position)
 
 
 @emitted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -16,10 +17,7 @@ LOW, AROUND = 1, 3
 BLOCK, STREAMED = 64, 16  # bytes that are moved at once; and past the caches
 LANES = 8  # as many int64 as a vector of 64 bytes has; narrower vectors take several
 BYTE, INT16, WHOLE = ir.IntType(8), ir.IntType(16), ir.VectorType(INT64, LANES)
-
-
-def _number(value: int) -> Any:
-    return copies(value, WHOLE)
+_number = partial(copies, kind=WHOLE)
 
 
 def _between(emit: Emitter, one: Any, other: Any, share: Any) -> Any:
@@ -27,12 +25,6 @@ def _between(emit: Emitter, one: Any, other: Any, share: Any) -> Any:
     builder = emit.builder
     rest = builder.sub(_number(1 << WEIGHT_BITS), share)
     return builder.add(builder.mul(rest, one), builder.mul(share, other))
-
-
-def _clamped(emit: Emitter, value: Any, least: Any, most: Any) -> Any:
-    builder = emit.builder
-    value = builder.select(builder.icmp_signed("<", value, least), least, value)
-    return builder.select(builder.icmp_signed(">", value, most), most, value)
 
 
 def _pixels(emit: Emitter, fours: Any, size: Any, places: list[Any], mask: Any) -> Any:
@@ -112,7 +104,8 @@ def interpolate_row(emit: Emitter, fours, size, side, x_0, m_0, y_0, m_3, d_x, d
             place = builder.add(
                 builder.add(emit.broadcast(start, LANES), along), builder.sext(moved, WHOLE)
             )
-            places.append(_clamped(emit, place, _number(-ONE), most))
+            place = emit.function(f"llvm.smax.v{LANES}i64", WHOLE, place, _number(-ONE))
+            places.append(emit.function(f"llvm.smin.v{LANES}i64", WHOLE, place, most))
         found = builder.trunc(_pixels(emit, fours, size, places, mask), ir.VectorType(BYTE, LANES))
         position = builder.gep(emit.pointer(out), [first], source_etype=BYTE)
         what = found, position, INT32(1), mask

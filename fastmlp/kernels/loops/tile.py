@@ -38,12 +38,12 @@ def _finish_tile(
     def biased(f: Any) -> None:
         b = [emit.number(emit.load(other)) for other in others[:width]]
         for k, position in enumerate(positions):
-            emit.store(f(numbers[k] + b[k % width]).value, position)
+            emit.store(f(numbers[k] + b[k % width]), position)
 
     def sloped() -> None:
         slope = vectors.ACTIVATIONS["relu"].slope
         for number, position, other in zip(numbers, positions, others, strict=True):
-            emit.store(slope(number, emit.number(emit.load(other))).value, position)
+            emit.store(slope(number, emit.number(emit.load(other))), position)
 
     cases = {ACTIVATIONS[name].code: partial(biased, f) for name, f in FUSED.items()}
     product = partial(intrinsics.accumulate, emit, positions, sums, beta)
@@ -169,35 +169,29 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
     w lies in panels of `width` columns, of which `columns` count in all; q[j] lies j behind q.
     """
     builder, height = emit.builder, emit.count
-    source, target, factors = emit.pointer(w), emit.pointer(c), emit.pointer(q)
     lanes, zeros = emit.whole(height), [emit.constant(0.0)] * height
     shift = builder.cttz(builder.sdiv(width, lanes), ir.Constant(ir.IntType(1), 1))
     in_panel = builder.sub(builder.sdiv(width, lanes), emit.whole(1))
     last = builder.sdiv(builder.sub(columns, emit.whole(1)), lanes)
 
-    def products(i: Any, v: Any, factor: Any, sums: list[Any]) -> list[Any]:
+    def products(i: Any, v: Any, sums: list[Any]) -> list[Any]:
         column = builder.mul(builder.lshr(v, shift), w_panel)
         column = builder.add(column, builder.mul(builder.and_(v, in_panel), lanes))
         firsts = [
-            emit.opaque(emit.at(source, builder.add(i, INT64(first)), w_row, column))
+            emit.opaque(emit.at(w, builder.add(i, INT64(first)), w_row, column))
             for first in range(0, height, FIRST_ROWS)
         ]
         places = [emit.at(firsts[r // FIRST_ROWS], r % FIRST_ROWS, w_row) for r in range(height)]
-        values = [emit.load(place) for place in places]
+        factor, values = emit.load(emit.at(q, v, lanes)), [emit.load(p) for p in places]
         return [emit.call("fmuladd", factor, *pair) for pair in zip(values, sums, strict=True)]
 
     with cgutils.for_range_slice(builder, emit.whole(0), rows, lanes) as (i, _):
-
-        def body(v: Any, now: list[Any], sums: list[Any]) -> list[Any]:
-            return products(i, v, emit.load(now[0]), sums)
-
-        sums = intrinsics.counted_loop(emit, last, [(factors, height, emit.scalar)], zeros, body)
+        sums = intrinsics.counted_loop(emit, last, zeros, partial(products, i))
         # what lies in the padding may be infinite, or not a number
-        position = builder.mul(last, lanes)
-        counts = emit.before(builder.sub(columns, position))
-        found = products(i, last, emit.load(emit.at(factors, 0, 0, position)), sums)
+        counts = emit.before(builder.sub(columns, builder.mul(last, lanes)))
+        found = products(i, last, sums)
         found = [builder.select(counts, new, old) for new, old in zip(found, sums, strict=True)]
-        emit.store(_sum_each(emit, found), emit.at(target, 0, 0, i))
+        emit.store(_sum_each(emit, found), emit.at(c, i, 1))
 
 
 def transposed(emit: Emitter, rows: list[Any], align: int, count: int) -> list[Any]:
@@ -231,11 +225,10 @@ def transposed(emit: Emitter, rows: list[Any], align: int, count: int) -> list[A
 def transpose_square(emit: Emitter, target, target_row, source, source_row, like) -> None:
     """target[j, i] = source[i, j] for a square as wide as one vector; rows are strided."""
     count, part = emit.count, 128 // emit.bits
-    first, second = emit.pointer(source), emit.pointer(target)
     for c in range(0, count, part):
-        positions = [emit.at(first, i, source_row, c) for i in range(count)]
+        positions = [emit.at(source, i, source_row, c) for i in range(count)]
         for j, row in enumerate(transposed(emit, positions, emit.align, count)):
-            emit.store(row, emit.at(second, c + j, target_row))
+            emit.store(row, emit.at(target, c + j, target_row))
 
 
 @shared

@@ -13,8 +13,7 @@ from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import (
     are_few,
-    pack_panels,
-    pack_transposed,
+    pack,
     panel_width,
     round_up,
     row_stride,
@@ -32,37 +31,50 @@ def network_layers(
     weights: Sequence[Array],
     biases: Sequence[Array],
     activations: Sequence[str],
-    owners: Sequence[int] | None = None,
-    transposes: bool = False,
+    owners: Sequence[int],
+    batch_size: int,
+    slots: int,
+    dropout: Dropout | None,
 ) -> tuple[Array, list[dict[str, Array]]]:
     """Return LAYER records for a network's parameters, packed, and the arrays they point to.
 
+    Each layer has outputs, deltas, kept sums and so many slots of state of its parameters, too.
     owners : for each layer, how many members shall have a panel of it, if it is wide enough
-    transposes : whether w of the last of several layers lies transposed if a vector of its outputs
-        were mostly padding
     """
-    owners = [1] * len(weights) if owners is None else owners
-    layers = np.zeros(len(weights), records.LAYER)
-    arrays: list[dict[str, Array]] = []
-    parameters = zip(weights, biases, activations, owners, strict=True)
-    for l, (w, b, activation, members) in enumerate(parameters):
-        layer, width = layers[l], panel_width(len(b), w.dtype, members)
-        few = are_few(len(b), vector_size(w.dtype))
-        if transposes and few and 0 < l == len(layers) - 1:
-            packed, panels = pack_transposed(w), 1
-            layer["w_row"], layer["w_column"], layer["w_panel"] = 1, packed.shape[1], packed.size
-        else:
-            packed = pack_panels(w, width)
-            panels = len(packed)
-            layer["w_row"], layer["w_column"], layer["w_panel"] = width, 1, packed[0].size
-        own_b = aligned_zeros((panels * width,), w.dtype)
-        own_b[: len(b)] = b
+    layers, last = np.zeros(len(weights), records.LAYER), len(weights) - 1
+    buffers: list[dict[str, Array]] = []
+    dtype, vector = weights[0].dtype, vector_size(weights[0].dtype)
+    # rounded up, as transpositions read and write squares of vectors
+    rows = round_up(batch_size, vector)
+    parameters = zip(layers, weights, biases, activations, owners, strict=True)
+    for l, (layer, w, b, activation, members) in enumerate(parameters):
+        width = panel_width(len(b), dtype, members)
+        # w of the last of several layers lies transposed if a vector of outputs were mostly padding
+        turned = are_few(len(b), vector) and 0 < l == last
+        packed = pack(w, 0 if turned else width)
+        count = 1 if turned else len(packed)
+        layer["w_row"], layer["w_column"] = (1, packed.shape[1]) if turned else (width, 1)
+        layer["w_panel"] = packed.size // count
+        arrays = {"w": packed, "b": aligned_zeros((count * width,), dtype)}
+        arrays["b"][: len(b)] = b
         layer["inputs"], layer["outputs"] = w.shape
-        layer["panels"], layer["width"] = panels, width
+        layer["panels"], layer["width"] = count, width
         layer["activation"] = ACTIVATIONS[activation].code
-        records.point(layer, w=packed, b=own_b)
-        arrays.append({"w": packed, "b": own_b})
-    return layers, arrays
+        if l == 0 < last:
+            # panel by panel: each is the memory of the member that writes it
+            shape: tuple[int, ...] = (count, rows, width)
+            layer["a_row"], layer["a_panel"] = width, rows * width
+        else:
+            shape = (rows, row_stride(count * width, dtype))
+            layer["a_row"], layer["a_panel"] = shape[1], width
+        keeps = set_dropout(layer, l, dropout) or ACTIVATIONS[activation].keeps == "z"
+        names = ("a", "dz", "z") if keeps and l < last else ("a", "dz")
+        shapes = dict.fromkeys(names, shape)
+        shapes |= {f"{n}_{k}": arrays[n].shape for n in ("w", "b") for k in range(slots)}
+        arrays |= {name: aligned_zeros(own, dtype) for name, own in shapes.items()}
+        records.point(layer, **arrays)
+        buffers.append(arrays)
+    return layers, buffers
 
 
 def read_outputs(layers: Array) -> None:
@@ -72,12 +84,6 @@ def read_outputs(layers: Array) -> None:
     above["x"], above["x_row"] = below["a"], below["a_row"]
     above["x_run"] = apart * below["width"]
     above["x_jump"] = apart * (below["a_panel"] - below["width"])
-
-
-def read_images(layers: Array, x: Array) -> None:
-    """Let first layers of LAYER records `(..., L)` read dense images x `(members, 2, B, I)`."""
-    point_to_own(layers, "x", x)
-    layers["x_row"][..., 0], layers["x_step_bytes"][..., 0] = x.shape[3], x.strides[1]
 
 
 def point_to_own(layers: Array, field: str, memory: Array) -> None:
@@ -100,34 +106,6 @@ def set_dropout(record: Any, number: int, dropout: Dropout | None) -> bool:
     return bool(record["drop_below"])
 
 
-def add_buffers(
-    layers: Array, buffers: Buffers, batch_size: int, slots: Sequence[str], dropout: Dropout | None
-) -> None:
-    """Give each layer its outputs, deltas, kept sums and the state of its parameters."""
-    codes = [row.code for row in ACTIVATIONS.values() if row.keeps == "z"]
-    dtype, last = buffers[0]["w"].dtype, len(layers) - 1
-    # rounded up, as transpositions read and write squares of vectors
-    rows = round_up(batch_size, vector_size(dtype))
-    for number, (layer, arrays) in enumerate(zip(layers, buffers, strict=True)):
-        count, width = int(layer["panels"]), int(layer["width"])
-        if number == 0 < last:
-            # panel by panel: each is the memory of the member that writes it
-            shape: tuple[int, ...] = (count, rows, width)
-            layer["a_row"], layer["a_panel"] = width, rows * width
-        else:
-            shape = (rows, row_stride(count * width, dtype))
-            layer["a_row"], layer["a_panel"] = shape[1], width
-        keeps = set_dropout(layer, number, dropout) or layer["activation"] in codes
-        keeps = keeps and number < last
-        for name in ("a", "dz", "z") if keeps else ("a", "dz"):
-            arrays[name] = aligned_zeros(shape, dtype)
-            records.point(layer, **{name: arrays[name]})
-        for k, slot in enumerate(slots):
-            for name in ("w", "b"):
-                arrays[f"{name} {slot}"] = state = aligned_zeros(arrays[name].shape, dtype)
-                layer[f"{name}_state"][k] = state.ctypes.data
-
-
 def mark_outputs(layers: Array, buffers: Buffers, batch_size: int) -> None:
     """Let hidden ReLU layers mark which outputs are not zero, if they and a neighbour are wide.
 
@@ -144,7 +122,7 @@ def mark_outputs(layers: Array, buffers: Buffers, batch_size: int) -> None:
 
 
 def plan_memory(
-    job: Array, layers: Array, buffers: Buffers, slots: Sequence[str], members: int, lists: bool
+    job: Array, layers: Array, buffers: Buffers, members: int, lists: bool
 ) -> tuple[Array, list[Array]]:
     """Return the LAYER records of a job's plan, and the memory that these and the job point to.
 
@@ -162,15 +140,15 @@ def plan_memory(
     memory = [words]
     if job["clipped"]:
         layers, gradients = gradient_records(job, layers, buffers)
-        memory += gradients
+        memory.append(gradients)
     elif kind == records.BY_COLUMNS:
         layers = np.tile(layers, (1 + members, 1))
     else:
         few = kind == records.COLUMNS_THEN_ROWS and layers["panels"][0] <= MOST_SPREAD
         if few and members > 1:
-            spread_panels(layers[0], buffers[0], slots)
+            spread_panels(layers[0], buffers[0])
         memory.append(exchanged(job, layers, buffers, dtype))
-        layers, private = private_records(kind, layers, buffers, slots, members)
+        layers, private = private_records(kind, layers, buffers, members)
         memory.append(private)
     read_outputs(layers)
     point_to_own(layers, "words", words)
@@ -182,7 +160,8 @@ def dense_images(layers: Array, members: int, batch_size: int, dtype: np.dtype) 
     inputs = int(layers["inputs"].flat[0])
     shape = 2, round_up(batch_size, vector_size(dtype)), row_stride(inputs, dtype)
     x = zeros_apart(members, shape, dtype)
-    read_images(layers, x)
+    point_to_own(layers, "x", x)
+    layers["x_row"][..., 0], layers["x_step_bytes"][..., 0] = shape[2], x.strides[1]
     return x
 
 
@@ -205,21 +184,15 @@ def inference_records(
     return own, memory
 
 
-def gradient_records(job: Array, layers: Array, buffers: Buffers) -> tuple[Array, list[Array]]:
+def gradient_records(job: Array, layers: Array, buffers: Buffers) -> tuple[Array, Array]:
     """Return LAYER records `(2, L)`, the second with gradients in place of w and b, and memory."""
-    both, memory = np.tile(layers, (2, 1)), []
-    for layer, arrays in zip(both[1], buffers, strict=True):
-        for name in ("w", "b"):
-            memory.append(aligned_zeros(arrays[name].shape, arrays[name].dtype))
-            records.point(layer, **{name: memory[-1]})
-    pieces = int((layers["panels"] * (layers["inputs"] // PIECE + 2)).sum())
-    memory.append(aligned_zeros((pieces,), np.dtype(np.float64)))
-    records.point(job, squares=memory[-1])
-    return both, memory
+    both, pieces = np.tile(layers, (2, 1)), layers["panels"] * (layers["inputs"] // PIECE + 2)
+    places = [(both[n][1:, l], a[n].nbytes) for l, a in enumerate(buffers) for n in ("w", "b")]
+    return both, give_memory([*places, (job["squares"], 8 * int(pieces.sum()))])
 
 
 def private_records(
-    plan: int, layers: Array, buffers: Buffers, slots: Sequence[str], members: int
+    plan: int, layers: Array, buffers: Buffers, members: int
 ) -> tuple[Array, Array]:
     """Return LAYER records `(1 + members, L)`, and the memory of the members.
 
@@ -236,13 +209,8 @@ def private_records(
         own["cut"][1:] = records.COLUMNS, records.ROWS
     elif plan == records.BY_INPUTS:
         names[0] = [name for name in names[0] if not name.startswith("w")]
-    places = []
-    for l, chosen in enumerate(names):
-        for name in chosen:
-            field, _, slot = name.partition(" ")
-            column = own[f"{field}_state"][..., slots.index(slot)] if slot else own[field]
-            places.append((column[2:, l], buffers[l][name].nbytes))
-    return own, give_memory(places)
+    chosen = [(l, name) for l, own_names in enumerate(names) for name in own_names]
+    return own, give_memory([(own[name][2:, l], buffers[l][name].nbytes) for l, name in chosen])
 
 
 def give_memory(places: Sequence[tuple[Array, int]]) -> Array:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partialmethod
 from math import prod
 from typing import Any
@@ -76,36 +75,18 @@ def zeros_apart(members: int, shape: tuple[int, ...], dtype: np.dtype) -> Array:
     return memory.view(dtype).reshape(members, *shape)
 
 
-def pack_panels(w: Array, width: int) -> Array:
-    """Return w `(I, O)` as panels `(panels, rows, width)`, padded with zeros.
+def pack(w: Array, width: int) -> Array:
+    """Return w `(I, O)` as panels `(panels, rows, width)`; of width 0, as w^T `(O, rows)`.
 
-    Panel p holds the columns p * width, …, those of an input side by side: what a tile reads
-    next lies next in memory.
+    Both are padded with zeros. Panel p holds the columns p * width, …, those of an input side by
+    side: what a tile reads next lies next in memory.
     """
-    inputs, outputs = w.shape
-    vector = vector_size(w.dtype)
-    packed = aligned_zeros((-(-outputs // width), round_up(inputs, vector), width), w.dtype)
-    fill_panels(packed, w)
-    return packed
-
-
-def pack_transposed(w: Array) -> Array:
-    """Return w^T `(O, columns)` of w `(I, O)`, padded with zeros."""
-    packed = aligned_zeros((w.shape[1], round_up(len(w), vector_size(w.dtype))), w.dtype)
-    fill_panels(packed, w)
-    return packed
-
-
-def fill_panels(packed: Array, w: Array) -> None:
-    """Write w `(I, O)` into packed weights."""
+    rows, outputs = round_up(len(w), vector_size(w.dtype)), w.shape[1]
+    shape = (units(outputs, width), rows, width) if width else (outputs, rows)
+    packed = aligned_zeros(shape, w.dtype)
     for panel, columns in panel_views(packed, w):
         panel[...] = columns
-
-
-def unpack_panels(packed: Array, w: Array) -> None:
-    """Write packed weights back to w `(I, O)`."""
-    for panel, columns in panel_views(packed, w):
-        columns[...] = panel
+    return packed
 
 
 def panel_views(packed: Array, w: Array) -> list[tuple[Array, Array]]:
@@ -117,54 +98,53 @@ def panel_views(packed: Array, w: Array) -> list[tuple[Array, Array]]:
     return [(p[: len(w), : c.shape[1]], c) for p, c in zip(packed, columns, strict=True)]
 
 
-def spread_panels(layer: Any, arrays: dict[str, Array], slots: Sequence[str]) -> None:
+def spread_panels(layer: Any, arrays: dict[str, Array]) -> None:
     """Move the arrays of a layer's panels: those of a panel together, MEMORY_APART from the next.
 
-    layer : its LAYER record; slots : the names of the state's arrays
+    layer : its LAYER record
     """
-    names = [name for name, array in arrays.items() if array.ndim == 3]
-    sizes = [round_up(arrays[name][0].nbytes, 64) for name in names]
+    panels = {name: array for name, array in arrays.items() if array.ndim == 3}
+    sizes = [round_up(array[0].nbytes, 64) for array in panels.values()]
     memory = zeros_apart(int(layer["panels"]), (sum(sizes),), np.dtype(np.uint8))
-    for name, start in zip(names, np.cumsum([0, *sizes[:-1]]), strict=True):
-        old, (field, _, slot) = arrays[name], name.partition(" ")
+    for (name, old), start in zip(panels.items(), np.cumsum([0, *sizes[:-1]]), strict=True):
         new = memory[:, start : start + old[0].nbytes].view(old.dtype).reshape(old.shape)
-        new[...], arrays[name] = old, new
-        if slot:
-            layer[f"{field}_state"][slots.index(slot)] = new.ctypes.data
-        else:
-            layer[field] = new.ctypes.data
+        new[...], arrays[name], layer[name] = old, new, new.ctypes.data
     layer["w_panel"] = layer["a_panel"] = memory.strides[0] // arrays["w"].dtype.itemsize
 
 
 class Packed:
     """The parameters of a network as panels, and the state of its optimiser: for an engine.
 
-    buffers : the arrays of each layer by name: "w" and "b", and "w velocity" for a slot of state
+    buffers : the arrays of each layer by name: "w" and "b", and "w_0" for the first slot of state
     """
 
     buffers: Sequence[dict[str, Array]]
+    slots: tuple[str, ...]
 
     def read_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Write the optimiser's state in a slot into arrays like weights and biases."""
-        for packed, b_padded, w, b in zip(*self._of(slot), weights, biases, strict=True):
-            unpack_panels(packed, w)
-            np.copyto(b, b_padded[: len(b)])
+        for own, given in self._pairs(slot, weights, biases):
+            given[...] = own
 
     def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
         """Take the state in a slot from another engine, as `read_state` wrote it."""
-        for packed, b_padded, w, b in zip(*self._of(slot), weights, biases, strict=True):
-            fill_panels(packed, w)
-            b_padded[: len(b)] = b
+        for own, given in self._pairs(slot, weights, biases):
+            own[...] = given
 
     # of the parameters themselves
     read, write = partialmethod(read_state, ""), partialmethod(write_state, "")
 
     def scale_state(self, slot: str, factor: float) -> None:
         """Multiply the optimiser's state in a slot."""
-        for array in itertools.chain(*self._of(slot)):
-            array *= factor
+        for arrays in self.buffers:
+            for name in ("w", "b"):
+                arrays[f"{name}_{self.slots.index(slot)}"] *= factor
 
-    def _of(self, slot: str) -> tuple[list[Array], list[Array]]:
-        """Return the arrays of a slot, of weights and of biases; of none, the parameters."""
-        w, b = ([arrays[f"{name} {slot}".strip()] for arrays in self.buffers] for name in "wb")
-        return w, b
+    def _pairs(
+        self, slot: str, weights: Sequence[Array], biases: Sequence[Array]
+    ) -> Iterator[tuple[Array, Array]]:
+        """Yield views of the same numbers: of a slot, or of none, and of arrays like these."""
+        of_slot = f"_{self.slots.index(slot)}" if slot else ""
+        for arrays, w, b in zip(self.buffers, weights, biases, strict=True):
+            yield from panel_views(arrays["w" + of_slot], w)
+            yield arrays["b" + of_slot][: len(b)], b

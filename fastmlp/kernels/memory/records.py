@@ -61,8 +61,8 @@ LAYER = np.dtype(
         ("x_run", "i8"),  # columns of x that are adjacent, a power of two; or 0, for all; train
         ("x_jump", "i8"),  # from the end of one of these runs to the next; train
         ("x_step_bytes", "i8"),  # between the images of two steps; 0 above the first layer; train
-        ("w_state", "i8", MOST_SLOTS),  # -> the optimiser's state of w, laid out like w; train
-        ("b_state", "i8", MOST_SLOTS),  # -> and of b; train
+        # -> the optimiser's state of w, laid out like w, and of b: w_0, w_1, b_0, b_1; train
+        *((f"{name}_{k}", "i8") for name in "wb" for k in range(MOST_SLOTS)),
         # -> weighted sums, laid out like a, if derivatives need them, or outputs before some are
         # dropped; or 0; train
         ("z", "i8"),
@@ -118,7 +118,7 @@ JOB = np.dtype(
         ("first_step", "i8"),  # of those that are taken now, counted from the start of the order
         ("steps", "i8"),  # how many are taken now
         ("first_sample", "i8"),  # number in the run of the first sample of the order
-        ("ready", "i8"),  # members for which the first step is prepared; written by a team, too
+        ("ready", "i8"),  # members for which the first step is prepared: those of the last chunk
         # -> float64 (steps, rows, 2, count): of weights, of biases
         ("coefficients", "i8"),
         ("coefficient_rows", "i8"),  # of a step: 1 for all layers, or one for each
@@ -194,8 +194,8 @@ def member_layers(address, count, number):
 def parameters_of(layer, kind):
     """Return the address of WEIGHTS or BIASES, those of their state, and how many they are."""
     if kind == BIASES:
-        return layer.b, layer.b_state, layer.panels * layer.width
-    return layer.w, layer.w_state, layer.panels * layer.w_panel
+        return layer.b, (layer.b_0, layer.b_1), layer.panels * layer.width
+    return layer.w, (layer.w_0, layer.w_1), layer.panels * layer.w_panel
 
 
 @jit

@@ -9,55 +9,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.functions import Array
 from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import LINE_BYTES, item_bytes, prefetch, prefetch_lines
 from fastmlp.kernels.loops import bit_loops
-from fastmlp.kernels.loops.bits import WIDE, group_shape, list_capacity, pixels_of, words_of
-from fastmlp.kernels.loops.elementwise import clear, scale_numbers
+from fastmlp.kernels.loops.bits import list_capacity, pixels_of, words_of
+from fastmlp.kernels.loops.elementwise import scale_numbers
 from fastmlp.kernels.memory import records
-from fastmlp.kernels.memory.panels import round_up, units
+from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import numbers_at, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, GROUP, PART, UPDATE_INPUTS
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, entries_at, words_at
-from fastmlp.kernels.step.update import coefficients_at, general_step, is_fused, kept_share
+from fastmlp.kernels.step.update import general_step, is_fused, kept_share
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 
-def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch these phases use: z of a part; gradients of some inputs, or entries;
-    or copies of a part's images, without what is dropped, and their addresses.
-    """
-    inputs, width = int(layers["inputs"][0]), int(layers["width"][0])
-    numbers = max(PART, UPDATE_INPUTS, ENTRY_ROWS, group_shape(inputs)[1]) * width
-    return max(numbers * dtype.itemsize, PART * (round_up(inputs + WIDE, PART) + 8))
-
-
 @jit
-def whole_blocks(job, inputs):
-    """Return the largest multiple of `block_inputs` that is at most so many, or one of them."""
-    return max(inputs // job.block_inputs, 1) * job.block_inputs
-
-
-@jit
-def scatter_groups(job, layer, step, panel, low, high, i, stop, z, like):
-    """`forward_inputs` by groups."""
-    size, width, part, stride = item_bytes(like), layer.width, i // PART * PART, job.pair_stride
-    quads, group = words_at(job, layer, step, part), low // GROUP
-    word = numbers_at(words_of(quads, layer.inputs), units(high, GROUP), np.int64(0))
-    z_0 = z - (i - part) * width * size
-    wanted = -1 if stop - i == PART else ((1 << (stop - i)) - 1) << (i - part)
-    clear(z, width, stop - i, width, like)
-    for first in range(low, high, GROUP // 2 * stride):
-        for pixel in range(first, first + stride, 2):
-            own, w = word[group] & wanted, layer.w + weight_offset(layer, panel, pixel, like)
-            pixels, group = pixels_of(quads, group), group + 1
-            if own != 0:
-                bit_loops.scatter_samples(
-                    width, z_0, width, w, layer.w_row, stride, own, pixels, job.table, like
-                )
+def inputs_at_once(job, layer):
+    """Return how many inputs an update takes at once: by groups, whole blocks; by lists, all."""
+    if job.images_as == records.BY_GROUP:
+        return max(UPDATE_INPUTS // job.block_inputs, 1) * job.block_inputs
+    return ENTRY_ROWS if job.images_as == records.BY_ENTRY else layer.inputs
 
 
 @shared
@@ -68,10 +41,23 @@ def forward_inputs(job, layer, step, number, panel, low, high, i, stop, z, like:
     By lists, an image of the next minibatch is prefetched at each image, as all at once would wait
     for each other.
     """
+    size, width, zero = item_bytes(like), layer.width, like - like
     if job.images_as == records.BY_GROUP:
-        scatter_groups(job, layer, step, panel, low, high, i, stop, z, like)
+        part, group, stride = i // PART * PART, low // GROUP, job.pair_stride
+        quads, z_0 = words_at(job, layer, step, part), z - (i - part) * width * size
+        word = numbers_at(words_of(quads, layer.inputs), units(high, GROUP), np.int64(0))
+        wanted = -1 if stop - i == PART else ((1 << (stop - i)) - 1) << (i - part)
+        numbers_at(z, (stop - i) * width, like)[:] = 0
+        for first in range(low, high, GROUP // 2 * stride):
+            for pixel in range(first, first + stride, 2):
+                own, w = word[group] & wanted, layer.w + weight_offset(layer, panel, pixel, like)
+                pixels, group = pixels_of(quads, group), group + 1
+                if own != 0:
+                    bit_loops.scatter_samples(
+                        width, z_0, width, w, layer.w_row, stride, own, pixels, job.table, like
+                    )
         return
-    size, width, zero, first = item_bytes(like), layer.width, like - like, batch_at(job, step)[0]
+    first = batch_at(job, step)[0]
     w, following = layer.w + weight_offset(layer, panel, low, like), first + job.batch_size
     addresses = numbers_at(job.addresses, following + stop, np.int64(0))
     for k in range(i, stop):
@@ -117,7 +103,7 @@ def add_rows(job, layer, step, number, panel, low, high, w, keep, like):
     """As `add_groups`, sample by sample. number : as in `forward_inputs`."""
     size, width, (position, batch) = item_bytes(like), layer.width, batch_at(job, step)
     if keep == 0:
-        clear(w, width, high - low, width, like)
+        numbers_at(w, (high - low) * width, like)[:] = 0
     elif keep != 1:
         scale_numbers(w, (high - low) * width, keep)
     for i in range(batch):
@@ -138,11 +124,8 @@ def update_inputs(job, layer, step, number, panel, low, high, scratch, like: flo
     For a general one the sums are gradients, of some inputs at a time in the scratch.
     """
     fused, by_group = is_fused(job.optimizer), job.images_as == records.BY_GROUP
-    coefficients = coefficients_at(job, layer, step, WEIGHTS)
-    keep = kept_share(coefficients, like)
-    several = whole_blocks(job, UPDATE_INPUTS) if by_group else ENTRY_ROWS
-    if fused and not by_group:
-        several = max(1, high - low)
+    keep = kept_share(job, layer, step, WEIGHTS, like)
+    several = max(1, high - low) if fused and not by_group else inputs_at_once(job, layer)
     for begin in range(low, high, several):
         end = min(begin + several, high)
         offset = weight_offset(layer, panel, begin, like)
@@ -152,8 +135,7 @@ def update_inputs(job, layer, step, number, panel, low, high, scratch, like: flo
         else:
             add_rows(job, layer, step, number, panel, begin, end, w, keep, like)
         if not fused:
-            count = (end - begin) * layer.width
-            general_step(job.optimizer, layer, WEIGHTS, offset, scratch, count, coefficients, like)
+            general_step(job, layer, step, WEIGHTS, offset, w, (end - begin) * layer.width, like)
 
 
 @jit
@@ -182,9 +164,7 @@ def update_first(job, layer, step, scratch, member, members, like):
     By groups with more members than panels, units are smaller, and those of a share lie FEW apart,
     as pixels in the middle of images are less often zero.
     """
-    inputs, size = layer.inputs, layer.inputs
-    if job.images_as != records.BY_IMAGE:
-        size = whole_blocks(job, UPDATE_INPUTS) if job.images_as == records.BY_GROUP else ENTRY_ROWS
+    inputs, size = layer.inputs, inputs_at_once(job, layer)
     if job.images_as == records.BY_GROUP and members > layer.panels:
         size = job.block_inputs
         rounds = units(inputs, size * FEW)

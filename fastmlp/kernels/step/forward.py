@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import jit, shared
+from fastmlp.kernels.llvm.compile import shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.elementwise import RELU, activate, copy, drop_units, keeps_z, times_slope
 from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, fuses, multiply, transpose
@@ -22,20 +19,6 @@ from fastmlp.kernels.step.nonzeros import leaves_out, mark_outputs, multiply_non
 from fastmlp.kernels.team.plan import rows_of, share_panels
 
 
-def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch `delta` uses: w^T of the inputs that are one panel below."""
-    outputs = layers["panels"] * layers["width"]
-    pairs = zip(layers["width"][:-1], outputs[1:], strict=True)
-    return max((int(width * above) for width, above in pairs), default=0) * dtype.itemsize
-
-
-@jit
-def outputs_at(layer, panel, i, like):
-    """Return the addresses of row i of a panel of a, and of what is kept: z, or a itself."""
-    offset = row_offset(layer, panel, i, like)
-    return layer.a + offset, (layer.z if layer.z != 0 else layer.a) + offset
-
-
 @shared
 def drop(layer, panel, sample, a, rows, columns, like: float):
     """a = a m / (1 - p) for some rows of a panel, outputs or deltas.
@@ -47,14 +30,18 @@ def drop(layer, panel, sample, a, rows, columns, like: float):
     drop_units(a, layer.a_row, rows, columns, key, sample, unit, below, scale)
 
 
-@jit
-def finish_outputs(layer, panel, i, rows, columns, sample, like):
-    """Drop some outputs of rows i, i + 1, … of a panel, and mark which are not zero.
+@shared
+def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like: float):
+    """a = f(z + b) for rows i, i + 1, … of a panel; drop some, and mark which are not zero.
 
-    sample : number in the run of the sample of row 0
+    z : 0 where a is f(z + b); sample : number in the run of the sample of row 0
     """
+    offset = row_offset(layer, panel, i, like)
+    a, kept = layer.a + offset, (layer.z if layer.z != 0 else layer.a) + offset
+    if z != 0:
+        b = layer.b + panel * layer.width * item_bytes(like)
+        activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
     if layer.drop_below != 0:
-        a, kept = outputs_at(layer, panel, i, like)
         if not keeps_z(layer.activation):
             copy(kept, layer.a_row, a, layer.a_row, rows, columns, like)
         drop(layer, panel, sample + i, a, rows, columns, like)
@@ -63,25 +50,14 @@ def finish_outputs(layer, panel, i, rows, columns, sample, like):
 
 
 @shared
-def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like: float):
-    """a = f(z + b) for rows i, i + 1, … of a panel, and `finish_outputs`."""
-    b = layer.b + panel * layer.width * item_bytes(like)
-    a, kept = outputs_at(layer, panel, i, like)
-    activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
-    finish_outputs(layer, panel, i, rows, columns, sample, like)
-
-
-@shared
-def forward_panel(layer, f, panel, x, a, a_row, kept, rows, like: float):
-    """a = f(x w + b) for some rows of x and one panel, and what f keeps: see `activate`."""
+def forward_panel(layer, f, panel, x, a, a_row, rows, like: float):
+    """a = f(x w + b) for some rows of x and one panel; x w if the tile does not compute f."""
     columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, 0, like)
     b, finish = layer.b + panel * layer.width * item_bytes(like), f if fuses(f) else PRODUCT
     multiply(
         a, a_row, x, layer.x_row, 1, layer.x_run, layer.x_jump, w, layer.w_row, rows, columns,
         layer.inputs, finish, b, like - like,
     )  # fmt: skip
-    if finish == PRODUCT:
-        activate(f, a, a_row, kept, a, a_row, b, rows, columns, like)
 
 
 @shared
@@ -124,16 +100,16 @@ def forward(layer, below, step, sample, batch, member, members, like: float):
                 i, rows = max(k, low), min(k + height, high) - max(k, low)
                 if rows <= 0:
                     continue
-                (a, kept), a_row = outputs_at(layer, panel, i, like), layer.a_row
+                z, a_row = layer.a + row_offset(layer, panel, i, like), layer.a_row
                 if sparse:
                     w = layer.w + weight_offset(layer, panel, 0, like)
-                    multiply_nonzeros(a, a_row, below, below.a, i, rows, w, layer.w_row, like)
-                    finish_tile(layer, panel, i, rows, a, a_row, layer.width, sample, like)
-                    continue
-                x, f = input_at(layer, step, i, like), layer.activation
-                forward_panel(layer, f, panel, x, a, a_row, kept, rows, like)
+                    multiply_nonzeros(z, a_row, below, below.a, i, rows, w, layer.w_row, like)
+                else:
+                    x, f = input_at(layer, step, i, like), layer.activation
+                    forward_panel(layer, f, panel, x, z, a_row, rows, like)
+                    z = 0 if fuses(f) else z
                 columns = panel_columns(layer, panel, like)
-                finish_outputs(layer, panel, i, rows, columns, sample, like)
+                finish_tile(layer, panel, i, rows, z, a_row, columns, sample, like)
 
 
 @shared

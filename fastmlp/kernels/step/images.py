@@ -133,9 +133,13 @@ def mark_pixels(job, layer, step, number, first, last, low, high, scratch, like:
 def prepare_images(job, layer, step, scratch, member, members, like: float):
     """Prepare a member's share of a minibatch: quads and words, lists, or x = scale images."""
     (position, batch), inputs = batch_at(job, step), layer.inputs
-    if job.images_as == records.BY_ENTRY:
-        return
-    if job.images_as == records.BY_GROUP:
+    first, last = share(batch, member, members)
+    if job.images_as == records.DENSE:
+        x = input_at(layer, step, first, like)
+        load_images(job, layer, position + first, last - first, x, like)
+    elif job.images_as == records.BY_IMAGE:
+        mark_pixels(job, layer, step, 0, first, last, 0, inputs, scratch, like)
+    elif job.images_as == records.BY_GROUP:
         # a unit is a part and some groups. The last member has the first share: the first
         # members have the larger shares of the update
         parts, size, own = units(batch, PART), job.block_inputs, members - 1 - member
@@ -143,10 +147,3 @@ def prepare_images(job, layer, step, scratch, member, members, like: float):
         for part in range(begin, end):
             (low, high), i = rows_of(part, first, last, size, inputs), part * PART
             mark_pixels(job, layer, step, 0, i, min(i + PART, batch), low, high, scratch, like)
-        return
-    first, last = share(batch, member, members)
-    if job.images_as == records.DENSE:
-        x = input_at(layer, step, first, like)
-        load_images(job, layer, position + first, last - first, x, like)
-        return
-    mark_pixels(job, layer, step, 0, first, last, 0, inputs, scratch, like)

@@ -8,7 +8,7 @@ from fastmlp.functions import COSTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
-from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, clear, keeps_z, times_slope
+from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, keeps_z, times_slope
 from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import BY_SAMPLES, is_transposed, numbers_at
@@ -19,21 +19,11 @@ CROSS_ENTROPY = COSTS["cross_entropy"].code
 
 @jit
 def is_row(job, layer, rows, like):
-    """Return whether so many rows of outputs are taken as a single row, not as a block.
+    """Return whether so many rows of outputs are a single row, and not a block: `loops.costs`.
 
     By samples, the team's size decides which rows are adjacent, and may change no bit.
     """
     return rows == 1 and job.plan != BY_SAMPLES and not is_transposed(layer)
-
-
-@jit
-def block_of(job, layer, block, z, z_row, rows, like):
-    """Return the address of z as a block (see `loops.costs`): of some rows, or of a single one."""
-    lanes = vector_lanes(like)
-    if is_row(job, layer, rows, like):
-        return z
-    transpose(block, lanes, z, z_row, lanes, round_up(layer.outputs, lanes), like)
-    return block
 
 
 @shared
@@ -62,7 +52,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     if f == SOFTMAX:
         costs.softmax(columns, by_row, a, z, cost, like)
     else:
-        clear(zeros, 0, 1, used, like)
+        numbers_at(zeros, used, like)[:] = 0
         activate(f, a, lanes, a, z, lanes, zeros, tile, tile_columns, like)
     if costs.is_of_errors(job.cost):
         setting, is_softmax = type(like)(job.cost_setting), int(f == SOFTMAX)
@@ -102,7 +92,10 @@ def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
     is_wide = layer.outputs > PANEL_VECTORS * lanes and layer.outputs >= ALONE * rows
     height = 1 if is_wide and rows < lanes and job.plan != BY_SAMPLES else rows
     for r in range(0, rows, height):
-        block = block_of(job, layer, scratch, z + r * z_row * size, z_row, height, like)
+        block = z + r * z_row * size
+        if not is_row(job, layer, height, like):
+            transpose(scratch, lanes, block, z_row, lanes, round_up(layer.outputs, lanes), like)
+            block = scratch
         judge(job, layer, block, own, i + r, height, position + r, is_mine, like)
 
 

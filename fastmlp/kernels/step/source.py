@@ -35,17 +35,15 @@ def table_of(scale: float, dtype: np.dtype) -> Array:
     return np.asarray((scale * np.arange(256)).astype(dtype))
 
 
-def addresses_of(images: Array, order: Array | None = None, more: int = 3 * tuning.PART) -> Array:
+def addresses_of(images: Array, order: Array, more: int = 3 * tuning.PART) -> Array:
     """Return the addresses of images `(N, I)` in an order, then `more` copies of the first image's.
 
     A part always reads PART addresses, and a prefetch those of a whole minibatch, even if fewer
     samples are left.
     """
-    order = np.arange(len(images)) if order is None else order
-    first, addresses = images.ctypes.data, np.empty(len(order) + more, np.int64)
+    addresses = np.zeros(len(order) + more, np.int64)
     np.multiply(order, images.strides[0], out=addresses[: len(order)])
-    addresses[: len(order)] += first
-    addresses[len(order) :] = first
+    addresses += images.ctypes.data
     return addresses
 
 
@@ -78,13 +76,10 @@ class Orders:
         self.short = last if self._epochs > 1 and last < batch_size else 0
         self._sizes = np.full(count, batch_size)
         self._sizes[self.steps - 1 :: self.steps] = last
-        weight = None if sample_weight is None else sample_weight[orders]
         if self.short:
-            padding = (0, 0), (0, batch_size - last)
-            orders = np.pad(orders, padding)
-            weight = None if weight is None else np.pad(weight, padding)
+            orders = np.pad(orders, ((0, 0), (0, batch_size - last)))
         self.order = np.ascontiguousarray(orders.ravel(), np.int64)
-        self.weight = None if weight is None else weight.ravel()
+        self.weight = None if sample_weight is None else sample_weight[self.order]
 
     def factors(self, steps: Array, dtype: np.dtype) -> Array:
         """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
@@ -110,24 +105,11 @@ class Orders:
 
 
 class Source:
-    """The images that an engine trains on: sets the fields of its job that say how to take them.
-
-    inputs : a text that describes them
-    """
+    """The images that an engine trains on: sets the fields of its job that say how to take them."""
 
     def __init__(self, job: Array, dtype: np.dtype, dropout: Dropout | None) -> None:
-        self._job, self._dtype, self.inputs = job, dtype, "dense"
+        self._job, self._dtype = job, dtype
         self._drops = dropout if set_dropout(job, INPUTS, dropout) else None
-        self._images: Rows | None = None
-
-    def look_at(self, images: Rows, layers: int, lists: bool) -> int:
-        """Return how the first layer takes images, as `kind_of`."""
-        if self._images is not images:  # the same ones are not looked at again
-            self._images, kind = images, kind_of(images, layers, lists)
-            self._job["images_as"] = kind
-            share = f"{density(images, tuning.SAMPLED):.1%} of the values are not zero"
-            self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
-        return int(self._job["images_as"][0])
 
     def take(
         self, images: Rows, order: Array, scale: float, augmented: Array | None
@@ -146,7 +128,13 @@ class Source:
                 raise refuse("augmented", f"must have shape {shape}", augmented.shape, remedy)
             images, where = np.ascontiguousarray(augmented, images.dtype), np.arange(len(order))
         if isinstance(images, SparseRows):
-            return images, self._entries(images, order, scale)
+            if self._drops is None:
+                return images, entries_of(images, scale, self._dtype, order)
+            rows = images[order]
+            samples = int(self._job["first_sample"][0]) + np.arange(len(rows))
+            units = np.repeat(samples, np.diff(rows.starts)), rows.columns
+            values = rows.values * self._drops.factors_of(INPUTS, *units, self._dtype)
+            return images, entries_of(rows.with_values(values), scale, self._dtype)
         lists = self._job["images_as"] == records.BY_IMAGE and self._drops is None
         missing = -images.shape[1] % (2 if lists else int(self._job["block_inputs"][0]))
         if not is_dense and missing:
@@ -157,13 +145,3 @@ class Source:
         # prefetched behind the last minibatch
         more = 3 * round_up(int(self._job["batch_size"][0]), tuning.PART)
         return images, {"addresses": addresses_of(images, where, more)}
-
-    def _entries(self, rows: SparseRows, order: Array, scale: float) -> dict[str, Array]:
-        """Return what a job reads of sparse rows in an order; dropped values are 0."""
-        if self._drops is None:
-            return entries_of(rows, scale, self._dtype, order)
-        rows = rows[order]
-        samples = int(self._job["first_sample"][0]) + np.arange(len(rows))
-        units = np.repeat(samples, np.diff(rows.starts)), rows.columns
-        factors = self._drops.factors_of(INPUTS, *units, self._dtype)
-        return entries_of(rows.with_values(rows.values * factors), scale, self._dtype)

@@ -9,9 +9,10 @@ from fastmlp.functions.coefficients import BIASES, CLIP, CLIP_NORM, COEFFICIENTS
 from fastmlp.functions.limits import CLIP_EPSILON
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, set_control
+from fastmlp.kernels.loops.bits import WIDE, group_shape
 from fastmlp.kernels.loops.elementwise import limit_gradients, scale_numbers
-from fastmlp.kernels.memory import records
-from fastmlp.kernels.memory.panels import units
+from fastmlp.kernels.memory import records, tuning
+from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     is_transposed,
     member_layers,
@@ -19,11 +20,7 @@ from fastmlp.kernels.memory.records import (
     parameters_of,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PIECE
-from fastmlp.kernels.step import first_layer
-from fastmlp.kernels.step import forward as forward_phase
-from fastmlp.kernels.step import output as output_phase
-from fastmlp.kernels.step import update as update_phase
+from fastmlp.kernels.memory.tuning import PART, PIECE
 from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import delta, forward
 from fastmlp.kernels.step.images import batch_at, prepare_images
@@ -35,24 +32,25 @@ from fastmlp.kernels.team.plan import share
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch a member uses in training: one phase after the other has it."""
-    phases = (first_layer, output_phase, forward_phase, update_phase)
-    clipped = 8 * int(layers["inputs"][-1])  # sums of squares of the columns of w^T
-    return max(clipped, *(int(phase.scratch_bytes(layers, dtype)) for phase in phases))
-
-
-@jit
-def backpropagate(job, layers, count, first, step, position, rows, is_mine, scratch, like):
-    """Outputs and deltas of the layers first, first + 1, … for some samples, by one member alone.
-
-    position : of the first of these samples in the order
-    """
-    last, sample, full = count - 1, job.first_sample + position, batch_at(job, step)[1]
-    for l in range(first, last):
-        forward(layers[l], layers[max(l - 1, 0)], step, sample, rows, 0, 1, like)
-    below = layers[max(last - 1, 0)]
-    output(job, layers[last], below, step, position, rows, scratch, 0, 1, is_mine, like)
-    for l in range(last, 0, -1):
-        delta(layers[l], layers[l - 1], sample, rows, full, scratch, 0, 1, like)
+    lanes, wide = vector_size(dtype), layers["panels"] * layers["width"]
+    inputs, widths, most = int(layers["inputs"][0]), layers["width"], tuning.UPDATE_DEPTH
+    numbers = [
+        # first layer: z of a part; gradients of some inputs, or entries
+        widths[0] * max(PART, tuning.UPDATE_INPUTS, tuning.ENTRY_ROWS, group_shape(inputs)[1]),
+        # delta: w^T of the inputs that are one panel below
+        *(widths[:-1] * wide[1:]),
+        # output: z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; a
+        # vector each of factors, costs and hits; and zeros as a row of biases
+        (5 * lanes + 1) * wide[-1] + 3 * lanes,
+        # update: UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece or of biases; x^T
+        # of as many samples, whose rows have up to two vectors more
+        most * widths.max() + tuning.TRANSPOSED * (most + 2 * lanes),
+        2 * tuning.SUMMED,  # by samples: gradients
+    ]
+    # copies of a part's images, without what is dropped, and their addresses; clipped: sums of
+    # squares of the columns of w^T
+    others = PART * (round_up(inputs + WIDE, PART) + 8), 8 * int(layers["inputs"][-1])
+    return max(int(max(numbers)) * dtype.itemsize, *others)
 
 
 @jit
@@ -62,9 +60,9 @@ def pieces_of(layer):
 
 
 @jit
-def piece_at(job, layer, step, unit, like):
-    """Return a piece: its kind, bytes behind that, its rows, numbers from one to the next, of these
-    without padding, and coefficients.
+def piece_at(layer, unit, like):
+    """Return a piece: its kind, bytes behind that, its rows, numbers from one to the next, and of
+    these without padding.
     """
     panel, k = unit // pieces_of(layer), unit % pieces_of(layer)
     kind, first, width = WEIGHTS, k * PIECE, layer.width
@@ -72,10 +70,9 @@ def piece_at(job, layer, step, unit, like):
     columns = min(width, layer.outputs - panel * width)
     if k == pieces_of(layer) - 1:
         kind, offset, rows = BIASES, panel * width * item_bytes(like), 1
-    elif is_transposed(layer):
-        rows, width, columns = min(PIECE, layer.outputs - first), layer.w_column, layer.inputs
-        offset = first * width * item_bytes(like)
-    return kind, offset, rows, width, columns, coefficients_at(job, layer, step, kind)
+    elif is_transposed(layer):  # rows of w^T, which are fewer than PIECE
+        rows, width, columns = layer.outputs, layer.w_column, layer.inputs
+    return kind, offset, rows, width, columns
 
 
 @shared
@@ -88,8 +85,9 @@ def square_gradients(job, layer, squares, step, scratch, member, members, like: 
     first, last = share(layer.panels * pieces_of(layer), member, members)
     found = numbers_at(squares, last, np.float64(0))
     for unit in range(first, last):
-        kind, offset, rows, width, columns, coefficients = piece_at(job, layer, step, unit, like)
+        kind, offset, rows, width, columns = piece_at(layer, unit, like)
         g = parameters_of(layer, kind)[0] + offset
+        coefficients = coefficients_at(job, layer, step, kind)
         most = numbers_at(coefficients, COEFFICIENTS, np.float64(0))[CLIP]
         if most < np.inf:
             zero = like - like
@@ -108,20 +106,20 @@ def step_clipped(job, layer, gradient, step, factor: float, member, members, lik
     """Take a general step by factor g with a member's pieces of a layer's parameters."""
     first, last = share(layer.panels * pieces_of(layer), member, members)
     for unit in range(first, last):
-        kind, offset, rows, width, _, coefficients = piece_at(job, layer, step, unit, like)
+        kind, offset, rows, width, _ = piece_at(layer, unit, like)
         g, count = parameters_of(gradient, kind)[0] + offset, rows * width
         if factor != 1:
             scale_numbers(g, count, factor)
-        general_step(job.clipped, layer, kind, offset, g, count, coefficients, like)
+        general_step(job, layer, step, kind, offset, g, count, like)
 
 
 @jit
-def clip_and_step(job, layers, gradients, count, step, barrier, scratch, member, members, like):
+def clip_and_step(job, layers, gradients, step, barrier, scratch, member, members, like):
     """Two phases of a step of which all gradients are in memory: their squares, and the step.
 
     factor = min(1, clip_norm / (norm + 1e-6)), norm^2 the sum of the squares of all pieces in order
     """
-    pieces = 0
+    pieces, count = 0, len(layers)
     for l in range(count):
         squares = job.squares + pieces * 8
         square_gradients(job, gradients[l], squares, step, scratch, member, members, like)
@@ -148,6 +146,38 @@ def prepare_and_wait(job, layer, step, barrier, scratch, member, members, own, l
     wait_for_all(barrier, everyone)
 
 
+@jit
+def backpropagate(
+    job, layers, step, position, rows, is_mine, apart, barrier, scratch, member, members, like
+):
+    """Outputs and deltas for some samples; by inputs, but the first layer's outputs.
+
+    position : of the first of these samples in the order; apart : see `train`
+    """
+    last, sample, full = len(layers) - 1, job.first_sample + position, batch_at(job, step)[1]
+    top, below, waiting = layers[last], layers[max(last - 1, 0)], 1 if apart else members
+    begin, end = share(below.panels, member, members)
+    if apart and members > 1:
+        claim_partials(job, top, below, step, rows, begin, end, like)
+    for l in range(int(job.plan == records.BY_INPUTS), last):
+        if l == 0 and job.images_as != records.DENSE:
+            forward_first(job, layers[0], step, scratch, member, members, like)
+        else:
+            source = layers[max(l - 1, 0)]
+            forward(layers[l], source, step, sample, rows, member, members, like)
+        wait(barrier, waiting)
+    if apart:
+        partial_outputs(job, top, below, step, begin, end, 0, rows, scratch, like)
+        prepare_and_wait(job, layers[0], step + 1, barrier, scratch, member, members, apart, like)
+        output_of_partials(job, top, below, step, begin, end, 0, rows, scratch, like)
+    else:
+        output(job, top, below, step, position, rows, scratch, member, members, is_mine, like)
+        wait(barrier, members)
+    for l in range(last, 0, -1):
+        delta(layers[l], layers[l - 1], sample, rows, full, scratch, member, members, like)
+        wait(barrier, waiting)
+
+
 @shared
 def train(job, layers_address, count, barrier, scratch, member, members, like: float):
     """One step for each row of coefficients. Between two barriers, members write apart.
@@ -158,43 +188,20 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     update writes gradients, with records that have these in place of parameters, and two phases
     follow.
     """
-    last, base = count - 1, member_layers(layers_address, count, 0)
+    base = member_layers(layers_address, count, 0)
     own = members <= base[0].panels and job.squares == 0  # with gradients, all share records
     apart = own and job.plan == records.COLUMNS_THEN_ROWS
     layers = member_layers(layers_address, count, member + 1 if own else 0)
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
-    bottom, top, below = layers[0], layers[last], layers[max(last - 1, 0)]
-    control = flush_small()
+    bottom, control = layers[0], flush_small()
     if job.ready != members:
-        first = job.first_step
-        prepare_and_wait(job, bottom, first, barrier, scratch, member, members, own, like)
+        prepare_and_wait(job, bottom, job.first_step, barrier, scratch, member, members, own, like)
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
-        sample = job.first_sample + position
-        if apart and members > 1:
-            claim_partials(job, top, below, step, batch, member, members, like)
-        for l in range(last):
-            if l == 0 and job.images_as != records.DENSE:
-                forward_first(job, bottom, step, scratch, member, members, like)
-            else:
-                source = layers[max(l - 1, 0)]
-                forward(layers[l], source, step, sample, batch, member, members, like)
-            if not apart:
-                wait(barrier, members)
-        if apart:
-            partial_outputs(job, top, below, step, batch, scratch, member, members, like)
-            prepare_and_wait(job, bottom, step + 1, barrier, scratch, member, members, own, like)
-            output_of_partials(job, top, below, step, batch, scratch, member, members, like)
-        else:
-            output(job, top, below, step, position, batch, scratch, member, members, 1, like)
-            wait(barrier, members)
-
-        for l in range(last, 0, -1):
-            delta(layers[l], layers[l - 1], sample, batch, batch, scratch, member, members, like)
-            if not apart:
-                wait(barrier, members)
-
-        for l in range(last, -1, -1):
+        backpropagate(
+            job, layers, step, position, batch, 1, apart, barrier, scratch, member, members, like
+        )
+        for l in range(count - 1, -1, -1):
             layer = targets[l]
             if l == 0 and job.images_as != records.DENSE:
                 update_first(job, layer, step, scratch, member, members, like)
@@ -204,11 +211,7 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
             update_biases(job, layer, step, batch, scratch, member, members, like)
         if job.clipped != 0:
             wait(barrier, members)
-            clip_and_step(
-                job, layers, targets, count, step, barrier, scratch, member, members, like
-            )
+            clip_and_step(job, layers, targets, step, barrier, scratch, member, members, like)
         if not apart:
             prepare_and_wait(job, bottom, step + 1, barrier, scratch, member, members, own, like)
     set_control(control)
-    if member == 0:
-        job.ready = members

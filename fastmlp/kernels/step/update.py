@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
 from fastmlp.functions.optimizers import OPTIMIZERS
 from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import sum_rows
-from fastmlp.kernels.loops.elementwise import clear, copy, keep_and_add, optimizer_step
+from fastmlp.kernels.loops.elementwise import copy, keep_and_add, optimizer_step
 from fastmlp.kernels.loops.tile import product, transpose
 from fastmlp.kernels.memory import tuning
-from fastmlp.kernels.memory.panels import are_few, round_up, units, vector_size
+from fastmlp.kernels.memory.panels import are_few, round_up, units
 from fastmlp.kernels.memory.records import (
     ROWS,
     input_at,
@@ -32,17 +31,6 @@ is_fused = one_of(row.code for row in OPTIMIZERS.values() if row.fused)
 STEP_ROWS = 3 * tuning.TILE_ROWS  # of weights whose gradient is in memory at once
 
 
-def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch this phase uses.
-
-    UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece or of biases; x^T of as many
-    samples, whose rows have up to two vectors more.
-    """
-    width = int(layers["width"].max())
-    rows = tuning.TRANSPOSED * (tuning.UPDATE_DEPTH + 2 * vector_size(dtype))
-    return (tuning.UPDATE_DEPTH * width + rows) * dtype.itemsize
-
-
 @jit
 def coefficients_at(job, layer, step, kind):
     """Return the address of a layer's coefficients in a step, of WEIGHTS or BIASES."""
@@ -51,21 +39,23 @@ def coefficients_at(job, layer, step, kind):
 
 
 @jit
-def kept_share(coefficients, like):
-    """Return how much of a parameter a fused step keeps; 0 for a general one."""
-    return type(like)(numbers_at(coefficients, 1, np.float64(0))[KEEP])
+def kept_share(job, layer, step, kind, like):
+    """Return how much of its WEIGHTS or BIASES a fused step keeps; 0 for a general one."""
+    return type(like)(numbers_at(coefficients_at(job, layer, step, kind), 1, np.float64(0))[KEEP])
 
 
 @jit
-def general_step(optimizer, layer, kind, offset, g, count, coefficients, like):
+def general_step(job, layer, step, kind, offset, g, count, like):
     """Take a step by gradients g on `count` adjacent WEIGHTS or BIASES, so many bytes behind."""
     w, state, _ = parameters_of(layer, kind)
     first, second = state[0] + offset, state[1] + offset
+    optimizer = job.clipped if job.clipped != 0 else job.optimizer
+    coefficients = coefficients_at(job, layer, step, kind)
     optimizer_step(optimizer, w + offset, first, second, g, count, coefficients, like)
 
 
 @jit
-def _general_rows(job, layer, w, x, x_column, x_row, dz, rows, batch, scratch, coefficients, like):
+def _general_rows(job, layer, step, w, x, x_column, x_row, dz, rows, batch, scratch, like):
     """Take a general step on some rows of a panel, piece by piece; w : bytes from layer.w to them.
 
     A piece is whole tiles, of each width, and its gradient and state stay in the L1 cache.
@@ -75,13 +65,11 @@ def _general_rows(job, layer, w, x, x_column, x_row, dz, rows, batch, scratch, c
         count, x_i = min(STEP_ROWS, rows - i), x + i * x_column * size
         product(scratch, width, x_i, x_column, x_row, dz, layer.a_row, count, width, batch, zero)
         offset, count = w + i * width * size, count * width
-        general_step(job.optimizer, layer, WEIGHTS, offset, scratch, count, coefficients, like)
+        general_step(job, layer, step, WEIGHTS, offset, scratch, count, like)
 
 
 @jit
-def _few_outputs(
-    job, layer, target, w, x, x_row, dz, rows, length, beta, coefficients, scratch, like
-):
+def _few_outputs(job, layer, step, target, w, x, x_row, dz, rows, length, beta, scratch, like):
     """target = beta target + (dz^T x)^T for some rows of w; or a general step, on columns of w^T.
 
     x^T dz would multiply with a vector of outputs that is mostly padding; the sums are the same.
@@ -89,14 +77,14 @@ def _few_outputs(
     size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
     wide, outputs = tuning.PANEL_VECTORS * lanes, layer.outputs
     found = scratch + lanes * wide * size
-    clear(scratch + outputs * wide * size, wide, lanes - outputs, wide, like)
+    numbers_at(scratch + outputs * wide * size, (lanes - outputs) * wide, like)[:] = 0
     for i in range(0, rows, wide):
         count, x_i, dz_row = min(wide, rows - i), x + i * size, layer.a_row
         columns, target_i = round_up(count, lanes), target + w + i * lanes * size
         product(scratch, wide, dz, 1, dz_row, x_i, x_row, outputs, columns, length, zero)
         for j in range(outputs if target == 0 else 0):
             offset, g = w + (j * layer.w_column + i) * size, scratch + j * wide * size
-            general_step(job.optimizer, layer, WEIGHTS, offset, g, columns, coefficients, like)
+            general_step(job, layer, step, WEIGHTS, offset, g, columns, like)
         if target != 0:
             transpose(found, lanes, scratch, wide, lanes, columns, like)
             if beta == 0:
@@ -107,7 +95,7 @@ def _few_outputs(
 
 @jit
 def x_times_dz(
-    job, layer, target, panel, low, high, x, x_column, k, length, beta, coefficients, scratch, like
+    job, layer, step, target, panel, low, high, x, x_column, k, length, beta, scratch, like
 ):
     """target = beta target + x^T dz for the rows low, …, high - 1 of a panel of weights.
 
@@ -124,9 +112,8 @@ def x_times_dz(
         # rows far apart are in many pages
         q, q_k = scratch, width
         copy(q, q_k, dz, layer.a_row, length, columns, like)
-    first, last = (0, 1) if run == 0 else (low // run, units(high, run))
-    run = layer.inputs if run == 0 else run
-    for number in range(first, last):
+    run = high if run == 0 else run
+    for number in range(low // run, units(high, run)):
         i, stop = max(low, number * run), min(high, (number + 1) * run)
         x_i, rows = x + (i * x_column + number * layer.x_jump) * size, stop - i
         w = weight_offset(layer, panel, i, like)
@@ -136,12 +123,11 @@ def x_times_dz(
             product(w, layer.w_column, dz, 1, dz_row, x_i, x_row, outputs, columns, length, beta)
         elif is_transposed(layer) or (target != 0 and are_few(layer.outputs, vector_lanes(like))):
             _few_outputs(
-                job, layer, target, w, x_i, x_row, dz, rows, length, beta, coefficients, scratch,
-                like,
-            )  # fmt: skip
+                job, layer, step, target, w, x_i, x_row, dz, rows, length, beta, scratch, like
+            )
         elif target == 0:
             _general_rows(
-                job, layer, w, x_i, x_column, x_row, dz, rows, length, scratch, coefficients, like
+                job, layer, step, w, x_i, x_column, x_row, dz, rows, length, scratch, like
             )
         else:
             w += target
@@ -158,18 +144,6 @@ def _transpose_inputs(x_t, row, layer, x, low, high, length, like):
         transpose(x_t + i * row * size, row, x_i, layer.x_row, length, stop - i, like)
 
 
-@jit
-def _share_of(layer, member, members, like):
-    """Return the inputs of a unit, and a share as `share_panels`."""
-    if layer.cut == ROWS:  # such a layer has one panel
-        first, last = share(units(layer.inputs, layer.x_run), member, members)
-        return layer.x_run, first, last, 0, layer.panels
-    height = vector_lanes(like) if are_few(layer.outputs, vector_lanes(like)) else tuning.TILE_ROWS
-    panels, inputs, cut = layer.panels, layer.inputs, layer.cut
-    first, last, begin, end = share_panels(panels, height, inputs, cut, member, members)
-    return height, first, last, begin, end
-
-
 @shared
 def update(job, layer, below, step, batch, scratch, member, members, like: float):
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
@@ -182,14 +156,16 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     """
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     sparse = fused and layer.x == below.a and leaves_out(below, layer, batch)
-    coefficients = coefficients_at(job, layer, step, WEIGHTS)
     depth = tuning.UPDATE_DEPTH if fused else batch
-    height, first, last, begin, end = _share_of(layer, member, members, like)
+    few, inputs, cut = are_few(layer.outputs, lanes), layer.inputs, layer.cut
+    height = lanes if few else tuning.TILE_ROWS
+    height = layer.x_run if cut == ROWS else height
+    first, last, begin, end = share_panels(layer.panels, height, inputs, cut, member, members)
     if first == last:
         return
-    lowest, highest = 0, layer.inputs  # the inputs of this share, from a whole vector on
+    lowest, highest = 0, inputs  # the inputs of this share, from a whole vector on
     if end - begin == 1:
-        lowest, highest = rows_of(begin, first, last, height, layer.inputs)
+        lowest, highest = rows_of(begin, first, last, height, inputs)
         lowest -= lowest % lanes
     x_t = scratch + tuning.UPDATE_DEPTH * layer.width * size
     # of x^T: odd, in vectors, as rows a power of two apart would share a few sets of the cache; in
@@ -198,10 +174,10 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     block = min(most, most * tuning.UPDATE_DEPTH // depth // lanes * lanes)
     pays = (end - begin > 1 or layer.x_row * size >= tuning.FAR_ROWS) and block > 0
     for k in range(0, batch, depth):
-        beta = kept_share(coefficients, like) if k == 0 else type(like)(1)
+        beta = kept_share(job, layer, step, WEIGHTS, like) if k == 0 else type(like)(1)
         x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
-        turns = sparse or (pays and length > tuning.PART and not are_few(layer.outputs, lanes))
-        x_column, count = (row, block) if turns else (1, layer.inputs)
+        turns = sparse or (pays and length > tuning.PART and not few)
+        x_column, count = (row, block) if turns else (1, inputs)
         for i in range(lowest, highest, count):
             stop, source = min(i + count, highest), x_k
             if turns:
@@ -210,7 +186,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
             if sparse:
                 mark_rows(source, row, i, stop, length, like)
             for panel in range(begin, end):
-                low, high = rows_of(panel, first, last, height, layer.inputs)
+                low, high = rows_of(panel, first, last, height, inputs)
                 low, high = max(low, i), min(high, stop)
                 if low < high and sparse:
                     nonzeros_times_dz(
@@ -218,8 +194,8 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
                     )
                 elif low < high:
                     x_times_dz(
-                        job, layer, layer.w if fused else 0, panel, low, high, source, x_column, k,
-                        length, beta, coefficients, scratch, like,
+                        job, layer, step, layer.w if fused else 0, panel, low, high, source,
+                        x_column, k, length, beta, scratch, like,
                     )  # fmt: skip
 
 
@@ -227,8 +203,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
 def update_biases(job, layer, step, batch, scratch, member, members, like):
     """b = keep b + sum of dz, or a general step: a bias is a weight whose input is always 1."""
     size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
-    coefficients = coefficients_at(job, layer, step, BIASES)
-    keep = kept_share(coefficients, like)
+    keep = kept_share(job, layer, step, BIASES, like)
     first, last = share(layer.panels, member, members)
     if layer.cut == ROWS:  # they belong to the owner of the first rows
         first, last = 0, layer.panels if member == 0 else 0
@@ -236,5 +211,4 @@ def update_biases(job, layer, step, batch, scratch, member, members, like):
         offset, dz = panel * width * size, layer.dz + row_offset(layer, panel, 0, like)
         sum_rows(width, layer.b + offset if fused else scratch, dz, layer.a_row, batch, keep)
         if not fused:
-            optimizer = job.optimizer
-            general_step(optimizer, layer, BIASES, offset, scratch, width, coefficients, like)
+            general_step(job, layer, step, BIASES, offset, scratch, width, like)

@@ -97,20 +97,19 @@ def nanoseconds(emit: Emitter) -> int:
 
 @jit
 def wait_for(address, value, most_spins, yields):
-    """Wait until the int64 at an address is at least value; False after so many looks and yields.
+    """Wait until the int64 at an address is at least value; False after so many looks.
 
-    With a negative number of yields, wait without end.
+    If it yields, it gives the core to other threads from then on, and waits without end.
     """
-    spins, given = 0, 0
+    spins = 0
     while atomic_load(address) < value:
         if spins < most_spins:
             spins += 1
             pause()
-        elif given == yields:
-            return False
-        else:
-            given += 1
+        elif yields:
             yield_core()
+        else:
+            return False
     return True
 
 
@@ -127,7 +126,7 @@ def join(board, members):
             atomic_add(size, before)
             if CAN_SLEEP:
                 system_call(FUTEX, size, WAKE, ALL, 0, 0, 0)
-    wait_for(size, 1, SPINS, -1)
+    wait_for(size, 1, SPINS, True)
     return number, atomic_load(size)
 
 
@@ -136,7 +135,7 @@ def wait_for_start(size, nap):
     """Wait until the team has a size; False if START_NANOSECONDS have passed before."""
     began, waited = nanoseconds(), 0
     while waited < START_NANOSECONDS:
-        if wait_for(size, 1, START_LOOKS, 0):
+        if wait_for(size, 1, START_LOOKS, False):
             return True
         if waited < START_SPIN_NANOSECONDS:
             pause()
@@ -146,17 +145,6 @@ def wait_for_start(size, nap):
             yield_core()
         waited = nanoseconds() - began
     return False
-
-
-@jit
-def sleep_until(arrived, everyone, asleep, nap):
-    """Sleep until all have arrived; the last to arrive wakes who is counted as asleep."""
-    atomic_add(asleep, 1)
-    now = atomic_load(arrived)
-    while now < everyone:
-        system_call(FUTEX, arrived, WAIT, now & 0xFFFFFFFF, nap, 0, 0)
-        now = atomic_load(arrived)
-    atomic_add(asleep, -1)
 
 
 @jit
@@ -179,21 +167,24 @@ def arrive(board, size):
 
 @jit
 def wait_for_all(board, everyone):
-    """Wait until all members have arrived."""
+    """Wait until all members have arrived; the last one wakes who is counted as asleep."""
     arrived, asleep, in_vain = board + ARRIVED * 8, board + ASLEEP * 8, board + IN_VAIN * 8
     if everyone == 0:
         return
-    if not CAN_SLEEP:
-        wait_for(arrived, everyone, SPINS, -1)
-        return
     halvings = atomic_load(in_vain)
-    if wait_for(arrived, everyone, SPINS >> min(max(halvings, 0), MOST_HALVINGS), 0):
+    looks = SPINS >> min(max(halvings, 0), MOST_HALVINGS)
+    if wait_for(arrived, everyone, looks, not CAN_SLEEP):
         if halvings > 0:
             atomic_add(in_vain, -1)
-    else:
+    elif CAN_SLEEP:
         if halvings < MOST_HALVINGS:
             atomic_add(in_vain, 1)
-        sleep_until(arrived, everyone, asleep, board + NAP * 8)
+        atomic_add(asleep, 1)
+        now = atomic_load(arrived)
+        while now < everyone:
+            system_call(FUTEX, arrived, WAIT, now & 0xFFFFFFFF, board + NAP * 8, 0, 0)
+            now = atomic_load(arrived)
+        atomic_add(asleep, -1)
 
 
 @jit

@@ -35,12 +35,12 @@ ASK = """
 import numba
 import numpy as np
 import fastmlp.kernels.probe
-from fastmlp.kernels.llvm.compile import Shared, is_kept
+from fastmlp.kernels.llvm.compile import Shared
 
 kernel, found = Shared.by_name["ask"], np.zeros(1)
-hits = int(is_kept(kernel, numba.float64))
+hits = int(kernel.kept(numba.float64) is not None)
 kernel.compile(numba.float64)
-kernel.compiled[found.dtype].call(found.ctypes.data, 0.0)
+kernel.compiled[found.dtype](found.ctypes.data, 0.0)
 print(found[0], hits)
 """
 

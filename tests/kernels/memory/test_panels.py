@@ -9,12 +9,11 @@ from direct import DTYPES, lanes_of
 from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.kernels.memory.panels import (
     MEMORY_APART,
-    pack_panels,
-    pack_transposed,
+    pack,
+    panel_views,
     panel_width,
     round_up,
     row_stride,
-    unpack_panels,
     vector_size,
     zeros_apart,
 )
@@ -28,7 +27,7 @@ def test_panels_hold_the_columns_in_order_and_zeros_behind_them(dtype):
     rng, lanes = np.random.default_rng(0), lanes_of(dtype)
     for inputs, outputs, vectors in itertools.product(SIZES, SIZES, (1, 2, PANEL_VECTORS)):
         w, width = rng.normal(size=(inputs, outputs)).astype(dtype), vectors * lanes
-        packed = pack_panels(w, width)
+        packed = pack(w, width)
         panels, rows, columns = packed.shape
         assert (panels, columns) == (-(-outputs // width), width)
         assert rows == round_up(inputs, lanes)  # whole squares, which transpositions read
@@ -38,9 +37,10 @@ def test_panels_hold_the_columns_in_order_and_zeros_behind_them(dtype):
         assert not flat[:, outputs:].any()
         assert packed.ctypes.data % 64 == 0
         back = np.full_like(w, np.nan)
-        unpack_panels(packed, back)
+        for panel, columns_of in panel_views(packed, back):
+            columns_of[...] = panel
         np.testing.assert_array_equal(back, w)
-    np.testing.assert_array_equal(pack_panels(w.T, lanes), pack_panels(w.T.copy(), lanes))
+    np.testing.assert_array_equal(pack(w.T, lanes), pack(w.T.copy(), lanes))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -48,12 +48,13 @@ def test_transposed_weights_come_back_as_they_went(dtype):
     rng = np.random.default_rng(0)
     for inputs, outputs in itertools.product(SIZES, (1, 2, 7)):
         w = rng.normal(size=(inputs, outputs)).astype(dtype)
-        packed = pack_transposed(w)
+        packed = pack(w, 0)
         assert packed.shape == (outputs, round_up(inputs, lanes_of(dtype)))
         np.testing.assert_array_equal(packed[:, :inputs], w.T)
         assert not packed[:, inputs:].any()
         back = np.full_like(w, np.nan)
-        unpack_panels(packed, back)
+        for panel, columns_of in panel_views(packed, back):
+            columns_of[...] = panel
         np.testing.assert_array_equal(back, w)
 
 

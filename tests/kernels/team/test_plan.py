@@ -134,7 +134,7 @@ def boards(monkeypatch):
     def run(function, job, layers, members, dtype):
         board = make_board()
         kept.append(board)
-        call = launch.symbol(function, dtype).call
+        call = launch.symbol(function, dtype)
         where = job.ctypes.data, layers.ctypes.data, layers.shape[-1], board.ctypes.data
         scratch, size = int(job["scratch"][0]), int(job["scratch_bytes"][0])
         team = [
@@ -145,6 +145,7 @@ def boards(monkeypatch):
             member.start()
         for member in team:
             member.join()
+        return members
 
     monkeypatch.setenv("FASTMLP_FIXED_TEAM", "1")
     for door in ("engine", "predictor"):
@@ -235,7 +236,7 @@ def test_the_panels_of_members_lie_apart(more, threads, dtype):
     assert engine.plan.kind == COLUMNS_THEN_ROWS
     layer, arrays = engine.layers[0], engine.buffers[0]
     item, panels = arrays["w"].itemsize, {n: a for n, a in arrays.items() if a.ndim == 3}
-    states = [name for name in panels if " " in name]
+    states = [name for name in panels if "_" in name]
     assert {*panels} == {"w", "a", "dz", *states}
     spans = []
     for array in panels.values():
@@ -244,7 +245,7 @@ def test_the_panels_of_members_lie_apart(more, threads, dtype):
         assert array.strides[1:] == (width * item, item)
     assert layer["w_panel"] * item == arrays["w"].strides[0] == arrays[states[1]].strides[0]
     assert layer["a_panel"] * item == arrays["a"].strides[0] == arrays["dz"].strides[0]
-    assert list(layer["w_state"]) == [arrays[name].ctypes.data for name in states]
+    assert [layer[name] for name in states] == [arrays[name].ctypes.data for name in states]
     ends = sorted((start, start + size) for start, size in spans)
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
     is_apart = arrays["w"].strides[0] >= MEMORY_APART
