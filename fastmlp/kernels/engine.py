@@ -193,7 +193,7 @@ class Engine(panels.Packed):
         costs, hits = np.zeros(len(order)), np.zeros(len(order), np.uint8)
         # labels in the order: looked up one by one in the step, each would miss the cache
         y_kind = ("labels", np.int64) if y.ndim == 1 else ("targets", self._dtype)
-        y = np.ascontiguousarray(y[order] if y.ndim == 1 else y, y_kind[1])
+        y = np.ascontiguousarray(y.take(order) if y.ndim == 1 else y, y_kind[1])
         self.job["labels"] = self.job["targets"] = 0
         self.job["samples"], self.job["ready"] = len(order), 0
         arrays |= {"order": order, "costs": costs, "hits": hits}

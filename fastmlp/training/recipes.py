@@ -26,32 +26,42 @@ class Recipe:
     settings: Mapping[str, Any]
 
 
-_ALIKE = {"schedule": "linear", "learning_rate": 0.4}
-_SMOOTH = {**_ALIKE, "batch_size": 64, "label_smoothing": 0.1}
+_SMALL = {"schedule": "linear", "batch_size": 32, "learning_rate": 0.8, "label_smoothing": 0.05}
+_LARGE = {"schedule": "linear", "batch_size": 64, "label_smoothing": 0.1}
 RECIPES = {
     "fast": Recipe(
         "98 % as soon as possible",
         (128,),
-        {**_ALIKE, "batch_size": 32, "epochs": 5, "learning_rate": 0.5},
+        {**_SMALL, "epochs": 3},
     ),
     "98.5": Recipe(
         "98.5 %",
         (256,),
-        {**_ALIKE, "batch_size": 32, "epochs": 8, "augment": Augmentation(1, 8)},
+        {**_SMALL, "epochs": 4, "augment": Augmentation(1)},
     ),
     "99": Recipe(
         "99 %",
         (512, 256),
-        {**_SMOOTH, "epochs": 20, "augment": Augmentation(1, 8)},
+        {**_LARGE, "epochs": 10, "learning_rate": 0.7, "augment": Augmentation(1, 8)},
     ),
     "99.3": Recipe(
         "99.3 %",
         (512, 256),
-        {**_SMOOTH, "epochs": 60, "augment": Augmentation(1, 12, 0.15, (34, 5))},
+        {
+            **_LARGE,
+            "epochs": 50,
+            "learning_rate": 0.5,
+            "augment": Augmentation(1, 12, 0.15, (34, 5)),
+        },
     ),
     "best": Recipe(
         "as far as it goes in a few minutes",
         (1024, 512),
-        {**_SMOOTH, "epochs": 100, "augment": Augmentation(1, 12, 0.15, (34, 5))},
+        {
+            **_LARGE,
+            "epochs": 250,
+            "learning_rate": 0.7,
+            "augment": Augmentation(1, 15, 0.2, (34, 5)),
+        },
     ),
 }
