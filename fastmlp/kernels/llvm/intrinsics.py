@@ -119,45 +119,39 @@ def by_name(
     by_code(emit, code, {row.code: partial(instructions, name) for name, row in table.items()})
 
 
-def sum_loop(
-    emit: Emitter, enters: Any, state: list[Any], sums: list[Any], body: Callable[..., Any]
+def loop_over(
+    emit: Emitter, enters: Any, values: list[Any], body: Callable[[list[Any]], Any]
 ) -> list[Any]:
-    """Emit a loop over sums, vectors held in registers, which runs if `enters`.
+    """Emit a loop over values that LLVM holds in registers, which runs if `enters`.
 
-    body(state, sums) emits one pass, and returns the next state, the new sums and whether another
-    pass follows. Return the sums after the loop.
+    body(values) emits one pass, and returns the new values and whether another pass follows.
+    Return the values after the loop.
     """
-    builder, before, starts = emit.builder, emit.builder.block, [*state, *sums]
-    loop, after = builder.append_basic_block("loop"), builder.append_basic_block("after")
+    builder, loop = emit.builder, emit.builder.append_basic_block("loop")
+    places = [cgutils.alloca_once_value(builder, value) for value in values]
+    after = builder.append_basic_block("after")
     builder.cbranch(enters, loop, after)
-
     builder.position_at_end(loop)
-    now = [builder.phi(start.type) for start in starts]
-    following, totals, goes_on = body(now[: len(state)], now[len(state) :])
-    end = builder.block  # the body may have emitted blocks of its own
+    following, goes_on = body([builder.load(place) for place in places])
+    for place, value in zip(places, following, strict=True):
+        builder.store(value, place)
     builder.cbranch(goes_on, loop, after)
-
     builder.position_at_end(after)
-    found = [builder.phi(start.type) for start in starts]
-    for phis in (now, found):
-        for phi, start, value in zip(phis, starts, [*following, *totals], strict=True):
-            phi.add_incoming(start, before)
-            phi.add_incoming(value, end)
-    return found[len(state) :]
+    return [builder.load(place) for place in places]
 
 
 def counted_loop(
     emit: Emitter, end: Any, sums: Row, body: Callable[..., Any], step: int = 1
 ) -> Row:
-    """Emit a `sum_loop` over k = 0, step, … below the end; body(k, sums) returns the new sums."""
+    """Emit a `loop_over` sums and k = 0, step, … below the end; body(k, sums) returns new sums."""
     builder = emit.builder
 
-    def counted(state: list[Any], so_far: list[Any]) -> Any:
-        totals, following = body(state[0], so_far), builder.add(state[0], INT64(step))
-        return [following], totals, builder.icmp_signed("<", following, end)
+    def counted(values: list[Any]) -> Any:
+        new, following = body(values[0], values[1:]), builder.add(values[0], INT64(step))
+        return [following, *new], builder.icmp_signed("<", following, end)
 
     enters = builder.icmp_signed(">", end, INT64(0))
-    return sum_loop(emit, enters, [INT64(0)], sums, counted)
+    return loop_over(emit, enters, [INT64(0), *sums], counted)[1:]
 
 
 def accumulate(emit: Emitter, positions: list[Any], sums: list[Any], beta: Any) -> None:

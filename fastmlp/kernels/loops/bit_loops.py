@@ -22,8 +22,8 @@ from fastmlp.kernels.llvm.intrinsics import (
     accumulate,
     counted_loop,
     emitted,
+    loop_over,
     names_of,
-    sum_loop,
 )
 from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, WORD_BYTES
 
@@ -59,15 +59,15 @@ def _over_bits(
     def rows_of(now: list[Any]) -> list[Row]:
         return [now[count + number * width :][:width] for number in range(count)]
 
-    def passing(_: Any, now: list[Any]) -> Any:
+    def passing(now: list[Any]) -> Any:
         following, new = [], []
         for word, so_far, body in zip(now, rows_of(now), bodies, strict=False):
             k = builder.cttz(word, ir.Constant(ir.IntType(1), 1))
             following.append(builder.and_(word, builder.sub(word, INT64(1))))
             new += body(k, so_far)
-        return [], [*following, *new], all_left(following)
+        return [*following, *new], all_left(following)
 
-    left = sum_loop(emit, all_left(words), [], [*words, *chain(*sums)], passing)
+    left = loop_over(emit, all_left(words), [*words, *chain(*sums)], passing)
     if count == 1:
         return rows_of(left)
     each = zip(left, rows_of(left), bodies, strict=False)

@@ -12,7 +12,7 @@ from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.emitter import INT64, Emitter
-from fastmlp.kernels.llvm.intrinsics import Rows, emitted, item_bytes, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import Rows, emitted, item_bytes, loop_over, vector_lanes
 from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
 # Heights of tiles by their width in vectors; rows that are left over take lower ones
@@ -53,29 +53,26 @@ def _finish_tile(
 def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) -> None:
     """Emit the tile of so many rows and vectors; arguments as in `multiply`."""
     c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta = args
-    builder, rows = emit.builder, Rows(emit, width)
+    builder, rows, size = emit.builder, Rows(emit, width), height * width
 
-    def one(state: list[Any], sums: list[Any]) -> Any:
-        left, q_now, *p_now = state
+    def one(values: list[Any]) -> Any:
+        left, q_now, *others = values
         # otherwise LLVM adds to the address of each row in each pass
-        p_now = [emit.opaque(first) for first in p_now]
+        p_now, sums = [emit.opaque(first) for first in others[:-size]], others[-size:]
         q_row, totals = rows.load(rows.at(q_now)), []
         for i in range(height):
             p_value = emit.broadcast_from(emit.at(p_now[i // FIRST_ROWS], i % FIRST_ROWS, p_row))
             totals += rows.fma(p_value, q_row, sums[i * width : (i + 1) * width])
-        left = builder.sub(left, INT64(1))
-        following = [left, emit.at(q_now, 1, q_k), *(emit.at(first, 1, p_k) for first in p_now)]
-        return following, totals, emit.nonzero(left)
+        left, firsts = builder.sub(left, INT64(1)), [emit.at(first, 1, p_k) for first in p_now]
+        return [left, emit.at(q_now, 1, q_k), *firsts, *totals], emit.nonzero(left)
 
-    def run(state: list[Any], sums: list[Any]) -> Any:
-        left, q_now, p_now = state
+    def run(values: list[Any]) -> Any:
+        left, q_now, p_now, *sums = values
         count = builder.select(builder.icmp_signed("<", run_length, left), run_length, left)
         firsts = [emit.at(p_now, i, p_row) for i in range(0, height, FIRST_ROWS)]
-        state = [count, q_now, *firsts]
-        totals = intrinsics.sum_loop(emit, emit.nonzero(count), state, sums, one)
-        left = builder.sub(left, count)
-        following = [left, emit.at(q_now, count, q_k), emit.at(p_now, count, p_k, p_jump)]
-        return following, totals, emit.nonzero(left)
+        found = loop_over(emit, emit.nonzero(count), [count, q_now, *firsts, *sums], one)
+        left, p_now = builder.sub(left, count), emit.at(p_now, count, p_k, p_jump)
+        return [left, emit.at(q_now, count, q_k), p_now, *found[-size:]], emit.nonzero(left)
 
     positions, others = (
         [position for i in range(height) for position in rows.at(base, i, c_row)]
@@ -84,8 +81,8 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
     for position in positions:
         emit.prefetch(position, to_write=True)
     run_length = builder.select(emit.nonzero(p_run), p_run, length)
-    starts = [length, emit.pointer(q), emit.pointer(p)]
-    sums = intrinsics.sum_loop(emit, emit.nonzero(length), starts, rows.zeros(height), run)
+    starts = [length, emit.pointer(q), emit.pointer(p), *rows.zeros(height)]
+    sums = loop_over(emit, emit.nonzero(length), starts, run)[-size:]
     _finish_tile(emit, width, finish, positions, others, sums, beta)
 
 
