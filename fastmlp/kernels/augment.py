@@ -12,7 +12,7 @@ from fastmlp.functions import Array
 from fastmlp.functions.augmentation import BITS, ONE, Changes
 from fastmlp.kernels.launch import prepared_precision, run, team_size
 from fastmlp.kernels.llvm.compile import RECORDS, jit, shared
-from fastmlp.kernels.llvm.intrinsics import clear_bytes, copy_bytes, prefetch_lines
+from fastmlp.kernels.llvm.intrinsics import copy_bytes, prefetch_lines
 from fastmlp.kernels.loops import interpolation
 from fastmlp.kernels.loops.interpolation import AROUND, BLOCK, LOW, STREAMED
 from fastmlp.kernels.memory.panels import round_up
@@ -129,8 +129,8 @@ def shift_image(image, side, m, columns, out):
     if not is_whole or side > MOST_SIDE or abs(right) >= side or abs(by) > pixels - BLOCK:
         return False
     low, high = max(by, 0), pixels + min(by, 0)
-    clear_bytes(out, low)
-    clear_bytes(out + high, pixels - high)
+    numbers_at(out, low, np.uint8(0))[:] = 0
+    numbers_at(out + high, pixels - high, np.uint8(0))[:] = 0
     for j in range(low, high, BLOCK):
         k = min(j, high - BLOCK)
         interpolation.move_block(image + k - by, columns + 2 * k, right, side, out + k)

@@ -92,12 +92,6 @@ def copy_bytes(emit: Emitter, target, source, size) -> None:
     cgutils.raw_memcpy(emit.builder, emit.pointer(target), emit.pointer(source), size, 1)
 
 
-@emitted
-def clear_bytes(emit: Emitter, target, size) -> None:
-    """Set so many bytes at an address to 0."""
-    cgutils.memset(emit.builder, emit.pointer(target), size, 0)
-
-
 def by_code(emit: Emitter, code: Any, cases: Mapping[int, Callable[..., None]]) -> None:
     """Emit one switch: for each code the instructions that its function emits; else nothing."""
     builder = emit.builder
