@@ -81,18 +81,19 @@ class Engine(panels.Packed):
 
     def _use(self, plan: Plan) -> None:
         """Share steps by a plan: allocate what members exchange, and what each has for itself."""
+        self._plan: Plan | None = None  # until its memory is there
         inputs, slices = int(self.layers["inputs"][0]), plan.slices
         step = self._sizes, self.batch_size, self._dtype, plan is self._plans[1]
         self.first_members = self._first or plan.first_members(step, self.threads, BARRIERS["far"])
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
-        self.plan, self.job["plan"], self.job["slices"] = plan, plan.kind, slices
-        self.plan_name = plan.name
+        self.job["plan"], self.job["slices"] = plan.kind, slices
         self.job["pair_stride"], self.job["block_inputs"] = group_shape(inputs)
         self.job["words_bytes"] = words_bytes(inputs, self._dtype, self._lists, slices)
         what = self.job, self.layers, self.buffers, self.threads, self._lists
         self._records, self._memory = buffers.plan_memory(*what)
         self._x: Array | None = None  # made for dense images
+        self._plan, self.plan_name = plan, plan.name
 
     @quiet
     def train(
@@ -200,12 +201,12 @@ class Engine(panels.Packed):
         arrays |= {y_kind[0]: y, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(float(self.job["scale"][0]), self._dtype)}
         records.point(self.job, **arrays)
-        by_slices = self.plan.kind in (records.BY_SAMPLES, records.BY_INPUTS)
+        by_slices = self.job["plan"] in (records.BY_SAMPLES, records.BY_INPUTS)
         function, done = (train_by_slices if by_slices else train).__name__, 0
         while done < len(own):
             size, count = self.team.next(len(own) - done)
             if is_trace:  # by samples, one member has all of them
-                size = 1 if self.plan.kind == records.BY_SAMPLES else self.threads
+                size = 1 if self.job["plan"] == records.BY_SAMPLES else self.threads
             began = perf_counter()
             self.job["first_step"], self.job["steps"] = done, count
             self.job["ready"] = run(function, self.job, self._records, size, self._dtype)
@@ -218,12 +219,13 @@ class Engine(panels.Packed):
         """Choose a plan for images, and how the first layer takes them; the same ones only once."""
         if self._images is images:
             return
+        self._images = None  # until all is there
         kind = kind_of(images, len(self.layers), self._lists)
         self.job["images_as"] = kind
         share = f"{density(images, tuning.SAMPLED):.1%} of the values are not zero"
         self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
         plan = self._plans[{records.DENSE: 0, records.BY_ENTRY: 2}.get(kind, 1)]
-        if self.plan != plan:
+        if self._plan != plan:
             self._use(plan)
         if kind == records.DENSE and self._x is None:
             what = self.threads, self.batch_size, self._dtype

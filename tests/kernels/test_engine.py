@@ -1,6 +1,7 @@
 """The engine: the same bits for any team, images as they are now, one program for all networks."""
 
 import itertools
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from fastmlp import kernels, reference
 from fastmlp.functions import OPTIMIZERS
 from fastmlp.kernels import launch
 from fastmlp.kernels.llvm.compile import Shared
-from fastmlp.kernels.memory import tuning
+from fastmlp.kernels.memory import buffers, tuning
 from fastmlp.kernels.memory.records import BY_GROUP, BY_IMAGE, DENSE
 from fastmlp.kernels.memory.tuning import BY_GROUP_FROM, MOST_LISTED, PART
 from fastmlp.kernels.step import source
@@ -199,6 +200,36 @@ def test_images_that_are_changed_between_two_calls_count(batch_size, density, in
     found = [read(engine, network.weights, network.biases) for engine in (one, exact)]
     for mine, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("sizes", [(784, 20, 10, 5), (20, 30, 30, 3)], ids=str)
+@pytest.mark.parametrize("call", ["plan_memory", "dense_images"])
+@pytest.mark.parametrize("sparse_first", [True, False])
+def test_a_lack_of_memory_for_other_images_leaves_an_engine_right(
+    sizes, call, sparse_first, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    kinds = [pixels(rng, 256, sizes[0], density) for density in (0.05, 1)]
+    before, other = kinds if sparse_first else kinds[::-1]
+    y, rates, network = rng.integers(0, sizes[-1], 256), np.full(2, 0.01), fastmlp.Network(sizes)
+
+    def fail(*_):
+        raise MemoryError
+
+    def trained_on(*images, fails):
+        engine = engine_of(kernels, network, 128, 1)
+        for number, each in enumerate(images):
+            with monkeypatch.context() as patch, suppress(MemoryError):
+                if number in fails:
+                    patch.setattr(buffers, call, fail)
+                engine.train(each, y, np.arange(256), rates, 1 / 255)
+        return fingerprint(*read(engine, network.weights, network.biases))
+
+    # some need no memory: then it is nothing but another call
+    needs = trained_on(before, other, fails=[1]) == trained_on(before, fails=[])
+    kept = [before] if needs else [before, other]
+    for then in ([before, other], [other]):
+        assert trained_on(before, other, *then, fails=[1]) == trained_on(*kept, *then, fails=[])
 
 
 @pytest.mark.parametrize("module", TWINS)
