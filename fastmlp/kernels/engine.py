@@ -81,7 +81,7 @@ class Engine(panels.Packed):
 
     def _use(self, plan: Plan) -> None:
         """Share steps by a plan: allocate what members exchange, and what each has for itself."""
-        self._plan: Plan | None = None  # until its memory is there
+        self.plan: Plan | None = None  # until its memory is there
         inputs, slices = int(self.layers["inputs"][0]), plan.slices
         step = self._sizes, self.batch_size, self._dtype, plan is self._plans[1]
         self.first_members = self._first or plan.first_members(step, self.threads, BARRIERS["far"])
@@ -93,7 +93,7 @@ class Engine(panels.Packed):
         what = self.job, self.layers, self.buffers, self.threads, self._lists
         self._records, self._memory = buffers.plan_memory(*what)
         self._x: Array | None = None  # made for dense images
-        self._plan, self.plan_name = plan, plan.name
+        self.plan, self.plan_name = plan, plan.name
 
     @quiet
     def train(
@@ -225,7 +225,7 @@ class Engine(panels.Packed):
         share = f"{density(images, tuning.SAMPLED):.1%} of the values are not zero"
         self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
         plan = self._plans[{records.DENSE: 0, records.BY_ENTRY: 2}.get(kind, 1)]
-        if self._plan != plan:
+        if self.plan != plan:
             self._use(plan)
         if kind == records.DENSE and self._x is None:
             what = self.threads, self.batch_size, self._dtype

@@ -8,6 +8,7 @@ import pytest
 
 from fastmlp import reference
 from fastmlp.functions.augmentation import ONE, Augmentation, Changes, draw_changes, draw_fields
+from fastmlp.training.recipes import RECIPES
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the benchmarks are not here")
@@ -80,6 +81,7 @@ def test_a_row_says_how_many_epochs_it_is_of(script):
     row = script("recipes").row
     runs = [(0.99, 2.0, 4.0), (0.98, 1.0, 3.0)]
     rest = "98.50 ± 0.71 % | 98.00 % | 1.5 s | 3.5 s |"
-    assert row("99", runs) == f"| `99` | 784-512-256-10 | 20 | {rest}"
+    full = RECIPES["99"].settings["epochs"]
+    assert row("99", runs) == f"| `99` | 784-512-256-10 | {full} | {rest}"
     peer = row("99", runs, 3, " with JAX")
-    assert peer == f"| `99` with JAX | 784-512-256-10 | 3 of 20 | {rest}"
+    assert peer == f"| `99` with JAX | 784-512-256-10 | 3 of {full} | {rest}"
