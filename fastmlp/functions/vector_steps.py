@@ -36,11 +36,11 @@ def _sign(number: Number) -> Number:
     return one.where(number.compare(">", 0), (-one).where(number.compare("<", 0), number))
 
 
-def limited(w: Number, g: Number, l1: Number, decay: Number, most: Number) -> Number:
+def limited(w: Number, g: Number, l1: Number, most: Number) -> Number:
     """Return what the formulas below take as the gradient: see LIMITS in `limits`."""
-    # g = min(max(g, -clip_value), clip_value) + l1 sign(w) + decay w
+    # g = min(max(g, -clip_value), clip_value) + l1 sign(w)
     g = most.where(g.compare(">", most), (-most).where(g.compare("<", -most), g))  # NaN stays
-    return decay.call("fmuladd", w, l1.call("fmuladd", _sign(w), g))
+    return l1.call("fmuladd", _sign(w), g)
 
 
 def _momentum(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:

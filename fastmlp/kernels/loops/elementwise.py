@@ -110,19 +110,28 @@ def times_slope(activation, dz, dz_row, kept, kept_row, rows, columns, like: flo
 @emitted
 def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coefficients, like) -> None:
     start, double, numbers = emit.pointer(coefficients), ir.DoubleType(), []
-    for k in range(OWN, L1):
+    for k in range(OWN, COEFFICIENTS):
         position = emit.builder.gep(start, [emit.whole(k)], source_etype=double)
         value = emit.builder.fptrunc(emit.builder.load(position, typ=double), emit.scalar)
-        numbers.append(emit.number(emit.broadcast(value)))
+        numbers.append(value)
+    decays = emit.builder.fcmp_unordered("!=", numbers[DECAY - OWN], emit.scalar(0.0))
+    row = [emit.number(emit.broadcast(number)) for number in numbers]
 
     def step_of(name: str) -> None:
         states = (state_0, state_1)[: len(OPTIMIZERS[name].slots)]
 
         def formula(w: Number, *others: Number) -> list[Number]:
             *state, g = others
-            return vector_steps.OPTIMIZERS[name](w, g, state, numbers)
+            return vector_steps.OPTIMIZERS[name](w, g, state, row)
 
-        _over_block(emit, count, [w, *states, g], formula)
+        def decayed(w: Number, *others: Number) -> list[Number]:
+            # g += decay w
+            return formula(w, *others[:-1], row[DECAY - OWN].call("fmuladd", w, others[-1]))
+
+        with emit.builder.if_else(decays) as branches:
+            for branch, own in zip(branches, (decayed, formula), strict=True):
+                with branch:
+                    _over_block(emit, count, [w, *states, g], own)
 
     general = {name: row for name, row in OPTIMIZERS.items() if not row.fused}
     by_name(emit, optimizer, general, step_of)
@@ -136,9 +145,9 @@ def scale_numbers(emit: Emitter, g, count, factor) -> None:
 
 
 @emitted
-def limit_gradients(emit: Emitter, w, g, count, l1, decay, most) -> None:
-    """g = min(max(g, -most), most) + l1 sign(w) + decay w for adjacent numbers, whole vectors."""
-    own = [emit.number(emit.broadcast(value)) for value in (l1, decay, most)]
+def limit_gradients(emit: Emitter, w, g, count, l1, most) -> None:
+    """g = min(max(g, -most), most) + l1 sign(w) for `count` adjacent numbers, whole vectors."""
+    own = [emit.number(emit.broadcast(value)) for value in (l1, most)]
     _over_block(emit, count, [g, w], lambda g, w: [vector_steps.limited(w, g, *own)])
 
 
@@ -147,12 +156,11 @@ def optimizer_step(optimizer, w, state_0, state_1, g, count, coefficients, like:
     """Change `count` parameters w and their state by gradients g: whole vectors, at addresses.
 
     coefficients : address of a step's row of float64; the formulas are those of the table. Where
-    gradients have limits, or weights decay, g is overwritten by a loop before.
+    gradients have limits, g is overwritten by a loop before.
     """
     row = numbers_at(coefficients, COEFFICIENTS, np.float64(0))
-    l1, decay, most = type(like)(row[L1]), type(like)(row[DECAY]), type(like)(row[CLIP])
-    if l1 != 0 or decay != 0 or most < np.inf:
-        limit_gradients(w, g, count, l1, decay, most)
+    if row[L1] != 0 or row[CLIP] < np.inf:
+        limit_gradients(w, g, count, type(like)(row[L1]), type(like)(row[CLIP]))
     _optimizer(optimizer, w, state_0, state_1, g, count, coefficients, like)
 
 

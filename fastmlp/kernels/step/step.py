@@ -90,8 +90,7 @@ def square_gradients(job, layer, squares, step, scratch, member, members, like: 
         coefficients = coefficients_at(job, layer, step, kind)
         most = numbers_at(coefficients, COEFFICIENTS, np.float64(0))[CLIP]
         if most < np.inf:
-            zero = like - like
-            limit_gradients(g, g, rows * width, zero, zero, type(like)(most))
+            limit_gradients(g, g, rows * width, like - like, type(like)(most))
         sums = numbers_at(scratch, columns, np.float64(0))
         sums[:] = 0
         for i in range(rows):
