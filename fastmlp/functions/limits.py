@@ -27,7 +27,7 @@ class Setting:
 
 
 # Settings that any optimiser may have. clip_value limits the gradients of the cost, and clip_norm
-# their norm; then l1 sign(w) is added to those of the weights, and weight_decay w, if there is any
+# their norm; then l1 sign(w) is added to those of the weights, before the optimiser's own formula
 LIMITS = {
     "l1": Setting(0.0, tried=0.01),
     "clip_value": Setting(float("inf"), 1e-30, tried=0.05),

@@ -73,7 +73,7 @@ def _adam(
     fades: bool = False,
     takes_g: bool = False,
 ) -> list[Number]:
-    """Adam; `fades` and `takes_g` say whether these terms are not 0: each takes 5 % of the time."""
+    """Adam, with the terms fade w (AdamW) and of_g g (NAdam) where they are not 0."""
     # m = beta_1 m + added_1 g;  v = beta_2 v + added_2 g^2
     # w = w - fade w - (of_m m + of_g g) / (sqrt v + epsilon)
     m, v = state

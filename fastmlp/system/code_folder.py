@@ -74,6 +74,7 @@ def _folder() -> Path | None:
 def _salt() -> str:
     digest = hashlib.sha256()
     root = Path(__file__).parents[1]
+    # wherever compiled functions, or the formulas in them, are written
     folders = (root / part for part in ("kernels", "functions"))
     sources = [path for folder in folders for path in folder.rglob("*.py")]
     for source in sorted([*sources, root / "bench" / "phases.py"]):

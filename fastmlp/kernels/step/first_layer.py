@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.functions import Array
 from fastmlp.functions.coefficients import WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import LINE_BYTES, item_bytes, prefetch, prefetch_lines
 from fastmlp.kernels.loops import bit_loops
-from fastmlp.kernels.loops.bits import list_capacity, pixels_of, words_of
+from fastmlp.kernels.loops.bits import WIDE, group_shape, list_capacity, pixels_of, words_of
 from fastmlp.kernels.loops.elementwise import scale_numbers
 from fastmlp.kernels.memory import records
-from fastmlp.kernels.memory.panels import units
+from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import numbers_at, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, GROUP, PART, UPDATE_INPUTS
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, entries_at, words_at
 from fastmlp.kernels.step.update import general_step, is_fused, kept_share
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
+
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch these phases use: z of a part; gradients of some inputs, or entries;
+    or copies of a part's images, without what is dropped, and their addresses.
+    """
+    inputs, width = int(layers["inputs"][0]), int(layers["width"][0])
+    numbers = max(PART, UPDATE_INPUTS, ENTRY_ROWS, group_shape(inputs)[1]) * width
+    return max(numbers * dtype.itemsize, PART * (round_up(inputs + WIDE, PART) + 8))
 
 
 @jit

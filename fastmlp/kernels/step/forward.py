@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.elementwise import RELU, activate, copy, drop_units, keeps_z, times_slope
@@ -17,6 +20,13 @@ from fastmlp.kernels.memory.records import (
 from fastmlp.kernels.memory.tuning import FEW_SAMPLES, PANELS_BYTES, TILE_ROWS, UNIT_ROWS
 from fastmlp.kernels.step.nonzeros import leaves_out, mark_outputs, multiply_nonzeros
 from fastmlp.kernels.team.plan import rows_of, share_panels
+
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch `delta` uses: w^T of the inputs that are one panel below."""
+    outputs = layers["panels"] * layers["width"]
+    pairs = zip(layers["width"][:-1], outputs[1:], strict=True)
+    return max((int(width * above) for width, above in pairs), default=0) * dtype.itemsize
 
 
 @shared

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import claim_lines, item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops.elementwise import IDENTITY, activate, add, copy
 from fastmlp.kernels.loops.tile import product, transpose
-from fastmlp.kernels.memory.panels import round_up, units
+from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
     COLUMNS_THEN_ROWS,
@@ -21,6 +24,16 @@ from fastmlp.kernels.step.first_layer import forward_inputs
 from fastmlp.kernels.step.forward import forward_panel, transposed_block
 from fastmlp.kernels.step.judge import is_row, judge, judge_rows
 from fastmlp.kernels.team.plan import share
+
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch this phase uses.
+
+    z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; a vector each of
+    factors, costs and hits; and zeros as a row of biases.
+    """
+    wide, lanes = int(layers["panels"][-1] * layers["width"][-1]), vector_size(dtype)
+    return ((5 * lanes + 1) * wide + 3 * lanes) * dtype.itemsize
 
 
 @jit

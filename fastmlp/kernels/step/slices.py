@@ -6,6 +6,9 @@ layers: for small networks whose images are mostly zeros, which have nearly all 
 
 from __future__ import annotations
 
+import numpy as np
+
+from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_lines, set_control
@@ -26,6 +29,7 @@ from fastmlp.kernels.step.first_layer import forward_inputs, update_inputs
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, load_images, mark_pixels
 from fastmlp.kernels.step.step import backpropagate
+from fastmlp.kernels.step.step import scratch_bytes as step_scratch
 from fastmlp.kernels.step.update import (
     general_step,
     is_fused,
@@ -36,6 +40,11 @@ from fastmlp.kernels.step.update import (
 )
 from fastmlp.kernels.team.barrier import arrive, wait, wait_for_all
 from fastmlp.kernels.team.plan import share
+
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch a step uses: its phases', or, by samples, 2 x SUMMED gradients."""
+    return max(step_scratch(layers, dtype), 2 * SUMMED * dtype.itemsize)
 
 
 @jit

@@ -9,10 +9,9 @@ from fastmlp.functions.coefficients import BIASES, CLIP, CLIP_NORM, COEFFICIENTS
 from fastmlp.functions.limits import CLIP_EPSILON
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, set_control
-from fastmlp.kernels.loops.bits import WIDE, group_shape
 from fastmlp.kernels.loops.elementwise import limit_gradients, scale_numbers
-from fastmlp.kernels.memory import records, tuning
-from fastmlp.kernels.memory.panels import round_up, units, vector_size
+from fastmlp.kernels.memory import records
+from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import (
     is_transposed,
     member_layers,
@@ -20,7 +19,11 @@ from fastmlp.kernels.memory.records import (
     parameters_of,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PART, PIECE
+from fastmlp.kernels.memory.tuning import PIECE
+from fastmlp.kernels.step import first_layer
+from fastmlp.kernels.step import forward as forward_phase
+from fastmlp.kernels.step import output as output_phase
+from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import delta, forward
 from fastmlp.kernels.step.images import batch_at, prepare_images
@@ -32,25 +35,9 @@ from fastmlp.kernels.team.plan import share
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch a member uses in training: one phase after the other has it."""
-    lanes, wide = vector_size(dtype), layers["panels"] * layers["width"]
-    inputs, widths, most = int(layers["inputs"][0]), layers["width"], tuning.UPDATE_DEPTH
-    numbers = [
-        # first layer: z of a part; gradients of some inputs, or entries
-        widths[0] * max(PART, tuning.UPDATE_INPUTS, tuning.ENTRY_ROWS, group_shape(inputs)[1]),
-        # delta: w^T of the inputs that are one panel below
-        *(widths[:-1] * wide[1:]),
-        # output: z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; a
-        # vector each of factors, costs and hits; and zeros as a row of biases
-        (5 * lanes + 1) * wide[-1] + 3 * lanes,
-        # update: UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece or of biases; x^T
-        # of as many samples, whose rows have up to two vectors more
-        most * widths.max() + tuning.TRANSPOSED * (most + 2 * lanes),
-        2 * tuning.SUMMED,  # by samples: gradients
-    ]
-    # copies of a part's images, without what is dropped, and their addresses; clipped: sums of
-    # squares of the columns of w^T
-    others = PART * (round_up(inputs + WIDE, PART) + 8), 8 * int(layers["inputs"][-1])
-    return max(int(max(numbers)) * dtype.itemsize, *others)
+    phases = (first_layer, output_phase, forward_phase, update_phase)
+    clipped = 8 * int(layers["inputs"][-1])  # sums of squares of the columns of w^T
+    return max(clipped, *(int(phase.scratch_bytes(layers, dtype)) for phase in phases))
 
 
 @jit

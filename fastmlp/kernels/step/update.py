@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
 from fastmlp.functions.optimizers import OPTIMIZERS
 from fastmlp.kernels.llvm.compile import jit, one_of, shared
@@ -12,7 +13,7 @@ from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import copy, keep_and_add, optimizer_step
 from fastmlp.kernels.loops.tile import product, transpose
 from fastmlp.kernels.memory import tuning
-from fastmlp.kernels.memory.panels import are_few, round_up, units
+from fastmlp.kernels.memory.panels import are_few, round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
     input_at,
@@ -29,6 +30,17 @@ from fastmlp.kernels.team.plan import rows_of, share, share_panels
 # Whether a step of an optimiser is w = keep w + x^T dz, without an array of gradients
 is_fused = one_of(row.code for row in OPTIMIZERS.values() if row.fused)
 STEP_ROWS = 3 * tuning.TILE_ROWS  # of weights whose gradient is in memory at once
+
+
+def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
+    """Return how much scratch this phase uses.
+
+    UPDATE_DEPTH rows of dz of a panel, or the gradient of a piece or of biases; x^T of as many
+    samples, whose rows have up to two vectors more.
+    """
+    width = int(layers["width"].max())
+    rows = tuning.TRANSPOSED * (tuning.UPDATE_DEPTH + 2 * vector_size(dtype))
+    return (tuning.UPDATE_DEPTH * width + rows) * dtype.itemsize
 
 
 @jit
