@@ -27,6 +27,7 @@ from fastmlp.kernels.memory.panels import (
     vector_size,
 )
 from fastmlp.kernels.memory.records import point
+from fastmlp.kernels.memory.tuning import PART
 from fastmlp.reference import layers as reference
 
 SAMPLES = 5
@@ -224,9 +225,10 @@ def output(
         return Case(repeat_call(both), lambda: a, exact, terms)
     w, wide = np.zeros((1, outputs), np.float32), pad_rows(z)
     engine = make_engine([w], batch, ("softmax",), threads)
-    engine.job["samples"] = batch
-    arrays = {"x": wide, "labels": y, "order": np.arange(batch), "costs": np.empty(batch)}
-    arrays |= {"hits": np.empty(batch, np.uint8), "factors": np.full(batch, 1 / batch, np.float32)}
+    engine.job["samples"], engine.job["traced"] = batch, 1
+    arrays = {"x": wide, "labels": np.pad(y, (0, PART)), "order": np.arange(batch)}
+    arrays |= {"factors": np.full(batch + PART, 1 / batch, np.float32)}
+    arrays |= {"costs": np.empty(batch), "hits": np.empty(batch, np.uint8)}
     return Case(time_phase("output", engine, **arrays), lambda: engine.rows(0, "a"), exact, terms)
 
 

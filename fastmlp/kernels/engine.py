@@ -192,13 +192,15 @@ class Engine(panels.Packed):
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
         costs, hits = np.zeros(len(order)), np.zeros(len(order), np.uint8)
-        # labels in the order: looked up one by one in the step, each would miss the cache
-        y_kind = ("labels", np.int64) if y.ndim == 1 else ("targets", self._dtype)
-        y = np.ascontiguousarray(y.take(order) if y.ndim == 1 else y, y_kind[1])
         self.job["labels"] = self.job["targets"] = 0
-        self.job["samples"], self.job["ready"] = len(order), 0
-        arrays |= {"order": order, "costs": costs, "hits": hits}
-        arrays |= {y_kind[0]: y, "coefficients": own}
+        self.job["samples"], self.job["ready"], self.job["traced"] = len(order), 0, is_trace
+        if y.ndim == 1:
+            # in the order, and more: looked up one by one in the step, each would miss the cache
+            labels = arrays["labels"] = np.zeros(len(order) + tuning.PART, np.int64)
+            np.asarray(y, np.int64).take(order, out=labels[: len(order)], mode="clip")
+        else:
+            arrays["targets"] = np.ascontiguousarray(y, self._dtype)
+        arrays |= {"order": order, "costs": costs, "hits": hits, "coefficients": own}
         arrays |= {"factors": factors, "table": table_of(float(self.job["scale"][0]), self._dtype)}
         records.point(self.job, **arrays)
         by_slices = self.job["plan"] in (records.BY_SAMPLES, records.BY_INPUTS)

@@ -3,7 +3,8 @@
 A block holds the outputs, targets or deltas of as many samples as a vector has lanes, transposed:
 one vector for each output j, with a sample in each lane. A single sample is a row, whose vectors
 have an output in each lane. Both run the same formulas. What has one number for each sample is a
-single vector: of a row, that number in every lane.
+single vector: of a row, that number in every lane. Where it is read from an array of samples, what
+follows in it fills lanes that have no sample.
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ class Outputs:
 
     def __init__(self, emit: Emitter, columns: Any, is_row: bool) -> None:
         self.emit, self.columns, self.is_row = emit, columns, is_row
+
+    def of_samples(self, address: Any, kind: Any = None) -> Any:
+        """Load one number for each sample, in the network's precision or of another LLVM type."""
+        emit, builder = self.emit, self.emit.builder
+        if self.is_row:
+            return emit.broadcast(builder.load(emit.pointer(address), typ=kind or emit.scalar))
+        return builder.load(emit.pointer(address), typ=emit.vector_of(kind or emit.scalar), align=4)
 
     def over(
         self, blocks: Sequence[Any], totals: Sequence[Total], body: Callable[..., Any]
@@ -89,8 +97,18 @@ def on_outputs(function: Callable[..., None]) -> Any:
 
 
 @on_outputs
+def one_hot(outputs: Outputs, y, labels, off, on) -> None:
+    """y = on for each sample's label, off for all others."""
+    emit = outputs.emit
+    own = outputs.of_samples(labels, INT64)
+    own = emit.number(emit.builder.sitofp(own, emit.kind))
+    no, yes = (emit.number(emit.broadcast(value)) for value in (off, on))
+    outputs.over([y], [], lambda j, _: [yes.where(j.compare("==", own), no)])
+
+
+@on_outputs
 def softmax(outputs: Outputs, a, z, log_sum) -> None:
-    """a = e^(z - max z) / sum of that; log_sum = log sum e^z. a may be z."""
+    """a = e^(z - max z) / sum of that; log_sum = log sum e^z, unless it is 0. a may be z."""
     # a NaN is not found here; it shows in the sum
     (peak,) = outputs.over([z], [LARGEST], lambda _, z: [z])
 
@@ -100,7 +118,8 @@ def softmax(outputs: Outputs, a, z, log_sum) -> None:
 
     (total,) = outputs.over([a, z], [SUM], power)
     outputs.over([a], [], lambda _, e: [e / total])
-    outputs.emit.store(peak + vectors.log(total), log_sum)
+    with outputs.emit.builder.if_then(outputs.emit.nonzero(log_sum)):
+        outputs.emit.store(peak + vectors.log(total), log_sum)
 
 
 @on_outputs
@@ -123,7 +142,7 @@ def error_costs(outputs: Outputs, code, setting, a, y, dz, factor, cost, is_soft
     code : of the cost of errors c, which has that setting
     """
     emit = outputs.emit
-    factor, s = emit.number(emit.load(factor)), emit.number(emit.broadcast(setting))
+    factor, s = emit.number(outputs.of_samples(factor)), emit.number(emit.broadcast(setting))
 
     def costs_of(name: str) -> None:
         formula = vector_costs.COSTS[name]
@@ -147,7 +166,7 @@ def matching_costs(outputs: Outputs, z, a, y, dz, factor, cost, sums_targets) ->
 
     cost : on entry sum F(z), with F' = f, or for softmax log sum e^z
     """
-    emit, factor = outputs.emit, outputs.emit.number(outputs.emit.load(factor))
+    emit, factor = outputs.emit, outputs.emit.number(outputs.of_samples(factor))
     total, yz = outputs.over([y, z], [SUM, SUM], lambda _, y, z: [y, y * z])
     whole = total.where(emit.nonzero(sums_targets), emit.number(1))
     outputs.emit.store(whole * emit.number(emit.load(cost)) - yz, cost)

@@ -149,13 +149,18 @@ def product(c, c_row, p, p_row, p_k, q, q_k, rows, columns, length, beta):
 
 def _sum_each(emit: Emitter, vectors: list[Any]) -> Any:
     """Return the vector of the sums over the lanes of each of as many vectors as it has lanes."""
+    count, part, run = emit.count, 128 // emit.bits, 1
     while len(vectors) > 1:
-        pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
-        even, odd = (
-            [emit.shuffle(*pair, list(range(k, 2 * emit.count, 2))) for pair in pairs]
-            for k in (0, 1)
-        )
-        vectors = [emit.builder.fadd(*both) for both in zip(even, odd, strict=True)]
+        # within 128 bits as long as that is possible: between them, data move slowly
+        size = part if run < part else count
+        # runs of one vector and the other by turns, from their first halves, or each 128 bits'
+        lower = [
+            k // run % 2 * count + k // size * size + k % size // (2 * run) * run + k % run
+            for k in range(count)
+        ]
+        upper, pairs = [k + size // 2 for k in lower], zip(vectors[::2], vectors[1::2], strict=True)
+        halves = [(emit.shuffle(*pair, lower), emit.shuffle(*pair, upper)) for pair in pairs]
+        vectors, run = [emit.builder.fadd(*both) for both in halves], 2 * run
     return vectors[0]
 
 
@@ -191,6 +196,22 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
         emit.store(_sum_each(emit, found), emit.at(c, i, 1))
 
 
+def _transposed_parts(emit: Emitter, square: list[Any]) -> list[Any]:
+    """Return as many vectors as 128 bits have numbers, the square in each 128 bits transposed."""
+    # Interleaving row m with row m + part / 2, log2(part) times over: each pass rotates one bit
+    # of the row number into the column number.
+    part, count = len(square), square[0].type.count
+    lanes = [(q, k) for q in range(0, count, part) for k in range(part)]
+    for _ in range(part.bit_length() - 1):
+        pairs = zip(square[: part // 2], square[part // 2 :], strict=True)
+        square = [
+            emit.shuffle(*pair, [q + start + k // 2 + (k % 2) * count for q, k in lanes])
+            for pair in pairs
+            for start in (0, part // 2)
+        ]
+    return square
+
+
 def transposed(emit: Emitter, rows: list[Any], align: int, count: int) -> list[Any]:
     """Return the columns of `count` rows of 128 bits, at positions, as vectors of `count` lanes."""
     # A vector is made of lanes of 128 bits, between which data move slowly. So lane q of the
@@ -205,17 +226,7 @@ def transposed(emit: Emitter, rows: list[Any], align: int, count: int) -> list[A
             halves = zip(pieces[::2], pieces[1::2], strict=True)
             pieces = [emit.shuffle(*pair, list(range(width))) for pair in halves]
         square += pieces
-    # Interleaving row m with row m + part / 2, log2(part) times over: each pass rotates one bit
-    # of the row number into the column number.
-    lanes = [(q, k) for q in range(0, count, part) for k in range(part)]
-    for _ in range(part.bit_length() - 1):
-        pairs = zip(square[: part // 2], square[part // 2 :], strict=True)
-        square = [
-            emit.shuffle(*pair, [q + start + k // 2 + (k % 2) * count for q, k in lanes])
-            for pair in pairs
-            for start in (0, part // 2)
-        ]
-    return square
+    return _transposed_parts(emit, square)
 
 
 @emitted
@@ -226,6 +237,18 @@ def transpose_square(emit: Emitter, target, target_row, source, source_row, like
         positions = [emit.at(source, i, source_row, c) for i in range(count)]
         for j, row in enumerate(transposed(emit, positions, emit.align, count)):
             emit.store(row, emit.at(target, c + j, target_row))
+
+
+@emitted
+def write_rows(emit: Emitter, c, c_row, block, columns, like) -> None:
+    """c[i, j] = block[j, i] for a block of so many vectors, and of zeros up to whole 128 bits."""
+    count, part = emit.count, 128 // emit.bits
+    with cgutils.for_range_slice(emit.builder, INT64(0), columns, INT64(part)) as (j, _):
+        square = [emit.load(emit.at(block, j, count, k * count)) for k in range(part)]
+        for t, vector in enumerate(_transposed_parts(emit, square)):
+            for q in range(0, count, part):
+                piece = emit.shuffle(vector, vector, list(range(q, q + part)))
+                emit.builder.store(piece, emit.at(c, q + t, c_row, j), align=emit.align)
 
 
 @shared

@@ -9,7 +9,7 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, keeps_z, times_slope
-from fastmlp.kernels.loops.tile import transpose
+from fastmlp.kernels.loops.tile import transpose, write_rows
 from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import BY_SAMPLES, is_transposed, numbers_at
 from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
@@ -36,23 +36,26 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     size = item_bytes(like)
     f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
     by_row = int(is_row(job, layer, rows, like))
-    used, lanes = round_up(columns, wide), 1 if by_row == 1 else wide
+    # of a block, whole 128 bits of each sample's row are written
+    used, lanes = round_up(columns, wide if by_row == 1 else 16 // size), 1 if by_row == 1 else wide
     block = used * lanes * size
-    y, factor = scratch, scratch + block
-    cost, hits, zeros = factor + wide * size, factor + 2 * wide * size, factor + 3 * wide * size
+    y, cost = scratch, scratch + block
+    hits, zeros = cost + wide * size, cost + 2 * wide * size
+    factor = job.factors + position * size
     a_rows, dz_rows = layer.a + i * layer.a_row * size, layer.dz + i * layer.a_row * size
     a, dz, tile, tile_columns = a_rows, dz_rows, 1, used
     if lanes > 1:
-        a, dz = zeros + used * size, zeros + used * size + block
+        a, dz = zeros + wide * size, zeros + wide * size + block
         tile, tile_columns = columns, lanes
-    gather_targets(job, y, columns, rows, lanes, position, like)
-    factors, own = numbers_at(job.factors, job.samples, like), numbers_at(factor, wide, like)
-    for r in range(wide):  # of a row, one factor in all lanes
-        own[r] = factors[position + min(r, rows - 1)]
-    if f == SOFTMAX:
-        costs.softmax(columns, by_row, a, z, cost, like)
+    if job.targets == 0:
+        off, on = type(like)(job.target_0), type(like)(job.target_1)
+        costs.one_hot(columns, by_row, y, job.labels + position * 8, off, on, like)
     else:
-        numbers_at(zeros, used, like)[:] = 0
+        gather_targets(job, y, columns, rows, lanes, position, like)
+    if f == SOFTMAX:
+        costs.softmax(columns, by_row, a, z, cost if is_mine != 0 else 0, like)
+    else:
+        numbers_at(zeros, tile_columns, like)[:] = 0
         activate(f, a, lanes, a, z, lanes, zeros, tile, tile_columns, like)
     if costs.is_of_errors(job.cost):
         setting, is_softmax = type(like)(job.cost_setting), int(f == SOFTMAX)
@@ -76,8 +79,9 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
             found[position + r], right[position + r] = cost_of[r], is_hit[r]
     numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
     if lanes > 1:
-        transpose(a_rows, layer.a_row, a, lanes, used, lanes, like)
-        transpose(dz_rows, layer.a_row, dz, lanes, used, lanes, like)
+        write_rows(dz_rows, layer.a_row, dz, columns, like)
+    if lanes > 1 and job.traced != 0:
+        write_rows(a_rows, layer.a_row, a, columns, like)
 
 
 @jit
@@ -101,15 +105,9 @@ def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
 
 @jit
 def gather_targets(job, block, columns, rows, lanes, position, like):
-    """Write the block of targets, smoothed: (1 - s) y + s / classes."""
+    """Write the block of targets that are numbers, smoothed: (1 - s) y + s / classes."""
     y, off, on = numbers_at(block, columns * lanes, like), job.target_0, job.target_1
     off, on = type(like)(off), type(like)(on)
-    if job.targets == 0:
-        labels = numbers_at(job.labels, job.samples, np.int64(0))
-        y[:] = off
-        for r in range(rows):
-            y[labels[position + r] * lanes + r] = on
-        return
     order = numbers_at(job.order, job.samples, np.int64(0))
     for r in range(rows):
         target = job.targets + order[position + r] * columns * item_bytes(like)

@@ -30,10 +30,10 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
     z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; a vector each of
-    factors, costs and hits; and zeros as a row of biases.
+    costs and hits; and zeros as a row of biases.
     """
     wide, lanes = int(layers["panels"][-1] * layers["width"][-1]), vector_size(dtype)
-    return ((5 * lanes + 1) * wide + 3 * lanes) * dtype.itemsize
+    return ((5 * lanes + 1) * wide + 2 * lanes) * dtype.itemsize
 
 
 @jit

@@ -82,14 +82,20 @@ class Orders:
         self.weight = None if sample_weight is None else sample_weight[self.order]
 
     def factors(self, steps: Array, dtype: np.dtype) -> Array:
-        """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch."""
+        """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch.
+
+        And zeros behind the last: whole vectors are read.
+        """
         batch, samples = self._batch, len(self.order)
+        factors = np.zeros(samples + tuning.PART, dtype)
         if self.weight is None:
-            return np.repeat((steps / self._sizes).astype(dtype), batch)[:samples]
+            factors[:samples] = np.repeat((steps / self._sizes).astype(dtype), batch)[:samples]
+            return factors
         sums = self._totals(self.weight)
         sums[sums == 0] = 1
         shares = self.weight / np.repeat(sums, batch)[:samples]
-        return np.asarray(np.repeat(steps, batch)[:samples] * shares, dtype)
+        factors[:samples] = np.repeat(steps, batch)[:samples] * shares
+        return factors
 
     def sums(self, costs: Array, hits: Array) -> tuple[Array, Array]:
         """Return the weighted sums of costs of each minibatch, and of hits of each epoch."""
