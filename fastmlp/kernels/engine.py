@@ -191,13 +191,13 @@ class Engine(panels.Packed):
         images, arrays = self._source.take(images, order, scale, augmented)
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
-        costs, hits = np.zeros(len(order)), np.zeros(len(order), np.uint8)
+        costs, hits = np.empty(len(order), self._dtype), np.zeros(len(order), np.uint8)
         self.job["labels"] = self.job["targets"] = 0
         self.job["samples"], self.job["ready"], self.job["traced"] = len(order), 0, is_trace
         if y.ndim == 1:
             # in the order, and more: looked up one by one in the step, each would miss the cache
-            labels = arrays["labels"] = np.zeros(len(order) + tuning.PART, np.int64)
-            np.asarray(y, np.int64).take(order, out=labels[: len(order)], mode="clip")
+            labels = arrays["labels"] = np.zeros(len(order) + tuning.PART, self._dtype)
+            y.astype(self._dtype).take(order, out=labels[: len(order)], mode="clip")
         else:
             arrays["targets"] = np.ascontiguousarray(y, self._dtype)
         arrays |= {"order": order, "costs": costs, "hits": hits, "coefficients": own}

@@ -38,12 +38,10 @@ class Outputs:
     def __init__(self, emit: Emitter, columns: Any, is_row: bool) -> None:
         self.emit, self.columns, self.is_row = emit, columns, is_row
 
-    def of_samples(self, address: Any, kind: Any = None) -> Any:
-        """Load one number for each sample, in the network's precision or of another LLVM type."""
-        emit, builder = self.emit, self.emit.builder
-        if self.is_row:
-            return emit.broadcast(builder.load(emit.pointer(address), typ=kind or emit.scalar))
-        return builder.load(emit.pointer(address), typ=emit.vector_of(kind or emit.scalar), align=4)
+    def of_samples(self, address: Any) -> Number:
+        """Load one number for each sample."""
+        load = self.emit.broadcast_from if self.is_row else self.emit.load
+        return self.emit.number(load(self.emit.pointer(address)))
 
     def over(
         self, blocks: Sequence[Any], totals: Sequence[Total], body: Callable[..., Any]
@@ -100,9 +98,7 @@ def on_outputs(function: Callable[..., None]) -> Any:
 def one_hot(outputs: Outputs, y, labels, off, on) -> None:
     """y = on for each sample's label, off for all others."""
     emit = outputs.emit
-    own = outputs.of_samples(labels, INT64)
-    own = emit.number(emit.builder.sitofp(own, emit.kind))
-    no, yes = (emit.number(emit.broadcast(value)) for value in (off, on))
+    own, no, yes = outputs.of_samples(labels), *(emit.number(emit.broadcast(n)) for n in (off, on))
     outputs.over([y], [], lambda j, _: [yes.where(j.compare("==", own), no)])
 
 
@@ -142,7 +138,7 @@ def error_costs(outputs: Outputs, code, setting, a, y, dz, factor, cost, is_soft
     code : of the cost of errors c, which has that setting
     """
     emit = outputs.emit
-    factor, s = emit.number(outputs.of_samples(factor)), emit.number(emit.broadcast(setting))
+    factor, s = outputs.of_samples(factor), emit.number(emit.broadcast(setting))
 
     def costs_of(name: str) -> None:
         formula = vector_costs.COSTS[name]
@@ -166,7 +162,7 @@ def matching_costs(outputs: Outputs, z, a, y, dz, factor, cost, sums_targets) ->
 
     cost : on entry sum F(z), with F' = f, or for softmax log sum e^z
     """
-    emit, factor = outputs.emit, outputs.emit.number(outputs.of_samples(factor))
+    emit, factor = outputs.emit, outputs.of_samples(factor)
     total, yz = outputs.over([y, z], [SUM, SUM], lambda _, y, z: [y, y * z])
     whole = total.where(emit.nonzero(sums_targets), emit.number(1))
     outputs.emit.store(whole * emit.number(emit.load(cost)) - yz, cost)

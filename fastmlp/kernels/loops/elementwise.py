@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, DECAY, L1, OWN
 from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
 from fastmlp.kernels.llvm.compile import one_of, shared
 from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter, Number, copies
-from fastmlp.kernels.llvm.intrinsics import by_name, emitted
-from fastmlp.kernels.memory.records import numbers_at
+from fastmlp.kernels.llvm.intrinsics import by_code, by_name, emitted
+from fastmlp.kernels.memory.records import FLOAT32, FLOAT64, UINT8, numbers_at
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
+BYTE = ir.IntType(8)
 # Vectors of a block in one pass of the loop: the loads of one do not wait for the stores before
 UNROLL = 4
 # Whether the derivatives of an activation are computed from z, and not from a
@@ -183,6 +185,38 @@ def keep_and_add(emit: Emitter, w, g, count, keep) -> None:
     _over_block(emit, count, [w, g], lambda w, g: [w.call("fmuladd", factor, g)])
 
 
+@emitted
+def scale_image(emit: Emitter, x, image, kind, count, scale) -> None:
+    """x = scale v for the `count` values v of an image of a kind, and 0 up to a whole vector."""
+    builder, factor, lanes = emit.builder, emit.broadcast(scale), INT64(emit.count)
+    whole = builder.and_(count, INT64(-emit.count))
+
+    def row_of(stored: Any, short: str) -> None:
+        values = emit.vector_of(stored)
+
+        def scale_at(j: Any, load: Callable[[Any], Any]) -> None:
+            own = load(builder.gep(emit.pointer(image), [j], source_etype=stored))
+            if stored == BYTE:
+                own = builder.uitofp(own, emit.kind)
+            elif stored != emit.scalar:
+                own = (builder.fptrunc if emit.bits == 32 else builder.fpext)(own, emit.kind)
+            emit.store(builder.fmul(factor, own), emit.at(x, 0, 0, j))
+
+        with cgutils.for_range_slice(builder, INT64(0), whole, lanes) as (j, _):
+            scale_at(j, lambda where: builder.load(where, typ=values, align=1))
+        left, name = builder.sub(count, whole), f"llvm.masked.load.v{emit.count}{short}.p0"
+        what = INT32(1), emit.before(left), copies(0, values)
+        with builder.if_then(emit.nonzero(left)):
+            scale_at(whole, lambda where: emit.function(name, values, where, *what))
+
+    kinds = {
+        UINT8: (BYTE, "i8"),
+        FLOAT32: (ir.FloatType(), "f32"),
+        FLOAT64: (ir.DoubleType(), "f64"),
+    }
+    by_code(emit, kind, {code: partial(row_of, *row) for code, row in kinds.items()})
+
+
 def _mix(emit: Emitter, x: Any, steps: Sequence[int]) -> Any:
     """Return x, integers of any kind, mixed: `fastmlp.functions.mixing.mix`."""
     builder = emit.builder
@@ -223,10 +257,10 @@ def drop_units(emit: Emitter, a, a_row, rows, columns, key, sample, unit, below,
 @emitted
 def drop_bytes(emit: Emitter, pixels, count, key, sample, unit, below) -> None:
     """v = v m for the bytes v of a sample from a unit on, in whole vectors of up to 16."""
-    builder, byte, kind = emit.builder, ir.IntType(8), emit.vector_of(ir.IntType(8))
+    builder, kind = emit.builder, emit.vector_of(BYTE)
     start, kept = emit.pointer(pixels), _units(emit, key, sample, unit, below)
     with cgutils.for_range_slice(builder, INT64(0), count, INT64(emit.count)) as (j, _):
-        position = builder.gep(start, [j], source_etype=byte)
+        position = builder.gep(start, [j], source_etype=BYTE)
         values = builder.load(position, typ=kind, align=1)
         values = builder.select(kept(j), values, copies(0, kind))
         builder.store(values, position, align=1)

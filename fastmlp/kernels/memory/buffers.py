@@ -12,7 +12,6 @@ from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import (
-    are_few,
     pack,
     panel_width,
     round_up,
@@ -21,7 +20,7 @@ from fastmlp.kernels.memory.panels import (
     vector_size,
     zeros_apart,
 )
-from fastmlp.kernels.memory.tuning import MOST_SPREAD, PANEL_VECTORS, PART, PIECE
+from fastmlp.kernels.memory.tuning import BY_GROUP_FROM, MOST_SPREAD, PANEL_VECTORS, PART, PIECE
 
 BYTES = np.dtype(np.uint8)
 Buffers = Sequence[dict[str, Array]]  # the arrays of each layer by name
@@ -49,8 +48,10 @@ def network_layers(
     parameters = zip(layers, weights, biases, activations, owners, strict=True)
     for l, (layer, w, b, activation, members) in enumerate(parameters):
         width = panel_width(len(b), dtype, members)
-        # w of the last of several layers lies transposed if a vector of outputs were mostly padding
-        turned = are_few(len(b), vector) and 0 < l == last
+        # w of the last of several layers lies transposed if a vector of outputs were mostly
+        # padding; for minibatches, a quarter of it
+        few = vector * 3 // 4 if batch_size >= BY_GROUP_FROM else vector // 2
+        turned = len(b) <= few and 0 < l == last
         packed = pack(w, 0 if turned else width)
         count = 1 if turned else len(packed)
         layer["w_row"], layer["w_column"] = (1, packed.shape[1]) if turned else (width, 1)

@@ -124,13 +124,13 @@ JOB = np.dtype(
         ("coefficient_rows", "i8"),  # of a step: 1 for all layers, or one for each
         ("coefficient_count", "i8"),  # COEFFICIENTS for general optimisers
         ("order", "i8"),  # -> int64 (samples,)
-        ("labels", "i8"),  # -> int64 (samples,), in that order, and more; or 0
+        ("labels", "i8"),  # -> (samples,), in that order, and more; or 0
         ("targets", "i8"),  # -> (N, O); or 0
         ("target_0", "f8"),  # what the target 0 becomes by smoothing, which is linear
         ("target_1", "f8"),  # and 1; a label's target is 1 in its column, and 0 elsewhere
         # -> (samples,), and more: what each sample's delta is multiplied by
         ("factors", "i8"),
-        ("costs", "i8"),  # -> float64 (samples,): the cost of each sample
+        ("costs", "i8"),  # -> (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
         ("traced", "i8"),  # whether outputs of the last layer are read after the step
         ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES or BY_INPUTS

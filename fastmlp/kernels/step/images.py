@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import copy_bytes, item_bytes, prefetch_lines
 from fastmlp.kernels.loops.bits import list_pairs, mark_samples, words_of
-from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units
+from fastmlp.kernels.loops.elementwise import drop_bytes, drop_units, scale_image
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import input_at, numbers_at
@@ -59,13 +59,6 @@ def entries_at(job, position, low, high, like):
     return job.columns + begin * 4, job.values + begin * item_bytes(like), end - begin
 
 
-@jit
-def scale_into(target, source, scale):
-    """target = scale source, for arrays of numbers of two kinds."""
-    for k in range(len(source)):
-        target[k] = scale * type(scale)(source[k])
-
-
 @shared
 def load_images(job, layer, position, rows, x, like: float):
     """x = scale * some images, from a position of the order on, m / (1 - p) times where dropped."""
@@ -75,13 +68,7 @@ def load_images(job, layer, position, rows, x, like: float):
     for i in range(rows):
         prefetch_lines(addresses[i + PREFETCHED], image_bytes)
         x_i = x + i * layer.x_row * item_bytes(like)
-        target = numbers_at(x_i, inputs, like)
-        if job.image_kind == records.UINT8:
-            scale_into(target, numbers_at(addresses[i], inputs, np.uint8(0)), scale)
-        elif job.image_kind == records.FLOAT32:
-            scale_into(target, numbers_at(addresses[i], inputs, np.float32(0)), scale)
-        else:
-            scale_into(target, numbers_at(addresses[i], inputs, np.float64(0)), scale)
+        scale_image(x_i, addresses[i], job.image_kind, inputs, scale)
         if job.drop_below != 0:
             kept = type(like)(job.drop_scale)
             drop_units(x_i, 0, 1, inputs, job.drop_key, sample + i, 0, job.drop_below, kept)

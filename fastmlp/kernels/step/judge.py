@@ -49,7 +49,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
         tile, tile_columns = columns, lanes
     if job.targets == 0:
         off, on = type(like)(job.target_0), type(like)(job.target_1)
-        costs.one_hot(columns, by_row, y, job.labels + position * 8, off, on, like)
+        costs.one_hot(columns, by_row, y, job.labels + position * size, off, on, like)
     else:
         gather_targets(job, y, columns, rows, lanes, position, like)
     if f == SOFTMAX:
@@ -73,7 +73,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     if is_mine != 0:
         costs.mark_hits(columns, by_row, a, y, hits, like)
         cost_of, is_hit = numbers_at(cost, rows, like), numbers_at(hits, rows, like)
-        found = numbers_at(job.costs, job.samples, np.float64(0))
+        found = numbers_at(job.costs, job.samples, like)
         right = numbers_at(job.hits, job.samples, np.uint8(0))
         for r in range(rows):
             found[position + r], right[position + r] = cost_of[r], is_hit[r]

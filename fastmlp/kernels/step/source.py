@@ -86,10 +86,13 @@ class Orders:
 
         And zeros behind the last: whole vectors are read.
         """
-        batch, samples = self._batch, len(self.order)
-        factors = np.zeros(samples + tuning.PART, dtype)
+        batch, samples, count = self._batch, len(self.order), len(steps)
+        factors = np.zeros(count * batch + tuning.PART, dtype)
         if self.weight is None:
-            factors[:samples] = np.repeat((steps / self._sizes).astype(dtype), batch)[:samples]
+            factors[: count * batch].reshape(count, batch)[...] = (steps / self._sizes)[
+                :, np.newaxis
+            ]
+            factors[samples:] = 0
             return factors
         sums = self._totals(self.weight)
         sums[sums == 0] = 1
@@ -99,8 +102,10 @@ class Orders:
 
     def sums(self, costs: Array, hits: Array) -> tuple[Array, Array]:
         """Return the weighted sums of costs of each minibatch, and of hits of each epoch."""
-        if self.weight is not None:
-            costs, hits = self.weight * costs, self.weight * hits
+        if self.weight is None:
+            right = [np.count_nonzero(epoch) for epoch in hits.reshape(self._epochs, -1)]
+            return self._totals(costs.astype(np.float64)), np.array(right)
+        costs, hits = self.weight * costs, self.weight * hits
         return self._totals(costs), hits.reshape(self._epochs, -1).sum(axis=1)
 
     def _totals(self, values: Array) -> Array:

@@ -169,7 +169,8 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     sparse = fused and layer.x == below.a and leaves_out(below, layer, batch)
     depth = tuning.UPDATE_DEPTH if fused else batch
-    few, inputs, cut = are_few(layer.outputs, lanes), layer.inputs, layer.cut
+    inputs, cut, few = layer.inputs, layer.cut, is_transposed(layer)
+    few |= are_few(layer.outputs, lanes)
     height = lanes if few else tuning.TILE_ROWS
     height = layer.x_run if cut == ROWS else height
     first, last, begin, end = share_panels(layer.panels, height, inputs, cut, member, members)
