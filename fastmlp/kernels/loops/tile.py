@@ -230,32 +230,21 @@ def transposed(emit: Emitter, rows: list[Any], align: int, count: int) -> list[A
 
 
 @emitted
-def transpose_square(emit: Emitter, target, target_row, source, source_row, like) -> None:
-    """target[j, i] = source[i, j] for a square as wide as one vector; rows are strided."""
+def transpose_part(emit: Emitter, target, target_row, source, source_row, like) -> None:
+    """target[j, i] = source[i, j] for a vector of columns, and as many rows as 128 bits have."""
     count, part = emit.count, 128 // emit.bits
-    for c in range(0, count, part):
-        positions = [emit.at(source, i, source_row, c) for i in range(count)]
-        for j, row in enumerate(transposed(emit, positions, emit.align, count)):
-            emit.store(row, emit.at(target, c + j, target_row))
-
-
-@emitted
-def write_rows(emit: Emitter, c, c_row, block, columns, like) -> None:
-    """c[i, j] = block[j, i] for a block of so many vectors, and of zeros up to whole 128 bits."""
-    count, part = emit.count, 128 // emit.bits
-    with cgutils.for_range_slice(emit.builder, INT64(0), columns, INT64(part)) as (j, _):
-        square = [emit.load(emit.at(block, j, count, k * count)) for k in range(part)]
-        for t, vector in enumerate(_transposed_parts(emit, square)):
-            for q in range(0, count, part):
-                piece = emit.shuffle(vector, vector, list(range(q, q + part)))
-                emit.builder.store(piece, emit.at(c, q + t, c_row, j), align=emit.align)
+    square = [emit.load(emit.at(source, k, source_row)) for k in range(part)]
+    for t, vector in enumerate(_transposed_parts(emit, square)):
+        for q in range(0, count, part):
+            piece = emit.shuffle(vector, vector, list(range(q, q + part)))
+            emit.builder.store(piece, emit.at(target, q + t, target_row), align=emit.align)
 
 
 @shared
 def transpose(c, c_row, p, p_row, rows, columns, like: float):
-    """c[j, i] = p[i, j] for whole squares of vectors that cover rows x columns of p."""
+    """c[j, i] = p[i, j] for whole vectors of columns, and rows of whole 128 bits."""
     lanes, size = vector_lanes(like), item_bytes(like)
-    for i in range(0, rows, lanes):
-        for j in range(0, columns, lanes):
+    for j in range(0, columns, lanes):
+        for i in range(0, rows, 16 // size):
             target, source = c + (j * c_row + i) * size, p + (i * p_row + j) * size
-            transpose_square(target, c_row, source, p_row, like)
+            transpose_part(target, c_row, source, p_row, like)

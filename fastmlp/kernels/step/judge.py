@@ -9,7 +9,7 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops import costs
 from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, keeps_z, times_slope
-from fastmlp.kernels.loops.tile import transpose, write_rows
+from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import BY_SAMPLES, is_transposed, numbers_at
 from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
@@ -79,9 +79,9 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
             found[position + r], right[position + r] = cost_of[r], is_hit[r]
     numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
     if lanes > 1:
-        write_rows(dz_rows, layer.a_row, dz, columns, like)
+        transpose(dz_rows, layer.a_row, dz, lanes, columns, lanes, like)
     if lanes > 1 and job.traced != 0:
-        write_rows(a_rows, layer.a_row, a, columns, like)
+        transpose(a_rows, layer.a_row, a, lanes, columns, lanes, like)
 
 
 @jit
