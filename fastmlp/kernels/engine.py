@@ -191,17 +191,21 @@ class Engine(panels.Packed):
         images, arrays = self._source.take(images, order, scale, augmented)
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
-        costs, hits = np.empty(len(order), self._dtype), np.zeros(len(order), np.uint8)
-        self.job["labels"] = self.job["targets"] = 0
+        costs, hits = np.empty(len(order), self._dtype), np.empty(len(order), np.uint8)
+        totals = np.empty((len(own), 2))
+        self.job["labels"] = self.job["targets"] = self.job["weights"] = 0
         self.job["samples"], self.job["ready"], self.job["traced"] = len(order), 0, is_trace
         if y.ndim == 1:
             # in the order, and more: looked up one by one in the step, each would miss the cache
-            labels = arrays["labels"] = np.zeros(len(order) + tuning.PART, self._dtype)
+            labels = arrays["labels"] = np.empty(len(order) + tuning.PART, self._dtype)
             y.astype(self._dtype).take(order, out=labels[: len(order)], mode="clip")
+            labels[len(order) :] = 0
         else:
             arrays["targets"] = np.ascontiguousarray(y, self._dtype)
-        arrays |= {"order": order, "costs": costs, "hits": hits, "coefficients": own}
-        arrays |= {"factors": factors, "table": table_of(float(self.job["scale"][0]), self._dtype)}
+        arrays |= {"order": order, "costs": costs, "hits": hits, "totals": totals}
+        arrays |= {"weights": epochs.weight} if epochs.weight is not None else {}
+        arrays |= {"coefficients": own, "factors": factors}
+        arrays["table"] = table_of(float(self.job["scale"][0]), self._dtype)
         records.point(self.job, **arrays)
         by_slices = self.job["plan"] in (records.BY_SAMPLES, records.BY_INPUTS)
         function, done = (train_by_slices if by_slices else train).__name__, 0
@@ -215,7 +219,7 @@ class Engine(panels.Packed):
             if not is_trace:
                 self.team.record(size, count, perf_counter() - began)
             done += count
-        return epochs.sums(costs, hits)
+        return epochs.sums(totals)
 
     def _look_at(self, images: Rows) -> None:
         """Choose a plan for images, and how the first layer takes them; the same ones only once."""

@@ -132,6 +132,8 @@ JOB = np.dtype(
         ("factors", "i8"),
         ("costs", "i8"),  # -> (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
+        ("weights", "i8"),  # -> float64 (samples,): on costs and hits in these sums; or 0
+        ("totals", "i8"),  # -> float64 (steps, 2): the sums of each step's costs, and of its hits
         ("traced", "i8"),  # whether outputs of the last layer are read after the step
         ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES or BY_INPUTS
         # -> columns, then rows: terms of z of the last layer (2, panels below, blocks); by samples:

@@ -13,6 +13,7 @@ from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import BY_SAMPLES, is_transposed, numbers_at
 from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
+from fastmlp.kernels.step.images import batch_at
 
 CROSS_ENTROPY = COSTS["cross_entropy"].code
 
@@ -101,6 +102,32 @@ def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
             transpose(scratch, lanes, block, z_row, lanes, round_up(layer.outputs, lanes), like)
             block = scratch
         judge(job, layer, block, own, i + r, height, position + r, is_mine, like)
+
+
+@jit
+def sum_step(job, step, like):
+    """Write the sums of a step's costs and hits, in one order: every fourth, then these four."""
+    position, batch = batch_at(job, step)
+    costs = numbers_at(job.costs + position * item_bytes(like), batch, like)
+    hits = numbers_at(job.hits + position, batch, np.uint8(0))
+    total = numbers_at(job.totals + step * 16, 2, np.float64(0))
+    a = b = c = d = right = 0.0
+    if job.weights != 0:
+        weights = numbers_at(job.weights + position * 8, batch, np.float64(0))
+        for r in range(batch):
+            a += weights[r] * costs[r]
+            right += weights[r] * hits[r]
+    else:
+        whole, count = batch // 4 * 4, np.int64(0)
+        for r in range(0, whole, 4):  # one sum alone would wait for each addition
+            a, b = a + costs[r], b + costs[r + 1]
+            c, d = c + costs[r + 2], d + costs[r + 3]
+        for r in range(whole, batch):
+            a += costs[r]
+        for r in range(batch):
+            count += np.int64(hits[r])
+        right = np.float64(count)
+    total[0], total[1] = (a + b) + (c + d), right
 
 
 @jit

@@ -28,6 +28,7 @@ from fastmlp.kernels.memory.tuning import PART, SUMMED, TILE_ROWS
 from fastmlp.kernels.step.first_layer import forward_inputs, update_inputs
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, load_images, mark_pixels
+from fastmlp.kernels.step.judge import sum_step
 from fastmlp.kernels.step.step import backpropagate
 from fastmlp.kernels.step.step import scratch_bytes as step_scratch
 from fastmlp.kernels.step.update import (
@@ -219,6 +220,8 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
         if not by_inputs:
             prepare_slices(job, bottom, step + 1, first, end, scratch, like)
         wait_for_all(barrier, everyone)
+        if member == 0 and not by_inputs:
+            sum_step(job, step, like)
         for l in range(count if not by_inputs else 0):
             for kind in (WEIGHTS, BIASES):
                 take_step(job, layers[l], step, kind, scratch, members, like)

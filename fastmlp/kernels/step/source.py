@@ -41,8 +41,9 @@ def addresses_of(images: Array, order: Array, more: int = 3 * tuning.PART) -> Ar
     A part always reads PART addresses, and a prefetch those of a whole minibatch, even if fewer
     samples are left.
     """
-    addresses = np.zeros(len(order) + more, np.int64)
+    addresses = np.empty(len(order) + more, np.int64)
     np.multiply(order, images.strides[0], out=addresses[: len(order)])
+    addresses[len(order) :] = 0
     addresses += images.ctypes.data
     return addresses
 
@@ -79,7 +80,9 @@ class Orders:
         if self.short:
             orders = np.pad(orders, ((0, 0), (0, batch_size - last)))
         self.order = np.ascontiguousarray(orders.ravel(), np.int64)
-        self.weight = None if sample_weight is None else sample_weight[self.order]
+        self.weight = None
+        if sample_weight is not None:
+            self.weight = np.asarray(sample_weight[self.order], np.float64)
 
     def factors(self, steps: Array, dtype: np.dtype) -> Array:
         """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch.
@@ -97,16 +100,14 @@ class Orders:
         sums = self._totals(self.weight)
         sums[sums == 0] = 1
         shares = self.weight / np.repeat(sums, batch)[:samples]
-        factors[:samples] = np.repeat(steps, batch)[:samples] * shares
+        factors[:samples], factors[samples:] = np.repeat(steps, batch)[:samples] * shares, 0
         return factors
 
-    def sums(self, costs: Array, hits: Array) -> tuple[Array, Array]:
-        """Return the weighted sums of costs of each minibatch, and of hits of each epoch."""
-        if self.weight is None:
-            right = [np.count_nonzero(epoch) for epoch in hits.reshape(self._epochs, -1)]
-            return self._totals(costs.astype(np.float64)), np.array(right)
-        costs, hits = self.weight * costs, self.weight * hits
-        return self._totals(costs), hits.reshape(self._epochs, -1).sum(axis=1)
+    def sums(self, totals: Array) -> tuple[Array, Array]:
+        """Return the sums of costs of each minibatch, and of hits of each epoch."""
+        costs, hits = totals.T
+        right = hits.reshape(self._epochs, -1).sum(axis=1)
+        return costs.copy(), right.astype(np.int64) if self.weight is None else right
 
     def _totals(self, values: Array) -> Array:
         """Return the sum of each minibatch, without padding: zeros change the order of a sum."""

@@ -27,6 +27,7 @@ from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.first_layer import forward_first, update_first
 from fastmlp.kernels.step.forward import delta, forward
 from fastmlp.kernels.step.images import batch_at, prepare_images
+from fastmlp.kernels.step.judge import sum_step
 from fastmlp.kernels.step.output import claim_partials, output, output_of_partials, partial_outputs
 from fastmlp.kernels.step.update import coefficients_at, general_step, update, update_biases
 from fastmlp.kernels.team.barrier import arrive, wait, wait_for_all
@@ -156,9 +157,13 @@ def backpropagate(
         partial_outputs(job, top, below, step, begin, end, 0, rows, scratch, like)
         prepare_and_wait(job, layers[0], step + 1, barrier, scratch, member, members, apart, like)
         output_of_partials(job, top, below, step, begin, end, 0, rows, scratch, like)
+        is_mine = int(end == below.panels)
     else:
         output(job, top, below, step, position, rows, scratch, member, members, is_mine, like)
         wait(barrier, members)
+        is_mine *= int(member == 0)
+    if is_mine != 0 and job.plan != records.BY_SAMPLES:
+        sum_step(job, step, like)
     for l in range(last, 0, -1):
         delta(layers[l], layers[l - 1], sample, rows, full, scratch, member, members, like)
         wait(barrier, waiting)
