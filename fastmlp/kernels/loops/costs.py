@@ -113,7 +113,8 @@ def softmax(outputs: Outputs, a, z, log_sum) -> None:
         return [e, e]
 
     (total,) = outputs.over([a, z], [SUM], power)
-    outputs.over([a], [], lambda _, e: [e / total])
+    share = 1 / total  # one division, which takes as long as ten products
+    outputs.over([a], [], lambda _, e: [e * share])
     with outputs.emit.builder.if_then(outputs.emit.nonzero(log_sum)):
         outputs.emit.store(peak + vectors.log(total), log_sum)
 
@@ -170,10 +171,10 @@ def matching_costs(outputs: Outputs, z, a, y, dz, factor, cost, sums_targets) ->
 
 
 @on_outputs
-def mark_hits(outputs: Outputs, a, y, hits) -> None:
+def mark_hits(outputs: Outputs, a, y, hits, rows) -> None:
     """hits = 1 where the first largest output is that of the targets, else 0; never for NaN.
 
-    A single output says yes from 1/2 up.
+    They are bytes, of the first `rows` samples. A single output says yes from 1/2 up.
     """
     emit = outputs.emit
     one, zero, late = emit.number(1), emit.number(0), emit.number(math.inf)
@@ -190,4 +191,12 @@ def mark_hits(outputs: Outputs, a, y, hits) -> None:
     found = one.where(best.compare(">=", 0.5), zero).where(single, found)
     wanted = one.where(most.compare(">=", 0.5), zero).where(single, wanted)
     hit = one.where(found.compare("==", wanted), zero)
-    outputs.emit.store(zero.where(is_nan.compare("==", 1), hit), hits)
+    hit = zero.where(is_nan.compare("==", 1), hit)
+    found = emit.builder.fptoui(hit.value, emit.vector_of(ir.IntType(8)))
+    emit.store_before(rows, found, hits, "i8", 1)
+
+
+@emitted
+def write_costs(emit: Emitter, costs, cost, rows, like) -> None:
+    """Write the costs of the first `rows` samples, which are a vector."""
+    emit.store_before(rows, emit.load(cost), costs, f"f{emit.bits}", emit.align)

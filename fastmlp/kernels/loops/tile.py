@@ -165,8 +165,8 @@ def _sum_each(emit: Emitter, vectors: list[Any]) -> Any:
 
 
 @emitted
-def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like) -> None:
-    """c[i] = sum over j of w[i, j] q[j], for whole vectors of rows of w.
+def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, b) -> None:
+    """c[i] = sum over j of w[i, j] q[j] + b, for whole vectors of rows of w.
 
     w lies in panels of `width` columns, of which `columns` count in all; q[j] lies j behind q.
     """
@@ -175,6 +175,7 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
     shift = builder.cttz(builder.sdiv(width, lanes), ir.Constant(ir.IntType(1), 1))
     in_panel = builder.sub(builder.sdiv(width, lanes), emit.whole(1))
     last = builder.sdiv(builder.sub(columns, emit.whole(1)), lanes)
+    bias = emit.number(emit.broadcast(b))
 
     def products(i: Any, v: Any, sums: list[Any]) -> list[Any]:
         column = builder.mul(builder.lshr(v, shift), w_panel)
@@ -193,7 +194,7 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, like)
         counts = emit.before(builder.sub(columns, builder.mul(last, lanes)))
         found = products(i, last, sums)
         found = [builder.select(counts, new, old) for new, old in zip(found, sums, strict=True)]
-        emit.store(_sum_each(emit, found), emit.at(c, i, 1))
+        emit.store(emit.number(_sum_each(emit, found)) + bias, emit.at(c, i, 1))
 
 
 def _transposed_parts(emit: Emitter, square: list[Any]) -> list[Any]:

@@ -78,15 +78,12 @@ def transposed_block(layer, block, x, first, length, like: float):
     of inputs, where `forward_panel` multiplies with vectors of outputs, which are mostly padding.
     """
     size, lanes, run = item_bytes(like), vector_lanes(like), layer.x_run
-    b = numbers_at(layer.b, layer.outputs, like)
+    b, zero = numbers_at(layer.b, layer.outputs, like), like - like
     width, apart = (run, run + layer.x_jump) if run != 0 else (lanes, lanes)
     for j in range(layer.outputs):
         target, q = block + j * lanes * size, layer.w + (j * layer.w_column + first) * size
-        dot_rows(target, x, layer.x_row, apart, width, q, lanes, length, like)
-        if first == 0:
-            z = numbers_at(target, lanes, like)
-            for r in range(lanes):
-                z[r] += b[j]
+        own = b[j] if first == 0 else zero
+        dot_rows(target, x, layer.x_row, apart, width, q, lanes, length, own)
 
 
 @shared
@@ -155,7 +152,7 @@ def delta(layer, below, sample, batch, full, scratch, member, members, like: flo
             if few:  # dot products with rows of w
                 w = layer.w + weight_offset(layer, 0, panel * width, like)
                 dot_rows(
-                    dx, w, layer.w_row, layer.w_panel, layer.width, dz, columns, layer.outputs, like
+                    dx, w, layer.w_row, layer.w_panel, layer.width, dz, columns, layer.outputs, zero
                 )
             elif sparse:
                 multiply_nonzeros(dx, below.a_row, layer, layer.dz, i, rows, w_t, w_row, like)

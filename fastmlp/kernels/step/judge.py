@@ -41,8 +41,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     used, lanes = round_up(columns, wide if by_row == 1 else 16 // size), 1 if by_row == 1 else wide
     block = used * lanes * size
     y, cost = scratch, scratch + block
-    hits, zeros = cost + wide * size, cost + 2 * wide * size
-    factor = job.factors + position * size
+    zeros, factor = cost + wide * size, job.factors + position * size
     a_rows, dz_rows = layer.a + i * layer.a_row * size, layer.dz + i * layer.a_row * size
     a, dz, tile, tile_columns = a_rows, dz_rows, 1, used
     if lanes > 1:
@@ -72,12 +71,8 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
         sums = f == SOFTMAX and job.cost == CROSS_ENTROPY
         costs.matching_costs(columns, by_row, z, a, y, dz, factor, cost, int(sums), like)
     if is_mine != 0:
-        costs.mark_hits(columns, by_row, a, y, hits, like)
-        cost_of, is_hit = numbers_at(cost, rows, like), numbers_at(hits, rows, like)
-        found = numbers_at(job.costs, job.samples, like)
-        right = numbers_at(job.hits, job.samples, np.uint8(0))
-        for r in range(rows):
-            found[position + r], right[position + r] = cost_of[r], is_hit[r]
+        costs.mark_hits(columns, by_row, a, y, job.hits + position, rows, like)
+        costs.write_costs(job.costs + position * size, cost, rows, like)
     numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
     if lanes > 1:
         transpose(dz_rows, layer.a_row, dz, lanes, columns, lanes, like)

@@ -29,11 +29,11 @@ from fastmlp.kernels.team.plan import share
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch this phase uses.
 
-    z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; a vector each of
-    costs and hits; and zeros as a row of biases.
+    z of as many samples as a vector has lanes, and their blocks of z, a, y and dz; their costs; and
+    zeros as a row of biases.
     """
     wide, lanes = int(layers["panels"][-1] * layers["width"][-1]), vector_size(dtype)
-    return ((5 * lanes + 1) * wide + 2 * lanes) * dtype.itemsize
+    return ((5 * lanes + 1) * wide + lanes) * dtype.itemsize
 
 
 @jit
