@@ -58,7 +58,7 @@ def measure_contenders(
     """Return the document of a run that times the epochs of some contenders in turn.
 
     names : of workloads; contenders : the part of the task that is a contender's own, by its name
-    rounds : processes of each contender; epochs : timed in each, after one to warm up
+    rounds : processes of each contender; epochs : timed in each, after some to warm up
     limit : seconds after which a process is killed, and reported as too slow
     keep : called with the document after each process; show : with each finished workload
     earlier : the document of an interrupted run; its results without failure are kept

@@ -207,7 +207,7 @@ _PLANS = (click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]
 _WORKLOADS = (
     click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]..."),
     _option("--rounds", None, "Processes of each, in turn. [3; 2 with --quick]", _COUNT),
-    _option("--epochs", None, "Timed in each, after one to warm up. [3; 2 with --quick]", _COUNT),
+    _option("--epochs", None, "Timed in each, after some to warm up. [3; 2 with --quick]", _COUNT),
     _option("--limit", 300.0, "Seconds after which a process is too slow.", float),
     _option("--quick", False, "Three workloads against NumPy, in under a minute."),
 )
@@ -224,7 +224,7 @@ _GRID = (
 _TEAMS = (
     *_PLANS,
     _option("--rounds", 3, "Processes of each team, in turn.", _COUNT),
-    _option("--epochs", 3, "Timed in each, after one to warm up.", _COUNT),
+    _option("--epochs", 3, "Timed in each, after some to warm up.", _COUNT),
     _option("--limit", 300.0, "Seconds after which a process is too slow.", float),
     _option("--threads", None, "Of the largest team; by default one for each core.", _COUNT),
 )

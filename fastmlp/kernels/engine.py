@@ -191,20 +191,18 @@ class Engine(panels.Packed):
         images, arrays = self._source.take(images, order, scale, augmented)
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
-        costs, hits = np.empty(len(order), self._dtype), np.empty(len(order), np.uint8)
-        totals = np.empty((len(own), 2))
+        count, totals = len(order), np.empty((len(own), 2))
         self.job["labels"] = self.job["targets"] = self.job["weights"] = 0
-        self.job["samples"], self.job["ready"], self.job["traced"] = len(order), 0, is_trace
+        self.job["samples"], self.job["ready"], self.job["traced"] = count, 0, is_trace
         if y.ndim == 1:
-            # in the order, and more: looked up one by one in the step, each would miss the cache
-            labels = arrays["labels"] = np.empty(len(order) + tuning.PART, self._dtype)
-            y.astype(self._dtype).take(order, out=labels[: len(order)], mode="clip")
-            labels[len(order) :] = 0
+            # in the order: looked up in the step, each would miss the cache
+            labels = arrays["labels"] = np.zeros(count + tuning.PART, self._dtype)
+            y.astype(self._dtype).take(order, out=labels[:count], mode="clip")
         else:
             arrays["targets"] = np.ascontiguousarray(y, self._dtype)
-        arrays |= {"order": order, "costs": costs, "hits": hits, "totals": totals}
+        arrays |= {"costs": np.empty(count, self._dtype), "hits": np.empty(count, np.uint8)}
         arrays |= {"weights": epochs.weight} if epochs.weight is not None else {}
-        arrays |= {"coefficients": own, "factors": factors}
+        arrays |= {"order": order, "factors": factors, "coefficients": own, "totals": totals}
         arrays["table"] = table_of(float(self.job["scale"][0]), self._dtype)
         records.point(self.job, **arrays)
         by_slices = self.job["plan"] in (records.BY_SAMPLES, records.BY_INPUTS)

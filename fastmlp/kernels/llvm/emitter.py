@@ -121,10 +121,11 @@ class Emitter:
         """Store adjacent numbers, a vector or a Number, at an address or a pointer."""
         self.builder.store(self.number(value).value, self.pointer(position), align=self.align)
 
-    def store_before(self, limit: Any, vector: Any, position: Any, kind: str, align: int) -> None:
-        """Store the first `limit` lanes of a vector, of a kind as LLVM abbreviates it."""
-        what = vector, self.pointer(position), INT32(align), self.before(limit)
-        self.function(f"llvm.masked.store.v{self.count}{kind}.p0", ir.VoidType(), *what)
+    def store_before(self, limit: Any, vector: Any, position: Any) -> None:
+        """Store the first `limit` lanes of a vector of numbers, or bytes, at an address."""
+        what = vector, self.pointer(position), INT32(1), self.before(limit)
+        name = f"llvm.masked.store.v{self.count}{vector.type.element.intrinsic_name}.p0"
+        self.function(name, ir.VoidType(), *what)
 
     def prefetch(self, position: Any, to_write: bool = False) -> None:
         """Prefetch the cache line at an address or a pointer, for all levels of the cache.

@@ -20,7 +20,7 @@ from numba.extending import register_jitable
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.emitter import ARM, FEATURES, INT32, INT64, VECTOR_BYTES, Emitter, copies
 from fastmlp.kernels.llvm.intrinsics import emitted, prefetch
-from fastmlp.kernels.loops.tile import transposed
+from fastmlp.kernels.loops.tile import transposed_parts
 from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import numbers_at
 from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, QUAD, WORD_BYTES
@@ -172,11 +172,16 @@ def _quads(emit: Emitter, images: Any, i: Any) -> list[Any]:
 
     The emitter is one of 32 bits, as quads are.
     """
-    builder, rows = emit.builder, []
+    builder, rows, lane = emit.builder, [], ir.VectorType(emit.scalar, QUAD)
     for k in range(WIDE):
         position = builder.gep(emit.pointer(images), [INT64(k)], source_etype=INT64)
-        rows.append(emit.pointer(builder.add(builder.load(position, typ=INT64), i)))
-    return [builder.bitcast(row, QUADS) for row in transposed(emit, rows, 1, WIDE)]
+        row = emit.pointer(builder.add(builder.load(position, typ=INT64), i))
+        rows.append(builder.load(row, typ=lane, align=1))
+    # 128 bits q of vector m are of image 4 q + m: between such, data move slowly
+    for width in (2 * QUAD, WIDE):
+        firsts = [k for k in range(len(rows)) if k % (2 * QUAD) < QUAD]
+        rows = [emit.shuffle(rows[k], rows[k + QUAD], list(range(width))) for k in firsts]
+    return [builder.bitcast(quad, QUADS) for quad in transposed_parts(emit, rows)]
 
 
 def _write_quads(emit: Emitter, quads: list[Any], pixels: Any, words: Any) -> None:

@@ -3,8 +3,8 @@
 A block holds the outputs, targets or deltas of as many samples as a vector has lanes, transposed:
 one vector for each output j, with a sample in each lane. A single sample is a row, whose vectors
 have an output in each lane. Both run the same formulas. What has one number for each sample is a
-single vector: of a row, that number in every lane. Where it is read from an array of samples, what
-follows in it fills lanes that have no sample.
+single vector: of a row, that number in every lane. Of an array of samples a whole vector is read:
+lanes without a sample have the numbers that follow.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Outputs:
         self.emit, self.columns, self.is_row = emit, columns, is_row
 
     def of_samples(self, address: Any) -> Number:
-        """Load one number for each sample."""
+        """Return the numbers of these samples in an array: a vector, or copies of one."""
         load = self.emit.broadcast_from if self.is_row else self.emit.load
         return self.emit.number(load(self.emit.pointer(address)))
 
@@ -96,7 +96,7 @@ def on_outputs(function: Callable[..., None]) -> Any:
 
 @on_outputs
 def one_hot(outputs: Outputs, y, labels, off, on) -> None:
-    """y = on for each sample's label, off for all others."""
+    """y = on where an output is its sample's label, else off."""
     emit = outputs.emit
     own, no, yes = outputs.of_samples(labels), *(emit.number(emit.broadcast(n)) for n in (off, on))
     outputs.over([y], [], lambda j, _: [yes.where(j.compare("==", own), no)])
@@ -113,8 +113,8 @@ def softmax(outputs: Outputs, a, z, log_sum) -> None:
         return [e, e]
 
     (total,) = outputs.over([a, z], [SUM], power)
-    share = 1 / total  # one division, which takes as long as ten products
-    outputs.over([a], [], lambda _, e: [e * share])
+    factor = 1 / total  # a division takes as long as ten products
+    outputs.over([a], [], lambda _, e: [e * factor])
     with outputs.emit.builder.if_then(outputs.emit.nonzero(log_sum)):
         outputs.emit.store(peak + vectors.log(total), log_sum)
 
@@ -171,10 +171,11 @@ def matching_costs(outputs: Outputs, z, a, y, dz, factor, cost, sums_targets) ->
 
 
 @on_outputs
-def mark_hits(outputs: Outputs, a, y, hits, rows) -> None:
-    """hits = 1 where the first largest output is that of the targets, else 0; never for NaN.
+def write_results(outputs: Outputs, a, y, hits, cost, costs, rows) -> None:
+    """Write the costs of the first `rows` samples, and hits, bytes: whether each is right.
 
-    They are bytes, of the first `rows` samples. A single output says yes from 1/2 up.
+    It is 1 where the first largest output is that of the targets, else 0; never for NaN. A single
+    output says yes from 1/2 up.
     """
     emit = outputs.emit
     one, zero, late = emit.number(1), emit.number(0), emit.number(math.inf)
@@ -192,11 +193,6 @@ def mark_hits(outputs: Outputs, a, y, hits, rows) -> None:
     wanted = one.where(most.compare(">=", 0.5), zero).where(single, wanted)
     hit = one.where(found.compare("==", wanted), zero)
     hit = zero.where(is_nan.compare("==", 1), hit)
-    found = emit.builder.fptoui(hit.value, emit.vector_of(ir.IntType(8)))
-    emit.store_before(rows, found, hits, "i8", 1)
-
-
-@emitted
-def write_costs(emit: Emitter, costs, cost, rows, like) -> None:
-    """Write the costs of the first `rows` samples, which are a vector."""
-    emit.store_before(rows, emit.load(cost), costs, f"f{emit.bits}", emit.align)
+    marks = emit.builder.fptoui(hit.value, emit.vector_of(ir.IntType(8)))
+    emit.store_before(rows, marks, hits)
+    emit.store_before(rows, emit.load(cost), costs)

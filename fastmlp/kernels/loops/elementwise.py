@@ -187,11 +187,14 @@ def keep_and_add(emit: Emitter, w, g, count, keep) -> None:
 
 @emitted
 def scale_image(emit: Emitter, x, image, kind, count, scale) -> None:
-    """x = scale v for the `count` values v of an image of a kind, and 0 up to a whole vector."""
-    builder, factor, lanes = emit.builder, emit.broadcast(scale), INT64(emit.count)
-    whole = builder.and_(count, INT64(-emit.count))
+    """x = scale v for the `count` values v of an image, and 0 up to a whole vector.
 
-    def row_of(stored: Any, short: str) -> None:
+    kind : UINT8, FLOAT32 or FLOAT64
+    """
+    builder, factor, lanes = emit.builder, emit.broadcast(scale), INT64(emit.count)
+    whole, left = (builder.and_(count, INT64(n)) for n in (-emit.count, emit.count - 1))
+
+    def row_of(stored: Any) -> None:
         values = emit.vector_of(stored)
 
         def scale_at(j: Any, load: Callable[[Any], Any]) -> None:
@@ -204,17 +207,13 @@ def scale_image(emit: Emitter, x, image, kind, count, scale) -> None:
 
         with cgutils.for_range_slice(builder, INT64(0), whole, lanes) as (j, _):
             scale_at(j, lambda where: builder.load(where, typ=values, align=1))
-        left, name = builder.sub(count, whole), f"llvm.masked.load.v{emit.count}{short}.p0"
+        name = f"llvm.masked.load.v{emit.count}{stored.intrinsic_name}.p0"
         what = INT32(1), emit.before(left), copies(0, values)
         with builder.if_then(emit.nonzero(left)):
             scale_at(whole, lambda where: emit.function(name, values, where, *what))
 
-    kinds = {
-        UINT8: (BYTE, "i8"),
-        FLOAT32: (ir.FloatType(), "f32"),
-        FLOAT64: (ir.DoubleType(), "f64"),
-    }
-    by_code(emit, kind, {code: partial(row_of, *row) for code, row in kinds.items()})
+    kinds = {UINT8: BYTE, FLOAT32: ir.FloatType(), FLOAT64: ir.DoubleType()}
+    by_code(emit, kind, {code: partial(row_of, stored) for code, stored in kinds.items()})
 
 
 def _mix(emit: Emitter, x: Any, steps: Sequence[int]) -> Any:

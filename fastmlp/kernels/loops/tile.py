@@ -1,4 +1,4 @@
-"""The dense product, of tiles of sums that stay in registers; and transpositions, by squares."""
+"""The dense product, of tiles of sums that stay in registers; dot products; and transpositions."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _sum_each(emit: Emitter, vectors: list[Any]) -> Any:
     while len(vectors) > 1:
         # within 128 bits as long as that is possible: between them, data move slowly
         size = part if run < part else count
-        # runs of one vector and the other by turns, from their first halves, or each 128 bits'
+        # runs of both vectors in turn, from the first half of each `size` lanes; then the second
         lower = [
             k // run % 2 * count + k // size * size + k % size // (2 * run) * run + k % run
             for k in range(count)
@@ -166,7 +166,7 @@ def _sum_each(emit: Emitter, vectors: list[Any]) -> Any:
 
 @emitted
 def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, b) -> None:
-    """c[i] = sum over j of w[i, j] q[j] + b, for whole vectors of rows of w.
+    """c[i] = b + sum over j of w[i, j] q[j], for whole vectors of rows of w.
 
     w lies in panels of `width` columns, of which `columns` count in all; q[j] lies j behind q.
     """
@@ -197,7 +197,7 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, b) ->
         emit.store(emit.number(_sum_each(emit, found)) + bias, emit.at(c, i, 1))
 
 
-def _transposed_parts(emit: Emitter, square: list[Any]) -> list[Any]:
+def transposed_parts(emit: Emitter, square: list[Any]) -> list[Any]:
     """Return as many vectors as 128 bits have numbers, the square in each 128 bits transposed."""
     # Interleaving row m with row m + part / 2, log2(part) times over: each pass rotates one bit
     # of the row number into the column number.
@@ -213,29 +213,12 @@ def _transposed_parts(emit: Emitter, square: list[Any]) -> list[Any]:
     return square
 
 
-def transposed(emit: Emitter, rows: list[Any], align: int, count: int) -> list[Any]:
-    """Return the columns of `count` rows of 128 bits, at positions, as vectors of `count` lanes."""
-    # A vector is made of lanes of 128 bits, between which data move slowly. So lane q of the
-    # vector m is loaded from row q part + m; what is left is the transposition of the squares of
-    # `part` x `part` numbers in each lane.
-    part = 128 // emit.bits
-    lane, square = ir.VectorType(emit.scalar, part), []
-    for m in range(part):
-        pieces = [emit.builder.load(p, typ=lane, align=align) for p in rows[m::part]]
-        while len(pieces) > 1:
-            width = 2 * pieces[0].type.count
-            halves = zip(pieces[::2], pieces[1::2], strict=True)
-            pieces = [emit.shuffle(*pair, list(range(width))) for pair in halves]
-        square += pieces
-    return _transposed_parts(emit, square)
-
-
 @emitted
 def transpose_part(emit: Emitter, target, target_row, source, source_row, like) -> None:
-    """target[j, i] = source[i, j] for a vector of columns, and as many rows as 128 bits have."""
+    """target[j, i] = source[i, j] for a vector of columns, and rows of 128 bits of each."""
     count, part = emit.count, 128 // emit.bits
     square = [emit.load(emit.at(source, k, source_row)) for k in range(part)]
-    for t, vector in enumerate(_transposed_parts(emit, square)):
+    for t, vector in enumerate(transposed_parts(emit, square)):
         for q in range(0, count, part):
             piece = emit.shuffle(vector, vector, list(range(q, q + part)))
             emit.builder.store(piece, emit.at(target, q + t, target_row), align=emit.align)
@@ -243,7 +226,7 @@ def transpose_part(emit: Emitter, target, target_row, source, source_row, like) 
 
 @shared
 def transpose(c, c_row, p, p_row, rows, columns, like: float):
-    """c[j, i] = p[i, j] for whole vectors of columns, and rows of whole 128 bits."""
+    """c[j, i] = p[i, j]; columns are rounded up to whole vectors, rows to whole 128 bits."""
     lanes, size = vector_lanes(like), item_bytes(like)
     for j in range(0, columns, lanes):
         for i in range(0, rows, 16 // size):

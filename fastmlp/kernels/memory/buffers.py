@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.functions.dropout import Dropout
-from fastmlp.kernels.memory import records
+from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.panels import (
     pack,
     panel_width,
@@ -20,7 +20,6 @@ from fastmlp.kernels.memory.panels import (
     vector_size,
     zeros_apart,
 )
-from fastmlp.kernels.memory.tuning import BY_GROUP_FROM, MOST_SPREAD, PANEL_VECTORS, PART, PIECE
 
 BYTES = np.dtype(np.uint8)
 Buffers = Sequence[dict[str, Array]]  # the arrays of each layer by name
@@ -43,14 +42,13 @@ def network_layers(
     layers, last = np.zeros(len(weights), records.LAYER), len(weights) - 1
     buffers: list[dict[str, Array]] = []
     dtype, vector = weights[0].dtype, vector_size(weights[0].dtype)
-    # rounded up, as transpositions read and write squares of vectors
+    # rounded up, as transpositions take whole vectors of samples
     rows = round_up(batch_size, vector)
     parameters = zip(layers, weights, biases, activations, owners, strict=True)
     for l, (layer, w, b, activation, members) in enumerate(parameters):
         width = panel_width(len(b), dtype, members)
-        # w of the last of several layers lies transposed if a vector of outputs were mostly
-        # padding; for minibatches, a quarter of it
-        few = vector * 3 // 4 if batch_size >= BY_GROUP_FROM else vector // 2
+        # w of the last of several layers lies transposed if much of a vector would be padding
+        few = tuning.FEW_OUTPUTS[batch_size >= tuning.BY_GROUP_FROM] * vector
         turned = len(b) <= few and 0 < l == last
         packed = pack(w, 0 if turned else width)
         count = 1 if turned else len(packed)
@@ -112,9 +110,9 @@ def mark_outputs(layers: Array, buffers: Buffers, batch_size: int) -> None:
 
     Forward and update of the layer above leave out the others; delta leaves out their deltas.
     """
-    widest = PANEL_VECTORS * vector_size(buffers[0]["w"].dtype)
+    widest = tuning.PANEL_VECTORS * vector_size(buffers[0]["w"].dtype)
     is_wide = [False, *(layers["width"] == widest), False]
-    rows, relu = round_up(batch_size, PART), ACTIVATIONS["relu"].code
+    rows, relu = round_up(batch_size, tuning.PART), ACTIVATIONS["relu"].code
     for l, layer in enumerate(layers[:-1]):
         if layer["activation"] == relu and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
             words = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
@@ -130,7 +128,7 @@ def plan_memory(
     lists : whether sparse images are taken as lists, of as many slices as the plan has
     """
     kind, dtype, samples = int(job["plan"][0]), buffers[0]["w"].dtype, int(job["batch_size"][0])
-    samples = samples * int(job["slices"][0]) if lists else round_up(samples, PART)
+    samples = samples * int(job["slices"][0]) if lists else round_up(samples, tuning.PART)
     # by columns, those of the next step are made while others still read these
     own, kept = int(job["words_bytes"][0]), 1 if kind == records.BY_INPUTS else 2
     job["step_bytes"] = (kept - 1) * samples * own
@@ -145,7 +143,7 @@ def plan_memory(
     elif kind == records.BY_COLUMNS:
         layers = np.tile(layers, (1 + members, 1))
     else:
-        few = kind == records.COLUMNS_THEN_ROWS and layers["panels"][0] <= MOST_SPREAD
+        few = kind == records.COLUMNS_THEN_ROWS and layers["panels"][0] <= tuning.MOST_SPREAD
         if few and members > 1:
             spread_panels(layers[0], buffers[0])
         memory.append(exchanged(job, layers, buffers, dtype))
@@ -178,7 +176,7 @@ def inference_records(
     strides = [row_stride(int(size), dtype) for size in sizes]
     columns = own["x"][:, 0], *own["a"].T
     places = [(c, samples * n * dtype.itemsize) for c, n in zip(columns, strides, strict=True)]
-    memory = give_memory([(own["words"][:, 0], round_up(rows, PART) * words_bytes), *places])
+    memory = give_memory([(own["words"][:, 0], round_up(rows, tuning.PART) * words_bytes), *places])
     own["a_row"], own["a_panel"] = strides[1:], own["width"]
     read_outputs(own)
     own["x_row"][:, 0] = strides[0]
@@ -187,7 +185,10 @@ def inference_records(
 
 def gradient_records(job: Array, layers: Array, buffers: Buffers) -> tuple[Array, Array]:
     """Return LAYER records `(2, L)`, the second with gradients in place of w and b, and memory."""
-    both, pieces = np.tile(layers, (2, 1)), layers["panels"] * (layers["inputs"] // PIECE + 2)
+    both, pieces = (
+        np.tile(layers, (2, 1)),
+        layers["panels"] * (layers["inputs"] // tuning.PIECE + 2),
+    )
     places = [(both[n][1:, l], a[n].nbytes) for l, a in enumerate(buffers) for n in ("w", "b")]
     return both, give_memory([*places, (job["squares"], 8 * int(pieces.sum()))])
 

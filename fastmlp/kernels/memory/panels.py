@@ -41,12 +41,6 @@ def units(count: int, size: int) -> int:
 
 
 @register_jitable
-def are_few(outputs: int, vector: int) -> bool:
-    """Return whether at least half of a vector of outputs is padding."""
-    return 2 * outputs <= vector
-
-
-@register_jitable
 def round_up(count: int, unit: int) -> int:
     """Return the least multiple of unit that is at least count."""
     return units(count, unit) * unit

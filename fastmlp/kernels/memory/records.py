@@ -1,9 +1,10 @@
 """The two records through which Python hands work to compiled code, and how they are read.
 
 Sizes, codes and addresses are run-time values, so one compiled program serves every network.
-Behind each field stands what it is, and "->" stands for the address of an array; whoever fills a
-record keeps these arrays alive. Distances are in elements, unless the name says bytes. Beyond
-column O lies padding, which holds anything, and which no sum of a real column may take in.
+Behind each field stands what it is, and "->" stands for the address of an array, of the network's
+precision if no type is named; whoever fills a record keeps these arrays alive. Distances are in
+elements, unless the name says bytes. Beyond column O lies padding, which holds anything, and which
+no sum of a real column may take in.
 """
 
 from __future__ import annotations
@@ -124,15 +125,14 @@ JOB = np.dtype(
         ("coefficient_rows", "i8"),  # of a step: 1 for all layers, or one for each
         ("coefficient_count", "i8"),  # COEFFICIENTS for general optimisers
         ("order", "i8"),  # -> int64 (samples,)
-        ("labels", "i8"),  # -> (samples,), in that order, and more; or 0
+        ("labels", "i8"),  # -> (samples + PART,): each sample's class; or 0
         ("targets", "i8"),  # -> (N, O); or 0
         ("target_0", "f8"),  # what the target 0 becomes by smoothing, which is linear
         ("target_1", "f8"),  # and 1; a label's target is 1 in its column, and 0 elsewhere
-        # -> (samples,), and more: what each sample's delta is multiplied by
-        ("factors", "i8"),
+        ("factors", "i8"),  # -> (samples + PART,): what each sample's delta is multiplied by
         ("costs", "i8"),  # -> (samples,): the cost of each sample
         ("hits", "i8"),  # -> uint8 (samples,): 1 where the answer was right
-        ("weights", "i8"),  # -> float64 (samples,): on costs and hits in these sums; or 0
+        ("weights", "i8"),  # -> float64 (samples,): on costs and hits in `totals`; or 0
         ("totals", "i8"),  # -> float64 (steps, 2): the sums of each step's costs, and of its hits
         ("traced", "i8"),  # whether outputs of the last layer are read after the step
         ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES or BY_INPUTS

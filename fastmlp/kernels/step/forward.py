@@ -75,7 +75,7 @@ def transposed_block(layer, block, x, first, length, like: float):
     """block = (x w)^T of as many rows of x as a vector has lanes, for `length` inputs from `first`.
 
     And + b with the first input. x begins with `first`; w is transposed. Dot products have vectors
-    of inputs, where `forward_panel` multiplies with vectors of outputs, which are mostly padding.
+    of inputs, where `forward_panel` multiplies with vectors of outputs, which are partly padding.
     """
     size, lanes, run = item_bytes(like), vector_lanes(like), layer.x_run
     b, zero = numbers_at(layer.b, layer.outputs, like), like - like

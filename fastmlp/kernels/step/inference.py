@@ -23,7 +23,7 @@ NO_CLASS = -1
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch inference uses: z of the first layer, or softmax of a block."""
-    block = (int(layers["panels"][-1] * layers["width"][-1]) + 1) * vector_size(dtype)
+    block = int(layers["panels"][-1] * layers["width"][-1]) * vector_size(dtype)
     return max(PART * int(layers["width"][0]), block) * dtype.itemsize
 
 
@@ -72,15 +72,14 @@ def softmax_rows(job, layer, rows, scratch, like):
     None is taken alone but the only one of a job: the team's size decides how many there are here.
     """
     lanes, size = vector_lanes(like), item_bytes(like)
-    used, block = round_up(layer.outputs, lanes), scratch + lanes * size
     for i in range(0, rows, lanes):
         a_i = layer.a + i * layer.a_row * size
         if job.samples == 1:
-            costs.softmax(layer.outputs, 1, a_i, a_i, scratch, like)
+            costs.softmax(layer.outputs, 1, a_i, a_i, 0, like)
             continue
-        transpose(block, lanes, a_i, layer.a_row, lanes, used, like)
-        costs.softmax(layer.outputs, 0, block, block, scratch, like)
-        transpose(a_i, layer.a_row, block, lanes, used, lanes, like)
+        transpose(scratch, lanes, a_i, layer.a_row, lanes, layer.outputs, like)
+        costs.softmax(layer.outputs, 0, scratch, scratch, 0, like)
+        transpose(a_i, layer.a_row, scratch, lanes, layer.outputs, lanes, like)
 
 
 @jit

@@ -1,4 +1,4 @@
-"""What outputs cost: f(z), its cost, whether it is right, and the first delta, of some samples."""
+"""What outputs cost: f(z), its cost, whether it is right, and the first delta; a step's sums."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
         sums = f == SOFTMAX and job.cost == CROSS_ENTROPY
         costs.matching_costs(columns, by_row, z, a, y, dz, factor, cost, int(sums), like)
     if is_mine != 0:
-        costs.mark_hits(columns, by_row, a, y, job.hits + position, rows, like)
-        costs.write_costs(job.costs + position * size, cost, rows, like)
+        hits, found = job.hits + position, job.costs + position * size
+        costs.write_results(columns, by_row, a, y, hits, cost, found, rows, like)
     numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
     if lanes > 1:
         transpose(dz_rows, layer.a_row, dz, lanes, columns, lanes, like)
@@ -94,40 +94,44 @@ def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
     for r in range(0, rows, height):
         block = z + r * z_row * size
         if not is_row(job, layer, height, like):
-            transpose(scratch, lanes, block, z_row, lanes, round_up(layer.outputs, lanes), like)
+            transpose(scratch, lanes, block, z_row, lanes, layer.outputs, like)
             block = scratch
         judge(job, layer, block, own, i + r, height, position + r, is_mine, like)
 
 
 @jit
 def sum_step(job, step, like):
-    """Write the sums of a step's costs and hits, in one order: every fourth, then these four."""
+    """Write the sums of a step's costs and hits.
+
+    In a fixed order: four sums of every fourth cost, then theirs; with weights, one sample after
+    the other.
+    """
     position, batch = batch_at(job, step)
     costs = numbers_at(job.costs + position * item_bytes(like), batch, like)
     hits = numbers_at(job.hits + position, batch, np.uint8(0))
     total = numbers_at(job.totals + step * 16, 2, np.float64(0))
-    a = b = c = d = right = 0.0
+    s_0 = s_1 = s_2 = s_3 = right = 0.0
     if job.weights != 0:
         weights = numbers_at(job.weights + position * 8, batch, np.float64(0))
         for r in range(batch):
-            a += weights[r] * costs[r]
+            s_0 += weights[r] * costs[r]
             right += weights[r] * hits[r]
     else:
         whole, count = batch // 4 * 4, np.int64(0)
         for r in range(0, whole, 4):  # one sum alone would wait for each addition
-            a, b = a + costs[r], b + costs[r + 1]
-            c, d = c + costs[r + 2], d + costs[r + 3]
+            s_0, s_1 = s_0 + costs[r], s_1 + costs[r + 1]
+            s_2, s_3 = s_2 + costs[r + 2], s_3 + costs[r + 3]
         for r in range(whole, batch):
-            a += costs[r]
+            s_0 += costs[r]
         for r in range(batch):
             count += np.int64(hits[r])
         right = np.float64(count)
-    total[0], total[1] = (a + b) + (c + d), right
+    total[0], total[1] = (s_0 + s_1) + (s_2 + s_3), right
 
 
 @jit
 def gather_targets(job, block, columns, rows, lanes, position, like):
-    """Write the block of targets that are numbers, smoothed: (1 - s) y + s / classes."""
+    """Write the block of the rows of `targets`, smoothed: (1 - s) y + s / classes."""
     y, off, on = numbers_at(block, columns * lanes, like), job.target_0, job.target_1
     off, on = type(like)(off), type(like)(on)
     order = numbers_at(job.order, job.samples, np.int64(0))

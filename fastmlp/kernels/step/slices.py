@@ -220,7 +220,7 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
         if not by_inputs:
             prepare_slices(job, bottom, step + 1, first, end, scratch, like)
         wait_for_all(barrier, everyone)
-        if member == 0 and not by_inputs:
+        if member == 0:
             sum_step(job, step, like)
         for l in range(count if not by_inputs else 0):
             for kind in (WEIGHTS, BIASES):

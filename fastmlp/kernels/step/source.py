@@ -41,10 +41,8 @@ def addresses_of(images: Array, order: Array, more: int = 3 * tuning.PART) -> Ar
     A part always reads PART addresses, and a prefetch those of a whole minibatch, even if fewer
     samples are left.
     """
-    addresses = np.empty(len(order) + more, np.int64)
-    np.multiply(order, images.strides[0], out=addresses[: len(order)])
-    addresses[len(order) :] = 0
-    addresses += images.ctypes.data
+    addresses = np.full(len(order) + more, images.ctypes.data, np.int64)
+    addresses[: len(order)] += order * images.strides[0]
     return addresses
 
 
@@ -80,40 +78,32 @@ class Orders:
         if self.short:
             orders = np.pad(orders, ((0, 0), (0, batch_size - last)))
         self.order = np.ascontiguousarray(orders.ravel(), np.int64)
-        self.weight = None
-        if sample_weight is not None:
-            self.weight = np.asarray(sample_weight[self.order], np.float64)
+        self.weight = (
+            None if sample_weight is None else sample_weight[self.order].astype(np.float64)
+        )
 
     def factors(self, steps: Array, dtype: np.dtype) -> Array:
         """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch.
 
-        And zeros behind the last: whole vectors are read.
+        PART zeros follow, as whole vectors are read.
         """
-        batch, samples, count = self._batch, len(self.order), len(steps)
-        factors = np.zeros(count * batch + tuning.PART, dtype)
+        batch, samples = self._batch, len(self.order)
+        factors = np.zeros(samples + tuning.PART, dtype)
         if self.weight is None:
-            factors[: count * batch].reshape(count, batch)[...] = (steps / self._sizes)[
-                :, np.newaxis
-            ]
-            factors[samples:] = 0
+            factors[:samples] = np.repeat(steps / self._sizes, batch)[:samples]
             return factors
-        sums = self._totals(self.weight)
-        sums[sums == 0] = 1
-        shares = self.weight / np.repeat(sums, batch)[:samples]
-        factors[:samples], factors[samples:] = np.repeat(steps, batch)[:samples] * shares, 0
+        # without padding: zeros change the order of a sum
+        first = np.arange(len(self._sizes)) * batch
+        ends = (first, first + self._sizes) if self.short else (first,)
+        sums = np.add.reduceat(self.weight, np.stack(ends, axis=1).ravel())[:: len(ends)]
+        shares = self.weight / np.repeat(np.where(sums == 0, 1, sums), batch)[:samples]
+        factors[:samples] = np.repeat(steps, batch)[:samples] * shares
         return factors
 
     def sums(self, totals: Array) -> tuple[Array, Array]:
         """Return the sums of costs of each minibatch, and of hits of each epoch."""
-        costs, hits = totals.T
-        right = hits.reshape(self._epochs, -1).sum(axis=1)
-        return costs.copy(), right.astype(np.int64) if self.weight is None else right
-
-    def _totals(self, values: Array) -> Array:
-        """Return the sum of each minibatch, without padding: zeros change the order of a sum."""
-        first = np.arange(len(self._sizes)) * self._batch
-        ends = (first, first + self._sizes) if self.short else (first,)
-        return np.asarray(np.add.reduceat(values, np.stack(ends, axis=1).ravel())[:: len(ends)])
+        right = totals[:, 1].reshape(self._epochs, -1).sum(axis=1)
+        return totals[:, 0].copy(), right.astype(np.int64) if self.weight is None else right
 
 
 class Source:

@@ -157,13 +157,9 @@ def backpropagate(
         partial_outputs(job, top, below, step, begin, end, 0, rows, scratch, like)
         prepare_and_wait(job, layers[0], step + 1, barrier, scratch, member, members, apart, like)
         output_of_partials(job, top, below, step, begin, end, 0, rows, scratch, like)
-        is_mine = int(end == below.panels)
     else:
         output(job, top, below, step, position, rows, scratch, member, members, is_mine, like)
         wait(barrier, members)
-        is_mine *= int(member == 0)
-    if is_mine != 0 and job.plan != records.BY_SAMPLES:
-        sum_step(job, step, like)
     for l in range(last, 0, -1):
         delta(layers[l], layers[l - 1], sample, rows, full, scratch, member, members, like)
         wait(barrier, waiting)
@@ -192,6 +188,8 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
         backpropagate(
             job, layers, step, position, batch, 1, apart, barrier, scratch, member, members, like
         )
+        if member == members - 1:  # with partial sums, it alone has written costs and hits
+            sum_step(job, step, like)
         for l in range(count - 1, -1, -1):
             layer = targets[l]
             if l == 0 and job.images_as != records.DENSE:

@@ -10,10 +10,10 @@ from fastmlp.functions.optimizers import OPTIMIZERS
 from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import sum_rows
-from fastmlp.kernels.loops.elementwise import copy, keep_and_add, optimizer_step
+from fastmlp.kernels.loops.elementwise import copy, optimizer_step
 from fastmlp.kernels.loops.tile import product, transpose
 from fastmlp.kernels.memory import tuning
-from fastmlp.kernels.memory.panels import are_few, round_up, units, vector_size
+from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     ROWS,
     input_at,
@@ -81,28 +81,17 @@ def _general_rows(job, layer, step, w, x, x_column, x_row, dz, rows, batch, scra
 
 
 @jit
-def _few_outputs(job, layer, step, target, w, x, x_row, dz, rows, length, beta, scratch, like):
-    """target = beta target + (dz^T x)^T for some rows of w; or a general step, on columns of w^T.
-
-    x^T dz would multiply with a vector of outputs that is mostly padding; the sums are the same.
-    """
-    size, lanes, zero = item_bytes(like), vector_lanes(like), like - like
-    wide, outputs = tuning.PANEL_VECTORS * lanes, layer.outputs
-    found = scratch + lanes * wide * size
-    numbers_at(scratch + outputs * wide * size, (lanes - outputs) * wide, like)[:] = 0
+def _general_columns(job, layer, step, w, x, x_row, dz, rows, length, scratch, like):
+    """Take a general step on some columns of w^T, piece by piece, with vectors of inputs."""
+    size, wide, outputs = item_bytes(like), tuning.PANEL_VECTORS * vector_lanes(like), layer.outputs
     for i in range(0, rows, wide):
-        count, x_i, dz_row = min(wide, rows - i), x + i * size, layer.a_row
-        columns, target_i = round_up(count, lanes), target + w + i * lanes * size
-        product(scratch, wide, dz, 1, dz_row, x_i, x_row, outputs, columns, length, zero)
-        for j in range(outputs if target == 0 else 0):
+        columns, x_i = round_up(min(wide, rows - i), vector_lanes(like)), x + i * size
+        product(
+            scratch, wide, dz, 1, layer.a_row, x_i, x_row, outputs, columns, length, like - like
+        )
+        for j in range(outputs):
             offset, g = w + (j * layer.w_column + i) * size, scratch + j * wide * size
             general_step(job, layer, step, WEIGHTS, offset, g, columns, like)
-        if target != 0:
-            transpose(found, lanes, scratch, wide, lanes, columns, like)
-            if beta == 0:
-                copy(target_i, lanes, found, lanes, count, lanes, like)
-            else:
-                keep_and_add(target_i, found, count * lanes, beta)
 
 
 @jit
@@ -133,10 +122,8 @@ def x_times_dz(
             w, dz_row, outputs = target + w, layer.a_row, layer.outputs
             columns = round_up(rows, vector_lanes(like))
             product(w, layer.w_column, dz, 1, dz_row, x_i, x_row, outputs, columns, length, beta)
-        elif is_transposed(layer) or (target != 0 and are_few(layer.outputs, vector_lanes(like))):
-            _few_outputs(
-                job, layer, step, target, w, x_i, x_row, dz, rows, length, beta, scratch, like
-            )
+        elif is_transposed(layer):
+            _general_columns(job, layer, step, w, x_i, x_row, dz, rows, length, scratch, like)
         elif target == 0:
             _general_rows(
                 job, layer, step, w, x_i, x_column, x_row, dz, rows, length, scratch, like
@@ -170,7 +157,6 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     sparse = fused and layer.x == below.a and leaves_out(below, layer, batch)
     depth = tuning.UPDATE_DEPTH if fused else batch
     inputs, cut, few = layer.inputs, layer.cut, is_transposed(layer)
-    few |= are_few(layer.outputs, lanes)
     height = lanes if few else tuning.TILE_ROWS
     height = layer.x_run if cut == ROWS else height
     first, last, begin, end = share_panels(layer.panels, height, inputs, cut, member, members)

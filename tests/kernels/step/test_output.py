@@ -42,12 +42,15 @@ def test_all_layers_learn_below_a_wide_output(output, cost, dtype):
 def test_few_outputs_learn_as_in_the_reference(dtype, hidden):
     lanes, rng = VECTOR_BYTES // np.dtype(dtype).itemsize, np.random.default_rng(0)
     x = rng.normal(size=(258, 20)).astype(np.float32)
-    for outputs in (2, max(2, lanes // 2), lanes // 2 + 1):
+    # up to half of a vector, or three quarters, w lies transposed
+    for outputs in sorted(
+        {2, *(max(2, n + k) for n in (lanes // 2, lanes * 3 // 4) for k in (0, 1))}
+    ):
         y, found = rng.integers(0, outputs, len(x)), {}
         for backend in ("compiled", "numpy"):
             network = fastmlp.Network((20, *hidden, outputs), dtype=dtype, seed=0)
             # minibatches of which the last block has one sample
-            for batch in (129, 17):
+            for batch in (129, 17, 9):
                 fastmlp.train(network, (x, y), backend=backend, epochs=1, batch_size=batch)
             found[backend] = np.concatenate([w.ravel() for w in network.weights])
         error = np.abs(found["compiled"] - found["numpy"]).max()
