@@ -134,7 +134,7 @@ def check_out(name: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, imag
 def check_indices(name: str, numbers: Array, below: int) -> None:
     """Refuse numbers that are not in 0, …, below - 1: compiled code uses them as addresses."""
     # as an unsigned number, a negative one is large
-    if numbers.size and not numbers.view(f"u{numbers.itemsize}").max() < below:
+    if numbers.size and not np.asarray(numbers, np.int64).view(np.uint64).max() < below:
         found = f"{numbers.min()} to {numbers.max()}"
         remedy = "Pass indices of rows or classes."
         raise refuse(name, f"must lie in 0 … {below - 1}", found, remedy)

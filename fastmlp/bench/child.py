@@ -73,9 +73,9 @@ def read_peak_bytes() -> int:
 def time_epochs(task: dict[str, Any]) -> dict[str, Any]:
     """Train for some epochs, and time each; the first, which compiles, is returned separately.
 
-    Between these are WARM_UP_SECONDS of epochs whose rates are 0, which change no weight, in orders
-    of their own. Where an epoch is a single step, many are timed as one, and divided by their
-    number.
+    Between these are WARM_UP_SECONDS of epochs, in orders of their own, whose rates are 0: they
+    change no weights, only an optimiser's state. Where an epoch is a single step, many are timed as
+    one, and divided by their number.
     """
     import numpy as np
 

@@ -181,7 +181,7 @@ class Engine(panels.Packed):
         epochs = Orders(orders, self.batch_size, len(own), sample_weight)
         order, self.job["epoch_steps"], self.job["short"] = epochs.order, epochs.steps, epochs.short
         factors = epochs.factors(steps, self._dtype)
-        check_indices("order", order, len(images))
+        check_indices("order", order, min(len(images), len(y)))
         if y.ndim == 1:
             check_indices("y", y, max(2, int(self.layers["outputs"][-1])))
         if not isinstance(images, SparseRows):

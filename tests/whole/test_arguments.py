@@ -79,7 +79,10 @@ def test_an_engine_refuses_to_go_outside_its_arrays(sparse):
         for call in (engine.trace, lambda *a: engine.train(*a, rate)):
             with pytest.raises(ArgumentError, match="order must lie in 0 … 4"):
                 call(images, LABELS, np.array(bad))
-    for bad in (np.full(B, O), np.full(B, -1)):
+    for call in (engine.trace, lambda *a: engine.train(*a, rate)):  # fewer labels than images
+        with pytest.raises(ArgumentError, match="order must lie in 0 … 3"):
+            call(images, LABELS[:-1], order)
+    for bad in (np.full(B, O), np.full(B, -1), np.full(B, -1, np.int8)):
         for call in (engine.trace, lambda *a: engine.train(*a, rate)):
             with pytest.raises(ArgumentError, match="y must lie in 0 … 3"):
                 call(images, bad, order)
