@@ -226,12 +226,8 @@ def output(
     w, wide = np.zeros((1, outputs), np.float32), pad_rows(z)
     engine = make_engine([w], batch, ("softmax",), threads)
     engine.job["samples"], engine.job["traced"] = batch, 1
-    arrays = {
-        "x": wide,
-        "labels": np.pad(y, (0, PART)).astype(np.float32),
-        "order": np.arange(batch),
-    }
-    arrays |= {"factors": np.full(batch + PART, 1 / batch, np.float32)}
+    arrays = {"x": wide, "labels": np.pad(y, (0, PART)).astype(np.float32)}
+    arrays |= {"order": np.arange(batch), "factors": np.full(batch + PART, 1 / batch, np.float32)}
     arrays |= {"costs": np.empty(batch, np.float32), "hits": np.empty(batch, np.uint8)}
     return Case(time_phase("output", engine, **arrays), lambda: engine.rows(0, "a"), exact, terms)
 

@@ -191,16 +191,16 @@ class Engine(panels.Packed):
         images, arrays = self._source.take(images, order, scale, augmented)
         own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
-        count, totals = len(order), np.empty((len(own), 2))
+        samples, totals = len(order), np.empty((len(own), 2))
         self.job["labels"] = self.job["targets"] = self.job["weights"] = 0
-        self.job["samples"], self.job["ready"], self.job["traced"] = count, 0, is_trace
+        self.job["samples"], self.job["ready"], self.job["traced"] = samples, 0, is_trace
         if y.ndim == 1:
-            # in the order: looked up in the step, each would miss the cache
-            labels = arrays["labels"] = np.zeros(count + tuning.PART, self._dtype)
-            y.astype(self._dtype).take(order, out=labels[:count], mode="clip")
+            # in the order, which was checked: looked up in the step, each would miss the cache
+            labels = arrays["labels"] = np.zeros(samples + tuning.PART, self._dtype)
+            y.astype(self._dtype).take(order, out=labels[:samples], mode="clip")
         else:
             arrays["targets"] = np.ascontiguousarray(y, self._dtype)
-        arrays |= {"costs": np.empty(count, self._dtype), "hits": np.empty(count, np.uint8)}
+        arrays |= {"costs": np.empty(samples, self._dtype), "hits": np.empty(samples, np.uint8)}
         arrays |= {"weights": epochs.weight} if epochs.weight is not None else {}
         arrays |= {"order": order, "factors": factors, "coefficients": own, "totals": totals}
         arrays["table"] = table_of(float(self.job["scale"][0]), self._dtype)

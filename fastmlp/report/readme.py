@@ -54,7 +54,7 @@ def results_table(
         "",
         "How many times as long the others take, and in brackets the lowest and highest of "
         f"{_pairs(epochs)} pairs of runs; each run is a process of its own, the sides in turn, "
-        f"{settings['epochs']} epochs timed after a quarter of a second of others. "
+        f"{settings['epochs']} epochs timed after some that warm up. "
         "An epoch has 60,000 samples, of MNIST or dense random numbers; if it is full, it has one "
         "minibatch. "
         "The last column is the time of a barrier, right before and after fastmlp's epochs. "

@@ -19,7 +19,7 @@ VECTOR_BYTES = min(WIDEST, max(16, int(os.environ.get("FASTMLP_VECTOR_BYTES", WI
 if VECTOR_BYTES not in (16, 32, 64):
     raise refuse("FASTMLP_VECTOR_BYTES", "must be 16, 32 or 64", VECTOR_BYTES, "Unset it.")
 
-INT64, INT32 = ir.IntType(64), ir.IntType(32)
+INT64, INT32, BYTE = ir.IntType(64), ir.IntType(32), ir.IntType(8)
 POINTER = ir.PointerType()
 ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
 # Whether numbers too small for a normal one can count as 0: by these bits of FPCR, or MXCSR on x86

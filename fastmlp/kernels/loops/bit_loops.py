@@ -15,7 +15,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter
+from fastmlp.kernels.llvm.emitter import BYTE, INT32, INT64, Emitter
 from fastmlp.kernels.llvm.intrinsics import (
     Row,
     Rows,
@@ -30,10 +30,10 @@ from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, WORD_BYTES
 
 def _factors(emit: Emitter, pixels: Any, table: Any, k: Any) -> list[Any]:
     """Return the factors of the pixels of a group, at an address, of sample k."""
-    builder, byte = emit.builder, ir.IntType(8)
+    builder = emit.builder
     first = builder.gep(emit.pointer(pixels), [k], source_etype=INT32)
-    places = [builder.gep(first, [INT64(i)], source_etype=byte) for i in range(GROUP)]
-    values = [builder.zext(builder.load(place, typ=byte), INT64) for place in places]
+    places = [builder.gep(first, [INT64(i)], source_etype=BYTE) for i in range(GROUP)]
+    values = [builder.zext(builder.load(place, typ=BYTE), INT64) for place in places]
     return [emit.broadcast_from(emit.at(table, value, 1)) for value in values]
 
 

@@ -19,7 +19,7 @@ from llvmlite import ir
 
 from fastmlp.functions import ACTIVATIONS, COSTS, vector_costs, vectors
 from fastmlp.kernels.llvm.compile import one_of
-from fastmlp.kernels.llvm.emitter import INT64, Emitter, Number
+from fastmlp.kernels.llvm.emitter import BYTE, INT64, Emitter, Number
 from fastmlp.kernels.llvm.intrinsics import by_name, counted_loop, emitted, names_of
 
 # The costs of errors, and whether a cost is one
@@ -193,6 +193,6 @@ def write_results(outputs: Outputs, a, y, hits, cost, costs, rows) -> None:
     wanted = one.where(most.compare(">=", 0.5), zero).where(single, wanted)
     hit = one.where(found.compare("==", wanted), zero)
     hit = zero.where(is_nan.compare("==", 1), hit)
-    marks = emit.builder.fptoui(hit.value, emit.vector_of(ir.IntType(8)))
+    marks = emit.builder.fptoui(hit.value, emit.vector_of(BYTE))
     emit.store_before(rows, marks, hits)
     emit.store_before(rows, emit.load(cost), costs)

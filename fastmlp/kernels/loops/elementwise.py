@@ -14,12 +14,11 @@ from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, vector_steps, vectors
 from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, DECAY, L1, OWN
 from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
 from fastmlp.kernels.llvm.compile import one_of, shared
-from fastmlp.kernels.llvm.emitter import INT32, INT64, Emitter, Number, copies
+from fastmlp.kernels.llvm.emitter import BYTE, INT32, INT64, Emitter, Number, copies
 from fastmlp.kernels.llvm.intrinsics import by_code, by_name, emitted
 from fastmlp.kernels.memory.records import FLOAT32, FLOAT64, UINT8, numbers_at
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
-BYTE = ir.IntType(8)
 # Vectors of a block in one pass of the loop: the loads of one do not wait for the stores before
 UNROLL = 4
 # Whether the derivatives of an activation are computed from z, and not from a

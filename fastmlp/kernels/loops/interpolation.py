@@ -9,14 +9,14 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from fastmlp.functions.augmentation import BITS, ONE, WEIGHT_BITS
-from fastmlp.kernels.llvm.emitter import INT32, INT64, POINTER, Emitter, copies
+from fastmlp.kernels.llvm.emitter import BYTE, INT32, INT64, POINTER, Emitter, copies
 from fastmlp.kernels.llvm.intrinsics import emitted
 
 # Pixels of zeros around an image: on its left and top, and on both sides
 LOW, AROUND = 1, 3
 BLOCK, STREAMED = 64, 16  # bytes that are moved at once; and past the caches
 LANES = 8  # as many int64 as a vector of 64 bytes has; narrower vectors take several
-BYTE, INT16, WHOLE = ir.IntType(8), ir.IntType(16), ir.VectorType(INT64, LANES)
+INT16, WHOLE = ir.IntType(16), ir.VectorType(INT64, LANES)
 _number = partial(copies, kind=WHOLE)
 
 

@@ -185,10 +185,8 @@ def inference_records(
 
 def gradient_records(job: Array, layers: Array, buffers: Buffers) -> tuple[Array, Array]:
     """Return LAYER records `(2, L)`, the second with gradients in place of w and b, and memory."""
-    both, pieces = (
-        np.tile(layers, (2, 1)),
-        layers["panels"] * (layers["inputs"] // tuning.PIECE + 2),
-    )
+    both = np.tile(layers, (2, 1))
+    pieces = layers["panels"] * (layers["inputs"] // tuning.PIECE + 2)
     places = [(both[n][1:, l], a[n].nbytes) for l, a in enumerate(buffers) for n in ("w", "b")]
     return both, give_memory([*places, (job["squares"], 8 * int(pieces.sum()))])
 

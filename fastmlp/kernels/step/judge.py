@@ -19,7 +19,7 @@ CROSS_ENTROPY = COSTS["cross_entropy"].code
 
 
 @jit
-def is_row(job, layer, rows, like):
+def is_row(job, layer, rows):
     """Return whether so many rows of outputs are a single row, and not a block: `loops.costs`.
 
     By samples, the team's size decides which rows are adjacent, and may change no bit.
@@ -36,7 +36,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     """
     size = item_bytes(like)
     f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
-    by_row = int(is_row(job, layer, rows, like))
+    by_row = int(is_row(job, layer, rows))
     # of a block, whole 128 bits of each sample's row are written
     used, lanes = round_up(columns, wide if by_row == 1 else 16 // size), 1 if by_row == 1 else wide
     block = used * lanes * size
@@ -76,8 +76,8 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
     if lanes > 1:
         transpose(dz_rows, layer.a_row, dz, lanes, columns, lanes, like)
-    if lanes > 1 and job.traced != 0:
-        transpose(a_rows, layer.a_row, a, lanes, columns, lanes, like)
+        if job.traced != 0:
+            transpose(a_rows, layer.a_row, a, lanes, columns, lanes, like)
 
 
 @jit
@@ -93,7 +93,7 @@ def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
     height = 1 if is_wide and rows < lanes and job.plan != BY_SAMPLES else rows
     for r in range(0, rows, height):
         block = z + r * z_row * size
-        if not is_row(job, layer, height, like):
+        if not is_row(job, layer, height):
             transpose(scratch, lanes, block, z_row, lanes, layer.outputs, like)
             block = scratch
         judge(job, layer, block, own, i + r, height, position + r, is_mine, like)

@@ -147,7 +147,7 @@ def _transpose_inputs(x_t, row, layer, x, low, high, length, like):
 def update(job, layer, below, step, batch, scratch, member, members, like: float):
     """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
 
-    A unit is a panel and a tile of inputs, or, with few outputs, a vector of them, or the rows of a
+    A unit is a panel and a tile of inputs, or, of w^T, a vector of them, or the rows of a
     panel below. A fused step takes UPDATE_DEPTH samples at a time, for all panels, so that their x
     stays in the cache; a general one all. For several panels, or where rows of x are far apart, x
     is transposed first: otherwise a tile reads one line, and one page, for each sample. If enough
@@ -156,8 +156,8 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     sparse = fused and layer.x == below.a and leaves_out(below, layer, batch)
     depth = tuning.UPDATE_DEPTH if fused else batch
-    inputs, cut, few = layer.inputs, layer.cut, is_transposed(layer)
-    height = lanes if few else tuning.TILE_ROWS
+    inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
+    height = lanes if turned else tuning.TILE_ROWS
     height = layer.x_run if cut == ROWS else height
     first, last, begin, end = share_panels(layer.panels, height, inputs, cut, member, members)
     if first == last:
@@ -175,7 +175,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     for k in range(0, batch, depth):
         beta = kept_share(job, layer, step, WEIGHTS, like) if k == 0 else type(like)(1)
         x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
-        turns = sparse or (pays and length > tuning.PART and not few)
+        turns = sparse or (pays and length > tuning.PART and not turned)
         x_column, count = (row, block) if turns else (1, inputs)
         for i in range(lowest, highest, count):
             stop, source = min(i + count, highest), x_k
