@@ -20,7 +20,7 @@ from fastmlp.kernels.loops.bits import group_shape, words_bytes
 from fastmlp.kernels.memory import buffers, panels, records, tuning
 from fastmlp.kernels.step.slices import scratch_bytes, train_by_slices
 from fastmlp.kernels.step.source import Orders, Source, kind_of, table_of, takes_lists
-from fastmlp.kernels.step.step import train
+from fastmlp.kernels.step.step import train, train_by_rows
 from fastmlp.kernels.team.plan import Plan, owners_of, plans_of
 from fastmlp.system.team_size import BARRIERS, TeamSize
 
@@ -60,7 +60,7 @@ class Engine(panels.Packed):
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
         kinds = {plan.kind for plan in self._plans[:2]}
-        if batch_size >= tuning.BY_GROUP_FROM and records.BY_COLUMNS in kinds:
+        if batch_size >= tuning.BY_GROUP_FROM and (records.BY_COLUMNS in kinds or len(sizes) > 3):
             buffers.mark_outputs(self.layers, self.buffers, batch_size)
         self.job = np.zeros(1, records.JOB)
         self.job["cost"], self.job["cost_setting"] = cost_row(cost).code, cost_row(cost).setting
@@ -88,6 +88,8 @@ class Engine(panels.Packed):
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
         self.job["plan"], self.job["slices"] = plan.kind, slices
+        panels, is_apart = self.layers["panels"][0], plan.kind == records.COLUMNS_THEN_ROWS
+        self.job["owners"] = plan.parts if is_apart else panels
         self.job["pair_stride"], self.job["block_inputs"] = group_shape(inputs)
         self.job["words_bytes"] = words_bytes(inputs, self._dtype, self._lists, slices)
         what = self.job, self.layers, self.buffers, self.threads, self._lists
@@ -205,19 +207,30 @@ class Engine(panels.Packed):
         arrays |= {"order": order, "factors": factors, "coefficients": own, "totals": totals}
         arrays["table"] = table_of(float(self.job["scale"][0]), self._dtype)
         records.point(self.job, **arrays)
-        by_slices = self.job["plan"] in (records.BY_SAMPLES, records.BY_INPUTS)
-        function, done = (train_by_slices if by_slices else train).__name__, 0
+        done = 0
         while done < len(own):
             size, count = self.team.next(len(own) - done)
             if is_trace:  # by samples, one member has all of them
                 size = 1 if self.job["plan"] == records.BY_SAMPLES else self.threads
             began = perf_counter()
             self.job["first_step"], self.job["steps"] = done, count
-            self.job["ready"] = run(function, self.job, self._records, size, self._dtype)
+            function = self._function(size)
+            came = run(function.__name__, self.job, self._records, size, self._dtype)
+            # who owns parts prepares images for itself
+            self.job["ready"] = came if self._function(came) is function else 0
             if not is_trace:
                 self.team.record(size, count, perf_counter() - began)
             done += count
         return epochs.sums(totals)
+
+    def _function(self, members: int) -> Any:
+        """Return what a team of so many runs to train."""
+        assert self.plan is not None
+        kind = self.plan.of(members).kind
+        return {
+            records.BY_COLUMNS: train,
+            records.COLUMNS_THEN_ROWS: train_by_rows,
+        }.get(kind, train_by_slices)
 
     def _look_at(self, images: Rows) -> None:
         """Choose a plan for images, and how the first layer takes them; the same ones only once."""

@@ -134,7 +134,7 @@ def plan_memory(
     job["step_bytes"] = (kept - 1) * samples * own
     # of each member that can have its own; by samples, where images are dense, and clipped: of one
     most = {records.BY_SAMPLES: 1, records.BY_INPUTS: int(job["slices"][0])}
-    owners = 1 if job["clipped"] else min(members, most.get(kind, int(layers["panels"][0])))
+    owners = 1 if job["clipped"] else min(members, most.get(kind, int(job["owners"][0])))
     words = zeros_apart(owners, (kept, samples, own), BYTES)
     memory = [words]
     if job["clipped"]:
@@ -144,11 +144,14 @@ def plan_memory(
         layers = np.tile(layers, (1 + members, 1))
     else:
         few = kind == records.COLUMNS_THEN_ROWS and layers["panels"][0] <= tuning.MOST_SPREAD
+        few = few and len(layers) == 2
         if few and members > 1:
             spread_panels(layers[0], buffers[0])
         memory.append(exchanged(job, layers, buffers, dtype))
         layers, private = private_records(kind, layers, buffers, members)
         memory.append(private)
+        if kind == records.COLUMNS_THEN_ROWS:
+            memory += divide_inputs(layers, buffers)
     read_outputs(layers)
     point_to_own(layers, "words", words)
     return layers, memory
@@ -199,18 +202,34 @@ def private_records(
     First come the records as they are, then those of each member. The first member has the arrays
     of the buffers. Of the others, each has outputs and deltas of the last layer for itself
     (columns, then rows), or all arrays (by samples), or all but weights of the first layer, and
-    their state (by inputs). Products of so few rows leave out no zeros, so none marks them.
+    their state (by inputs). Products of so few rows as these two have leave out no zeros, so none
+    marks them.
     """
     own = np.tile(layers, (1 + members, 1))
-    own["nonzeros"] = 0
     names = [sorted(set(arrays) - {"nonzeros"}) for arrays in buffers]
     if plan == records.COLUMNS_THEN_ROWS:
-        names = [[], ["a", "dz"]]
-        own["cut"][1:] = records.COLUMNS, records.ROWS
-    elif plan == records.BY_INPUTS:
+        names = [[]] * (len(buffers) - 1) + [["a", "dz"]]
+        own["cut"][1:] = [records.COLUMNS] + [records.ROWS] * (len(buffers) - 1)
+    else:
+        own["nonzeros"] = 0
+    if plan == records.BY_INPUTS:
         names[0] = [name for name in names[0] if not name.startswith("w")]
     chosen = [(l, name) for l, own_names in enumerate(names) for name in own_names]
     return own, give_memory([(own[name][2:, l], buffers[l][name].nbytes) for l, name in chosen])
+
+
+def divide_inputs(layers: Array, buffers: Buffers) -> list[Array]:
+    """Let LAYER records `(..., L)` sum z of two slices of their inputs; return memory for terms.
+
+    All but those of the first layer, and of the last, whose terms are `exchanged`.
+    """
+    memory = []
+    for l, arrays in enumerate(buffers[1:-1], 1):
+        terms = aligned_zeros(arrays["a"].shape, arrays["a"].dtype)
+        layers["split"][..., l] = layers["panels"][..., l - 1] // 2
+        layers["terms"][..., l] = terms.ctypes.data
+        memory.append(terms)
+    return memory
 
 
 def give_memory(places: Sequence[tuple[Array, int]]) -> Array:
@@ -226,7 +245,7 @@ def exchanged(job: Array, layers: Array, buffers: Buffers, dtype: np.dtype) -> A
     """Return the memory through which members exchange sums in two steps, the job's `partials`."""
     count, sizes = int(job["slices"][0]), [buffers[0]["a"].nbytes]  # by inputs
     if job["plan"] == records.COLUMNS_THEN_ROWS:
-        below, top = layers
+        below, top = layers[-2:]
         rows = round_up(int(job["batch_size"][0]), vector_size(dtype))
         count, sizes = int(below["panels"]), [rows * int(top["outputs"]) * dtype.itemsize]
     elif job["plan"] == records.BY_SAMPLES:

@@ -31,8 +31,8 @@ IMAGE_KINDS = {np.dtype(n): k for k, n in enumerate(("uint8", "float32", "float6
 DENSE, BY_IMAGE, BY_GROUP, BY_ENTRY = range(4)
 # How a team shares a step: see `fastmlp.kernels.team.plan`
 BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES, BY_INPUTS = range(4)
-# How members share a layer: unit by unit, after each barrier anew; or each owns whole panels, or
-# the rows of w that belong to its panels of the layer below
+# How members share a layer: unit by unit, after each barrier anew; or each owns whole panels; or
+# these and the rows of w that belong to its panels of the layer below
 NONE, COLUMNS, ROWS = range(3)
 # Arrays of state, as velocities, that an optimiser may keep for each parameter
 MOST_SLOTS = 2
@@ -48,6 +48,10 @@ LAYER = np.dtype(
         ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
         # -> quads and words of parts, or lists, of two steps, or one; first layer, sparse
         ("words", "i8"),
+        # panels of the layer below in the first of two slices of the inputs, whose terms of z are
+        # summed; or 0, for one slice; train
+        ("split", "i8"),
+        ("terms", "i8"),  # -> what one of the slices adds to z, laid out like a; train
         # -> panels (panels, I in whole vectors, width), rows (I, O) or w^T (O, I), with padding
         ("w", "i8"),
         ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
@@ -136,6 +140,7 @@ JOB = np.dtype(
         ("totals", "i8"),  # -> float64 (steps, 2): the sums of each step's costs, and of its hits
         ("traced", "i8"),  # whether outputs of the last layer are read after the step
         ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES or BY_INPUTS
+        ("owners", "i8"),  # members up to which each has panels, and images, of its own
         # -> columns, then rows: terms of z of the last layer (2, panels below, blocks); by samples:
         # gradients of all parameters (2, slices, ...); by inputs: terms of z of the first layer
         ("partials", "i8"),

@@ -5,9 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.functions import Array
-from fastmlp.kernels.llvm.compile import shared
+from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops.elementwise import RELU, activate, copy, drop_units, keeps_z, times_slope
+from fastmlp.kernels.loops.elementwise import (
+    RELU,
+    activate,
+    add,
+    copy,
+    drop_units,
+    keeps_z,
+    times_slope,
+)
 from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, fuses, multiply, transpose
 from fastmlp.kernels.memory.records import (
     input_at,
@@ -19,6 +27,7 @@ from fastmlp.kernels.memory.records import (
 )
 from fastmlp.kernels.memory.tuning import FEW_SAMPLES, PANELS_BYTES, TILE_ROWS, UNIT_ROWS
 from fastmlp.kernels.step.nonzeros import leaves_out, mark_outputs, multiply_nonzeros
+from fastmlp.kernels.team.barrier import arrive, wait_for_all
 from fastmlp.kernels.team.plan import rows_of, share_panels
 
 
@@ -60,13 +69,16 @@ def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like: float):
 
 
 @shared
-def forward_panel(layer, f, panel, x, a, a_row, rows, like: float):
-    """a = f(x w + b) for some rows of x and one panel; x w if the tile does not compute f."""
-    columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, 0, like)
+def forward_panel(layer, f, panel, k, length, x, a, a_row, rows, like: float):
+    """a = f(x w + b) for some rows of x and one panel; x w if the tile does not compute f.
+
+    x : its columns k, k + 1, …, so many
+    """
+    columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, k, like)
     b, finish = layer.b + panel * layer.width * item_bytes(like), f if fuses(f) else PRODUCT
     multiply(
         a, a_row, x, layer.x_row, 1, layer.x_run, layer.x_jump, w, layer.w_row, rows, columns,
-        layer.inputs, finish, b, like - like,
+        length, finish, b, like - like,
     )  # fmt: skip
 
 
@@ -86,37 +98,99 @@ def transposed_block(layer, block, x, first, length, like: float):
         dot_rows(target, x, layer.x_row, apart, width, q, lanes, length, own)
 
 
-@shared
-def forward(layer, below, step, sample, batch, member, members, like: float):
-    """a = f(x w + b) for a member's share. A unit is a panel and a tile of rows.
+@jit
+def panels_of_slice(layer, below, number):
+    """Return the first panel of the layer below in a slice of the inputs, and that behind the last.
 
-    sample : number in the run of the first of these samples
-    For each tile of rows several panels are computed, which stay in the L2 cache. If enough of x,
-    the outputs of the layer below, are zero, they are skipped.
+    number : of the slice; 0 if there is one
     """
-    sparse, height = layer.x == below.a and leaves_out(below, layer, batch), UNIT_ROWS
-    several = max(1, PANELS_BYTES // (layer.inputs * layer.width * item_bytes(like)))
+    if layer.split == 0:
+        return 0, below.panels
+    return (0, layer.split) if number == 0 else (layer.split, below.panels)
+
+
+@shared
+def forward_slice(layer, below, step, sample, batch, number, c, member, members, like: float):
+    """c = x w for a member's share of one slice of the inputs; of the only one, a = f(x w + b).
+
+    A unit is a panel and a tile of rows. For each tile of rows several panels are computed, which
+    stay in the L2 cache. If enough of x, outputs of the layer below, are zero, they are skipped.
+    sample : number in the run of the first of these samples; c : laid out like a
+    """
+    p_first, p_end = panels_of_slice(layer, below, number)
+    sparse = layer.x == below.a and leaves_out(below, layer, batch, p_first, p_end)
+    height, panels, cut, k, length = UNIT_ROWS, layer.panels, layer.cut, 0, layer.inputs
+    if layer.split != 0:
+        k = p_first * below.width
+        length = min(p_end * below.width, layer.inputs) - k
+    several = max(1, PANELS_BYTES // (length * layer.width * item_bytes(like)))
     if sparse:
         height, several = batch, 1
-    panels, cut = layer.panels, layer.cut
     first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for group in range(begin, end, several):
-        for k in range(0, batch, height):
+        for row in range(0, batch, height):
             for panel in range(group, min(group + several, end)):
                 low, high = rows_of(panel, first, last, TILE_ROWS, batch)
-                i, rows = max(k, low), min(k + height, high) - max(k, low)
+                i, rows = max(row, low), min(row + height, high) - max(row, low)
                 if rows <= 0:
                     continue
-                z, a_row = layer.a + row_offset(layer, panel, i, like), layer.a_row
+                z, a_row = c + row_offset(layer, panel, i, like), layer.a_row
                 if sparse:
-                    w = layer.w + weight_offset(layer, panel, 0, like)
-                    multiply_nonzeros(z, a_row, below, below.a, i, rows, w, layer.w_row, like)
+                    w, x = layer.w + weight_offset(layer, panel, k, like), below.a
+                    multiply_nonzeros(
+                        z, a_row, below, p_first, p_end, x, i, rows, w, layer.w_row, like
+                    )
                 else:
-                    x, f = input_at(layer, step, i, like), layer.activation
-                    forward_panel(layer, f, panel, x, z, a_row, rows, like)
+                    f = layer.activation if layer.split == 0 else PRODUCT
+                    x = input_at(layer, step, i, like)
+                    if k != 0:
+                        x += row_offset(below, p_first, 0, like)
+                    forward_panel(layer, f, panel, k, length, x, z, a_row, rows, like)
                     z = 0 if fuses(f) else z
-                columns = panel_columns(layer, panel, like)
-                finish_tile(layer, panel, i, rows, z, a_row, columns, sample, like)
+                if layer.split == 0:
+                    columns = panel_columns(layer, panel, like)
+                    finish_tile(layer, panel, i, rows, z, a_row, columns, sample, like)
+
+
+@shared
+def finish_slices(layer, sample, batch, member, members, like: float):
+    """a = f(a + terms + b) for a member's share: the terms of z of both slices."""
+    panels, cut = layer.panels, layer.cut
+    first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
+    for row in range(0, batch, UNIT_ROWS):
+        for panel in range(begin, end):
+            low, high = rows_of(panel, first, last, TILE_ROWS, batch)
+            i, rows = max(row, low), min(row + UNIT_ROWS, high) - max(row, low)
+            if rows <= 0:
+                continue
+            columns, offset = panel_columns(layer, panel, like), row_offset(layer, panel, i, like)
+            z, terms, z_row = layer.a + offset, layer.terms + offset, layer.a_row
+            add(z, z_row, terms, z_row, rows, columns, like)
+            finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like)
+
+
+@shared
+def forward(layer, below, step, sample, batch, member, members, like: float):
+    """a = f(x w + b) for a member's share: see `forward_slice`."""
+    forward_slice(layer, below, step, sample, batch, 0, layer.a, member, members, like)
+    if layer.split != 0:
+        forward_slice(layer, below, step, sample, batch, 1, layer.terms, member, members, like)
+        finish_slices(layer, sample, batch, member, members, like)
+
+
+@shared
+def forward_own(layer, below, step, sample, batch, barrier, member, like: float):
+    """`forward` by two members, each of which has one of the slices of the inputs.
+
+    A member first writes what its inputs add to z of the other's panels; while it multiplies for
+    its own, the other may finish.
+    """
+    other, terms, a = 1 - member, layer.terms, layer.a
+    forward_slice(layer, below, step, sample, batch, member, terms, other, 2, like)
+    everyone = arrive(barrier, 2)
+    forward_slice(layer, below, step, sample, batch, member, a, member, 2, like)
+    wait_for_all(barrier, everyone)
+    finish_slices(layer, sample, batch, member, 2, like)
 
 
 @shared
@@ -132,7 +206,8 @@ def delta(layer, below, sample, batch, full, scratch, member, members, like: flo
     """
     size, width, zero, turned = item_bytes(like), below.width, like - like, is_transposed(layer)
     finish, f = SLOPE if below.activation == RELU else PRODUCT, below.activation
-    few, sparse = full <= FEW_SAMPLES and not turned, leaves_out(layer, below, batch)
+    few = full <= FEW_SAMPLES and not turned
+    sparse = leaves_out(layer, below, batch, 0, layer.panels)
     w_t, w_row = scratch, width
     height, panels, cut = 1 if few else UNIT_ROWS, below.panels, below.cut
     first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
@@ -155,7 +230,9 @@ def delta(layer, below, sample, batch, full, scratch, member, members, like: flo
                     dx, w, layer.w_row, layer.w_panel, layer.width, dz, columns, layer.outputs, zero
                 )
             elif sparse:
-                multiply_nonzeros(dx, below.a_row, layer, layer.dz, i, rows, w_t, w_row, like)
+                multiply_nonzeros(
+                    dx, below.a_row, layer, 0, layer.panels, layer.dz, i, rows, w_t, w_row, like
+                )
             else:
                 multiply(
                     dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, w_row, rows, columns,

@@ -32,38 +32,42 @@ def output_words(layer, panel, first):
 
 
 @jit
-def leaves_out(source, target, batch):
+def leaves_out(source, target, batch, first, end):
     """Return whether a product of a layer's outputs, or deltas, leaves out the zeros among them.
 
     source : the layer whose zeros are skipped; target : the layer that the product is for
+    first, …, end - 1 : the source's panels that are multiplied
     """
     if source.nonzeros == 0 or target.width != source.width:
         return False
-    count = 0
-    for panel in range(source.panels):
+    count, outputs = 0, min(end * source.width, source.outputs) - first * source.width
+    for panel in range(first, end):
         word = numbers_at(output_words(source, panel, 0), batch, np.int64(0))
         for i in range(batch):
             count += count_bits(word[i])
-    return count < DENSE_FROM * batch * source.outputs
+    return count < DENSE_FROM * batch * outputs
 
 
 @jit
-def multiply_nonzeros(c, c_row, source, p, first, rows, q, q_k, like):
+def multiply_nonzeros(c, c_row, source, begin, end, p, first, rows, q, q_k, like):
     """c = p q for `rows` rows of p, from `first` on: outputs or deltas of the layer `source`.
 
-    c : address of the first of these rows; p : of row 0. About half the outputs are zero, without a
-    pattern: their terms are skipped. The order is that of `multiply`, and so are the bits, as long
-    as the weights are finite. The rows of q for a panel of p stay in the L1 cache.
+    begin, …, end - 1 : the source's panels that are multiplied
+    c : address of the first of these rows; p : of row 0; q : of its row for the first panel
+    About half the outputs are zero, without a pattern: their terms are skipped. The order is that
+    of `multiply`, and so are the bits, as long as the weights are finite. The rows of q for a panel
+    of p stay in the L1 cache.
     """
     size, p_row, zero = item_bytes(like), source.a_row, like - like
-    for panel in range(source.panels):
-        q_0 = q + panel * source.width * q_k * size
+    for panel in range(begin, end):
+        number = panel - begin
+        q_0 = q + number * source.width * q_k * size
         p_0 = p + row_offset(source, panel, first, like)
         word = numbers_at(output_words(source, panel, first), rows, np.int64(0))
         for i in range(0, rows, 2):  # behind an odd last row is padding
             c_i, p_i = c + i * c_row * size, p_0 + i * p_row * size
             one, other = word[i], word[i + 1] if i + 1 < rows else 0
-            gather_outputs(c_i, c_row, panel, p_i, p_row, one, other, 0, 0, q_0, q_k, zero)
+            gather_outputs(c_i, c_row, number, p_i, p_row, one, other, 0, 0, q_0, q_k, zero)
 
 
 @jit

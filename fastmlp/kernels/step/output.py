@@ -141,5 +141,5 @@ def output(
                 forward_inputs(job, layer, step, 0, panel, 0, inputs, i, i + rows, blocks, like)
                 activate(IDENTITY, z_p, z_row, z_p, blocks, layer.width, b, rows, columns, like)
                 continue
-            forward_panel(layer, IDENTITY, panel, x_i, z_p, z_row, rows, like)
+            forward_panel(layer, IDENTITY, panel, 0, layer.inputs, x_i, z_p, z_row, rows, like)
         judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, is_mine, like)

@@ -195,7 +195,7 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
             lowest, is_mine = 0, 1
             begin, stop = slices_of(job, batch, TILE_ROWS, first, end)
         i, rows = position + begin, stop - begin
-        backpropagate(job, layers, step, i, rows, is_mine, False, 0, scratch, 0, 1, like)
+        backpropagate(job, layers, step, i, rows, is_mine, 0, scratch, 0, 1, like)
         for l in range(lowest, count):
             if by_inputs:
                 update(job, layers[l], layers[l - 1], step, batch, scratch, 0, 1, like)

@@ -25,7 +25,7 @@ from fastmlp.kernels.step import forward as forward_phase
 from fastmlp.kernels.step import output as output_phase
 from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.first_layer import forward_first, update_first
-from fastmlp.kernels.step.forward import delta, forward
+from fastmlp.kernels.step.forward import delta, forward, forward_own
 from fastmlp.kernels.step.images import batch_at, prepare_images
 from fastmlp.kernels.step.judge import sum_step
 from fastmlp.kernels.step.output import claim_partials, output, output_of_partials, partial_outputs
@@ -134,50 +134,59 @@ def prepare_and_wait(job, layer, step, barrier, scratch, member, members, own, l
 
 
 @jit
+def forward_bottom(job, layer, step, position, rows, scratch, member, members, like):
+    """a = f(x w + b) of the first layer; position : of the first of these samples in the order."""
+    if job.images_as != records.DENSE:
+        forward_first(job, layer, step, scratch, member, members, like)
+    else:
+        sample = job.first_sample + position
+        forward(layer, layer, step, sample, rows, member, members, like)
+
+
+@jit
+def update_layer(job, layers, l, step, batch, scratch, member, members, like):
+    """A layer's weights and biases take a step."""
+    layer, below = layers[l], layers[max(l - 1, 0)]
+    if l == 0 and job.images_as != records.DENSE:
+        update_first(job, layer, step, scratch, member, members, like)
+    else:
+        update(job, layer, below, step, batch, scratch, member, members, like)
+    update_biases(job, layer, step, batch, scratch, member, members, like)
+
+
+@jit
 def backpropagate(
-    job, layers, step, position, rows, is_mine, apart, barrier, scratch, member, members, like
+    job, layers, step, position, rows, is_mine, barrier, scratch, member, members, like
 ):
     """Outputs and deltas for some samples; by inputs, but the first layer's outputs.
 
-    position : of the first of these samples in the order; apart : see `train`
+    position : of the first of these samples in the order
     """
     last, sample, full = len(layers) - 1, job.first_sample + position, batch_at(job, step)[1]
-    top, below, waiting = layers[last], layers[max(last - 1, 0)], 1 if apart else members
-    begin, end = share(below.panels, member, members)
-    if apart and members > 1:
-        claim_partials(job, top, below, step, rows, begin, end, like)
+    top, below = layers[last], layers[max(last - 1, 0)]
     for l in range(int(job.plan == records.BY_INPUTS), last):
-        if l == 0 and job.images_as != records.DENSE:
-            forward_first(job, layers[0], step, scratch, member, members, like)
+        if l == 0:
+            forward_bottom(job, layers[0], step, position, rows, scratch, member, members, like)
         else:
-            source = layers[max(l - 1, 0)]
-            forward(layers[l], source, step, sample, rows, member, members, like)
-        wait(barrier, waiting)
-    if apart:
-        partial_outputs(job, top, below, step, begin, end, 0, rows, scratch, like)
-        prepare_and_wait(job, layers[0], step + 1, barrier, scratch, member, members, apart, like)
-        output_of_partials(job, top, below, step, begin, end, 0, rows, scratch, like)
-    else:
-        output(job, top, below, step, position, rows, scratch, member, members, is_mine, like)
+            forward(layers[l], layers[l - 1], step, sample, rows, member, members, like)
         wait(barrier, members)
+    output(job, top, below, step, position, rows, scratch, member, members, is_mine, like)
+    wait(barrier, members)
     for l in range(last, 0, -1):
         delta(layers[l], layers[l - 1], sample, rows, full, scratch, member, members, like)
-        wait(barrier, waiting)
+        wait(barrier, members)
 
 
 @shared
 def train(job, layers_address, count, barrier, scratch, member, members, like: float):
-    """One step for each row of coefficients. Between two barriers, members write apart.
+    """One step for each row of coefficients, by columns. Between two barriers, members write apart.
 
-    Where z of the last layer has partial sums, each member owns whole panels of the layer below,
-    and a step has one barrier; otherwise one behind each phase. Images are prepared by all members
-    together, or, as long as each has a panel of the first layer, by each for itself. Clipped, the
-    update writes gradients, with records that have these in place of parameters, and two phases
-    follow.
+    Images are prepared by all members together, or, as long as each has a panel of the first layer,
+    by each for itself. Clipped, the update writes gradients, with records that have these in place
+    of parameters, and two phases follow.
     """
-    base = member_layers(layers_address, count, 0)
-    own = members <= base[0].panels and job.squares == 0  # with gradients, all share records
-    apart = own and job.plan == records.COLUMNS_THEN_ROWS
+    # with gradients, all share records, and where members who own parts would be too many
+    own = members <= job.owners and job.squares == 0 and job.plan == records.BY_COLUMNS
     layers = member_layers(layers_address, count, member + 1 if own else 0)
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
     bottom, control = layers[0], flush_small()
@@ -186,21 +195,52 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
         backpropagate(
-            job, layers, step, position, batch, 1, apart, barrier, scratch, member, members, like
+            job, layers, step, position, batch, 1, barrier, scratch, member, members, like
         )
-        if member == members - 1:  # with partial sums, it alone has written costs and hits
+        if member == members - 1:
             sum_step(job, step, like)
         for l in range(count - 1, -1, -1):
-            layer = targets[l]
-            if l == 0 and job.images_as != records.DENSE:
-                update_first(job, layer, step, scratch, member, members, like)
-            else:
-                source = layers[max(l - 1, 0)]
-                update(job, layer, source, step, batch, scratch, member, members, like)
-            update_biases(job, layer, step, batch, scratch, member, members, like)
+            update_layer(job, targets, l, step, batch, scratch, member, members, like)
         if job.clipped != 0:
             wait(barrier, members)
             clip_and_step(job, layers, targets, step, barrier, scratch, member, members, like)
-        if not apart:
-            prepare_and_wait(job, bottom, step + 1, barrier, scratch, member, members, own, like)
+        prepare_and_wait(job, bottom, step + 1, barrier, scratch, member, members, own, like)
+    set_control(control)
+
+
+@shared
+def train_by_rows(job, layers_address, count, barrier, scratch, member, members, like: float):
+    """One step for each row of coefficients, by columns, then rows.
+
+    A member owns panels of each hidden layer, and the rows of weights that read them. Behind a
+    barrier are only what rows add to z of the layer above, and deltas; members arrive there
+    before they do what others need not wait for.
+    """
+    layers, last = member_layers(layers_address, count, member + 1), count - 1
+    top, below, bottom, control = layers[last], layers[last - 1], layers[0], flush_small()
+    begin, end = share(below.panels, member, members)
+    if job.ready != members:
+        prepare_and_wait(job, bottom, job.first_step, barrier, scratch, member, members, True, like)
+    for step in range(job.first_step, job.first_step + job.steps):
+        position, batch = batch_at(job, step)
+        sample = job.first_sample + position
+        if members > 1:
+            claim_partials(job, top, below, step, batch, begin, end, like)
+        forward_bottom(job, bottom, step, position, batch, scratch, member, members, like)
+        for l in range(1, last):
+            if members > 1:
+                forward_own(layers[l], layers[l - 1], step, sample, batch, barrier, member, like)
+            else:
+                forward(layers[l], layers[l - 1], step, sample, batch, 0, 1, like)
+        partial_outputs(job, top, below, step, begin, end, 0, batch, scratch, like)
+        prepare_and_wait(job, bottom, step + 1, barrier, scratch, member, members, True, like)
+        output_of_partials(job, top, below, step, begin, end, 0, batch, scratch, like)
+        if member == members - 1:  # it alone has written costs and hits
+            sum_step(job, step, like)
+        for l in range(last, 0, -1):
+            delta(layers[l], layers[l - 1], sample, batch, batch, scratch, member, members, like)
+            everyone = arrive(barrier, members) if l > 1 else 0
+            update_layer(job, layers, l, step, batch, scratch, member, members, like)
+            wait_for_all(barrier, everyone)
+        update_layer(job, layers, 0, step, batch, scratch, member, members, like)
     set_control(control)

@@ -24,6 +24,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
+from fastmlp.kernels.step.forward import panels_of_slice
 from fastmlp.kernels.step.nonzeros import leaves_out, mark_rows, nonzeros_times_dz
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
@@ -143,29 +144,15 @@ def _transpose_inputs(x_t, row, layer, x, low, high, length, like):
         transpose(x_t + i * row * size, row, x_i, layer.x_row, length, stop - i, like)
 
 
-@shared
-def update(job, layer, below, step, batch, scratch, member, members, like: float):
-    """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
-
-    A unit is a panel and a tile of inputs, or, of w^T, a vector of them, or the rows of a
-    panel below. A fused step takes UPDATE_DEPTH samples at a time, for all panels, so that their x
-    stays in the cache; a general one all. For several panels, or where rows of x are far apart, x
-    is transposed first: otherwise a tile reads one line, and one page, for each sample. If enough
-    of x, the outputs of the layer below, are zero, a fused step leaves them out.
-    """
+@jit
+def update_rows(job, layer, step, batch, scratch, sparse, height, unit, lowest, highest, like):
+    """Update the inputs lowest, …, highest - 1 of the units of `share_panels`."""
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
-    sparse = fused and layer.x == below.a and leaves_out(below, layer, batch)
-    depth = tuning.UPDATE_DEPTH if fused else batch
-    inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
-    height = lanes if turned else tuning.TILE_ROWS
-    height = layer.x_run if cut == ROWS else height
-    first, last, begin, end = share_panels(layer.panels, height, inputs, cut, member, members)
-    if first == last:
-        return
-    lowest, highest = 0, inputs  # the inputs of this share, from a whole vector on
+    (first, last, begin, end), inputs, turned = unit, layer.inputs, is_transposed(layer)
+    sparse, depth = fused and sparse, tuning.UPDATE_DEPTH if fused else batch
     if end - begin == 1:
-        lowest, highest = rows_of(begin, first, last, height, inputs)
-        lowest -= lowest % lanes
+        low, high = rows_of(begin, first, last, height, inputs)
+        lowest, highest = max(lowest, low - low % lanes), min(highest, high)
     x_t = scratch + tuning.UPDATE_DEPTH * layer.width * size
     # of x^T: odd, in vectors, as rows a power of two apart would share a few sets of the cache; in
     # what is left of a row are the words of `mark_rows`
@@ -198,13 +185,42 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
                     )  # fmt: skip
 
 
+@shared
+def update(job, layer, below, step, batch, scratch, member, members, like: float):
+    """w = keep w + x^T dz: the step's factor is already in dz; or a general step by g = x^T dz.
+
+    A unit is a panel and a tile of inputs, or, of w^T, a vector of them, or the rows of a
+    panel below. A fused step takes UPDATE_DEPTH samples at a time, for all panels, so that their x
+    stays in the cache; a general one all. For several panels, or where rows of x are far apart, x
+    is transposed first: otherwise a tile reads one line, and one page, for each sample. If enough
+    of x, the outputs of the layer below, are zero, a fused step leaves them out.
+    """
+    inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
+    height = vector_lanes(like) if turned else tuning.TILE_ROWS
+    if cut == ROWS:  # all panels; who owns them below has the rows
+        unit = 0, layer.panels * units(inputs, height), 0, layer.panels
+    else:
+        unit = share_panels(layer.panels, height, inputs, cut, member, members)
+    if unit[0] == unit[1]:
+        return
+    for number in range(1 if cut == ROWS or layer.split == 0 else 2):
+        p_first, p_end = panels_of_slice(layer, below, number)
+        if cut == ROWS:
+            p_first, p_end = share(below.panels, member, members)
+        lowest, highest = 0, inputs  # the inputs of this share, from a whole vector on
+        if cut == ROWS or layer.split != 0:
+            lowest, highest = p_first * below.width, min(p_end * below.width, inputs)
+        sparse = layer.x == below.a and leaves_out(below, layer, batch, p_first, p_end)
+        update_rows(job, layer, step, batch, scratch, sparse, height, unit, lowest, highest, like)
+
+
 @jit
 def update_biases(job, layer, step, batch, scratch, member, members, like):
     """b = keep b + sum of dz, or a general step: a bias is a weight whose input is always 1."""
     size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
     keep = kept_share(job, layer, step, BIASES, like)
     first, last = share(layer.panels, member, members)
-    if layer.cut == ROWS:  # they belong to the owner of the first rows
+    if layer.cut == ROWS and layer.panels == 1:  # they belong to the owner of the first rows
         first, last = 0, layer.panels if member == 0 else 0
     for panel in range(first, last):
         offset, dz = panel * width * size, layer.dz + row_offset(layer, panel, 0, like)

@@ -30,13 +30,14 @@ class Plan:
 
     kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
     clipped : whether gradients have a limited norm, by columns
-    panels : of the hidden layer; columns, then rows
+    parts : of the hidden layers, that members own: panels of one, halves of several; columns, then
+        rows
     """
 
     kind: int
     slices: int = 1
     clipped: bool = False
-    panels: int = 1
+    parts: int = 1
 
     @property
     def name(self) -> str:
@@ -45,15 +46,19 @@ class Plan:
 
     def of(self, members: int) -> Plan:
         """Return how so many members share a step."""
-        crowded = self.kind == records.COLUMNS_THEN_ROWS and members > self.panels
+        crowded = self.kind == records.COLUMNS_THEN_ROWS and members > self.parts
         return replace(self, kind=records.BY_COLUMNS) if crowded else self
 
     def barriers(self, layers: int, members: int = 1) -> int:
         """Return the barriers of a step: one, or behind each forward, delta and the update.
 
-        Clipped, two more: behind the gradients and behind their squares.
+        Clipped, two more: behind the gradients and behind their squares. Columns, then rows, two
+        for each hidden layer but the first.
         """
-        return 2 * (layers + self.clipped) if self.of(members).kind == records.BY_COLUMNS else 1
+        kind = self.of(members).kind
+        if kind == records.BY_COLUMNS:
+            return 2 * (layers + self.clipped)
+        return 2 * layers - 3 if kind == records.COLUMNS_THEN_ROWS else 1
 
     def lines(
         self, sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool, members: int
@@ -75,7 +80,11 @@ class Plan:
             found = {"terms of z": self.slices * batch_size * wide[1]}
         elif kind == records.COLUMNS_THEN_ROWS:
             blocks = round_up(batch_size, vector) * sizes[-1] * item
-            found = {"terms of z": self.panels * blocks}
+            panels = -(-sizes[-2] // panel_width(sizes[-2], dtype, 2))
+            found = {
+                "terms of z": panels * blocks + batch_size * sum(wide[2:-1]),
+                "deltas": batch_size * sum(wide[2:-1]),
+            }
         else:
             found = {
                 "outputs": batch_size * sum(wide[1:-1]),
@@ -102,15 +111,22 @@ class Plan:
         step : the arguments of `lines` but the last; barrier : seconds of one of two members
         """
         sizes, work = step[0], step[1] * sum(i * o for i, o in pairwise(step[0]))
-        most, units = worthwhile(work, most), self.slices * self.panels
+        most, units = worthwhile(work, most), self.slices * self.parts
 
         def seconds(members: int) -> float:
-            whole = units / -(-units // members)  # panels or slices
+            whole = units / -(-units // members)  # parts or slices
             parts = members if self.of(members).kind == records.BY_COLUMNS else whole
             lines, waits = self.lines(*step, members), self.barriers(len(sizes) - 1, members)
             return step_seconds(work / parts, sum(lines.values()), waits, members, barrier)
 
         return min(sorted({*team_sizes(most), min(units, most)}), key=seconds)
+
+
+def has_halves(outputs: int, dtype: np.dtype) -> bool:
+    """Return whether a layer has two halves, of whole panels, that take nearly as long."""
+    vectors, whole = -(-outputs // vector_size(dtype)), tuning.PANEL_VECTORS
+    first = -(-vectors // whole) // 2 * whole
+    return first > 0 and 2 * max(first, vectors - first) <= tuning.EVEN * vectors
 
 
 def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool = False) -> Plan:
@@ -122,7 +138,9 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     is_narrow = sizes[-1] <= tuning.PANEL_VECTORS * vector
     panels = -(-sizes[1] // panel_width(sizes[1], dtype, 2))
     if len(hidden) == 1 and panels > 1 and is_narrow:
-        return Plan(records.COLUMNS_THEN_ROWS, panels=panels)
+        return Plan(records.COLUMNS_THEN_ROWS, parts=panels)
+    halves = is_narrow and len(hidden) > 1 and all(has_halves(size, dtype) for size in hidden)
+    shared = Plan(records.COLUMNS_THEN_ROWS, parts=2) if halves else Plan(records.BY_COLUMNS)
     if sparse:
         slices = min(tuning.INPUT_SLICES, -(-sizes[0] // (2 * tuning.PART)))
         # the layers that each member computes are small beside the one that is shared
@@ -131,14 +149,14 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
         is_small = batch_size < tuning.BY_GROUP_FROM or sizes[1] <= tuning.PANEL_VECTORS * vector
         if hidden and slices > 1 and batch_size > tuning.FEW_SAMPLES and is_small and pays:
             return Plan(records.BY_INPUTS, slices)
-        return Plan(records.BY_COLUMNS)
+        return shared
     parameters = sum(i * o + o for i, o in pairwise(sizes))
     slices = min(tuning.MOST_SLICES, batch_size // tuning.SLICE)
     # twice the parameters are read, and outputs and deltas are not
     pays = 2 * parameters < 2.5 * batch_size * sum(hidden)
     if hidden and slices > 1 and pays:
         return Plan(records.BY_SAMPLES, slices)
-    return Plan(records.BY_COLUMNS)
+    return shared
 
 
 def plans_of(
@@ -158,7 +176,7 @@ def owners_of(plans: Sequence[Plan], layers: int, threads: int) -> list[int]:
     """
     kinds = {plan.kind for plan in plans}
     if kinds == {records.COLUMNS_THEN_ROWS}:
-        return [2, 1]
+        return [2] * (layers - 1) + [1]
     # sums of squares depend on panels, too
     return [1 if plans[0].clipped or kinds != {records.BY_COLUMNS} else threads] * layers
 
@@ -176,10 +194,10 @@ def share_panels(panels, size, count, cut, member, members):
     """Return a member's share of panels of `count` rows, in units of so many rows.
 
     The first unit, the one behind the last, the first panel that these units are in, and the one
-    behind the last. Where `cut` is COLUMNS, no panel is divided.
+    behind the last. Where members own panels, none is divided.
     """
     per_panel = units(count, size)
-    if members == 1 or cut == records.COLUMNS:
+    if members == 1 or cut != records.NONE:
         begin, end = share(panels, member, members)
         return begin * per_panel, end * per_panel, begin, end
     first, last = share(panels * per_panel, member, members)
