@@ -54,14 +54,15 @@ class Engine(panels.Packed):
         clips = bool(np.isfinite(self.settings.get("clip_norm", np.inf)))
         # by whether the images are sparse, and for sparse rows
         self._plans = plans_of(sizes, batch_size, self._dtype, clips)
-        owners = owners_of(self._plans, len(weights), self.threads)
+        marked = buffers.marked_layers(sizes, activations, self._dtype)
+        if batch_size < tuning.BY_GROUP_FROM:
+            marked = []
+        owners = owners_of(self._plans, len(weights), self.threads, bool(marked))
         network = weights, biases, activations, owners, batch_size, len(self.slots), dropout
         self.layers, self.buffers = buffers.network_layers(*network)
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
-        kinds = {plan.kind for plan in self._plans[:2]}
-        if batch_size >= tuning.BY_GROUP_FROM and (records.BY_COLUMNS in kinds or len(sizes) > 3):
-            buffers.mark_outputs(self.layers, self.buffers, batch_size)
+        buffers.mark_outputs(self.layers, self.buffers, batch_size, marked)
         self.job = np.zeros(1, records.JOB)
         self.job["cost"], self.job["cost_setting"] = cost_row(cost).code, cost_row(cost).setting
         # of limited norm: a fused step that keeps nothing of the weights makes the gradients

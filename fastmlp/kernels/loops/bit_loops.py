@@ -25,7 +25,7 @@ from fastmlp.kernels.llvm.intrinsics import (
     loop_over,
     names_of,
 )
-from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, PART, WORD_BYTES
+from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, WORD_BYTES
 
 
 def _factors(emit: Emitter, pixels: Any, table: Any, k: Any) -> list[Any]:
@@ -232,24 +232,40 @@ def sum_rows(rows: Rows, c, q, q_row, count, beta) -> None:
 
 @emitted
 def gather_outputs(
-    emit: Emitter, c, c_row, goes_on, p, p_row, one, other, one_next, other_next, q, q_k, beta
-) -> None:
+    emit: Emitter, c, c_row, goes_on, p, p_next, p_row, one, other, one_next, other_next, q, q_k,
+    apart, beta,
+) -> None:  # fmt: skip
     """c = beta c + sum over the set bits k of two words of p[k] q[k], in PANEL_VECTORS vectors.
 
     For two rows of c and p: `one` and `one_next` are the words of the first row, `other` and
-    `other_next` of the second. Where `goes_on` is not 0, the sums begin with c.
+    `other_next` of the second. Those of the next words have p[k] behind p_next, and q[k] `apart`
+    rows behind q. Where `goes_on` is not 0, the sums begin with c. Bits that are set in both rows
+    come first: each loads its row of q once.
     """
     rows, builder = Rows(emit, PANEL_VECTORS), emit.builder
     positions, zero = [rows.at(c, number, c_row) for number in (0, 1)], emit.constant(0.0)
     starts = builder.icmp_unsigned("==", goes_on, INT64(0))
     sums = [[builder.select(starts, zero, v) for v in rows.load(row)] for row in positions]
 
-    def body(number: int, first: int, k: Any, so_far: Row) -> Row:
-        k = builder.add(k, INT64(first))
-        factor = emit.broadcast_from(emit.at(p, number, p_row, k))
-        return rows.fma(factor, rows.load(rows.at(rows.start(q, k, q_k))), so_far)
+    def body(numbers: tuple[int, ...], p: Any, q: Any, k: Any, so_far: Row) -> Row:
+        row: Row = rows.load(rows.at(rows.start(q, k, q_k)))
+        new: Row = []
+        for number in numbers:
+            factor = emit.broadcast_from(emit.at(p, number, p_row, k))
+            new += rows.fma(factor, row, so_far[len(new) : len(new) + rows.width])
+        return new
 
-    for first, words in ((0, [one, other]), (PART, [one_next, other_next])):
-        sums = _over_bits(emit, words, sums, [partial(body, number, first) for number in (0, 1)])
+    for p_now, q_now, words in (
+        (p, q, [one, other]),
+        (p_next, rows.start(q, apart, q_k), [one_next, other_next]),
+    ):
+        both: Any = builder.and_(*words)
+        (found,) = _over_bits(
+            emit, [both], [sums[0] + sums[1]], [partial(body, (0, 1), p_now, q_now)]
+        )
+        halves = [found[: rows.width], found[rows.width :]]
+        alone = [builder.and_(word, builder.not_(both)) for word in words]
+        each: list[Any] = [partial(body, (number,), p_now, q_now) for number in (0, 1)]
+        sums = _over_bits(emit, alone, halves, each)
     for row, total in zip(positions, sums, strict=True):
         accumulate(emit, row, total, beta)

@@ -105,19 +105,23 @@ def set_dropout(record: Any, number: int, dropout: Dropout | None) -> bool:
     return bool(record["drop_below"])
 
 
-def mark_outputs(layers: Array, buffers: Buffers, batch_size: int) -> None:
-    """Let hidden ReLU layers mark which outputs are not zero, if they and a neighbour are wide.
+def marked_layers(sizes: Sequence[int], activations: Sequence[str], dtype: np.dtype) -> list[int]:
+    """Return which layers mark the outputs that are not zero: ReLU ones, wide beside a wide one.
 
     Forward and update of the layer above leave out the others; delta leaves out their deltas.
     """
-    widest = tuning.PANEL_VECTORS * vector_size(buffers[0]["w"].dtype)
-    is_wide = [False, *(layers["width"] == widest), False]
-    rows, relu = round_up(batch_size, tuning.PART), ACTIVATIONS["relu"].code
-    for l, layer in enumerate(layers[:-1]):
-        if layer["activation"] == relu and is_wide[l + 1] and (is_wide[l] or is_wide[l + 2]):
-            words = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
-            records.point(layer, nonzeros=words)
-            layer["nonzeros_panel"], buffers[l]["nonzeros"] = rows, words
+    widest = tuning.PANEL_VECTORS * vector_size(dtype)
+    is_wide = [False, *(panel_width(size, dtype) == widest for size in sizes[1:]), False]
+    hidden = [l for l, name in enumerate(activations[:-1]) if name == "relu" and is_wide[l + 1]]
+    return [l for l in hidden if is_wide[l] or is_wide[l + 2]]
+
+
+def mark_outputs(layers: Array, buffers: Buffers, batch_size: int, marked: Sequence[int]) -> None:
+    """Give so many layers words for their outputs: see `marked_layers`."""
+    for l in marked:
+        shape = int(layers["panels"][l]), round_up(batch_size, tuning.PART)
+        words = buffers[l]["nonzeros"] = aligned_zeros(shape, np.dtype(np.int64))
+        layers["nonzeros"][l], layers["nonzeros_panel"][l] = words.ctypes.data, shape[1]
 
 
 def plan_memory(
@@ -150,7 +154,7 @@ def plan_memory(
         memory.append(exchanged(job, layers, buffers, dtype))
         layers, private = private_records(kind, layers, buffers, members)
         memory.append(private)
-        if kind == records.COLUMNS_THEN_ROWS:
+        if kind == records.COLUMNS_THEN_ROWS and len(buffers) > 2:
             memory += divide_inputs(layers, buffers)
     read_outputs(layers)
     point_to_own(layers, "words", words)
@@ -202,15 +206,15 @@ def private_records(
     First come the records as they are, then those of each member. The first member has the arrays
     of the buffers. Of the others, each has outputs and deltas of the last layer for itself
     (columns, then rows), or all arrays (by samples), or all but weights of the first layer, and
-    their state (by inputs). Products of so few rows as these two have leave out no zeros, so none
-    marks them.
+    their state (by inputs). Products of so few rows leave out no zeros, so none marks them, unless
+    several hidden layers are shared by columns, then rows.
     """
     own = np.tile(layers, (1 + members, 1))
     names = [sorted(set(arrays) - {"nonzeros"}) for arrays in buffers]
     if plan == records.COLUMNS_THEN_ROWS:
         names = [[]] * (len(buffers) - 1) + [["a", "dz"]]
         own["cut"][1:] = [records.COLUMNS] + [records.ROWS] * (len(buffers) - 1)
-    else:
+    if plan != records.COLUMNS_THEN_ROWS or len(buffers) == 2:
         own["nonzeros"] = 0
     if plan == records.BY_INPUTS:
         names[0] = [name for name in names[0] if not name.startswith("w")]
@@ -219,12 +223,12 @@ def private_records(
 
 
 def divide_inputs(layers: Array, buffers: Buffers) -> list[Array]:
-    """Let LAYER records `(..., L)` sum z of two slices of their inputs; return memory for terms.
+    """Let LAYER records `(..., L)` above the first have two slices of their inputs.
 
-    All but those of the first layer, and of the last, whose terms are `exchanged`.
+    Return memory for the terms of z of one slice. Those of the last layer are `exchanged`.
     """
     memory = []
-    for l, arrays in enumerate(buffers[1:-1], 1):
+    for l, arrays in enumerate(buffers[1:], 1):
         terms = aligned_zeros(arrays["a"].shape, arrays["a"].dtype)
         layers["split"][..., l] = layers["panels"][..., l - 1] // 2
         layers["terms"][..., l] = terms.ctypes.data

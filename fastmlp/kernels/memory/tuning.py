@@ -48,7 +48,7 @@ ONE_A_CYCLE = {"cannonlake", "icelake-client", "rocketlake", "tigerlake", "znver
 # of weights serves many samples, here one. 0.45: Xeon of 2019; with vectors of 32 bytes there,
 # 0.72. With 0.6, 784-512-512-10/128 takes 0.93 times as long on an AMD Zen 5 as with 0.45
 DENSE_FROM = 0.45 if VECTOR_BYTES == 64 and PROCESSOR not in ONE_A_CYCLE else 0.75
-DENSE_FROM = 0.66 if PROCESSOR == "znver5" else DENSE_FROM
+DENSE_FROM = 0.75 if PROCESSOR == "znver5" else DENSE_FROM
 
 # Bytes of weights that rows of x are multiplied with in one go: they stay in the L2 cache
 PANELS_BYTES = 2**18

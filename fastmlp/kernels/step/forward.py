@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import claim_lines, item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops.elementwise import (
     RELU,
     activate,
@@ -135,6 +135,11 @@ def forward_slice(layer, below, step, sample, batch, number, c, member, members,
                 if rows <= 0:
                     continue
                 z, a_row = c + row_offset(layer, panel, i, like), layer.a_row
+                if members > 1 and layer.split != 0:
+                    claimed = layer.dz + row_offset(layer, panel, i, like) if c == layer.a else z
+                    for r in range(rows):
+                        place = claimed + r * a_row * item_bytes(like)
+                        claim_lines(place, layer.width * item_bytes(like))
                 if sparse:
                     w, x = layer.w + weight_offset(layer, panel, k, like), below.a
                     multiply_nonzeros(
@@ -165,6 +170,8 @@ def finish_slices(layer, sample, batch, member, members, like: float):
                 continue
             columns, offset = panel_columns(layer, panel, like), row_offset(layer, panel, i, like)
             z, terms, z_row = layer.a + offset, layer.terms + offset, layer.a_row
+            for r in range(UNIT_ROWS, min(2 * UNIT_ROWS, batch - i)):
+                prefetch_lines(terms + r * z_row * item_bytes(like), columns * item_bytes(like))
             add(z, z_row, terms, z_row, rows, columns, like)
             finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like)
 

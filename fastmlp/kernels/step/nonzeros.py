@@ -59,15 +59,22 @@ def multiply_nonzeros(c, c_row, source, begin, end, p, first, rows, q, q_k, like
     of p stay in the L1 cache.
     """
     size, p_row, zero = item_bytes(like), source.a_row, like - like
-    for panel in range(begin, end):
-        number = panel - begin
+    for panel in range(begin, end, 2):
+        number, has_next = panel - begin, panel + 1 < end
         q_0 = q + number * source.width * q_k * size
         p_0 = p + row_offset(source, panel, first, like)
+        p_1 = p + row_offset(source, panel + 1, first, like)
         word = numbers_at(output_words(source, panel, first), rows, np.int64(0))
+        word_1 = numbers_at(output_words(source, panel + 1, first), rows, np.int64(0))
         for i in range(0, rows, 2):  # behind an odd last row is padding
-            c_i, p_i = c + i * c_row * size, p_0 + i * p_row * size
-            one, other = word[i], word[i + 1] if i + 1 < rows else 0
-            gather_outputs(c_i, c_row, number, p_i, p_row, one, other, 0, 0, q_0, q_k, zero)
+            row, has_other = i * p_row * size, i + 1 < rows
+            one, one_next = word[i], word_1[i] if has_next else 0
+            other = word[i + 1] if has_other else 0
+            other_next = word_1[i + 1] if has_other and has_next else 0
+            gather_outputs(
+                c + i * c_row * size, c_row, number, p_0 + row, p_1 + row, p_row, one, other,
+                one_next, other_next, q_0, q_k, source.width, zero,
+            )  # fmt: skip
 
 
 @jit
@@ -107,4 +114,7 @@ def nonzeros_times_dz(layer, panel, low, high, x_t, row, k, length, beta, q, lik
         one, other, one_next, other_next = word[0], word_other[0], word[1], word_other[1]
         if one | other | one_next | other_next != 0 or beta != 1:
             w, x = layer.w + weight_offset(layer, panel, i, like), x_t + i * row * size
-            gather_outputs(w, width, 0, x, row, one, other, one_next, other_next, q, width, beta)
+            gather_outputs(
+                w, width, 0, x, x + PART * size, row, one, other, one_next, other_next, q, width,
+                PART, beta,
+            )  # fmt: skip

@@ -145,10 +145,13 @@ def _transpose_inputs(x_t, row, layer, x, low, high, length, like):
 
 
 @jit
-def update_rows(job, layer, step, batch, scratch, sparse, height, unit, lowest, highest, like):
-    """Update the inputs lowest, …, highest - 1 of the units of `share_panels`."""
+def update_rows(job, layer, step, batch, scratch, sparse, height, part, lowest, highest, like):
+    """`update` of the weights of the inputs lowest, …, highest - 1 that are in a member's part.
+
+    part : what `share_panels` returns, of units of `height` inputs
+    """
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
-    (first, last, begin, end), inputs, turned = unit, layer.inputs, is_transposed(layer)
+    (first, last, begin, end), inputs, turned = part, layer.inputs, is_transposed(layer)
     sparse, depth = fused and sparse, tuning.UPDATE_DEPTH if fused else batch
     if end - begin == 1:
         low, high = rows_of(begin, first, last, height, inputs)
@@ -197,21 +200,22 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     """
     inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
     height = vector_lanes(like) if turned else tuning.TILE_ROWS
-    if cut == ROWS:  # all panels; who owns them below has the rows
-        unit = 0, layer.panels * units(inputs, height), 0, layer.panels
-    else:
-        unit = share_panels(layer.panels, height, inputs, cut, member, members)
-    if unit[0] == unit[1]:
+    part, own = share_panels(layer.panels, height, inputs, cut, member, members), (0, below.panels)
+    if cut == ROWS:  # all panels; who owns those below has their rows
+        own = share(below.panels, member, members)
+        part = 0, layer.panels * units(inputs, height), 0, layer.panels
+    if part[0] == part[1]:
         return
-    for number in range(1 if cut == ROWS or layer.split == 0 else 2):
-        p_first, p_end = panels_of_slice(layer, below, number)
-        if cut == ROWS:
-            p_first, p_end = share(below.panels, member, members)
-        lowest, highest = 0, inputs  # the inputs of this share, from a whole vector on
+    for number in range(1 if layer.split == 0 else 2):
+        first, end = panels_of_slice(layer, below, number)
+        first, end = max(first, own[0]), min(end, own[1])
+        lowest, highest = 0, inputs
         if cut == ROWS or layer.split != 0:
-            lowest, highest = p_first * below.width, min(p_end * below.width, inputs)
-        sparse = layer.x == below.a and leaves_out(below, layer, batch, p_first, p_end)
-        update_rows(job, layer, step, batch, scratch, sparse, height, unit, lowest, highest, like)
+            lowest, highest = first * below.width, min(end * below.width, inputs)
+        if lowest < highest:
+            sparse = layer.x == below.a and leaves_out(below, layer, batch, first, end)
+            what = sparse, height, part, lowest, highest
+            update_rows(job, layer, step, batch, scratch, *what, like)
 
 
 @jit

@@ -169,16 +169,18 @@ def plans_of(
     return dense, sparse, Plan(records.BY_COLUMNS) if sparse.kind == records.BY_INPUTS else sparse
 
 
-def owners_of(plans: Sequence[Plan], layers: int, threads: int) -> list[int]:
+def owners_of(plans: Sequence[Plan], layers: int, threads: int, marks: bool) -> list[int]:
     """Return how many members shall have a panel of each layer: see `network_layers`.
 
     It is the same for any number of threads where sums depend on panels.
+    marks : whether some layer marks its zeros, which others leave out
     """
     kinds = {plan.kind for plan in plans}
     if kinds == {records.COLUMNS_THEN_ROWS}:
         return [2] * (layers - 1) + [1]
-    # sums of squares depend on panels, too
-    return [1 if plans[0].clipped or kinds != {records.BY_COLUMNS} else threads] * layers
+    # sums of squares depend on panels, too, and sums without zeros
+    is_fixed = marks or plans[0].clipped or kinds != {records.BY_COLUMNS}
+    return [1 if is_fixed else threads] * layers
 
 
 @jit

@@ -35,8 +35,9 @@ ROWS = {
     ((784, 128, 10), 32): COLUMNS_THEN_ROWS,
     ((784, 16, 16, 10), 10): BY_INPUTS,
     ((784, 16, 16, 10), 1): BY_COLUMNS,
-    ((784, 512, 512, 10), 128): BY_COLUMNS,
-    ((784, 1024, 1024, 10), 512): BY_COLUMNS,
+    ((784, 512, 512, 10), 128): COLUMNS_THEN_ROWS,
+    ((784, 1024, 1024, 10), 512): COLUMNS_THEN_ROWS,
+    ((28, 300, 300, 300, 300, 300, 1), 100): COLUMNS_THEN_ROWS,
     ((28, 64, 64, 2), 256): BY_SAMPLES,
     ((54, 100, 7), 200): COLUMNS_THEN_ROWS,
     ((30, 100, 2), 32): COLUMNS_THEN_ROWS,
@@ -48,6 +49,9 @@ NETWORKS = [
     ((40, 130, 70, 10), 33),
     ((40, 33, 1), 1),
     ((40, 128, 10), 17),
+    ((40, 128, 256, 10), 33),
+    ((200, 130, 300, 128, 60), 70),
+    ((300, 256, 128, 3), 1),
     ((301, 200, 3), 65),
     ((40, 100, 7), 1),
     ((40, 30, 20, 3), 130),
@@ -202,8 +206,9 @@ def test_every_plan_computes_the_same_to_rounding(network, monkeypatch):
     kinds = [Plan(BY_COLUMNS)]
     if len(sizes) > 2:
         kinds.append(Plan(BY_SAMPLES, 3))
-    if plan_of(sizes, batch_size, np.dtype(np.float64)).kind == COLUMNS_THEN_ROWS:
-        kinds.append(Plan(COLUMNS_THEN_ROWS))
+    plan = plan_of(sizes, batch_size, np.dtype(np.float64))
+    if plan.kind == COLUMNS_THEN_ROWS:
+        kinds.append(plan)
     traces = []
     for plan in kinds:
         monkeypatch.setattr("fastmlp.kernels.team.plan.plan_of", lambda *_, plan=plan: plan)
