@@ -24,6 +24,9 @@ from fastmlp.kernels.step.step import train, train_by_rows
 from fastmlp.kernels.team.plan import Plan, owners_of, plans_of
 from fastmlp.system.team_size import BARRIERS, TeamSize
 
+# What takes steps, by the code of a plan
+TRAINERS = dict(enumerate((train, train_by_rows, train_by_slices, train_by_slices)))
+
 
 class Engine(panels.Packed):
     """Trains one network: see `fastmlp.backends.Engine`, which is the contract.
@@ -208,30 +211,22 @@ class Engine(panels.Packed):
         arrays |= {"order": order, "factors": factors, "coefficients": own, "totals": totals}
         arrays["table"] = table_of(float(self.job["scale"][0]), self._dtype)
         records.point(self.job, **arrays)
-        done = 0
+        plan, done = self.plan, 0
+        assert plan is not None
         while done < len(own):
             size, count = self.team.next(len(own) - done)
             if is_trace:  # by samples, one member has all of them
                 size = 1 if self.job["plan"] == records.BY_SAMPLES else self.threads
             began = perf_counter()
             self.job["first_step"], self.job["steps"] = done, count
-            function = self._function(size)
-            came = run(function.__name__, self.job, self._records, size, self._dtype)
-            # who owns parts prepares images for itself
-            self.job["ready"] = came if self._function(came) is function else 0
+            kind = plan.of(size).kind
+            came = run(TRAINERS[kind].__name__, self.job, self._records, size, self._dtype)
+            # members who own parts have prepared images for themselves
+            self.job["ready"] = came if plan.of(came).kind == kind else 0
             if not is_trace:
                 self.team.record(size, count, perf_counter() - began)
             done += count
         return epochs.sums(totals)
-
-    def _function(self, members: int) -> Any:
-        """Return what a team of so many runs to train."""
-        assert self.plan is not None
-        kind = self.plan.of(members).kind
-        return {
-            records.BY_COLUMNS: train,
-            records.COLUMNS_THEN_ROWS: train_by_rows,
-        }.get(kind, train_by_slices)
 
     def _look_at(self, images: Rows) -> None:
         """Choose a plan for images, and how the first layer takes them; the same ones only once."""

@@ -76,7 +76,7 @@ ENTRY_ROWS = 1024
 # Images that are prefetched ahead of the one that is loaded as dense
 PREFETCHED = 8
 # Columns, then rows, of several hidden layers: how many times as long as half of one a part takes
-EVEN = 1.2
+EVEN = 1.1
 # By samples: how many samples a slice has at least, and how many slices a minibatch at most
 SLICE, MOST_SLICES = 64, 16
 # By inputs: how many slices the inputs have. With 4, one thread is 1 to 5 % slower (Xeon of 2019)

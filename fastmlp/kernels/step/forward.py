@@ -6,7 +6,7 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import claim_lines, item_bytes, prefetch_lines, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.elementwise import (
     RELU,
     activate,
@@ -99,14 +99,17 @@ def transposed_block(layer, block, x, first, length, like: float):
 
 
 @jit
-def panels_of_slice(layer, below, number):
-    """Return the first panel of the layer below in a slice of the inputs, and that behind the last.
+def slice_at(layer, below, number):
+    """Return where a slice of a layer's inputs begins and ends: panels of the layer below; inputs.
 
-    number : of the slice; 0 if there is one
+    number : of the slice: 0, and 1 if there are two
     """
     if layer.split == 0:
-        return 0, below.panels
-    return (0, layer.split) if number == 0 else (layer.split, below.panels)
+        return 0, below.panels, 0, layer.inputs
+    middle = layer.split * below.width
+    if number == 0:
+        return 0, layer.split, 0, middle
+    return layer.split, below.panels, middle, layer.inputs
 
 
 @shared
@@ -117,13 +120,16 @@ def forward_slice(layer, below, step, sample, batch, number, c, member, members,
     stay in the L2 cache. If enough of x, outputs of the layer below, are zero, they are skipped.
     sample : number in the run of the first of these samples; c : laid out like a
     """
-    p_first, p_end = panels_of_slice(layer, below, number)
-    sparse = layer.x == below.a and leaves_out(below, layer, batch, p_first, p_end)
-    height, panels, cut, k, length = UNIT_ROWS, layer.panels, layer.cut, 0, layer.inputs
-    if layer.split != 0:
-        k = p_first * below.width
-        length = min(p_end * below.width, layer.inputs) - k
-    several = max(1, PANELS_BYTES // (length * layer.width * item_bytes(like)))
+    p, p_end, k, k_end = slice_at(layer, below, number)
+    sparse = layer.x == below.a and leaves_out(below, layer, batch, p, p_end)
+    size, height, a_row, panels, cut = (
+        item_bytes(like),
+        UNIT_ROWS,
+        layer.a_row,
+        layer.panels,
+        layer.cut,
+    )
+    several = max(1, PANELS_BYTES // ((k_end - k) * layer.width * size))
     if sparse:
         height, several = batch, 1
     first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
@@ -134,23 +140,16 @@ def forward_slice(layer, below, step, sample, batch, number, c, member, members,
                 i, rows = max(row, low), min(row + height, high) - max(row, low)
                 if rows <= 0:
                     continue
-                z, a_row = c + row_offset(layer, panel, i, like), layer.a_row
-                if members > 1 and layer.split != 0:
-                    claimed = layer.dz + row_offset(layer, panel, i, like) if c == layer.a else z
-                    for r in range(rows):
-                        place = claimed + r * a_row * item_bytes(like)
-                        claim_lines(place, layer.width * item_bytes(like))
+                z, f = c + row_offset(layer, panel, i, like), layer.activation
                 if sparse:
-                    w, x = layer.w + weight_offset(layer, panel, k, like), below.a
+                    w = layer.w + weight_offset(layer, panel, k, like)
                     multiply_nonzeros(
-                        z, a_row, below, p_first, p_end, x, i, rows, w, layer.w_row, like
+                        z, a_row, below, p, p_end, below.a, i, rows, w, layer.w_row, like
                     )
                 else:
-                    f = layer.activation if layer.split == 0 else PRODUCT
-                    x = input_at(layer, step, i, like)
-                    if k != 0:
-                        x += row_offset(below, p_first, 0, like)
-                    forward_panel(layer, f, panel, k, length, x, z, a_row, rows, like)
+                    f = f if layer.split == 0 else PRODUCT
+                    x = input_at(layer, step, i, like) + row_offset(below, p, 0, like)
+                    forward_panel(layer, f, panel, k, k_end - k, x, z, a_row, rows, like)
                     z = 0 if fuses(f) else z
                 if layer.split == 0:
                     columns = panel_columns(layer, panel, like)
@@ -160,20 +159,13 @@ def forward_slice(layer, below, step, sample, batch, number, c, member, members,
 @shared
 def finish_slices(layer, sample, batch, member, members, like: float):
     """a = f(a + terms + b) for a member's share: the terms of z of both slices."""
-    panels, cut = layer.panels, layer.cut
+    panels, cut, a_row = layer.panels, layer.cut, layer.a_row
     first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
-    for row in range(0, batch, UNIT_ROWS):
-        for panel in range(begin, end):
-            low, high = rows_of(panel, first, last, TILE_ROWS, batch)
-            i, rows = max(row, low), min(row + UNIT_ROWS, high) - max(row, low)
-            if rows <= 0:
-                continue
-            columns, offset = panel_columns(layer, panel, like), row_offset(layer, panel, i, like)
-            z, terms, z_row = layer.a + offset, layer.terms + offset, layer.a_row
-            for r in range(UNIT_ROWS, min(2 * UNIT_ROWS, batch - i)):
-                prefetch_lines(terms + r * z_row * item_bytes(like), columns * item_bytes(like))
-            add(z, z_row, terms, z_row, rows, columns, like)
-            finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like)
+    for panel in range(begin, end):
+        i, stop = rows_of(panel, first, last, TILE_ROWS, batch)
+        columns, offset = panel_columns(layer, panel, like), row_offset(layer, panel, i, like)
+        add(layer.a + offset, a_row, layer.terms + offset, a_row, stop - i, columns, like)
+        finish_tile(layer, panel, i, stop - i, layer.a + offset, a_row, columns, sample, like)
 
 
 @shared

@@ -24,7 +24,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.step.forward import panels_of_slice
+from fastmlp.kernels.step.forward import slice_at
 from fastmlp.kernels.step.nonzeros import leaves_out, mark_rows, nonzeros_times_dz
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
@@ -200,17 +200,16 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     """
     inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
     height = vector_lanes(like) if turned else tuning.TILE_ROWS
-    part, own = share_panels(layer.panels, height, inputs, cut, member, members), (0, below.panels)
-    if cut == ROWS:  # all panels; who owns those below has their rows
-        own = share(below.panels, member, members)
+    part = share_panels(layer.panels, height, inputs, cut, member, members)
+    if cut == ROWS:  # all panels, and the rows of those that are the member's below
         part = 0, layer.panels * units(inputs, height), 0, layer.panels
     if part[0] == part[1]:
         return
     for number in range(1 if layer.split == 0 else 2):
-        first, end = panels_of_slice(layer, below, number)
-        first, end = max(first, own[0]), min(end, own[1])
-        lowest, highest = 0, inputs
-        if cut == ROWS or layer.split != 0:
+        first, end, lowest, highest = slice_at(layer, below, number)
+        if cut == ROWS:
+            begin, stop = share(below.panels, member, members)
+            first, end = max(first, begin), min(end, stop)
             lowest, highest = first * below.width, min(end * below.width, inputs)
         if lowest < highest:
             sparse = layer.x == below.a and leaves_out(below, layer, batch, first, end)
