@@ -5,8 +5,10 @@ import itertools
 
 import numpy as np
 
+import fastmlp
 from fastmlp import kernels, reference
 from fastmlp.functions import OPTIMIZERS
+from fastmlp.kernels.engine import Engine
 from fastmlp.verify.tables import TABLES
 
 TWINS = (kernels, reference)
@@ -61,3 +63,12 @@ def read(engine, weights, biases):
 def fingerprint(*arrays):
     """Return a digest of the bits of some arrays."""
     return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()
+
+
+def engine_for(sizes, batch_size, dtype, threads, step=("sgd", {})):
+    """An engine whose hidden layers are ReLU and GELU in turn."""
+    hidden = itertools.islice(itertools.cycle(("relu", "gelu")), len(sizes) - 2)
+    outputs = "softmax" if sizes[-1] > 1 else "sigmoid"
+    network = fastmlp.Network(sizes, "relu", outputs, "cross_entropy", dtype=dtype, seed=1)
+    own = network.weights, network.biases, [*hidden, outputs], "cross_entropy"
+    return Engine(*own, batch_size, *step, threads)

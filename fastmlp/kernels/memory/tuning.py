@@ -1,7 +1,8 @@
 """What another processor would change: the sizes of tiles and panels, and thresholds.
 
 Figures without a name are of two cores of an AMD Zen 4, with vectors of 64 bytes. The order of
-sums, and with it the last bits of results, depends on BY_GROUP_FROM, PART and UPDATE_DEPTH.
+sums, and with it the last bits of results, depends on PANEL_VECTORS, GROUP, PART, BY_GROUP_FROM,
+DENSE_FROM, UPDATE_DEPTH and EVEN.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ PROCESSOR = llvm.get_host_cpu_name()
 ONE_A_CYCLE = {"cannonlake", "icelake-client", "rocketlake", "tigerlake", "znver4"}
 # Share of nonzero outputs from which on the dense tile is faster, though it does all: there a load
 # of weights serves many samples, here one. 0.45: Xeon of 2019; with vectors of 32 bytes there,
-# 0.72. With 0.6, 784-512-512-10/128 takes 0.93 times as long on an AMD Zen 5 as with 0.45
+# 0.72; both before two samples shared their loads
 DENSE_FROM = 0.45 if VECTOR_BYTES == 64 and PROCESSOR not in ONE_A_CYCLE else 0.75
 DENSE_FROM = 0.75 if PROCESSOR == "znver5" else DENSE_FROM
 
@@ -75,7 +76,8 @@ FEW = 8
 ENTRY_ROWS = 1024
 # Images that are prefetched ahead of the one that is loaded as dense
 PREFETCHED = 8
-# Columns, then rows, of several hidden layers: how many times as long as half of one a part takes
+# Columns, then rows, of several hidden layers: how much larger than half a layer a half may be.
+# With 1.2, 784-300-300-10/100 takes 1.04 times as long as by columns (AMD Zen 5)
 EVEN = 1.1
 # By samples: how many samples a slice has at least, and how many slices a minibatch at most
 SLICE, MOST_SLICES = 64, 16
