@@ -41,8 +41,11 @@ def addresses_of(images: Array, order: Array, more: int = 3 * tuning.PART) -> Ar
     A part always reads PART addresses, and a prefetch those of a whole minibatch, even if fewer
     samples are left.
     """
-    addresses = np.full(len(order) + more, images.ctypes.data, np.int64)
-    addresses[: len(order)] += order * images.strides[0]
+    count, first = len(order), images.ctypes.data
+    addresses = np.empty(count + more, np.int64)
+    np.multiply(order, images.strides[0], out=addresses[:count])
+    addresses[:count] += first
+    addresses[count:] = first
     return addresses
 
 
@@ -90,7 +93,8 @@ class Orders:
         batch, samples = self._batch, len(self.order)
         factors = np.zeros(samples + tuning.PART, dtype)
         if self.weight is None:
-            factors[:samples] = np.repeat(steps / self._sizes, batch)[:samples]
+            each = (steps / self._sizes).astype(dtype)
+            factors[:samples] = np.repeat(each, batch)[:samples]
             return factors
         # without padding: zeros change the order of a sum
         first = np.arange(len(self._sizes)) * batch
