@@ -25,7 +25,7 @@ from fastmlp.kernels.step import forward as forward_phase
 from fastmlp.kernels.step import output as output_phase
 from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.first_layer import forward_first, update_first
-from fastmlp.kernels.step.forward import delta, forward, forward_own
+from fastmlp.kernels.step.forward import delta, forward, forward_own, forward_slice
 from fastmlp.kernels.step.images import batch_at, prepare_images
 from fastmlp.kernels.step.judge import sum_step
 from fastmlp.kernels.step.output import claim_partials, output, output_of_partials, partial_outputs
@@ -139,8 +139,8 @@ def forward_bottom(job, layer, step, position, rows, scratch, member, members, l
     if job.images_as != records.DENSE:
         forward_first(job, layer, step, scratch, member, members, like)
     else:
-        sample = job.first_sample + position
-        forward(layer, layer, step, sample, rows, member, members, like)
+        sample, a = job.first_sample + position, layer.a
+        forward_slice(layer, layer, step, sample, rows, 0, a, member, members, like)
 
 
 @jit
