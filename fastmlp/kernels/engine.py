@@ -57,15 +57,12 @@ class Engine(panels.Packed):
         clips = bool(np.isfinite(self.settings.get("clip_norm", np.inf)))
         # by whether the images are sparse, and for sparse rows
         self._plans = plans_of(sizes, batch_size, self._dtype, clips)
-        marked = buffers.marked_layers(sizes, activations, self._dtype)
-        if batch_size < tuning.BY_GROUP_FROM:
-            marked = []
+        marked = buffers.marked_layers(sizes, activations, self._dtype, batch_size)
         owners = owners_of(self._plans, len(weights), self.threads, bool(marked))
-        network = weights, biases, activations, owners, batch_size, len(self.slots), dropout
+        network = weights, biases, activations, owners, batch_size, len(self.slots), dropout, marked
         self.layers, self.buffers = buffers.network_layers(*network)
         self._factors, self._rows = factors, 1 if factors is None else len(weights)
         self.layers["coefficient_row"] = np.arange(len(weights)) % self._rows
-        buffers.mark_outputs(self.layers, self.buffers, batch_size, marked)
         self.job = np.zeros(1, records.JOB)
         self.job["cost"], self.job["cost_setting"] = cost_row(cost).code, cost_row(cost).setting
         # of limited norm: a fused step that keeps nothing of the weights makes the gradients
@@ -92,8 +89,6 @@ class Engine(panels.Packed):
         fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
         self.team = TeamSize(self.threads, self.first_members, fixed)
         self.job["plan"], self.job["slices"] = plan.kind, slices
-        panels, is_apart = self.layers["panels"][0], plan.kind == records.COLUMNS_THEN_ROWS
-        self.job["owners"] = plan.parts if is_apart else panels
         self.job["pair_stride"], self.job["block_inputs"] = group_shape(inputs)
         self.job["words_bytes"] = words_bytes(inputs, self._dtype, self._lists, slices)
         what = self.job, self.layers, self.buffers, self.threads, self._lists
@@ -221,7 +216,7 @@ class Engine(panels.Packed):
             self.job["first_step"], self.job["steps"] = done, count
             kind = plan.of(size).kind
             came = run(TRAINERS[kind].__name__, self.job, self._records, size, self._dtype)
-            # members who own parts have prepared images for themselves
+            # images that all have prepared together are not there for members who own panels
             self.job["ready"] = came if plan.of(came).kind == kind else 0
             if not is_trace:
                 self.team.record(size, count, perf_counter() - began)

@@ -7,15 +7,12 @@ import pytest
 from rich.console import Console
 
 from fastmlp import kernels
-from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.functions import ACTIVATIONS, COSTS, HIDDEN, OPTIMIZERS, PAIRS
 from fastmlp.kernels.engine import Engine
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
-from fastmlp.kernels.loops.elementwise import RELU
-from fastmlp.kernels.memory.buffers import mark_outputs
-from fastmlp.kernels.memory.panels import panel_width, round_up
-from fastmlp.kernels.memory.records import point
-from fastmlp.kernels.memory.tuning import ENTRY_ROWS, PANEL_VECTORS, PART
+from fastmlp.kernels.memory.buffers import marked_layers
+from fastmlp.kernels.memory.panels import panel_width
+from fastmlp.kernels.memory.tuning import ENTRY_ROWS, PANEL_VECTORS
 from fastmlp.kernels.step.source import entries_of
 from fastmlp.report import rows_table
 from fastmlp.verify import run, verify
@@ -70,19 +67,16 @@ def test_widths_lie_on_both_sides_of_each_boundary():
         )
 
 
-def frozen(layers, buffers, batch_size):
-    """Give a wide ReLU output layer, too, a table of nonzero bits, which no phase fills."""
-    mark_outputs(layers, buffers, batch_size)
-    layer, wide = layers[-1], PANEL_VECTORS * VECTOR_BYTES // buffers[0]["w"].dtype.itemsize
-    if layer["activation"] == RELU and (layers["width"][-2:] == wide).sum() == 2:
-        rows = round_up(batch_size, PART)
-        marked = aligned_zeros((int(layer["panels"]), rows), np.dtype(np.int64))
-        point(layer, nonzeros=marked)
-        layer["nonzeros_panel"], buffers[-1]["nonzeros"] = rows, marked
+def frozen(sizes, activations, dtype, batch_size):
+    """As `marked_layers`, and a wide ReLU output layer, whose words no phase fills."""
+    marked, widest = marked_layers(sizes, activations, dtype, batch_size), PANEL_VECTORS
+    widest *= VECTOR_BYTES // np.dtype(dtype).itemsize
+    is_wide = len(sizes) > 2 and all(panel_width(n, dtype) == widest for n in sizes[-2:])
+    return [*marked, len(activations) - 1] if is_wide and activations[-1] == "relu" else marked
 
 
 def test_a_network_that_stands_still_is_found(monkeypatch):
-    monkeypatch.setattr("fastmlp.kernels.memory.buffers.mark_outputs", frozen)
+    monkeypatch.setattr("fastmlp.kernels.memory.buffers.marked_layers", frozen)
     # the rows in which it stands still, so that a few cases draw it at any vector width
     relu = {name: pair for name, pair in TABLES["output"].items() if pair[0] == "relu"}
     wide = {name: row for name, row in TABLES["width"].items() if "panel" in name}

@@ -43,6 +43,14 @@ def _group(rows: Rows, base: Any, row: Any, stride: Any) -> list[Row]:
     return [rows.at(base, number, row) for number in numbers[:GROUP]]
 
 
+def _add_products(rows: Rows, factors: list[Any], row: Row, sums: Row) -> Row:
+    """Return sums, as wide as a row for each factor, plus factor * row."""
+    new: Row = []
+    for factor in factors:
+        new += rows.fma(factor, row, sums[len(new) : len(new) + rows.width])
+    return new
+
+
 def _over_bits(
     emit: Emitter, words: list[Any], sums: list[Row], bodies: list[Callable[..., Row]]
 ) -> list[Row]:
@@ -190,14 +198,10 @@ def gather_samples(rows: Rows, c, c_row, stride, q, q_row, word, pixels, table, 
 
     word : of the samples k; pixels : address of the group's, see `bits.pixels_of`
     """
-    width = rows.width
 
     def body(k: Any, sums: Row) -> Row:
-        row: Row = rows.load(rows.at(q, k, q_row))
-        new: Row = []
-        for factor in _factors(rows.emit, pixels, table, k):
-            new += rows.fma(factor, row, sums[len(new) : len(new) + width])
-        return new
+        factors = _factors(rows.emit, pixels, table, k)
+        return _add_products(rows, factors, rows.load(rows.at(q, k, q_row)), sums)
 
     (totals,) = _over_bits(rows.emit, [word], [rows.zeros(GROUP)], [body])
     positions = [position for row in _group(rows, c, c_row, stride) for position in row]
@@ -232,15 +236,14 @@ def sum_rows(rows: Rows, c, q, q_row, count, beta) -> None:
 
 @emitted
 def gather_outputs(
-    emit: Emitter, c, c_row, goes_on, p, p_next, p_row, one, other, one_next, other_next, q, q_k,
-    apart, beta,
+    emit: Emitter, c, c_row, goes_on, p, p_next, p_row, one, other, one_next, other_next, q,
+    q_next, q_k, beta,
 ) -> None:  # fmt: skip
     """c = beta c + sum over the set bits k of two words of p[k] q[k], in PANEL_VECTORS vectors.
 
     For two rows of c and p: `one` and `one_next` are the words of the first row, `other` and
-    `other_next` of the second. Those of the next words have p[k] behind p_next, and q[k] `apart`
-    rows behind q. Where `goes_on` is not 0, the sums begin with c. Bits that are set in both rows
-    come first: each loads its row of q once.
+    `other_next` of the second; p_next and q_next are the operands of these. Where `goes_on` is not
+    0, the sums begin with c. Bits set in both words come first: each loads a row of q once.
     """
     rows, builder = Rows(emit, PANEL_VECTORS), emit.builder
     positions, zero = [rows.at(c, number, c_row) for number in (0, 1)], emit.constant(0.0)
@@ -248,16 +251,12 @@ def gather_outputs(
     sums = [[builder.select(starts, zero, v) for v in rows.load(row)] for row in positions]
 
     def body(numbers: tuple[int, ...], p: Any, q: Any, k: Any, so_far: Row) -> Row:
-        row: Row = rows.load(rows.at(rows.start(q, k, q_k)))
-        new: Row = []
-        for number in numbers:
-            factor = emit.broadcast_from(emit.at(p, number, p_row, k))
-            new += rows.fma(factor, row, so_far[len(new) : len(new) + rows.width])
-        return new
+        factors = [emit.broadcast_from(emit.at(p, number, p_row, k)) for number in numbers]
+        return _add_products(rows, factors, rows.load(rows.at(rows.start(q, k, q_k))), so_far)
 
     for p_now, q_now, words in (
         (p, q, [one, other]),
-        (p_next, rows.start(q, apart, q_k), [one_next, other_next]),
+        (p_next, q_next, [one_next, other_next]),
     ):
         both: Any = builder.and_(*words)
         (found,) = _over_bits(

@@ -33,11 +33,13 @@ def network_layers(
     batch_size: int,
     slots: int,
     dropout: Dropout | None,
+    marked: Sequence[int] = (),
 ) -> tuple[Array, list[dict[str, Array]]]:
     """Return LAYER records for a network's parameters, packed, and the arrays they point to.
 
     Each layer has outputs, deltas, kept sums and so many slots of state of its parameters, too.
     owners : for each layer, how many members shall have a panel of it, if it is wide enough
+    marked : layers that have a word for each panel and row: see `marked_layers`
     """
     layers, last = np.zeros(len(weights), records.LAYER), len(weights) - 1
     buffers: list[dict[str, Array]] = []
@@ -71,6 +73,9 @@ def network_layers(
         shapes = dict.fromkeys(names, shape)
         shapes |= {f"{n}_{k}": arrays[n].shape for n in ("w", "b") for k in range(slots)}
         arrays |= {name: aligned_zeros(own, dtype) for name, own in shapes.items()}
+        if l in marked:
+            layer["nonzeros_panel"] = words = round_up(batch_size, tuning.PART)
+            arrays["nonzeros"] = aligned_zeros((count, words), np.dtype(np.int64))
         records.point(layer, **arrays)
         buffers.append(arrays)
     return layers, buffers
@@ -105,23 +110,19 @@ def set_dropout(record: Any, number: int, dropout: Dropout | None) -> bool:
     return bool(record["drop_below"])
 
 
-def marked_layers(sizes: Sequence[int], activations: Sequence[str], dtype: np.dtype) -> list[int]:
+def marked_layers(
+    sizes: Sequence[int], activations: Sequence[str], dtype: np.dtype, batch_size: int
+) -> list[int]:
     """Return which layers mark the outputs that are not zero: ReLU ones, wide beside a wide one.
 
     Forward and update of the layer above leave out the others; delta leaves out their deltas.
     """
+    if batch_size < tuning.BY_GROUP_FROM:
+        return []
     widest = tuning.PANEL_VECTORS * vector_size(dtype)
     is_wide = [False, *(panel_width(size, dtype) == widest for size in sizes[1:]), False]
     hidden = [l for l, name in enumerate(activations[:-1]) if name == "relu" and is_wide[l + 1]]
     return [l for l in hidden if is_wide[l] or is_wide[l + 2]]
-
-
-def mark_outputs(layers: Array, buffers: Buffers, batch_size: int, marked: Sequence[int]) -> None:
-    """Give so many layers words for their outputs: see `marked_layers`."""
-    for l in marked:
-        shape = int(layers["panels"][l]), round_up(batch_size, tuning.PART)
-        words = buffers[l]["nonzeros"] = aligned_zeros(shape, np.dtype(np.int64))
-        layers["nonzeros"][l], layers["nonzeros_panel"][l] = words.ctypes.data, shape[1]
 
 
 def plan_memory(
@@ -136,9 +137,12 @@ def plan_memory(
     # by columns, those of the next step are made while others still read these
     own, kept = int(job["words_bytes"][0]), 1 if kind == records.BY_INPUTS else 2
     job["step_bytes"] = (kept - 1) * samples * own
+    panels, is_deep = int(layers["panels"][0]), len(layers) > 2
+    is_apart = kind == records.COLUMNS_THEN_ROWS
     # of each member that can have its own; by samples, where images are dense, and clipped: of one
     most = {records.BY_SAMPLES: 1, records.BY_INPUTS: int(job["slices"][0])}
-    owners = 1 if job["clipped"] else min(members, most.get(kind, int(job["owners"][0])))
+    most |= {records.COLUMNS_THEN_ROWS: 2 if is_deep else panels}
+    owners = 1 if job["clipped"] else min(members, most.get(kind, panels))
     words = zeros_apart(owners, (kept, samples, own), BYTES)
     memory = [words]
     if job["clipped"]:
@@ -147,14 +151,13 @@ def plan_memory(
     elif kind == records.BY_COLUMNS:
         layers = np.tile(layers, (1 + members, 1))
     else:
-        few = kind == records.COLUMNS_THEN_ROWS and layers["panels"][0] <= tuning.MOST_SPREAD
-        few = few and len(layers) == 2
-        if few and members > 1:
+        # of several hidden layers, many panels of a member lie together
+        if is_apart and not is_deep and members > 1 and panels <= tuning.MOST_SPREAD:
             spread_panels(layers[0], buffers[0])
         memory.append(exchanged(job, layers, buffers, dtype))
         layers, private = private_records(kind, layers, buffers, members)
         memory.append(private)
-        if kind == records.COLUMNS_THEN_ROWS and len(buffers) > 2:
+        if is_apart and is_deep:
             memory += divide_inputs(layers, buffers)
     read_outputs(layers)
     point_to_own(layers, "words", words)
@@ -213,7 +216,7 @@ def private_records(
     names = [sorted(set(arrays) - {"nonzeros"}) for arrays in buffers]
     if plan == records.COLUMNS_THEN_ROWS:
         names = [[]] * (len(buffers) - 1) + [["a", "dz"]]
-        own["cut"][1:] = [records.COLUMNS] + [records.ROWS] * (len(buffers) - 1)
+        own["cut"][1:], own["cut"][1:, 0] = records.ROWS, records.COLUMNS
     if plan != records.COLUMNS_THEN_ROWS or len(buffers) == 2:
         own["nonzeros"] = 0
     if plan == records.BY_INPUTS:
@@ -225,14 +228,11 @@ def private_records(
 def divide_inputs(layers: Array, buffers: Buffers) -> list[Array]:
     """Let LAYER records `(..., L)` above the first have two slices of their inputs.
 
-    Return memory for the terms of z of one slice. Those of the last layer are `exchanged`.
+    Return memory for what one slice adds to z; that of the last layer is `exchanged`.
     """
-    memory = []
-    for l, arrays in enumerate(buffers[1:], 1):
-        terms = aligned_zeros(arrays["a"].shape, arrays["a"].dtype)
-        layers["split"][..., l] = layers["panels"][..., l - 1] // 2
-        layers["terms"][..., l] = terms.ctypes.data
-        memory.append(terms)
+    layers["split"][..., 1:] = layers["panels"][..., :-1] // 2
+    memory = [aligned_zeros(arrays["a"].shape, arrays["a"].dtype) for arrays in buffers[1:-1]]
+    layers["partial"][..., 1:-1] = [array.ctypes.data for array in memory]
     return memory
 
 

@@ -48,10 +48,9 @@ LAYER = np.dtype(
         ("cut", "i8"),  # how members share it: NONE, COLUMNS or ROWS; train
         # -> quads and words of parts, or lists, of two steps, or one; first layer, sparse
         ("words", "i8"),
-        # panels of the layer below in the first of two slices of the inputs, whose terms of z are
-        # summed; or 0, for one slice; train
+        # panels of the layer below in the first of two slices of the inputs; or 0, for one; train
         ("split", "i8"),
-        ("terms", "i8"),  # -> what one of the slices adds to z, laid out like a; train
+        ("partial", "i8"),  # -> what one of the slices adds to z, laid out like a; train
         # -> panels (panels, I in whole vectors, width), rows (I, O) or w^T (O, I), with padding
         ("w", "i8"),
         ("w_row", "i8"),  # between two rows of a panel: its width where it is packed
@@ -140,7 +139,6 @@ JOB = np.dtype(
         ("totals", "i8"),  # -> float64 (steps, 2): the sums of each step's costs, and of its hits
         ("traced", "i8"),  # whether outputs of the last layer are read after the step
         ("plan", "i8"),  # BY_COLUMNS, COLUMNS_THEN_ROWS, BY_SAMPLES or BY_INPUTS
-        ("owners", "i8"),  # members up to which each has panels, and images, of its own
         # -> columns, then rows: terms of z of the last layer (2, panels below, blocks); by samples:
         # gradients of all parameters (2, slices, ...); by inputs: terms of z of the first layer
         ("partials", "i8"),

@@ -1,8 +1,8 @@
 """What another processor would change: the sizes of tiles and panels, and thresholds.
 
 Figures without a name are of two cores of an AMD Zen 4, with vectors of 64 bytes. The order of
-sums, and with it the last bits of results, depends on PANEL_VECTORS, GROUP, PART, BY_GROUP_FROM,
-DENSE_FROM, UPDATE_DEPTH and EVEN.
+sums, and with it the last bits of results, depends on PANEL_VECTORS, GROUP, PART, UPDATE_DEPTH, and
+all that chooses a plan or a loop. TILE_ROWS and UNIT_ROWS are even.
 """
 
 from __future__ import annotations
@@ -46,10 +46,9 @@ PROCESSOR = llvm.get_host_cpu_name()
 # Cores that multiply and add one vector of 64 bytes a cycle; others with such vectors do two
 ONE_A_CYCLE = {"cannonlake", "icelake-client", "rocketlake", "tigerlake", "znver4"}
 # Share of nonzero outputs from which on the dense tile is faster, though it does all: there a load
-# of weights serves many samples, here one. 0.45: Xeon of 2019; with vectors of 32 bytes there,
-# 0.72; both before two samples shared their loads
-DENSE_FROM = 0.45 if VECTOR_BYTES == 64 and PROCESSOR not in ONE_A_CYCLE else 0.75
-DENSE_FROM = 0.75 if PROCESSOR == "znver5" else DENSE_FROM
+# of weights serves many samples, here one or two. 0.45: Xeon of 2019; with vectors of 32 bytes
+# there, 0.72; both before two samples shared their loads
+DENSE_FROM = 0.45 if VECTOR_BYTES == 64 and PROCESSOR not in {*ONE_A_CYCLE, "znver5"} else 0.75
 
 # Bytes of weights that rows of x are multiplied with in one go: they stay in the L2 cache
 PANELS_BYTES = 2**18

@@ -20,7 +20,7 @@ from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import numbers_at, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, GROUP, PART, UPDATE_INPUTS
-from fastmlp.kernels.step.forward import finish_tile
+from fastmlp.kernels.step.forward import finish_tile, forward
 from fastmlp.kernels.step.images import batch_at, entries_at, words_at
 from fastmlp.kernels.step.update import general_step, is_fused, kept_share
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
@@ -165,6 +165,16 @@ def forward_first(job, layer, step, scratch, member, members, like):
             i, stop = max(low, part), min(high, part + PART)
             forward_inputs(job, layer, step, 0, panel, 0, layer.inputs, i, stop, scratch, like)
             finish_tile(layer, panel, i, stop - i, scratch, width, width, sample, like)
+
+
+@jit
+def forward_layer(job, layers, l, step, position, rows, scratch, member, members, like):
+    """a = f(x w + b) for a member's share; position : of the first sample in the order."""
+    layer, below = layers[l], layers[max(l - 1, 0)]
+    if l == 0 and job.images_as != records.DENSE:
+        forward_first(job, layer, step, scratch, member, members, like)
+    else:
+        forward(layer, below, step, job.first_sample + position, rows, member, members, like)
 
 
 @jit

@@ -104,12 +104,15 @@ def slice_at(layer, below, number):
 
     number : of the slice: 0, and 1 if there are two
     """
-    if layer.split == 0:
-        return 0, below.panels, 0, layer.inputs
-    middle = layer.split * below.width
-    if number == 0:
-        return 0, layer.split, 0, middle
-    return layer.split, below.panels, middle, layer.inputs
+    first, end = layer.split * number, below.panels
+    if number == 0 and layer.split != 0:
+        end = layer.split
+    return (
+        first,
+        end,
+        first * below.width,
+        layer.inputs if end == below.panels else end * below.width,
+    )
 
 
 @shared
@@ -122,16 +125,10 @@ def forward_slice(layer, below, step, sample, batch, number, c, member, members,
     """
     p, p_end, k, k_end = slice_at(layer, below, number)
     sparse = layer.x == below.a and leaves_out(below, layer, batch, p, p_end)
-    size, height, a_row, panels, cut = (
-        item_bytes(like),
-        UNIT_ROWS,
-        layer.a_row,
-        layer.panels,
-        layer.cut,
-    )
-    several = max(1, PANELS_BYTES // ((k_end - k) * layer.width * size))
-    if sparse:
-        height, several = batch, 1
+    panels, cut, a_row, whole = layer.panels, layer.cut, layer.a_row, layer.split == 0
+    several = max(1, PANELS_BYTES // ((k_end - k) * layer.width * item_bytes(like)))
+    height, several = (batch, 1) if sparse else (UNIT_ROWS, several)
+    f = layer.activation if whole else PRODUCT
     first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for group in range(begin, end, several):
         for row in range(0, batch, height):
@@ -140,31 +137,28 @@ def forward_slice(layer, below, step, sample, batch, number, c, member, members,
                 i, rows = max(row, low), min(row + height, high) - max(row, low)
                 if rows <= 0:
                     continue
-                z, f = c + row_offset(layer, panel, i, like), layer.activation
+                z = c + row_offset(layer, panel, i, like)
                 if sparse:
-                    w = layer.w + weight_offset(layer, panel, k, like)
-                    multiply_nonzeros(
-                        z, a_row, below, p, p_end, below.a, i, rows, w, layer.w_row, like
-                    )
+                    w, x = layer.w + weight_offset(layer, panel, k, like), below.a
+                    multiply_nonzeros(z, a_row, below, p, p_end, x, i, rows, w, layer.w_row, like)
                 else:
-                    f = f if layer.split == 0 else PRODUCT
                     x = input_at(layer, step, i, like) + row_offset(below, p, 0, like)
                     forward_panel(layer, f, panel, k, k_end - k, x, z, a_row, rows, like)
                     z = 0 if fuses(f) else z
-                if layer.split == 0:
+                if whole:
                     columns = panel_columns(layer, panel, like)
                     finish_tile(layer, panel, i, rows, z, a_row, columns, sample, like)
 
 
 @shared
 def finish_slices(layer, sample, batch, member, members, like: float):
-    """a = f(a + terms + b) for a member's share: the terms of z of both slices."""
+    """a = f(a + partial + b) for a member's share: what both slices add to z."""
     panels, cut, a_row = layer.panels, layer.cut, layer.a_row
     first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for panel in range(begin, end):
         i, stop = rows_of(panel, first, last, TILE_ROWS, batch)
         columns, offset = panel_columns(layer, panel, like), row_offset(layer, panel, i, like)
-        add(layer.a + offset, a_row, layer.terms + offset, a_row, stop - i, columns, like)
+        add(layer.a + offset, a_row, layer.partial + offset, a_row, stop - i, columns, like)
         finish_tile(layer, panel, i, stop - i, layer.a + offset, a_row, columns, sample, like)
 
 
@@ -173,23 +167,23 @@ def forward(layer, below, step, sample, batch, member, members, like: float):
     """a = f(x w + b) for a member's share: see `forward_slice`."""
     forward_slice(layer, below, step, sample, batch, 0, layer.a, member, members, like)
     if layer.split != 0:
-        forward_slice(layer, below, step, sample, batch, 1, layer.terms, member, members, like)
+        forward_slice(layer, below, step, sample, batch, 1, layer.partial, member, members, like)
         finish_slices(layer, sample, batch, member, members, like)
 
 
 @shared
-def forward_own(layer, below, step, sample, batch, barrier, member, like: float):
-    """`forward` by two members, each of which has one of the slices of the inputs.
+def forward_own(layer, below, step, sample, batch, barrier, member, members, like: float):
+    """`forward` by one or two members that own panels; each of two has a slice of the inputs.
 
-    A member first writes what its inputs add to z of the other's panels; while it multiplies for
-    its own, the other may finish.
+    A member first writes what its slice adds to z of the other's panels; while it multiplies for
+    its own, the other may finish. One member has both slices.
     """
-    other, terms, a = 1 - member, layer.terms, layer.a
-    forward_slice(layer, below, step, sample, batch, member, terms, other, 2, like)
-    everyone = arrive(barrier, 2)
-    forward_slice(layer, below, step, sample, batch, member, a, member, 2, like)
+    other, partial = members - 1 - member, layer.partial  # of one member: itself
+    forward_slice(layer, below, step, sample, batch, 1 - other, partial, other, members, like)
+    everyone = arrive(barrier, members)
+    forward_slice(layer, below, step, sample, batch, member, layer.a, member, members, like)
     wait_for_all(barrier, everyone)
-    finish_slices(layer, sample, batch, member, 2, like)
+    finish_slices(layer, sample, batch, member, members, like)
 
 
 @shared

@@ -13,8 +13,7 @@ from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import DENSE, UINT8, layers_at, member_layers, numbers_at
 from fastmlp.kernels.memory.tuning import PART, SPARSE_BELOW
-from fastmlp.kernels.step.first_layer import forward_first
-from fastmlp.kernels.step.forward import forward
+from fastmlp.kernels.step.first_layer import forward_layer
 from fastmlp.kernels.step.images import batch_at, prepare_images
 from fastmlp.kernels.team.plan import share
 
@@ -37,10 +36,7 @@ def infer(job, layers_address, count, barrier, scratch, member, members, like: f
         position, batch = batch_at(job, step)
         prepare_images(job, bottom, step, scratch, 0, 1, like)
         for l in range(count):
-            if l == 0 and job.images_as != DENSE:
-                forward_first(job, bottom, step, scratch, 0, 1, like)
-            else:
-                forward(layers[l], layers[max(l - 1, 0)], step, 0, batch, 0, 1, like)
+            forward_layer(job, layers, l, step, position, batch, scratch, 0, 1, like)
         if top.activation == SOFTMAX:
             softmax_rows(job, top, batch, scratch, like)
         write_answers(job, top, position, batch, like)

@@ -54,14 +54,15 @@ def multiply_nonzeros(c, c_row, source, begin, end, p, first, rows, q, q_k, like
 
     begin, …, end - 1 : the source's panels that are multiplied
     c : address of the first of these rows; p : of row 0; q : of its row for the first panel
-    About half the outputs are zero, without a pattern: their terms are skipped. The order is that
-    of `multiply`, and so are the bits, as long as the weights are finite. The rows of q for a panel
-    of p stay in the L1 cache.
+    About half the outputs are zero, without a pattern: their terms are skipped. Rows are taken by
+    pairs, which a sum's order depends on: `first` is even. The rows of q for two panels of p stay
+    in the L1 cache.
     """
     size, p_row, zero = item_bytes(like), source.a_row, like - like
     for panel in range(begin, end, 2):
         number, has_next = panel - begin, panel + 1 < end
         q_0 = q + number * source.width * q_k * size
+        q_1 = q_0 + source.width * q_k * size
         p_0 = p + row_offset(source, panel, first, like)
         p_1 = p + row_offset(source, panel + 1, first, like)
         word = numbers_at(output_words(source, panel, first), rows, np.int64(0))
@@ -73,7 +74,7 @@ def multiply_nonzeros(c, c_row, source, begin, end, p, first, rows, q, q_k, like
             other_next = word_1[i + 1] if has_other and has_next else 0
             gather_outputs(
                 c + i * c_row * size, c_row, number, p_0 + row, p_1 + row, p_row, one, other,
-                one_next, other_next, q_0, q_k, source.width, zero,
+                one_next, other_next, q_0, q_1, q_k, zero,
             )  # fmt: skip
 
 
@@ -104,17 +105,20 @@ def nonzeros_times_dz(layer, panel, low, high, x_t, row, k, length, beta, q, lik
     """`x_times_dz` where x are the outputs of the layer below that are not zero.
 
     A row of w sums the rows of dz of the samples, at most UPDATE_DEPTH, in which that input is not
-    zero: see `mark_rows`.
+    zero: see `mark_rows`. low : even
     """
     size, width = item_bytes(like), layer.width
     dz = layer.dz + row_offset(layer, panel, k, like)
+    q_next = q + PART * width * size
     copy(q, width, dz, layer.a_row, length, width, like)
-    for i in range(low, high, 2):  # behind an odd last row is padding
+    for i in range(low, high, 2):
         word, word_other = words_in_row(x_t, row, i, like), words_in_row(x_t, row, i + 1, like)
         one, other, one_next, other_next = word[0], word_other[0], word[1], word_other[1]
+        if i + 1 == high:  # behind an odd last row is padding, which holds anything
+            other = other_next = 0
         if one | other | one_next | other_next != 0 or beta != 1:
             w, x = layer.w + weight_offset(layer, panel, i, like), x_t + i * row * size
             gather_outputs(
-                w, width, 0, x, x + PART * size, row, one, other, one_next, other_next, q, width,
-                PART, beta,
+                w, width, 0, x, x + PART * size, row, one, other, one_next, other_next, q, q_next,
+                width, beta,
             )  # fmt: skip

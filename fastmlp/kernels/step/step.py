@@ -24,8 +24,8 @@ from fastmlp.kernels.step import first_layer
 from fastmlp.kernels.step import forward as forward_phase
 from fastmlp.kernels.step import output as output_phase
 from fastmlp.kernels.step import update as update_phase
-from fastmlp.kernels.step.first_layer import forward_first, update_first
-from fastmlp.kernels.step.forward import delta, forward, forward_own, forward_slice
+from fastmlp.kernels.step.first_layer import forward_layer, update_first
+from fastmlp.kernels.step.forward import delta, forward_own
 from fastmlp.kernels.step.images import batch_at, prepare_images
 from fastmlp.kernels.step.judge import sum_step
 from fastmlp.kernels.step.output import claim_partials, output, output_of_partials, partial_outputs
@@ -134,16 +134,6 @@ def prepare_and_wait(job, layer, step, barrier, scratch, member, members, own, l
 
 
 @jit
-def forward_bottom(job, layer, step, position, rows, scratch, member, members, like):
-    """a = f(x w + b) of the first layer; position : of the first of these samples in the order."""
-    if job.images_as != records.DENSE:
-        forward_first(job, layer, step, scratch, member, members, like)
-    else:
-        sample, a = job.first_sample + position, layer.a
-        forward_slice(layer, layer, step, sample, rows, 0, a, member, members, like)
-
-
-@jit
 def update_layer(job, layers, l, step, batch, scratch, member, members, like):
     """A layer's weights and biases take a step."""
     layer, below = layers[l], layers[max(l - 1, 0)]
@@ -165,10 +155,7 @@ def backpropagate(
     last, sample, full = len(layers) - 1, job.first_sample + position, batch_at(job, step)[1]
     top, below = layers[last], layers[max(last - 1, 0)]
     for l in range(int(job.plan == records.BY_INPUTS), last):
-        if l == 0:
-            forward_bottom(job, layers[0], step, position, rows, scratch, member, members, like)
-        else:
-            forward(layers[l], layers[l - 1], step, sample, rows, member, members, like)
+        forward_layer(job, layers, l, step, position, rows, scratch, member, members, like)
         wait(barrier, members)
     output(job, top, below, step, position, rows, scratch, member, members, is_mine, like)
     wait(barrier, members)
@@ -185,8 +172,9 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     by each for itself. Clipped, the update writes gradients, with records that have these in place
     of parameters, and two phases follow.
     """
-    # with gradients, all share records, and where members who own parts would be too many
-    own = members <= job.owners and job.squares == 0 and job.plan == records.BY_COLUMNS
+    base = member_layers(layers_address, count, 0)
+    # clipped, or if columns, then rows, has too many members, all share records
+    own = members <= base[0].panels and job.squares == 0 and job.plan == records.BY_COLUMNS
     layers = member_layers(layers_address, count, member + 1 if own else 0)
     targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
     bottom, control = layers[0], flush_small()
@@ -212,9 +200,9 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
 def train_by_rows(job, layers_address, count, barrier, scratch, member, members, like: float):
     """One step for each row of coefficients, by columns, then rows.
 
-    A member owns panels of each hidden layer, and the rows of weights that read them. Behind a
-    barrier are only what rows add to z of the layer above, and deltas; members arrive there
-    before they do what others need not wait for.
+    A member owns panels of each hidden layer, and the rows of weights that read them. Members
+    exchange only what rows add to z of the layer above, and deltas. They arrive at a barrier before
+    they do what others need not wait for.
     """
     layers, last = member_layers(layers_address, count, member + 1), count - 1
     top, below, bottom, control = layers[last], layers[last - 1], layers[0], flush_small()
@@ -226,12 +214,10 @@ def train_by_rows(job, layers_address, count, barrier, scratch, member, members,
         sample = job.first_sample + position
         if members > 1:
             claim_partials(job, top, below, step, batch, begin, end, like)
-        forward_bottom(job, bottom, step, position, batch, scratch, member, members, like)
+        forward_layer(job, layers, 0, step, position, batch, scratch, member, members, like)
         for l in range(1, last):
-            if members > 1:
-                forward_own(layers[l], layers[l - 1], step, sample, batch, barrier, member, like)
-            else:
-                forward(layers[l], layers[l - 1], step, sample, batch, 0, 1, like)
+            source = layers[l - 1]
+            forward_own(layers[l], source, step, sample, batch, barrier, member, members, like)
         partial_outputs(job, top, below, step, begin, end, 0, batch, scratch, like)
         prepare_and_wait(job, bottom, step + 1, barrier, scratch, member, members, True, like)
         output_of_partials(job, top, below, step, begin, end, 0, batch, scratch, like)

@@ -145,14 +145,14 @@ def _transpose_inputs(x_t, row, layer, x, low, high, length, like):
 
 
 @jit
-def update_rows(job, layer, step, batch, scratch, sparse, height, part, lowest, highest, like):
-    """`update` of the weights of the inputs lowest, …, highest - 1 that are in a member's part.
+def update_rows(job, layer, step, batch, scratch, sparse, height, span, lowest, highest, like):
+    """`update` of the weights of the inputs lowest, …, highest - 1 that are in a member's share.
 
-    part : what `share_panels` returns, of units of `height` inputs
+    span : what `share_panels` returns, of units of `height` inputs
     """
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
-    (first, last, begin, end), inputs, turned = part, layer.inputs, is_transposed(layer)
-    sparse, depth = fused and sparse, tuning.UPDATE_DEPTH if fused else batch
+    (first, last, begin, end), inputs, turned = span, layer.inputs, is_transposed(layer)
+    depth = tuning.UPDATE_DEPTH if fused else batch
     if end - begin == 1:
         low, high = rows_of(begin, first, last, height, inputs)
         lowest, highest = max(lowest, low - low % lanes), min(highest, high)
@@ -200,20 +200,22 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     """
     inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
     height = vector_lanes(like) if turned else tuning.TILE_ROWS
-    part = share_panels(layer.panels, height, inputs, cut, member, members)
-    if cut == ROWS:  # all panels, and the rows of those that are the member's below
-        part = 0, layer.panels * units(inputs, height), 0, layer.panels
-    if part[0] == part[1]:
+    # of rows, a member's are in all panels
+    whose, sharing = (0, 1) if cut == ROWS else (member, members)
+    span = share_panels(layer.panels, height, inputs, cut, whose, sharing)
+    if span[0] == span[1]:
         return
-    for number in range(1 if layer.split == 0 else 2):
+    reads_outputs = is_fused(job.optimizer) and layer.x == below.a
+    # slice by slice: who owns one knows which of its outputs are not zero
+    for number in range(1 + int(layer.split != 0)):
         first, end, lowest, highest = slice_at(layer, below, number)
         if cut == ROWS:
             begin, stop = share(below.panels, member, members)
             first, end = max(first, begin), min(end, stop)
             lowest, highest = first * below.width, min(end * below.width, inputs)
         if lowest < highest:
-            sparse = layer.x == below.a and leaves_out(below, layer, batch, first, end)
-            what = sparse, height, part, lowest, highest
+            sparse = reads_outputs and leaves_out(below, layer, batch, first, end)
+            what = sparse, height, span, lowest, highest
             update_rows(job, layer, step, batch, scratch, *what, like)
 
 
@@ -223,8 +225,8 @@ def update_biases(job, layer, step, batch, scratch, member, members, like):
     size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
     keep = kept_share(job, layer, step, BIASES, like)
     first, last = share(layer.panels, member, members)
-    if layer.cut == ROWS and layer.panels == 1:  # they belong to the owner of the first rows
-        first, last = 0, layer.panels if member == 0 else 0
+    if layer.cut == ROWS and layer.panels == 1:  # the owner of the first rows adds them to z
+        first, last = 0, int(member == 0)
     for panel in range(first, last):
         offset, dz = panel * width * size, layer.dz + row_offset(layer, panel, 0, like)
         sum_rows(width, layer.b + offset if fused else scratch, dz, layer.a_row, batch, keep)

@@ -30,14 +30,14 @@ class Plan:
 
     kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
     clipped : whether gradients have a limited norm, by columns
-    parts : of the hidden layers, that members own: panels of one, halves of several; columns, then
-        rows
+    owners : the most members that own panels, columns, then rows: of one hidden layer, one for
+        each panel; of several, two
     """
 
     kind: int
     slices: int = 1
     clipped: bool = False
-    parts: int = 1
+    owners: int = 1
 
     @property
     def name(self) -> str:
@@ -46,14 +46,14 @@ class Plan:
 
     def of(self, members: int) -> Plan:
         """Return how so many members share a step."""
-        crowded = self.kind == records.COLUMNS_THEN_ROWS and members > self.parts
+        crowded = self.kind == records.COLUMNS_THEN_ROWS and members > self.owners
         return replace(self, kind=records.BY_COLUMNS) if crowded else self
 
     def barriers(self, layers: int, members: int = 1) -> int:
         """Return the barriers of a step: one, or behind each forward, delta and the update.
 
         Clipped, two more: behind the gradients and behind their squares. Columns, then rows, two
-        for each hidden layer but the first.
+        more for each hidden layer behind the first.
         """
         kind = self.of(members).kind
         if kind == records.BY_COLUMNS:
@@ -80,7 +80,7 @@ class Plan:
             found = {"terms of z": self.slices * batch_size * wide[1]}
         elif kind == records.COLUMNS_THEN_ROWS:
             blocks = round_up(batch_size, vector) * sizes[-1] * item
-            panels = -(-sizes[-2] // panel_width(sizes[-2], dtype, 2))
+            panels = units(sizes[-2], panel_width(sizes[-2], dtype, 2))
             found = {
                 "terms of z": panels * blocks + batch_size * sum(wide[2:-1]),
                 "deltas": batch_size * sum(wide[2:-1]),
@@ -93,9 +93,10 @@ class Plan:
             }
             # who shares a panel of the first layer reads all of it, and has updated a part
             width = panel_width(sizes[1], dtype, members if kind == self.kind else 2)
-            panel, panels = sizes[0] * width * item, -(-sizes[1] // width)
+            panel, panels = sizes[0] * width * item, units(sizes[1], width)
             sharing = max(panels, min(members, panels * batch_size))
-            if members > panels or self.clipped:  # no member has images of its own
+            # no member has images of its own
+            if members > (panels if self.owners == 1 else self.owners) or self.clipped:
                 samples = batch_size  # a byte for each of their pixels; lists are about as long
                 if batch_size >= tuning.BY_GROUP_FROM:
                     samples = round_up(batch_size, tuning.PART)
@@ -111,21 +112,21 @@ class Plan:
         step : the arguments of `lines` but the last; barrier : seconds of one of two members
         """
         sizes, work = step[0], step[1] * sum(i * o for i, o in pairwise(step[0]))
-        most, units = worthwhile(work, most), self.slices * self.parts
+        most, units = worthwhile(work, most), self.slices * self.owners
 
         def seconds(members: int) -> float:
-            whole = units / -(-units // members)  # parts or slices
-            parts = members if self.of(members).kind == records.BY_COLUMNS else whole
+            whole = units / -(-units // members)  # panels, halves or slices
+            busy = members if self.of(members).kind == records.BY_COLUMNS else whole
             lines, waits = self.lines(*step, members), self.barriers(len(sizes) - 1, members)
-            return step_seconds(work / parts, sum(lines.values()), waits, members, barrier)
+            return step_seconds(work / busy, sum(lines.values()), waits, members, barrier)
 
         return min(sorted({*team_sizes(most), min(units, most)}), key=seconds)
 
 
 def has_halves(outputs: int, dtype: np.dtype) -> bool:
     """Return whether a layer has two halves, of whole panels, that take nearly as long."""
-    vectors, whole = -(-outputs // vector_size(dtype)), tuning.PANEL_VECTORS
-    first = -(-vectors // whole) // 2 * whole
+    vectors, whole = units(outputs, vector_size(dtype)), tuning.PANEL_VECTORS
+    first = units(vectors, whole) // 2 * whole
     return first > 0 and 2 * max(first, vectors - first) <= tuning.EVEN * vectors
 
 
@@ -138,9 +139,9 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     is_narrow = sizes[-1] <= tuning.PANEL_VECTORS * vector
     panels = -(-sizes[1] // panel_width(sizes[1], dtype, 2))
     if len(hidden) == 1 and panels > 1 and is_narrow:
-        return Plan(records.COLUMNS_THEN_ROWS, parts=panels)
+        return Plan(records.COLUMNS_THEN_ROWS, owners=panels)
     halves = is_narrow and len(hidden) > 1 and all(has_halves(size, dtype) for size in hidden)
-    shared = Plan(records.COLUMNS_THEN_ROWS, parts=2) if halves else Plan(records.BY_COLUMNS)
+    shared = Plan(records.COLUMNS_THEN_ROWS, owners=2) if halves else Plan(records.BY_COLUMNS)
     if sparse:
         slices = min(tuning.INPUT_SLICES, -(-sizes[0] // (2 * tuning.PART)))
         # the layers that each member computes are small beside the one that is shared
@@ -178,7 +179,7 @@ def owners_of(plans: Sequence[Plan], layers: int, threads: int, marks: bool) -> 
     kinds = {plan.kind for plan in plans}
     if kinds == {records.COLUMNS_THEN_ROWS}:
         return [2] * (layers - 1) + [1]
-    # sums of squares depend on panels, too, and sums without zeros
+    # sums of squares, and which zeros are left out, depend on panels, too
     is_fixed = marks or plans[0].clipped or kinds != {records.BY_COLUMNS}
     return [1 if is_fixed else threads] * layers
 

@@ -24,10 +24,10 @@ def sums(columns, c, q, q_row, count, beta):
 
 @compiled
 def gathered(
-    c, c_row, goes_on, p, p_next, p_row, one, other, one_next, other_next, q, q_k, apart, beta
+    c, c_row, goes_on, p, p_next, p_row, one, other, one_next, other_next, q, q_next, q_k, beta
 ):
     gather_outputs(
-        c, c_row, goes_on, p, p_next, p_row, one, other, one_next, other_next, q, q_k, apart, beta
+        c, c_row, goes_on, p, p_next, p_row, one, other, one_next, other_next, q, q_next, q_k, beta
     )
 
 
@@ -81,16 +81,13 @@ def test_rows_whose_bits_are_set_are_gathered(dtype):
         p, q = numbers(rng, dtype, 2, 2 * PART + 1), numbers(rng, dtype, 2 * PART, columns + 3)
         old, is_set = numbers(rng, dtype, 2, columns + 2), rng.random((2, 2 * PART)) < [*zip(share)]
         p[:, :-1][~is_set], q[~is_set.any(axis=0)] = np.nan, np.nan  # not read
-        # the next words' numbers lie elsewhere
-        p_next, q_both = p[:, PART:].copy(), np.full((3 * PART, q.shape[1]), np.nan, dtype)
-        q_both[:PART], q_both[-PART:] = q[:PART], q[PART:]
-        p_own = np.full(p.shape, np.nan, dtype)
-        p_own[:, :PART], p_own_next = p[:, :PART], np.full(p.shape, np.nan, dtype)
-        p_own_next[:, : PART + 1] = p_next
+        # the operands of the next words lie elsewhere
+        q_next, p_next = q[PART:].copy(), np.full(p.shape, np.nan, dtype)
+        p_next[:, :PART] = p[:, PART:-1]
         halves = is_set.reshape(2, 2, PART).astype(np.uint64) << places
         words = halves.sum(axis=2, dtype=np.uint64).astype(np.int64).T.ravel().tolist()
         c, (c_row, p_row) = old.copy(), (old.shape[1], p.shape[1])
-        what = c, c_row, goes_on, p_own, p_own_next, p_row, *words, q_both, q.shape[1], 2 * PART
+        what = c, c_row, goes_on, p, p_next, p_row, *words, q, q_next, q.shape[1]
         gathered(*what, c.dtype.type(beta))
         for row in (0, 1):
             chosen, before = is_set[row], old[row, :columns].astype(float)

@@ -33,7 +33,7 @@ NETWORKS = [
     ((40, 33, 1), 1),
     ((40, 128, 10), 17),
     ((40, 128, 256, 10), 33),
-    ((200, 120, 400, 250, 60), 70),
+    ((200, 400, 120, 250, 60), 70),  # a marked layer, which ReLU is, has slices of 3 and 4 panels
     ((300, 256, 128, 3), 1),
     ((301, 200, 3), 65),
     ((40, 100, 7), 1),
@@ -61,6 +61,8 @@ def drawn(count):
     rng = np.random.default_rng(0)
     for number in range(count):
         hidden = rng.integers(1, 200, rng.integers(0, 4))
+        if number % 3 == 1:  # whole pairs of panels
+            hidden = 128 * rng.integers(1, 4, rng.integers(2, 5))
         batch_size = int(10 ** rng.uniform(0, 3))
         if number % 3 == 0:
             batch_size = 8 * int(rng.integers(16, 64)) + 1
