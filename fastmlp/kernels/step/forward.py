@@ -107,12 +107,8 @@ def slice_at(layer, below, number):
     first, end = layer.split * number, below.panels
     if number == 0 and layer.split != 0:
         end = layer.split
-    return (
-        first,
-        end,
-        first * below.width,
-        layer.inputs if end == below.panels else end * below.width,
-    )
+    last = layer.inputs if end == below.panels else end * below.width
+    return first, end, first * below.width, last
 
 
 @shared
