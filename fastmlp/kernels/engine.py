@@ -25,7 +25,7 @@ from fastmlp.kernels.team.plan import Plan, owners_of, plans_of
 from fastmlp.system.team_size import BARRIERS, TeamSize
 
 # What takes steps, by the code of a plan
-TRAINERS = dict(enumerate((train, train_by_rows, train_by_slices, train_by_slices)))
+TRAINERS = train, train_by_rows, train_by_slices, train_by_slices
 
 
 class Engine(panels.Packed):

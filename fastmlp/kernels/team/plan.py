@@ -112,15 +112,15 @@ class Plan:
         step : the arguments of `lines` but the last; barrier : seconds of one of two members
         """
         sizes, work = step[0], step[1] * sum(i * o for i, o in pairwise(step[0]))
-        most, units = worthwhile(work, most), self.slices * self.owners
+        most, count = worthwhile(work, most), self.slices * self.owners
 
         def seconds(members: int) -> float:
-            whole = units / -(-units // members)  # panels, halves or slices
+            whole = count / units(count, members)  # panels, halves or slices
             busy = members if self.of(members).kind == records.BY_COLUMNS else whole
             lines, waits = self.lines(*step, members), self.barriers(len(sizes) - 1, members)
             return step_seconds(work / busy, sum(lines.values()), waits, members, barrier)
 
-        return min(sorted({*team_sizes(most), min(units, most)}), key=seconds)
+        return min(sorted({*team_sizes(most), min(count, most)}), key=seconds)
 
 
 def has_halves(outputs: int, dtype: np.dtype) -> bool:
@@ -137,13 +137,13 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     """
     vector, hidden = vector_size(dtype), sizes[1:-1]
     is_narrow = sizes[-1] <= tuning.PANEL_VECTORS * vector
-    panels = -(-sizes[1] // panel_width(sizes[1], dtype, 2))
+    panels = units(sizes[1], panel_width(sizes[1], dtype, 2))
     if len(hidden) == 1 and panels > 1 and is_narrow:
         return Plan(records.COLUMNS_THEN_ROWS, owners=panels)
     halves = is_narrow and len(hidden) > 1 and all(has_halves(size, dtype) for size in hidden)
     shared = Plan(records.COLUMNS_THEN_ROWS, owners=2) if halves else Plan(records.BY_COLUMNS)
     if sparse:
-        slices = min(tuning.INPUT_SLICES, -(-sizes[0] // (2 * tuning.PART)))
+        slices = min(tuning.INPUT_SLICES, units(sizes[0], 2 * tuning.PART))
         # the layers that each member computes are small beside the one that is shared
         repeated = sum(i * o for i, o in pairwise(sizes[1:]))
         pays = tuning.REPEATED * repeated <= sizes[0] * sizes[1]
