@@ -15,7 +15,16 @@ from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, DECAY, L1, OWN
 from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
 from fastmlp.kernels.llvm.compile import one_of, shared
 from fastmlp.kernels.llvm.emitter import BYTE, INT32, INT64, Emitter, Number, copies
-from fastmlp.kernels.llvm.intrinsics import by_code, by_name, emitted
+from fastmlp.kernels.llvm.intrinsics import (
+    Row,
+    Rows,
+    accumulate,
+    by_code,
+    by_name,
+    counted_loop,
+    emitted,
+    loop_over,
+)
 from fastmlp.kernels.memory.records import FLOAT32, FLOAT64, UINT8, numbers_at
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
@@ -178,10 +187,33 @@ def add(emit: Emitter, a, a_row, c, c_row, rows, columns, like) -> None:
 
 
 @emitted
-def keep_and_add(emit: Emitter, w, g, count, keep) -> None:
-    """w = keep w + g for `count` adjacent numbers, whole vectors."""
-    factor = emit.number(emit.broadcast(keep))
-    _over_block(emit, count, [w, g], lambda w, g: [w.call("fmuladd", factor, g)])
+def add_pairs(emit: Emitter, w, g, apart, pairs, joint, count, keep) -> None:
+    """w = keep w + sums of pairs of arrays, pair by pair, for `count` numbers, whole vectors.
+
+    g : address of the first array; apart : bytes from one to the next
+    joint : bits of the pairs whose first array is the sum of both
+    """
+    builder, begin = emit.builder, INT64(0)
+    whole = builder.and_(count, INT64(-UNROLL * emit.count))
+
+    def total_at(rows: Rows, j: Any, p: Any, sums: Row) -> Row:
+        first = builder.add(g, builder.mul(builder.shl(p, INT64(1)), apart))
+        second = builder.add(first, apart)
+        bit = builder.and_(builder.lshr(joint, p), INT64(1))
+
+        def add_other(row: Row) -> Any:  # once
+            return rows.add(row, rows.load(rows.at(second, 1, j))), ir.Constant(ir.IntType(1), 0)
+
+        is_alone = builder.icmp_signed("==", bit, INT64(0))
+        pair = loop_over(emit, is_alone, rows.load(rows.at(first, 1, j)), add_other)
+        return rows.add(sums, pair)
+
+    for end, width in ((whole, UNROLL), (count, 1)):
+        rows, step = Rows(emit, width), INT64(width * emit.count)
+        with cgutils.for_range_slice(builder, begin, end, step) as (j, _):
+            sums = counted_loop(emit, pairs, rows.zeros(), partial(total_at, rows, j))
+            accumulate(emit, rows.at(w, 1, j), sums, keep)
+        begin = whole
 
 
 @emitted

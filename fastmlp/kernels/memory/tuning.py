@@ -78,8 +78,12 @@ PREFETCHED = 8
 # Columns, then rows, of several hidden layers: how much larger than half a layer a half may be.
 # With 1.2, 784-300-300-10/100 takes 1.04 times as long as by columns (AMD Zen 5)
 EVEN = 1.1
-# By samples: how many samples a slice has at least, and how many slices a minibatch at most
-SLICE, MOST_SLICES = 64, 16
+# By samples: how many samples a slice has at least, how many slices, an even number, a minibatch at
+# most, and what divides the samples of a slice
+SLICE, MOST_SLICES, SLICE_ROWS = 64, 16, 4
+# And how many outputs the hidden layers compute in a step, at least, for each parameter, against by
+# columns, and against columns, then rows
+LEAST_OUTPUTS = 0.8, 3
 # By inputs: how many slices the inputs have. With 4, one thread is 1 to 5 % slower (Xeon of 2019)
 INPUT_SLICES = 2
 # And how many times as many weights the first layer has, at least, as those behind it, which each

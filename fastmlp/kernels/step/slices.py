@@ -13,18 +13,17 @@ from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_lines, set_control
 from fastmlp.kernels.loops.bit_loops import sum_rows
-from fastmlp.kernels.loops.elementwise import add, copy, keep_and_add
+from fastmlp.kernels.loops.elementwise import add, add_pairs, copy
 from fastmlp.kernels.memory.panels import units
 from fastmlp.kernels.memory.records import (
     BY_INPUTS,
     input_at,
     member_layers,
-    numbers_at,
     parameters_of,
     partial_at,
     row_offset,
 )
-from fastmlp.kernels.memory.tuning import PART, SUMMED, TILE_ROWS
+from fastmlp.kernels.memory.tuning import PART, SLICE_ROWS, SUMMED
 from fastmlp.kernels.step.first_layer import forward_inputs, update_inputs
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, load_images, mark_pixels
@@ -44,15 +43,15 @@ from fastmlp.kernels.team.plan import share
 
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch a step uses: its phases', or, by samples, 2 x SUMMED gradients."""
-    return max(step_scratch(layers, dtype), 2 * SUMMED * dtype.itemsize)
+    """Return how much scratch a step uses: its phases', or, by samples, SUMMED gradients."""
+    return max(step_scratch(layers, dtype), SUMMED * dtype.itemsize)
 
 
 @jit
 def slices_of(job, count, size, first, end):
     """Return where the slices first, …, end - 1 of so many samples, or inputs, begin and end.
 
-    size : of the tiles of samples, or the blocks of inputs; all but the last one are whole
+    size : of what no slice divides: SLICE_ROWS, or blocks of inputs
     """
     whole = units(count, size)
     begin, stop = whole * first // job.slices * size, whole * end // job.slices * size
@@ -95,24 +94,18 @@ def slice_gradient(job, layer, step, number, i, rows, scratch, beta: float):
 @shared
 def take_step(job, layer, step, kind, scratch, members, like: float):
     """Take a step on a layer's WEIGHTS or BIASES by their gradients: a sum over pairs of slices."""
-    size, (w, _, count) = item_bytes(like), parameters_of(layer, kind)
+    (w, _, count), apart, joint = parameters_of(layer, kind), job.partial_bytes, 0
+    g, pairs = gradients_at(job, layer, step, 0, kind, like), job.slices // 2
+    for pair in range(pairs):
+        joint |= int(is_joint(job, 2 * pair, members)) << pair
+    if is_fused(job.optimizer):
+        keep = kept_share(job, layer, step, kind, like)
+        add_pairs(w, g, apart, pairs, joint, count, keep)
+        return
     for j in range(0, count, SUMMED):
-        length, offset = min(SUMMED, count - j), j * size
-        numbers_at(scratch, length, like)[:] = 0
-        for number in range(0, job.slices, 2):
-            target, end, joint = scratch, number + 1, is_joint(job, number, members)
-            if not joint:
-                target, end = scratch + SUMMED * size, min(number + 2, job.slices)
-                numbers_at(target, length, like)[:] = 0
-            for k in range(number, end):
-                g = gradients_at(job, layer, step, k, kind, like) + offset
-                add(target, 0, g, 0, 1, length, like)
-            if not joint:
-                add(scratch, 0, target, 0, 1, length, like)
-        if is_fused(job.optimizer):
-            keep_and_add(w + offset, scratch, length, kept_share(job, layer, step, kind, like))
-        else:
-            general_step(job, layer, step, kind, offset, scratch, length, like)
+        length, offset = min(SUMMED, count - j), j * item_bytes(like)
+        add_pairs(scratch, g + offset, apart, pairs, joint, length, like - like)
+        general_step(job, layer, step, kind, offset, scratch, length, like)
 
 
 @jit
@@ -161,7 +154,7 @@ def prepare_slices(job, layer, step, first, end, scratch, like: float):
     """
     position, batch = batch_at(job, step)
     if job.plan != BY_INPUTS:
-        begin, stop = slices_of(job, batch, TILE_ROWS, first, end)
+        begin, stop = slices_of(job, batch, SLICE_ROWS, first, end)
         x = input_at(layer, step, 0, like)
         load_images(job, layer, position + begin, stop - begin, x, like)
         return
@@ -193,7 +186,7 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
             sum_slices(job, bottom, step, batch, first, end, like)
         else:
             lowest, is_mine = 0, 1
-            begin, stop = slices_of(job, batch, TILE_ROWS, first, end)
+            begin, stop = slices_of(job, batch, SLICE_ROWS, first, end)
         i, rows = position + begin, stop - begin
         backpropagate(job, layers, step, i, rows, is_mine, 0, scratch, 0, 1, like)
         for l in range(lowest, count):
@@ -201,7 +194,7 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
                 update(job, layers[l], layers[l - 1], step, batch, scratch, 0, 1, like)
                 continue
             for number in range(first, end):
-                low, high = slices_of(job, batch, TILE_ROWS, number, number + 1)
+                low, high = slices_of(job, batch, SLICE_ROWS, number, number + 1)
                 i, rows, second = low - begin, high - low, number % 2
                 if not is_joint(job, number - second, members):
                     second = 0

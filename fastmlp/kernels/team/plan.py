@@ -28,7 +28,8 @@ NAMES = dict(enumerate(("by columns", "columns, then rows", "by samples", "by in
 class Plan:
     """How a team shares a step.
 
-    kind : one of NAMES; slices : of a minibatch, by samples, or of the inputs, by inputs
+    kind : one of NAMES
+    slices : of a minibatch, an even number, by samples; of the inputs, by inputs
     clipped : whether gradients have a limited norm, by columns
     owners : the most members that own panels, columns, then rows: of one hidden layer, one for
         each panel; of several, two
@@ -74,7 +75,7 @@ class Plan:
         layers = [*zip(sizes, wide[1:], strict=False)]
         if kind == records.BY_SAMPLES:
             # two slices of one member have one sum; as if all pairs were, or none
-            sums = units(self.slices, 2) if 2 * members <= self.slices else self.slices
+            sums = self.slices // 2 if 2 * members <= self.slices else self.slices
             found = {"gradients": sums * sum(round_up(i + 1, vector) * o for i, o in layers)}
         elif kind == records.BY_INPUTS:
             found = {"terms of z": self.slices * batch_size * wide[1]}
@@ -138,11 +139,12 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     vector, hidden = vector_size(dtype), sizes[1:-1]
     is_narrow = sizes[-1] <= tuning.PANEL_VECTORS * vector
     panels = units(sizes[1], panel_width(sizes[1], dtype, 2))
-    if len(hidden) == 1 and panels > 1 and is_narrow:
-        return Plan(records.COLUMNS_THEN_ROWS, owners=panels)
+    has_panels = is_narrow and len(hidden) == 1 and panels > 1
     halves = is_narrow and len(hidden) > 1 and all(has_halves(size, dtype) for size in hidden)
     shared = Plan(records.COLUMNS_THEN_ROWS, owners=2) if halves else Plan(records.BY_COLUMNS)
-    if sparse:
+    if has_panels:
+        shared = Plan(records.COLUMNS_THEN_ROWS, owners=panels)
+    if sparse and not has_panels:
         slices = min(tuning.INPUT_SLICES, units(sizes[0], 2 * tuning.PART))
         # the layers that each member computes are small beside the one that is shared
         repeated = sum(i * o for i, o in pairwise(sizes[1:]))
@@ -150,13 +152,11 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
         is_small = batch_size < tuning.BY_GROUP_FROM or sizes[1] <= tuning.PANEL_VECTORS * vector
         if hidden and slices > 1 and batch_size > tuning.FEW_SAMPLES and is_small and pays:
             return Plan(records.BY_INPUTS, slices)
-        return shared
-    parameters = sum(i * o + o for i, o in pairwise(sizes))
-    slices = min(tuning.MOST_SLICES, batch_size // tuning.SLICE)
-    # twice the parameters are read, and outputs and deltas are not
-    pays = 2 * parameters < 2.5 * batch_size * sum(hidden)
-    if hidden and slices > 1 and pays:
-        return Plan(records.BY_SAMPLES, slices)
+    # gradients are read, and outputs and deltas are not
+    pairs = min(tuning.MOST_SLICES, batch_size // tuning.SLICE) // 2
+    least = tuning.LEAST_OUTPUTS[has_panels] * sum(i * o + o for i, o in pairwise(sizes))
+    if not sparse and pairs > 0 and batch_size * sum(hidden) > least:
+        return Plan(records.BY_SAMPLES, 2 * pairs)
     return shared
 
 
@@ -177,7 +177,7 @@ def owners_of(plans: Sequence[Plan], layers: int, threads: int, marks: bool) -> 
     marks : whether some layer marks its zeros, which others leave out
     """
     kinds = {plan.kind for plan in plans}
-    if kinds == {records.COLUMNS_THEN_ROWS}:
+    if records.COLUMNS_THEN_ROWS in kinds:
         return [2] * (layers - 1) + [1]
     # sums of squares, and which zeros are left out, depend on panels, too
     is_fixed = marks or plans[0].clipped or kinds != {records.BY_COLUMNS}

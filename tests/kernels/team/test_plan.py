@@ -25,7 +25,8 @@ ROWS = {
     ((784, 512, 512, 10), 128): COLUMNS_THEN_ROWS,
     ((784, 1024, 1024, 10), 512): COLUMNS_THEN_ROWS,
     ((28, 64, 64, 2), 256): BY_SAMPLES,
-    ((54, 100, 7), 200): COLUMNS_THEN_ROWS,
+    ((54, 100, 7), 200): BY_SAMPLES,
+    ((54, 100, 7), 127): COLUMNS_THEN_ROWS,
     ((30, 100, 2), 32): COLUMNS_THEN_ROWS,
 }
 
@@ -43,6 +44,8 @@ def test_small_changes_of_a_network_keep_what_the_plan_demands():
         two_panels = hidden > 2 * vector and outputs <= 4 * vector
         assert (plan.kind == COLUMNS_THEN_ROWS) == two_panels
     assert plan_of((28, 64, 64, 2), 127, SINGLE).kind != BY_SAMPLES  # one slice
+    assert plan_of((28, 64, 64, 2), 255, SINGLE).slices == 2  # an even number
+    assert plan_of((784, 128, 10), 200, SINGLE).kind == COLUMNS_THEN_ROWS  # many parameters
     assert plan_of((28, 64, 64, 2), 100_000, SINGLE).slices == 16
 
 

@@ -18,7 +18,7 @@ from fastmlp.kernels.memory.records import (
     BY_SAMPLES,
     COLUMNS_THEN_ROWS,
 )
-from fastmlp.kernels.memory.tuning import SLICE, TILE_ROWS
+from fastmlp.kernels.memory.tuning import SLICE, SLICE_ROWS
 from fastmlp.kernels.team.barrier import ARRIVED, make_board
 from fastmlp.kernels.team.plan import Plan, plan_of
 from fastmlp.verify.tables import TABLES
@@ -37,6 +37,7 @@ NETWORKS = [
     ((300, 256, 128, 3), 1),
     ((301, 200, 3), 65),
     ((40, 100, 7), 1),
+    ((40, 100, 7), 201),
     ((40, 30, 20, 3), 130),
     ((40, 64, 17, 20, 5), 200),
     ((40, 20, 20, 2), 1000),
@@ -76,7 +77,7 @@ def trained(engine, images, sizes):
     """Train for a few steps, the last on fewer samples; return the fingerprint of all results."""
     batch_size = engine.batch_size
     # of a large minibatch so few that a slice has one
-    few = TILE_ROWS + 1 if batch_size >= 2 * SLICE else max(1, batch_size // 3)
+    few = SLICE_ROWS + 1 if batch_size >= 2 * SLICE else max(1, batch_size // 3)
     samples = 3 * batch_size + few
     y = np.random.default_rng(1).integers(0, max(2, sizes[-1]), samples)
     costs, hits = engine.train(images[:samples], y, np.arange(samples), np.full(4, 0.05), 1 / 255)
@@ -185,7 +186,7 @@ def test_every_plan_computes_the_same_to_rounding(network, monkeypatch):
     x, y = rng.random((batch_size, sizes[0])), rng.integers(0, max(2, sizes[-1]), batch_size)
     kinds = [Plan(BY_COLUMNS)]
     if len(sizes) > 2:
-        kinds.append(Plan(BY_SAMPLES, 3))
+        kinds.append(Plan(BY_SAMPLES, 4))
     plan = plan_of(sizes, batch_size, np.dtype(np.float64))
     if plan.kind == COLUMNS_THEN_ROWS:
         kinds.append(plan)
