@@ -84,7 +84,8 @@ def network_layers(
 def read_outputs(layers: Array) -> None:
     """Let each layer but the first of LAYER records `(..., L)` read the outputs of that below."""
     below, above = layers[..., :-1], layers[..., 1:]
-    apart = below["a_panel"] != below["width"]  # panels that are adjacent are one run
+    # a panel alone is one run, and so are those that are adjacent
+    apart = (below["panels"] > 1) & (below["a_panel"] != below["width"])
     above["x"], above["x_row"] = below["a"], below["a_row"]
     above["x_run"] = apart * below["width"]
     above["x_jump"] = apart * (below["a_panel"] - below["width"])

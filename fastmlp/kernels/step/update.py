@@ -9,7 +9,7 @@ from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
 from fastmlp.functions.optimizers import OPTIMIZERS
 from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops.bit_loops import sum_rows
+from fastmlp.kernels.loops.bit_loops import add_outer, sum_rows
 from fastmlp.kernels.loops.elementwise import copy, optimizer_step
 from fastmlp.kernels.loops.tile import product, transpose
 from fastmlp.kernels.memory import tuning
@@ -129,6 +129,8 @@ def x_times_dz(
             _general_rows(
                 job, layer, step, w, x_i, x_column, x_row, dz, rows, length, scratch, like
             )
+        elif length == 1:
+            add_outer(width, target + w, width, x_i, q, rows, beta)
         else:
             w += target
             product(w, width, x_i, x_column, x_row, q, q_k, rows, columns, length, beta)
@@ -152,6 +154,16 @@ def update_rows(job, layer, step, batch, scratch, sparse, height, span, lowest, 
     """
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     (first, last, begin, end), inputs, turned = span, layer.inputs, is_transposed(layer)
+    if batch == 1 and fused:
+        keep, x = kept_share(job, layer, step, WEIGHTS, like), input_at(layer, step, 0, like)
+        for panel in range(begin, end):
+            low, high = rows_of(panel, first, last, height, inputs)
+            low, high = max(low, lowest), min(high, highest)
+            if low < high:
+                x_times_dz(
+                    job, layer, step, layer.w, panel, low, high, x, 1, 0, 1, keep, scratch, like
+                )
+        return
     depth = tuning.UPDATE_DEPTH if fused else batch
     if end - begin == 1:
         low, high = rows_of(begin, first, last, height, inputs)
