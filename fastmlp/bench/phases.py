@@ -29,7 +29,8 @@ def repeat_forward(job, layers, count, barrier, scratch, member, members, like: 
     """a = f(x w + b) of the only layer."""
     layer = layers_at(layers, count)[0]
     for _ in range(job.steps):
-        forward(layer, layer, 0, 0, job.batch_size, member, members, like)
+        batch = job.batch_size
+        forward(layer, layer, 0, 0, batch, batch, member, members, like)
         wait(barrier, members)
 
 

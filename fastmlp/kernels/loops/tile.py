@@ -13,6 +13,7 @@ from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.emitter import INT64, Emitter
 from fastmlp.kernels.llvm.intrinsics import Rows, emitted, item_bytes, loop_over, vector_lanes
+from fastmlp.kernels.loops.bit_loops import at_each_width
 from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
 # Heights of tiles by their width in vectors; rows that are left over take lower ones
@@ -20,6 +21,7 @@ HEIGHTS = {
     width: (most, *(n for n in (16, 8, 4, 2, 1) if n < most))
     for width, most in TILE_HEIGHTS.items()
 }
+ROW_SUMS = 4  # of each element of a single row: additions to one sum would wait for each other
 FIRST_ROWS = 8  # each has an address of its own, and the rows that follow a distance from it
 MOST_HEIGHTS = (0, *(TILE_HEIGHTS[width] for width in range(1, TILE_VECTORS + 1)))
 # What becomes of the sums of a tile: c = beta c + sum; c = sum relu'(other); or c = f(sum + other),
@@ -50,27 +52,41 @@ def _finish_tile(
     intrinsics.by_code(emit, finish, {PRODUCT: product, SLOPE: sloped, **cases})
 
 
-def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) -> None:
-    """Emit the tile of so many rows and vectors; arguments as in `multiply`."""
-    c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta = args
-    builder, rows, size = emit.builder, Rows(emit, width), height * width
+def _emit_tile(
+    emit: Emitter, height: int, width: int, args: tuple[Any, ...], parts: int = 1
+) -> None:
+    """Emit the tile of so many rows and vectors; arguments as in `multiply`.
 
-    def one(values: list[Any]) -> Any:
+    parts : how many sums each element has, of every so many terms; they are added in the end
+    """
+    c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta = args
+    builder, rows, size = emit.builder, Rows(emit, width), height * width * parts
+
+    def add_terms(count: int, values: list[Any]) -> Any:
         left, q_now, *others = values
-        # otherwise LLVM adds to the address of each row in each pass
-        p_now, sums = [emit.opaque(first) for first in others[:-size]], others[-size:]
-        q_row, totals = rows.load(rows.at(q_now)), []
-        for i in range(height):
-            p_value = emit.broadcast_from(emit.at(p_now[i // FIRST_ROWS], i % FIRST_ROWS, p_row))
-            totals += rows.fma(p_value, q_row, sums[i * width : (i + 1) * width])
-        left, firsts = builder.sub(left, INT64(1)), [emit.at(first, 1, p_k) for first in p_now]
-        return [left, emit.at(q_now, 1, q_k), *firsts, *totals], emit.nonzero(left)
+        firsts, sums = others[:-size], others[-size:]
+        totals: list[Any] = []
+        for _ in range(count):
+            # otherwise LLVM adds to the address of each row in each pass
+            p_now, q_row = [emit.opaque(first) for first in firsts], rows.load(rows.at(q_now))
+            for i in range(height):
+                own = emit.at(p_now[i // FIRST_ROWS], i % FIRST_ROWS, p_row)
+                so_far = sums[len(totals) : len(totals) + width]
+                totals += rows.fma(emit.broadcast_from(own), q_row, so_far)
+            q_now, firsts = emit.at(q_now, 1, q_k), [emit.at(first, 1, p_k) for first in p_now]
+        left = builder.sub(left, INT64(count))
+        return [left, q_now, *firsts, *totals, *sums[len(totals) :]], has_terms(left, count)
+
+    def has_terms(left: Any, count: int) -> Any:
+        return builder.icmp_unsigned(">=", left, INT64(count))
 
     def run(values: list[Any]) -> Any:
         left, q_now, p_now, *sums = values
         count = builder.select(builder.icmp_signed("<", run_length, left), run_length, left)
         firsts = [emit.at(p_now, i, p_row) for i in range(0, height, FIRST_ROWS)]
-        found = loop_over(emit, emit.nonzero(count), [count, q_now, *firsts, *sums], one)
+        found = [count, q_now, *firsts, *sums]
+        for terms in dict.fromkeys((parts, 1)):
+            found = loop_over(emit, has_terms(found[0], terms), found, partial(add_terms, terms))
         left, p_now = builder.sub(left, count), emit.at(p_now, count, p_k, p_jump)
         return [left, emit.at(q_now, count, q_k), p_now, *found[-size:]], emit.nonzero(left)
 
@@ -81,8 +97,11 @@ def _emit_tile(emit: Emitter, height: int, width: int, args: tuple[Any, ...]) ->
     for position in positions:
         emit.prefetch(position, to_write=True)
     run_length = builder.select(emit.nonzero(p_run), p_run, length)
-    starts = [length, emit.pointer(q), emit.pointer(p), *rows.zeros(height)]
+    starts = [length, emit.pointer(q), emit.pointer(p), *rows.zeros(height * parts)]
     sums = loop_over(emit, emit.nonzero(length), starts, run)[-size:]
+    while len(sums) > len(positions):
+        half = len(sums) // 2
+        sums = rows.add(sums[:half], sums[half:])
     _finish_tile(emit, width, finish, positions, others, sums, beta)
 
 
@@ -139,6 +158,13 @@ def multiply(
             p_i += height * p_row * size
             other_i += height * c_row * size if finish == SLOPE else 0
             left -= height
+
+
+@at_each_width
+def multiply_row(rows: Rows, c, p, p_run, p_jump, q, q_k, length, finish, other, beta) -> None:
+    """`multiply` one row of p and whole rows of q; each sum has ROW_SUMS parts."""
+    args = (c, 0, p, 0, 1, p_run, p_jump, q, q_k, length, finish, other, beta)
+    _emit_tile(rows.emit, 1, rows.width, args, ROW_SUMS)
 
 
 @jit

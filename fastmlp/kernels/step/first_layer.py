@@ -168,13 +168,17 @@ def forward_first(job, layer, step, scratch, member, members, like):
 
 
 @jit
-def forward_layer(job, layers, l, step, position, rows, scratch, member, members, like):
-    """a = f(x w + b) for a member's share; position : of the first sample in the order."""
+def forward_layer(job, layers, l, step, position, rows, full, scratch, member, members, like):
+    """a = f(x w + b) for a member's share; position : of the first sample in the order.
+
+    full : as in `forward.forward_panel`; 0 in inference, where one image is as many are
+    """
     layer, below = layers[l], layers[max(l - 1, 0)]
     if l == 0 and job.images_as != records.DENSE:
         forward_first(job, layer, step, scratch, member, members, like)
     else:
-        forward(layer, below, step, job.first_sample + position, rows, member, members, like)
+        sample = job.first_sample + position
+        forward(layer, below, step, sample, rows, full, member, members, like)
 
 
 @jit

@@ -16,7 +16,15 @@ from fastmlp.kernels.loops.elementwise import (
     keeps_z,
     times_slope,
 )
-from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, fuses, multiply, transpose
+from fastmlp.kernels.loops.tile import (
+    PRODUCT,
+    SLOPE,
+    dot_rows,
+    fuses,
+    multiply,
+    multiply_row,
+    transpose,
+)
 from fastmlp.kernels.memory.records import (
     input_at,
     is_transposed,
@@ -69,13 +77,21 @@ def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like: float):
 
 
 @shared
-def forward_panel(layer, f, panel, k, length, x, a, a_row, rows, like: float):
+def forward_panel(layer, f, panel, k, length, x, a, a_row, rows, full, like: float):
     """a = f(x w + b) for some rows of x and one panel; x w if the tile does not compute f.
 
     x : its columns k, k + 1, …, so many
+    full : samples of the minibatch of which these are some, or all. It chooses the loop: by
+        samples, the team's size decides on `rows`, and may change no bit
     """
     columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, k, like)
     b, finish = layer.b + panel * layer.width * item_bytes(like), f if fuses(f) else PRODUCT
+    if full == 1:
+        multiply_row(
+            layer.width, a, x, layer.x_run, layer.x_jump, w, layer.w_row, length, finish, b,
+            like - like,
+        )  # fmt: skip
+        return
     multiply(
         a, a_row, x, layer.x_row, 1, layer.x_run, layer.x_jump, w, layer.w_row, rows, columns,
         length, finish, b, like - like,
@@ -112,12 +128,13 @@ def slice_at(layer, below, number):
 
 
 @shared
-def forward_slice(layer, below, step, sample, batch, number, c, member, members, like: float):
+def forward_slice(layer, below, step, sample, batch, full, number, c, member, members, like: float):
     """c = x w for a member's share of one slice of the inputs; of the only one, a = f(x w + b).
 
     A unit is a panel and a tile of rows. For each tile of rows several panels are computed, which
     stay in the L2 cache. If enough of x, outputs of the layer below, are zero, they are skipped.
     sample : number in the run of the first of these samples; c : laid out like a
+    full : as in `forward_panel`
     """
     p, p_end, k, k_end = slice_at(layer, below, number)
     sparse = layer.x == below.a and leaves_out(below, layer, batch, p, p_end)
@@ -139,7 +156,7 @@ def forward_slice(layer, below, step, sample, batch, number, c, member, members,
                     multiply_nonzeros(z, a_row, below, p, p_end, x, i, rows, w, layer.w_row, like)
                 else:
                     x = input_at(layer, step, i, like) + row_offset(below, p, 0, like)
-                    forward_panel(layer, f, panel, k, k_end - k, x, z, a_row, rows, like)
+                    forward_panel(layer, f, panel, k, k_end - k, x, z, a_row, rows, full, like)
                     z = 0 if fuses(f) else z
                 if whole:
                     columns = panel_columns(layer, panel, like)
@@ -159,11 +176,12 @@ def finish_slices(layer, sample, batch, member, members, like: float):
 
 
 @shared
-def forward(layer, below, step, sample, batch, member, members, like: float):
+def forward(layer, below, step, sample, batch, full, member, members, like: float):
     """a = f(x w + b) for a member's share: see `forward_slice`."""
-    forward_slice(layer, below, step, sample, batch, 0, layer.a, member, members, like)
+    for number in range(1 + int(layer.split != 0)):
+        c = layer.a if number == 0 else layer.partial
+        forward_slice(layer, below, step, sample, batch, full, number, c, member, members, like)
     if layer.split != 0:
-        forward_slice(layer, below, step, sample, batch, 1, layer.partial, member, members, like)
         finish_slices(layer, sample, batch, member, members, like)
 
 
@@ -175,9 +193,11 @@ def forward_own(layer, below, step, sample, batch, barrier, member, members, lik
     its own, the other may finish. One member has both slices.
     """
     other, partial = members - 1 - member, layer.partial  # of one member: itself
-    forward_slice(layer, below, step, sample, batch, 1 - other, partial, other, members, like)
+    forward_slice(
+        layer, below, step, sample, batch, batch, 1 - other, partial, other, members, like
+    )
     everyone = arrive(barrier, members)
-    forward_slice(layer, below, step, sample, batch, member, layer.a, member, members, like)
+    forward_slice(layer, below, step, sample, batch, batch, member, layer.a, member, members, like)
     wait_for_all(barrier, everyone)
     finish_slices(layer, sample, batch, member, members, like)
 
@@ -190,8 +210,7 @@ def delta(layer, below, sample, batch, full, scratch, member, members, like: flo
     is transposed, or there are few samples. If enough outputs of `layer` are zero, so are their
     deltas, and they are skipped.
     sample : number in the run of the first of these samples
-    full : samples of the minibatch of which these are some, or all. It chooses the loop: by
-        samples, the team's size decides on `batch`, and may change no bit
+    full : as in `forward_panel`
     """
     size, width, zero, turned = item_bytes(like), below.width, like - like, is_transposed(layer)
     finish, f = SLOPE if below.activation == RELU else PRODUCT, below.activation

@@ -36,7 +36,7 @@ def infer(job, layers_address, count, barrier, scratch, member, members, like: f
         position, batch = batch_at(job, step)
         prepare_images(job, bottom, step, scratch, 0, 1, like)
         for l in range(count):
-            forward_layer(job, layers, l, step, position, batch, scratch, 0, 1, like)
+            forward_layer(job, layers, l, step, position, batch, 0, scratch, 0, 1, like)
         if top.activation == SOFTMAX:
             softmax_rows(job, top, batch, scratch, like)
         write_answers(job, top, position, batch, like)

@@ -22,6 +22,7 @@ from fastmlp.kernels.memory.records import (
 )
 from fastmlp.kernels.step.first_layer import forward_inputs
 from fastmlp.kernels.step.forward import forward_panel, transposed_block
+from fastmlp.kernels.step.images import batch_at
 from fastmlp.kernels.step.judge import is_row, judge, judge_rows
 from fastmlp.kernels.team.plan import share
 
@@ -141,5 +142,6 @@ def output(
                 forward_inputs(job, layer, step, 0, panel, 0, inputs, i, i + rows, blocks, like)
                 activate(IDENTITY, z_p, z_row, z_p, blocks, layer.width, b, rows, columns, like)
                 continue
-            forward_panel(layer, IDENTITY, panel, 0, layer.inputs, x_i, z_p, z_row, rows, like)
+            inputs, full = layer.inputs, batch_at(job, step)[1]
+            forward_panel(layer, IDENTITY, panel, 0, inputs, x_i, z_p, z_row, rows, full, like)
         judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, is_mine, like)

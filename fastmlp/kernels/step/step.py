@@ -155,7 +155,7 @@ def backpropagate(
     last, sample, full = len(layers) - 1, job.first_sample + position, batch_at(job, step)[1]
     top, below = layers[last], layers[max(last - 1, 0)]
     for l in range(int(job.plan == records.BY_INPUTS), last):
-        forward_layer(job, layers, l, step, position, rows, scratch, member, members, like)
+        forward_layer(job, layers, l, step, position, rows, full, scratch, member, members, like)
         wait(barrier, members)
     output(job, top, below, step, position, rows, scratch, member, members, is_mine, like)
     wait(barrier, members)
@@ -214,7 +214,7 @@ def train_by_rows(job, layers_address, count, barrier, scratch, member, members,
         sample = job.first_sample + position
         if members > 1:
             claim_partials(job, top, below, step, batch, begin, end, like)
-        forward_layer(job, layers, 0, step, position, batch, scratch, member, members, like)
+        forward_layer(job, layers, 0, step, position, batch, batch, scratch, member, members, like)
         for l in range(1, last):
             source = layers[l - 1]
             forward_own(layers[l], source, step, sample, batch, barrier, member, members, like)
