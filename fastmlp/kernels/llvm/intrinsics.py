@@ -74,10 +74,14 @@ prefetch = emitted(Emitter.prefetch, ["position"])
 
 def _over_lines(to_write: bool) -> Any:
     def over_lines(emit: Emitter, address, size) -> None:
-        """Prefetch the cache lines of so many bytes, which may begin within a line."""
-        first, end = emit.builder.and_(address, INT64(-LINE_BYTES)), emit.builder.add(address, size)
-        with cgutils.for_range_slice(emit.builder, first, end, INT64(LINE_BYTES)) as (line, _):
-            emit.prefetch(line, to_write)
+        """Prefetch the cache lines of so many bytes, which may begin within a line.
+
+        How often the loop runs depends on the size alone: otherwise its branch is mispredicted.
+        """
+        builder, last = emit.builder, emit.builder.sub(size, INT64(1))
+        with cgutils.for_range_slice(builder, INT64(0), last, INT64(LINE_BYTES)) as (j, _):
+            emit.prefetch(builder.add(address, j), to_write)
+        emit.prefetch(builder.add(address, last), to_write)
 
     return emitted(over_lines)
 
