@@ -74,7 +74,7 @@ prefetch = emitted(Emitter.prefetch, ["position"])
 
 def _over_lines(to_write: bool) -> Any:
     def over_lines(emit: Emitter, address, size) -> None:
-        """Prefetch the cache lines of so many bytes, which may begin within a line.
+        """Prefetch the cache lines of so many bytes, at least one, which may begin within a line.
 
         How often the loop runs depends on the size alone: otherwise its branch is mispredicted.
         """

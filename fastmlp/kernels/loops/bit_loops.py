@@ -234,19 +234,6 @@ def sum_rows(rows: Rows, c, q, q_row, count, beta) -> None:
     accumulate(rows.emit, rows.at(c), counted_loop(rows.emit, count, rows.zeros(), body), beta)
 
 
-@at_each_width
-def add_outer(rows: Rows, w, w_row, x, dz, count, beta) -> None:
-    """w[i] = beta w[i] + x[i] dz for i = 0, …, count - 1: a product of one term."""
-    emit, row = rows.emit, rows.load(rows.at(dz))
-
-    def body(i: Any, _: Row) -> Row:
-        term = rows.fma(emit.broadcast_from(emit.at(x, i, 1)), row, rows.zeros())
-        accumulate(emit, rows.at(w, i, w_row), term, beta)
-        return []
-
-    counted_loop(emit, count, [], body)
-
-
 @emitted
 def gather_outputs(
     emit: Emitter, c, c_row, goes_on, p, p_next, p_row, one, other, one_next, other_next, q,

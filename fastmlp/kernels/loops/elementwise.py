@@ -190,8 +190,9 @@ def add(emit: Emitter, a, a_row, c, c_row, rows, columns, like) -> None:
 def add_pairs(emit: Emitter, w, g, apart, pairs, joint, count, keep) -> None:
     """w = keep w + sums of pairs of arrays, pair by pair, for `count` numbers, whole vectors.
 
+    w is not read where keep is 0.
     g : address of the first array; apart : bytes from one to the next
-    joint : bits of the pairs whose first array is the sum of both
+    joint : its bit p is set if the first array of pair p is the sum of both
     """
     builder, begin = emit.builder, INT64(0)
     whole = builder.and_(count, INT64(-UNROLL * emit.count))
@@ -201,7 +202,8 @@ def add_pairs(emit: Emitter, w, g, apart, pairs, joint, count, keep) -> None:
         second = builder.add(first, apart)
         bit = builder.and_(builder.lshr(joint, p), INT64(1))
 
-        def add_other(row: Row) -> Any:  # once
+        # a loop that runs once, or, as a joint pair's second array is not read, never
+        def add_other(row: Row) -> Any:
             return rows.add(row, rows.load(rows.at(second, 1, j))), ir.Constant(ir.IntType(1), 0)
 
         is_alone = builder.icmp_signed("==", bit, INT64(0))

@@ -12,16 +12,15 @@ from fastmlp.functions import ACTIVATIONS, vectors
 from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.emitter import INT64, Emitter
-from fastmlp.kernels.llvm.intrinsics import Rows, emitted, item_bytes, loop_over, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import Row, Rows, emitted, item_bytes, loop_over, vector_lanes
 from fastmlp.kernels.loops.bit_loops import at_each_width
-from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
+from fastmlp.kernels.memory.tuning import ROW_SUMS, TILE_HEIGHTS, TILE_VECTORS
 
 # Heights of tiles by their width in vectors; rows that are left over take lower ones
 HEIGHTS = {
     width: (most, *(n for n in (16, 8, 4, 2, 1) if n < most))
     for width, most in TILE_HEIGHTS.items()
 }
-ROW_SUMS = 4  # of each element of a single row: additions to one sum would wait for each other
 FIRST_ROWS = 8  # each has an address of its own, and the rows that follow a distance from it
 MOST_HEIGHTS = (0, *(TILE_HEIGHTS[width] for width in range(1, TILE_VECTORS + 1)))
 # What becomes of the sums of a tile: c = beta c + sum; c = sum relu'(other); or c = f(sum + other),
@@ -57,7 +56,8 @@ def _emit_tile(
 ) -> None:
     """Emit the tile of so many rows and vectors; arguments as in `multiply`.
 
-    parts : how many sums each element has, of every so many terms; they are added in the end
+    parts : sums of each element, a power of two; sum s has the terms s, s + parts, … of each run,
+        and the first one also those that are left over. In the end they are added by halves
     """
     c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta = args
     builder, rows, size = emit.builder, Rows(emit, width), height * width * parts
@@ -162,9 +162,22 @@ def multiply(
 
 @at_each_width
 def multiply_row(rows: Rows, c, p, p_run, p_jump, q, q_k, length, finish, other, beta) -> None:
-    """`multiply` one row of p and whole rows of q; each sum has ROW_SUMS parts."""
+    """`multiply` one row of p and whole rows of q: additions to a single sum would wait."""
     args = (c, 0, p, 0, 1, p_run, p_jump, q, q_k, length, finish, other, beta)
     _emit_tile(rows.emit, 1, rows.width, args, ROW_SUMS)
+
+
+@at_each_width
+def add_outer(rows: Rows, w, w_row, x, dz, count, beta) -> None:
+    """w[i] = beta w[i] + x[i] dz for i = 0, …, count - 1, whole rows: a product of one term."""
+    emit, row = rows.emit, rows.load(rows.at(dz))
+
+    def body(i: Any, _: Row) -> Row:
+        term = rows.fma(emit.broadcast_from(emit.at(x, i, 1)), row, rows.zeros())
+        intrinsics.accumulate(emit, rows.at(w, i, w_row), term, beta)
+        return []
+
+    intrinsics.counted_loop(emit, count, [], body)
 
 
 @jit

@@ -12,6 +12,7 @@ from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.functions.dropout import Dropout
 from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.panels import (
+    join_panels,
     pack,
     panel_width,
     round_up,
@@ -152,6 +153,8 @@ def plan_memory(
     elif kind == records.BY_COLUMNS:
         layers = np.tile(layers, (1 + members, 1))
     else:
+        if kind == records.BY_SAMPLES:  # the plan for sparse images may have spread them
+            join_panels(layers[0], buffers[0])
         # of several hidden layers, many panels of a member lie together
         if is_apart and not is_deep and members > 1 and panels <= tuning.MOST_SPREAD:
             spread_panels(layers[0], buffers[0])

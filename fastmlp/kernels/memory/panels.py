@@ -106,6 +106,15 @@ def spread_panels(layer: Any, arrays: dict[str, Array]) -> None:
     layer["w_panel"] = layer["a_panel"] = memory.strides[0] // arrays["w"].dtype.itemsize
 
 
+def join_panels(layer: Any, arrays: dict[str, Array]) -> None:
+    """Move the panels of each array of a layer side by side: where `spread_panels` left them."""
+    for name, old in arrays.items():
+        if old.ndim == 3:
+            arrays[name] = new = aligned_zeros(old.shape, old.dtype)
+            new[...], layer[name] = old, new.ctypes.data
+    layer["w_panel"], layer["a_panel"] = arrays["w"][0].size, arrays["a"][0].size
+
+
 class Packed:
     """The parameters of a network as panels, and the state of its optimiser: for an engine.
 

@@ -1,8 +1,8 @@
 """What another processor would change: the sizes of tiles and panels, and thresholds.
 
 Figures without a name are of two cores of an AMD Zen 4, with vectors of 64 bytes. The order of
-sums, and with it the last bits of results, depends on PANEL_VECTORS, GROUP, PART, UPDATE_DEPTH, and
-all that chooses a plan or a loop. TILE_ROWS and UNIT_ROWS are even.
+sums, and with it the last bits of results, depends on PANEL_VECTORS, GROUP, PART, UPDATE_DEPTH,
+SLICE_ROWS, ROW_SUMS, and all that chooses a plan or a loop. TILE_ROWS and UNIT_ROWS are even.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
 # registers (32 or 16)
 TILE_HEIGHTS = {4: 6, 3: 8, 2: 8, 1: 16} if VECTOR_BYTES == 64 else {2: 6, 1: 12}
 TILE_VECTORS = max(TILE_HEIGHTS)
+# Sums of an element of a single row of a minibatch: together no more than half of the registers
+ROW_SUMS = 4 if VECTOR_BYTES == 64 else 2
 # Rows of a unit of work
 TILE_ROWS = 8 if VECTOR_BYTES == 64 else 6
 # Vectors of a panel at most: a group's rows of sums, or of weights, are in registers. Narrower
@@ -78,18 +80,19 @@ PREFETCHED = 8
 # Columns, then rows, of several hidden layers: how much larger than half a layer a half may be.
 # With 1.2, 784-300-300-10/100 takes 1.04 times as long as by columns (AMD Zen 5)
 EVEN = 1.1
-# By samples: how many samples a slice has at least, how many slices, an even number, a minibatch at
-# most, and what divides the samples of a slice
+# By samples: the fewest samples of a slice, the most slices, and what divides the samples of each
+# but the last (by TILE_ROWS, slices of 200 would have 96 and 104)
 SLICE, MOST_SLICES, SLICE_ROWS = 64, 16, 4
-# And how many outputs the hidden layers compute in a step, at least, for each parameter, against by
-# columns, and against columns, then rows
+# The fewest outputs of hidden layers in a step, for each parameter, that pay: against by columns;
+# against columns, then rows. 54-100-7/200, which has 3.2, takes 0.90 times as long by samples, far
+# 0.96, and 54-100-7/128, with 2.1, 0.95, but about 1.1 on far cores (AMD Zen 5)
 LEAST_OUTPUTS = 0.8, 3
 # By inputs: how many slices the inputs have. With 4, one thread is 1 to 5 % slower (Xeon of 2019)
 INPUT_SLICES = 2
 # And how many times as many weights the first layer has, at least, as those behind it, which each
 # member multiplies with for itself
 REPEATED = 8
-# Parameters whose gradients are summed before they take a step: the sums stay in the L1 cache
+# By samples, parameters whose gradients are summed before a general step: they stay in the L1 cache
 SUMMED = 1024
 # Rows of a panel, or of w^T, whose gradients are squared, or take a step, at once: those of a panel
 # stay in the L1 cache

@@ -171,7 +171,8 @@ def forward_first(job, layer, step, scratch, member, members, like):
 def forward_layer(job, layers, l, step, position, rows, full, scratch, member, members, like):
     """a = f(x w + b) for a member's share; position : of the first sample in the order.
 
-    full : as in `forward.forward_panel`; 0 in inference, where one image is as many are
+    full : as in `forward.forward_panel`; 0 in inference, so that an answer does not depend on how
+        many images there are
     """
     layer, below = layers[l], layers[max(l - 1, 0)]
     if l == 0 and job.images_as != records.DENSE:

@@ -115,7 +115,7 @@ def output(
     """
     size, lanes, z_row = item_bytes(like), vector_lanes(like), layer.panels * layer.width
     by_entry, z = layer.a == below.a and job.images_as == BY_ENTRY, scratch
-    blocks = z + lanes * z_row * size
+    blocks, full = z + lanes * z_row * size, batch_at(job, step)[1]
     first, last = share(units(batch, lanes), member, members)
     begin, end = first * lanes, min(last * lanes, batch)
     for i in range(begin, end if members > 1 and not by_entry else begin):
@@ -123,7 +123,7 @@ def output(
         for _ in range(0, layer.inputs, run):
             prefetch_lines(x_i, run * size)
             x_i += (run + layer.x_jump) * size
-    if members > 1:  # others have read these deltas
+    if members > 1 and begin < end:  # others have read these deltas
         claim_lines(layer.dz + begin * layer.a_row * size, (end - begin) * layer.a_row * size)
     if job.plan == COLUMNS_THEN_ROWS:
         partial_outputs(job, layer, below, step, 0, below.panels, begin, end, scratch, like)
@@ -142,6 +142,6 @@ def output(
                 forward_inputs(job, layer, step, 0, panel, 0, inputs, i, i + rows, blocks, like)
                 activate(IDENTITY, z_p, z_row, z_p, blocks, layer.width, b, rows, columns, like)
                 continue
-            inputs, full = layer.inputs, batch_at(job, step)[1]
+            inputs = layer.inputs
             forward_panel(layer, IDENTITY, panel, 0, inputs, x_i, z_p, z_row, rows, full, like)
         judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, is_mine, like)

@@ -51,7 +51,7 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 def slices_of(job, count, size, first, end):
     """Return where the slices first, …, end - 1 of so many samples, or inputs, begin and end.
 
-    size : of what no slice divides: SLICE_ROWS, or blocks of inputs
+    size : what divides each slice but the last: SLICE_ROWS samples, or block_inputs inputs
     """
     whole = units(count, size)
     begin, stop = whole * first // job.slices * size, whole * end // job.slices * size

@@ -9,9 +9,9 @@ from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
 from fastmlp.functions.optimizers import OPTIMIZERS
 from fastmlp.kernels.llvm.compile import jit, one_of, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops.bit_loops import add_outer, sum_rows
+from fastmlp.kernels.loops.bit_loops import sum_rows
 from fastmlp.kernels.loops.elementwise import copy, optimizer_step
-from fastmlp.kernels.loops.tile import product, transpose
+from fastmlp.kernels.loops.tile import add_outer, product, transpose
 from fastmlp.kernels.memory import tuning
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
@@ -110,7 +110,7 @@ def x_times_dz(
         x_row, run = 1, 0
     dz, columns = layer.dz + row_offset(layer, panel, k, like), panel_columns(layer, panel, like)
     q, q_k = dz, layer.a_row
-    if target != 0 and q_k >= 2 * width and length <= tuning.UPDATE_DEPTH:
+    if target != 0 and q_k >= 2 * width and 1 < length <= tuning.UPDATE_DEPTH:
         # rows far apart are in many pages
         q, q_k = scratch, width
         copy(q, q_k, dz, layer.a_row, length, columns, like)
@@ -129,8 +129,8 @@ def x_times_dz(
             _general_rows(
                 job, layer, step, w, x_i, x_column, x_row, dz, rows, length, scratch, like
             )
-        elif length == 1:
-            add_outer(width, target + w, width, x_i, q, rows, beta)
+        elif length == 1:  # x is not transposed: x_column is 1
+            add_outer(width, target + w, width, x_i, dz, rows, beta)
         else:
             w += target
             product(w, width, x_i, x_column, x_row, q, q_k, rows, columns, length, beta)
@@ -154,7 +154,7 @@ def update_rows(job, layer, step, batch, scratch, sparse, height, span, lowest, 
     """
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     (first, last, begin, end), inputs, turned = span, layer.inputs, is_transposed(layer)
-    if batch == 1 and fused:
+    if batch == 1 and fused:  # without blocks, which take a tenth of 784-16-16-10/1 to find
         keep, x = kept_share(job, layer, step, WEIGHTS, like), input_at(layer, step, 0, like)
         for panel in range(begin, end):
             low, high = rows_of(panel, first, last, height, inputs)
@@ -208,7 +208,8 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     panel below. A fused step takes UPDATE_DEPTH samples at a time, for all panels, so that their x
     stays in the cache; a general one all. For several panels, or where rows of x are far apart, x
     is transposed first: otherwise a tile reads one line, and one page, for each sample. If enough
-    of x, the outputs of the layer below, are zero, a fused step leaves them out.
+    of x, the outputs of the layer below, are zero, a fused step leaves them out. By a single sample
+    it does neither.
     """
     inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
     height = vector_lanes(like) if turned else tuning.TILE_ROWS

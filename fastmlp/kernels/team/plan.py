@@ -141,9 +141,8 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
     panels = units(sizes[1], panel_width(sizes[1], dtype, 2))
     has_panels = is_narrow and len(hidden) == 1 and panels > 1
     halves = is_narrow and len(hidden) > 1 and all(has_halves(size, dtype) for size in hidden)
-    shared = Plan(records.COLUMNS_THEN_ROWS, owners=2) if halves else Plan(records.BY_COLUMNS)
-    if has_panels:
-        shared = Plan(records.COLUMNS_THEN_ROWS, owners=panels)
+    owners = panels if has_panels else 1 + int(halves)
+    kind = records.COLUMNS_THEN_ROWS if owners > 1 else records.BY_COLUMNS
     if sparse and not has_panels:
         slices = min(tuning.INPUT_SLICES, units(sizes[0], 2 * tuning.PART))
         # the layers that each member computes are small beside the one that is shared
@@ -152,12 +151,12 @@ def plan_of(sizes: Sequence[int], batch_size: int, dtype: np.dtype, sparse: bool
         is_small = batch_size < tuning.BY_GROUP_FROM or sizes[1] <= tuning.PANEL_VECTORS * vector
         if hidden and slices > 1 and batch_size > tuning.FEW_SAMPLES and is_small and pays:
             return Plan(records.BY_INPUTS, slices)
-    # gradients are read, and outputs and deltas are not
+    # lines that change cores are as many as parameters by samples, as outputs by columns
     pairs = min(tuning.MOST_SLICES, batch_size // tuning.SLICE) // 2
     least = tuning.LEAST_OUTPUTS[has_panels] * sum(i * o + o for i, o in pairwise(sizes))
     if not sparse and pairs > 0 and batch_size * sum(hidden) > least:
         return Plan(records.BY_SAMPLES, 2 * pairs)
-    return shared
+    return Plan(kind, owners=owners)
 
 
 def plans_of(

@@ -7,13 +7,23 @@ import pytest
 from direct import DTYPES, compiled, lanes_of, shared
 
 from fastmlp.functions import ACTIVATIONS
-from fastmlp.kernels.loops.tile import FUSED, HEIGHTS, PRODUCT, SLOPE, dot_rows, tile_height
-from fastmlp.kernels.memory.tuning import TILE_ROWS
+from fastmlp.kernels.loops.tile import (
+    FUSED,
+    HEIGHTS,
+    PRODUCT,
+    SLOPE,
+    add_outer,
+    dot_rows,
+    multiply_row,
+    tile_height,
+)
+from fastmlp.kernels.memory.tuning import PANEL_VECTORS, TILE_ROWS
 
 # so many rows go through every height of a tile, alone and behind others
 ROWS = [*range(1, 2 * TILE_ROWS + 2), 2 * TILE_ROWS + 4, 3 * TILE_ROWS - 1, 5 * TILE_ROWS + 7]
 VECTORS = [1, 2, 3, 4, 5]
 LENGTHS = [0, 1, 2, 3, 8, 33]
+WIDTHS = (1, PANEL_VECTORS // 2, PANEL_VECTORS)  # of panels, in vectors
 
 
 class Strided:
@@ -164,3 +174,46 @@ def test_dots_of_rows_leave_out_the_padding(dtype, vectors):
         dots(c, w, width, w[0].size, width, q, rows * lanes, columns, w.dtype.type(0))
         np.testing.assert_allclose(c[: rows * lanes], exact, atol=100 * np.finfo(dtype).eps)
         assert (c[rows * lanes :] == 7).all()
+
+
+@compiled
+def row(columns, c, p, p_run, p_jump, q, q_k, length, finish, other, beta):
+    multiply_row(columns, c, p, p_run, p_jump, q, q_k, length, finish, other, beta)
+
+
+@compiled
+def outer(columns, w, w_row, x, dz, count, beta):
+    add_outer(columns, w, w_row, x, dz, count, beta)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("how", [{}, {"run": 16, "jump": 160}, {"run": 64, "jump": 5}], ids=str)
+def test_a_single_row(dtype, how):
+    rng = np.random.default_rng(0)
+    for vectors, length in itertools.product(WIDTHS, (*LENGTHS, 67, 130)):
+        p, q, c = case(rng, dtype, 1, vectors, length)
+        left, right = Strided(p, **how), Strided(q)
+        what = left.memory, how.get("run", 0), how.get("jump", 0), right.memory, right.row, length
+        for beta in (0, 0.5):
+            found = np.full_like(c, np.nan) if beta == 0 else c.copy()
+            row(c.size, found, *what, PRODUCT, found, c.dtype.type(beta))
+            check(found, p, q, c, beta)
+        z, slope, other = np.empty_like(c), np.empty_like(c), rng.normal(size=c.shape).astype(dtype)
+        row(c.size, z, *what, PRODUCT, z, c.dtype.type(0))
+        row(c.size, slope, *what, SLOPE, other, c.dtype.type(0))
+        np.testing.assert_array_equal(slope, np.where(other > 0, z, 0))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_product_of_one_term(dtype):
+    rng = np.random.default_rng(0)
+    for vectors, rows, gap, beta in itertools.product(WIDTHS, (0, 1, 9), (0, 7), (0, 1, 0.5)):
+        p, q, c = case(rng, dtype, rows, vectors, 1)
+        memory = np.full((rows + 1, c.shape[1] + gap), np.nan, dtype)
+        if beta:
+            memory[:rows, : c.shape[1]] = c
+        outer(c.shape[1], memory, memory.shape[1], p, q, rows, c.dtype.type(beta))
+        found = memory[:rows, : c.shape[1]].copy()
+        np.testing.assert_array_equal(found, product(p, q, c, beta))
+        memory[:rows, : c.shape[1]] = np.nan
+        assert np.isnan(memory).all()

@@ -46,6 +46,7 @@ def test_small_changes_of_a_network_keep_what_the_plan_demands():
     assert plan_of((28, 64, 64, 2), 127, SINGLE).kind != BY_SAMPLES  # one slice
     assert plan_of((28, 64, 64, 2), 255, SINGLE).slices == 2  # an even number
     assert plan_of((784, 128, 10), 200, SINGLE).kind == COLUMNS_THEN_ROWS  # many parameters
+    assert plan_of((54, 100, 7), 200, SINGLE, True).kind == COLUMNS_THEN_ROWS  # sparse
     assert plan_of((28, 64, 64, 2), 100_000, SINGLE).slices == 16
 
 
@@ -97,6 +98,7 @@ def test_lines_that_change_cores():
         assert found[(784, 128, 10), 64] == 40
         assert found[(30, 100, 2), 32] == 4
         assert found[(28, 64, 64, 2), 256] < 1100
+        assert found[(54, 100, 7), 200] == 560
         # two panels of 784 rows, of 256 bytes, each shared by two members
         shared = plan_of((784, 128, 10), 64, SINGLE).lines((784, 128, 10), 64, SINGLE, True, 4)
         assert shared["shared panels"] == 784 * 256 // 2 // 64

@@ -38,6 +38,8 @@ NETWORKS = [
     ((301, 200, 3), 65),
     ((40, 100, 7), 1),
     ((40, 100, 7), 201),
+    ((41, 100, 7), 200),  # of an odd number of inputs, the last minibatch has one sample
+    ((41, 20, 20, 2), 300),
     ((40, 30, 20, 3), 130),
     ((40, 64, 17, 20, 5), 200),
     ((40, 20, 20, 2), 1000),
@@ -76,8 +78,9 @@ NETWORKS += drawn(DRAWN)
 def trained(engine, images, sizes):
     """Train for a few steps, the last on fewer samples; return the fingerprint of all results."""
     batch_size = engine.batch_size
-    # of a large minibatch so few that a slice has one
-    few = SLICE_ROWS + 1 if batch_size >= 2 * SLICE else max(1, batch_size // 3)
+    # of a large minibatch so few that slices have none or one
+    large = 1 if sizes[0] % 2 else SLICE_ROWS + 1
+    few = large if batch_size >= 2 * SLICE else max(1, batch_size // 3)
     samples = 3 * batch_size + few
     y = np.random.default_rng(1).integers(0, max(2, sizes[-1]), samples)
     costs, hits = engine.train(images[:samples], y, np.arange(samples), np.full(4, 0.05), 1 / 255)
@@ -175,6 +178,23 @@ def test_teams_of_changing_sizes_give_the_same_bits(network, monkeypatch):
     monkeypatch.setattr(engine.team, "next", lambda left: (next(sizes_of_teams), 1))
     found |= {trained(engine, images, sizes)}
     assert len(asked) == 4
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("step", STEPS[:2] + STEPS[-1:], ids=str)
+@pytest.mark.usefixtures("boards")
+def test_an_engine_changes_its_plan_with_its_images(step):
+    sizes, batch_size, found = (40, 100, 7), 200, set()
+    dense = np.random.default_rng(0).integers(1, 256, (4 * batch_size, 40), np.uint8)
+    sparse = dense * (np.random.default_rng(1).random(dense.shape) < 0.2).astype(np.uint8)
+    for threads in TEAMS:
+        engine, kinds = engine_for(sizes, batch_size, "float32", threads, step), []
+        results = []
+        for images in (dense, sparse, dense, sparse):
+            results.append(trained(engine, images, sizes))
+            kinds.append(engine.plan.kind)
+        assert kinds == [BY_SAMPLES, COLUMNS_THEN_ROWS] * 2
+        found.add(tuple(results))
     assert len(found) == 1
 
 
