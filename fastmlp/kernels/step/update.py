@@ -205,8 +205,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     panel below. A fused step takes UPDATE_DEPTH samples at a time, for all panels, so that their x
     stays in the cache; a general one all. For several panels, or where rows of x are far apart, x
     is transposed first: otherwise a tile reads one line, and one page, for each sample. If enough
-    of x, the outputs of the layer below, are zero, a fused step leaves them out. By a single sample
-    it does neither.
+    of x, the outputs of the layer below, are zero, a fused step leaves them out.
     """
     inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
     height = vector_lanes(like) if turned else tuning.TILE_ROWS
