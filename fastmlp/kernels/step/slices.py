@@ -181,18 +181,15 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
         wait(barrier, members)
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
-        lowest, begin, stop, is_mine = 1, 0, batch, int(member == 0)
+        begin, stop, is_mine = 0, batch, int(member == 0)
         if by_inputs:
             sum_slices(job, bottom, step, batch, first, end, like)
         else:
-            lowest, is_mine = 0, 1
+            is_mine = 1
             begin, stop = slices_of(job, batch, SLICE_ROWS, first, end)
         i, rows = position + begin, stop - begin
         backpropagate(job, layers, step, i, rows, is_mine, 0, scratch, 0, 1, like)
-        for l in range(lowest, count):
-            if by_inputs:
-                update(job, layers[l], layers[l - 1], step, batch, scratch, 0, 1, like)
-                continue
+        for l in range(count if not by_inputs else 0):
             for number in range(first, end):
                 low, high = slices_of(job, batch, SLICE_ROWS, number, number + 1)
                 i, rows, second = low - begin, high - low, number % 2
@@ -205,12 +202,15 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
                 low, high = slices_of(job, bottom.inputs, job.block_inputs, number, number + 1)
                 for panel in range(bottom.panels):
                     update_inputs(job, bottom, step, number, panel, low, high, scratch, like)
-            for l in range(count):
-                update_biases(job, layers[l], step, batch, scratch, 0, 1, like)
             # before the barrier: others need what this writes
             prepare_slices(job, bottom, step + 1, first, end, scratch, like)
         everyone = arrive(barrier, members)
-        if not by_inputs:
+        if by_inputs:  # others need none of this
+            for l in range(count):
+                if l > 0:
+                    update(job, layers[l], layers[l - 1], step, batch, scratch, 0, 1, like)
+                update_biases(job, layers[l], step, batch, scratch, 0, 1, like)
+        else:
             prepare_slices(job, bottom, step + 1, first, end, scratch, like)
         wait_for_all(barrier, everyone)
         if member == 0:

@@ -156,6 +156,14 @@ def update_rows(job, layer, step, batch, scratch, sparse, height, span, lowest, 
     """
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
     (first, last, begin, end), inputs, turned = span, layer.inputs, is_transposed(layer)
+    target, keep = layer.w if fused else 0, kept_share(job, layer, step, WEIGHTS, like)
+    if batch == 1:
+        x = input_at(layer, step, 0, like)
+        for panel in range(begin, end):
+            low, high = rows_of(panel, first, last, height, inputs)
+            low, high = max(low, lowest), min(high, highest)
+            x_times_dz(job, layer, step, target, panel, low, high, x, 1, 0, 1, keep, scratch, like)
+        return
     depth = tuning.UPDATE_DEPTH if fused else batch
     if end - begin == 1:
         low, high = rows_of(begin, first, last, height, inputs)
@@ -167,7 +175,7 @@ def update_rows(job, layer, step, batch, scratch, sparse, height, span, lowest, 
     pays = end - begin > 1 or layer.x_row * size >= tuning.FAR_ROWS
     k = 0
     while k < batch:
-        beta = kept_share(job, layer, step, WEIGHTS, like) if k == 0 else type(like)(1)
+        beta = keep if k == 0 else type(like)(1)
         x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
         x_column, count = 1, inputs
         if sparse or (pays and length > tuning.PART and not turned):
@@ -190,7 +198,7 @@ def update_rows(job, layer, step, batch, scratch, sparse, height, span, lowest, 
                     )
                 elif low < high:
                     x_times_dz(
-                        job, layer, step, layer.w if fused else 0, panel, low, high, source,
+                        job, layer, step, target, panel, low, high, source,
                         x_column, k, length, beta, scratch, like,
                     )  # fmt: skip
             i = stop
