@@ -114,8 +114,7 @@ class Engine(panels.Packed):
         if epochs == 1:
             order = order[: len(rates) * self.batch_size]
         steps = -rates if self._optimizer.fused else np.ones(len(rates))
-        what = self._optimizer, self.settings, rates, first_step, self._factors
-        own = coefficients_for(*what)
+        own = coefficients_for(self._optimizer, self.settings, rates, first_step, self._factors)
         self.job["first_sample"] = first_step * self.batch_size
         orders = order.reshape(epochs, -1)
         costs, right = self._steps(images, y, orders, steps, own, scale, sample_weight, augmented)
@@ -190,7 +189,6 @@ class Engine(panels.Packed):
         self._look_at(images)
         # what is read stays alive
         images, arrays = self._source.take(images, order, scale, augmented)
-        own = np.ascontiguousarray(own)
         self.job["coefficient_rows"], self.job["coefficient_count"] = self._rows, own.shape[3]
         samples, totals = len(order), np.empty((len(own), 2))
         self.job["labels"] = self.job["targets"] = self.job["weights"] = 0
@@ -228,8 +226,7 @@ class Engine(panels.Packed):
         if self._images is images:
             return
         self._images = None  # until all is there
-        kind = kind_of(images, len(self.layers), self._lists)
-        self.job["images_as"] = kind
+        self.job["images_as"] = kind = kind_of(images, len(self.layers), self._lists)
         share = f"{density(images, tuning.SAMPLED):.1%} of the values are not zero"
         self.inputs = f"{'dense' if kind == records.DENSE else 'sparse'}, {share}"
         plan = self._plans[{records.DENSE: 0, records.BY_ENTRY: 2}.get(kind, 1)]

@@ -72,9 +72,7 @@ def team_size(work: int, threads: int | None = None) -> int:
 
 def is_compiled(dtype: np.dtype) -> bool:
     """Return whether `prepare` will be quick: the machine code is there, in memory or on disk."""
-    if dtype in _prepared:
-        return True
-    return all(kernel.kept(numba.from_dtype(dtype)) for kernel in _kernels())
+    return dtype in _prepared or all(kernel.kept(numba.from_dtype(dtype)) for kernel in _kernels())
 
 
 def _kernels() -> list[Shared]:

@@ -11,7 +11,7 @@ import numpy as np
 from fastmlp.arrays import Array, Rows, SparseRows, check_out, quiet
 from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.functions import ACTIVATIONS
-from fastmlp.kernels.launch import prepare, run, symbol, team_size
+from fastmlp.kernels.launch import run, symbol, team_size
 from fastmlp.kernels.loops.bits import group_shape, words_bytes
 from fastmlp.kernels.memory import panels, records, tuning
 from fastmlp.kernels.memory.buffers import inference_records
@@ -38,7 +38,6 @@ class Predictor:
         self.parameters, self.scale = (tuple(weights), tuple(biases)), scale
         dtype, inputs, outputs = weights[0].dtype, len(weights[0]), len(biases[-1])
         self._dtype, self._size = dtype, sum(w.size for w in weights)
-        prepare(dtype)
         layers = np.zeros(len(weights), records.LAYER)
         # the first layer reads rows of weights by groups
         first = tuning.PANEL_VECTORS if inputs % tuning.GROUP == 0 else 0
@@ -141,8 +140,7 @@ class Predictor:
         job["scale"], job["words_bytes"], job["batch_size"] = self.scale, size, rows
         job["pair_stride"], job["block_inputs"] = group_shape(inputs)
         records.point(job, table=self._table)
-        what = members, rows, size, self._dtype
-        layers, memory = inference_records(self._layers, *what)
+        layers, memory = inference_records(self._layers, members, rows, size, self._dtype)
         scratch = records.private_memory(job, members, scratch_bytes(layers[0], self._dtype))
         return job, layers, (memory, scratch)
 

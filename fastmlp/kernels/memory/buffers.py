@@ -134,7 +134,7 @@ def plan_memory(
 
     lists : whether sparse images are taken as lists, of as many slices as the plan has
     """
-    kind, dtype, samples = int(job["plan"][0]), buffers[0]["w"].dtype, int(job["batch_size"][0])
+    kind, samples = int(job["plan"][0]), int(job["batch_size"][0])
     samples = samples * int(job["slices"][0]) if lists else round_up(samples, tuning.PART)
     # by columns, those of the next step are made while others still read these
     own, kept = int(job["words_bytes"][0]), 1 if kind == records.BY_INPUTS else 2
@@ -158,7 +158,7 @@ def plan_memory(
         # of several hidden layers, many panels of a member lie together
         if is_apart and not is_deep and members > 1 and panels <= tuning.MOST_SPREAD:
             spread_panels(layers[0], buffers[0])
-        memory.append(exchanged(job, layers, buffers, dtype))
+        memory.append(exchanged(job, layers, buffers))
         layers, private = private_records(kind, layers, buffers, members)
         memory.append(private)
         if is_apart and is_deep:
@@ -249,13 +249,12 @@ def give_memory(places: Sequence[tuple[Array, int]]) -> Array:
     return memory
 
 
-def exchanged(job: Array, layers: Array, buffers: Buffers, dtype: np.dtype) -> Array:
+def exchanged(job: Array, layers: Array, buffers: Buffers) -> Array:
     """Return the memory through which members exchange sums in two steps, the job's `partials`."""
     count, sizes = int(job["slices"][0]), [buffers[0]["a"].nbytes]  # by inputs
     if job["plan"] == records.COLUMNS_THEN_ROWS:
-        below, top = layers[-2:]
-        rows = round_up(int(job["batch_size"][0]), vector_size(dtype))
-        count, sizes = int(below["panels"]), [rows * int(top["outputs"]) * dtype.itemsize]
+        z = buffers[-1]["a"][:, : int(layers["outputs"][-1])]  # without padding
+        count, sizes = int(layers["panels"][-2]), [z.nbytes]
     elif job["plan"] == records.BY_SAMPLES:
         sizes = [round_up(arrays["w"].nbytes + arrays["b"].nbytes, 64) for arrays in buffers]
         layers["gradient"] = np.cumsum([0, *sizes[:-1]])

@@ -93,10 +93,7 @@ def panel_views(packed: Array, w: Array) -> list[tuple[Array, Array]]:
 
 
 def spread_panels(layer: Any, arrays: dict[str, Array]) -> None:
-    """Move the arrays of a layer's panels: those of a panel together, MEMORY_APART from the next.
-
-    layer : its LAYER record
-    """
+    """Move the arrays of a layer: those of a panel together, MEMORY_APART from the next panel's."""
     panels = {name: array for name, array in arrays.items() if array.ndim == 3}
     sizes = [round_up(array[0].nbytes, 64) for array in panels.values()]
     memory = zeros_apart(int(layer["panels"]), (sum(sizes),), np.dtype(np.uint8))
