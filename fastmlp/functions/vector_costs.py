@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-Number = Any
+from fastmlp.functions.vectors import Number, by_sign, clamped
 
 
 class CostFormula(NamedTuple):
@@ -18,11 +18,6 @@ class CostFormula(NamedTuple):
     slope: Callable[[Number, Number, Number], Number]
 
 
-def _by_sign(e: Number, above: Number, below: Number) -> Number:
-    """Return `above` for e > 0, `below` for e < 0, 0 for 0, and NaN for NaN."""
-    return above.where(e.compare(">", 0), below.where(e.compare("<", 0), e * 0))
-
-
 def _huber(e: Number, s: Number) -> Number:
     # with m = min(|e|, s): m (|e| - m / 2)
     size = e.call("fabs")
@@ -30,16 +25,12 @@ def _huber(e: Number, s: Number) -> Number:
     return m * (size - m * 0.5)
 
 
-def _huber_slope(c: Number, e: Number, s: Number) -> Number:
-    return c * s.where(e.compare(">", s), (-s).where(e.compare("<", -s), e))
-
-
 COSTS = {
     "squared_error": CostFormula(lambda e, s: e * e, lambda c, e, s: 2 * c * e),
-    "absolute_error": CostFormula(lambda e, s: e.call("fabs"), lambda c, e, s: _by_sign(e, c, -c)),
-    "huber": CostFormula(_huber, _huber_slope),
+    "absolute_error": CostFormula(lambda e, s: e.call("fabs"), lambda c, e, s: by_sign(e, c, -c)),
+    "huber": CostFormula(_huber, lambda c, e, s: c * clamped(e, s)),
     "quantile": CostFormula(
-        lambda e, s: e * _by_sign(e, 1 - s, -s),
-        lambda c, e, s: c * _by_sign(e, 1 - s, -s),
+        lambda e, s: e * by_sign(e, 1 - s, -s),
+        lambda c, e, s: c * by_sign(e, 1 - s, -s),
     ),
 }

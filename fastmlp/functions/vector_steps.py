@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from fastmlp.functions.vectors import Number, relu
+from fastmlp.functions.vectors import Number, by_sign, clamped, relu
+
+Numbers = list[Number]
 
 
 def minus_quotient(w: Number, u: Number, d: Number) -> Number:
@@ -30,49 +32,32 @@ def minus_quotient(w: Number, u: Number, d: Number) -> Number:
     return w - u * q * (2 - most * q)
 
 
-def _sign(number: Number) -> Number:
-    """Return the sign of a number, or the number itself if it is 0 or NaN."""
-    one = number.emitter.number(1)
-    return one.where(number.compare(">", 0), (-one).where(number.compare("<", 0), number))
-
-
 def limited(w: Number, g: Number, l1: Number, most: Number) -> Number:
     """Return what the formulas below take as the gradient: see LIMITS in `limits`."""
     # g = min(max(g, -clip_value), clip_value) + l1 sign(w)
-    g = most.where(g.compare(">", most), (-most).where(g.compare("<", -most), g))  # NaN stays
-    return l1.call("fmuladd", _sign(w), g)
+    return l1.call("fmuladd", by_sign(w, 1, -1), clamped(g, most))
 
 
-def _momentum(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:
+def _momentum(w: Number, g: Number, state: Numbers, row: Numbers) -> Numbers:
     # v = momentum v + g;  w -= rate (of_g g + of_v v)
     (v,), (_, rate, momentum, of_g, of_v, *_) = state, row
     v = momentum * v + g
     return [w - rate * of_v.call("fmuladd", v, of_g * g), v]
 
 
-def _rmsprop(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:
+def _rmsprop(w: Number, g: Number, state: Numbers, row: Numbers) -> Numbers:
     # v = kept v + added g^2;  w -= rate g / (sqrt v + epsilon)
-    (v,), (_, rate, epsilon, kept, added, *_) = state, row
+    # centered, m = kept m + added g, and max(v - m^2, 0) in place of that v
+    (v, *means), (_, rate, epsilon, kept, added, *_) = state, row
     v = kept.call("fmuladd", v, added * (g * g))
-    return [minus_quotient(w, rate * g, v.call("sqrt") + epsilon), v]
-
-
-def _rmsprop_centered(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:
-    # v = kept v + added g^2;  m = kept m + added g
-    # w -= rate g / (sqrt max(v - m^2, 0) + epsilon)
-    (v, m), (_, rate, epsilon, kept, added, *_) = state, row
-    v, m = kept.call("fmuladd", v, added * (g * g)), kept.call("fmuladd", m, added * g)
-    return [minus_quotient(w, rate * g, relu(v - m * m).call("sqrt") + epsilon), v, m]
+    means = [kept.call("fmuladd", m, added * g) for m in means]
+    variance = relu(v - means[0] * means[0]) if means else v
+    return [minus_quotient(w, rate * g, variance.call("sqrt") + epsilon), v, *means]
 
 
 def _adam(
-    w: Number,
-    g: Number,
-    state: list[Number],
-    row: list[Number],
-    fades: bool = False,
-    takes_g: bool = False,
-) -> list[Number]:
+    w: Number, g: Number, state: Numbers, row: Numbers, fades: bool = False, takes_g: bool = False
+) -> Numbers:
     """Adam, with the terms fade w (AdamW) and of_g g (NAdam) where they are not 0."""
     # m = beta_1 m + added_1 g;  v = beta_2 v + added_2 g^2
     # w = w - fade w - (of_m m + of_g g) / (sqrt v + epsilon)
@@ -85,18 +70,18 @@ def _adam(
     return [minus_quotient(kept, change, v.call("sqrt") + epsilon), m, v]
 
 
-def _lion(w: Number, g: Number, state: list[Number], row: list[Number]) -> list[Number]:
+def _lion(w: Number, g: Number, state: Numbers, row: Numbers) -> Numbers:
     # w -= fade w + rate sign(beta_1 m + added_1 g);  m = beta_2 m + added_2 g
     (m,), (fade, rate, beta_1, added_1, beta_2, added_2, *_) = state, row
-    c = beta_1.call("fmuladd", m, added_1 * g)
-    return [w - fade.call("fmuladd", w, rate * _sign(c)), beta_2.call("fmuladd", m, added_2 * g)]
+    sign = by_sign(beta_1.call("fmuladd", m, added_1 * g), 1, -1)
+    return [w - fade.call("fmuladd", w, rate * sign), beta_2.call("fmuladd", m, added_2 * g)]
 
 
-OPTIMIZERS: dict[str, Callable[..., list[Number]]] = {
+OPTIMIZERS: dict[str, Callable[..., Numbers]] = {
     "momentum": _momentum,
     "nesterov": _momentum,
     "rmsprop": _rmsprop,
-    "rmsprop_centered": _rmsprop_centered,
+    "rmsprop_centered": _rmsprop,
     "adagrad": _rmsprop,
     "adam": _adam,
     "adamw": partial(_adam, fades=True),

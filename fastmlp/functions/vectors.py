@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from math import factorial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,12 +21,24 @@ Number = Any
 
 # log(2) in two parts, of which the first has so few bits that n times it is exact (Cody, Waite)
 LOG2_HIGH, LOG2_LOW = 0.693145751953125, 1.42860682030941723212e-6
-PER_LOG2 = 1 / math.log(2)
+
+
+def clamped(x: Number, limit: Any) -> Number:
+    """Return x, at most `limit` and at least -limit; NaN stays."""
+    limit = x.emitter.number(limit)
+    x = limit.where(x.compare(">", limit), x)
+    return (-limit).where(x.compare("<", -limit), x)
+
+
+def by_sign(x: Number, above: Any, below: Any) -> Number:
+    """Return `above` for x > 0, `below` for x < 0, and x itself if it is 0 or NaN."""
+    above, below = x.emitter.number(above), x.emitter.number(below)
+    return above.where(x.compare(">", 0), below.where(x.compare("<", 0), x))
 
 
 def _split(x: Number) -> tuple[Number, Number]:
     """x = n log 2 + r with n whole and abs(r) <= log(2) / 2; n is 0 for NaN."""
-    n = (x * PER_LOG2 + 0.5).call("floor")
+    n = (x * (1 / math.log(2)) + 0.5).call("floor")
     r = (x - n * LOG2_HIGH) - n * LOG2_LOW
     return n.where(n.compare("==", n), 0), r
 
@@ -35,19 +46,16 @@ def _split(x: Number) -> tuple[Number, Number]:
 def _expm1_series(r: Number) -> Number:
     """r + r^2 / 2! + r^3 / 3! + … for abs(r) <= log(2) / 2, by Horner's rule."""
     degree = 7 if r.emitter.bits == 32 else 13
-    total = r.emitter.number(1 / factorial(degree))
+    total = r.emitter.number(1 / math.factorial(degree))
     for k in range(degree - 1, 1, -1):
-        total = total * r + 1 / factorial(k)
+        total = total * r + 1 / math.factorial(k)
     # r + r^2 (1 / 2! + r / 3! + …): the small second term hides its rounding errors
     return (r * r) * total + r
 
 
 def exp(x: Number) -> Number:
     """e^x = 2^n e^r; infinite above, 0 below what the precision can hold, NaN for NaN."""
-    limit = x.emitter.number(104 if x.emitter.bits == 32 else 746)
-    x = limit.where(x.compare(">", limit), x)
-    x = (-limit).where(x.compare("<", -limit), x)
-    n, r = _split(x)
+    n, r = _split(clamped(x, 104 if x.emitter.bits == 32 else 746))
     # 2^n in two factors, as n itself may lie outside the exponents of normal numbers
     half = (n * 0.5).call("floor")
     return (_expm1_series(r) + 1) * half.power_of_two() * (n - half).power_of_two()
@@ -55,9 +63,7 @@ def exp(x: Number) -> Number:
 
 def expm1(x: Number) -> Number:
     """e^x - 1 = 2^n (e^r - 1) + (2^n - 1); for abs(x) > 40 as at the nearer of 40 and -40."""
-    limit = x.emitter.number(40)
-    x = limit.where(x.compare(">", limit), x)
-    n, r = _split((-limit).where(x.compare("<", -limit), x))
+    n, r = _split(clamped(x, 40))
     power = n.power_of_two()
     return power * _expm1_series(r) + (power - 1)
 
@@ -138,10 +144,6 @@ def _normal(z: Number) -> Number:
     return (1 - tail).where(z.compare(">", 0), tail)
 
 
-def _gelu_slope(c: Number, z: Number) -> Number:
-    return c * (_normal(z) + z * exp(z * z * -0.5) * (1 / math.sqrt(2 * math.pi)))
-
-
 def _silu_slope(c: Number, z: Number) -> Number:
     s = sigmoid(z)
     return c * (s * (z * (1 - s) + 1))
@@ -217,7 +219,7 @@ ACTIVATIONS = {
     "selu": _exponential(SELU_SCALE, SELU_ALPHA),
     "gelu": ActivationFormula(
         lambda z: z * _normal(z),
-        _gelu_slope,
+        lambda c, z: c * (_normal(z) + z * exp(z * z * -0.5) * (1 / math.sqrt(2 * math.pi))),
         lambda z, a: (z * a - _normal(z) + z * exp(z * z * -0.5) / math.sqrt(2 * math.pi)) * 0.5,
     ),
     "silu": ActivationFormula(lambda z: z * sigmoid(z), _silu_slope),

@@ -18,9 +18,9 @@ from fastmlp.functions.optimizers import OPTIMIZERS, coefficients_for, form_for
 from fastmlp.kernels.launch import available_threads, run
 from fastmlp.kernels.loops.bits import group_shape, words_bytes
 from fastmlp.kernels.memory import buffers, panels, records, tuning
-from fastmlp.kernels.step.slices import scratch_bytes, train_by_slices
+from fastmlp.kernels.step.slices import train_by_slices
 from fastmlp.kernels.step.source import Orders, Source, kind_of, table_of, takes_lists
-from fastmlp.kernels.step.step import train, train_by_rows
+from fastmlp.kernels.step.step import scratch_bytes, train, train_by_rows
 from fastmlp.kernels.team.plan import Plan, owners_of, plans_of
 from fastmlp.system.team_size import BARRIERS, TeamSize
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fastmlp.kernels import launch
 from fastmlp.kernels.llvm.compile import SETTINGS
-from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
+from fastmlp.kernels.llvm.emitter import INT64, VECTOR_BYTES
 from fastmlp.kernels.llvm.intrinsics import emitted, item_bytes, vector_lanes
 
 DTYPES = ("float32", "float64")
@@ -45,7 +45,7 @@ def vectorised(formula):
     def one(emit: Any, target: Any, sources: Any, apart: Any, like: Any) -> None:
         numbers = []
         for k in range(formula.__code__.co_argcount):
-            place = emit.builder.add(sources, emit.builder.mul(apart, emit.whole(k)))
+            place = emit.builder.add(sources, emit.builder.mul(apart, INT64(k)))
             numbers.append(emit.number(emit.load(emit.pointer(place))))
         emit.store(formula(*numbers).value, emit.pointer(target))
 

@@ -94,10 +94,6 @@ class Emitter:
         """Call one of LLVM's intrinsics on floats, `fmuladd` for example."""
         return self.function(f"llvm.{name}.v{self.count}f{self.bits}", self.kind, *values)
 
-    def whole(self, number: Any) -> Any:
-        """Return a Python int as an int64 constant, anything else as it is."""
-        return ir.Constant(INT64, number) if isinstance(number, int) else number
-
     def pointer(self, address: Any) -> Any:
         """Return an address as a pointer; a pointer as it is."""
         return address if address.type == POINTER else self.builder.inttoptr(address, POINTER)
@@ -109,8 +105,8 @@ class Emitter:
 
     def at(self, base: Any, row: Any, stride: Any, column: Any = 0) -> Any:
         """Return the pointer base + row stride + column, all but base in elements."""
-        offset = self.builder.mul(self.whole(row), self.whole(stride))
-        offset = self.builder.add(offset, self.whole(column))
+        row, stride, column = (INT64(n) if isinstance(n, int) else n for n in (row, stride, column))
+        offset = self.builder.add(self.builder.mul(row, stride), column)
         return self.builder.gep(self.pointer(base), [offset], source_etype=self.scalar)
 
     def load(self, position: Any) -> Any:

@@ -59,13 +59,13 @@ def emitted(function: Callable[..., Any], names: Sequence[str] | None = None) ->
 @emitted
 def item_bytes(emit: Emitter, like) -> int:
     """Return how many bytes one number of this precision takes."""
-    return emit.whole(emit.bits // 8)
+    return INT64(emit.bits // 8)
 
 
 @emitted
 def vector_lanes(emit: Emitter, like) -> int:
     """Return how many numbers of this precision one vector holds."""
-    return emit.whole(emit.count)
+    return INT64(emit.count)
 
 
 flush_small, set_control = emitted(Emitter.flush_small), emitted(Emitter.set_control)

@@ -119,7 +119,7 @@ def at_each_width(function: Callable[..., None]) -> Any:
     @wraps(function)
     def widths(emit: Emitter, columns: Any, *arguments: Any) -> None:
         for vectors in (1, PANEL_VECTORS // 2, PANEL_VECTORS):
-            fits = emit.builder.icmp_signed("==", columns, emit.whole(vectors * emit.count))
+            fits = emit.builder.icmp_signed("==", columns, INT64(vectors * emit.count))
             with emit.builder.if_then(fits):
                 function(Rows(emit, vectors), *arguments)
 

@@ -41,10 +41,10 @@ def _over_tile(
     emit: Emitter, rows: Any, columns: Any, operands: list[tuple[Any, Any]], formula: Formula
 ) -> None:
     """Emit a loop over the vectors of a tile; operands are (address, elements between rows)."""
-    step = emit.whole(emit.count)
+    step = INT64(emit.count)
     with (
         cgutils.for_range(emit.builder, rows) as by_row,
-        cgutils.for_range_slice(emit.builder, emit.whole(0), columns, step) as (j, _),
+        cgutils.for_range_slice(emit.builder, INT64(0), columns, step) as (j, _),
     ):
         _pass(emit, [emit.at(a, by_row.index, stride, j) for a, stride in operands], formula)
 
@@ -52,13 +52,13 @@ def _over_tile(
 def _over_block(emit: Emitter, count: Any, addresses: list[Any], formula: Formula) -> None:
     """As `_over_tile` for `count` adjacent numbers, UNROLL vectors in each pass, then one."""
     builder, pointers = emit.builder, [emit.pointer(address) for address in addresses]
-    whole = builder.and_(count, emit.whole(-UNROLL * emit.count))
-    for begin, end, unrolled in ((emit.whole(0), whole, UNROLL), (whole, count, 1)):
+    whole = builder.and_(count, INT64(-UNROLL * emit.count))
+    for begin, end, unrolled in ((INT64(0), whole, UNROLL), (whole, count, 1)):
         step = unrolled * emit.count
-        with cgutils.for_range_slice(builder, begin, end, emit.whole(step)) as (j, _):
+        with cgutils.for_range_slice(builder, begin, end, INT64(step)) as (j, _):
             own, before = builder.block.instructions, len(builder.block.instructions)
             for k in range(0, step, emit.count):
-                column = builder.add(j, emit.whole(k))
+                column = builder.add(j, INT64(k))
                 _pass(emit, [emit.at(p, 0, 0, column) for p in pointers], formula)
             # Each vector's instructions follow those of the one before by a quarter: a processor
             # looks ahead over two vectors of Adam at most. It then takes 0.91 times as long
@@ -121,7 +121,7 @@ def times_slope(activation, dz, dz_row, kept, kept_row, rows, columns, like: flo
 def _optimizer(emit: Emitter, optimizer, w, state_0, state_1, g, count, coefficients, like) -> None:
     start, double, numbers = emit.pointer(coefficients), ir.DoubleType(), []
     for k in range(OWN, COEFFICIENTS):
-        position = emit.builder.gep(start, [emit.whole(k)], source_etype=double)
+        position = emit.builder.gep(start, [INT64(k)], source_etype=double)
         value = emit.builder.fptrunc(emit.builder.load(position, typ=double), emit.scalar)
         numbers.append(value)
     decays = emit.builder.fcmp_unordered("!=", numbers[DECAY - OWN], emit.scalar(0.0))

@@ -101,9 +101,8 @@ def interpolate_row(emit: Emitter, fours, size, side, x_0, m_0, y_0, m_3, d_x, d
             what = position, INT32(4), mask, copies(0, few)
             moved = emit.function(f"llvm.masked.load.v{LANES}i32.p0", few, *what)
             along = builder.mul(emit.broadcast(slope, LANES), k)
-            place = builder.add(
-                builder.add(emit.broadcast(start, LANES), along), builder.sext(moved, WHOLE)
-            )
+            place = builder.add(along, builder.sext(moved, WHOLE))
+            place = builder.add(emit.broadcast(start, LANES), place)
             place = emit.function(f"llvm.smax.v{LANES}i64", WHOLE, place, _number(-ONE))
             places.append(emit.function(f"llvm.smin.v{LANES}i64", WHOLE, place, most))
         found = builder.trunc(_pixels(emit, fours, size, places, mask), ir.VectorType(BYTE, LANES))

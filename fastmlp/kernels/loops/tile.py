@@ -25,7 +25,7 @@ FIRST_ROWS = 8  # each has an address of its own, and the rows that follow a dis
 MOST_HEIGHTS = (0, *(TILE_HEIGHTS[width] for width in range(1, TILE_VECTORS + 1)))
 # What becomes of the sums of a tile: c = beta c + sum; c = sum relu'(other); or c = f(sum + other),
 # by the code of f. Other formulas are long beside a store and a load
-PRODUCT, SLOPE = -1, -2
+PRODUCT, SLOPE = 62, 61
 FUSED = {name: vectors.ACTIVATIONS[name].f for name in ("identity", "relu")}
 fuses = one_of(ACTIVATIONS[name].code for name in FUSED)
 
@@ -112,7 +112,7 @@ def multiply_tile(
 ) -> None:  # fmt: skip
     """`multiply` for one tile, of a width in vectors and a height in HEIGHTS."""
     args = (c, c_row, p, p_row, p_k, p_run, p_jump, q, q_k, length, finish, other, beta)
-    code = emit.builder.add(emit.builder.mul(width, emit.whole(64)), height)
+    code = emit.builder.add(emit.builder.mul(width, INT64(64)), height)
     tiles = {64 * w + h: partial(_emit_tile, emit, h, w, args) for w in HEIGHTS for h in HEIGHTS[w]}
     intrinsics.by_code(emit, code, tiles)
 
@@ -210,10 +210,10 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, b) ->
     w lies in panels of `width` columns, of which `columns` count in all; q[j] lies j behind q.
     """
     builder, height = emit.builder, emit.count
-    lanes, zeros = emit.whole(height), [emit.constant(0.0)] * height
+    lanes, zeros = INT64(height), [emit.constant(0.0)] * height
     shift = builder.cttz(builder.sdiv(width, lanes), ir.Constant(ir.IntType(1), 1))
-    in_panel = builder.sub(builder.sdiv(width, lanes), emit.whole(1))
-    last = builder.sdiv(builder.sub(columns, emit.whole(1)), lanes)
+    in_panel = builder.sub(builder.sdiv(width, lanes), INT64(1))
+    last = builder.sdiv(builder.sub(columns, INT64(1)), lanes)
     bias = emit.number(emit.broadcast(b))
 
     def products(i: Any, v: Any, sums: list[Any]) -> list[Any]:
@@ -227,7 +227,7 @@ def dot_rows(emit: Emitter, c, w, w_row, w_panel, width, q, rows, columns, b) ->
         factor, values = emit.load(emit.at(q, v, lanes)), [emit.load(p) for p in places]
         return [emit.call("fmuladd", factor, *pair) for pair in zip(values, sums, strict=True)]
 
-    with cgutils.for_range_slice(builder, emit.whole(0), rows, lanes) as (i, _):
+    with cgutils.for_range_slice(builder, INT64(0), rows, lanes) as (i, _):
         sums = intrinsics.counted_loop(emit, last, zeros, partial(products, i))
         # what lies in the padding may be infinite, or not a number
         counts = emit.before(builder.sub(columns, builder.mul(last, lanes)))

@@ -164,7 +164,7 @@ def forward_first(job, layer, step, scratch, member, members, like):
         for part in range(low // PART * PART, high, PART):
             i, stop = max(low, part), min(high, part + PART)
             forward_inputs(job, layer, step, 0, panel, 0, layer.inputs, i, stop, scratch, like)
-            finish_tile(layer, panel, i, stop - i, scratch, width, width, sample, like)
+            finish_tile(layer, panel, i, stop - i, scratch, width, sample, like)
 
 
 @jit

@@ -58,12 +58,12 @@ def drop(layer, panel, sample, a, rows, columns, like: float):
 
 
 @shared
-def finish_tile(layer, panel, i, rows, z, z_row, columns, sample, like: float):
+def finish_tile(layer, panel, i, rows, z, z_row, sample, like: float):
     """a = f(z + b) for rows i, i + 1, … of a panel; drop some, and mark which are not zero.
 
     z : 0 where a is f(z + b); sample : number in the run of the sample of row 0
     """
-    offset = row_offset(layer, panel, i, like)
+    offset, columns = row_offset(layer, panel, i, like), panel_columns(layer, panel, like)
     a, kept = layer.a + offset, (layer.z if layer.z != 0 else layer.a) + offset
     if z != 0:
         b = layer.b + panel * layer.width * item_bytes(like)
@@ -159,8 +159,7 @@ def forward_slice(layer, below, step, sample, batch, full, number, c, member, me
                     forward_panel(layer, f, panel, k, k_end - k, x, z, a_row, rows, full, like)
                     z = 0 if fuses(f) else z
                 if whole:
-                    columns = panel_columns(layer, panel, like)
-                    finish_tile(layer, panel, i, rows, z, a_row, columns, sample, like)
+                    finish_tile(layer, panel, i, rows, z, a_row, sample, like)
 
 
 @shared
@@ -172,7 +171,7 @@ def finish_slices(layer, sample, batch, member, members, like: float):
         i, stop = rows_of(panel, first, last, TILE_ROWS, batch)
         columns, offset = panel_columns(layer, panel, like), row_offset(layer, panel, i, like)
         add(layer.a + offset, a_row, layer.partial + offset, a_row, stop - i, columns, like)
-        finish_tile(layer, panel, i, stop - i, layer.a + offset, a_row, columns, sample, like)
+        finish_tile(layer, panel, i, stop - i, layer.a + offset, a_row, sample, like)
 
 
 @shared

@@ -47,11 +47,11 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     if lanes > 1:
         a, dz = zeros + wide * size, zeros + wide * size + block
         tile, tile_columns = columns, lanes
+    off, on = type(like)(job.target_0), type(like)(job.target_1)
     if job.targets == 0:
-        off, on = type(like)(job.target_0), type(like)(job.target_1)
         costs.one_hot(columns, by_row, y, job.labels + position * size, off, on, like)
     else:
-        gather_targets(job, y, columns, rows, lanes, position, like)
+        gather_targets(job, y, columns, rows, lanes, position, off, on, like)
     if f == SOFTMAX:
         costs.softmax(columns, by_row, a, z, cost if is_mine != 0 else 0, like)
     else:
@@ -130,10 +130,9 @@ def sum_step(job, step, like):
 
 
 @jit
-def gather_targets(job, block, columns, rows, lanes, position, like):
+def gather_targets(job, block, columns, rows, lanes, position, off, on, like):
     """Write the block of the rows of `targets`, smoothed: (1 - s) y + s / classes."""
-    y, off, on = numbers_at(block, columns * lanes, like), job.target_0, job.target_1
-    off, on = type(like)(off), type(like)(on)
+    y = numbers_at(block, columns * lanes, like)
     order = numbers_at(job.order, job.samples, np.int64(0))
     for r in range(rows):
         target = job.targets + order[position + r] * columns * item_bytes(like)

@@ -17,8 +17,7 @@ from fastmlp.kernels.memory.tuning import DENSE_FROM, PART, UPDATE_DEPTH, WORD_B
 @jit
 def mark_outputs(layer, panel, first, rows, like):
     """Write the words of some rows of a panel: which outputs are not zero."""
-    size, columns = item_bytes(like), layer.outputs - panel * layer.width
-    real = (1 << columns) - 1 if columns < min(layer.width, 64) else -1  # not the padding
+    size, real = item_bytes(like), first_bits(layer.outputs - panel * layer.width)  # no padding
     word = numbers_at(output_words(layer, panel, first), rows, np.int64(0))
     a = layer.a + row_offset(layer, panel, first, like)
     for i in range(rows):

@@ -8,7 +8,7 @@ from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import claim_lines, item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops.elementwise import IDENTITY, activate, add, copy
-from fastmlp.kernels.loops.tile import product, transpose
+from fastmlp.kernels.loops.tile import PRODUCT, transpose
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
 from fastmlp.kernels.memory.records import (
     BY_ENTRY,
@@ -18,7 +18,6 @@ from fastmlp.kernels.memory.records import (
     panel_columns,
     partial_at,
     row_offset,
-    weight_offset,
 )
 from fastmlp.kernels.step.first_layer import forward_inputs
 from fastmlp.kernels.step.forward import forward_panel, transposed_block
@@ -57,20 +56,18 @@ def partial_outputs(job, layer, below, step, first, last, begin, end, scratch, l
 
     + b with its first panel
     """
-    width, lanes, columns = layer.width, vector_lanes(like), panel_columns(layer, 0, like)
+    width, lanes = layer.width, vector_lanes(like)
     z, block = scratch, scratch + lanes * width * item_bytes(like)
     for panel in range(first, last):
-        k = panel * below.width
-        length, w = min(below.width, below.outputs - k), layer.w + weight_offset(layer, 0, k, like)
+        k, f = panel * below.width, IDENTITY if panel == 0 else PRODUCT
+        length = min(below.width, below.outputs - k)
         for i in range(begin, end, lanes):
             target = block_at(job, layer, below, step, panel, i, like)
             rows, a = min(lanes, end - i), below.a + row_offset(below, panel, i, like)
             if is_transposed(layer):
                 transposed_block(layer, target, a, k, length, like)
                 continue
-            product(z, width, a, below.a_row, 1, w, layer.w_row, rows, columns, length, like - like)
-            if panel == 0:
-                activate(IDENTITY, z, width, z, z, width, layer.b, rows, columns, like)
+            forward_panel(layer, f, 0, k, length, a, z, width, rows, 0, like)
             if rows == 1:  # it takes whole vectors, which are no more than its block
                 copy(target, lanes, z, lanes, units(layer.outputs, lanes), lanes, like)
             else:
@@ -114,13 +111,13 @@ def output(
     is_mine : not 0 to write each sample's cost, and whether it is right
     """
     size, lanes, z_row = item_bytes(like), vector_lanes(like), layer.panels * layer.width
-    by_entry, z = layer.a == below.a and job.images_as == BY_ENTRY, scratch
+    by_entry, z, inputs = layer.a == below.a and job.images_as == BY_ENTRY, scratch, layer.inputs
     blocks, full = z + lanes * z_row * size, batch_at(job, step)[1]
     first, last = share(units(batch, lanes), member, members)
     begin, end = first * lanes, min(last * lanes, batch)
     for i in range(begin, end if members > 1 and not by_entry else begin):
-        x_i, run = input_at(layer, step, i, like), layer.x_run if layer.x_run != 0 else layer.inputs
-        for _ in range(0, layer.inputs, run):
+        x_i, run = input_at(layer, step, i, like), layer.x_run if layer.x_run != 0 else inputs
+        for _ in range(0, inputs, run):
             prefetch_lines(x_i, run * size)
             x_i += (run + layer.x_jump) * size
     if members > 1 and begin < end:  # others have read these deltas
@@ -132,16 +129,15 @@ def output(
     for i in range(begin, end, lanes):
         rows, x_i = min(lanes, end - i), input_at(layer, step, i, like)
         if is_transposed(layer):  # z is a block
-            transposed_block(layer, z, x_i, 0, layer.inputs, like)
+            transposed_block(layer, z, x_i, 0, inputs, like)
             judge(job, layer, z, blocks, i, rows, position + i, is_mine, like)
             continue
         for panel in range(layer.panels):
             z_p, b = z + panel * layer.width * size, layer.b + panel * layer.width * size
             if by_entry:
-                columns, inputs = panel_columns(layer, panel, like), layer.inputs
+                columns = panel_columns(layer, panel, like)
                 forward_inputs(job, layer, step, 0, panel, 0, inputs, i, i + rows, blocks, like)
                 activate(IDENTITY, z_p, z_row, z_p, blocks, layer.width, b, rows, columns, like)
                 continue
-            inputs = layer.inputs
             forward_panel(layer, IDENTITY, panel, 0, inputs, x_i, z_p, z_row, rows, full, like)
         judge_rows(job, layer, z, z_row, blocks, i, rows, position + i, is_mine, like)

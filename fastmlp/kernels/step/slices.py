@@ -6,9 +6,6 @@ layers: for small networks whose images are mostly zeros, which have nearly all 
 
 from __future__ import annotations
 
-import numpy as np
-
-from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_lines, set_control
@@ -29,7 +26,6 @@ from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, load_images, mark_pixels
 from fastmlp.kernels.step.judge import sum_step
 from fastmlp.kernels.step.step import backpropagate
-from fastmlp.kernels.step.step import scratch_bytes as step_scratch
 from fastmlp.kernels.step.update import (
     general_step,
     is_fused,
@@ -40,11 +36,6 @@ from fastmlp.kernels.step.update import (
 )
 from fastmlp.kernels.team.barrier import arrive, wait, wait_for_all
 from fastmlp.kernels.team.plan import share
-
-
-def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
-    """Return how much scratch a step uses: its phases', or, by samples, SUMMED gradients."""
-    return max(step_scratch(layers, dtype), SUMMED * dtype.itemsize)
 
 
 @jit
@@ -120,12 +111,11 @@ def sum_slices(job, layer, step, batch, first, end, like: float):
 
     The slices first, …, end - 1 are a member's own: the others are prefetched.
     """
+    size = batch * layer.a_row * item_bytes(like)
     for number in range(job.slices):
         if not first <= number < end:
             for panel in range(layer.panels):
-                term = term_at(job, layer, step, number, panel, 0, like)
-                size = term_at(job, layer, step, number, panel, batch, like) - term
-                prefetch_lines(term, size)
+                prefetch_lines(term_at(job, layer, step, number, panel, 0, like), size)
     for panel in range(layer.panels):
         z, z_row = layer.a + row_offset(layer, panel, 0, like), layer.a_row
         term = term_at(job, layer, step, 0, panel, 0, like)
@@ -134,7 +124,7 @@ def sum_slices(job, layer, step, batch, first, end, like: float):
             term = term_at(job, layer, step, number, panel, 0, like)
             add(z, z_row, term, z_row, batch, layer.width, like)
         sample = job.first_sample + step * job.batch_size
-        finish_tile(layer, panel, 0, batch, z, z_row, layer.width, sample, like)
+        finish_tile(layer, panel, 0, batch, z, z_row, sample, like)
 
 
 @jit
@@ -175,27 +165,24 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
     bottom, (first, end) = layers[0], share(job.slices, member, members)
     control = flush_small()
     if job.ready != members:
-        for l in range(count if member > 0 else 0):
+        for l in range(count):
             copy_parameters(layers[l], base[l], like)
         prepare_slices(job, bottom, job.first_step, first, end, scratch, like)
         wait(barrier, members)
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
-        begin, stop, is_mine = 0, batch, int(member == 0)
+        begin, stop, is_mine = 0, batch, int(member == 0 or not by_inputs)
         if by_inputs:
             sum_slices(job, bottom, step, batch, first, end, like)
         else:
-            is_mine = 1
             begin, stop = slices_of(job, batch, SLICE_ROWS, first, end)
         i, rows = position + begin, stop - begin
         backpropagate(job, layers, step, i, rows, is_mine, 0, scratch, 0, 1, like)
         for l in range(count if not by_inputs else 0):
             for number in range(first, end):
                 low, high = slices_of(job, batch, SLICE_ROWS, number, number + 1)
-                i, rows, second = low - begin, high - low, number % 2
-                if not is_joint(job, number - second, members):
-                    second = 0
-                beta = type(like)(second)
+                second = number % 2 * int(is_joint(job, number - number % 2, members))
+                i, rows, beta = low - begin, high - low, type(like)(second)
                 slice_gradient(job, layers[l], step, number - second, i, rows, scratch, beta)
         if by_inputs:
             for number in range(first, end):

@@ -68,9 +68,7 @@ class Orders:
     steps : minibatches of an epoch; short : the size of its last one if that is padded, else 0
     """
 
-    def __init__(
-        self, orders: Array, batch_size: int, count: int, sample_weight: Array | None
-    ) -> None:
+    def __init__(self, orders: Array, batch_size: int, count: int, weight: Array | None) -> None:
         """Take `count` minibatches of the samples whose indices are given, `(epochs, samples)`."""
         (self._epochs, samples), self._batch = orders.shape, batch_size
         self.steps = max(1, count // self._epochs)
@@ -81,9 +79,7 @@ class Orders:
         if self.short:
             orders = np.pad(orders, ((0, 0), (0, batch_size - last)))
         self.order = np.ascontiguousarray(orders.ravel(), np.int64)
-        self.weight = (
-            None if sample_weight is None else sample_weight[self.order].astype(np.float64)
-        )
+        self.weight = None if weight is None else weight[self.order].astype(np.float64)
 
     def factors(self, steps: Array, dtype: np.dtype) -> Array:
         """Return the factor of each sample's delta: step / B, or step w / sum(w) of its batch.

@@ -19,9 +19,8 @@ from fastmlp.kernels.memory.records import (
     parameters_of,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PIECE
-from fastmlp.kernels.step import first_layer
-from fastmlp.kernels.step import forward as forward_phase
+from fastmlp.kernels.memory.tuning import PIECE, SUMMED
+from fastmlp.kernels.step import first_layer, forward
 from fastmlp.kernels.step import output as output_phase
 from fastmlp.kernels.step import update as update_phase
 from fastmlp.kernels.step.first_layer import forward_layer, update_first
@@ -36,9 +35,10 @@ from fastmlp.kernels.team.plan import share
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch a member uses in training: one phase after the other has it."""
-    phases = (first_layer, output_phase, forward_phase, update_phase)
+    phases = (first_layer, output_phase, forward, update_phase)
     clipped = 8 * int(layers["inputs"][-1])  # sums of squares of the columns of w^T
-    return max(clipped, *(int(phase.scratch_bytes(layers, dtype)) for phase in phases))
+    summed = SUMMED * dtype.itemsize  # by samples: sums of gradients
+    return max(clipped, summed, *(int(phase.scratch_bytes(layers, dtype)) for phase in phases))
 
 
 @jit

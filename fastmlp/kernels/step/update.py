@@ -119,9 +119,9 @@ def x_times_dz(
     while i < high:
         stop = min(high, (number + 1) * run) if run != 0 else high
         x_i, rows = x + (i * x_column + number * layer.x_jump) * size, stop - i
-        w = weight_offset(layer, panel, i, like)
+        w = target + weight_offset(layer, panel, i, like)
         if is_transposed(layer) and target != 0:  # w^T = beta w^T + dz^T x
-            w, dz_row, outputs = target + w, layer.a_row, layer.outputs
+            dz_row, outputs = layer.a_row, layer.outputs
             columns = round_up(rows, vector_lanes(like))
             product(w, layer.w_column, dz, 1, dz_row, x_i, x_row, outputs, columns, length, beta)
         elif is_transposed(layer):
@@ -131,9 +131,8 @@ def x_times_dz(
                 job, layer, step, w, x_i, x_column, x_row, dz, rows, length, scratch, like
             )
         elif length == 1:  # x is not transposed: x_column is 1
-            add_outer(width, target + w, width, x_i, dz, rows, beta)
+            add_outer(width, w, width, x_i, dz, rows, beta)
         else:
-            w += target
             product(w, width, x_i, x_column, x_row, q, q_k, rows, columns, length, beta)
         number, i = number + 1, stop
 

@@ -31,13 +31,13 @@ def stored(emit: Any, address: Any, x: Any) -> None:
 @emitted
 def bits_of_last(emit: Any, x: Any, number: Any, y: Any) -> int:
     """Return the precision that the emitter has, given floats of two."""
-    return emit.whole(emit.bits)
+    return ir.IntType(64)(emit.bits)
 
 
 @emitted
 def bits_of_none(emit: Any, number: Any) -> int:
     """Return the precision that the emitter has, given no float."""
-    return emit.whole(emit.bits)
+    return ir.IntType(64)(emit.bits)
 
 
 def result_of(function, *arguments):
