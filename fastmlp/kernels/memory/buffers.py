@@ -212,9 +212,8 @@ def private_records(
 
     First come the records as they are, then those of each member. The first member has the arrays
     of the buffers. Of the others, each has outputs and deltas of the last layer for itself
-    (columns, then rows), or all arrays (by samples), or all but weights of the first layer, and
-    their state (by inputs). Products of so few rows leave out no zeros, so none marks them, unless
-    several hidden layers are shared by columns, then rows.
+    (columns, then rows), or all arrays. Products of so few rows leave out no zeros, so none marks
+    them, unless several hidden layers are shared by columns, then rows.
     """
     own = np.tile(layers, (1 + members, 1))
     names = [sorted(set(arrays) - {"nonzeros"}) for arrays in buffers]
@@ -223,8 +222,6 @@ def private_records(
         own["cut"][1:], own["cut"][1:, 0] = records.ROWS, records.COLUMNS
     if plan != records.COLUMNS_THEN_ROWS or len(buffers) == 2:
         own["nonzeros"] = 0
-    if plan == records.BY_INPUTS:
-        names[0] = [name for name in names[0] if not name.startswith("w")]
     chosen = [(l, name) for l, own_names in enumerate(names) for name in own_names]
     return own, give_memory([(own[name][2:, l], buffers[l][name].nbytes) for l, name in chosen])
 

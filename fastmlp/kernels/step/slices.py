@@ -19,6 +19,7 @@ from fastmlp.kernels.memory.records import (
     parameters_of,
     partial_at,
     row_offset,
+    weight_offset,
 )
 from fastmlp.kernels.memory.tuning import PART, SLICE_ROWS, SUMMED
 from fastmlp.kernels.step.first_layer import forward_inputs, update_inputs
@@ -137,10 +138,22 @@ def copy_parameters(layer, other, like):
                 copy(to, 0, of, 0, 1, count, like)
 
 
+@jit
+def return_slices(job, layer, base, first, end, like):
+    """By inputs, copy a member's slices of w, and their state, into the record that has all."""
+    for number in range(first, end):
+        low, high = slices_of(job, layer.inputs, job.block_inputs, number, number + 1)
+        for panel in range(layer.panels):
+            offset, count = weight_offset(layer, panel, low, like), (high - low) * layer.width
+            for to, of in ((base.w, layer.w), (base.w_0, layer.w_0), (base.w_1, layer.w_1)):
+                if to != of:  # not the same memory
+                    copy(to + offset, 0, of + offset, 0, 1, count, like)
+
+
 @shared
 def prepare_slices(job, layer, step, first, end, scratch, like: float):
     """By samples, load the images of the slices first, …, end - 1; by inputs, mark these slices of
-    the images, and write what each adds to z of the first layer.
+    the images, write what each adds to z of the first layer, and prefetch what `judge` reads.
     """
     position, batch = batch_at(job, step)
     if job.plan != BY_INPUTS:
@@ -148,6 +161,9 @@ def prepare_slices(job, layer, step, first, end, scratch, like: float):
         x = input_at(layer, step, 0, like)
         load_images(job, layer, position + begin, stop - begin, x, like)
         return
+    for answers in (job.factors, job.labels):  # labels may be 0
+        if answers != 0:
+            prefetch_lines(answers + position * item_bytes(like), batch * item_bytes(like))
     for number in range(first, end):
         low, high = slices_of(job, layer.inputs, job.block_inputs, number, number + 1)
         mark_pixels(job, layer, step, number, 0, batch, low, high, scratch, like)
@@ -205,4 +221,6 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
         for l in range(count if not by_inputs else 0):
             for kind in (WEIGHTS, BIASES):
                 take_step(job, layers[l], step, kind, scratch, members, like)
+    if by_inputs:
+        return_slices(job, bottom, base[0], first, end, like)
     set_control(control)
