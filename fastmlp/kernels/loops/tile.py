@@ -25,6 +25,7 @@ FIRST_ROWS = 8  # each has an address of its own, and the rows that follow a dis
 MOST_HEIGHTS = (0, *(TILE_HEIGHTS[width] for width in range(1, TILE_VECTORS + 1)))
 # What becomes of the sums of a tile: c = beta c + sum; c = sum relu'(other); or c = f(sum + other),
 # by the code of f. Other formulas are long beside a store and a load
+# (one_of shifts by a code, which must be from 0 to 62)
 PRODUCT, SLOPE = 62, 61
 FUSED = {name: vectors.ACTIVATIONS[name].f for name in ("identity", "relu")}
 fuses = one_of(ACTIVATIONS[name].code for name in FUSED)

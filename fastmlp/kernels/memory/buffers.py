@@ -212,8 +212,9 @@ def private_records(
 
     First come the records as they are, then those of each member. The first member has the arrays
     of the buffers. Of the others, each has outputs and deltas of the last layer for itself
-    (columns, then rows), or all arrays. Products of so few rows leave out no zeros, so none marks
-    them, unless several hidden layers are shared by columns, then rows.
+    (columns, then rows), or all arrays, by inputs but large weights of the first layer, and their
+    state. Products of so few rows leave out no zeros, so none marks them, unless several hidden
+    layers are shared by columns, then rows.
     """
     own = np.tile(layers, (1 + members, 1))
     names = [sorted(set(arrays) - {"nonzeros"}) for arrays in buffers]
@@ -222,6 +223,8 @@ def private_records(
         own["cut"][1:], own["cut"][1:, 0] = records.ROWS, records.COLUMNS
     if plan != records.COLUMNS_THEN_ROWS or len(buffers) == 2:
         own["nonzeros"] = 0
+    if plan == records.BY_INPUTS and buffers[0]["w"].nbytes > tuning.COPIED:
+        names[0] = [name for name in names[0] if not name.startswith("w")]
     chosen = [(l, name) for l, own_names in enumerate(names) for name in own_names]
     return own, give_memory([(own[name][2:, l], buffers[l][name].nbytes) for l, name in chosen])
 
@@ -250,7 +253,7 @@ def exchanged(job: Array, layers: Array, buffers: Buffers) -> Array:
     """Return the memory through which members exchange sums in two steps, the job's `partials`."""
     count, sizes = int(job["slices"][0]), [buffers[0]["a"].nbytes]  # by inputs
     if job["plan"] == records.COLUMNS_THEN_ROWS:
-        z = buffers[-1]["a"][:, : int(layers["outputs"][-1])]  # without padding
+        z = buffers[-1]["a"][:, : int(layers["outputs"][-1])]  # without the padded columns
         count, sizes = int(layers["panels"][-2]), [z.nbytes]
     elif job["plan"] == records.BY_SAMPLES:
         sizes = [round_up(arrays["w"].nbytes + arrays["b"].nbytes, 64) for arrays in buffers]

@@ -140,7 +140,7 @@ def copy_parameters(layer, other, like):
 
 @jit
 def return_slices(job, layer, base, first, end, like):
-    """By inputs, copy a member's slices of w, and their state, into the record that has all."""
+    """By inputs, copy a member's slices of w, and their state, to the arrays that all share."""
     for number in range(first, end):
         low, high = slices_of(job, layer.inputs, job.block_inputs, number, number + 1)
         for panel in range(layer.panels):
@@ -153,7 +153,7 @@ def return_slices(job, layer, base, first, end, like):
 @shared
 def prepare_slices(job, layer, step, first, end, scratch, like: float):
     """By samples, load the images of the slices first, …, end - 1; by inputs, mark these slices of
-    the images, write what each adds to z of the first layer, and prefetch what `judge` reads.
+    the images, write what each adds to z of the first layer, and prefetch labels and factors.
     """
     position, batch = batch_at(job, step)
     if job.plan != BY_INPUTS:
@@ -175,7 +175,10 @@ def prepare_slices(job, layer, step, first, end, scratch, like: float):
 
 @shared
 def train_by_slices(job, layers_address, count, barrier, scratch, member, members, like: float):
-    """One step for each row of coefficients, with one barrier."""
+    """One step for each row of coefficients, with one barrier.
+
+    Members work on copies of the parameters. By inputs, they copy their slices of w back.
+    """
     base, by_inputs = member_layers(layers_address, count, 0), job.plan == BY_INPUTS
     layers = member_layers(layers_address, count, member + 1)
     bottom, (first, end) = layers[0], share(job.slices, member, members)

@@ -69,7 +69,10 @@ class Orders:
     """
 
     def __init__(self, orders: Array, batch_size: int, count: int, weight: Array | None) -> None:
-        """Take `count` minibatches of the samples whose indices are given, `(epochs, samples)`."""
+        """Take `count` minibatches of the samples whose indices are given, `(epochs, samples)`.
+
+        weight : of each sample of the data set, or None
+        """
         (self._epochs, samples), self._batch = orders.shape, batch_size
         self.steps = max(1, count // self._epochs)
         last = samples - (self.steps - 1) * batch_size

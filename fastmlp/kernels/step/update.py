@@ -212,7 +212,8 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     panel below. A fused step takes UPDATE_DEPTH samples at a time, for all panels, so that their x
     stays in the cache; a general one all. For several panels, or where rows of x are far apart, x
     is transposed first: otherwise a tile reads one line, and one page, for each sample. If enough
-    of x, the outputs of the layer below, are zero, a fused step leaves them out.
+    of x, the outputs of the layer below, are zero, a fused step leaves them out. One sample is
+    multiplied panel by panel, with its zeros.
     """
     inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
     height = vector_lanes(like) if turned else tuning.TILE_ROWS
@@ -221,7 +222,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     span = share_panels(layer.panels, height, inputs, cut, whose, sharing)
     if span[0] == span[1]:
         return
-    reads_outputs = is_fused(job.optimizer) and layer.x == below.a
+    reads_outputs = batch > 1 and is_fused(job.optimizer) and layer.x == below.a
     # slice by slice: who owns one knows which of its outputs are not zero
     for number in range(1 + int(layer.split != 0)):
         first, end, lowest, highest = slice_at(layer, below, number)

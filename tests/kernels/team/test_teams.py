@@ -15,6 +15,7 @@ from fastmlp.kernels import launch
 from fastmlp.kernels.memory.records import (
     BY_COLUMNS,
     BY_GROUP,
+    BY_INPUTS,
     BY_SAMPLES,
     COLUMNS_THEN_ROWS,
 )
@@ -160,25 +161,43 @@ def test_more_members_than_units_give_the_same_bits():
     assert engines[0].job["images_as"] == BY_GROUP
 
 
-@pytest.mark.parametrize("network", [((40, 128, 256, 10), 33), ((784, 300, 10), 64)], ids=str)
+@pytest.mark.parametrize("step", [STEPS[0], ("adam", {})], ids=str)
+@pytest.mark.parametrize(
+    "network",
+    [
+        ((40, 128, 256, 10), 33, 1.0),
+        ((784, 300, 10), 64, 1.0),
+        ((301, 16, 16, 10), 10, 0.2),
+        ((1101, 40, 16, 10), 5, 0.2),  # more weights than members have copies of
+    ],
+    ids=str,
+)
 @pytest.mark.usefixtures("boards")
-def test_teams_of_changing_sizes_give_the_same_bits(network, monkeypatch):
-    sizes, batch_size = network
-    images = np.random.default_rng(0).integers(0, 256, (4 * batch_size, sizes[0]), np.uint8)
-    found = {trained(engine_for(sizes, batch_size, "float32", 1), images, sizes)}
-    run, come, asked = kernels.engine.run, itertools.cycle((2, 2, 1, 1)), []
+def test_teams_of_changing_sizes_give_the_same_bits(network, step, monkeypatch):
+    (sizes, batch_size, share), rng = network, np.random.default_rng(0)
+    images = rng.integers(0, 256, (4 * batch_size, sizes[0]), np.uint8)
+    images[rng.random(images.shape) >= share] = 0
+
+    def twice(engine):
+        return tuple(trained(engine, images, sizes) for _ in range(2))
+
+    found = {twice(engine_for(sizes, batch_size, "float32", 1, step))}
+    run, come, asked = kernels.engine.run, itertools.cycle((2, 2, 1, 1, 2, 1, 2, 2)), []
 
     def fewer(function, job, layers, members, dtype):
         asked.append(members)
         return run(function, job, layers, min(members, next(come)), dtype)
 
     monkeypatch.setattr("fastmlp.kernels.engine.run", fewer)
-    engine = engine_for(sizes, batch_size, "float32", 6)
+    engine = engine_for(sizes, batch_size, "float32", 6, step)
     sizes_of_teams = itertools.cycle((6, 2, 6, 1))
-    monkeypatch.setattr(engine.team, "next", lambda left: (next(sizes_of_teams), 1))
-    found |= {trained(engine, images, sizes)}
-    assert len(asked) == 4
+    # an engine that changes its plan has another TeamSize
+    kind = type(engine.team)
+    monkeypatch.setattr(kind, "next", lambda *_: (next(sizes_of_teams), 1))
+    found |= {twice(engine)}
+    assert len(asked) == 8
     assert len(found) == 1
+    assert (engine.plan.kind == BY_INPUTS) == (share < 1)
 
 
 @pytest.mark.parametrize("step", STEPS[:2] + STEPS[-1:], ids=str)
