@@ -212,9 +212,9 @@ def private_records(
 
     First come the records as they are, then those of each member. The first member has the arrays
     of the buffers. Of the others, each has outputs and deltas of the last layer for itself
-    (columns, then rows), or all arrays, by inputs but large weights of the first layer, and their
-    state. Products of so few rows leave out no zeros, so none marks them, unless several hidden
-    layers are shared by columns, then rows.
+    (columns, then rows), or all arrays; by inputs, if the first layer has more than COPIED bytes of
+    weights, all but these and their state. Products of so few rows leave out no zeros, so none
+    marks them, unless several hidden layers are shared by columns, then rows.
     """
     own = np.tile(layers, (1 + members, 1))
     names = [sorted(set(arrays) - {"nonzeros"}) for arrays in buffers]
