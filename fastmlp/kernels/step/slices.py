@@ -129,13 +129,12 @@ def sum_slices(job, layer, step, batch, first, end, like: float):
 
 
 @jit
-def copy_parameters(layer, other, like):
-    """Copy the parameters of a layer, and their state, from another record of it."""
-    for kind in (WEIGHTS, BIASES):
-        (w, state, count), (source, old, _) = parameters_of(layer, kind), parameters_of(other, kind)
-        for to, of in ((w, source), (state[0], old[0]), (state[1], old[1])):
-            if to != of:  # not the same memory
-                copy(to, 0, of, 0, 1, count, like)
+def copy_parameters(layer, other, kind, offset, count, like):
+    """Copy so many WEIGHTS or BIASES, so many bytes behind, and their state, from other records."""
+    (w, state, _), (source, old, _) = parameters_of(layer, kind), parameters_of(other, kind)
+    for to, of in ((w, source), (state[0], old[0]), (state[1], old[1])):
+        if to != of:  # not the same memory
+            copy(to + offset, 0, of + offset, 0, 1, count, like)
 
 
 @jit
@@ -145,9 +144,7 @@ def return_slices(job, layer, base, first, end, like):
         low, high = slices_of(job, layer.inputs, job.block_inputs, number, number + 1)
         for panel in range(layer.panels):
             offset, count = weight_offset(layer, panel, low, like), (high - low) * layer.width
-            for to, of in ((base.w, layer.w), (base.w_0, layer.w_0), (base.w_1, layer.w_1)):
-                if to != of:  # not the same memory
-                    copy(to + offset, 0, of + offset, 0, 1, count, like)
+            copy_parameters(base, layer, WEIGHTS, offset, count, like)
 
 
 @shared
@@ -185,7 +182,8 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
     control = flush_small()
     if job.ready != members:
         for l in range(count):
-            copy_parameters(layers[l], base[l], like)
+            for kind in (WEIGHTS, BIASES):
+                copy_parameters(layers[l], base[l], kind, 0, parameters_of(base[l], kind)[2], like)
         prepare_slices(job, bottom, job.first_step, first, end, scratch, like)
         wait(barrier, members)
     for step in range(job.first_step, job.first_step + job.steps):

@@ -12,6 +12,7 @@ from llvmlite import ir
 from numba.core import errors
 
 from fastmlp.kernels.llvm.compile import SETTINGS
+from fastmlp.kernels.llvm.emitter import INT64
 from fastmlp.kernels.llvm.intrinsics import by_code, emitted, item_bytes, vector_lanes
 from fastmlp.kernels.memory.records import numbers_at
 
@@ -31,13 +32,13 @@ def stored(emit: Any, address: Any, x: Any) -> None:
 @emitted
 def bits_of_last(emit: Any, x: Any, number: Any, y: Any) -> int:
     """Return the precision that the emitter has, given floats of two."""
-    return ir.IntType(64)(emit.bits)
+    return INT64(emit.bits)
 
 
 @emitted
 def bits_of_none(emit: Any, number: Any) -> int:
     """Return the precision that the emitter has, given no float."""
-    return ir.IntType(64)(emit.bits)
+    return INT64(emit.bits)
 
 
 def result_of(function, *arguments):
