@@ -24,16 +24,19 @@ class Inexact(reference.Engine):
     """The reference with errors of gradients, towards 0: `off` times the largest of an array.
 
     A step by g / sqrt(g^2), or by the sign of g, makes much of them where g is near 0, and always
-    has another sign there. Gradients of 0 have one where the 0 can be an underflow.
+    has another sign there. Gradients of 0 have one where the 0 can be an underflow. Where all of
+    an array are tiny, as those of a saturated output, whose slope 1 - a^2 is the difference of
+    nearly equal numbers, the error is `off` times LEAST.
     """
 
-    off = 0.0
+    LEAST, off = 1e-3, 0.0
 
     def _gradients(self, x: Array, *rest: Any) -> tuple[float, float]:
         found = super()._gradients(x, *rest)
         exact = set(self.activations) <= EXACT_ZEROS
         for g in (*self._dw, *self._db):
-            g -= np.where(g == 0, not exact, np.sign(g)) * (self.off * np.abs(g).max())
+            error = self.off * max(np.abs(g).max(), self.LEAST)
+            g -= np.where(g == 0, not exact, np.sign(g)) * error
         self._dw[0][(x == 0).all(axis=0)] = 0
         return found
 
