@@ -15,13 +15,14 @@ OF_NETWORK = ("sizes", "hidden_layers", "activation", "output", "cost", "dtype")
 
 def check_together(given: Mapping[str, Any]) -> None:
     """Raise UsageError for options that cannot be used together."""
+    source = click.get_current_context().get_parameter_source
     if given.get("from"):
-        source = click.get_current_context().get_parameter_source
         for name in OF_NETWORK:
             if source(name) is ParameterSource.COMMANDLINE:
                 option = name.replace("_", "-")
                 raise click.UsageError(f"--from names a whole network: leave out --{option}")
-    if given["sizes"] is not None and given["hidden_layers"] is not None:
+    # those of a recipe are defaults
+    if given["sizes"] is not None and source("hidden_layers") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--sizes names the hidden layers too: leave out --hidden-layers")
     if given.get("resume") and given["checkpoint"] is None:
         raise click.UsageError("--resume needs --checkpoint, the folder to continue from")

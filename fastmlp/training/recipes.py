@@ -26,8 +26,9 @@ class Recipe:
     settings: Mapping[str, Any]
 
 
-_SMALL = {"schedule": "linear", "batch_size": 32, "learning_rate": 0.8, "label_smoothing": 0.05}
-_LARGE = {"schedule": "linear", "batch_size": 64, "label_smoothing": 0.1}
+_SGD = {"optimizer": "sgd", "schedule": "linear"}
+_SMALL = {**_SGD, "batch_size": 32, "learning_rate": 0.8, "label_smoothing": 0.05}
+_LARGE = {**_SGD, "batch_size": 64, "label_smoothing": 0.1}
 RECIPES = {
     "fast": Recipe(
         "98 % as soon as possible",

@@ -40,6 +40,18 @@ def test_options_that_are_given_come_before_those_of_the_recipe(tmp_path, digits
     assert (settings["epochs"], settings["learning_rate"]) == (1, 0.125)
     assert settings["batch_size"] == RECIPES["98.5"].settings["batch_size"]
     assert settings["augment"]["rotation"] == RECIPES["98.5"].settings["augment"].rotation
+    assert settings["optimizer"] == "sgd"
+    sizes = ("--sizes", "784,5,10", "--epochs", "1", "--backend", "numpy", "--json")
+    found = trained(tmp_path, digits, "--recipe", "98.5", *sizes)
+    assert found["network"]["sizes"] == [784, 5, 10]
+
+
+def test_on_a_table_a_recipe_has_its_optimizer_too(tmp_path):
+    lines = [f"{n % 7},{n % 5},{'ab'[n % 2]}" for n in range(80)]
+    (tmp_path / "t.csv").write_text("x,y,kind\n" + "\n".join(lines))
+    command = ["train", f"--dataset={tmp_path / 't.csv'}", f"--model={tmp_path / 'm'}"]
+    done = CliRunner().invoke(main, [*command, "--recipe", "fast", *SMALL])
+    assert json.loads(done.stdout)["settings"]["optimizer"] == "sgd"
 
 
 def test_an_unknown_recipe_is_refused():
