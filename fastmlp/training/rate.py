@@ -164,5 +164,5 @@ def _probe_cost(
     except DivergedError:
         return np.inf
     with np.errstate(over="ignore", invalid="ignore"):  # the cost shows a divergence
-        after = trial.evaluate(*probe, backend).cost
+        after = trial.evaluate_rows(*probe, backend).cost
     return after if np.isfinite(after) else np.inf

@@ -92,12 +92,26 @@ def test_the_rule_takes_the_middle_of_the_rates_with_nearly_the_lowest_cost():
     for last in (0.1, np.inf):
         costs[-1] = last
         for batch, factor in ((32, 1), (4, 0.5), (500, 1)):
-            found = range_test.suggest(rates, costs, np.inf, batch)
+            found = range_test.suggest(rates, costs, 0.6 - costs, np.inf, batch)
             middle = (rates[2] * rates[4]) ** 0.5
             assert found == pytest.approx(middle * factor, rel=0.005)
     # with the cost of guessing, 0.3, only costs of up to 0.21 are good
-    assert range_test.suggest(rates, costs, 0.3, 32) == pytest.approx(rates[3], rel=0.005)
-    assert range_test.suggest(rates, np.linspace(0.6, 0.7, 8), 0.3, 32) is None
+    found = range_test.suggest(rates, costs, 0.6 - costs, 0.3, 32)
+    assert found == pytest.approx(rates[3], rel=0.005)
+    rising = np.linspace(0.6, 0.7, 8)
+    assert range_test.suggest(rates, rising, 0.6 - rising, 0.3, 32) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_samples_of_other_costs_are_no_fall(seed):
+    """With few samples, the costs of windows differ by more than low rates change them."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 4, 400)
+    x = (rng.normal(size=(4, 20))[y] + rng.normal(size=(400, 20))).astype(np.float32)
+    network = fastmlp.Network(20, 16, 4, seed=seed)
+    assert fastmlp.find_learning_rate(network, x, y, start=1e-2, seed=seed) > 1e-3
+    with pytest.raises(ArgumentError, match=r"start must lead to a rate that lowers the cost"):
+        fastmlp.find_learning_rate(network, x, y, start=1e-8, seed=seed)
 
 
 def test_costs_after_a_divergence_are_infinite(backend):
