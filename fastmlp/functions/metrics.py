@@ -109,6 +109,9 @@ def _determination(a: Array, y: Array, weights: Weights) -> float:
     exact = y.astype(np.float64)
     residual = _mean(_errors(a, y) ** 2, weights)
     total = _mean((exact - _mean(exact, weights)) ** 2, weights)
+    # the mean of equal numbers may differ from them by rounding
+    counted = exact if weights is None else exact[np.asarray(weights) > 0]
+    total = np.where(counted.min(axis=0) == counted.max(axis=0), 0.0, total)
     flat = np.where(residual == 0, 1.0, 0.0)
     return float(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), flat).mean())
 

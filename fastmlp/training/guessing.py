@@ -41,18 +41,29 @@ def cost_of_constant(network: Network, y: Array, sample_weight: Array | None = N
     """Return `cost_of_guessing`; where that is infinite, the cost of an output near the best one.
 
     For costs of errors it is the median of the targets, or their quantile; with poisson, their
-    mean. It is infinite for other costs, and for weighted samples.
+    mean. It is infinite for other costs.
     """
     guessing, row = cost_of_guessing(network, y, sample_weight), cost_row(network.cost)
-    if np.isfinite(guessing) or y.ndim == 1 or sample_weight is not None:
+    if np.isfinite(guessing) or y.ndim == 1:
         return guessing
     if row.f is not None:
-        at = row.setting if row.name == "quantile" else 0.5
-        return float(row.f(np.quantile(y, at, axis=0) - y, row.setting).sum(axis=1).mean())
+        constant = _quantile(y, row.setting if row.name == "quantile" else 0.5, sample_weight)
+        costs = row.f(constant - y, row.setting).sum(axis=1)
+        return float(np.average(costs, weights=sample_weight))
     if row.name == "poisson":
-        m = y.mean(axis=0)
+        m = np.average(y, axis=0, weights=sample_weight)
         return float((m - m * np.log(np.maximum(m, 1e-300))).sum())
     return np.inf
+
+
+def _quantile(y: Array, share: float, sample_weight: Array | None) -> Array:
+    """Return the least y `(O,)` with that share of the weight at it or below, for each column."""
+    order = np.argsort(y, axis=0)
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight
+    below = np.cumsum(weight[order], axis=0)
+    first = (below < share * below[-1]).sum(axis=0)
+    columns = np.arange(y.shape[1])
+    return np.asarray(y[order[first, columns], columns])
 
 
 def _entropy(m: Array) -> float:

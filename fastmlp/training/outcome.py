@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.arrays import SparseRows, quiet
 from fastmlp.errors import TrainingWarning
-from fastmlp.functions import OPTIMIZERS, classes_of
+from fastmlp.functions import OPTIMIZERS, classes_of, smoothed
 from fastmlp.training.choosing import Choice
 from fastmlp.training.guessing import cost_of_constant
 from fastmlp.training.history import History
@@ -66,11 +66,12 @@ def judge(run: Run, choice: Choice) -> tuple[str, ...]:
 
 def _failure(run: Run) -> str:
     """Return what shows that the network is no better than a constant output, or ""."""
-    history, y, weight = run.history, run.y, run.sample_weight
+    history, y, weight, smoothing = run.history, run.y, run.sample_weight, run.smoothing
     costs: Sequence[float | None] = history.train_cost
     accuracies, name = history.train_accuracy, "training"
-    if run.validation is not None and history.validation_cost[-1] is not None:
-        y, weight, name = run.validation[1], None, "validation"
+    # a constant answer may be right for most samples, but not by weight, which validation has not
+    if run.validation is not None and weight is None and history.validation_cost[-1] is not None:
+        y, name, smoothing = run.validation[1], "validation", 0.0
         costs, accuracies = history.validation_cost, history.validation_accuracy
     last = (history.restored_epoch or len(history)) - 1
     cost, accuracy = costs[last], accuracies[last]
@@ -85,6 +86,8 @@ def _failure(run: Run) -> str:
             return (
                 f"its {name} accuracy, {percent(accuracy)}, is not above {percent(share)}, {always}"
             )
+    if smoothing:  # costs of training are those of smoothed targets
+        y = smoothed(y, smoothing, run.network.sizes[-1], np.float64)
     guessing = cost_of_constant(run.network, y, weight)
     if cost is None or cost < NO_BETTER * guessing or not np.isfinite(guessing):
         return ""

@@ -49,6 +49,13 @@ def test_equal_targets_and_absent_labels_have_metrics():
     ones = np.ones((3, 1))
     assert METRICS["r2"].f(ones, ones, None) == 1
     assert METRICS["r2"].f(ones + 1, ones, None) == 0
+    for value in (0.1, 0.7, 3.3):  # whose mean differs from them by rounding
+        weights = np.random.default_rng(0).random(101)
+        equal = np.full((101, 1), value)
+        assert METRICS["r2"].f(equal + 1, equal, None) == 0
+        other = np.where(np.arange(101)[:, None] == 0, 9.0, equal)
+        weights[0] = 0
+        assert METRICS["r2"].f(equal + 1, other, weights) == 0
     assert METRICS["f1_macro"].f(ones * 0, ones * 0, None) == 0
 
 
