@@ -15,9 +15,9 @@ import numpy as np
 PLAIN = frozenset((float, int, bool, str, type(None)))
 
 
-def to_json(value: Any, indent: int | None = None, sort_keys: bool = False) -> str:
+def to_json(value: Any, indent: int | None = None) -> str:
     """Return a value as JSON; NaN and infinity become null, as JSON has neither."""
-    return json.dumps(_finite(plain(value)), indent=indent, sort_keys=sort_keys, allow_nan=False)
+    return json.dumps(_finite(plain(value)), indent=indent, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

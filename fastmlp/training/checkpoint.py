@@ -63,18 +63,10 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.folder, error) from None
-        state = self.read_newest() if resume else None
-        if not resume and self.list_paths():
-            rule, got = "must be empty for a new run", f"{self.folder}, with checkpoints in it"
-            remedy = "Pass resume=True to continue that run, or another folder."
-            raise refuse("checkpoint", rule, got, remedy)
-        return state
-
-    def list_paths(self) -> list[Path]:
-        """Return the checkpoints in the folder, the newest first."""
-        found = {path: NAME.fullmatch(path.name) for path in self.folder.iterdir()}
-        epochs = {path: int(match[1]) for path, match in found.items() if match}
-        return sorted(epochs, key=epochs.__getitem__, reverse=True)
+        if resume:
+            return self.read_newest()
+        check_unused(self.folder)
+        return None
 
     def read_newest(self) -> State | None:
         """Return the newest valid state, or None if there is no file. Warns of each damaged file.
@@ -82,7 +74,7 @@ class Checkpoints:
         Raises ArgumentError, with the difference, if the state belongs to another run, and
         CheckpointError if all files are damaged.
         """
-        paths = self.list_paths()
+        paths = list_paths(self.folder)
         for path in paths:
             try:
                 state = read(path)
@@ -113,7 +105,7 @@ class Checkpoints:
         try:
             with hold_interrupts():
                 write_whole(path, data)
-                for old in self.list_paths()[KEPT:]:
+                for old in list_paths(self.folder)[KEPT:]:
                     old.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from None
@@ -136,9 +128,24 @@ class Checkpoints:
             raise refuse("resume", rule, own, f"{remedy}, or another folder for a new run.")
 
 
+def list_paths(folder: Path) -> list[Path]:
+    """Return the checkpoints in a folder, the newest first."""
+    found = {path: NAME.fullmatch(path.name) for path in folder.iterdir()}
+    epochs = {path: int(match[1]) for path, match in found.items() if match}
+    return sorted(epochs, key=epochs.__getitem__, reverse=True)
+
+
+def check_unused(folder: Path) -> None:
+    """Refuse a folder for a new run if it has checkpoints."""
+    if folder.is_dir() and list_paths(folder):
+        rule, got = "must be empty for a new run", f"{folder}, with checkpoints in it"
+        remedy = "Pass resume=True to continue that run, or another folder."
+        raise refuse("checkpoint", rule, got, remedy)
+
+
 def to_bytes(state: State) -> bytes:
     """Return a state as a safetensors file that contains a digest of its content."""
-    facts = to_json({"epochs": state.epochs, **state.facts}, sort_keys=True)
+    facts = to_json({"epochs": state.epochs, **state.facts})
     digest = _digest(state.tensors, facts)
     return tensor_bytes(state.tensors, {"format": FORMAT, "facts": facts, "digest": digest})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -16,14 +17,18 @@ from fastmlp.network import Network
 from fastmlp.network.pairs import as_parts
 from fastmlp.system.files import as_path, check_folder
 from fastmlp.training import loop
+from fastmlp.training.callbacks import TimeLimit
+from fastmlp.training.checkpoint import check_unused
 from fastmlp.training.data import Data, check_data, check_network
 from fastmlp.training.progress import Progress, as_callbacks, check_callbacks
+from fastmlp.training.rows import is_verbose
+from fastmlp.training.stopping import check_stopping
 from fastmlp.training.validation import is_share
 
 # An evaluation is tried with this many samples
 SAMPLES = 10_000
-# Arguments of `train` whose effects would outlast a rehearsal
-LASTING = ("checkpoint", "every", "resume", "callbacks", "verbose", "max_seconds")
+# Arguments of `train` that are only checked
+CHECKED = ("callbacks", "verbose", "max_seconds")
 
 
 class Rehearsal(NamedTuple):
@@ -81,8 +86,8 @@ def rehearse(
     """Train a copy of the network for about some seconds, and return how long `train` would take.
 
     All that a long run needs is tried: data, settings, steps, an evaluation, and saving the
-    network, in a temporary file. Callbacks are not called, and checkpoints not written; that their
-    folder can be written is checked.
+    network. Checkpoints are written to a temporary folder; that their own can be written is
+    checked. Callbacks are not called, and a Generator as `seed` does not change.
 
     split, y, settings : those of `train`
 
@@ -92,12 +97,11 @@ def rehearse(
     check_at_least("seconds", seconds, 0, float)
     check_at_least("epochs", settings.get("epochs", 1), 1)
     check_network(network)
-    check_callbacks(as_callbacks(settings.get("callbacks")))
-    if settings.get("checkpoint") is not None:
-        check_folder(as_path(settings["checkpoint"], "checkpoint"))
-    trial, clock = copy.deepcopy(network), _Clock(seconds)
-    own = {name: value for name, value in settings.items() if name not in LASTING}
-    history = checked_call(loop.train)(trial, split, y, callbacks=clock, verbose=False, **own)
+    trial, clock, own = copy.deepcopy(network), _Clock(seconds), _checked(settings)
+    with TemporaryDirectory() as folder:
+        if settings.get("checkpoint") is not None:
+            own["checkpoint"] = folder
+        history = checked_call(loop.train)(trial, split, y, callbacks=clock, verbose=False, **own)
     rows, labels = check_data(trial, split, "split", y)
     began = monotonic()
     trial.evaluate_rows(rows[:SAMPLES], labels[:SAMPLES], settings.get("backend", "compiled"))
@@ -118,6 +122,23 @@ def rehearse(
         history.compile_seconds,
         size,
     )
+
+
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `train` that are tried, and check the others."""
+    own = {name: value for name, value in settings.items() if name not in CHECKED}
+    ending = as_callbacks(settings.get("callbacks")), own.get("early_stopping")
+    callbacks, own["early_stopping"] = check_stopping(*ending, own.get("validation"))
+    check_callbacks(callbacks)
+    is_verbose(settings.get("verbose"))
+    if settings.get("max_seconds") is not None:
+        TimeLimit(settings["max_seconds"])
+    if own.get("checkpoint") is not None:
+        path = check_folder(as_path(own["checkpoint"], "checkpoint"))
+        if not own.get("resume"):
+            check_unused(path)
+    own["seed"] = copy.deepcopy(own.get("seed", 0))
+    return own
 
 
 def _held(validation: Any, count: int) -> float:

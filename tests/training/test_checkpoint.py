@@ -169,7 +169,7 @@ def test_only_the_last_few_are_kept(tmp_path):
 def test_the_millionth_epoch_is_newer_than_those_before(tmp_path):
     for epochs in (999_999, 1_000_000):
         (tmp_path / f"checkpoint-{epochs:06d}.safetensors").touch()
-    names = [path.name for path in checkpoint.Checkpoints(tmp_path, {}, 1).list_paths()]
+    names = [path.name for path in checkpoint.list_paths(tmp_path)]
     assert names == ["checkpoint-1000000.safetensors", "checkpoint-999999.safetensors"]
 
 

@@ -50,9 +50,29 @@ def test_what_a_run_would_refuse_is_refused(tmp_path):
         ({"epochs": 0}, ArgumentError),
         ({"learning_rate": 1e37}, DivergedError),
         ({"checkpoint": file / "states"}, UnwritableError),
+        ({"max_seconds": -1}, ArgumentError),
+        ({"verbose": "x"}, ArgumentError),
+        ({"resume": True}, ArgumentError),
+        ({"every": 0, "checkpoint": tmp_path / "new"}, ArgumentError),
+        ({"callbacks": fastmlp.EarlyStopping(2)}, ArgumentError),
+        ({"checkpoint": tmp_path / "used"}, ArgumentError),
     ):
+        if settings.get("checkpoint") == tmp_path / "used":
+            network = fastmlp.Network(8, 6, 3)
+            fastmlp.train(network, X, Y, epochs=1, backend="numpy", **settings)
         with pytest.raises(error):
             rehearsed(**settings)
+
+
+def test_what_a_run_would_take_is_taken():
+    rehearsed(callbacks=fastmlp.EarlyStopping(2), validation=0.1)
+
+
+def test_a_generator_stays_as_it_is():
+    generator = np.random.default_rng(3)
+    before = generator.bit_generator.state
+    rehearsed(seed=generator, validation=0.2, dropout=0.1)
+    assert generator.bit_generator.state == before
 
 
 def test_a_rehearsal_in_which_no_rate_lowers_the_cost_says_so():
