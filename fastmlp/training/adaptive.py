@@ -76,7 +76,8 @@ class Plateau:
             return
         self.waited += 1
         if self.waited >= self.patience:
-            self.now, self.waited = max(self.now * self.factor, self.minimum), 0
+            lower = max(self.now * self.factor, self.minimum)
+            self.now, self.waited = min(self.now, lower), 0
 
 
 Adaptive = Halving | Plateau

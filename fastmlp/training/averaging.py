@@ -12,8 +12,9 @@ from fastmlp.errors import refuse
 from fastmlp.training.adaptive import Halving
 from fastmlp.training.schedules import Schedule
 
-# An exponential average is updated after so many steps: reading parameters takes time
-STEPS = 64
+# An exponential average of decay d is updated after so many steps at most, and after SHARE of the
+# 1 / (1 - d) steps that it averages over: reading parameters takes time
+STEPS, SHARE = 64, 1 / 8
 AVERAGES = {"ema": 0.999, "last": 5.0}
 RULE = 'must be "ema", "ema:0.999", "last" or "last:5"'
 
@@ -34,6 +35,8 @@ class Average:
 
     def __init__(self, name: str, setting: float) -> None:
         self.name, self.setting = name, setting
+        averaged = 1 / (1 - setting) if name == "ema" else np.inf
+        self.interval = max(1, int(min(STEPS, SHARE * averaged)))
         self.mass, self.points = 0.0, list[list[Array]]()
 
     @property
@@ -43,7 +46,7 @@ class Average:
 
     def next_update(self, done: int) -> float:
         """Return the step of an epoch after which to call `add` next, at its end at the latest."""
-        return done + STEPS - done % STEPS if self.name == "ema" else np.inf
+        return done + self.interval - done % self.interval if self.name == "ema" else np.inf
 
     def add(self, parameters: Sequence[Array], steps: int) -> None:
         """Take the parameters after so many more steps into account."""

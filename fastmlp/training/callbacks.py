@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import StringIO
@@ -11,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from fastmlp.arrays import check_at_least
+from fastmlp.arrays import check_at_least, check_flag
 from fastmlp.errors import checked_class
 from fastmlp.system.files import append_whole, as_path, write_whole
 from fastmlp.system.plain import to_json
@@ -39,6 +40,7 @@ class EarlyStopping:
 
     def __post_init__(self) -> None:
         check_at_least("patience", self.patience, 1)
+        check_flag("restore_best", self.restore_best)
         check_monitor(self.monitor, MONITORS)
 
 
@@ -81,6 +83,7 @@ class _Log:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = as_path(path, "path").absolute()
+        self.written = sys.maxsize  # epochs; no run has begun
 
     @staticmethod
     def heading(history: History) -> str:
@@ -94,13 +97,17 @@ class _Log:
 
     def on_train_begin(self, progress: Progress) -> None:
         """Write the epochs that are done."""
-        history = progress.history
-        done = (self.line(history.row(epoch)) for epoch in range(len(history)))
+        history, self.written = progress.history, len(progress.history)
+        done = (self.line(history.row(epoch)) for epoch in range(self.written))
         write_whole(self.path, (self.heading(history) + "".join(done)).encode())
 
     def on_epoch_end(self, progress: Progress) -> None:
-        """Append a line."""
-        append_whole(self.path, self.line(progress.history.row(progress.epoch - 1)).encode())
+        """Append the lines of the epochs that are recorded and have none."""
+        for epoch in range(self.written, len(progress.history)):
+            append_whole(self.path, self.line(progress.history.row(epoch)).encode())
+            self.written = epoch + 1
+
+    on_train_end = on_epoch_end  # after an interrupt, which no `on_epoch_end` follows
 
 
 def _csv_line(values: Any) -> str:

@@ -41,9 +41,10 @@ def test_last_is_the_mean_after_the_last_epochs(backend, count):
     assert all(map(np.array_equal, got, after[-1]))
 
 
+@pytest.mark.parametrize(("decay", "steps"), [(0.0, 1), (0.9, 1), (0.99, 12), (0.999, STEPS)])
 @pytest.mark.parametrize("backend", ["numpy", "compiled"])
-def test_ema_is_the_average_of_all_steps_that_were_read(backend):
-    decay, batch = 0.99, BATCH
+def test_ema_is_the_average_of_all_steps_that_were_read(backend, decay, steps):
+    batch = BATCH
     got, _, _ = trained(backend=backend, average=f"ema:{decay}")
     network = fastmlp.Network(SIZES, seed=1, dtype="float64")
     kernels = fastmlp.backends.backend_named(backend)
@@ -55,7 +56,7 @@ def test_ema_is_the_average_of_all_steps_that_were_read(backend):
     for _ in range(4):
         order, done = generator.permutation(COUNT), 0
         while done < COUNT // batch:
-            last = min(done + STEPS, COUNT // batch)
+            last = min(done + steps, COUNT // batch)
             samples = order[done * batch : last * batch]
             engine.train(x, y, samples, np.full(last - done, 0.01), 1.0, step + done)
             engine.read(network.weights, network.biases)

@@ -230,6 +230,29 @@ def test_a_resumed_run_goes_on_with_its_log(tmp_path, suffix):
     assert [row["epoch"] for row in read(path)] == [1, 2, 3, 4]
 
 
+def test_an_epoch_that_is_recorded_is_in_the_log_though_a_callback_fails(tmp_path):
+    class Fails:
+        def on_epoch_end(self, progress):
+            if progress.epoch == 2:
+                raise RuntimeError
+
+    for order in (1, -1):
+        with pytest.raises(RuntimeError):
+            trained([Fails(), callbacks.CSVLog(tmp_path / "log.csv")][::order])
+        assert [row["epoch"] for row in read(tmp_path / "log.csv")] == [1, 2]
+
+
+def test_a_resumed_run_keeps_the_order_of_the_metrics(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 1))
+    names = []
+    for epochs in (1, 2):
+        network = fastmlp.Network(1, 4, 1, output="identity", cost="squared_error")
+        settings = {"validation": 0.2, "backend": "numpy", "checkpoint": tmp_path / "run"}
+        history = fastmlp.train(network, x, y, epochs=epochs, resume=epochs == 2, **settings)
+        names.append(history.names())
+    assert names[0] == names[1]
+
+
 def test_a_log_that_cannot_be_written_ends_the_run_and_has_no_half_line(tmp_path, monkeypatch):
     path = tmp_path / "log.csv"
     log = callbacks.CSVLog(path)
