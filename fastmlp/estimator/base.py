@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from fastmlp.arrays import Array, Rows, as_sample_weight, is_sparse_matrix, sparse_rows
+from fastmlp.arrays.given import REMEDIES
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.estimator.fitting import Fit, Samples
@@ -98,6 +99,9 @@ class BaseMLP(BaseEstimator):
         """Return data that a user passes as arrays or sparse matrices."""
         dtypes = (np.float64, np.float32)
         options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": dtypes}
+        _refuse_dates("X", X)
+        if self._is_numeric:
+            _refuse_dates("y", y)
         with documented_errors("X or y"):
             X, y = validate_data(self, X, y, reset=first, y_numeric=self._is_numeric, **options)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
@@ -166,9 +170,14 @@ class BaseMLP(BaseEstimator):
         check_is_fitted(self)
         check_parameters(self, "activation")
         dtypes = (np.float64, np.float32)
+        _refuse_dates("X", X)
         with documented_errors("X"):
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtypes, reset=False)
-        return self._outputs(_rows(X))
+        a = self._outputs(_rows(X))
+        if np.isnan(np.vdot(a, a)):
+            rule, got = "must lead to outputs that are numbers", f"NaN in {a.dtype}"
+            raise refuse("X, coefs_ and intercepts_", rule, got, "Scale X as in training.")
+        return a
 
     def to_sklearn(self) -> Any:
         """Return scikit-learn's estimator with copies of these parameters and attributes.
@@ -204,6 +213,15 @@ class BaseMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _refuse_dates(name: str, values: Any) -> None:
+    """Refuse dates and times in an array or a DataFrame, which scikit-learn makes numbers of."""
+    given: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
+    several: Any = given if hasattr(given, "__iter__") else [given]
+    for dtype in several:
+        if getattr(dtype, "kind", "") in ("m", "M"):
+            raise refuse(name, "must be numbers", f"dtype {dtype}", REMEDIES["M"])
 
 
 def _rows(X: Any) -> Rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -51,9 +52,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if classes is None:
                 remedy = "Pass classes=numpy.unique(y of all data)."
                 raise refuse("classes", "must be given to the first partial_fit", "None", remedy)
-            is_matrix = type_of_target(y).startswith("multilabel")
+            is_matrix, known = type_of_target(y).startswith("multilabel"), unique_labels(classes)
+            if is_matrix and len(known) != (columns := np.shape(y)[1]):
+                remedy = "Pass classes=range(y.shape[1])."
+                raise refuse("classes", f"must be {columns}, as columns of y", len(known), remedy)
             self._label_binarizer = LabelBinarizer().fit(y if is_matrix else classes)
-            self.classes_ = unique_labels(classes)
+            self.classes_ = known
         elif classes is not None and not np.array_equal(self.classes_, unique_labels(classes)):
             rule, remedy = f"must stay {self.classes_}", "Leave them out after the first call."
             raise refuse("classes", rule, classes, remedy)
@@ -72,6 +76,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _encode(self, y: Array, name: str) -> Array:
         """Return labels int64 `(N,)` of three classes or more; otherwise targets 0 and 1."""
+        is_matrix, kind = y.ndim == 2, self._label_binarizer.y_type_
+        if is_matrix != kind.startswith("multilabel"):
+            rule = "must be an indicator matrix" if not is_matrix else "must be labels (N,)"
+            remedy = "Call fit with warm_start=False for another kind of y."
+            raise refuse(name, f"{rule}, as before", f"an array of shape {y.shape}", remedy)
         self._check_classes(y, name=name)
         if self._label_binarizer.y_type_ == "multiclass":
             return np.searchsorted(self.classes_, y).astype(np.int64)
@@ -101,14 +110,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if y.ndim == 2:
             rule, remedy = "must be None if a sample has several labels", "Pass sample_weight."
             raise refuse("class_weight", rule, repr(self.class_weight), remedy)
-        known = {*self.classes_}
-        if isinstance(self.class_weight, dict) and known.isdisjoint(self.class_weight or known):
-            rule, remedy = (
-                f"must have labels of {self.classes_}",
-                "Those not in class_weight have 1.",
-            )
-            raise refuse("class_weight", rule, repr(self.class_weight), remedy)
-        of_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        given, known = self.class_weight, {*self.classes_}
+        if isinstance(given, dict):
+            remedy = "Those not in class_weight have 1."
+            if known.isdisjoint(given or known):
+                rule = f"must have labels of {self.classes_}"
+                raise refuse("class_weight", rule, repr(given), remedy)
+            if not all(isinstance(weight, Real) for weight in given.values()):
+                raise refuse("class_weight", "must have numbers", repr(given), remedy)
+            # of labels that y has, as parts of data may lack some
+            given = {label: given.get(label, 1) for label in self.classes_}
+        of_class = compute_class_weight(given, classes=self.classes_, y=y)
         of_sample = of_class[np.searchsorted(self.classes_, y)]
         product = of_sample if weights is None else weights * of_sample
         return as_sample_weight(product, len(y), "class_weight")

@@ -143,7 +143,8 @@ SHARED = (
     Row("dropout", 0.0, SHARE, _share,
         "the share of the outputs of each hidden layer that is 0 in a step (Srivastava et al., "
         "2014)"),
-    Row("callbacks", None, "must be None, or one or several callbacks of fastmlp.train",
+    Row("callbacks", None, "must be None, or one or several callbacks of fastmlp.train, but not "
+        "EarlyStopping: pass early_stopping=True",
         are_callbacks,
         "of `fit`, not of `partial_fit`: functions of Progress, called after each epoch, or "
         "objects with some of on_train_begin, on_epoch_begin, on_epoch_end, on_train_end. One that "

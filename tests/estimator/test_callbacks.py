@@ -30,6 +30,13 @@ class Recorder:
         self.seen.append(("function", progress))
 
 
+def test_early_stopping_is_no_callback_and_the_error_names_its_argument():
+    x, y = np.ones((9, 2)), np.arange(9) % 3
+    mlp = fastmlp.estimator.MLPClassifier(callbacks=fastmlp.EarlyStopping(2))
+    with pytest.raises(ValueError, match="but not EarlyStopping: pass early_stopping=True"):
+        mlp.fit(x, y)
+
+
 def hook(name):
     def called(self, progress):
         self.seen.append((name, progress))

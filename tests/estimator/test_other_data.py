@@ -1,0 +1,74 @@
+"""Data of another kind than before, or than an estimator takes, are refused by name."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from fastmlp.estimator import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X = np.random.default_rng(0).normal(size=(60, 4))
+LABELS, TWO, MATRIX = np.arange(60) % 3, np.arange(60) % 2, (X[:, :3] > 0) * 1
+# y of the first call, y of the next, and what is said
+KINDS = {
+    "a matrix after labels": (LABELS, MATRIX, "must be labels"),
+    "two columns after labels": (
+        LABELS,
+        MATRIX[:, :2],
+        "must be labels|must have the same classes",
+    ),
+    "a matrix after two classes": (TWO, MATRIX[:, :2], "must be labels"),
+    "labels after a matrix": (MATRIX, LABELS, "must be an indicator matrix"),
+    "two classes after a matrix": (MATRIX[:, :2], TWO, "must be an indicator matrix"),
+    "more columns": (MATRIX[:, :2], MATRIX, "must have no new class|must have the same classes"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_y_of_another_kind_is_refused(name):
+    first, then, says = KINDS[name]
+    for call in (
+        lambda mlp: mlp.fit(X, first).partial_fit(X, then),
+        lambda mlp: mlp.set_params(warm_start=True).fit(X, first).fit(X, then),
+        lambda mlp: mlp.set_params(early_stopping=True).fit(X, first, X_val=X, y_val=then),
+    ):
+        with pytest.raises(ValueError, match=f"y(_val)? ({says})"):
+            call(MLPClassifier((3,), max_iter=2))
+
+
+def test_the_first_part_has_a_class_for_each_column():
+    with pytest.raises(ValueError, match="classes must be 2, as columns of y; got 3"):
+        MLPClassifier((3,)).partial_fit(X, MATRIX[:, :2], classes=[0, 1, 2])
+    mlp = MLPClassifier((3,)).partial_fit(X, MATRIX, classes=[0, 1, 2])
+    assert np.isfinite(mlp.loss_)
+
+
+def test_dates_are_no_numbers():
+    dates = np.array(["2020-01-01", "2021-01-01", "NaT"], "M8[D]")[LABELS]
+    fitted = MLPRegressor(hidden_layer_sizes=(3,), max_iter=2).fit(X[:, :1], X[:, 1])
+    for call in (
+        lambda: MLPRegressor().fit(X, dates),
+        lambda: MLPClassifier().fit(dates[:, None], LABELS),
+        lambda: fitted.predict(dates[:, None]),
+    ):
+        with pytest.raises(ValueError, match=r"[Xy] must be numbers; got dtype datetime64\[D\]"):
+            call()
+
+
+def test_weights_of_classes_that_are_absent_have_no_effect():
+    names = np.array(["a", "b", "c"])[LABELS]
+    made = [
+        MLPClassifier((3,), max_iter=2, random_state=0, class_weight=weights).fit(X, names)
+        for weights in ({"a": 2.0}, {"a": 2.0, "rare": 5.0})
+    ]
+    assert all(map(np.array_equal, made[0].coefs_, made[1].coefs_))
+    with pytest.raises(ValueError, match="class_weight must have numbers"):
+        MLPClassifier((3,), class_weight={"a": "b"}).fit(X, names)
+
+
+def test_outputs_that_overflow_are_refused():
+    mlp = MLPClassifier((3,), max_iter=2).fit(X.astype(np.float32), LABELS)
+    with pytest.raises(ValueError, match="must lead to outputs that are numbers; got NaN"):
+        mlp.predict(X * 1e39)
