@@ -47,11 +47,19 @@ def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
             said = f"the target is the column called {usual[name]!r}; {ANOTHER}"
             return usual[name], "" if is_last else said
     # constant numbers are none: the last pixel of an image, where the label comes first
-    ends = ((name, table.columns[name]) for name in (names[-1], names[0]))
-    varied = [name for name, cells in ends if cells.dtype.kind != "f" or len(set(cells)) > 1]
+    varied = [name for name in (names[-1], names[0]) if _varies(table, name)]
     chosen = varied[0] if varied else names[-1]
     place = "last" if chosen == names[-1] else "first"
     return chosen, f"the target is the {place} column; {ANOTHER}"
+
+
+def _varies(table: Table, name: str) -> bool:
+    """Return whether a column has different cells: texts such as 7 and 007 are different, too."""
+    cells = table.columns[name]
+    if cells.dtype.kind != "f" or len(set(cells)) > 1:
+        return True
+    texts = table.spelled(name)
+    return texts is not None and len(set(texts.tolist())) > 1
 
 
 def without_useless(

@@ -22,6 +22,8 @@ Array = NDArray[Any]
 
 SEPARATORS = ("\t", ";", "|", ",")  # in this order, as a comma may be a decimal one
 SAMPLE = 100  # rows, from which separator and header are found
+# Numbers that rise by 1 name columns if they are so high, or so many: rows of data rarely are
+YEAR, COUNTED = 1000, 8
 END = "\x1a"  # a last row, which an open quote would take into its cell
 REMEDY = (
     "Quote cells that contain separators, and write numbers with a point, not a comma; leave out "
@@ -53,28 +55,30 @@ class Table:
 
 def read_delimited(
     path: Path,
-    known: Collection[str] = (),
+    known: Collection[str] | None = None,
     texts: Mapping[str, Collection[str]] | None = None,
     decimal_commas: bool = False,
 ) -> Table:
     """Return the table in a text file. Separator and header are found from its first rows.
 
-    known : names of columns; a first row that has all of them is the header
+    known : names of the columns of a trained network; a first row that has all of them is the
+        header. Without names there was none. A single column, or row, is enough then
     texts : the columns that become texts whatever they contain, and those that are not missing
     decimal_commas : whether commas in numbers are known to be such
 
     Raises DataError with the file, what was expected and what was found.
     """
-    lines = read_lines(path)
+    least = 2 if known is None else 1
+    lines = read_lines(path, least)
     try:
-        separator = _find_separator(path, lines)
+        separator = _find_separator(path, lines, least)
         if separator == " ":
             lines = [line.strip(" \r\n") + "\n" for line in lines]
         reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         first = [cell.strip() for cell in next(reader)]
         begin = reader.line_num
         sample = [row for row, _ in zip(reader, range(SAMPLE), strict=False) if any(row)]
-        has_header = (bool(known) and set(known) <= set(first)) or _is_header(first, sample)
+        has_header = _has_header(first, sample, known)
         body = lines[begin:] if has_header else lines
         columns = [] if texts else _numbers(body, separator)
         rows: list[list[str]] = []
@@ -107,16 +111,20 @@ def _cell(text: str) -> float | None:
     return np.nan if text.lower() in MISSING else number_of(text.replace(",", ".", 1))
 
 
-def _find_separator(path: Path, lines: list[str]) -> str:
+def _find_separator(path: Path, lines: list[str], least: int) -> str:
     """Return the first separator that divides the first rows into equally many cells.
 
-    If there is none, the one that divides most of them into the most cells.
+    If there is none, the one that divides most of them into the most cells. A comma comes before
+    one that leaves texts with commas, and before one that the header has not.
+    least : how many columns there must be
     """
     if said := re.fullmatch(r"sep=(.)\s*", lines[0]):  # written by spreadsheets
         del lines[0]
         return said[1]
-    sample = [line.strip(" \r\n") for line in lines[:SAMPLE] if line.strip()]
-    usual = {}
+    # what is between quotes does not count; csv knows only quotes at the beginning of a cell
+    sample = [re.sub(r'"[^"]*"', '""', line.strip(" \r\n")) for line in lines[:SAMPLE]]
+    sample = [line for line in sample if line]
+    usual, even = {}, {}
     for separator in (*SEPARATORS, " "):
         rows = csv.reader(sample, delimiter=separator, skipinitialspace=True)
         counts = [len(row) for row in rows]
@@ -125,12 +133,32 @@ def _find_separator(path: Path, lines: list[str]) -> str:
         # row of the sample may be cut
         is_even = set(counts[1:-1]) <= {width} and counts[0] in (width, width - 1)
         if is_even and width > 1 and (counts[-1] == width or len(lines) > SAMPLE):
-            return separator
+            even[separator] = counts[0] == width
+    if even:
+        first = next((s for s in even if even[s]), next(iter(even)))
+        takes_comma = first in ";|" and even.get(",") and usual[","] > usual[first]
+        return "," if takes_comma and not _has_decimals(sample[1:], first) else first
     best = max(reversed(SEPARATORS), key=usual.__getitem__)
-    if usual[best] == 1:
+    if usual[best] < least:
         remedy = "Separate columns by commas, semicolons or tabs."
         raise file_error(path, "at least two columns", "one", remedy)
     return best
+
+
+def _has_decimals(lines: list[str], separator: str) -> bool:
+    """Return whether all cells with a comma are numbers with decimal commas."""
+    cells = (cell for line in lines for cell in line.split(separator) if "," in cell)
+    return all(_cell(cell.strip()) is not None for cell in cells)
+
+
+def _has_header(first: list[str], rows: list[list[str]], known: Collection[str] | None) -> bool:
+    """Return whether the first row is a header; known : as in `read_delimited`."""
+    if known and set(known) <= set(first):
+        return True
+    was_none = known is not None and not known
+    if was_none and (not rows or all(_cell(cell) is not None for cell in first)):
+        return False
+    return _is_header(first, rows)
 
 
 def _is_header(first: list[str], rows: list[list[str]]) -> bool:
@@ -144,6 +172,9 @@ def _is_header(first: list[str], rows: list[list[str]]) -> bool:
             return True
     numbers = [number for number, _, _ in pairs if number is not None and number == number]
     if numbers and (len(numbers) < 2 or set(np.diff(numbers)) != {1.0}):
+        return False
+    # 0, 1, … are the names that columns have without a header, too; 1, 2, 3 may be data
+    if numbers and 0 != numbers[0] < YEAR and len(numbers) < COUNTED:
         return False
     return len(set(first)) == len(first) and not any(name in col for _, name, col in pairs)
 

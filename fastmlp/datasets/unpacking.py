@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastmlp.datasets.idx import GZIP_MAGIC, file_error
-from fastmlp.errors import DataError
+from fastmlp.errors import DataError, counted
 from fastmlp.system.reading import open_file
 
 LONGEST = 1 << 24  # characters of a line
@@ -26,8 +26,10 @@ PACKED: dict[bytes, Callable[..., Any]] = {
 }
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: Path, least: int = 2) -> list[str]:
     """Return the lines from the first to the last that is not blank, with their ends.
+
+    least : how many must not be blank
 
     Raises DataError with the file, what was expected and what was found.
     """
@@ -50,9 +52,9 @@ def read_lines(path: Path) -> list[str]:
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise file_error(path, "a readable, complete file", said, "Check the path.") from None
     filled = [number for number, line in enumerate(lines) if line.strip()]
-    if len(filled) < 2:
-        found = f"{len(filled)} line(s)"
-        raise file_error(path, "a table of at least two lines", found, "Check the file.")
+    if len(filled) < least:
+        rule, found = f"a table of at least {counted(least, 'line')}", f"{len(filled)} line(s)"
+        raise file_error(path, rule, found, "Check the file.")
     return lines[filled[0] : filled[-1] + 1]
 
 

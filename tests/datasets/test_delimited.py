@@ -32,6 +32,25 @@ READ: dict[str, tuple[str | bytes, dict[str, list[object]]]] = {
     "only texts, header": ("kind,cap\np,x\ne,x\n", {"kind": ["p", "e"], "cap": ["x", "x"]}),
     "numbers as names": ("0,1,y\n3,4,cat\n3,5,dog\n", {"0": [3, 3], "1": [4, 5], "y": None}),
     "years as names": ("2019,2020\n3,4.5\n3,5\n", {"2019": [3, 3], "2020": [4.5, 5]}),
+    "rising numbers, no header": ("1,2,3\n4,7,9\n", {"0": [1, 4], "1": [2, 7], "2": [3, 9]}),
+    "counted names": (
+        "1,2,3,4,5,6,7,8,y\n" + "0," * 8 + "x\n",
+        {str(n): [0] for n in range(1, 9)} | {"y": ["x"]},
+    ),
+    "bars in cells": ("a,b,c\n1,x|y,p\n2,z|y,q\n", {"a": [1, 2], "b": ["x|y", "z|y"], "c": None}),
+    "bars in cells, no header": (
+        "red,x|y,p\nblue,z|y,q\nred,x|x,p\n",
+        {"0": ["red", "blue", "red"], "1": ["x|y", "z|y", "x|x"], "2": ["p", "q", "p"]},
+    ),
+    "semicolons in quotes": (
+        'a,b,c\n1,"x;y",p\n2,"z;y",q\n',
+        {"a": [1, 2], "b": ["x;y", "z;y"], "c": ["p", "q"]},
+    ),
+    "decimal commas, no header": (
+        "1,5;2,5;3\n2,5;3,5;4\n",
+        {"0": [1.5, 2.5], "1": [2.5, 3.5], "2": [3, 4]},
+    ),
+    "names, no header": ("Doe, Jo;5\nPoe, Ed;6\n", {"0": ["Doe, Jo", "Poe, Ed"], "1": [5, 6]}),
     "quotes": (
         'a,"b, c"\n"1","two\nlines"\n2,"say ""x"""\n',
         {"a": [1.0, 2.0], "b, c": ["two\nlines", 'say "x"']},
@@ -78,6 +97,18 @@ def zipped(data: bytes, *names: str) -> bytes:
     return file.getvalue()
 
 
+def test_a_known_table_may_have_one_column_or_row_and_no_header(tmp_path: Path) -> None:
+    for known, content, columns in (
+        (("x",), "x\n0.5\n2\n", {"x": [0.5, 2.0]}),
+        ((), "0,1\n0.5,0.7\n", {"0": [0.0, 0.5], "1": [1.0, 0.7]}),
+        ((), "5,6\n", {"0": [5.0], "1": [6.0]}),
+        ((), "red,6\n", {"0": ["red"], "1": [6.0]}),
+        ((), "0.5\n", {"0": [0.5]}),
+    ):
+        found = read_delimited(written(tmp_path, content), known)
+        assert {name: cells.tolist() for name, cells in found.columns.items()} == columns
+
+
 PACKED = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zip": zipped}
 
 
@@ -102,8 +133,8 @@ def test_numbers_and_texts_have_the_same_values_by_both_ways(tmp_path: Path) -> 
 
 
 REFUSED: dict[str, tuple[str | bytes, str]] = {
-    "empty": ("\n \n", "at least two lines"),
-    "one line": ("a,b\n", "at least two lines"),
+    "empty": ("\n \n", "at least 2 lines"),
+    "one line": ("a,b\n", "at least 2 lines"),
     "one column": ("a\n1\n2\n", "at least two columns"),
     "thousands": ('a,b\n"1,500.2",x\n7,y\n', "Write 3.5, not 3,5, and 1000, not 1,000."),
     "decimal commas between commas": (
