@@ -91,8 +91,8 @@ Rows = Array | SparseRows
 def sparse_rows(matrix: Any, argument: str) -> SparseRows:
     """Return a sparse matrix of SciPy `(N, I)`, of any format, as rows; those unchanged.
 
-    Entries of the same place are added. A CSR matrix without any is not copied, but for the int32
-    of its columns. Raises ArgumentError for what are no numbers, for too many columns, and for a
+    Entries of the same place are added. Of a CSR matrix without any, only the values are not
+    copied. Raises ArgumentError for what are no numbers, for too many columns, and for a
     matrix whose parts contradict each other.
     """
     if isinstance(matrix, SparseRows):
@@ -106,10 +106,15 @@ def sparse_rows(matrix: Any, argument: str) -> SparseRows:
     if rows.shape[1] > MOST_COLUMNS:
         rule, remedy = f"must have at most {MOST_COLUMNS:,} columns", "Leave some out."
         raise refuse(argument, rule, f"{rows.shape[1]:,}", remedy)
-    if not rows.has_canonical_format:
+    # what the matrix says of their order may be from before its indices were changed
+    rises = np.diff(rows.indices[: rows.indptr[-1]]) > 0
+    begins = rows.indptr[1:-1]
+    rises[begins[(begins > 0) & (begins <= len(rises))] - 1] = True
+    if not rises.all():
         rows = rows.copy()
+        rows.has_sorted_indices = rows.has_canonical_format = False
         rows.sum_duplicates()
-    columns, starts = rows.indices.astype(np.int32, copy=False), rows.indptr.astype(np.int64)
+    columns, starts = rows.indices.astype(np.int32), rows.indptr.astype(np.int64)
     count = int(starts[-1])
     values = as_numbers(rows.data, argument)
     return SparseRows(values[:count], columns[:count], starts, rows.shape[1])

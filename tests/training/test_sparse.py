@@ -152,6 +152,24 @@ def test_a_run_resumes_with_the_same_data_only(tmp_path):
         trained(changed, epochs=6, checkpoint=tmp_path, resume=True)
 
 
+def test_a_matrix_whose_columns_changed_behind_its_flags_is_read_anew():
+    """SciPy keeps that columns are sorted, also when other ones are assigned."""
+    x, order = X.copy(), np.random.default_rng(0).permutation(INPUTS).astype(np.int32)
+    x.sum_duplicates()
+    assert x.has_canonical_format
+    x.indices = order[x.indices]
+    assert x.has_canonical_format
+
+    class Changes:
+        def on_train_begin(self, progress):
+            x.indices[:] = x.indices[::-1].copy()
+
+    wanted, _ = trained(x.toarray().astype(np.float32), optimizer="adam")
+    got, _ = trained(x, optimizer="adam", callbacks=Changes())
+    for mine, theirs in zip(got.weights, wanted.weights, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
 def wrong(**parts):
     """A matrix of which some parts are replaced without a check."""
     x = X.copy()
