@@ -48,7 +48,7 @@ def as_array(values: Any, argument: str, names: Names = None) -> Array:
     if type(values) is not np.ndarray:
         try:
             array = np.asarray(_read(values, argument, names))
-        except ArgumentError:
+        except (ArgumentError, OSError, MemoryError):  # a TimeoutError of a signal handler
             raise
         except Exception as error:  # another package's __array__ can raise anything
             said, remedy = str(error).rstrip("."), "Pass a NumPy array."

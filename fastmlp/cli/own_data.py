@@ -149,10 +149,10 @@ def standardised_targets(
     Then the last layer changes, so that its outputs a, an identity, become a deviation + mean. Of a
     network that was trained before, they become (a - mean) / deviation at first.
     """
-    if data.task != "regression" or network.output != "identity":
+    y = data.train.labels
+    if data.task != "regression" or network.output != "identity" or (y == y[0]).all():
         yield data
         return
-    y = data.train.labels
     mean, deviation = float(y.mean()), float(y.std()) or 1.0
     say(f"trained on (target - {mean:.6g}) / {deviation:.6g}: its costs are in these units")
     if network.scaling is not None:

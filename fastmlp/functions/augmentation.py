@@ -82,8 +82,9 @@ class Augmentation:
         side = isqrt(images.shape[1])
         if images.dtype != np.uint8 or side * side != images.shape[1]:
             rule = "needs square images of uint8 pixels"
-            got = f"{images.dtype} images of {images.shape[1]} values"
-            raise refuse("augment", rule, got, "Pass such images, or leave out augment.")
+            got = f"images of {images.shape[1]} values, {images.dtype} as they are scaled"
+            remedy = "Pass such images, as pixels (see scaling), or leave out augment."
+            raise refuse("augment", rule, got, remedy)
         if self.shift >= side:
             rule = f"must have a shift below {side}, the side of the images"
             raise refuse("augment", rule, self.shift, "Pass Augmentation(shift=2), for example.")

@@ -86,7 +86,7 @@ class Engine(panels.Packed):
         inputs, slices = int(self.layers["inputs"][0]), plan.slices
         step = self._sizes, self.batch_size, self._dtype, plan is self._plans[1]
         self.first_members = self._first or plan.first_members(step, self.threads, BARRIERS["far"])
-        fixed = os.environ.get("FASTMLP_FIXED_TEAM", "0") != "0"
+        fixed = os.environ.get("FASTMLP_FIXED_TEAM", "") not in ("", "0")
         self.team = TeamSize(self.threads, self.first_members, fixed)
         self.job["plan"], self.job["slices"] = plan.kind, slices
         self.job["pair_stride"], self.job["block_inputs"] = group_shape(inputs)
@@ -217,7 +217,7 @@ class Engine(panels.Packed):
             # images that all have prepared together are not there for members who own panels
             self.job["ready"] = came if plan.of(came).kind == kind else 0
             if not is_trace:
-                self.team.record(size, count, perf_counter() - began)
+                self.team.record(size, count, perf_counter() - began, came)
             done += count
         return epochs.sums(totals)
 

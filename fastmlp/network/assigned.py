@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from fastmlp.arrays import Array, as_label_values, check_flag, check_names
 from fastmlp.errors import refuse
-from fastmlp.network.building import check_hidden
+from fastmlp.functions import activation_named, cost_named, cost_row
+from fastmlp.network.building import check_dtype, check_hidden, check_layer_sizes
 from fastmlp.network.pairs import describe
 from fastmlp.network.scaling import Scaling
 
@@ -36,7 +37,9 @@ class Assigned:
         if name == "scaling" and value is None and vars(self).get("scaling") is not None:
             # the next training decides them anew, too
             vars(self).update(columns=None, class_names=None)
-        super().__setattr__(name, value if check is None or value is None else check(self, value))
+        if check is not None and (value is not None or name in NEEDED):
+            value = check(self, value)
+        super().__setattr__(name, value)
 
 
 def _class_names(network: Assigned, names: Any) -> tuple[str, ...] | None:
@@ -61,6 +64,11 @@ def _hidden(network: Assigned, names: Any) -> tuple[str, ...]:
     return check_hidden(names, len(network.sizes) - 2)
 
 
+def _cost(network: Assigned, cost: Any) -> str:
+    # whether the output has it is checked when it is used, as both may be assigned in turn
+    return cost_row(cost).text if isinstance(cost, str) else cost_named(cost, "").text
+
+
 def _scaling(network: Assigned, scaling: Any) -> Scaling:
     if not isinstance(scaling, Scaling):
         remedy = "Pass None to decide anew, and train(..., scaling=) to choose."
@@ -80,13 +88,30 @@ def _several_labels(network: Assigned, several: Any) -> bool:
     return bool(several)
 
 
+def _output(network: Assigned, output: Any) -> str:
+    return activation_named(output, "output").name
+
+
+def _sizes(network: Assigned, sizes: Any) -> tuple[int, ...]:
+    return check_layer_sizes(sizes)
+
+
+def _dtype(network: Assigned, dtype: Any) -> np.dtype[Any]:
+    return check_dtype(dtype)
+
+
 DERIVED = ("activations", "predictors", "task")
-CHECKS = {
+CHECKS: dict[str, Callable[[Any, Any], Any]] = {
     "class_names": _class_names,
     "classes": _classes,
     "columns": _columns,
+    "cost": _cost,
+    "dtype": _dtype,
     "feature_names": _feature_names,
     "hidden": _hidden,
+    "output": _output,
     "scaling": _scaling,
     "several_labels": _several_labels,
+    "sizes": _sizes,
 }
+NEEDED = ("cost", "dtype", "hidden", "output", "sizes")  # never None

@@ -140,6 +140,7 @@ class Network(Predicting):
 
         Raises UnwritableError, an OSError that names the file; an older file is then unchanged.
         """
+        self.check_cost()
         weights, biases = self.check_parameters()
         spec = Specification(
             **self.architecture,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, Rows, as_sample_weight, check_finite, check_flag, check_scale
 from fastmlp.errors import checked_call, refuse
-from fastmlp.functions import task_of
+from fastmlp.functions import check_outputs, cost_named, task_of
 from fastmlp.network.adapting import BYTES, prepared_rows
 from fastmlp.network.answering import Predictors, answers, infer
 from fastmlp.network.assigned import Assigned
@@ -91,7 +91,7 @@ class Predicting(Assigned):
             return np.asarray(self.predict_proba(images, backend) >= 0.5, np.int64)
         if self.task == "regression" and self.class_names is None:
             a = self.predict_proba(images, backend)
-            return a[..., 0] if self.sizes[-1] == 1 else a
+            return a.T[0] if self.sizes[-1] == 1 else a
         classes = answers(self, images, "classes", backend)
         return classes if known is None else known[classes]
 
@@ -117,12 +117,16 @@ class Predicting(Assigned):
         labels = by_name(self, parts.labels, parts.classes, "labels")
         y = self.as_targets(labels, len(rows), "labels")
         weight = as_sample_weight(sample_weight, len(rows))
-        return self.evaluate_rows(rows, y, backend, weight)
+        found = self.evaluate_rows(rows, y, backend, weight)
+        if np.isnan(found.cost):
+            self.refuse_nan()
+        return found
 
     def evaluate_rows(
         self, rows: Rows, y: Array, backend: str, weight: Array | None = None
     ) -> Evaluation:
         """Evaluate on images, labels or targets, and weights as engines need them."""
+        self.check_cost()
         self.check_parameters()
         how = "outputs", backend, (*self.hidden, "identity")
         a = np.empty((len(rows), self.sizes[-1]), self.dtype)
@@ -149,6 +153,11 @@ class Predicting(Assigned):
     def scale_of(self, images: Rows) -> float:
         """Return the factor of these images: `pixel_scale` for uint8, else 1."""
         return self.pixel_scale if images.dtype == BYTES else 1.0
+
+    def check_cost(self) -> None:
+        """Raise ArgumentError for a cost that is not defined for the output."""
+        check_outputs(self.output, self.sizes[-1])
+        cost_named(self.cost, self.output)
 
     def check_parameters(
         self, finite: bool = True, parameters: Any = None

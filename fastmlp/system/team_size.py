@@ -92,9 +92,10 @@ class TeamSize:
         self._wanted = max(1, int(seconds / self._step)) if self._step else 1
         return size, min(left, self._wanted)
 
-    def record(self, size: int, steps: int, seconds: float) -> None:
-        """Store how long a chunk took, and choose from what is known."""
-        self._members, self._steps = self._members + size * steps, self._steps + steps
+    def record(self, size: int, steps: int, seconds: float, came: int | None = None) -> None:
+        """Store how long a chunk took, and choose from what is known; came : members, if fewer."""
+        self._members += steps * (size if came is None else came)
+        self._steps += steps
         # few steps, as at the end of an order, are judged with those that follow: the start of the
         # team takes most of their time
         self._taken, self._took = self._taken + steps, self._took + seconds

@@ -70,10 +70,11 @@ def first_data(
 
 
 def check_network(network: object) -> None:
-    """Refuse what is no Network."""
+    """Refuse what is no Network, and one whose output and cost do not go together."""
     if not isinstance(network, Network):
         remedy = "Pass fastmlp.Network(784, 128, 10), for example."
         raise refuse("network", "must be a Network", repr(network), remedy)
+    network.check_cost()
 
 
 def _classes(network: Network, y: Array) -> Array:

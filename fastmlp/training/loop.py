@@ -147,10 +147,11 @@ def train(
         at random. Each is changed anew in each epoch, by numbers that depend on seed, epoch and
         its index only. Costs and accuracies of training are those of the changed images;
         validation data are never changed
-    average : "ema" or "ema:0.999", an exponential average of the parameters with that decay for
-        each step; or "last" or "last:5", the mean of those after the last 5 epochs. After each
-        epoch the network has the average: it is evaluated, and kept at the end. Training goes on
-        with the parameters themselves, and its cost and accuracy are theirs
+    average : "ema" or "ema:0.999", an exponential average of the parameters with that decay d for
+        each step, of which every 64th is read, or more if 1 / (1 - d) is below 512; or "last" or
+        "last:5", the mean of those after the last 5 epochs. After each epoch the network has the
+        average: it is evaluated, and kept at the end. Training goes on with the parameters
+        themselves, and its cost and accuracy are theirs
     checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
         schedule must then be a name or a function of progress alone
     sample_weight : w `(N,)` of the training data. The cost of a minibatch is sum(w c) / sum(w) over
@@ -168,7 +169,8 @@ def train(
         three, "sgd" is computed as a momentum of 0
     scaling : of the inputs, decided in the network's first training, and kept: "standardize" (each
         column to mean 0 and standard deviation 1), "pixels" (divided by 1, 16, 255 or 65535) or
-        "none"; None decides by the data, as `fastmlp/network/deciding.py` says: uint8 and numbers
+        "none", but uint8, which is multiplied by `network.pixel_scale`, 1 / 255; None decides by
+        the data, as `fastmlp/network/deciding.py` says: uint8 and numbers
         of pictures are pixels; a table is standardised, unless its numbers are small; the columns
         of a sparse matrix are divided by their largest magnitudes, and with "standardize" by their
         standard deviations, without a shift

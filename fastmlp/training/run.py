@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, Rows, as_sample_weight
 from fastmlp.backends import backend_named
-from fastmlp.errors import DivergedError
+from fastmlp.errors import DivergedError, refuse
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
 from fastmlp.network.classes import by_code
@@ -81,7 +81,10 @@ class Run:
             rows, held = parts
             self.validation = self.images[held], self.y[held]
             self.images, self.y = self.images[rows], self.y[rows]
-            sample_weight = None if sample_weight is None else sample_weight[rows]
+            if sample_weight is not None and not (sample_weight := sample_weight[rows]).any():
+                rule = "must not be 0 for all samples but those that are held out for validation"
+                remedy = "Pass another seed, or validation data."
+                raise refuse("sample_weight", rule, f"{len(rows)} weights of 0", remedy)
         elif validation is not None:
             self.validation = check_data(self.twin, validation, "validation", part="")
         of_class = by_code(self.twin, class_weight, "class_weight")
@@ -105,6 +108,7 @@ class Run:
     ) -> None:
         """Prepare the kernels, and create the engine."""
         network, self.epochs, self.callbacks = self.network, epochs, callbacks
+        self.smoothing = smoothing
         own, layers = check_arrays(network), len(network.weights)
         self.history.compile_seconds = self.backend.prepare(network.dtype)
         self.batch_size = min(batch_size, len(self.images))

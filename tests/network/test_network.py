@@ -64,10 +64,51 @@ def test_activations_follow_what_is_assigned():
     for name, value, message in (
         ("hidden", ("tanh", "tanh"), "hidden must be one name, or one for each of 1 hidden layer;"),
         ("activations", ("relu", "softmax"), "activations must not be assigned"),
+        ("output", "Sigmoid", "output must name an activation"),
+        ("cost", "bogus", "cost must name a cost"),
+        ("cost", None, "cost must name a cost"),
+        ("hidden", None, "hidden must be one name"),
+        ("sizes", None, "sizes must be two or more"),
+        ("dtype", "int8", "dtype must be float32 or float64"),
     ):
         with pytest.raises(ArgumentError, match=message):
             setattr(network, name, value)
     assert network.activations == ("tanh", "softmax")
+
+
+@pytest.mark.parametrize(("output", "outputs"), [("relu", 2), ("softmax", 1)])
+def test_an_output_without_the_cost_predicts_and_does_nothing_else(tmp_path, output, outputs):
+    network = fastmlp.Network(4, 3, outputs, output="sigmoid")
+    network.output = output
+    x, y = np.ones((8, 4)), np.arange(8) % 2
+    assert network.predict_proba(x).shape == (8, outputs)
+    for call in (
+        lambda: fastmlp.train(network, x, y),
+        lambda: fastmlp.gradients(network, x, y),
+        lambda: network.evaluate(x, y),
+        lambda: network.save(tmp_path / "model"),
+    ):
+        with pytest.raises(ArgumentError, match=r"cost .* needs one of|output .* needs at least 2"):
+            call()
+
+
+def test_no_result_is_nan():
+    network = fastmlp.Network(4, 3, 2)
+    network.biases[0][:] = 3e38
+    x, y = np.ones((8, 4)), np.arange(8) % 2
+    for call in (
+        network.evaluate,
+        network.accuracy,
+        lambda *data: fastmlp.gradients(network, *data),
+    ):
+        with pytest.raises(ArgumentError, match="no sum of products overflows"):
+            call(x, y)
+
+
+def test_one_answer_is_a_scalar():
+    network = fastmlp.Network(4, 3, 1, output="identity", cost="squared_error")
+    assert isinstance(network.predict(np.ones(4)), np.float32)
+    assert network.predict(np.ones((2, 4))).shape == (2,)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "compiled"])

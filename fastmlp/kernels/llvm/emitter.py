@@ -15,9 +15,10 @@ from fastmlp.errors import refuse
 FEATURES = llvm.get_host_cpu_features()
 WIDEST = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx") else 16
 # FASTMLP_VECTOR_BYTES narrows the vectors, to check kernels as another processor would run them
-VECTOR_BYTES = min(WIDEST, max(16, int(os.environ.get("FASTMLP_VECTOR_BYTES", WIDEST))))
-if VECTOR_BYTES not in (16, 32, 64):
-    raise refuse("FASTMLP_VECTOR_BYTES", "must be 16, 32 or 64", VECTOR_BYTES, "Unset it.")
+WANTED = os.environ.get("FASTMLP_VECTOR_BYTES", str(WIDEST))
+if WANTED not in ("16", "32", "64"):
+    raise refuse("FASTMLP_VECTOR_BYTES", "must be 16, 32 or 64", repr(WANTED), "Unset it.")
+VECTOR_BYTES = min(WIDEST, int(WANTED))
 
 INT64, INT32, BYTE = ir.IntType(64), ir.IntType(32), ir.IntType(8)
 POINTER = ir.PointerType()

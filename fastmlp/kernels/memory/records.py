@@ -150,7 +150,6 @@ JOB = np.dtype(
     ]
 )
 
-
 RECORDS["job"] = from_dtype(JOB)
 RECORDS |= dict.fromkeys(("layer", "below", "gradient"), from_dtype(LAYER))
 
