@@ -32,7 +32,9 @@ def run(command: tuple[str, ...], seed: int, dataset: str) -> Run:
     """Return (test accuracy, seconds of training, seconds of the process) of one run."""
     options = ("--seed", str(seed), "--dataset", dataset)
     began = perf_counter()
-    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr.strip())
     took = perf_counter() - began
     found = json.loads(done.stdout)
     return found["test_accuracy"], found["train_seconds"], took

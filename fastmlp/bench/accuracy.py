@@ -9,9 +9,9 @@ from typing import Any
 
 from fastmlp.bench import workload
 from fastmlp.bench.epochs import describe_workload, split_installed
+from fastmlp.bench.limits import usable_threads
 from fastmlp.bench.processes import run_in_process
 from fastmlp.bench.record import Document, Keep, Say, begin_document, drop_failed, ignore
-from fastmlp.kernels.launch import available_threads
 from fastmlp.system.cores import affinity
 
 # 784-128-10, batch 32, a rate that rises to 0.5 and falls to 0: 98.1 % on MNIST in six epochs
@@ -40,7 +40,7 @@ def measure_accuracy(
     work = workload.parse(RECIPE["workload"])
     data = describe_workload(work, workload.load(work, dataset, folder, download=True))
     here, absent = split_installed(implementations)
-    threads = threads or available_threads()
+    threads = usable_threads(threads)
     task = {**RECIPE, "target": target, "threads": threads, "cores": affinity()[:threads]}
     task |= {"dataset": dataset, "folder": folder and str(folder)}
     settings = {**task, "seeds": seeds, "limit_seconds": limit, "data": data}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import nan
 from statistics import median
 from typing import Any
 
@@ -14,7 +15,8 @@ from fastmlp.errors import refuse
 class Difference:
     """One measurement in both runs: the medians in seconds.
 
-    change : second / first - 1; noise : the larger spread of the samples of the two runs
+    change : second / first - 1; noise : the larger spread of the samples of the two runs, NaN if
+        one of them has a single sample
     """
 
     name: str
@@ -26,7 +28,7 @@ class Difference:
     @property
     def is_real(self) -> bool:
         """Whether the change is larger than the noise."""
-        return abs(self.change) > self.noise
+        return abs(self.change) > self.noise  # never than NaN
 
 
 def compare(first: dict[str, Any], second: dict[str, Any]) -> list[Difference]:
@@ -61,4 +63,5 @@ def difference(name: str, first: list[float], second: list[float]) -> Difference
     """Compare two lists of seconds; the noise is the larger (maximum - minimum) / median."""
     middle, other = median(first), median(second)
     noise = max((max(of) - min(of)) / median(of) for of in (first, second))
+    noise = noise if min(len(first), len(second)) > 1 else nan
     return Difference(name, middle, other, other / middle - 1, noise)

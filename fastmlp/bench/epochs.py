@@ -11,9 +11,9 @@ from typing import Any
 
 from fastmlp.bench import peers, workload
 from fastmlp.bench.environment import load_average
+from fastmlp.bench.limits import usable_threads
 from fastmlp.bench.processes import run_in_process
 from fastmlp.bench.record import Document, Keep, Say, begin_document, drop_failed, ignore
-from fastmlp.kernels.launch import available_threads
 from fastmlp.system.cores import affinity
 
 QUICK = ("784-128-10/64", "784-16-16-10/10", "784-512-512-10/128/dense")
@@ -63,7 +63,7 @@ def measure_contenders(
     keep : called with the document after each process; show : with each finished workload
     earlier : the document of an interrupted run; its results without failure are kept
     """
-    threads = threads or available_threads()
+    threads = usable_threads(threads)
     works = {work.name: work for work in map(workload.parse, names)}
     data = {  # loaded first, so that errors come before the first measurement
         name: describe_workload(work, workload.load(work, dataset, folder, download=True))

@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fastmlp.bench.limits import usable_threads
 from fastmlp.bench.processes import run_in_process
 from fastmlp.bench.record import Document, Keep, Say, begin_document, drop_failed, ignore
-from fastmlp.kernels.launch import available_threads
 from fastmlp.system.cores import affinity
 
 BATCHES = (1, 8, 64, 256, 1024)
@@ -45,7 +45,7 @@ def measure_kernels(
     busy for a while after a product. The result of each process is a pass.
     keep, earlier : as for measure_epochs; show : called with each pass
     """
-    threads = threads or available_threads()
+    threads = usable_threads(threads)
     settings = {"threads": threads, "rounds": rounds, "kernels": kernels}
     settings |= {"batches": batches, "widths": widths}
     document = begin_document("kernels", settings, earlier)

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.bench import phases
+from fastmlp.errors import refuse
 from fastmlp.kernels.launch import available_threads, prepare, run, symbol
 from fastmlp.kernels.loops.elementwise import IDENTITY
 from fastmlp.kernels.loops.tile import PRODUCT
@@ -29,6 +30,15 @@ LEVELS = {"L1": 16 << 10, "L2": 256 << 10, "L3": 4 << 20, "memory": 256 << 20}
 BARRIER_COUNT, REGION_COUNT = 20_000, 200
 
 
+def usable_threads(threads: int | None) -> int:
+    """Return the number of threads, by default all that can run at once; refuse more."""
+    most = available_threads()
+    if threads is not None and threads > most:
+        rule, remedy = f"must be at most {most}, the usable cores", "Pass fewer, or none for all."
+        raise refuse("threads", rule, threads, remedy)
+    return threads or most
+
+
 def measure_limits(threads: int | None = None) -> dict[str, Any]:
     """Return the limits of one core and of all threads. Compiles the kernels if necessary.
 
@@ -37,7 +47,7 @@ def measure_limits(threads: int | None = None) -> dict[str, Any]:
     meeting_seconds : of a barrier; region_seconds : of starting and ending the threads
     """
     prepare(FLOAT32)
-    threads = threads or available_threads()
+    threads = usable_threads(threads)
     return {
         "threads": threads,
         "peak_flops": {"one": measure_flops(1), "all": measure_flops(threads)},

@@ -9,11 +9,10 @@ from typing import Any
 
 from fastmlp.bench import barriers
 from fastmlp.bench.epochs import measure_contenders
+from fastmlp.bench.limits import usable_threads
 from fastmlp.bench.peers import OWN
 from fastmlp.bench.record import Document
 from fastmlp.bench.summary import succeeded
-from fastmlp.errors import refuse
-from fastmlp.kernels.launch import available_threads
 from fastmlp.system.cores import affinity
 from fastmlp.system.team_size import team_sizes
 
@@ -47,11 +46,6 @@ def measure_scaling(
     threads : of the largest team, by default all that can run at once
     options : as for measure_contenders. Raises ArgumentError if there are fewer cores than threads.
     """
-    most = available_threads()
-    threads = threads or most
-    if threads > most:
-        rule, remedy = f"must be at most {most}, the usable cores", "Pass fewer, or none for all."
-        raise refuse("threads", rule, threads, remedy)
     contenders = {
         f"{size} thread{'s' * (size > 1)}": {
             "implementation": OWN,
@@ -59,7 +53,7 @@ def measure_scaling(
             "cores": affinity()[:size],
             "fixed_team": True,
         }
-        for size in team_sizes(threads)
+        for size in team_sizes(usable_threads(threads))
     }
     return measure_contenders(
         "scaling", names, contenders, threads=threads, with_limits=False, **options

@@ -147,7 +147,8 @@ def parse(name: str) -> Workload:
     """Return the workload of a name: sizes/batch, and words of WORDS. Raises ArgumentError."""
     match = re.fullmatch(r"([1-9]\d{0,5}(?:-[1-9]\d{0,5})+)/([1-9]\d{0,5})((?:/\w+)*)", name)
     if match is None:
-        raise refuse("workload", "must be sizes/batch", repr(name), "Pass 784-128-10/64.")
+        rule = "must be sizes/batch, of numbers from 1 to 999,999"
+        raise refuse("workload", rule, repr(name), "Pass 784-128-10/64.")
     sizes, batch, words = match[1].split("-"), int(match[2]), match[3].split("/")[1:]
     given = {FIELD_OF.get(word, ""): word for word in words}
     if "" in given or len(given) < len(words):

@@ -17,7 +17,7 @@ from click.formatting import wrap_text
 from fastmlp.backends import BACKENDS
 from fastmlp.bench.peers import PEERS
 from fastmlp.cli import own_data
-from fastmlp.cli.kinds import Cost, Numbers, Pair, Row, RowWithSettings, Sizes
+from fastmlp.cli.kinds import Cost, Numbers, Pair, Row, RowWithSettings, Seconds, Sizes
 from fastmlp.cli.recipe import RECIPE
 
 
@@ -58,7 +58,8 @@ class _OptimizerSettings(click.Option):
 
         wrap = partial(wrap_text, width=ctx.make_formatter().width - 34, subsequent_indent="  ")
         lines = "\n".join(map(wrap, optimizer_lines()))
-        self.help = f"In place of a default; may be repeated. Defaults:\n\n\b\n{lines}"
+        first = "In place of a default; may be repeated. Defaults (learning_rate: --learning-rate):"
+        self.help = f"{first}\n\n\b\n{lines}"
         return super().get_help_record(ctx)
 
 
@@ -105,7 +106,7 @@ _IMAGES = (
 )
 _SEARCH = (
     _option("--mode", "range", "How to search.", Row("fastmlp.training.rate", "MODES")),
-    _option("--start", 8.0, "The highest rate to try.", float),
+    _option("--start", 8.0, "The highest rate to try; a range test goes on to 4 times it.", float),
     _option("--samples", None, "Rows to use. [all; 2048 for halving]", _COUNT),
 )
 _SCALINGS = click.Choice(["standardize", "pixels", "none"])
@@ -159,7 +160,9 @@ _TRAINING = (
         "How the rate changes, such as plateau:patience=2.",
         RowWithSettings("fastmlp.training", "SCHEDULES"),
     ),
-    _option("--warmup", 0.0, "Share of the run with a rising rate; from 1 on, epochs.", float),
+    _option(
+        "--warmup", 0.0, "Share in which rates rise, beside the schedule; from 1 on, epochs.", float
+    ),
     _option(
         "--augment",
         None,
@@ -208,7 +211,7 @@ _WORKLOADS = (
     click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]..."),
     _option("--rounds", None, "Processes of each, in turn. [3; 2 with --quick]", _COUNT),
     _option("--epochs", None, "Timed in each, after some to warm up. [3; 2 with --quick]", _COUNT),
-    _option("--limit", 300.0, "Seconds after which a process is too slow.", float),
+    _option("--limit", 300.0, "Seconds after which a process is too slow.", Seconds(0.1, 1e6)),
     _option("--quick", False, "Three workloads against NumPy, in under a minute."),
 )
 _AGAINST = (_option("--against", None, f"Some of {','.join(PEERS)}; by default all."),)
@@ -225,7 +228,7 @@ _TEAMS = (
     *_PLANS,
     _option("--rounds", 3, "Processes of each team, in turn.", _COUNT),
     _option("--epochs", 3, "Timed in each, after some to warm up.", _COUNT),
-    _option("--limit", 300.0, "Seconds after which a process is too slow.", float),
+    _option("--limit", 300.0, "Seconds after which a process is too slow.", Seconds(0.1, 1e6)),
     _option("--threads", None, "Of the largest team; by default one for each core.", _COUNT),
 )
 _TARGET = (

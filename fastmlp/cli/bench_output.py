@@ -162,6 +162,9 @@ def check_paths(given: dict[str, Any]) -> dict[str, Path]:
         from fastmlp.report.charts import figure_class
 
         figure_class()  # raises MissingExtraError without matplotlib
+    if "roofline" in paths and paths["roofline"].suffix.lower() != ".png":
+        got = str(given["roofline"])
+        raise refuse("roofline", "must name a file that ends with .png", got, "Name such a file.")
     return paths
 
 

@@ -17,6 +17,7 @@ from fastmlp.cli.bench_commands import bench
 from fastmlp.cli.group import EXIT_STATUS, NOT_LEARNT, Commands
 from fastmlp.cli.screen import Screen
 from fastmlp.cli.together import check_together
+from fastmlp.errors import refuse
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +52,8 @@ def train(**given: Any) -> None:
     given = own_data.complete(given, data)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
     path = steps.check_path(model)
+    if given["log"] and given["log"].resolve() == path.resolve():
+        raise refuse("log", "must not be the file of the model", str(path), "Name another file.")
     network = started or steps.build_network(data, given)
     screen.say(report.network_line(network))
     seconds = steps.prepare_kernels(network.dtype, given["backend"], screen.say)

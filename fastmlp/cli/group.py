@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +41,10 @@ def _errors_in_one_line() -> Iterator[None]:
         raise click.ClickException(f"not enough memory. {error}") from None
 
 
+def _warn_in_one_line(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"Warning: {' '.join(str(message).split())}", err=True)
+
+
 class Commands(click.Group):
     """The group of all commands; prints errors in one line, and exits with 130 after Ctrl-C."""
 
@@ -56,7 +61,8 @@ class Commands(click.Group):
             if hasattr(stream, "reconfigure"):  # characters it cannot encode are printed as "?"
                 stream.reconfigure(errors="replace")
         try:
-            with _errors_in_one_line():
+            with _errors_in_one_line(), warnings.catch_warnings():
+                warnings.showwarning = _warn_in_one_line
                 return super().invoke(ctx)
         except Terminated:
             click.echo("Terminated.", err=True)

@@ -52,6 +52,17 @@ class Cost(RowWithSettings):
         return f"[{'|'.join(names)}]"
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds between two limits."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Return the value of a text; click prints an error otherwise."""
+        found = float(super().convert(value, param, ctx))
+        if found != found:
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return found
+
+
 class Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
     """Numbers of neurons: "784,128,10" or "784-128-10"; an empty text means no layer."""
 

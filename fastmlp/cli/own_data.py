@@ -109,6 +109,10 @@ def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments to read data with: as those of a saved network, if there is one."""
     if network is None or network.columns is None or not Path(given["dataset"] or "").is_file():
         return given
+    for option in ("task", "drop_columns"):
+        if given.get(option):
+            rule = "is that of the saved network" if option == "task" else "are those of it"
+            raise refuse(option, rule, given[option], "Leave it out, or leave out --from.")
     return {**given, "columns": network.columns, "whole": False}
 
 

@@ -17,7 +17,7 @@ from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastmlp.cli import own_data
-from fastmlp.errors import DivergedError, FastMLPError, UnwritableError, refuse
+from fastmlp.errors import ArgumentError, DivergedError, FastMLPError, UnwritableError, refuse
 from fastmlp.system.files import check_folder, check_writable
 from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
 
@@ -62,7 +62,7 @@ def find_data(given: Given, say: Say, draw: Draw) -> Dataset:
         options = own_data.reading_options(given)
         return load_dataset(name, folder=folder, download=download, progress=follow, **options)
     except FastMLPError as error:
-        if given["dataset"] or folder:
+        if given["dataset"] or folder or isinstance(error, ArgumentError):
             raise
         say(f"No MNIST, so digits are used instead: {report.reason(error)}", style="bold yellow")
         return load_dataset("digits")

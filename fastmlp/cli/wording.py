@@ -12,7 +12,14 @@ import click
 from fastmlp.errors import ArgumentError, FastMLPError, similar
 
 # Arguments of Python whose option has another name
-OTHERS = {"hidden": "activation", "name": "dataset", "patience": "early_stopping"}
+OTHERS = {
+    "hidden": "activation",
+    "name": "dataset",
+    "patience": "early_stopping",
+    "folder": "data_folder",
+    "implementation": "against",
+    "kernel": "kernels",
+}
 # Arguments that no option has, but the data of --dataset, at the beginning of an error
 OF_DATA = {"split images": "The inputs of --dataset", "split labels": "The labels of --dataset"}
 
@@ -85,6 +92,6 @@ def as_options(text: str, params: Iterable[click.Parameter], argument: str = "")
             return found[0]
         return names[found["name"]] + " " * bool(found["space"])
 
-    text = re.sub(rf"(?<![-.\w])(?P<name>{known})\b(?:{value})?", option, text)
+    text = re.sub(rf"(?<![-.:'\w])(?P<name>{known})\b(?:{value})?", option, text)
     text = re.sub(r"(--[\w-]+) (['\"])([\w:.]+)\2", r"\1 \3", text)
     return re.sub(r"\bfind_learning_rate\b", "fastmlp find-learning-rate", text)

@@ -218,8 +218,8 @@ def differences_table(differences: Sequence[Difference]) -> Table:
             seconds(one.first),
             seconds(one.second),
             f"{one.change:+.1%}",
-            f"{one.noise:.1%}",
-            verdicts[one.change > 0] if one.is_real else "within the noise",
+            f"{one.noise:.1%}" if one.noise == one.noise else "unknown",
+            verdicts[one.change > 0] if one.is_real else "within the noise" * (one.noise >= 0),
         )
         for one in ordered
     ]

@@ -66,12 +66,17 @@ def choose_optimizer(
     settings = {name: value for name, value in given.items() if value is not None}
     for name, value in _as_mapping(optimizer_settings).items():
         if name in settings:
-            rule, got = f"must not contain {name} too", f"both {name}= and that"
+            rule, got = f"must not contain {name!r} too", "both"
             raise refuse("optimizer_settings", rule, got, "Leave out one of them.")
         settings[name] = value
     for name, value in settings.items():
         if name not in row.settings:
             rule, remedy = f"must be settings of {row.name}", nearest(name, row.settings)
+            if name == "learning_rate":
+                remedy = "Pass learning_rate=."
+            if given.get(name) is not None:
+                rule, remedy = f"is no setting of {row.name}", "Leave it out."
+                raise refuse(name, rule, value, remedy)
             raise refuse("optimizer_settings", rule, repr(name), remedy)
         _check(name, value, row.settings[name])
     rate = row.learning_rate if learning_rate is None else learning_rate

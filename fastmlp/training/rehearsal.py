@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.arrays import check_at_least
@@ -37,7 +38,7 @@ class Rehearsal(NamedTuple):
     steps : how many were taken; cost : their mean cost
     epoch_seconds : an estimate, without validation
     validation_seconds : of an epoch; 0 without validation data
-    total_seconds : an estimate for all epochs, without compilation
+    total_seconds : an estimate for all epochs, without compilation; at most `max_seconds`
     compile_seconds : to compile or load the kernels
     model_bytes : of the saved network
     """
@@ -113,12 +114,13 @@ def rehearse(
         raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")
     progress = clock.last
     epoch = clock.spent / clock.steps * progress.steps
+    limit = settings.get("max_seconds")
     return Rehearsal(
         clock.steps,
         progress.cost,
         epoch,
         validating,
-        progress.epochs * (epoch + validating),
+        min(progress.epochs * (epoch + validating), np.inf if limit is None else limit),
         history.compile_seconds,
         size,
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array, check_at_least, check_between
-from fastmlp.errors import checked_class, nearest, refuse
+from fastmlp.errors import ArgumentError, checked_class, nearest, refuse
 from fastmlp.training.adaptive import Adaptive, Halving, Plateau
 
 Schedule = Callable[[float], float]
@@ -144,7 +144,12 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
             nearest(name if isinstance(schedule, str) else schedule, SCHEDULES),
         )
     make = SCHEDULES[name]
-    return make(**_settings(schedule, text, make)) if colon else make()
+    settings = _settings(schedule, text, make) if colon else {}
+    try:
+        return make(**settings)
+    except ArgumentError as error:
+        rule = f"needs other settings ({str(error).partition('; got')[0]})"
+        raise refuse("schedule", rule, repr(schedule), "Change them.") from None
 
 
 def _settings(schedule: str, text: str, make: Any) -> dict[str, Any]:
@@ -159,7 +164,7 @@ def _settings(schedule: str, text: str, make: Any) -> dict[str, Any]:
             kind: Any = type(known[name])
             found[name] = kind(value)
         except (KeyError, ValueError):
-            rule = "needs settings like name=value behind its name and a colon"
+            rule = "needs settings such as factor=0.5 behind its name and a colon"
             own = ", ".join(f"{name}={default}" for name, default in known.items())
             remedy = f"It has {own}." if own else "This one has no settings."
             raise refuse("schedule", rule, repr(schedule), remedy) from None

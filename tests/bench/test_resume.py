@@ -52,7 +52,7 @@ def test_other_settings_are_refused_and_the_difference_is_named(
 ):
     document = json.loads(half)
     document["settings"]["threads"] = 2
-    monkeypatch.setattr("fastmlp.bench.epochs.available_threads", lambda: 2)
+    monkeypatch.setattr("fastmlp.bench.limits.available_threads", lambda: 2)
     monkeypatch.setattr("fastmlp.bench.epochs.affinity", lambda: document["settings"]["cores"])
     fake.saved.write_text(json.dumps(document))
     (fake.folder / "other.npz").write_bytes((fake.folder / "some.npz").read_bytes())

@@ -14,7 +14,7 @@ from fastmlp.kernels.launch import available_threads
 @pytest.fixture
 def six(monkeypatch):
     """A machine of six cores."""
-    monkeypatch.setattr(scaling, "available_threads", lambda: 6)
+    monkeypatch.setattr("fastmlp.bench.limits.available_threads", lambda: 6)
     for module in (scaling, epochs):
         monkeypatch.setattr(module, "affinity", lambda: [1, 3, 5, 7, 9, 11])
 

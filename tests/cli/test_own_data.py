@@ -57,6 +57,12 @@ def flowers(table: Path) -> Path:
     return path
 
 
+def test_the_columns_of_a_saved_model_cannot_be_chosen_anew(flowers: Path, table: Path) -> None:
+    further = ("train", "--from", flowers, "--dataset", table, "--epochs", "1", *NUMPY)
+    for option in (("--drop-column", "colour"), ("--task", "regression")):
+        assert f"{option[0]} " in error(*further, *option)
+
+
 def test_a_model_is_tested_on_the_rows_that_did_not_train(flowers: Path, table: Path) -> None:
     found = document("evaluate", flowers, "--dataset", table, *NUMPY)
     assert found["images"] == 30

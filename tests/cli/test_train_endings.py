@@ -38,6 +38,14 @@ def test_without_mnist_one_line_says_why_and_all_others_name_digits(
     assert "No MNIST" in run("train", *SMALL, "--no-download", "--json").stderr
 
 
+@pytest.mark.parametrize(
+    "option", [("--task", "regression"), ("--target-column", "3"), ("--image-size", "20")]
+)
+def test_an_option_that_mnist_has_not_is_an_error(option: tuple[str, str]) -> None:
+    assert "is for data of one's own" in run("train", *SMALL, *option, status=1).stderr
+    assert not [*Path().glob("*.safetensors")]
+
+
 def test_mnist_asked_for_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     for asked in (("--dataset", "mnist"), ("--data-folder", tmp_path)):
         said = error("train", *SMALL, "--no-download", *asked)

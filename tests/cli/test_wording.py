@@ -70,8 +70,29 @@ def test_errors_name_options(data: Path) -> None:
         (("--every", "2"), "Pass --checkpoint."),
         (("--target", "95"), "--target must be at most 1"),
         (("--optimizer-setting", "a=1"), "--optimizer-setting must be settings of sgd"),
+        (
+            ("--optimizer", "adam", "--optimizer-setting", "learning_rate=1"),
+            "must be settings of adam; got 'learning_rate'. Pass --learning-rate.",
+        ),
+        (("--optimizer", "adam", "--momentum", "0.9"), "--momentum is no setting of adam"),
+        (("--schedule", "step:2"), "--schedule needs settings such as factor=0.5 behind"),
+        (
+            ("--schedule", "plateau:patience=-1"),
+            "--schedule needs other settings (patience must be a whole number of at least 1); got "
+            "'plateau:patience=-1'",
+        ),
+        (("--data-folder", "nowhere"), "--data-folder is for"),
+        (("--model", "run.csv", "--log", "run.csv"), "--log must not be the file of the model"),
     ):
-        assert said in run(*small, *options, status=1).stderr
+        assert said in run(*small, *options, status=1).stderr, options
+    for options, said in (
+        (("bench", "--against", "foo"), "--against must be a known one"),
+        (("verify", "--kernel", "foo"), "--kernel must be one that is checked"),
+        (("bench", "784-10/8", "--threads", "9999"), "--threads must be at most"),
+    ):
+        assert said in run(*options, status=1).stderr, options
+    for limit in ("nan", "0", "-5"):
+        assert "Invalid value for '--limit'" in error("bench", "--limit", limit, status=2)
 
 
 def test_a_run_that_learns_nothing_says_so_and_fails_with_strict(data: Path) -> None:
@@ -86,6 +107,25 @@ def test_a_run_that_learns_nothing_says_so_and_fails_with_strict(data: Path) -> 
     run(*small, "--strict")
     (text,) = document(*small, *low)["history"]["warnings"]
     assert "learning_rate=1e-07" in text
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_warning_is_one_line_without_code(data: Path) -> None:
+    states = ("train", *SMALL, "--dataset", data, "--checkpoint", "states")
+    run(*states)
+    max(Path("states").iterdir()).write_bytes(b"nothing")
+    result = run(*states, "--resume")
+    lines = [line for line in result.stderr.splitlines() if "damaged" in line]
+    assert [line.startswith("Warning: ") for line in lines] == [True]
+    assert "history =" not in result.stderr
+
+
+def test_targets_that_are_all_equal_are_named_as_they_are() -> None:
+    rows = "".join(f"{n % 7},{n % 5},3.5\n" for n in range(60))
+    Path("same.csv").write_text("a,b,y\n" + rows)
+    numbers = ("--task", "regression", "--target-column", "y", "--backend", "numpy")
+    said = run("train", "--dataset", "same.csv", "--epochs", "1", *numbers).stderr
+    assert "All targets are 3.5, so there is nothing to learn" in said
 
 
 def test_a_saved_model_is_trained_further(data: Path, model: Path) -> None:

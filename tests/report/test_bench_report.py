@@ -155,13 +155,23 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
 
 def test_two_saved_runs_are_compared_on_the_command_line(epochs, tmp_path):
     paths = [tmp_path / name for name in ("first.json", "second.json")]
+    for workload in epochs["workloads"]:
+        for run in workload["runs"]:
+            run["epoch_seconds"] = 2 * run.get("epoch_seconds", [])
     paths[0].write_text(json.dumps(epochs))
-    epochs["workloads"][0]["runs"][0]["epoch_seconds"] = [0.12]
+    epochs["workloads"][0]["runs"][0]["epoch_seconds"] = [0.12, 0.12]
     paths[1].write_text(json.dumps(epochs))
     done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
     assert done.exit_code == 0, done.output
     assert re.search(r"784-128-10/64 fastmlp +0\.0600 +0\.120 +\+100\.0% .*slower", done.output)
     assert "within the noise" in done.output
+    for workload in epochs["workloads"]:
+        for run in workload["runs"]:
+            run["epoch_seconds"] = run.get("epoch_seconds", [])[:1]
+    paths[1].write_text(json.dumps(epochs))
+    done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
+    assert "unknown" in done.output
+    assert "slower" not in done.output
     paths[1].write_text("{}")
     done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
     assert done.exit_code == 1

@@ -134,11 +134,14 @@ def test_sgd_with_factors_is_sgd_with_another_rate_of_each_layer(backend):
         ({"optimizer_settings": {"weight_decay": "a"}}, "weight_decay must be a number"),
         ({"optimizer": "adam", "optimizer_settings": {"beta_2": 1}}, "beta_2 must be below 1"),
         ({"optimizer": "adam", "optimizer_settings": {"epsilon": 0}}, "epsilon must be a number"),
-        ({"optimizer": "adam", "momentum": 0.9}, "settings of adam; got 'momentum'"),
+        (
+            {"optimizer": "adam", "momentum": 0.9},
+            "momentum is no setting of adam; got 0.9. Leave",
+        ),
         ({"optimizer": "adam", "nesterov": True}, "nesterov is for momentum"),
         (
             {"weight_decay": 0.1, "optimizer_settings": {"weight_decay": 0.1}},
-            "must not contain weight_decay too",
+            "must not contain 'weight_decay' too",
         ),
         ({"learning_rate": np.inf}, "learning_rate must be finite"),
         ({"rate_factors": [1.0]}, "rate_factors must be 2 finite numbers"),
