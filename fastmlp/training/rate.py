@@ -20,6 +20,7 @@ from fastmlp.training.search import Search
 # The number of samples of a trial in the mode "halving"
 PROBE_SAMPLES = 2048
 MODES = ("range", "halving")
+SMALLEST = 1e-30  # rate to start with
 
 Probe = Callable[[float, float, float], object]
 
@@ -72,8 +73,9 @@ def find_learning_rate(
     The network itself does not change. Raises ArgumentError if no rate lowers the cost.
     """
     check_at_least("start", start, 0, float)
-    if not 0 < start < np.inf:
-        raise refuse("start", "must be above 0 and finite", start, "Pass start=8, for example.")
+    if not SMALLEST < start < np.inf:
+        rule = f"must be above {SMALLEST:g} and finite"
+        raise refuse("start", rule, start, "Pass start=8, for example.")
     check_at_least("batch_size", batch_size, 1)
     if on_probe is not None and not callable(on_probe):
         raise refuse("on_probe", "must be a function", repr(on_probe), "Pass on_probe=print.")
