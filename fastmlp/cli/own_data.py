@@ -109,10 +109,11 @@ def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments to read data with: as those of a saved network, if there is one."""
     if network is None or network.columns is None or not Path(given["dataset"] or "").is_file():
         return given
-    for option in ("task", "drop_columns"):
-        if given.get(option):
-            rule = "is that of the saved network" if option == "task" else "are those of it"
-            raise refuse(option, rule, given[option], "Leave it out, or leave out --from.")
+    known = {"task": network.columns.get("task"), "drop_columns": None}
+    for option, own in known.items():
+        if given.get(option) not in (None, (), own):
+            rule, remedy = "is known to the network of --from", "Leave it out."
+            raise refuse(option, rule, given[option], remedy)
     return {**given, "columns": network.columns, "whole": False}
 
 
@@ -153,10 +154,10 @@ def standardised_targets(
     Then the last layer changes, so that its outputs a, an identity, become a deviation + mean. Of a
     network that was trained before, they become (a - mean) / deviation at first.
     """
-    y = data.train.labels
-    if data.task != "regression" or network.output != "identity" or (y == y[0]).all():
+    if data.task != "regression" or network.output != "identity":
         yield data
         return
+    y = data.train.labels
     mean, deviation = float(y.mean()), float(y.std()) or 1.0
     say(f"trained on (target - {mean:.6g}) / {deviation:.6g}: its costs are in these units")
     if network.scaling is not None:

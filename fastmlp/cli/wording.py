@@ -20,6 +20,8 @@ OTHERS = {
     "implementation": "against",
     "kernel": "kernels",
 }
+# Arguments whose errors name settings, not other arguments
+OF_SETTINGS = ("schedule", "optimizer_settings")
 # Arguments that no option has, but the data of --dataset, at the beginning of an error
 OF_DATA = {"split images": "The inputs of --dataset", "split labels": "The labels of --dataset"}
 
@@ -83,6 +85,8 @@ def as_options(text: str, params: Iterable[click.Parameter], argument: str = "")
     if argument in OF_DATA:
         text = OF_DATA[argument] + text.removeprefix(argument)
     names = options_of(params)
+    if argument in OF_SETTINGS and argument in names:
+        return names[argument] + text.removeprefix(argument)
     known = "|".join(sorted(names, key=len, reverse=True))
     value = r"(?P<end>=True\b|=(?=\.(?: |$)))|(?P<space>=| (?=>=))"
 
@@ -92,6 +96,6 @@ def as_options(text: str, params: Iterable[click.Parameter], argument: str = "")
             return found[0]
         return names[found["name"]] + " " * bool(found["space"])
 
-    text = re.sub(rf"(?<![-.:'\w])(?P<name>{known})\b(?:{value})?", option, text)
+    text = re.sub(rf"(?<![-.\w])(?P<name>{known})\b(?:{value})?", option, text)
     text = re.sub(r"(--[\w-]+) (['\"])([\w:.]+)\2", r"\1 \3", text)
     return re.sub(r"\bfind_learning_rate\b", "fastmlp find-learning-rate", text)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.cells import shown
 from fastmlp.datasets.delimited import Table
-from fastmlp.datasets.written import missing, number_of, words_for_nothing
+from fastmlp.datasets.written import are_codes, missing, number_of, words_for_nothing
 from fastmlp.errors import refuse
 
 Array = NDArray[Any]
@@ -54,12 +54,12 @@ def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
 
 
 def _varies(table: Table, name: str) -> bool:
-    """Return whether a column has different cells: texts such as 7 and 007 are different, too."""
+    """Return whether a column has different cells; 7 and 007 are two codes."""
     cells = table.columns[name]
     if cells.dtype.kind != "f" or len(set(cells)) > 1:
         return True
     texts = table.spelled(name)
-    return texts is not None and len(set(texts.tolist())) > 1
+    return texts is not None and len(set(texts.tolist())) > 1 and are_codes(texts)
 
 
 def without_useless(

@@ -24,6 +24,7 @@ SEPARATORS = ("\t", ";", "|", ",")  # in this order, as a comma may be a decimal
 SAMPLE = 100  # rows, from which separator and header are found
 # Numbers that rise by 1 name columns if they are so high, or so many: rows of data rarely are
 YEAR, COUNTED = 1000, 8
+ALONE = "\x1f"  # the separator where there is a single column
 END = "\x1a"  # a last row, which an open quote would take into its cell
 REMEDY = (
     "Quote cells that contain separators, and write numbers with a point, not a comma; leave out "
@@ -68,10 +69,11 @@ def read_delimited(
 
     Raises DataError with the file, what was expected and what was found.
     """
-    least = 2 if known is None else 1
-    lines = read_lines(path, least)
+    lines = read_lines(path, least=2 if known is None else 1)
     try:
-        separator = _find_separator(path, lines, least)
+        separator = _find_separator(path, lines, known)
+        if not lines:
+            raise file_error(path, "rows of a table", "none", "Check the file.")
         if separator == " ":
             lines = [line.strip(" \r\n") + "\n" for line in lines]
         reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
@@ -111,16 +113,20 @@ def _cell(text: str) -> float | None:
     return np.nan if text.lower() in MISSING else number_of(text.replace(",", ".", 1))
 
 
-def _find_separator(path: Path, lines: list[str], least: int) -> str:
-    """Return the first separator that divides the first rows into equally many cells.
+def _find_separator(path: Path, lines: list[str], known: Collection[str] | None) -> str:
+    """Return the separator of a header of the known names, or the first one that divides the first
+    rows into equally many cells.
 
     If there is none, the one that divides most of them into the most cells. A comma comes before
     one that leaves texts with commas, and before one that the header has not.
-    least : how many columns there must be
     """
     if said := re.fullmatch(r"sep=(.)\s*", lines[0]):  # written by spreadsheets
         del lines[0]
         return said[1]
+    for separator in (*SEPARATORS, " ", ALONE) if known else ():
+        header = {cell.strip() for cell in next(csv.reader(lines[:1], delimiter=separator))}
+        if header >= set(known or ()) and (len(header) > 1 or separator == ALONE):
+            return separator
     # what is between quotes does not count; csv knows only quotes at the beginning of a cell
     sample = [re.sub(r'"[^"]*"', '""', line.strip(" \r\n")) for line in lines[:SAMPLE]]
     sample = [line for line in sample if line]
@@ -138,6 +144,7 @@ def _find_separator(path: Path, lines: list[str], least: int) -> str:
         first = next((s for s in even if even[s]), next(iter(even)))
         takes_comma = first in ";|" and even.get(",") and usual[","] > usual[first]
         return "," if takes_comma and not _has_decimals(sample[1:], first) else first
+    least = 2 if known is None else 1
     best = max(reversed(SEPARATORS), key=usual.__getitem__)
     if usual[best] < least:
         remedy = "Separate columns by commas, semicolons or tabs."
@@ -146,18 +153,15 @@ def _find_separator(path: Path, lines: list[str], least: int) -> str:
 
 
 def _has_decimals(lines: list[str], separator: str) -> bool:
-    """Return whether all cells with a comma are numbers with decimal commas."""
+    """Return whether some cells are numbers with decimal commas."""
     cells = (cell for line in lines for cell in line.split(separator) if "," in cell)
-    return all(_cell(cell.strip()) is not None for cell in cells)
+    return any(_cell(cell.strip()) is not None for cell in cells)
 
 
 def _has_header(first: list[str], rows: list[list[str]], known: Collection[str] | None) -> bool:
     """Return whether the first row is a header; known : as in `read_delimited`."""
-    if known and set(known) <= set(first):
-        return True
-    was_none = known is not None and not known
-    if was_none and (not rows or all(_cell(cell) is not None for cell in first)):
-        return False
+    if known is not None and set(known) <= set(first):
+        return bool(known)
     return _is_header(first, rows)
 
 
@@ -174,7 +178,7 @@ def _is_header(first: list[str], rows: list[list[str]]) -> bool:
     if numbers and (len(numbers) < 2 or set(np.diff(numbers)) != {1.0}):
         return False
     # 0, 1, … are the names that columns have without a header, too; 1, 2, 3 may be data
-    if numbers and 0 != numbers[0] < YEAR and len(numbers) < COUNTED:
+    if len(numbers) == len(first) < COUNTED and 0 != numbers[0] < YEAR:
         return False
     return len(set(first)) == len(first) and not any(name in col for _, name, col in pairs)
 

@@ -80,7 +80,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if is_matrix != kind.startswith("multilabel"):
             rule = "must be an indicator matrix" if not is_matrix else "must be labels (N,)"
             remedy = "Call fit with warm_start=False for another kind of y."
-            raise refuse(name, f"{rule}, as before", f"an array of shape {y.shape}", remedy)
+            remedy = remedy if name == "y" else "Pass what is like y."
+            raise refuse(name, rule, f"an array of shape {y.shape}", remedy)
         self._check_classes(y, name=name)
         if self._label_binarizer.y_type_ == "multiclass":
             return np.searchsorted(self.classes_, y).astype(np.int64)

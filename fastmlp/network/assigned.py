@@ -97,7 +97,7 @@ def _sizes(network: Assigned, sizes: Any) -> tuple[int, ...]:
 
 
 def _dtype(network: Assigned, dtype: Any) -> np.dtype[Any]:
-    return check_dtype(dtype)
+    return check_dtype("None" if dtype is None else dtype)
 
 
 DERIVED = ("activations", "predictors", "task")

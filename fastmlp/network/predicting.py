@@ -15,7 +15,7 @@ from fastmlp.functions import check_outputs, cost_named, task_of
 from fastmlp.network.adapting import BYTES, prepared_rows
 from fastmlp.network.answering import Predictors, answers, infer
 from fastmlp.network.assigned import Assigned
-from fastmlp.network.building import check_kinds, kinds_of
+from fastmlp.network.building import check_hidden, check_kinds, kinds_of
 from fastmlp.network.classes import by_name, names_of, targets_of
 from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.pairs import as_parts
@@ -166,6 +166,7 @@ class Predicting(Assigned):
 
         finite : whether to refuse NaN and infinity too; parameters : others that are to be checked
         """
+        check_hidden(self.hidden, len(self.sizes) - 2)
         weights, biases = parameters or (self.weights, self.biases)
         of_weights, of_biases = kinds_of(self.sizes, self.dtype)
         check_kinds("weights", weights, of_weights)

@@ -73,7 +73,7 @@ def choose_optimizer(
         if name not in row.settings:
             rule, remedy = f"must be settings of {row.name}", nearest(name, row.settings)
             if name == "learning_rate":
-                remedy = "Pass learning_rate=."
+                remedy = "It is an argument of its own."
             if given.get(name) is not None:
                 rule, remedy = f"is no setting of {row.name}", "Leave it out."
                 raise refuse(name, rule, value, remedy)

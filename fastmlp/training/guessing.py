@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.functions import cost_row
+from fastmlp.functions import cost_row, target_values
 from fastmlp.network import Network
 
 
-def cost_of_guessing(network: Network, y: Array, sample_weight: Array | None = None) -> float:
+def cost_of_guessing(
+    network: Network, y: Array, sample_weight: Array | None = None, smoothing: float = 0.0
+) -> float:
     """Return the lowest mean cost of an output that is the same for all inputs.
 
-    y : labels `(N,)` or targets `(N, O)`. All means are weighted by `sample_weight` `(N,)`, if that
-    is given. With m the mean target `(O,)`, the cost is
+    y : labels `(N,)` or targets `(N, O)`; smoothing : of these, with cross_entropy
+
+    All means are weighted by `sample_weight` `(N,)`, if that is given. With m the mean target
+    `(O,)`, the cost is
 
         squared_error                  sum of the variances of the targets
         cross_entropy with softmax     -sum m log(m / sum m)
@@ -32,18 +36,23 @@ def cost_of_guessing(network: Network, y: Array, sample_weight: Array | None = N
         return float(variance.sum())
     if network.cost != "cross_entropy":
         return np.inf
+    off, on = target_values(smoothing, network.sizes[-1])
+    m = off + (on - off) * m
     if network.output == "softmax":
         return _entropy(m) + float(m.sum()) * float(np.log(max(m.sum(), 1e-300)))
     return _entropy(m) + _entropy(1 - m)
 
 
-def cost_of_constant(network: Network, y: Array, sample_weight: Array | None = None) -> float:
+def cost_of_constant(
+    network: Network, y: Array, sample_weight: Array | None = None, smoothing: float = 0.0
+) -> float:
     """Return `cost_of_guessing`; where that is infinite, the cost of an output near the best one.
 
     For costs of errors it is the median of the targets, or their quantile; with poisson, their
     mean. It is infinite for other costs.
     """
-    guessing, row = cost_of_guessing(network, y, sample_weight), cost_row(network.cost)
+    guessing = cost_of_guessing(network, y, sample_weight, smoothing)
+    row = cost_row(network.cost)
     if np.isfinite(guessing) or y.ndim == 1:
         return guessing
     if row.f is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.arrays import SparseRows, quiet
 from fastmlp.errors import TrainingWarning
-from fastmlp.functions import OPTIMIZERS, classes_of, smoothed
+from fastmlp.functions import OPTIMIZERS, classes_of
 from fastmlp.training.choosing import Choice
 from fastmlp.training.guessing import cost_of_constant
 from fastmlp.training.history import History
@@ -69,12 +69,13 @@ def _failure(run: Run) -> str:
     history, y, weight, smoothing = run.history, run.y, run.sample_weight, run.smoothing
     costs: Sequence[float | None] = history.train_cost
     accuracies, name = history.train_accuracy, "training"
-    # a constant answer may be right for most samples, but not by weight, which validation has not
-    if run.validation is not None and weight is None and history.validation_cost[-1] is not None:
-        y, name, smoothing = run.validation[1], "validation", 0.0
-        costs, accuracies = history.validation_cost, history.validation_accuracy
     last = (history.restored_epoch or len(history)) - 1
     cost, accuracy = costs[last], accuracies[last]
+    if run.validation is not None and history.validation_cost[-1] is not None:
+        y, weight, name, smoothing = run.validation[1], run.held_weight(), "validation", 0.0
+        cost, accuracy = history.validation_cost[last], history.validation_accuracy[last]
+        if weight is not None:  # a constant answer may be right for most samples, not by weight
+            cost, accuracy = run.evaluate(run.validation, weight)
     if accuracy is not None:
         classes = y if y.ndim == 1 else classes_of(y)
         counts = np.bincount(classes, weight)
@@ -86,9 +87,7 @@ def _failure(run: Run) -> str:
             return (
                 f"its {name} accuracy, {percent(accuracy)}, is not above {percent(share)}, {always}"
             )
-    if smoothing:  # costs of training are those of smoothed targets
-        y = smoothed(y, smoothing, run.network.sizes[-1], np.float64)
-    guessing = cost_of_constant(run.network, y, weight)
+    guessing = cost_of_constant(run.network, y, weight, smoothing)
     if cost is None or cost < NO_BETTER * guessing or not np.isfinite(guessing):
         return ""
     of = "of the best constant output"
@@ -100,10 +99,9 @@ def _of_data(run: Run) -> list[str]:
     images, y = run.images, run.y
     causes = []
     if (y == y[0]).all():
-        what, values = "labels", _name(run, y[0]) if y.ndim == 1 else ""
-        if y.ndim > 1:
-            what, values = "targets", ", ".join(map("{:g}".format, y[0]))
-        causes.append(f"All {what} are {values}, so there is nothing to learn.")
+        # targets may be scaled, so their user knows other numbers
+        what = f"labels are {_name(run, y[0])}" if y.ndim == 1 else "targets are equal"
+        causes.append(f"All {what}, so there is nothing to learn.")
     if images.are_same() if isinstance(images, SparseRows) else (images == images[0]).all():
         causes.append("All samples are the same.")
     reach = max(abs(float(images.max())), abs(float(images.min()))) * run.network.scale_of(images)

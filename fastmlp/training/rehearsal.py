@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.arrays import check_at_least
@@ -35,10 +34,10 @@ CHECKED = ("callbacks", "verbose", "max_seconds")
 class Rehearsal(NamedTuple):
     """What a rehearsal found.
 
-    steps : how many were taken; cost : their mean cost
+    steps : how many were taken; cost : the mean cost of those of the last epoch
     epoch_seconds : an estimate, without validation
     validation_seconds : of an epoch; 0 without validation data
-    total_seconds : an estimate for all epochs, without compilation; at most `max_seconds`
+    total_seconds : an estimate for all epochs, or those in `max_seconds`; without compilation
     compile_seconds : to compile or load the kernels
     model_bytes : of the saved network
     """
@@ -88,7 +87,8 @@ def rehearse(
 
     All that a long run needs is tried: data, settings, steps, an evaluation, and saving the
     network. Checkpoints are written to a temporary folder; that their own can be written is
-    checked. Callbacks are not called, and a Generator as `seed` does not change.
+    checked. A run that resumes is tried from its start. Callbacks are not called, and a Generator
+    as `seed` does not change.
 
     split, y, settings : those of `train`
 
@@ -114,13 +114,13 @@ def rehearse(
         raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")
     progress = clock.last
     epoch = clock.spent / clock.steps * progress.steps
-    limit = settings.get("max_seconds")
+    total, limit = progress.epochs * (epoch + validating), settings.get("max_seconds")
     return Rehearsal(
         clock.steps,
         progress.cost,
         epoch,
         validating,
-        min(progress.epochs * (epoch + validating), np.inf if limit is None else limit),
+        total if limit is None else min(total, max(limit, epoch + validating)),
         history.compile_seconds,
         size,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, Rows, as_sample_weight
 from fastmlp.backends import backend_named
-from fastmlp.errors import DivergedError, refuse
+from fastmlp.errors import ArgumentError, DivergedError, refuse
 from fastmlp.functions.dropout import Dropout
 from fastmlp.network import Evaluation, Network
 from fastmlp.network.classes import by_code
@@ -87,7 +88,7 @@ class Run:
                 raise refuse("sample_weight", rule, f"{len(rows)} weights of 0", remedy)
         elif validation is not None:
             self.validation = check_data(self.twin, validation, "validation", part="")
-        of_class = by_code(self.twin, class_weight, "class_weight")
+        self.of_class = of_class = by_code(self.twin, class_weight, "class_weight")
         outputs, task = network.sizes[-1], network.task_for(self.y)
         self.sample_weight = weights_for(self.y, outputs, sample_weight, of_class, task)
         _, y = self.validation or (self.images, self.y)
@@ -238,12 +239,23 @@ class Run:
             raise self._divergence_error(epoch, rate, what, "validation", self.validation)
         return result
 
-    def evaluate(self, data: tuple[Rows, Array] | None = None) -> Evaluation:
+    def held_weight(self) -> Array | None:
+        """Return the weights of the classes of the validation data; None without any."""
+        if self.validation is None or self.of_class is None:
+            return None
+        what = self.validation[1], self.network.sizes[-1], None, self.of_class
+        with suppress(ArgumentError):  # none of these classes has a weight
+            return weights_for(*what)
+        return None
+
+    def evaluate(
+        self, data: tuple[Rows, Array] | None = None, weight: Array | None = None
+    ) -> Evaluation:
         """Evaluate the network, on the training data with their weights if `data` is None.
 
         Without NumPy's warnings: the cost shows a divergence.
         """
-        weight = self.sample_weight if data is None else None
+        weight = self.sample_weight if data is None else weight
         images, y = data or (self.images, self.y)
         with np.errstate(over="ignore", invalid="ignore"):
             return self.network.evaluate_rows(images, y, self.history.backend, weight)

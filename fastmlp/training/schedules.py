@@ -148,8 +148,7 @@ def schedule_named(schedule: str | Schedule) -> Schedule:
     try:
         return make(**settings)
     except ArgumentError as error:
-        rule = f"needs other settings ({str(error).partition('; got')[0]})"
-        raise refuse("schedule", rule, repr(schedule), "Change them.") from None
+        raise refuse("schedule", "needs other settings", repr(schedule), str(error)) from None
 
 
 def _settings(schedule: str, text: str, make: Any) -> dict[str, Any]:

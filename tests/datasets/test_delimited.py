@@ -37,6 +37,14 @@ READ: dict[str, tuple[str | bytes, dict[str, list[object]]]] = {
         "1,2,3,4,5,6,7,8,y\n" + "0," * 8 + "x\n",
         {str(n): [0] for n in range(1, 9)} | {"y": ["x"]},
     ),
+    "a class beside numbers as names": (
+        "1,2,3,kind\n0.1,0.2,0.3,a\n0.2,0.2,0.3,b\n",
+        {"1": [0.1, 0.2], "2": [0.2, 0.2], "3": [0.3, 0.3], "kind": ["a", "b"]},
+    ),
+    "names and decimal commas": (
+        "name, first;age, years\nDoe, Jo;5,5\nPoe, Ed;6,5\n",
+        {"name, first": ["Doe, Jo", "Poe, Ed"], "age, years": [5.5, 6.5]},
+    ),
     "bars in cells": ("a,b,c\n1,x|y,p\n2,z|y,q\n", {"a": [1, 2], "b": ["x|y", "z|y"], "c": None}),
     "bars in cells, no header": (
         "red,x|y,p\nblue,z|y,q\nred,x|x,p\n",
@@ -98,14 +106,20 @@ def zipped(data: bytes, *names: str) -> bytes:
 
 
 def test_a_known_table_may_have_one_column_or_row_and_no_header(tmp_path: Path) -> None:
+    for known in (None, (), ("x",)):
+        with pytest.raises(DataError):
+            read_delimited(written(tmp_path, "sep=;\n"), known)
     for known, content, columns in (
         (("x",), "x\n0.5\n2\n", {"x": [0.5, 2.0]}),
         ((), "0,1\n0.5,0.7\n", {"0": [0.0, 0.5], "1": [1.0, 0.7]}),
         ((), "5,6\n", {"0": [5.0], "1": [6.0]}),
         ((), "red,6\n", {"0": ["red"], "1": [6.0]}),
         ((), "0.5\n", {"0": [0.5]}),
+        ((), "p,u\nq,v\n", {"0": ["p", "q"], "1": ["u", "v"]}),
+        (("x",), "x\n1,5\n2,5\n8,5\n", {"x": [1.5, 2.5, 8.5]}),
+        (("colour",), "colour\ndark red\nlight blue\n", {"colour": ["dark red", "light blue"]}),
     ):
-        found = read_delimited(written(tmp_path, content), known)
+        found = read_delimited(written(tmp_path, content), known, decimal_commas=known == ("x",))
         assert {name: cells.tolist() for name, cells in found.columns.items()} == columns
 
 

@@ -26,6 +26,8 @@ LABELS: dict[str, tuple[list[str], tuple[str, ...], str]] = {
     "bools in one spelling": (["TRUE", "FALSE"], ("FALSE", "TRUE"), ""),
     "two cases": (["Cat", "cat", "dog"], ("Cat", "cat", "dog"), "'Cat' and 'cat' differ in upper"),
 }
+# A last column of zeros is no target, however it is spelled, if the first column has labels
+ZEROS = "".join(f"{n % 2},{n},{('0', '0.0', '-0')[n % 3]}\n" for n in range(40))
 WAYS = ("numbers", "texts", "label first", "a DataFrame")
 
 
@@ -161,3 +163,11 @@ def test_missing_labels_are_refused() -> None:
     for values in (np.ma.masked_array([1, 2], mask=[0, 1]), [1.0, np.nan]):
         with pytest.raises(ArgumentError, match="values must all be known; got 1 missing"):
             encode_labels(values)
+
+
+def test_zeros_in_two_spellings_are_no_target_and_codes_are(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(ZEROS)
+    assert load_dataset(path).class_names == ("0", "1")
+    path.write_text("".join(f"{n % 5},{n},{('7', '007')[n % 2]}\n" for n in range(40)))
+    assert load_dataset(path).class_names == ("007", "7")

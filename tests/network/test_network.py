@@ -70,6 +70,7 @@ def test_activations_follow_what_is_assigned():
         ("hidden", None, "hidden must be one name"),
         ("sizes", None, "sizes must be two or more"),
         ("dtype", "int8", "dtype must be float32 or float64"),
+        ("dtype", None, "dtype must be float32 or float64"),
     ):
         with pytest.raises(ArgumentError, match=message):
             setattr(network, name, value)
@@ -90,6 +91,16 @@ def test_an_output_without_the_cost_predicts_and_does_nothing_else(tmp_path, out
     ):
         with pytest.raises(ArgumentError, match=r"cost .* needs one of|output .* needs at least 2"):
             call()
+
+
+def test_sizes_that_are_assigned_need_as_many_activations():
+    network, deeper = fastmlp.Network(6, 5, 2), fastmlp.Network(6, 5, 5, 2)
+    network.sizes, network.weights, network.biases = deeper.sizes, deeper.weights, deeper.biases
+    for call in (network.predict_proba, lambda x: network.evaluate(x, np.zeros(3, int))):
+        with pytest.raises(ArgumentError, match="hidden must be one name, or one for each of 2"):
+            call(np.ones((3, 6)))
+    network.hidden = "relu"
+    assert network.predict_proba(np.ones((3, 6))).shape == (3, 2)
 
 
 def test_no_result_is_nan():

@@ -68,6 +68,11 @@ def test_what_a_run_would_take_is_taken():
     rehearsed(callbacks=fastmlp.EarlyStopping(2), validation=0.1)
 
 
+def test_a_time_limit_is_at_least_an_epoch():
+    found = rehearsed(epochs=1000, max_seconds=0, batch_size=8)
+    assert found.total_seconds == found.epoch_seconds
+
+
 def test_a_generator_stays_as_it_is():
     generator = np.random.default_rng(3)
     before = generator.bit_generator.state
