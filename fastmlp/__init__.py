@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fastmlp.datasets import Dataset, Split, load_dataset
     from fastmlp.errors import (
         ArgumentError,
+        CheckpointError,
         DataError,
         DataUnavailableError,
         DivergedError,
@@ -65,6 +66,7 @@ __all__ = [
     "Split",
     "FastMLPError",
     "ArgumentError",
+    "CheckpointError",
     "DataError",
     "DataUnavailableError",
     "DivergedError",
@@ -92,6 +94,7 @@ _MODULES = {
     "fastmlp.errors": (
         "FastMLPError",
         "ArgumentError",
+        "CheckpointError",
         "DataError",
         "DataUnavailableError",
         "DivergedError",
@@ -103,6 +106,9 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "datasets":
+        with import_lock:
+            return import_module("fastmlp.datasets")
     for module, names in _MODULES.items():
         if name in names:
             with import_lock:

@@ -37,6 +37,8 @@ def compare(first: dict[str, Any], second: dict[str, Any]) -> list[Difference]:
         kinds = f"{first.get('kind')} and {second.get('kind')}"
         raise refuse("runs", "must be of the same kind", kinds, "Pass two runs of one kind.")
     one, other = samples(first), samples(second)
+    if not one.keys() & other.keys():
+        raise refuse("runs", "must have measured something in common", "nothing", "Pass others.")
     return [difference(name, one[name], other[name]) for name in one if name in other]
 
 

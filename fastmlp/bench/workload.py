@@ -158,7 +158,8 @@ def parse(name: str) -> Workload:
     work = Workload(tuple(map(int, sizes)), batch, **given)
     row = OUTPUTS[work.output]
     if not row.least <= work.sizes[-1] <= row.most:
-        rule, remedy = f"must have {row.rule}, for {work.output}", "Append /binary for one output."
+        rule, remedy = f"must have {row.rule}, for {work.output}", "Change the last of the sizes."
+        remedy = "Append /binary for one output." if work.output not in words else remedy
         raise refuse("workload", rule, repr(name), remedy)
     if work.output == "regression" and not work.dense:
         rule = "must have random input, for regression"

@@ -107,7 +107,7 @@ def started_from(given: Given) -> Network | None:
 
 def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments to read data with: as those of a saved network, if there is one."""
-    if network is None or network.columns is None or not Path(given["dataset"] or "").is_file():
+    if network is None or network.columns is None or not Path(given["dataset"] or "").exists():
         return given
     known = {"task": network.columns.get("task"), "drop_columns": None}
     for option, own in known.items():

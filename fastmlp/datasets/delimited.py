@@ -59,6 +59,7 @@ def read_delimited(
     known: Collection[str] | None = None,
     texts: Mapping[str, Collection[str]] | None = None,
     decimal_commas: bool = False,
+    is_read: Callable[[str], bool] = lambda name: True,
 ) -> Table:
     """Return the table in a text file. Separator and header are found from its first rows.
 
@@ -66,6 +67,7 @@ def read_delimited(
         header. Without names there was none. A single column, or row, is enough then
     texts : the columns that become texts whatever they contain, and those that are not missing
     decimal_commas : whether commas in numbers are known to be such
+    is_read : whether a column of a name is used; of others, numbers need not be well written
 
     Raises DataError with the file, what was expected and what was found.
     """
@@ -95,7 +97,7 @@ def read_delimited(
     names = first if has_header else [str(n) for n in range(len(columns))]
     places = _places(path, names, columns)
     named = {name: columns[place] for name, place in places.items()}
-    numbers = {name: cells for name, cells in named.items() if name not in (texts or ())}
+    numbers = {n: cells for n, cells in named.items() if n not in (texts or ()) and is_read(n)}
 
     def spelled(name: str) -> Array:
         place, count = places[name], len(columns)

@@ -38,9 +38,10 @@ def read_table(path: Path, columns: Columns | None = None, dropped: tuple[str, .
     if path.suffix.lower() in (".parquet", ".pq"):
         return read_parquet(path, **_frame_options(columns, dropped))
     if columns is None:
-        return read_delimited(path)
-    known = columns.names if columns.has_header else ()
-    return read_delimited(path, known, columns.of_texts, columns.decimal_commas)
+        return read_delimited(path, is_read=lambda name: name not in dropped)
+    known, used = columns.names if columns.has_header else (), {*columns.names, columns.target}
+    how = known, columns.of_texts, columns.decimal_commas
+    return read_delimited(path, *how, is_read=used.__contains__)
 
 
 def _frame_options(columns: Columns | None, dropped: tuple[str, ...]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from fastmlp.datasets.cells import BOOLS, shown
 from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
-from fastmlp.datasets.written import CODE, are_codes, missing, words_for_nothing
+from fastmlp.datasets.written import CODE, are_codes, missing, number_of, words_for_nothing
 
 Array = NDArray[Any]
 
@@ -43,9 +43,13 @@ def targets_of(
     if task != "regression":
         cells = _as_spelled(table, target)
     is_number = cells.dtype.kind == "f"
-    if task == "regression" and not is_number:
-        found = f"texts such as {text_of(cells[0])!r}"
-        remedy = "Name another target, or leave out the task."
+    are_texts = table.columns[target].dtype.kind != "f" and target not in table.bools
+    if are_texts and (task == "regression" or (task is None and _are_mostly_numbers(cells))):
+        texts = [text for text in cells if number_of(str(text)) is None]
+        found = f"texts such as {text_of(texts[0])!r}"
+        remedy = "Correct or remove them, or name another target."
+        if task is None:
+            remedy = f'{remedy} With task="classification", each text is a class.'
         raise file_error(path, f"numbers in the target {target!r}", found, remedy)
     if is_number and not np.isfinite(cells).all():
         rule = f"finite numbers in the target {target!r}"
@@ -71,6 +75,13 @@ def said_of_target(target: str, table: Table, names: tuple[str, ...]) -> Iterato
         if one.lower() == other.lower():
             yield f"the classes {one!r} and {other!r} differ in upper and lower case only"
             return
+
+
+def _are_mostly_numbers(cells: Array) -> bool:
+    """Return whether texts are those of a quantity, of which some were mistyped."""
+    distinct = set(map(str, cells))
+    are_numbers = sum(number_of(text) is not None for text in distinct)
+    return 2 * are_numbers > len(distinct) and 2 * len(distinct) > len(cells)
 
 
 def _as_spelled(table: Table, target: str) -> Array:

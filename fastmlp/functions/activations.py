@@ -256,5 +256,6 @@ def check_outputs(output: str, outputs: int) -> None:
             "output",
             f"{output!r} needs at least {least} outputs, because it divides by their sum",
             outputs,
-            "Use output='sigmoid' for a single output, or one output for each class.",
+            "Use output='sigmoid' for two classes, one output for each of more, or for a quantity "
+            "output='identity' and cost='squared_error'.",
         )

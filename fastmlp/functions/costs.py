@@ -183,21 +183,21 @@ def errors_of(a: Array, y: Array) -> Array:
     return errors
 
 
-def target_values(smoothing: float, outputs: int) -> tuple[float, float]:
+def target_values(smoothing: float, output: str, outputs: int) -> tuple[float, float]:
     """Return what the targets 0 and 1 become, (1 - s) y + s / classes, for a smoothing s.
 
-    Szegedy et al. (2016). A single output is of two classes.
+    Szegedy et al. (2016). Outputs of softmax are so many classes; each of others is of two.
     """
-    off = smoothing / max(2, outputs)
+    off = smoothing / (outputs if output == "softmax" else 2)
     return off, 1 - smoothing + off
 
 
-def smoothed(y: Array, smoothing: float, outputs: int, dtype: Any) -> Array:
+def smoothed(y: Array, smoothing: float, output: str, outputs: int, dtype: Any) -> Array:
     """Return (1 - s) y + s / classes `(N, outputs)`, for labels `(N,)` or targets `(N, outputs)`.
 
-    smoothing : s, from 0 to below 1
+    smoothing : s, from 0 to below 1; output : the activation
     """
-    off, on = target_values(smoothing, outputs)
+    off, on = target_values(smoothing, output, outputs)
     if y.ndim == 2:
         return np.asarray(off + (on - off) * y, dtype)
     targets = np.full((len(y), outputs), off, dtype)

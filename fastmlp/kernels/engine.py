@@ -70,7 +70,7 @@ class Engine(panels.Packed):
         self._codes = (OPTIMIZERS["sgd"].code, code) if clips else (code, 0)
         self.job["optimizer"], self.job["clipped"] = self._codes
         self.job["batch_size"] = batch_size
-        self.job["target_0"], self.job["target_1"] = target_values(smoothing, sizes[-1])
+        self.job[["target_0", "target_1"]] = target_values(smoothing, activations[-1], sizes[-1])
         self._source, self.inputs = Source(self.job, self._dtype, dropout), "dense"
         self._images: Rows | None = None  # those that were taken last, which `inputs` describes
         # all steps but those of plain SGD change every weight

@@ -101,6 +101,7 @@ def _encoded(twin: Knowing, frame: Any, argument: str, fill_from: Any) -> Array:
         rule = f"must become {inputs} numbers each, one for each input of the network"
         got = f"{frame.shape[1]} columns, which become {needed}: one for each different text"
         raise refuse(argument, rule, got, f"Build a network with {needed} inputs.")
+    twin.feature_names = _names_of(twin.columns)
     return found
 
 

@@ -133,7 +133,8 @@ class Engine:
         """
         batch, last = len(x), len(self._w) - 1
         if self._smoothing:
-            y = smoothed(y, self._smoothing, len(self._b[-1]), self._x.dtype)
+            how = self._smoothing, self.activations[-1], len(self._b[-1])
+            y = smoothed(y, *how, self._x.dtype)
         if scale != 1 or x.dtype != self._x.dtype:
             x = np.multiply(x, scale, out=self._x[:batch], dtype=self._x.dtype)
         if self._dropout:

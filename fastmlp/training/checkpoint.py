@@ -123,7 +123,8 @@ class Checkpoints:
                 if may_grow(self.identity, state.epochs):
                     continue
                 remedy += ", or train the saved model again (a run can get more epochs, if its "
-                remedy += "schedule is constant, halving or plateau, and its warm-up is over)"
+                remedy += "schedule is constant, halving or plateau, and its warm-up is 0, or a "
+                remedy += "number of epochs that are over)"
             rule = f"needs the same {name} as before, {theirs.get(name)} in {path.name}"
             raise refuse("resume", rule, own, f"{remedy}, or another folder for a new run.")
 

@@ -116,7 +116,7 @@ def dropout_for(
     rates : one for all layers, or one for each. The generator, which is not changed, gives the seed
     """
     _check("input_dropout", inputs, Setting(0.0, below=1.0))
-    rule = "must be at least 0 and below 1"
+    rule = f"must be at least 0 and below 1, for {counted(layers, 'hidden layer')}"
     remedy = f"Pass one number, or {counted(layers, 'number')}: one for each hidden layer."
     try:
         own = np.broadcast_to(np.asarray(rates, np.float64), (layers,)).tolist()

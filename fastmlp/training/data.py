@@ -54,6 +54,10 @@ def first_data(
     scaling, impute : as of `train`
     """
     check_network(network)
+    if isinstance(data, Dataset) and data.task == "regression" != network.task:
+        got = f"output={network.output!r}, cost={network.cost!r}"
+        remedy = 'Build it with one output, output="identity" and cost="squared_error".'
+        raise refuse("network", "must be one of a regression, as the data are", got, remedy)
     images, labels, names, classes = as_parts(data, labels, "split", "train")
     labels = by_name(network, labels, classes, "split labels")
     twin, rows = introduced(network, images, labels, "split images", names)

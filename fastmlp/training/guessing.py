@@ -36,7 +36,7 @@ def cost_of_guessing(
         return float(variance.sum())
     if network.cost != "cross_entropy":
         return np.inf
-    off, on = target_values(smoothing, network.sizes[-1])
+    off, on = target_values(smoothing, network.output, network.sizes[-1])
     m = off + (on - off) * m
     if network.output == "softmax":
         return _entropy(m) + float(m.sum()) * float(np.log(max(m.sum(), 1e-300)))

@@ -113,8 +113,8 @@ def train(
         weights; adamw and lion subtract it, times the learning rate, from the weights
     optimizer_settings : other values than the defaults, by name: {{"beta_1": 0.8}}
     learning_rate : the factor of the schedule; None for the optimizer's own
-    momentum, nesterov, weight_decay : settings, too. "sgd" with a momentum is "momentum" or, with
-        nesterov=True, "nesterov"
+    momentum, nesterov, weight_decay : the settings of these names. "sgd" with a momentum is
+        "momentum" or, with nesterov=True, "nesterov"
     rate_factors : factors on the learning rate, one for each layer; 0 keeps a layer as it is
     bias_rate_factor : a further factor for the biases of all layers
     dropout : the share of a hidden layer's outputs that become 0, new ones for each sample; the
@@ -127,12 +127,12 @@ def train(
         step
     warmup : the first part of the run, in which the factors of the schedule are multiplied by
         numbers that rise from 0 to 1: below 1 a share of the run, from 1 on a number of epochs
-    validation : data as in `split`, or the share of the training data to hold out, which the seed
+    validation : a Split or a pair, or the share of the training data to hold out, which the seed
         chooses, of each class the same share: 0.1
     early_stopping : EarlyStopping(...), or only its patience; needs validation data
     target : stop when the main metric of the task (accuracy, R^2, or the share of samples whose
-        labels are all right) reaches this on the validation data; without them, the training
-        accuracy. target_accuracy is another name for it
+        labels are all right) reaches this on the validation data; without them, in a
+        classification, the training accuracy. target_accuracy is another name for it
     seed : of the orders of the samples, held-out data, dropout and augmentation; the same seed
         gives the same bits, for any number of threads
     threads : how many may work; None for all cores. backend : "compiled" or "numpy"
@@ -148,7 +148,7 @@ def train(
         its index only. Costs and accuracies of training are those of the changed images;
         validation data are never changed
     average : "ema" or "ema:0.999", an exponential average of the parameters with that decay d for
-        each step, of which every 64th is read, or more if 1 / (1 - d) is below 512; or "last" or
+        each step. It is updated every 64 steps, and more often if d is below 0.998; or "last" or
         "last:5", the mean of those after the last 5 epochs. After each epoch the network has the
         average: it is evaluated, and kept at the end. Training goes on with the parameters
         themselves, and its cost and accuracy are theirs
@@ -161,7 +161,8 @@ def train(
     class_weight : a mapping of labels, as in the data, to weights, by default 1, or "balanced":
         N / (classes count) of the classes that occur. A factor on sample_weight
     label_smoothing : s; with cross_entropy, the training targets are (1 - s) y + s / classes
-        (Szegedy et al., 2016). The training cost is that of these targets, the validation cost not
+        (Szegedy et al., 2016), where each of several labels has two classes. The training cost is
+        that of these targets, the validation cost not
     clip_value : gradients of the cost are limited to -clip_value … clip_value, each by itself
     clip_norm : all gradients are then multiplied by min(1, clip_norm / (norm + 1e-6)), where norm
         is the root of the sum of the squares of all of them, as torch.nn.utils.clip_grad_norm_ does
@@ -169,8 +170,8 @@ def train(
         three, "sgd" is computed as a momentum of 0
     scaling : of the inputs, decided in the network's first training, and kept: "standardize" (each
         column to mean 0 and standard deviation 1), "pixels" (divided by 1, 16, 255 or 65535) or
-        "none", but uint8, which is multiplied by `network.pixel_scale`, 1 / 255; None decides by
-        the data, as `fastmlp/network/deciding.py` says: uint8 and numbers
+        "none", which changes nothing but uint8: these are multiplied by `network.pixel_scale`,
+        1 / 255. None decides by the data, as `fastmlp/network/deciding.py` says: uint8 and numbers
         of pictures are pixels; a table is standardised, unless its numbers are small; the columns
         of a sparse matrix are divided by their largest magnitudes, and with "standardize" by their
         standard deviations, without a shift
@@ -178,8 +179,8 @@ def train(
         columns of texts, with the most frequent one
     resume : continue with the newest valid checkpoint, or start if there is none. The result has
         the same bits as that of a run that was never stopped. Data and settings must be the same;
-        epochs may be others if the schedule is constant, halving or plateau, and its warm-up is
-        over or 0, since then no rate depends on them
+        epochs may be more if the schedule is constant, halving or plateau, and the warm-up is 0,
+        or a number of epochs that are over, since then no rate depends on them
 
     Labels and targets are copied at the start: later changes to them have no effect. Images are
     read in each step: what a callback writes to them counts from the next step on, unless they

@@ -102,6 +102,8 @@ def _of_data(run: Run) -> list[str]:
         # targets may be scaled, so their user knows other numbers
         what = f"labels are {_name(run, y[0])}" if y.ndim == 1 else "targets are equal"
         causes.append(f"All {what}, so there is nothing to learn.")
+    if y.ndim > 1 and run.history.task == "regression" and (most := np.abs(y).max()) > LARGEST:
+        causes.append(f"The targets reach {most:,.4g}: scale them, as (y - mean) / deviation.")
     if images.are_same() if isinstance(images, SparseRows) else (images == images[0]).all():
         causes.append("All samples are the same.")
     reach = max(abs(float(images.max())), abs(float(images.min()))) * run.network.scale_of(images)

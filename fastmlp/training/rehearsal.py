@@ -34,7 +34,7 @@ CHECKED = ("callbacks", "verbose", "max_seconds")
 class Rehearsal(NamedTuple):
     """What a rehearsal found.
 
-    steps : how many were taken; cost : the mean cost of those of the last epoch
+    steps : how many were taken; cost : their mean cost
     epoch_seconds : an estimate, without validation
     validation_seconds : of an epoch; 0 without validation data
     total_seconds : an estimate for all epochs, or those in `max_seconds`; without compilation
@@ -56,7 +56,7 @@ class _Clock:
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.end, self.began = seconds, 0.0, 0.0
-        self.spent, self.steps = 0.0, 0
+        self.spent, self.steps, self.cost = 0.0, 0, 0.0
         self.last: Progress
 
     def on_epoch_begin(self, progress: Progress) -> None:
@@ -71,6 +71,7 @@ class _Clock:
             ended = progress.epoch_ended
             self.spent += progress.history.epoch_seconds[-1] if ended else now - self.began
             self.steps += progress.step
+            self.cost += progress.step * progress.cost
         return now > self.end
 
 
@@ -117,7 +118,7 @@ def rehearse(
     total, limit = progress.epochs * (epoch + validating), settings.get("max_seconds")
     return Rehearsal(
         clock.steps,
-        progress.cost,
+        clock.cost / clock.steps,
         epoch,
         validating,
         total if limit is None else min(total, max(limit, epoch + validating)),

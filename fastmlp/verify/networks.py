@@ -97,7 +97,8 @@ def _sizes(plan: Steps, drawn: Drawn, y: Array) -> list[Array]:
     ]
     exact, twin = ([*trace.dw, *trace.db] for trace in traces)
     weight = None if plan.weight is None else plan.weight[plan.order]
-    targets = smoothed(y[plan.order], plan.smoothing, drawn.sizes[-1], np.float64)
+    how = plan.smoothing, drawn.activations[-1], drawn.sizes[-1]
+    targets = smoothed(y[plan.order], *how, np.float64)
     terms = drawn.terms(drawn.inputs()[plan.order], targets, weight)[:-1]
     errors = [
         ALLOWED * EPS * carried("", g.astype(np.float32), g, other, most).size

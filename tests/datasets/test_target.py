@@ -165,6 +165,27 @@ def test_missing_labels_are_refused() -> None:
             encode_labels(values)
 
 
+def test_a_quantity_with_a_text_names_the_text(tmp_path: Path) -> None:
+    path, prices = tmp_path / "own.csv", [f"{1000 + 7 * n}" for n in range(60)]
+    prices[9] = "on request"
+    path.write_text("size,price\n" + "".join(f"{n},{p}\n" for n, p in enumerate(prices)))
+    for task in (None, "regression"):
+        with pytest.raises(DataError, match=r"in the target 'price'; found .*'on request'"):
+            load_dataset(path, task=task)
+    assert len(load_dataset(path, task="classification", whole=True).class_names) == 60
+
+
+def test_columns_that_are_left_out_need_not_be_well_written(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    rows = "".join(f'{n},"1,{100 + n}",{n * 3}.5\n' for n in range(40))
+    path.write_text("size,note,price\n" + rows)
+    with pytest.raises(DataError, match="'note'"):
+        load_dataset(path, target_column="price")
+    data = load_dataset(path, target_column="price", drop_columns=["note"])
+    assert data.train.images.shape[1] == 1
+    assert fastmlp.datasets.read_inputs(path, data.columns).shape == (40, 1)
+
+
 def test_zeros_in_two_spellings_are_no_target_and_codes_are(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text(ZEROS)

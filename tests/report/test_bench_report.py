@@ -172,6 +172,11 @@ def test_two_saved_runs_are_compared_on_the_command_line(epochs, tmp_path):
     done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
     assert "unknown" in done.output
     assert "slower" not in done.output
+    for workload in epochs["workloads"]:
+        workload["name"] = "784-5-10/64"
+    paths[1].write_text(json.dumps(epochs))
+    done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
+    assert (done.exit_code, "something in common" in done.output) == (1, True)
     paths[1].write_text("{}")
     done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
     assert done.exit_code == 1

@@ -49,6 +49,12 @@ FAILURES = {
     ),
     "rate": (X, RNG.permutation(CLASSES), {"learning_rate": 9}, "learning_rate=9 may be too high"),
     "low": (X, CLASSES, SMALL, "learning_rate=1e-07 may be too low: find_learning_rate"),
+    "far targets": (
+        X,
+        1e5 + 1e4 * VALUES,
+        {"cost": "squared_error", "optimizer": "adam"},
+        "The targets reach .*: scale them, as",
+    ),
     "outlier": (
         np.where(np.arange(600)[:, None] == 5, 1e6, X),
         RNG.permutation(CLASSES),

@@ -37,6 +37,9 @@ def test_it_says_how_long_a_run_takes(tmp_path, monkeypatch, capsys):
 def test_a_short_run_is_rehearsed_to_its_end():
     found = rehearsed(epochs=1, batch_size=1000, seconds=60)
     assert found.steps == 3
+    two, settings = fastmlp.Network(8, 6, 3), {"batch_size": 1000, "backend": "numpy"}
+    costs = fastmlp.train(two, X, Y, epochs=2, **settings).train_cost
+    assert rehearsed(epochs=2, batch_size=1000, seconds=60).cost == pytest.approx(np.mean(costs))
     assert found.validation_seconds == 0
 
 

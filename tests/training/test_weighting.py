@@ -140,10 +140,11 @@ def test_weights_of_classes_are_factors():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("output", ["softmax", "sigmoid"])
-def test_smoothed_labels_are_targets_that_all_classes_share(output, backend):
+@pytest.mark.parametrize(("output", "classes"), [("softmax", 3), ("sigmoid", 2)])
+def test_smoothed_labels_are_targets_that_all_classes_share(output, classes, backend):
+    """Each of several labels is there or not: two classes."""
     (images, labels), runs = made(), []
-    targets = 0.9 * np.eye(3)[labels] + 0.1 / 3
+    targets = 0.9 * np.eye(3)[labels] + 0.1 / classes
     for y, smoothing in ((labels, 0.1), (np.eye(3)[labels], 0.1), (targets, 0.0)):
         network = fastmlp.Network((12, 9, 3), "tanh", output, seed=1, dtype="float64")
         own = {"epochs": 2, "learning_rate": 0.1, "backend": backend, "label_smoothing": smoothing}
