@@ -111,7 +111,7 @@ _SEARCH = (
 )
 _SCALINGS = click.Choice(["standardize", "pixels", "none"])
 _MODEL = (click.argument("model", type=_FILE),)
-_JSON = (_option("--json", False, "Print one JSON document and nothing else."),)
+_JSON = (_option("--json", False, "Print one JSON document on standard output."),)
 _DATA = (
     _option("--dataset", None, "mnist, fashion-mnist, kmnist, digits, or a file or folder."),
     _option("--data-folder", None, "The folder of the data set's files.", _FILE),
@@ -183,7 +183,12 @@ _TRAINING = (
     _option("--clip-norm", None, "The largest norm of all gradients.", float),
     _option("--class-weight", None, "Weigh all classes alike.", click.Choice(["balanced"])),
     _option("--label-smoothing", 0.0, "Share of a target divided among all classes.", float),
-    _option("--validation", None, "Share of the data for validation.", click.FloatRange(0, 1)),
+    _option(
+        "--validation",
+        None,
+        "Share of the data for validation.",
+        click.FloatRange(0, 1, min_open=True, max_open=True),
+    ),
     _option("--early-stopping", None, "Epochs to wait for a lower validation cost.", _COUNT),
     _option(
         "--monitor",

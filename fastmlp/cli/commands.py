@@ -97,7 +97,8 @@ def train(**given: Any) -> None:
 def evaluate(**given: Any) -> None:
     """Test a saved MODEL by the metrics of its task, with the accuracy of each class.
 
-    Without --dataset, the data set is the one with the name of the model's file, or MNIST.
+    Without --dataset, the data set is the one with the name of the model's file, or MNIST; a model
+    of one's own data needs it.
     """
     from fastmlp import report
     from fastmlp.network import Network

@@ -61,8 +61,8 @@ def load_dataset(
 ) -> Dataset:
     """Return a data set.
 
-    name     : "mnist", "fashion-mnist", "kmnist", "digits", or one's own data, by their path, but
-        for DataFrames:
+    name     : "mnist", "fashion-mnist", "kmnist", "digits", or the path of one's own data, or a
+        DataFrame:
 
         a DataFrame of pandas or polars, or a table of pyarrow, read as a table in a file
         a CSV or TSV file, also packed (.gz, .bz2, .xz, .zip), or a Parquet file: rows of a
@@ -92,7 +92,7 @@ def load_dataset(
         size, at most 64 x 64
     columns  : `network.columns`: encode the data as those that a network was trained on; the table
         of its training is divided as it was then, and of another table all rows test.
-        Data without columns are loaded as without it
+        For data without columns, it has no effect
     seed     : without a test part, it draws 20 % of the rows of each class for the test
     whole    : without a test part, train and test are both all rows; False divides a table that is
         not that of the training, too

@@ -64,8 +64,8 @@ class Network(Predicting):
     `(N, I)`, which stay sparse; labels are numbers, texts or categories.
 
     Weights and biases must be finite. Training, `gradients`, `evaluate`, `save`, and predictions
-    for more than 64 images check that. Predictions for fewer images only check that no output is
-    NaN; zero pixels may be skipped there, so that 0 times an infinite weight can be 0.
+    for more than 64 images check that. Predictions for 64 images or fewer only check that no output
+    is NaN; zero pixels may be skipped there, so that 0 times an infinite weight can be 0.
     """
 
     @sizes_together

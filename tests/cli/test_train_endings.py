@@ -73,7 +73,7 @@ def test_errors_are_one_line_and_come_before_the_training(data: Path, tmp_path: 
     assert "momentum must be below 1" in run(*small, "--momentum", "1.5", status=1).stderr
     assert "warmup must not be" in run(*small, "--warmup", "99", status=1).stderr
     assert "log must be" in run(*small, "--log", tmp_path / "no" / "m.csv", status=1).stderr
-    assert "validation must leave" in run(*small, "--validation", "1", status=1).stderr
+    assert "validation must leave" in run(*small, "--validation", "0.9999", status=1).stderr
     assert "must have 9 values" in run(*small, "--sizes", "9,10", status=1).stderr
     assert "--dataset must be one of" in error("train", "--dataset", "mnits")
     assert "found no such file" in error("evaluate", tmp_path / "none")

@@ -105,6 +105,11 @@ def test_other_columns_are_refused_and_unknown_texts_are_zeros_on_request(networ
         read_inputs(new, network.columns, unknown="ignored")
 
 
+def test_the_inputs_that_texts_become_have_names(network):
+    colours = {f"colour={colour}" for colour in COLOURS}
+    assert set(network.feature_names) == {"size", "sold", *colours}
+
+
 def test_a_network_of_another_width_says_how_many_inputs_it_needs():
     given = frame("pandas")
     with pytest.raises(ArgumentError, match=r"a DataFrame with texts. Pass it to train"):

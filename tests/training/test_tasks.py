@@ -79,6 +79,15 @@ def test_a_regression_predicts_its_outputs_unless_it_was_trained_on_labels():
     assert set(network.predict(x, "numpy")) == {0, 1}
 
 
+def test_a_regression_needs_a_network_of_one():
+    x, y = np.random.default_rng(0).normal(size=(2, 30))
+    split = fastmlp.Split(x[:, None], y)
+    data = fastmlp.Dataset("own", split, split, (), (1,), "made here")
+    for network in (fastmlp.Network(1, 4, 30), fastmlp.Network(1, 4, 1, output="sigmoid")):
+        with pytest.raises(ArgumentError, match="network must be one of a regression"):
+            fastmlp.train(network, data)
+
+
 def test_a_split_with_fractions_trains_a_regression():
     x, y = line()
     network, history = fitted(fastmlp.Split(x, y), validation=0.2, backend="numpy")
