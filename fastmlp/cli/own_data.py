@@ -109,7 +109,10 @@ def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments to read data with: as those of a saved network, if there is one."""
     if network is None or network.columns is None or not Path(given["dataset"] or "").exists():
         return given
-    known = {"task": network.columns.get("task"), "drop_columns": None}
+    task = "regression" if network.task == "regression" else "classification"
+    side = network.columns.get("pictures", {})
+    size = side.get("width"), side.get("height")
+    known: dict[str, Any] = {"task": task, "drop_columns": None, "image_size": size}
     for option, own in known.items():
         if given.get(option) not in (None, (), own):
             rule, remedy = "is known to the network of --from", "Leave it out."
@@ -158,7 +161,7 @@ def standardised_targets(
         yield data
         return
     y = data.train.labels
-    mean, deviation = float(y.mean()), float(y.std()) or 1.0
+    mean, deviation = float(y.mean()), 1.0 if (y == y[0]).all() else float(y.std())
     say(f"trained on (target - {mean:.6g}) / {deviation:.6g}: its costs are in these units")
     if network.scaling is not None:
         network.weights[-1] /= network.dtype.type(deviation)

@@ -96,6 +96,6 @@ def as_options(text: str, params: Iterable[click.Parameter], argument: str = "")
             return found[0]
         return names[found["name"]] + " " * bool(found["space"])
 
-    text = re.sub(rf"(?<![-.\w])(?P<name>{known})\b(?:{value})?", option, text)
+    text = re.sub(rf"(?<![-.'\w])(?P<name>{known})\b(?:{value})?", option, text)
     text = re.sub(r"(--[\w-]+) (['\"])([\w:.]+)\2", r"\1 \3", text)
     return re.sub(r"\bfind_learning_rate\b", "fastmlp find-learning-rate", text)

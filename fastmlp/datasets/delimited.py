@@ -73,7 +73,8 @@ def read_delimited(
     """
     lines = read_lines(path, least=2 if known is None else 1)
     try:
-        separator = _find_separator(path, lines, known)
+        is_text = decimal_commas or bool(set(known or ()) & set(texts or ()))
+        separator = _find_separator(path, lines, known, is_text)
         if not lines:
             raise file_error(path, "rows of a table", "none", "Check the file.")
         if separator == " ":
@@ -97,7 +98,7 @@ def read_delimited(
     names = first if has_header else [str(n) for n in range(len(columns))]
     places = _places(path, names, columns)
     named = {name: columns[place] for name, place in places.items()}
-    numbers = {n: cells for n, cells in named.items() if n not in (texts or ()) and is_read(n)}
+    numbers = {name: cells for name, cells in named.items() if name not in (texts or ())}
 
     def spelled(name: str) -> Array:
         place, count = places[name], len(columns)
@@ -106,7 +107,7 @@ def read_delimited(
         cells = [row[place] for row in read] or _split(body, separator, place, count)
         return as_column(cells, MISSING, as_texts=True)
 
-    decimal = with_points(path, numbers, spelled, separator, decimal_commas)
+    decimal = with_points(path, numbers, spelled, separator, decimal_commas, is_read)
     return Table(named | decimal, has_header, (), spelled, bool(decimal))
 
 
@@ -115,19 +116,24 @@ def _cell(text: str) -> float | None:
     return np.nan if text.lower() in MISSING else number_of(text.replace(",", ".", 1))
 
 
-def _find_separator(path: Path, lines: list[str], known: Collection[str] | None) -> str:
+def _find_separator(
+    path: Path, lines: list[str], known: Collection[str] | None, is_text: bool
+) -> str:
     """Return the separator of a header of the known names, or the first one that divides the first
     rows into equally many cells.
 
     If there is none, the one that divides most of them into the most cells. A comma comes before
     one that leaves texts with commas, and before one that the header has not.
+    is_text : whether a single column of a known name may have separators in its cells
     """
     if said := re.fullmatch(r"sep=(.)\s*", lines[0]):  # written by spreadsheets
         del lines[0]
         return said[1]
     for separator in (*SEPARATORS, " ", ALONE) if known else ():
-        header = {cell.strip() for cell in next(csv.reader(lines[:1], delimiter=separator))}
-        if header >= set(known or ()) and (len(header) > 1 or separator == ALONE):
+        header, below = (next(csv.reader([lines[k]], delimiter=separator)) for k in (0, -1))
+        width, names = len(header), {cell.strip() for cell in header}
+        divides = width > 1 or (is_text and separator == ALONE)
+        if divides and len(below) in (width, width + 1) and names >= set(known or ()):
             return separator
     # what is between quotes does not count; csv knows only quotes at the beginning of a cell
     sample = [re.sub(r'"[^"]*"', '""', line.strip(" \r\n")) for line in lines[:SAMPLE]]
@@ -155,9 +161,9 @@ def _find_separator(path: Path, lines: list[str], known: Collection[str] | None)
 
 
 def _has_decimals(lines: list[str], separator: str) -> bool:
-    """Return whether some cells are numbers with decimal commas."""
-    cells = (cell for line in lines for cell in line.split(separator) if "," in cell)
-    return any(_cell(cell.strip()) is not None for cell in cells)
+    """Return whether all cells with a comma, but those of prose, are decimal numbers."""
+    cells = (cell for line in lines for cell in line.split(separator) if re.search(",(?! )", cell))
+    return all(_cell(cell.strip()) is not None for cell in cells)
 
 
 def _has_header(first: list[str], rows: list[list[str]], known: Collection[str] | None) -> bool:
@@ -180,7 +186,8 @@ def _is_header(first: list[str], rows: list[list[str]]) -> bool:
     if numbers and (len(numbers) < 2 or set(np.diff(numbers)) != {1.0}):
         return False
     # 0, 1, … are the names that columns have without a header, too; 1, 2, 3 may be data
-    if len(numbers) == len(first) < COUNTED and 0 != numbers[0] < YEAR:
+    begins = (0,) if len(numbers) == len(first) else (0, 1)
+    if numbers and len(numbers) < COUNTED and numbers[0] < YEAR and numbers[0] not in begins:
         return False
     return len(set(first)) == len(first) and not any(name in col for _, name, col in pairs)
 

@@ -41,7 +41,8 @@ def read_table(path: Path, columns: Columns | None = None, dropped: tuple[str, .
         return read_delimited(path, is_read=lambda name: name not in dropped)
     known, used = columns.names if columns.has_header else (), {*columns.names, columns.target}
     how = known, columns.of_texts, columns.decimal_commas
-    return read_delimited(path, *how, is_read=used.__contains__)
+    finds_all = columns.has_header and columns.target  # others are found by their place, or later
+    return read_delimited(path, *how, lambda name: not finds_all or name in used)
 
 
 def _frame_options(columns: Columns | None, dropped: tuple[str, ...]) -> dict[str, Any]:

@@ -75,22 +75,26 @@ def with_points(
     spelled: Callable[[str], Array],
     separator: str,
     known: bool,
+    is_read: Callable[[str], bool],
 ) -> dict[str, Array]:
     """Return the columns of numbers of which some have decimal commas, as numbers.
 
     Commas are decimal ones if they do not separate cells, and that is known, or one of the table
-    cannot be one of thousands. spelled : as in `Table`
+    cannot be one of thousands. spelled : as in `Table`; is_read : as of `read_delimited`
 
     Raises DataError for other commas in numbers, and for numbers with points beside such columns,
-    if all points can be those of thousands.
+    if all points can be those of thousands; a column that is not read is left as it is then.
     """
+    skipped = set()
     found = {name: texts for name, cells in table.items() if (texts := _with_commas(cells))}
     for name, texts in found.items():
         commas = {text for each in found.values() for text in each if "," in text}
         if separator == "," or (not known and all(map(THOUSANDS.fullmatch, commas))):
+            skipped.add(name)
             rule = f"numbers with a decimal point in column {name!r}"
             remedy = "Write 3.5, not 3,5, and 1000, not 1,000."
-            raise file_error(path, rule, repr(min(texts & commas)), remedy)
+            if is_read(name):
+                raise file_error(path, rule, repr(min(texts & commas)), remedy)
     for name, cells in table.items() if found else ():
         texts = found.get(name) or set(spelled(name) if cells.dtype.kind == "f" else ())
         wrong = {text for text in texts if "." in text}
@@ -99,10 +103,12 @@ def with_points(
         elif not all(map(THOUSANDS.fullmatch, wrong)):  # decimal points
             continue
         if wrong:
+            skipped.add(name)
             rule = f"numbers with decimal commas in column {name!r}, as the table has some"
             remedy = "Write 3.5 everywhere, not 3,5, and 1000, not 1.000."
-            raise file_error(path, rule, repr(min(wrong)), remedy)
-    return {name: _decimal(table[name]) for name in found}
+            if is_read(name):
+                raise file_error(path, rule, repr(min(wrong)), remedy)
+    return {name: _decimal(table[name]) for name in found if name not in skipped}
 
 
 def _with_commas(cells: Array) -> set[str]:

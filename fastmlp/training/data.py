@@ -54,7 +54,8 @@ def first_data(
     scaling, impute : as of `train`
     """
     check_network(network)
-    if isinstance(data, Dataset) and data.task == "regression" != network.task:
+    is_regression = isinstance(data, Dataset) and data.task == "regression"
+    if is_regression and network.task != "regression":
         got = f"output={network.output!r}, cost={network.cost!r}"
         remedy = 'Build it with one output, output="identity" and cost="squared_error".'
         raise refuse("network", "must be one of a regression, as the data are", got, remedy)

@@ -71,8 +71,9 @@ def _failure(run: Run) -> str:
     accuracies, name = history.train_accuracy, "training"
     last = (history.restored_epoch or len(history)) - 1
     cost, accuracy = costs[last], accuracies[last]
-    if run.validation is not None and history.validation_cost[-1] is not None:
-        y, weight, name, smoothing = run.validation[1], run.held_weight(), "validation", 0.0
+    has_validation = run.validation is not None and history.validation_cost[-1] is not None
+    if run.validation is not None and has_validation and run.is_judged:
+        y, weight, name, smoothing = run.validation[1], run.held_weight, "validation", 0.0
         cost, accuracy = history.validation_cost[last], history.validation_accuracy[last]
         if weight is not None:  # a constant answer may be right for most samples, not by weight
             cost, accuracy = run.evaluate(run.validation, weight)

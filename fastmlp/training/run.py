@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -77,9 +76,11 @@ class Run:
         what = network, split, scaling, impute, labels, share, seed
         self.twin, self.images, self.y, parts = first_data(*what)
         self.validation: tuple[Rows, Array] | None = None
+        held_weight = None
         if parts is not None:
             sample_weight = as_sample_weight(sample_weight, len(self.y))
             rows, held = parts
+            held_weight = None if sample_weight is None else sample_weight[held]
             self.validation = self.images[held], self.y[held]
             self.images, self.y = self.images[rows], self.y[rows]
             if sample_weight is not None and not (sample_weight := sample_weight[rows]).any():
@@ -88,9 +89,17 @@ class Run:
                 raise refuse("sample_weight", rule, f"{len(rows)} weights of 0", remedy)
         elif validation is not None:
             self.validation = check_data(self.twin, validation, "validation", part="")
-        self.of_class = of_class = by_code(self.twin, class_weight, "class_weight")
+        of_class = by_code(self.twin, class_weight, "class_weight")
         outputs, task = network.sizes[-1], network.task_for(self.y)
         self.sample_weight = weights_for(self.y, outputs, sample_weight, of_class, task)
+        # whether validation data can be judged by weights as those that train, and by which
+        self.is_judged, self.held_weight = held_weight is not None or sample_weight is None, None
+        if self.validation is not None and self.is_judged:
+            try:
+                own = self.validation[1], outputs, held_weight, of_class, task
+                self.held_weight = weights_for(*own)
+            except ArgumentError:  # all of them weigh nothing
+                self.is_judged = False
         _, y = self.validation or (self.images, self.y)
         self.history = History(backend=backend, task=network.task_for(y))
         self.history.scaling = str(self.twin.scaling)
@@ -238,15 +247,6 @@ class Run:
             what = "the validation cost"
             raise self._divergence_error(epoch, rate, what, "validation", self.validation)
         return result
-
-    def held_weight(self) -> Array | None:
-        """Return the weights of the classes of the validation data; None without any."""
-        if self.validation is None or self.of_class is None:
-            return None
-        what = self.validation[1], self.network.sizes[-1], None, self.of_class
-        with suppress(ArgumentError):  # none of these classes has a weight
-            return weights_for(*what)
-        return None
 
     def evaluate(
         self, data: tuple[Rows, Array] | None = None, weight: Array | None = None

@@ -45,6 +45,18 @@ READ: dict[str, tuple[str | bytes, dict[str, list[object]]]] = {
         "name, first;age, years\nDoe, Jo;5,5\nPoe, Ed;6,5\n",
         {"name, first": ["Doe, Jo", "Poe, Ed"], "age, years": [5.5, 6.5]},
     ),
+    "semicolons in cells, no header": (
+        "1,2;0,a\n3,4;1,b\n5,4;1,a\n",
+        {"0": [1, 3, 5], "1": ["2;0", "4;1", "4;1"], "2": ["a", "b", "a"]},
+    ),
+    "a bar in a name": (
+        "id,tags|extra,y\n1,a|3,0\n2,a|4,1\n",
+        {"id": [1, 2], "tags|extra": ["a|3", "a|4"], "y": [0, 1]},
+    ),
+    "rising numbers behind a text, no header": (
+        "north,31,32\nsouth,40,2.5\neast,41,5\nsouth,42,0\n",
+        {"0": ["north", "south", "east", "south"], "1": [31, 40, 41, 42], "2": [32, 2.5, 5, 0]},
+    ),
     "bars in cells": ("a,b,c\n1,x|y,p\n2,z|y,q\n", {"a": [1, 2], "b": ["x|y", "z|y"], "c": None}),
     "bars in cells, no header": (
         "red,x|y,p\nblue,z|y,q\nred,x|x,p\n",
@@ -118,8 +130,12 @@ def test_a_known_table_may_have_one_column_or_row_and_no_header(tmp_path: Path) 
         ((), "p,u\nq,v\n", {"0": ["p", "q"], "1": ["u", "v"]}),
         (("x",), "x\n1,5\n2,5\n8,5\n", {"x": [1.5, 2.5, 8.5]}),
         (("colour",), "colour\ndark red\nlight blue\n", {"colour": ["dark red", "light blue"]}),
+        (("y",), '"y"\n"1" 0.5\n"2" 0.7\n', {"": [1.0, 2.0], "y": [0.5, 0.7]}),
+        (("y",), "y\n1,\n2,\n", {"y": [1.0, 2.0]}),
     ):
-        found = read_delimited(written(tmp_path, content), known, decimal_commas=known == ("x",))
+        texts = {"colour": ("dark red",)} if known == ("colour",) else {}
+        how = texts, known == ("x",)
+        found = read_delimited(written(tmp_path, content), known, *how)
         assert {name: cells.tolist() for name, cells in found.columns.items()} == columns
 
 

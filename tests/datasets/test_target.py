@@ -173,6 +173,9 @@ def test_a_quantity_with_a_text_names_the_text(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=r"in the target 'price'; found .*'on request'"):
             load_dataset(path, task=task)
     assert len(load_dataset(path, task="classification", whole=True).class_names) == 60
+    path.write_text("size;price\n" + "".join(f"{n};{p},5\n" for n, p in enumerate(prices)))
+    with pytest.raises(DataError, match="'on request,5'"):
+        load_dataset(path)
 
 
 def test_columns_that_are_left_out_need_not_be_well_written(tmp_path: Path) -> None:
@@ -182,6 +185,13 @@ def test_columns_that_are_left_out_need_not_be_well_written(tmp_path: Path) -> N
     with pytest.raises(DataError, match="'note'"):
         load_dataset(path, target_column="price")
     data = load_dataset(path, target_column="price", drop_columns=["note"])
+    # a column that is left out says whether commas are decimal
+    path.with_name("w.csv").write_text(
+        "w;price;kind\n"
+        + "".join(f"{n},5;{n % 9 + 1},{100 + n};{'ab'[n % 2]}\n" for n in range(40))
+    )
+    other = load_dataset(path.with_name("w.csv"), drop_columns=["w"], whole=True)
+    assert other.train.images[:2, 0] == pytest.approx([1.1, 2.101])
     assert data.train.images.shape[1] == 1
     assert fastmlp.datasets.read_inputs(path, data.columns).shape == (40, 1)
 

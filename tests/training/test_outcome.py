@@ -100,6 +100,15 @@ SUCCESSES = {
         np.repeat((X[:, 0] + RNG.normal(0, 0.5, 600) > 1.7).astype(int), 4),
         {"learning_rate": 0.05, "class_weight": "balanced", "validation": 0.2},
     ),
+    "rare, of heavy samples": (
+        np.repeat(X, 4, axis=0),
+        np.repeat((X[:, 0] > 1.7).astype(int), 4),
+        {
+            "learning_rate": 0.05,
+            "sample_weight": np.repeat(1 + 20.0 * (X[:, 0] > 1.7), 4),
+            "validation": 0.2,
+        },
+    ),
     "squares": (X, VALUES, {"cost": "squared_error"}),
     "errors": (X, VALUES, {"cost": "absolute_error"}),
     "weak": (X, VALUES + RNG.normal(0, 10, 600), {"cost": "squared_error", "learning_rate": 1e-3}),
