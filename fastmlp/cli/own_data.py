@@ -110,8 +110,8 @@ def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
     if network is None or network.columns is None or not Path(given["dataset"] or "").exists():
         return given
     task = "regression" if network.task == "regression" else "classification"
-    side = network.columns.get("pictures", {})
-    size = side.get("width"), side.get("height")
+    pictures = network.columns.get("pictures", {})
+    size = pictures.get("width"), pictures.get("height")
     known: dict[str, Any] = {"task": task, "drop_columns": None, "image_size": size}
     for option, own in known.items():
         if given.get(option) not in (None, (), own):

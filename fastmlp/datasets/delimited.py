@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.unpacking import read_lines
-from fastmlp.datasets.written import MISSING, as_column, missing, number_of, with_points
+from fastmlp.datasets.written import MISSING, as_column, decimal_of, missing, with_points
 from fastmlp.errors import counted
 
 Array = NDArray[Any]
@@ -113,7 +113,7 @@ def read_delimited(
 
 def _cell(text: str) -> float | None:
     """Return a cell of a file as a number, NaN if it is missing, None if it is anything else."""
-    return np.nan if text.lower() in MISSING else number_of(text.replace(",", ".", 1))
+    return np.nan if text.lower() in MISSING else decimal_of(text)
 
 
 def _find_separator(

@@ -14,7 +14,7 @@ from fastmlp.datasets.cells import BOOLS, shown
 from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
-from fastmlp.datasets.written import CODE, are_codes, missing, number_of, words_for_nothing
+from fastmlp.datasets.written import CODE, are_codes, decimal_of, missing, words_for_nothing
 
 Array = NDArray[Any]
 
@@ -45,7 +45,7 @@ def targets_of(
     is_number = cells.dtype.kind == "f"
     are_texts = table.columns[target].dtype.kind != "f" and target not in table.bools
     if are_texts and (task == "regression" or (task is None and _are_mostly_numbers(cells))):
-        texts = [text for text in cells if not _is_number(text)]
+        texts = [text for text in cells if decimal_of(str(text)) is None]
         found = f"texts such as {text_of((texts or cells)[0])!r}"
         remedy = "Correct or remove them, or name another target."
         if task is None:
@@ -77,15 +77,10 @@ def said_of_target(target: str, table: Table, names: tuple[str, ...]) -> Iterato
             return
 
 
-def _is_number(text: Any) -> bool:
-    """Return whether a text is a number, with a decimal point or comma."""
-    return number_of(str(text).replace(",", ".", 1)) is not None
-
-
 def _are_mostly_numbers(cells: Array) -> bool:
     """Return whether texts are those of a quantity, of which some were mistyped."""
     distinct = set(map(str, cells))
-    are_numbers = sum(map(_is_number, distinct))
+    are_numbers = sum(decimal_of(text) is not None for text in distinct)
     return 2 * are_numbers > len(distinct) and 2 * len(distinct) > len(cells)
 
 

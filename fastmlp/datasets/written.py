@@ -69,6 +69,11 @@ def are_codes(texts: Array) -> bool:
     return all(map(WHOLE.fullmatch, distinct)) and any(map(CODE.fullmatch, distinct))
 
 
+def decimal_of(text: str) -> float | None:
+    """Return a text as a number, with a decimal point or comma; None if it is none."""
+    return number_of(text.replace(",", ".", 1))
+
+
 def with_points(
     path: Path,
     table: dict[str, Array],

@@ -83,7 +83,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             remedy = remedy if name == "y" else "Pass what is like y."
             raise refuse(name, rule, f"an array of shape {y.shape}", remedy)
         self._check_classes(y, name=name)
-        if self._label_binarizer.y_type_ == "multiclass":
+        if kind == "multiclass":
             return np.searchsorted(self.classes_, y).astype(np.int64)
         return np.asarray(self._label_binarizer.transform(y))
 

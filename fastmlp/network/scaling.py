@@ -229,7 +229,7 @@ class Kind:
 KINDS = {
     row.name: row
     for row in (
-        Kind("none", "not scaled (bytes are divided by 255)", (), _keep),
+        Kind("none", "not scaled (bytes are multiplied by pixel_scale)", (), _keep),
         Kind("unchanged", "not scaled, as they are small enough", ("factor",), _check_size),
         Kind("pixels", "divided by their range", ("factor",), _as_pixels),
         Kind("standardize", "standardised", ("shift", "factor"), _affine),

@@ -71,12 +71,11 @@ def choose_optimizer(
         settings[name] = value
     for name, value in settings.items():
         if name not in row.settings:
+            if given.get(name) is not None:
+                raise refuse(name, f"is no setting of {row.name}", value, "Leave it out.")
             rule, remedy = f"must be settings of {row.name}", nearest(name, row.settings)
             if name == "learning_rate":
                 remedy = "It is an argument of its own."
-            if given.get(name) is not None:
-                rule, remedy = f"is no setting of {row.name}", "Leave it out."
-                raise refuse(name, rule, value, remedy)
             raise refuse("optimizer_settings", rule, repr(name), remedy)
         _check(name, value, row.settings[name])
     rate = row.learning_rate if learning_rate is None else learning_rate

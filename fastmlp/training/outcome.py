@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
@@ -67,12 +67,10 @@ def judge(run: Run, choice: Choice) -> tuple[str, ...]:
 def _failure(run: Run) -> str:
     """Return what shows that the network is no better than a constant output, or ""."""
     history, y, weight, smoothing = run.history, run.y, run.sample_weight, run.smoothing
-    costs: Sequence[float | None] = history.train_cost
-    accuracies, name = history.train_accuracy, "training"
-    last = (history.restored_epoch or len(history)) - 1
-    cost, accuracy = costs[last], accuracies[last]
-    has_validation = run.validation is not None and history.validation_cost[-1] is not None
-    if run.validation is not None and has_validation and run.is_judged:
+    last, name = (history.restored_epoch or len(history)) - 1, "training"
+    cost: float | None = history.train_cost[last]
+    accuracy = history.train_accuracy[last]
+    if run.validation is not None and run.is_judged and history.validation_cost[-1] is not None:
         y, weight, name, smoothing = run.validation[1], run.held_weight, "validation", 0.0
         cost, accuracy = history.validation_cost[last], history.validation_accuracy[last]
         if weight is not None:  # a constant answer may be right for most samples, not by weight

@@ -20,7 +20,7 @@ from fastmlp.training.search import Search
 # The number of samples of a trial in the mode "halving"
 PROBE_SAMPLES = 2048
 MODES = ("range", "halving")
-SMALLEST = 1e-30  # rate to start with
+SMALLEST = 1e-30  # rate to start with: the first sweep begins far below it
 
 Probe = Callable[[float, float, float], object]
 
