@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
+from fastmlp.estimator.solver import Solver
 from fastmlp.functions import metrics_of, task_of
 from fastmlp.training.history import History
 from fastmlp.training.progress import (
@@ -49,10 +50,10 @@ class Calls:
         self.began = perf_counter()
         return self._call("on_epoch_begin", ahead=1)
 
-    def end_epoch(self, loss: float, score: float | None, rate: float) -> bool:
+    def end_epoch(self, loss: float, score: float | None, rate: float, solver: Solver) -> bool:
         """Record an epoch, and call what ends it; return whether a callback ends the run.
 
-        score : of held-out samples; rate : the learning rate of the last step
+        score : of held-out samples; rate : the learning rate of the last step; solver : took it
         """
         if not self.callbacks:
             return False
@@ -61,13 +62,17 @@ class Calls:
         history.learning_rate.append(rate)
         history.epoch_seconds.append(took)
         history.samples_per_second.append(self.samples / took)
-        for empty in (history.train_accuracy, history.validation_cost, history.members):
-            empty.append(None)
-        main = metrics_of(history.task)[0].name
+        engine, main = solver.engine, metrics_of(history.task)[0].name
+        accuracy = solver.right / solver.total if main == "accuracy" else None
+        history.train_accuracy.append(accuracy)
+        history.inputs, history.plan = engine.inputs, engine.plan_name
+        history.first_members = engine.first_members
+        history.members.append(engine.members())
+        history.validation_cost.append(None)
         history.validation_accuracy.append(score if main == "accuracy" else None)
         for name, values in history.validation_metrics.items():
             values.append(score if name == main else None)
-        return self._call("on_epoch_end", FUNCTION, loss=loss, step=self.steps)
+        return self._call("on_epoch_end", FUNCTION, means=(loss, accuracy), step=self.steps)
 
     def end(self, stopped: str) -> None:
         """Call what ends the run; `stopped` is why it ended, unless a callback did."""
@@ -75,15 +80,25 @@ class Calls:
             self.history.stopped = self.history.stopped or stopped
             self._call("on_train_end", step=self.steps)
 
-    def _call(self, *hooks: str, loss: float = NAN, step: int = 0, ahead: int = 0) -> bool:
-        """Call these hooks; `ahead` is how many epochs have begun but are not done."""
+    def _call(
+        self,
+        *hooks: str,
+        means: tuple[float, float | None] | None = None,
+        step: int = 0,
+        ahead: int = 0,
+    ) -> bool:
+        """Call these hooks.
+
+        means : the loss and the accuracy of an epoch; ahead : how many have begun but not ended
+        """
         if not hooked(self.callbacks, *hooks):
             return False
         history, done = self.history, len(self.history)
         speed = history.samples_per_second[-1] if done else 0.0
-        ended = "on_epoch_end" in hooks
+        ended, unknown = means is not None, NAN if history.task == "classification" else None
+        means = means or (NAN, unknown)
         progress = Progress(
-            *(done + ahead, self.mlp.max_iter, step, self.steps, loss, None, speed, ended, history)
+            *(done + ahead, self.mlp.max_iter, step, self.steps, *means, speed, ended, history)
         )
         asked = call_hooks(self.callbacks, hooks, progress)
         history.stopped = history.stopped or asked

@@ -146,7 +146,7 @@ class Fit:
             for loss, rate in zip(losses, rates, strict=False):
                 over = self._ends(loss)
                 score = mlp.validation_scores_[-1] if self.held is not None else None
-                if self.calls.end_epoch(loss, score, rate):
+                if self.calls.end_epoch(loss, score, rate, self.solver):
                     return ""
                 if over:
                     return "no improvement"

@@ -48,6 +48,7 @@ class Solver:
     mlp : an estimator, for its parameters; state : of an earlier solver, or None
     cost : a name in GRADIENT; batch_size : of all steps but the last of an epoch
     weight : of each sample, float64 `(N,)`; None for 1; seed : of dropout
+    right : how many classes were right in the last `epochs`, before each step, or their weights
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Solver:
         self.mlp, self.parameters, self.factor = mlp, parameters, GRADIENT[cost]
         self.cost = cost
         self.samples, self.weight, self.batch_size = samples, weight, batch_size
+        self.total, self.right = float(samples if weight is None else weight.sum()), 0.0
         self.sizes = _step_sizes(samples, batch_size)
         optimizer, settings = self._choose()
         if state is None or state.optimizer != optimizer:
@@ -87,8 +89,7 @@ class Solver:
         self.chunk = max(1, int(CHUNK_SECONDS / (SLOW_STEP + products * SLOW_PRODUCT)))
         self._squares = self._sum_squares()
         # by how much the L2 term of the loss changed in an epoch of the last call; at first, all
-        total = samples if weight is None else weight.sum()
-        self._moved = 0.5 * mlp.alpha * self._squares * len(self.sizes) / total
+        self._moved = 0.5 * mlp.alpha * self._squares * len(self.sizes) / self.total
 
     def _choose(self) -> tuple[str, dict[str, Any]]:
         """Return the optimiser's name and its settings.
@@ -122,7 +123,7 @@ class Solver:
         # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
         # error falls with the square of how often
         stride = max(1, int(len(costs) / max(1.0, np.sqrt(epochs * self._moved / VISIBLE))))
-        start = 0
+        self.right, start = 0.0, 0
         for some in self._parts(orders, stride):
             steps = self._steps_of(some)
             part = slice(start, start + steps)
@@ -195,7 +196,8 @@ class Solver:
             rates, settings["carried"] = rates / c, carried
         self.engine.settings = settings
         what = x, y, np.concatenate(orders), rates, 1.0, state.steps, self.weight
-        costs, _ = self.engine.train(*what, epochs=len(orders))
+        costs, right = self.engine.train(*what, epochs=len(orders))
+        self.right += float(np.sum(right))
         state.steps += len(sums)
         return costs
 

@@ -224,7 +224,7 @@ class Run:
             step,
             self.steps,
             result.cost,
-            result.accuracy,
+            result.accuracy if self.history.task == "classification" else None,
             self.samples / self.seconds if self.seconds else 0.0,
             ended,
             self.history,

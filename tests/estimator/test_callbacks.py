@@ -69,9 +69,30 @@ def test_callbacks_receive_each_epoch(kind):
     assert (end[0], history.stopped) == ("on_train_end", "all 4 epochs done")
     assert history.validated(SCORES[kind]) == fitted.validation_scores_
     assert history.row(3)["train_cost"] == fitted.loss_
+    assert history.validation_cost == [None] * 4
+    assert history.inputs
+    assert history.plan
+    assert all(1 <= members <= 2 for members in history.members)
     plain = made(kind, **settings).fit(x, y)
     for one, other in zip(fitted.coefs_, plain.coefs_, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", SCORES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_accuracy_is_that_of_the_training_samples_before_each_step(kind, weighted):
+    x, y = data(kind)
+    recorder = Recorder()
+    weight = np.arange(len(x)) % 3.0 if weighted else None
+    before = made(kind, max_iter=1, batch_size=len(x)).fit(x, y, sample_weight=weight)
+    settings = {"max_iter": 2, "batch_size": len(x), "callbacks": recorder}
+    made(kind, **settings).fit(x, y, sample_weight=weight)
+    found = [progress.accuracy for _, progress in recorder.seen]
+    if SCORES[kind] == "accuracy":
+        assert np.isnan([found[0], found[1], found[4], found[-1]]).all()
+        np.testing.assert_allclose(found[5:7], [before.score(x, y, weight)] * 2, rtol=1e-12)
+    else:
+        assert found == [None] * 8
 
 
 @pytest.mark.parametrize(("end", "epochs"), [(HOOKS[0], 0), (HOOKS[1], 1), (HOOKS[2], 2)])
