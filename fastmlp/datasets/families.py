@@ -112,7 +112,7 @@ def _list_folders(name: str, folder: Path | None) -> list[Path]:
     """Return the folders to search before the cache."""
     if folder is not None:
         if not os.path.isdir(folder):
-            raise DataUnavailableError(f"folder must be a folder; got {folder}. Check the path.")
+            raise DataUnavailableError(f"folder={folder} is not a folder. Check the path.")
         return [folder, *places(folder, name)]
     if not (data := os.environ.get("FASTMLP_DATA")):
         return []

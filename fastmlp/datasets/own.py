@@ -72,10 +72,14 @@ def kind_of(path: Path) -> Kind | None:
 
 def _load_folder(folder: Path, options: Options) -> Dataset:
     """Return the first of: IDX files, pictures in folders of their classes, .npy files."""
-    found = load_idx(folder, options) or load_picture_folder(folder, options)
-    if found is not None:
+    of_arrays, title = OF_FOLDERS[1:], "a folder of IDX or .npy files"
+    if (found := load_idx(folder, options)) is not None:
+        _check_options(options, of_arrays, title)
+        return found
+    if (found := load_picture_folder(folder, options)) is not None:
         return found
     if any(folder.glob("*.npy")):
+        _check_options(options, of_arrays, title)
         return load_npy(folder, options)
     expected = (
         f"{NAMES[0]} (or {NAMES[0]}.gz) and the three other files, X.npy and y.npy, "

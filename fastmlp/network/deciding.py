@@ -11,6 +11,8 @@ from fastmlp.arrays import Array, Rows, SparseRows, as_dense, check_magnitudes, 
 from fastmlp.errors import refuse
 from fastmlp.network.scaling import (
     FILLING,
+    NOISE,
+    OVERSHOT,
     RANGES,
     ROWS,
     Scaling,
@@ -71,7 +73,7 @@ def decide_scaling(
         sensible scale    unchanged, if `is_sensible` says so
         all else          standardised: mean 0 and standard deviation 1 in each column
 
-    Raises ArgumentError for NaN without `impute`.
+    Raises ArgumentError for NaN without `impute`, and for a choice of pixels that are none.
     """
     fill = _medians(rows[training]) if impute else None
     rows = filled(rows, fill)
@@ -79,6 +81,8 @@ def decide_scaling(
         check_magnitudes(rows, dtype, argument, FILLING if fill is None else INFINITE)
     if isinstance(rows, SparseRows):
         scaling = OF_SPARSE.get(scaling, scaling)
+    if scaling == "pixels":
+        _check_pixels(rows)
     scaling = scaling or _kind_of(as_dense(rows), picture)
     fit_to = rows[training] if scaling in OF_COLUMNS else rows
     return Scaling(scaling, rows.shape[1], **FITS[scaling](fit_to), fill=fill)
@@ -136,6 +140,16 @@ def _kind_of(rows: Array, picture: bool) -> str:
     if picture and is_pixels(*what):
         return "pixels"
     return "unchanged" if is_sensible(*what) else "standardize"
+
+
+def _check_pixels(rows: Rows) -> None:
+    values = rows.values if isinstance(rows, SparseRows) else rows
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    unit, near = range_of(high), low >= -NOISE and high <= 1 + NOISE
+    if not near and (low < -OVERSHOT * unit or high > unit * (1 + OVERSHOT)):
+        rule = f"must not be 'pixels' of numbers below 0, or above {RANGES[-1]}"
+        remedy = "Pass scaling='standardize', or leave it out."
+        raise refuse("scaling", rule, f"numbers from {low:.4g} to {high:.4g}", remedy)
 
 
 def _means(rows: Array) -> Array:

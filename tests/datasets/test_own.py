@@ -188,6 +188,16 @@ def test_idx_labels_may_be_a_column_or_start_at_one(arrays: Arrays, tiny_folder:
     assert data.class_names == tuple(map(str, range(1, 11)))
 
 
+def test_a_size_of_pictures_is_refused_where_there_are_none(tiny_folder: Path) -> None:
+    folder = tiny_folder.parent / "arrays"
+    folder.mkdir()
+    np.save(folder / "X.npy", np.zeros((9, 4)))
+    np.save(folder / "y.npy", np.arange(9) % 3)
+    for each in (folder, tiny_folder):
+        with pytest.raises(ArgumentError, match="image_size is not for a folder of IDX"):
+            load_dataset(each, image_size=14)
+
+
 def test_errors_name_what_is_there(tiny: Family, tiny_folder: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_folder, tiny_folder.parent / "other")
     with pytest.raises(DataError, match=r"expected one data set; found other, tiny"):

@@ -112,6 +112,16 @@ def test_dark_bytes_are_scaled_by_their_own_range(pictures, value):
     )
 
 
+@pytest.mark.parametrize(("low", "high"), [(-2.4, 2.0), (0, 1e6), (-30, 255)])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_pixels_are_not_chosen_for_other_numbers(low, high, sparse):
+    x = np.zeros((9, 4))
+    x[3, 1], x[5, 2] = low, high
+    x = pytest.importorskip("scipy.sparse").csr_matrix(x) if sparse else x
+    with pytest.raises(ArgumentError, match=r"scaling must not be 'pixels'.*; got numbers from"):
+        fastmlp.train(fastmlp.Network((4, 3)), (x, np.arange(9) % 3), scaling="pixels")
+
+
 def test_a_table_is_standardised_and_a_constant_column_has_no_effect():
     network, history = trained(TABLE, CLASSES)
     assert history.scaling == "4 columns, standardised"
