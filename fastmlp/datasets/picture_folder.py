@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class Form:
                 raise ValueError(f"white is {form.white}")
             if form.channels not in (1, 3):
                 raise ValueError(f"channels are {form.channels}")
+            if type(plain.get("seed", 0)) is not int or plain.get("seed", 0) < 0:
+                raise ValueError(f"seed is {plain['seed']}")
         except (TypeError, ValueError, LookupError) as error:
             if isinstance(plain, Mapping) and "inputs" in plain:
                 raise other_data("a table", "pictures") from None
@@ -79,8 +82,9 @@ def load_picture_folder(folder: Path, options: Options) -> Dataset | None:
     if not parts:
         return None
     every = [path for files in parts for paths in files.values() for path in paths]
-    if options.columns is not None:
-        form = Form.from_plain(options.columns)
+    known: Mapping[str, Any] = options.columns or {}
+    if known:
+        form = Form.from_plain(known)
     else:
         form, said = _choose_form(every, options.image_size)
         notes = [*said, *notes]
@@ -94,8 +98,21 @@ def load_picture_folder(folder: Path, options: Options) -> Dataset | None:
         for files in parts
     )
     notes += _not_read(folder)
+    described = {**form.to_plain(), "seed": options.seed, "sha256": _sha256(train)}
+    if "sha256" in known:  # models of earlier versions have none
+        options = replace(options, seed=known.get("seed", 0))
+        if not tests and options.whole is None and described["sha256"] != known["sha256"]:
+            options = replace(options, whole=True)
+            notes.append("other pictures than those of the training: all test")
     data = assemble(folder, train, tests[0] if tests else None, options, tuple(notes))
-    return Dataset(**{**vars(data), "columns": form.to_plain()})
+    return Dataset(**{**vars(data), "columns": known or described})
+
+
+def _sha256(part: Part) -> str:
+    """Return a digest of pictures and their classes, by which they are known again."""
+    digest = hashlib.sha256(part.images.data)
+    digest.update("/".join(part.labels).encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def _parts(folder: Path) -> tuple[list[Files], list[str]]:

@@ -34,8 +34,26 @@ def test_pictures_in_folders_of_their_classes(tmp_path: Path, divided: bool) -> 
     assert (data.image_shape, data.class_names) == ((4, 6), ("day", "night"))
     assert (len(data.train), len(data.test)) == ((10, 10) if divided else (8, 2))
     np.testing.assert_allclose(data.train.images, [[200 - 150 * n] * 24 for n in data.train.labels])
-    assert data.columns == {"pictures": {"height": 4, "width": 6, "channels": 1}}
+    assert data.columns["pictures"] == {"height": 4, "width": 6, "channels": 1}
     assert len(load_dataset(tmp_path, columns=data.columns).train) == len(data.train)
+
+
+def test_other_pictures_than_those_of_the_training_all_test(tmp_path: Path) -> None:
+    for n in range(10):
+        draw(tmp_path / "here" / KINDS[n % 2], f"{n}.png", 20 * n, (6, 4))
+        draw(tmp_path / "there" / KINDS[n % 2], f"{n}.png", 20 * n + 1, (6, 4))
+    first = load_dataset(tmp_path / "here", seed=3)
+    again = load_dataset(tmp_path / "here", columns=first.columns)
+    np.testing.assert_array_equal(again.test.images, first.test.images)
+    other = load_dataset(tmp_path / "there", columns=first.columns)
+    assert (len(other.test), other.columns) == (10, first.columns)
+    assert other.notes[-1] == "other pictures than those of the training: all test"
+    divided = load_dataset(tmp_path / "there", columns=first.columns, whole=False)
+    assert len(divided.test) == 2
+    earlier = {"pictures": first.columns["pictures"]}  # of a model that does not know its pictures
+    assert len(load_dataset(tmp_path / "there", columns=earlier).test) == 2
+    with pytest.raises(DataError, match=r"columns must describe pictures.* seed is -1"):
+        load_dataset(tmp_path / "here", columns={**first.columns, "seed": -1})
 
 
 def test_pictures_in_colour_and_of_several_sizes(tmp_path: Path) -> None:
