@@ -14,11 +14,12 @@ from fastmlp.cli.bench_output import read_run
 from fastmlp.report.readme import results_table, with_results
 
 README = Path(__file__).parents[1] / "README.md"
+SAVED = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(help=__doc__)
-@click.argument("epochs", type=click.Path(path_type=Path))
-@click.argument("accuracy", type=click.Path(path_type=Path))
+@click.argument("epochs", type=SAVED)
+@click.argument("accuracy", type=SAVED)
 def main(epochs: Path, accuracy: Path) -> None:
     """Read the runs, and replace the table between the markers."""
     run, target = read_run(epochs), read_run(accuracy)

@@ -25,6 +25,7 @@ from fastmlp.report.bench import table
 from fastmlp.report.charts import figure, to_svg
 from fastmlp.system.files import write_whole
 
+SAVED = click.Path(exists=True, dir_okay=False, path_type=Path)
 SOCKETS = {1: "one socket", 2: "two sockets"}
 # Times of two threads that were measured again and again differ by about so much
 SPREAD = 0.03
@@ -112,7 +113,7 @@ def chart(model: Model) -> Any:
 
 @click.command(help=__doc__)
 @click.option("--measure", type=click.Path(path_type=Path), help="Measure, and save the run.")
-@click.option("--from", "saved", type=click.Path(path_type=Path), help="Use a saved run.")
+@click.option("--from", "saved", type=SAVED, help="Use a saved run.")
 @click.option("--figure", "drawing", type=click.Path(path_type=Path), help="Write an SVG.")
 @click.option("--tree", is_flag=True, help="As if barriers were trees.")
 @click.option("--rounds", default=1, show_default=True)

@@ -91,11 +91,11 @@ def load_dataset(
     image_size : (width, height) of pictures, or one number for both; by default their most common
         size, at most 64 x 64
     columns  : `network.columns`: encode the data as those that a network was trained on; the table
-        of its training is divided as it was then, and of another table all rows test.
-        For data without columns, it has no effect
+        or the pictures of its training are divided as they were then, and all rows or pictures of
+        others test. For data without columns, it has no effect
     seed     : without a test part, it draws 20 % of the rows of each class for the test
-    whole    : without a test part, train and test are both all rows; False divides a table that is
-        not that of the training, too
+    whole    : without a test part, train and test are both all rows; False divides data that are
+        not those of the training, too
     unknown  : what to do with texts that these `columns` do not have: "refuse" them, or "ignore"
         them: they become zeros
 
