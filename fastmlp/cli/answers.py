@@ -23,7 +23,8 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
 
     Raises DataError if the model does not know the columns of the file.
     """
-    from fastmlp.datasets.cells import other_data
+    from fastmlp.datasets.cells import Column, other_data
+    from fastmlp.datasets.columns import Columns
     from fastmlp.datasets.npz import read_npz_images
     from fastmlp.datasets.own import kind_of
     from fastmlp.datasets.picture_folder import SUFFIXES, Form, picture_files, read_pictures
@@ -34,6 +35,8 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
     if kind and kind.suffixes == (".npz",):
         return read_npz_images(path), []
     is_table = kind is not None and kind.load is load_table
+    if is_table and columns is None and network.feature_names:
+        columns = Columns(tuple(map(Column, network.feature_names)), "").to_plain()
     is_picture = path.is_dir() or path.suffix.lower() in SUFFIXES
     if columns and "inputs" in columns and is_table:
         return read_inputs(path, columns, given["unknown"]), []

@@ -109,8 +109,7 @@ def evaluate(**given: Any) -> None:
     data = screen.data({**given, "dataset": name, "columns": columns})
     screen.say(report.network_line(network))
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
-    network, labels = steps.in_numbers(network, data)
-    images = data.test.images
+    network, images, labels = steps.in_numbers(network, data)
     result = network.evaluate(images, labels, given["backend"])
     classes = max(network.sizes[-1], 2)
     names = report.class_names(network.class_names or data.class_names, classes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastmlp.errors import refuse
+from fastmlp.errors import TrainingWarning, refuse
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
@@ -21,6 +22,8 @@ Given = Mapping[str, Any]
 
 # The default number of steps of small data sets, and the most epochs that may take
 STEPS, MOST_EPOCHS = 3000, 100
+# Numbers that far apart, in deviations of the targets, are no answers
+LARGEST_STEP = 0.01
 
 
 class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -157,11 +160,21 @@ def standardised_targets(
     Then the last layer changes, so that its outputs a, an identity, become a deviation + mean. Of a
     network that was trained before, they become (a - mean) / deviation at first.
     """
+    import numpy as np
+
     if data.task != "regression" or network.output != "identity":
         yield data
         return
     y = data.train.labels
     mean, deviation = float(y.mean()), 1.0 if (y == y[0]).all() else float(y.std())
+    step = float(np.spacing(network.dtype.type(mean)))
+    if step > LARGEST_STEP * deviation:
+        text = (
+            f"The targets, {mean:.6g} with a deviation of {deviation:.6g}, are too far from 0: "
+            f"answers of {network.dtype} are {step:.3g} apart. "
+            "Subtract a number from them, or pass dtype=float64."
+        )
+        warnings.warn(text, TrainingWarning, stacklevel=2)
     say(f"trained on (target - {mean:.6g}) / {deviation:.6g}: its costs are in these units")
     if network.scaling is not None:
         network.weights[-1] /= network.dtype.type(deviation)

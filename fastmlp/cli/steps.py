@@ -68,18 +68,23 @@ def find_data(given: Given, say: Say, draw: Draw) -> Dataset:
         return load_dataset("digits")
 
 
-def in_numbers(network: Network, data: Dataset) -> tuple[Network, Array]:
-    """Return a copy of the network whose classes are numbers, and the test labels as those."""
+def in_numbers(network: Network, data: Dataset) -> tuple[Network, Array, Array]:
+    """Return a copy of the network whose classes are numbers, and the test images and labels.
+
+    The columns of images are in the network's order, and labels are numbers of its classes.
+    """
+    from fastmlp.network.adapting import in_order
     from fastmlp.network.classes import by_name, codes_of
 
     numbered = copy.copy(network)
     numbered.several_labels = False
     split, argument = data.test, f"the classes of {data.name}"
+    images = in_order(network, split.images, f"the columns of {data.name}", split.feature_names)
     labels = by_name(network, split.labels, split.class_names, argument)
     if network.classes is not None:
         labels = codes_of(network, labels, argument)
         numbered.classes, numbered.class_names = None, tuple(map(str, network.classes))
-    return numbered, labels
+    return numbered, images, labels
 
 
 def select_images(images: Array, first: int, count: int) -> Array:

@@ -31,9 +31,10 @@ Array = NDArray[Any]
 MOST_CATEGORIES, FEW, FEWEST = 1000, 20, 8
 LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
 EXACT = 1 << 24  # larger numbers are not exact in float32
+OFFSET = 16  # numbers this many times as large as their range lose four bits of 24 in float32
 # The fields of Columns that are not its inputs
 KINDS: dict[str, type] = {"target": str, "task": str, "sha256": str, "seed": int}
-KINDS |= {"has_header": bool, "pixels": bool, "decimal_commas": bool}
+KINDS |= {"has_header": bool, "pixels": bool, "decimal_commas": bool, "wide": bool}
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Columns:
     has_header : whether the names are from the file
     pixels : whether all inputs are whole numbers from 0 to 255 that become uint8
     decimal_commas : whether numbers of the file had such
+    wide : whether the inputs are float64, as numbers of a column lie close together, but far from 0
     seed : that drew the test rows; sha256 : a digest of all rows
     """
 
@@ -55,6 +57,7 @@ class Columns:
     seed: int = 0
     sha256: str = ""
     decimal_commas: bool = False
+    wide: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,7 +123,8 @@ class Columns:
                 rule = "pixels, which are whole numbers from 0 to 255"
                 raise content_error(path, rule, f"{x.min():g} to {x.max():g}", "Check the columns.")
             return x.astype(np.uint8)
-        return x.astype(np.float32) if np.abs(x).max(initial=0) <= EXACT else x
+        narrow = not self.wide and np.abs(x).max(initial=0) <= EXACT
+        return x.astype(np.float32) if narrow else x
 
     def _inputs_of(self, table: Table, path: Path | str) -> dict[str, Array]:
         """Return the input columns by name; without names, the target may be left out."""
@@ -161,13 +165,28 @@ def describe_columns(
         inputs.append(Column(name, categories, fill))
     if not inputs:
         raise content_error(path, "columns beside the target", f"only {target!r}", "Add some.")
-    pixels, commas = _is_image(table, inputs), table.decimal_commas
-    return Columns(tuple(inputs), target, task, table.has_header, pixels, decimal_commas=commas)
+    return Columns(
+        tuple(inputs),
+        target,
+        task,
+        table.has_header,
+        _is_image(table, inputs),
+        decimal_commas=table.decimal_commas,
+        wide=any(_is_wide(table.columns[column.name]) for column in inputs),
+    )
 
 
 def are_pixels(x: Array) -> bool:
     """Return whether numbers are whole and from 0 to 255."""
     return bool((x >= 0).all() and (x <= 255).all() and (x == np.floor(x)).all())
+
+
+def _is_wide(cells: Array) -> bool:
+    """Return whether float32 would lose what distinguishes the numbers of a column."""
+    numbers = cells[~missing(cells)]
+    if cells.dtype.kind != "f" or not len(numbers) or (numbers == np.floor(numbers)).all():
+        return False
+    return bool(np.abs(numbers).max() > OFFSET * np.ptp(numbers) > 0)
 
 
 def shape_of(inputs: int) -> tuple[int, ...]:

@@ -122,10 +122,19 @@ def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tup
     """Return what `prepared_rows` does, with rows of any numbers, which are not scaled."""
     if network.columns and "inputs" in network.columns and (is_frame(images) or is_series(images)):
         images = _of_columns(network, network.columns, images, argument)
+    images = in_order(network, images, argument, names)
+    return as_rows(images, network.sizes[0], argument, network.feature_names)
+
+
+def in_order(network: Knowing, images: Any, argument: str, names: Names) -> Any:
+    """Return images `(N, I)` with columns of these names as in training, if their names are known.
+
+    Raises ArgumentError if a column of the training data is not there.
+    """
     known = (network.feature_names or _names_of(network.columns)) if names else None
     if names and known and tuple(names) != known:
-        images = images[:, _order_of(names, known, argument)]
-    return as_rows(images, network.sizes[0], argument, network.feature_names)
+        return images[:, _order_of(names, known, argument)]
+    return images
 
 
 def _names_of(columns: Any) -> tuple[str, ...] | None:

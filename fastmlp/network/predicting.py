@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, Rows, as_sample_weight, check_finite, check_flag, check_scale
+from fastmlp.arrays import (
+    Array,
+    Rows,
+    as_array,
+    as_numbers,
+    as_sample_weight,
+    check_finite,
+    check_flag,
+    check_scale,
+)
 from fastmlp.errors import checked_call, refuse
 from fastmlp.functions import check_outputs, cost_named, task_of
 from fastmlp.network.adapting import BYTES, prepared_rows
@@ -116,6 +125,9 @@ class Predicting(Assigned):
         rows, _ = prepared_rows(self, parts.images, "images", parts.features)
         labels = by_name(self, parts.labels, parts.classes, "labels")
         y = self.as_targets(labels, len(rows), "labels")
+        if self.task == "regression" and self.classes is None and y.dtype == np.float32:
+            # errors are those from the targets that were passed
+            y = np.asarray(as_numbers(as_array(labels, "labels"), "labels")).reshape(y.shape)
         weight = as_sample_weight(sample_weight, len(rows))
         found = self.evaluate_rows(rows, y, backend, weight)
         if np.isnan(found.cost):

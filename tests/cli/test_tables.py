@@ -1,0 +1,68 @@
+"""Tables that are hard to read right: evaluated and predicted as the network was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import document, run
+
+import fastmlp
+
+pytest.importorskip("pandas")
+import pandas as pd
+
+NUMPY = ("--backend", "numpy")
+
+
+def frame(names: str, rows: int = 200) -> pd.DataFrame:
+    """Return columns of random numbers, and y, which says whether `a` is positive."""
+    rng = np.random.default_rng(0)
+    found = pd.DataFrame({name: rng.normal(size=rows) for name in names})
+    return found.assign(y=np.where(found["a"] > 0, "p", "q"))
+
+
+def test_a_model_of_a_numeric_frame_finds_the_columns_of_a_file_by_name(tmp_path: Path) -> None:
+    data, model = frame("abc"), tmp_path / "m.safetensors"
+    network = fastmlp.Network(3, 8, 2)
+    fastmlp.train(network, data[["a", "b", "c"]], data["y"], epochs=20, backend="numpy")
+    network.save(model)
+    data[["c", "y", "b", "a"]].to_csv(tmp_path / "t.csv", index=False)
+    data.rename(columns={"a": "d"}).to_csv(tmp_path / "u.csv", index=False)
+    found = document("evaluate", model, "--dataset", tmp_path / "t.csv", "--whole", *NUMPY)
+    wanted = network.accuracy(data[["a", "b", "c"]], data["y"], "numpy")
+    assert found["accuracy"] == wanted > 0.9
+    said = run("evaluate", model, "--dataset", tmp_path / "u.csv", *NUMPY, status=1).stderr
+    assert "the columns of u must have the columns of the training data; got none named 'a'" in said
+    answers = document("predict", model, tmp_path / "t.csv", *NUMPY)["predictions"]
+    assert [one["prediction"] for one in answers] == network.predict(data[["a", "b", "c"]]).tolist()
+
+
+def test_numbers_far_from_0_keep_what_distinguishes_them(tmp_path: Path) -> None:
+    day = 2_460_000 + np.random.default_rng(1).random(400) / 10
+    table = pd.DataFrame({"day": day, "late": day > 2_460_000.05})
+    table.to_csv(tmp_path / "days.csv", index=False)
+    data = fastmlp.load_dataset(tmp_path / "days.csv")
+    assert len(np.unique(data.train.images)) == len(data.train)
+    one = fastmlp.datasets.read_inputs(table[:1], data.columns)
+    assert one[0, 0] == day[0]
+    (tmp_path / "small.csv").write_text("a,y\n" + "".join(f"{n}.5,{n % 2}\n" for n in range(99)))
+    assert fastmlp.load_dataset(tmp_path / "small.csv").train.images.dtype == np.float32
+
+
+@pytest.mark.filterwarnings("default::fastmlp.errors.TrainingWarning")
+def test_targets_far_from_0_are_told_and_errors_are_those_from_the_file(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=400)
+    table = pd.DataFrame({"x": x, "y": 1.76e9 + 100 * x})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    model = tmp_path / "m.safetensors"
+    how = ("--dataset", tmp_path / "t.csv", "--model", model, "--epochs", "30", *NUMPY)
+    assert "answers of float32 are 128 apart" in run("train", *how).stderr
+    network = fastmlp.Network.load(model)
+    data = fastmlp.load_dataset(tmp_path / "t.csv", columns=network.columns).test
+    off = np.abs(data.labels - network.predict(data.images).astype(np.float64)).mean()
+    metrics = network.evaluate(data).metrics
+    np.testing.assert_allclose(metrics["mean_absolute_error"], off, rtol=1e-12)
+    assert off > 20
+    assert "apart" not in run("train", *how, "--dtype", "float64").stderr
