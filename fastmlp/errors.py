@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 # Characters of a value in a message, and of one of several lines
 LONGEST, OF_LINES = 400, 120
+OF_OS = ("errno", "strerror", "filename")  # attributes of an OSError
 # What other libraries call an argument, and what this one calls it
 OTHER_NAMES = {
     "activation": "hidden",
@@ -96,11 +97,18 @@ class UnwritableError(FastMLPError, OSError):
     """A file cannot be written. An older file of the same name is unchanged.
 
     The message contains the file, the reason and the remedy. errno, strerror and filename are
-    those of the system's error.
+    those of the system's error; the reason may be put in other words.
     """
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+    def __reduce__(self) -> Any:  # OSError would forget all but the message
+        return type(self), self.args, {**vars(self), **{key: getattr(self, key) for key in OF_OS}}
+
+    def __setstate__(self, state: Any) -> None:
+        for key, value in state.items():
+            setattr(self, key, value)
 
 
 class CheckpointError(FastMLPError, OSError):

@@ -32,10 +32,18 @@ class Difference:
 
 
 def compare(first: dict[str, Any], second: dict[str, Any]) -> list[Difference]:
-    """Return the differences between two runs of the same kind, for what both measured."""
+    """Return the differences between two runs of the same kind, for what both measured.
+
+    Raises ArgumentError for runs of two kinds, data sets or targets, or with nothing in common.
+    """
     if first.get("kind") != second.get("kind"):
         kinds = f"{first.get('kind')} and {second.get('kind')}"
         raise refuse("runs", "must be of the same kind", kinds, "Pass two runs of one kind.")
+    for name in ("dataset", "target"):
+        of = [document.get("settings", {}).get(name) for document in (first, second)]
+        if None not in of and of[0] != of[1]:
+            remedy = "Pass two runs of the same work."
+            raise refuse("runs", f"must have the same {name}", f"{of[0]} and {of[1]}", remedy)
     one, other = samples(first), samples(second)
     if not one.keys() & other.keys():
         raise refuse("runs", "must have measured something in common", "nothing", "Pass others.")
@@ -55,7 +63,7 @@ def samples(document: dict[str, Any]) -> dict[str, list[float]]:
         for side in SIDES:
             found[f"{shape} {side}"] = row[f"{side}_samples"]
     for run in document.get("runs", []):
-        if succeeded(run):
+        if succeeded(run) and run.get("reached", True):
             name = f"to the target, {run['implementation']}"
             found.setdefault(name, []).append(sum(run["epoch_seconds"]))
     return found

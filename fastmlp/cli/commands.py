@@ -34,9 +34,9 @@ def train(**given: Any) -> None:
     Without options it reaches 98 % on MNIST. If MNIST cannot be loaded, it uses generated digits,
     with a message. Ctrl-C saves the network as it is then, or with --early-stopping the best so
     far. A run that diverges saves the network of its last good epoch, and one whose output is
-    closed that of its last step. If the model cannot be saved in its file, it is saved in another
-    one. The exit status is 1 after divergence, or if a file could not be written; with --strict it
-    is 3 if the network has not learnt.
+    closed meanwhile that of its last step. If the model cannot be saved in its file, it is saved
+    in another one. The exit status is 1 after divergence, or if a file could not be written; with
+    --strict it is 3 if the network has not learnt.
     """
     from fastmlp import report
     from fastmlp.training import rehearse
@@ -130,8 +130,8 @@ def predict(**given: Any) -> None:
 
     IMAGE is an IDX, .npy, .npz, .png or .jpg file. For a model that was trained on a table or on
     folders of pictures, it is a table with the same columns, or a folder of pictures. An answer
-    is called doubtful, with the reason, if another class is nearly as probable, or if the strokes
-    of a picture are not those of a digit.
+    is called doubtful, with the reason, if another class is at least a tenth as probable, or if the
+    strokes of a picture are not those of a digit.
     """
     from fastmlp import report
     from fastmlp.datasets.picture import read_pictures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -36,9 +37,20 @@ def _errors_in_one_line() -> Iterator[None]:
             raise
         name = error.filename or ("standard output" if error.errno in OF_WRITING else None)
         said = f"{name}: {error.strerror}" if name and error.strerror else str(error)
+        if not name and not has_working_folder():
+            said = "the working folder was deleted. Change to another one."
         raise click.ClickException(said) from None
     except MemoryError as error:
         raise click.ClickException(f"not enough memory. {error}") from None
+
+
+def has_working_folder() -> bool:
+    """Return whether the working folder exists."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _warn_in_one_line(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -57,6 +69,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and end with its exit status."""
+        if sys.stdout is None:
+            raise click.ClickException("standard output is closed. Redirect it to /dev/null.")
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # characters it cannot encode are printed as "?"
                 stream.reconfigure(errors="replace")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastmlp.datasets import Dataset
 
 REDRAW_SECONDS = 0.05
+UNKNOWN_WIDTH = 80
 
 
 class Screen:
@@ -30,6 +31,8 @@ class Screen:
 
         file = sys.stderr if as_json else sys.stdout
         self.console = Console(file=file, highlight=False, markup=False, emoji=False)
+        if not self.console.width:  # COLUMNS=0, where a shell does not know it
+            self.console.width = UNKNOWN_WIDTH
         self.as_json, self.name = as_json, ""
         self.live = not as_json and self.console.is_interactive and sys.stdout.isatty()
         self.ascii_only = self.console.options.ascii_only

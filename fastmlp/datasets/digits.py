@@ -9,7 +9,6 @@ only sum whose order a BLAS can choose is exact, and all else is elementwise + -
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,6 +18,7 @@ from fastmlp.arrays import check_at_least
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.strokes import STYLES, Style
 from fastmlp.errors import checked_call, refuse
+from fastmlp.system.cores import usable_cores
 
 Floats = NDArray[np.float32]
 
@@ -64,8 +64,12 @@ def generate_digits(train: int = 60_000, test: int = 10_000, seed: int = 0) -> D
         starts = range(begin, end, CHUNK)
         seeds = split.spawn(len(starts))
         chunks += [(s, min(s + CHUNK, end), own) for s, own in zip(starts, seeds, strict=True)]
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        list(pool.map(lambda chunk: fill(*chunk), chunks))
+    try:
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            list(pool.map(lambda chunk: fill(*chunk), chunks))
+    except RuntimeError:  # no thread can start
+        for chunk in chunks:
+            fill(*chunk)
     return Dataset(
         name="digits",
         train=Split(images[:train], labels[:train]),

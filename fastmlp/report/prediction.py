@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
 
 BAR = 16
-MARGIN = 0.9  # between the two most probable classes, below which an answer is doubtful
+RIVAL = 0.1  # an answer is doubtful if another class has this share of its probability
 DIGITS = tuple("0123456789")
 MOST_SHOWN = 12
 
@@ -89,11 +89,11 @@ def predictions(
 
 
 def _find_rival(network: Network, outputs: NDArray[Any], names: Sequence[str]) -> tuple[str, ...]:
-    """Return that another class is nearly as probable, if it is; outputs `(O,)`."""
+    """Return that another class is probable, too, if it is; outputs `(O,)`."""
     if network.output != "softmax" or len(outputs) < 2:
         return ()
     second, best = np.argsort(outputs)[-2:]
-    if outputs[best] - outputs[second] >= MARGIN:
+    if outputs[second] < RIVAL * outputs[best]:
         return ()
     return (f"it may also be {names[second]}, with {percent(outputs[second])}",)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastmlp.errors import UnwritableError, refuse
+from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.reading import kind_of
 
 REMEDIES = {
@@ -63,8 +64,10 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
     The file is synchronised before the rename, and the folder after it. Raises OSError.
     """
     real, older = _find_target(target)
-    new = _create_beside(real, 0o666 if older is None else 0o600)  # minus the umask
+    new = None
     try:
+        with hold_interrupts():  # otherwise the file could be there without its name
+            new = _create_beside(real, 0o666 if older is None else 0o600)  # minus the umask
         with new as file:
             yield file
             file.flush()
@@ -73,8 +76,10 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         os.replace(new.name, real)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(new.name)
+        if new is not None:
+            new.close()
+            with suppress(OSError):
+                os.unlink(new.name)
         raise
     _synchronise(real.parent)
 
@@ -87,12 +92,13 @@ def check_writable(target: Path) -> Path:
     """
     with _naming(target):
         real, _ = _find_target(target)
-        new = _create_beside(real, 0o600)
-        try:
-            with new as file:
-                file.write(b"\0")
-        finally:
-            os.unlink(new.name)
+        with hold_interrupts():
+            new = _create_beside(real, 0o600)
+            try:
+                with new as file:
+                    file.write(b"\0")
+            finally:
+                os.unlink(new.name)
         return target.absolute()
 
 
@@ -159,7 +165,9 @@ def _create_beside(real: Path, mode: int) -> IO[bytes]:
 
 
 def _keep_owner_and_mode(handle: int, older: os.stat_result) -> None:
-    """Set owner, group and mode of a new file to those of the older one."""
+    """Set owner, group and mode of a new file to those of the older one, where files have these."""
+    if not hasattr(os, "fchown"):
+        return
     mode, own = stat.S_IMODE(older.st_mode) & 0o777, os.fstat(handle)
     if (own.st_uid, own.st_gid) != (older.st_uid, older.st_gid):
         try:

@@ -14,8 +14,12 @@ from typing import Any
 _plain: Any = getattr(signal, "_signal", signal)
 
 
+# Signals that end a process in order; the second says that its terminal was closed
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
 class Terminated(KeyboardInterrupt):
-    """The process received SIGTERM, and ends in order, as after Ctrl-C."""
+    """The process received a signal of ENDING, and ends in order, as after Ctrl-C."""
 
 
 class _Held(list[tuple[int, FrameType | None]]):
@@ -27,11 +31,11 @@ class _Held(list[tuple[int, FrameType | None]]):
 
 @contextmanager
 def hold_interrupts() -> Iterator[None]:
-    """Delay Ctrl-C and SIGTERM until the end of the block, if Python handles them.
+    """Delay Ctrl-C and the signals of ENDING to the end of the block, if Python handles them.
 
     Inside of another such block, it is the end of that one.
     """
-    received, handlers = _Held(), {n: _plain.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    received, handlers = _Held(), {n: _plain.getsignal(n) for n in (signal.SIGINT, *ENDING)}
     handled = [n for n, h in handlers.items() if callable(h) and not isinstance(h, _Held)]
     with _handlers(dict.fromkeys(handled, received)):
         yield
@@ -43,12 +47,13 @@ def hold_interrupts() -> Iterator[None]:
 
 @contextmanager
 def raise_on_sigterm() -> Iterator[None]:
-    """Raise Terminated if SIGTERM arrives inside the block."""
+    """Raise Terminated if a signal of ENDING arrives inside the block, unless it is ignored."""
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated
 
-    with _handlers({signal.SIGTERM: end}):
+    ignored = signal.Handlers.SIG_IGN  # by nohup, for example
+    with _handlers({n: end for n in ENDING if _plain.getsignal(n) != ignored}):
         yield
 
 

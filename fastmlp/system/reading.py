@@ -13,6 +13,10 @@ from typing import IO
 
 MOST_PIPED = 1 << 28  # bytes
 PATIENCE = 5.0  # seconds without a byte, after which reading a pipe fails
+# Each system has some of them
+FLAGS = os.O_RDONLY
+for flag in ("O_BINARY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC"):
+    FLAGS |= getattr(os, flag, 0)
 KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -29,12 +33,13 @@ def open_file(path: Path) -> IO[bytes]:
     pipe that gets no data for 5 s.
     """
     _refuse_unreadable(path, os.stat(path))  # before it is opened: opening acts on some devices
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    handle = os.open(path, FLAGS)
     try:
         status = os.fstat(handle)
         _refuse_unreadable(path, status)
         if stat.S_ISREG(status.st_mode) and status.st_size:
-            os.set_blocking(handle, True)
+            if hasattr(os, "O_NONBLOCK"):
+                os.set_blocking(handle, True)
             return os.fdopen(handle, "rb")
         data = _drain(handle, path)
     except BaseException:

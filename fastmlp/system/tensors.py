@@ -45,9 +45,13 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
 
 
 def tensor_bytes(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    """Return the bytes of a safetensors file with these arrays and metadata."""
+    """Return the bytes of a safetensors file with these arrays and metadata: always the same."""
     from safetensors.numpy import save
 
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    data: bytes = save(whole, dict(metadata))
-    return data
+    data: bytes = save(whole)
+    end = 8 + int.from_bytes(data[:8], "little")
+    # save writes several metadata in a random order
+    header = json.dumps({"__metadata__": dict(metadata), **json.loads(data[8:end])}).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + data[end:]

@@ -84,6 +84,20 @@ def test_runs_of_two_kinds_are_not_compared():
         compare(document(), {"kind": "kernels"})
 
 
+@pytest.mark.parametrize("name", ["dataset", "target"])
+def test_runs_of_other_work_are_not_compared(name):
+    one, other = ({"settings": {name: value}} for value in (0.9, 0.98))
+    with pytest.raises(ArgumentError, match=f"must have the same {name}; got 0.9 and 0.98"):
+        compare(document() | one, document() | other)
+
+
+def test_runs_that_miss_their_target_are_not_compared():
+    run = {"implementation": "fastmlp", "epoch_seconds": [1.0], "reached": False}
+    document = {"kind": "accuracy", "runs": [run]}
+    with pytest.raises(ArgumentError, match="something in common; got nothing"):
+        compare(document, document)
+
+
 def test_time_to_a_target_is_paired_by_seed():
     runs = [
         {"implementation": name, "seed": seed, "epoch_seconds": [seconds, seconds]}

@@ -7,8 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import run
 
 from fastmlp.cli.screen import Screen
+
+
+def test_a_width_of_0_is_one_that_is_not_known(
+    data: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "0")
+    said = run("evaluate", model, "--dataset", data, "--backend", "numpy").stdout
+    assert "test accuracy" in said
 
 
 def test_the_progress_line_is_drawn_on_a_terminal_alone(

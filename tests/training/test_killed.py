@@ -55,7 +55,10 @@ def test_killed_many_times_it_ends_with_the_same_bits(tmp_path):
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
+)
 def test_a_signal_ends_the_command_in_order(tmp_path, number, status):
     images, labels = made(count=3000)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}

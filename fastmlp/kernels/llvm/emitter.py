@@ -8,11 +8,16 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import cgutils
+from numba.core import cgutils, config
+from numba.core.codegen import get_host_cpu_features
 
 from fastmlp.errors import refuse
 
-FEATURES = llvm.get_host_cpu_features()
+if config.DISABLE_JIT:
+    raise refuse("NUMBA_DISABLE_JIT", "must not be set where code is compiled", "1", "Unset it.")
+# What Numba compiles for: the processor's, or those of NUMBA_CPU_FEATURES and the like
+_named = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+FEATURES = {name[1:]: name[0] == "+" for name in _named.split(",") if name}
 WIDEST = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx") else 16
 # FASTMLP_VECTOR_BYTES narrows the vectors, to check kernels as another processor would run them
 WANTED = os.environ.get("FASTMLP_VECTOR_BYTES", str(WIDEST))
