@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastmlp.network import Network
 
 BAR = 16
-RIVAL = 0.1  # an answer is doubtful if another class has this share of its probability
+RIVAL = 0.07  # an answer is doubtful if another class has this share of its probability
 DIGITS = tuple("0123456789")
 MOST_SHOWN = 12
 

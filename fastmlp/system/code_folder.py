@@ -51,6 +51,10 @@ def kernel_folder() -> Path | None:
         )
         return None
     for level in (folder.parents[1], folder.parent, folder):
+        if level.exists() and not level.is_dir():
+            remedy = "set FASTMLP_CACHE to a folder that can be written"
+            warn_not_kept(f"{level} is not a folder", remedy)
+            return None
         with suppress(OSError):  # a missing folder contains nothing to read
             # both a link and its target: the owner of a link could change it
             fault = fault_of(os.lstat(level)) or fault_of(os.stat(level))

@@ -92,6 +92,15 @@ def test_a_link_to_an_own_folder_will_do_and_somebody_elses_link_will_not(home, 
     assert len(messages) == 1
 
 
+def test_a_file_in_place_of_the_folder_is_named_without_advice_on_modes(home):
+    home.parents[1].mkdir(parents=True, exist_ok=True)
+    home.parent.touch()
+    loaded, messages = caught(hit)
+    assert not loaded
+    assert [" is not a folder" in message for message in messages] == [True]
+    assert "chmod" not in messages[0]
+
+
 def test_code_that_root_wrote_is_trusted():
     fields = [stat.S_IFREG | 0o644, 0, 0, 1, 0, 0, 0, 0, 0, 0]
     assert folder.fault_of(os.stat_result(fields)) is None
