@@ -130,8 +130,8 @@ def predict(**given: Any) -> None:
 
     IMAGE is an IDX, .npy, .npz, .png or .jpg file. For a model that was trained on a table or on
     folders of pictures, it is a table with the same columns, or a folder of pictures. An answer
-    is called doubtful, with the reason, if another class has 7 % of its probability or more, or if the
-    strokes of a picture are not those of a digit.
+    is called doubtful, with the reason, if another class has 7 % of its probability or more, or
+    if the strokes of a picture are not those of a digit.
     """
     from fastmlp import report
     from fastmlp.datasets.picture import read_pictures

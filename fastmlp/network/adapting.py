@@ -214,7 +214,7 @@ def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
 
 def _check_same(known: Scaling, scaling: str | None, impute: str | None) -> None:
     """Refuse a choice that differs from that of the first training."""
-    remedy = "Set network.scaling = None to decide anew, or leave it out."
+    remedy = "Leave it out; in Python, network.scaling = None decides anew."
     chosen = {"unchanged": "none", "deviation": "standardize"}.get(known.kind, known.kind)
     if scaling is not None and scaling != chosen:
         rule = "must be that of the first training"

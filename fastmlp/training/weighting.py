@@ -35,7 +35,7 @@ def weights_for(
     if class_weight is None:
         return weights
     if task != "classification":
-        remedy = "Pass sample_weight."
+        remedy = "Leave it out; in Python, sample_weight has weights of samples."
         raise refuse(
             "class_weight", "is for samples of one class each", f"the task {task!r}", remedy
         )
