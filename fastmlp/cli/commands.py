@@ -56,6 +56,8 @@ def train(**given: Any) -> None:
         raise refuse("log", "must not be the file of the model", str(path), "Name another file.")
     network = started or steps.build_network(data, given)
     screen.say(report.network_line(network))
+    if started:
+        steps.say_order(started, data, screen.say)
     seconds = steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     if given["rehearse"]:
         with own_data.standardised_targets(network, data, screen.say) as own:
@@ -108,6 +110,7 @@ def evaluate(**given: Any) -> None:
     columns = network.columns if given["dataset"] else None
     data = screen.data({**given, "dataset": name, "columns": columns})
     screen.say(report.network_line(network))
+    steps.say_order(network, data, screen.say)
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     network, images, labels = steps.in_numbers(network, data)
     result = network.evaluate(images, labels, given["backend"])

@@ -87,6 +87,14 @@ def in_numbers(network: Network, data: Dataset) -> tuple[Network, Array, Array]:
     return numbered, images, labels
 
 
+def say_order(network: Network, data: Dataset, say: Say) -> None:
+    """Print a line if classes of the network and of the data are compared by their order."""
+    from fastmlp.network.classes import said_of_order
+
+    if line := said_of_order(network, data.class_names):
+        say(line)
+
+
 def select_images(images: Array, first: int, count: int) -> Array:
     """Return `count` images from index `first` on. Raises ArgumentError if there is none."""
     if first >= len(images):

@@ -150,6 +150,19 @@ def by_name(network: Knowing, labels: Any, names: tuple[str, ...] | None, argume
     return codes if network.classes is None else network.classes[codes]
 
 
+def said_of_order(network: Knowing, names: tuple[str, ...]) -> str:
+    """Return a line on classes that are compared by their order; "" if they are by their names.
+
+    names : of the classes of a data set
+    """
+    own = network.class_names or tuple(map(str, range(max(2, network.sizes[-1]))))
+    numbers, words = (names, own) if _are_unnamed(names, own) else (own, names)
+    if not names or network.classes is not None or not _are_unnamed(numbers, words):
+        return ""
+    pairs = np.array([*zip(numbers, words, strict=False)])
+    return f"classes {_listed(pairs[:, 0])} are taken as {_listed(pairs[:, 1])}, in this order"
+
+
 def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
     """Return a mapping of labels to values as one of the numbers of classes, if labels have names.
 

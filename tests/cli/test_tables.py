@@ -39,6 +39,24 @@ def test_a_model_of_a_numeric_frame_finds_the_columns_of_a_file_by_name(tmp_path
     assert [one["prediction"] for one in answers] == network.predict(data[["a", "b", "c"]]).tolist()
 
 
+@pytest.mark.parametrize(("own", "other"), [("numbers", "words"), ("words", "numbers")])
+def test_classes_that_are_matched_by_their_order_are_told(
+    tmp_path: Path, own: str, other: str
+) -> None:
+    x = np.random.default_rng(0).normal(size=200)
+    for name, classes in {"numbers": ["0", "1"], "words": ["alive", "dead"]}.items():
+        table = pd.DataFrame({"x": x, "y": np.array(classes)[(x > 0).astype(int)]})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    model = tmp_path / "m.safetensors"
+    quick = ("--model", model, "--epochs", "1", *NUMPY)
+    said = "classes '0', '1' are taken as 'alive', 'dead', in this order"
+    assert said not in run("train", "--dataset", tmp_path / f"{own}.csv", *quick).stdout
+    for name in (own, other):
+        for command in (("evaluate", model, *NUMPY), ("train", "--from", model, *quick)):
+            found = run(*command, "--dataset", tmp_path / f"{name}.csv").stdout
+            assert (said in found) == (name == other)
+
+
 def test_numbers_far_from_0_keep_what_distinguishes_them(tmp_path: Path) -> None:
     day = 2_460_000 + np.random.default_rng(1).random(400) / 10
     table = pd.DataFrame({"day": day, "late": day > 2_460_000.05})
