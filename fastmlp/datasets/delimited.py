@@ -26,6 +26,11 @@ SAMPLE = 100  # rows, from which separator and header are found
 YEAR, COUNTED = 1000, 8
 ALONE = "\x1f"  # the separator where there is a single column
 END = "\x1a"  # a last row, which an open quote would take into its cell
+# From a quote at the beginning of a cell to the one at its end, perhaps lines below; or to one in
+# its line, as cells are separated by spaces or have more behind the quote
+QUOTED = re.compile(
+    r'''(?<![^\t;|,\n]) *"[^"]*(?:""[^"]*)*"(?= *(?:[\t;|,\n]|\Z))|(?<![^\t;|, \n])"[^"\n]*"'''
+)
 REMEDY = (
     "Quote cells that contain separators, and write numbers with a point, not a comma; leave out "
     "lines that are no rows."
@@ -64,7 +69,8 @@ def read_delimited(
     """Return the table in a text file. Separator and header are found from its first rows.
 
     known : names of the columns of a trained network; a first row that has all of them is the
-        header. Without names there was none. A single column, or row, is enough then
+        header. Without names there was none, and only 0, 1, 2, ... are one. A single column, or
+        row, is enough then
     texts : the columns that become texts whatever they contain, and those that are not missing
     decimal_commas : whether commas in numbers are known to be such
     is_read : whether a column of a name is used; of others, numbers need not be well written
@@ -108,7 +114,8 @@ def read_delimited(
         return as_column(cells, MISSING, as_texts=True)
 
     decimal = with_points(path, numbers, spelled, separator, decimal_commas, is_read)
-    return Table(named | decimal, has_header, (), spelled, bool(decimal))
+    is_named = has_header and known != ()
+    return Table(named | decimal, is_named, (), spelled, bool(decimal))
 
 
 def _cell(text: str) -> float | None:
@@ -135,9 +142,9 @@ def _find_separator(
         divides = width > 1 or (is_text and separator == ALONE)
         if divides and len(below) in (width, width + 1) and names >= set(known or ()):
             return separator
-    # what is between quotes does not count; csv knows only quotes at the beginning of a cell
-    sample = [re.sub(r'"[^"]*"', '""', line.strip(" \r\n")) for line in lines[:SAMPLE]]
-    sample = [line for line in sample if line]
+    # what is between quotes does not count
+    text = "\n".join(line.strip(" \r\n") for line in lines[:SAMPLE])
+    sample = [line for line in QUOTED.sub('""', text).split("\n") if line]
     usual, even = {}, {}
     for separator in (*SEPARATORS, " "):
         rows = csv.reader(sample, delimiter=separator, skipinitialspace=True)
@@ -168,16 +175,22 @@ def _has_decimals(lines: list[str], separator: str) -> bool:
 
 def _has_header(first: list[str], rows: list[list[str]], known: Collection[str] | None) -> bool:
     """Return whether the first row is a header; known : as in `read_delimited`."""
-    if known is not None and set(known) <= set(first):
-        return bool(known)
-    return _is_header(first, rows)
+    if known is None or not set(known) <= set(first):
+        return _is_header(first, rows)
+    is_counted = first == [*map(str, range(len(first)))]
+    # two cells that differ from 0 and 1 are no evidence
+    return bool(known) or (is_counted and len(first) * len(rows) > 2 and _is_header(first, rows))
 
 
 def _is_header(first: list[str], rows: list[list[str]]) -> bool:
     """Return whether the first row has names: a text above numbers, or texts that do not recur."""
     columns = [[cell.strip() for cell in column] for column in zip(*rows, strict=False)]
     offset = 1 if rows and len(rows[0]) == len(first) + 1 else 0
-    pairs = list(zip(map(_cell, first), first, columns[offset:], strict=False))
+    pairs = [
+        (_cell(name), name, column)
+        for name, column in zip(first, columns[offset:], strict=False)
+        if name or any(column)  # spreadsheets write columns without names and values
+    ]
     for number, _, column in pairs:
         below = [_cell(cell) for cell in column]
         if number is None and None not in below and any(n == n for n in below):
@@ -186,10 +199,11 @@ def _is_header(first: list[str], rows: list[list[str]]) -> bool:
     if numbers and (len(numbers) < 2 or set(np.diff(numbers)) != {1.0}):
         return False
     # 0, 1, … are the names that columns have without a header, too; 1, 2, 3 may be data
-    begins = (0,) if len(numbers) == len(first) else (0, 1)
+    begins = (0,) if len(numbers) == len(pairs) else (0, 1)
     if numbers and len(numbers) < COUNTED and numbers[0] < YEAR and numbers[0] not in begins:
         return False
-    return len(set(first)) == len(first) and not any(name in col for _, name, col in pairs)
+    absent = [name for number, name, _ in pairs if number is not None and number != number]
+    return len(set(absent)) == len(absent) and not any(name in col for _, name, col in pairs)
 
 
 def _numbers(lines: list[str], separator: str) -> list[Array]:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastmlp.datasets import load_dataset
+from fastmlp.datasets import load_dataset, read_inputs
 from fastmlp.datasets.delimited import read_delimited
 from fastmlp.errors import DataError
 
@@ -80,9 +80,18 @@ READ: dict[str, tuple[str | bytes, dict[str, list[object]]]] = {
     "marks": ("\ufeffa,b\n1,ü\n", {"a": [1.0], "b": ["ü"]}),
     "UTF-16": ("a\tb\n1\tü\n".encode("utf-16"), {"a": [1.0], "b": ["ü"]}),
     "blank lines": ("\n\na,b\n1,x\n\n  \n2,y\n\n,\n , \n  \n", {"a": [1.0, 2.0], "b": ["x", "y"]}),
+    "line ends in quoted cells": (
+        '"a","b","c"\n"1","one; two,\nthree; ""3""","x"\n"2", "four\n,\n5","y"\n',
+        {"a": [1, 2], "b": ['one; two,\nthree; "3"', "four\n,\n5"], "c": ["x", "y"]},
+    ),
+    "inches": ('a,b\n5" pipe,3\n6" pipe,4\n', {"a": ['5" pipe', '6" pipe'], "b": [3, 4]}),
     "R's row names": ('"a" "b"\n"1" 3 "x"\n"2" 4 "y"\n', {"": [1, 2], "a": [3, 4], "b": None}),
     "ends of rows": ("a,b\n1,x,\n2,y,\n", {"a": [1.0, 2.0], "b": ["x", "y"]}),
     "empty columns": ("a,b,,\n1,x,,\n2,y,,\n", {"a": [1.0, 2.0], "b": ["x", "y"]}),
+    "texts only, unnamed columns": (
+        "colour,size,label,,\nred,big,yes,,\nblue,small,no,,\n",
+        {"colour": ["red", "blue"], "size": ["big", "small"], "label": ["yes", "no"]},
+    ),
     "exponents": ("a,b\n1e3,-.5\n+2,3.\n", {"a": [1000.0, 2.0], "b": [-0.5, 3.0]}),
     "no numbers": ("a,b\n1_000,0x1\n2,3\n", {"a": ["1_000", "2"], "b": ["0x1", "3"]}),
 }
@@ -132,11 +141,24 @@ def test_a_known_table_may_have_one_column_or_row_and_no_header(tmp_path: Path) 
         (("colour",), "colour\ndark red\nlight blue\n", {"colour": ["dark red", "light blue"]}),
         (("y",), '"y"\n"1" 0.5\n"2" 0.7\n', {"": [1.0, 2.0], "y": [0.5, 0.7]}),
         (("y",), "y\n1,\n2,\n", {"y": [1.0, 2.0]}),
+        ((), "0,1,2\n3,4,5\n", {"0": [3.0], "1": [4.0], "2": [5.0]}),
+        ((), "0,1\n0,5\n", {"0": [0.0, 0.0], "1": [1.0, 5.0]}),
+        ((), "0,1,2\n", {"0": [0.0], "1": [1.0], "2": [2.0]}),
     ):
         texts = {"colour": ("dark red",)} if known == ("colour",) else {}
         how = texts, known == ("x",)
         found = read_delimited(written(tmp_path, content), known, *how)
         assert {name: cells.tolist() for name, cells in found.columns.items()} == columns
+
+
+def test_a_header_of_counted_names_has_as_few_rows_below_as_the_frame(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).normal(size=(100, 4))
+    data = load_dataset(pandas.DataFrame(np.column_stack([x, np.arange(100) % 2])))
+    pandas.DataFrame(x).to_csv(tmp_path / "own.csv", index=False)
+    np.testing.assert_allclose(read_inputs(tmp_path / "own.csv", data.columns), x)
+    np.savetxt(tmp_path / "own.csv", x, delimiter=",")
+    np.testing.assert_allclose(read_inputs(tmp_path / "own.csv", data.columns), x)
 
 
 PACKED = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zip": zipped}
@@ -178,6 +200,7 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
     ),
     "a longer header": ("a,b,c,d\n1,2\n3,4\n", "4 cells in each row, as in the header; found 2"),
     "a name twice": ("a,b,a\n1,2,3\n", "different names of columns; found 'a' twice"),
+    "a name twice above texts": ("a,a,b\np,q,r\ns,t,r\n", "different names of columns; found 'a'"),
     "another encoding": ("a,b\n1,ü\n".encode("latin-1"), "text in UTF-8"),
     "a line above the table": (
         "made in 2024\na,b,c\n1,2,x\n3,4,y\n",
