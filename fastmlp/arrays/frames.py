@@ -38,6 +38,15 @@ def column_names(values: Any) -> tuple[str, ...] | None:
     return None if columns == list(range(len(columns))) else tuple(map(str, columns))
 
 
+def labels_of(values: Any) -> list[str]:
+    """Return the names of a DataFrame's columns, or the index of a Series, as texts; [] for others.
+
+    A row of a DataFrame is a Series whose index are the names of the columns.
+    """
+    names = _names_of(values) if is_frame(values) else ()
+    return [str(name) for name in (values.index if is_series(values) else names)]
+
+
 def frame_columns(values: Any, argument: str) -> list[str]:
     """Return the names of a DataFrame's columns as texts. Raises ArgumentError if two are one."""
     names = list(map(str, _names_of(values)))

@@ -18,6 +18,7 @@ from fastmlp.arrays.frames import (
     frame_columns,
     is_frame,
     kinds_of,
+    labels_of,
     package_of,
 )
 from fastmlp.errors import ArgumentError, refuse
@@ -152,12 +153,12 @@ def _read_frame(values: Any, argument: str, names: Names) -> Any:
         array = values.to_numpy()
         if not names:
             return array
-        labels = [str(label) for label in getattr(values, "index", ())]
+        labels = labels_of(values)
         known = set(labels) >= set(names)
         return array[order_of(labels, names, argument)] if known else array
     columns = frame_columns(values, argument)
     order = list(range(len(columns)))
-    if names and column_names(values) is not None:
+    if names and (column_names(values) is not None or set(names) <= set(columns)):
         order = order_of(columns, names, argument)
     kinds = set(kinds_of(values))
     kind = next(iter(kinds), None)

@@ -18,7 +18,7 @@ from fastmlp.arrays import (
     is_picture,
     order_of,
 )
-from fastmlp.arrays.frames import has_texts, is_frame, is_series
+from fastmlp.arrays.frames import has_texts, is_frame, is_series, labels_of
 from fastmlp.arrays.given import Names
 from fastmlp.arrays.images import PLAIN
 from fastmlp.errors import refuse
@@ -123,7 +123,7 @@ def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tup
     if network.columns and "inputs" in network.columns and (is_frame(images) or is_series(images)):
         images = _of_columns(network, network.columns, images, argument)
     images = in_order(network, images, argument, names)
-    return as_rows(images, network.sizes[0], argument, network.feature_names)
+    return as_rows(images, network.sizes[0], argument, _known_names(network, labels_of(images)))
 
 
 def in_order(network: Knowing, images: Any, argument: str, names: Names) -> Any:
@@ -131,10 +131,22 @@ def in_order(network: Knowing, images: Any, argument: str, names: Names) -> Any:
 
     Raises ArgumentError if a column of the training data is not there.
     """
-    known = (network.feature_names or _names_of(network.columns)) if names else None
+    known = _known_names(network, names or ())
     if names and known and tuple(names) != known:
         return images[:, _order_of(names, known, argument)]
     return images
+
+
+def _known_names(network: Knowing, names: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the names of a network's inputs, by which they are found among columns of `names`.
+
+    Those of a trained network without any are "0", "1", …, if the columns are called so.
+    """
+    known = network.feature_names or (_names_of(network.columns) if names else None)
+    counted = tuple(map(str, range(network.sizes[0])))
+    if known is None and network.scaling is not None and set(names) == set(counted):
+        return counted
+    return known
 
 
 def _names_of(columns: Any) -> tuple[str, ...] | None:

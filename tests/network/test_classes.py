@@ -124,6 +124,22 @@ def test_columns_and_labels_of_frames_are_found_by_name(tmp_path):
         network.predict(table[["a", "c"]])
 
 
+@pytest.mark.parametrize("order", [[2, 0, 1], [1, 2, 0], [0, 1, 2]])
+@pytest.mark.parametrize("kind", ["numbers", "texts", "split", "rows"])
+def test_numbers_of_columns_are_names_in_any_order(order, kind):
+    table = pytest.importorskip("pandas").DataFrame(IMAGES)
+    network = trained(CODES, images=table[order])
+    assert network.feature_names == (None if order == [0, 1, 2] else tuple(map(str, order)))
+    for other in ([1, 2, 0], [2, 0, 1], [0, 1, 2]):
+        given = table[other].rename(columns=str) if kind == "texts" else table[other]
+        if kind == "rows":
+            found = [network.predict(row, "numpy") for _, row in given.iterrows()]
+            assert (found == CODES).mean() > 0.9
+        elif kind != "split" or other != [0, 1, 2]:  # which a split takes for an array
+            data = fastmlp.Split(given, CODES) if kind == "split" else (given, CODES)
+            assert network.evaluate(data, backend="numpy").accuracy > 0.9
+
+
 def flowers(folder, name, columns, kinds=("iris", "lily", "rose"), colours=("red", "blue")):
     """A table whose kind is that of `size`, as a data set of which all rows train and test."""
     rng = np.random.default_rng(0)
