@@ -72,7 +72,7 @@ def answer(network: Network, rows: Array, names: list[str], given: Given, screen
         network, outputs, given["probabilities"], names[first : first + len(chosen)]
     )
     document = report.answers_document(found, first, given["model"], given["image"])
-    text = report.answers_csv(found)
+    text = report.answers_csv(found, network.dtype)
     path = None if given["output"] == PRINTED else given["output"]
     if path is not None:
         write_whole(Path(path), text.encode())

@@ -49,20 +49,23 @@ def answer_rows(
     return rows
 
 
-def answers_csv(rows: Rows) -> str:
-    """Return the rows as CSV, with a header, seven digits for numbers, and ";" between labels."""
+def answers_csv(rows: Rows, dtype: np.dtype[Any]) -> str:
+    """Return the rows as CSV, with a header, and ";" between labels.
+
+    Numbers have as many digits as give the same number of a dtype again, and no more.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows[0])
     for row in rows:
-        writer.writerow(map(_cell, row.values()))
+        writer.writerow(_cell(value, dtype) for value in row.values())
     return text.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any, dtype: np.dtype[Any]) -> Any:
     if isinstance(value, list):
         return ";".join(value)
-    return f"{value:.7g}" if isinstance(value, float) else value
+    return str(dtype.type(value)) if isinstance(value, float) else value
 
 
 def answers_document(rows: Rows, first: int, model: Path, path: Path) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""Answers as CSV have all digits of their precision, and no more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.report import answer_rows, answers_csv
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_are_read_as_they_were(dtype: str) -> None:
+    values = np.array([0.1, 1.76e9 + 128, 1 / 3, -2e-30], dtype)[:, np.newaxis]
+    network = fastmlp.Network(1, 1, output="identity", cost="squared_error", dtype=dtype)
+    _, *found = answers_csv(answer_rows(network, values, False), network.dtype).split()
+    np.testing.assert_array_equal(np.array(found, dtype), values[:, 0])
+    assert (found[0], found[3]) == ("0.1", "-2e-30")
+    network = fastmlp.Network(1, 1, output="sigmoid", dtype=dtype)
+    rows = answer_rows(network, values[[2]], True)
+    shares = answers_csv(rows, network.dtype).split()[-1].split(",")[1:]
+    np.testing.assert_array_equal(np.array(shares, dtype), [1 - values[2, 0], values[2, 0]])
