@@ -79,6 +79,9 @@ def load_dataset(
     progress : called while downloading as progress(file name, bytes so far, bytes in all or None)
 
     The others are for one's own data. Labels of any kind become 0 … K - 1, with `class_names`.
+    Columns of a table that number the rows are left out: whole numbers or texts that all differ in
+    one called id, index or rownames, or without name, and 1, 2, 3, … in one such as row_id. Under
+    other names they are kept.
 
     target_column : of a table, the name of the column to predict, or its number from 0; by default
         label, class, target, y, species or a similar name, or the last column. A number counts

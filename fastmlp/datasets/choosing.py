@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -24,6 +25,8 @@ TARGETS = (
 ANOTHER = "--target-column names another"
 INDEX = "__index_level_"  # how pandas names the index of a DataFrame in a Parquet file
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
+# A name that ends with the word id: row_id, "customer id", PassengerId; but not paid
+ID = re.compile(r"(?i:[\W\d_]id)\Z|[a-z\d]I[Dd]\Z")
 
 
 def choose_target(table: Table, wanted: str | int | None) -> tuple[str, str]:
@@ -84,7 +87,7 @@ def without_useless(
             kept[name] = cells
         elif missing(cells).all():
             notes.append(f"the column {name!r} is empty and left out")
-        elif _numbers_rows(name.lower(), cells):
+        elif _numbers_rows(name, cells):
             notes.append(f"the column {name!r} numbers the rows and is left out")
         else:
             kept[name] = cells
@@ -112,10 +115,12 @@ def _numbers_rows(name: str, cells: Array) -> bool:
     """Return whether a column of that name only numbers the rows, so that it predicts nothing."""
     if name.startswith(INDEX):
         return True
-    if name in NUMBERING:
+    held, is_number = cells[~missing(cells)], cells.dtype.kind == "f"
+    if is_number and (held != np.floor(held)).any():
+        return False
+    if name.lower() in NUMBERING:
         return len(set(cells.tolist())) == len(cells)
-    steps = np.diff(cells) if name.endswith("id") and cells.dtype.kind == "f" else np.zeros(1)
-    return bool((steps == 1).all())
+    return is_number and bool(ID.search(name)) and bool((np.diff(cells) == 1).all())
 
 
 def said_of(name: str, cells: Array) -> Iterator[str]:
