@@ -92,11 +92,17 @@ def numbers_of(path: Path | str, column: Column, cells: Array) -> Array:
 
 
 def one_hot(path: Path | str, column: Column, cells: Array, unknown: str) -> Array:
-    """Return `(N, K)`: 1 where a cell is the category of the column, else 0."""
+    """Return `(N, K)`: 1 where a cell is the category of the column, else 0.
+
+    Words for bools are of the category that differs from them in upper and lower case only.
+    """
     texts = np.array([text_of(cell) for cell in cells.tolist()], object)
     if column.fill is not None:
         texts[missing(cells)] = column.fill
-    new = sorted(set(texts).difference(column.categories or ()))
+    places = {text: place for place, text in enumerate(column.categories or ())}
+    bools = {text.lower(): place for text, place in places.items() if text.lower() in BOOLS}
+    codes = np.array([places.get(text, bools.get(text.lower(), -1)) for text in texts])
+    new = sorted(set(texts[codes < 0]))
     if new and unknown != "ignore":
         rule = f"known texts in column {column.name!r} ({shown(column.categories or ())})"
         how = 'unknown="ignore"'
@@ -104,6 +110,4 @@ def one_hot(path: Path | str, column: Column, cells: Array, unknown: str) -> Arr
             how = f"fastmlp.datasets.read_inputs(frame, network.columns, {how})"
         remedy = f"Correct them, or encode them as zeros with {how}."
         raise content_error(path, rule, shown(new), remedy)
-    places = {text: place for place, text in enumerate(column.categories or ())}
-    codes = np.array([places.get(text, -1) for text in texts])
     return np.asarray(codes[:, np.newaxis] == np.arange(len(places)), np.float64)

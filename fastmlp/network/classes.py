@@ -138,9 +138,9 @@ def by_name(network: Knowing, labels: Any, names: tuple[str, ...] | None, argume
     is_same = names == own or _are_unnamed(names, own) or _are_unnamed(own, names)
     if (is_same and network.classes is None) or not _are_codes(values, len(names)):
         return labels
-    known, found = _numbers(own), _numbers(names)
+    known, found = _values(own), _values(names)
     if set(names) <= set(own) or known is None or found is None:
-        known, found = own, names  # else "007" is 7, as the network or the table has numbers
+        known, found = own, names  # else "007" is 7, and "TRUE" is "True"
     places = np.array([known.index(name) if name in known else -1 for name in found])
     codes = places[values]
     if (codes < 0).any():
@@ -177,10 +177,12 @@ def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
     return dict(zip(codes, of_labels.values(), strict=True))
 
 
-def _numbers(names: tuple[str, ...]) -> tuple[Any, ...] | None:
-    """Return names that are digits as different numbers; None for others."""
-    numbers = tuple(map(int, names)) if all(map(str.isdecimal, names)) else ()
-    return numbers if 0 < len(numbers) == len(set(numbers)) else None
+def _values(names: tuple[str, ...]) -> tuple[Any, ...] | None:
+    """Return names that are digits as different numbers, bools in lower case; None for others."""
+    values: tuple[Any, ...] = tuple(map(str.lower, names))
+    if not set(values) <= {"false", "true"}:
+        values = tuple(map(int, names)) if all(map(str.isdecimal, names)) else ()
+    return values if 0 < len(values) == len(set(values)) else None
 
 
 def _are_unnamed(names: tuple[str, ...], others: tuple[str, ...]) -> bool:

@@ -96,6 +96,24 @@ def test_bools_to_predict_have_the_names_that_files_have(tmp_path):
         assert load_dataset(source).class_names == ("False", "True")
 
 
+def test_words_for_bools_are_the_same_in_any_case(tmp_path):
+    flag = np.random.default_rng(0).random(80) < 0.5
+    frame = pandas.DataFrame({"flag": flag, "x": np.arange(80.0), "y": ~flag})
+    (tmp_path / "t.csv").write_text(
+        frame.to_csv(index=False).upper().replace("FLAG,X,Y", "flag,x,y")
+    )
+    read = pandas.read_csv(tmp_path / "t.csv")
+    assert read["flag"].dtype == bool
+    for own, other in ((read, tmp_path / "t.csv"), (tmp_path / "t.csv", read)):
+        data = load_dataset(own, whole=True)
+        network = fastmlp.Network(data.train.images.shape[1], 2)
+        how = {"optimizer": "adam", "learning_rate": 0.1, "epochs": 40, "backend": "numpy"}
+        fastmlp.train(network, data, **how)
+        known = load_dataset(other, columns=data.columns, whole=True)
+        np.testing.assert_array_equal(known.test.images, data.test.images)
+        assert network.accuracy(known, backend="numpy") == 1
+
+
 def test_frames_without_names_go_by_their_numbers():
     rng = np.random.default_rng(0)
     frame = pandas.DataFrame({0: rng.normal(size=60), 1: ["a", "b"] * 30, 2: rng.normal(size=60)})
