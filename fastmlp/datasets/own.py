@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from fastmlp.datasets.npz import load_npy, load_npz
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.picture_folder import SUFFIXES, load_picture_folder
 from fastmlp.datasets.table import load_frame, load_table
+from fastmlp.datasets.unpacking import name_inside
 from fastmlp.errors import refuse
 
 
@@ -60,8 +62,36 @@ def load_own(path: Any, options: Options) -> Dataset:
     return kind.load(path, options)
 
 
+def is_read(source: Path, file: Path) -> bool:
+    """Return whether `load_own(source)` may read an existing file: itself, or one of a folder.
+
+    Of a folder, and beside a .npy file, these are arrays, IDX files and pictures.
+    """
+    if not os.path.isfile(file):
+        return False
+    if os.path.isfile(source) and os.path.samefile(source, file):
+        return True
+    folder = (source.parent if source.suffix.lower() == ".npy" else source).resolve()
+    names = file.parent.resolve() / file.name, file.resolve()  # a link, and what it points to
+    return folder.is_dir() and any(
+        folder in one.parents and (one.suffix.lower() in (".npy", *SUFFIXES) or "ubyte" in one.name)
+        for one in names
+    )
+
+
 def kind_of(path: Path) -> Kind | None:
-    """Return the kind of a file by its name, or None."""
+    """Return the kind of a file by its name, or of the only one in a .zip by its name, or None.
+
+    Raises DataError for a .zip of several files.
+    """
+    kind = _kind_named(path)
+    if kind is None and path.suffix.lower() == ".zip":
+        inside = _kind_named(Path(name_inside(path)))
+        return inside if inside and inside.packed else None
+    return kind
+
+
+def _kind_named(path: Path) -> Kind | None:
     endings = [suffix.lower() for suffix in path.suffixes]
     for kind in KINDS:
         left = [one for one in endings if one not in PACKED] if kind.packed else endings

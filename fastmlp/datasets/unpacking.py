@@ -58,6 +58,20 @@ def read_lines(path: Path, least: int = 2) -> list[str]:
     return lines[filled[0] : filled[-1] + 1]
 
 
+def name_inside(path: Path) -> str:
+    """Return the name of the only file in a zip archive; "" for what is no archive.
+
+    Raises DataError if there are several.
+    """
+    try:
+        with open_file(path) as file, zipfile.ZipFile(file) as archive:
+            return _only_member(path, archive)
+    except DataError:
+        raise
+    except Exception:  # for a damaged file, what unpacks it raises nearly anything
+        return ""
+
+
 @contextmanager
 def _unpacked(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
     """Yield the bytes of a file, or of the only file in it if it is packed."""
@@ -68,17 +82,21 @@ def _unpacked(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
         with opened(file) as unpacked:
             yield unpacked
     elif start.startswith(b"PK\3\4"):
-        with zipfile.ZipFile(file) as archive:
-            names = [
-                n for n in archive.namelist() if not n.startswith("__") and not n.endswith("/")
-            ]
-            if len(names) != 1:
-                found, remedy = f"{len(names)} files in it", "Unpack it, or save it as CSV."
-                raise file_error(path, "a table of text", found, remedy)
-            with archive.open(names[0]) as unpacked:
-                yield unpacked
+        with (
+            zipfile.ZipFile(file) as archive,
+            archive.open(_only_member(path, archive)) as unpacked,
+        ):
+            yield unpacked
     else:
         yield file
+
+
+def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
+    names = [n for n in archive.namelist() if not n.startswith("__") and not n.endswith("/")]
+    if len(names) != 1:
+        found, remedy = f"{len(names)} files in it", "Unpack it, or save it as CSV."
+        raise file_error(path, "a table of text", found, remedy)
+    return names[0]
 
 
 def _lines(path: Path, text: io.TextIOWrapper) -> list[str]:

@@ -176,6 +176,21 @@ def test_packed_files_are_found_by_their_first_bytes(tmp_path: Path, suffix: str
         read_delimited(written(tmp_path, packed[:-9]))
 
 
+def test_an_archive_is_read_by_the_name_of_its_only_file(tmp_path: Path) -> None:
+    rows = b"a,b\n1,x\n2,y\n3,x\n4,y\n"
+    for name in ("deep/some.csv", "some.TXT"):
+        path = written(tmp_path, zipped(rows, name, "__MACOSX/x"), "own.zip")
+        assert load_dataset(path, whole=True).class_names == ("x", "y")
+    for content, says in (
+        (zipped(rows, "a.csv", "b.csv"), "found 2 files in it"),
+        (zipped(rows, "a.parquet"), "found a file called 'own.zip'"),
+        (zipped(rows, f"{tmp_path}/a.zip"), "found a file called 'own.zip'"),
+        (zipped(rows)[:-9], "found a file called 'own.zip'"),
+    ):
+        with pytest.raises(DataError, match=says):
+            load_dataset(written(tmp_path, content, "own.zip"))
+
+
 def test_numbers_and_texts_have_the_same_values_by_both_ways(tmp_path: Path) -> None:
     rows = [f"{n / 7!r},{-n}" for n in range(500)]
     fast = read_delimited(written(tmp_path, "\n".join(["a,b", *rows])))
