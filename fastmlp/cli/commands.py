@@ -45,7 +45,7 @@ def train(**given: Any) -> None:
     check_together(given)
     for option in ("model", "checkpoint", "log"):
         if given[option]:
-            steps.check_path(given[option], option, given["dataset"])
+            steps.check_path(given[option], option, given["dataset"], given["data_folder"])
     screen = Screen(given["json"])
     started = own_data.started_from(given)
     data = screen.data(own_data.read_as(started, given))

@@ -208,11 +208,13 @@ def train_network(
 def check_path(path: Path, option: str = "model", *read: Any) -> Path:
     """Return the absolute path of a file, or for --checkpoint of a folder.
 
-    read : paths of what the command reads, or None. Raises ArgumentError if it is one of them or
-    cannot be written, before time is spent on its content.
+    read : paths of what the command reads, or None. Raises ArgumentError if it is one of them, or a
+    file of data in a folder of them, or cannot be written, before time is spent on its content.
     """
+    from fastmlp.datasets.own import is_read
+
     for other in filter(None, read):
-        if os.path.isfile(other) and os.path.exists(path) and os.path.samefile(path, other):
+        if is_read(Path(other), path):
             remedy = f"Name another file with --{option}."
             raise refuse(option, "must not be what the command reads", path, remedy)
     check, kind = (check_folder, "folder") if option == "checkpoint" else (check_writable, "file")
