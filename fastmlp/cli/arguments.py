@@ -136,14 +136,19 @@ _NETWORK = (
     ),
     _DTYPE,
     _option("--batch-size", None, "Samples per step. [32; fewer if data are small]", _COUNT),
-    _option("--seed", 0, "Of all random numbers: weights, orders, dropout.", _FROM_0),
+    _option(
+        "--seed",
+        0,
+        "Of weights, orders, dropout; seed 0 draws test rows of data without test part.",
+        _FROM_0,
+    ),
 )
 _TRAINING = (
     _option("--epochs", None, "Passes over the data. [6; more if data are small]", _COUNT),
     _option(
         "--optimizer",
         None,
-        "How weights follow gradients. [sgd; adam for tables and pictures]",
+        "How weights follow gradients. [sgd to classify images in arrays or IDX files; else adam]",
         Row("fastmlp.functions", "OPTIMIZERS"),
     ),
     click.option(

@@ -126,15 +126,16 @@ def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
 def complete(given: Given, data: Dataset) -> dict[str, Any]:
     """Return the arguments with defaults that suit the data, for those that are None.
 
-    Tables, pictures of one's own and regressions use adam, small data more steps.
+    Tables, rows of numbers, pictures of one's own and regressions use adam, small data more steps.
     """
     regression, n = data.task == "regression", len(data.train)
+    is_image = not data.columns and data.image_shape[0] > 1
     plain = given.get("momentum") or given.get("nesterov")
     batch_size = given["batch_size"] or min(32, max(4, n // 32))
     defaults = {
         "output": "identity" if regression else "softmax",
         "cost": "squared_error" if regression else "cross_entropy",
-        "optimizer": "adam" if (regression or data.columns) and not plain else "sgd",
+        "optimizer": "sgd" if plain or (is_image and not regression) else "adam",
         "batch_size": batch_size,
         "epochs": min(MOST_EPOCHS, max(6, STEPS * batch_size // n)),
     }

@@ -76,7 +76,7 @@ def assemble(
         train=splits[0],
         test=splits[1],
         class_names=names,
-        image_shape=image_shape(images[0].shape),
+        image_shape=image_shape(images[0]),
         source=str(path),
         notes=notes,
     )
@@ -105,11 +105,20 @@ def as_images(path: Path, images: Array) -> Array:
     return images.astype(np.float32 if np.abs(images).max() <= EXACT else np.float64)
 
 
-def image_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of one image of `(N, …)`: a square of rows if possible, else (1, I)."""
-    if len(shape) == 2:
-        return shape_of(shape[1])
-    return tuple(side for side in shape[1:] if side > 1 or len(shape) == 3)
+def image_shape(images: Array) -> tuple[int, ...]:
+    """Return the shape of one image of `(N, …)`; (1, I) for rows that are no square of pixels.
+
+    Pixels in rows are uint8, or whole numbers from 0 to 255, or numbers from 0 to 1.
+    """
+    shape = images.shape
+    if len(shape) > 2:
+        return tuple(side for side in shape[1:] if side > 1 or len(shape) == 3)
+    is_image = shape[1] >= LEAST_SQUARE and (
+        images.dtype == np.uint8
+        or are_pixels(images)
+        or bool((images >= 0).all() and (images <= 1).all())
+    )
+    return shape_of(shape[1]) if is_image else (1, shape[1])
 
 
 def _labels(part: Part) -> Array:

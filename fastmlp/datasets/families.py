@@ -136,6 +136,6 @@ def _assemble(
         train=pair(arrays[0], arrays[1], paths[0], paths[1], classes),
         test=pair(arrays[2], arrays[3], paths[2], paths[3], classes),
         class_names=family.class_names,
-        image_shape=image_shape(arrays[0].shape),
+        image_shape=image_shape(arrays[0]),
         source=str(folder),
     )

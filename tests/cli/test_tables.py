@@ -57,6 +57,16 @@ def test_classes_that_are_matched_by_their_order_are_told(
             assert (said in found) == (name == other)
 
 
+def test_rows_of_numbers_train_alike_in_tables_and_arrays(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(90, 4))
+    np.savez(tmp_path / "rows.npz", X=x, y=x[:, 0] > 0)
+    pd.DataFrame(x).assign(y=x[:, 0] > 0).to_csv(tmp_path / "table.csv", index=False)
+    np.savez(tmp_path / "images.npz", X=x.reshape(90, 2, 2), y=x[:, 0] > 0)
+    for name, optimizer in (("rows.npz", "adam"), ("table.csv", "adam"), ("images.npz", "sgd")):
+        found = document("train", "--dataset", tmp_path / name, "--epochs", "1", *NUMPY)
+        assert found["settings"]["optimizer"] == optimizer
+
+
 def test_numbers_far_from_0_keep_what_distinguishes_them(tmp_path: Path) -> None:
     day = 2_460_000 + np.random.default_rng(1).random(400) / 10
     table = pd.DataFrame({"day": day, "late": day > 2_460_000.05})

@@ -89,6 +89,26 @@ def test_images_and_labels_of_any_kind(tmp_path: Path, kind: str) -> None:
     assert sorted(rows.sum(axis=1)) == sorted(images.astype(float).reshape(30, -1).sum(axis=1))
 
 
+@pytest.mark.parametrize(
+    ("rows", "shape"),
+    [
+        (RNG.normal(size=(30, 4)), (1, 4)),
+        (RNG.integers(0, 256, (30, 9), dtype=np.uint8), (1, 9)),
+        (RNG.normal(size=(30, 64)), (1, 64)),
+        (RNG.uniform(0, 90, (30, 64)), (1, 64)),
+        (RNG.uniform(0, 1, (30, 64)), (8, 8)),
+        (RNG.integers(0, 17, (30, 64)), (8, 8)),
+        (RNG.integers(0, 17, (30, 64)).astype(float), (8, 8)),
+        (RNG.integers(0, 256, (30, 147), dtype=np.uint8), (7, 7, 3)),
+        (RNG.normal(size=(30, 2, 2)), (2, 2)),
+    ],
+)
+def test_rows_are_images_if_they_are_squares_of_pixels(
+    tmp_path: Path, rows: Any, shape: tuple[int, ...]
+) -> None:
+    assert load_dataset(keep_npz(tmp_path, {"X": rows, "y": LABELS})).image_shape == shape
+
+
 def test_an_npy_file_chooses_among_several(tmp_path: Path) -> None:
     keep_npy(tmp_path, {"x_train": IMAGES[:9], "y_train": LABELS[:9], "X": IMAGES, "y": LABELS})
     assert len(load_dataset(tmp_path / "X.npy", whole=True).train) == 30
