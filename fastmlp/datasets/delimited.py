@@ -114,7 +114,7 @@ def read_delimited(
         return as_column(cells, MISSING, as_texts=True)
 
     decimal = with_points(path, numbers, spelled, separator, decimal_commas, is_read)
-    is_named = has_header and known != ()
+    is_named = has_header and (known is None or bool(known))
     return Table(named | decimal, is_named, (), spelled, bool(decimal))
 
 

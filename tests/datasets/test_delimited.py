@@ -29,6 +29,10 @@ READ: dict[str, tuple[str | bytes, dict[str, list[object]]]] = {
     "named separator": ("sep=;\na;b\n1;2\n", {"a": [1.0], "b": [2.0]}),
     "no header": ("1,x\n2,y\n", {"0": [1.0, 2.0], "1": ["x", "y"]}),
     "only texts, no header": ("p,x\np,y\ne,x\n", {"0": ["p", "p", "e"], "1": ["x", "y", "x"]}),
+    "only texts, missing ones, no header": (
+        "?,?,x\np,s,y\nq,t,x\n",
+        {"0": ["?", "p", "q"], "1": ["?", "s", "t"], "2": ["x", "y", "x"]},
+    ),
     "only texts, header": ("kind,cap\np,x\ne,x\n", {"kind": ["p", "e"], "cap": ["x", "x"]}),
     "numbers as names": ("0,1,y\n3,4,cat\n3,5,dog\n", {"0": [3, 3], "1": [4, 5], "y": None}),
     "years as names": ("2019,2020\n3,4.5\n3,5\n", {"2019": [3, 3], "2020": [4.5, 5]}),
