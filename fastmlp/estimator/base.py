@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import pairwise
 from numbers import Real
@@ -36,7 +37,7 @@ class BaseMLP(BaseEstimator):
 
     A subclass has `_cost` and `_peer`, scikit-learn's class, and these methods:
 
-    _learn(y, partial, first) : sets `out_activation_` and `n_outputs_` if first
+    _learn(y, partial, first, classes) : sets `out_activation_` and `n_outputs_` if first
     _encode(y, name) : labels int64 `(N,)` or targets `(N, O)`; refuses what does not fit
     _score(a, y, weight) : the score of outputs for encoded labels or targets
     """
@@ -75,12 +76,32 @@ class BaseMLP(BaseEstimator):
         X_val: Any = None,
         y_val: Any = None,
         partial: bool = False,
+        classes: Any = None,
     ) -> Self:
+        with _unchanged_if_refused(self):
+            fit = self._prepared(X, y, sample_weight, X_val, y_val, partial, classes)
+        fit.run()
+        return self
+
+    def _prepared(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        X_val: Any,
+        y_val: Any,
+        partial: bool,
+        classes: Any,
+    ) -> Fit:
+        """Check what a user passes, set the attributes with which training begins, and return it.
+
+        Attributes are replaced, and never changed in place.
+        """
         check_parameters(self)
         first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
         X, y = self._checked(X, y, first)
         with documented_errors("y"):
-            self._learn(y, partial, first)
+            self._learn(y, partial, first, classes)
         random, weight = check_random_state(self.random_state), self._weights(y, sample_weight)
         if first:
             self._initialize(X.shape[1], X.dtype, random)
@@ -92,8 +113,7 @@ class BaseMLP(BaseEstimator):
         samples, held = self._samples(X, y, weight), None
         if X_val is not None:
             held = self._samples(*self._checked(X_val, y_val, False), None, "y_val")
-        Fit(self, samples, held, random, partial).run()
-        return self
+        return Fit(self, samples, held, random, partial)
 
     def _checked(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
         """Return data that a user passes as arrays or sparse matrices."""
@@ -213,6 +233,17 @@ class BaseMLP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+@contextmanager
+def _unchanged_if_refused(estimator: BaseMLP) -> Iterator[None]:
+    """Give the estimator the attributes back that it had, if an exception leaves the block."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__ = before
+        raise
 
 
 def _refuse_dates(name: str, values: Any) -> None:

@@ -42,9 +42,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if isinstance(self.class_weight, str):
             rule, remedy = "must be known to partial_fit", "Pass a dictionary of all classes."
             raise refuse("class_weight", rule, repr(self.class_weight), remedy)
-        with documented_errors("y or classes"):
-            self._know(y, classes)
-        return self._fit(X, y, sample_weight, partial=True)
+        return self._fit(X, y, sample_weight, partial=True, classes=classes)
 
     def _know(self, y: Any, classes: Any) -> None:
         """Set the classes in the first partial fit; later, check that they are the same."""
@@ -62,8 +60,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             rule, remedy = f"must stay {self.classes_}", "Leave them out after the first call."
             raise refuse("classes", rule, classes, remedy)
 
-    def _learn(self, y: Array, partial: bool, first: bool) -> None:
+    def _learn(self, y: Array, partial: bool, first: bool, classes: Any) -> None:
         """Set the classes, and what does not change until the next first call."""
+        if partial:
+            with documented_errors("y or classes"):
+                self._know(y, classes)
         if not hasattr(self, "classes_") or not (self.warm_start or partial):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_

@@ -50,6 +50,7 @@ class Fit:
     random : the RandomState that is left after the initial parameters
     """
 
+    @quiet
     def __init__(
         self, mlp: Any, samples: Samples, held: Samples | None, random: Any, partial: bool
     ) -> None:
@@ -64,7 +65,18 @@ class Fit:
             elif len(held.x) < 2 and mlp._is_numeric:  # of one, there is no R^2
                 raise refuse("X_val", "must have 2 samples or more", len(held.x), "Pass more.")
         self.x, self.y, self.weight = samples
-        self.batch_size = _batch_size(mlp.batch_size, len(self.x))
+        self.solver = Solver(
+            mlp,
+            (mlp.coefs_, mlp.intercepts_),
+            mlp._activations,
+            mlp._cost,
+            len(self.x),
+            self.weight,
+            _batch_size(mlp.batch_size, len(self.x)),
+            mlp._team(),
+            self.random.randint(2**31) if mlp.dropout else 0,
+            mlp._solver_state if self.partial else None,
+        )
 
     def _hold_out(self, samples: Samples) -> Samples:
         """Keep a share of the samples for validation, and return the others."""
@@ -95,18 +107,6 @@ class Fit:
     def run(self) -> None:
         """Train until a rule stops it; then set the attributes that describe the result."""
         mlp = self.mlp
-        self.solver = Solver(
-            mlp,
-            (mlp.coefs_, mlp.intercepts_),
-            mlp._activations,
-            mlp._cost,
-            len(self.x),
-            self.weight,
-            self.batch_size,
-            mlp._team(),
-            self.random.randint(2**31) if mlp.dropout else 0,
-            mlp._solver_state if self.partial else None,
-        )
         mlp.n_iter_, mlp.loss_ = 0, np.nan
         self.calls = Calls(mlp, len(self.solver.sizes), len(self.x), self.partial)
         stopped = "an exception"
@@ -237,5 +237,5 @@ def _batch_size(wanted: Any, samples: int) -> int:
         return min(AUTO_BATCH, samples)
     if wanted > samples:
         text = f"batch_size={wanted} is more than the {samples} samples, and is clipped to them."
-        warnings.warn(text, stacklevel=5)
+        warnings.warn(text, stacklevel=7)
     return min(int(wanted), samples)

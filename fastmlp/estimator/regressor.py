@@ -33,7 +33,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, partial=True)
 
-    def _learn(self, y: Array, partial: bool, first: bool) -> None:
+    def _learn(self, y: Array, partial: bool, first: bool, classes: Any) -> None:
         """Set what does not change until the next first call: how many outputs there are."""
         output = "exp" if self.loss == "poisson" else "identity"
         if first:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastmlp.arrays import Array, Rows
 from fastmlp.backends import Backend, Predictor, backend_named
+from fastmlp.errors import counted, refuse
 from fastmlp.network.adapting import is_steady, limit_of, prepared_rows, scaled_image
 
 # For this many images or fewer, a check of all parameters would take longer than the prediction
@@ -70,6 +71,8 @@ class Predictors:
 
         parameters : weights and biases; check : a function of them that raises an error if they are
             wrong, which is called before a predictor of others is made
+
+        Raises ArgumentError for rows of another width.
         """
         kind = backend, scale, activations
         try:
@@ -87,6 +90,9 @@ class Predictors:
             forms = [(array.shape, array.dtype) for array in arrays]
             if kind not in self.idle and len(self.idle) >= MOST_KINDS:
                 self.idle.clear()
+        if rows.shape[1] != (inputs := len(parameters[0][0])):  # kernels would read beyond them
+            rule, remedy = f"must have {counted(inputs, 'column')}", "Pass those of the training."
+            raise refuse("rows", rule, rows.shape[1], remedy)
         last = parameters[1][-1]
         shape = (len(rows), len(last)) if what == "outputs" else (len(rows),)
         found = np.empty(shape, last.dtype if what == "outputs" else np.int64)
