@@ -17,8 +17,8 @@ from fastmlp.training.run import CHUNK_SECONDS, SLOW_PRODUCT, SLOW_STEP
 
 # How many times as large the gradients of a network's cost are as those of scikit-learn's loss
 GRADIENT = {"cross_entropy": 1.0, "poisson": 1.0, "squared_error": 2.0}
-# A change of the loss that can matter: a tenth of the default of `tol`
-VISIBLE = 1e-5
+# Limits of the tol that decides how often |w|^2 is read
+LEAST_TOL, MOST_TOL = 1e-6, 1e-4
 
 
 @dataclass
@@ -87,9 +87,8 @@ class Solver:
         state.made = made
         products = 3 * sum(w.size for w in parameters[0]) * batch_size
         self.chunk = max(1, int(CHUNK_SECONDS / (SLOW_STEP + products * SLOW_PRODUCT)))
-        self._squares = self._sum_squares()
-        # by how much the L2 term of the loss changed in an epoch of the last call; at first, all
-        self._moved = 0.5 * mlp.alpha * self._squares * len(self.sizes) / self.total
+        # |w|^2 of the last reading, and the largest of all, as a decay can be followed by a rise
+        self._squares = self._largest = self._sum_squares()
 
     def _choose(self) -> tuple[str, dict[str, Any]]:
         """Return the optimiser's name and its settings.
@@ -120,24 +119,20 @@ class Solver:
         sums = np.where(sums == 0, np.inf, sums)  # as w / sum is 0
         each, carried = np.repeat(rates[:-1], count), np.ones(len(costs))
         carried[count::count] = np.divide(rates[:-2], rates[1:-1])
-        # |w|^2 is needed before each step: it is read sometimes, and interpolated between. The
-        # error falls with the square of how often
-        stride = max(1, int(len(costs) / max(1.0, np.sqrt(epochs * self._moved / VISIBLE))))
+        # loss = (sum of w c + alpha / 2 |w|^2) / sum of w, times the samples of the step
+        shares = sizes / sums
+        factors = 0.5 * self.mlp.alpha * shares
         self.right, start = 0.0, 0
-        for some in self._parts(orders, stride):
+        for some in self._parts(orders, self._stride(factors, epochs)):
             steps = self._steps_of(some)
             part = slice(start, start + steps)
             of_steps = sums[part], each[part], carried[part]
             costs[part] = self._take_steps(x, y, some, *of_steps)
             before, self._squares = self._squares, self._sum_squares()
+            self._largest = max(self._largest, self._squares)
             squares[part] = before + (self._squares - before) / steps * np.arange(steps)
             start += steps
         self.set_rate(rates[-1])
-        # loss = (sum of w c + alpha / 2 |w|^2) / sum of w, times the samples of the step
-        shares = sizes / sums
-        factors = 0.5 * self.mlp.alpha * shares
-        penalties, changes = factors * squares, np.abs(np.diff(squares, append=self._squares))
-        self._moved = changes.sum() * factors.sum() / (self.samples * epochs**2)
         if self.cost == "poisson":  # a - y log a, without the terms y log y - y of a deviance
             rest = (y * np.log(np.where(y > 0, y, 1)) - y).sum(axis=1, dtype=np.float64)
             rest = rest if self.weight is None else rest * self.weight
@@ -145,7 +140,23 @@ class Solver:
         # scikit-learn's squared error is half of the mean over outputs
         costs *= shares
         costs /= self.factor * y.shape[1] if self.factor != 1 else 1
-        return (costs + penalties).reshape(epochs, -1).sum(axis=1) / self.samples
+        return (costs + factors * squares).reshape(epochs, -1).sum(axis=1) / self.samples
+
+    def _stride(self, factors: Array, epochs: int) -> int:
+        """Return after how many steps to read |w|^2, which is interpolated between.
+
+        Each reading ends a call of the engine. With k readings in an epoch, the loss is wrong by a
+        small share of its L2 term / k^2. k is the smaller of m and sqrt(10 m), where m is how many
+        times as large as tol that term is: the error then stays far below tol.
+
+        factors : of |w|^2 in the L2 term of each step
+        """
+        mlp = self.mlp
+        is_compared = not mlp.early_stopping and mlp.n_iter_no_change < mlp.max_iter
+        tol = np.clip(mlp.tol, LEAST_TOL, MOST_TOL) if is_compared else MOST_TOL
+        times = factors.sum() * self._largest / (self.samples * epochs * tol)
+        readings = max(1.0, epochs * min(times, np.sqrt(10 * times)))
+        return max(1, int(len(factors) / readings))
 
     def _parts(self, orders: list[Array], most: int) -> Iterator[list[Array]]:
         """Yield the orders of some whole epochs, or of a piece of one: of at most `most` steps."""

@@ -9,6 +9,7 @@ pytest.importorskip("sklearn")
 
 import sklearn.neural_network
 from cases import KINDS, SETTINGS, data
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
@@ -154,6 +155,50 @@ def test_both_stop_after_the_same_epoch(n_iter_no_change, samples, kind):
         warnings.simplefilter("error")
         theirs, ours = (one.fit(x, y) for one in both(kind, learning_rate_init=0.01, **settings))
     assert 10 < ours.n_iter_ == theirs.n_iter_ < 400
+    assert largest_difference(theirs, ours) < 1e-9
+
+
+# Fits of which the L2 term of the loss is large beside tol; of the last, the weights vanish
+LARGE_TERMS = {
+    "adaptive": {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.1,
+        "alpha": 1,
+        "hidden_layer_sizes": 12,
+        "max_iter": 400,
+        "random_state": 1,
+    },
+    "small batches": {
+        "alpha": 3,
+        "batch_size": 2,
+        "learning_rate_init": 0.003,
+        "tol": 1e-6,
+        "n_iter_no_change": 3,
+        "max_iter": 60,
+        "hidden_layer_sizes": 5,
+        "random_state": 0,
+    },
+    "no weights": {
+        "alpha": 8.2,
+        "batch_size": 5,
+        "learning_rate_init": 0.003,
+        "max_iter": 200,
+        "hidden_layer_sizes": 14,
+        "random_state": 16,
+    },
+}
+
+
+@pytest.mark.parametrize("name", LARGE_TERMS)
+def test_losses_have_the_whole_l2_term_where_it_is_large_with_and_without_callbacks(name):
+    x, y = (load_iris if name == "small batches" else load_breast_cancer)(return_X_y=True)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    theirs, ours = (quietly(one.fit, x, y) for one in both("classes", **LARGE_TERMS[name]))
+    called = both("classes", **LARGE_TERMS[name])[1].set_params(callbacks=lambda progress: None)
+    quietly(called.fit, x, y)
+    assert called.loss_curve_ == ours.loss_curve_
+    np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
     assert largest_difference(theirs, ours) < 1e-9
 
 
