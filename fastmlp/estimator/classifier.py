@@ -76,7 +76,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.n_outputs_ = 1 if kind == "binary" else count
 
     def _encode(self, y: Array, name: str) -> Array:
-        """Return labels int64 `(N,)` of three classes or more; otherwise targets 0 and 1."""
+        """Return labels int64 `(N,)` of three classes or more; otherwise whether each is true.
+
+        Of an indicator matrix that is what is not 0, as in scikit-learn.
+        """
         is_matrix, kind = y.ndim == 2, self._label_binarizer.y_type_
         if is_matrix != kind.startswith("multilabel"):
             rule = "must be an indicator matrix" if not is_matrix else "must be labels (N,)"
@@ -86,7 +89,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self._check_classes(y, name=name)
         if kind == "multiclass":
             return np.searchsorted(self.classes_, y).astype(np.int64)
-        return np.asarray(self._label_binarizer.transform(y))
+        targets = np.asarray(self._label_binarizer.transform(y))
+        if is_matrix and targets.all() and (least := targets.min()) != (most := targets.max()):
+            rule, got = "must be 0 where a label is absent", f"{least} and {most}"
+            raise refuse(name, rule, got, "Pass 0 and 1.")
+        return targets != 0
 
     def _check_classes(self, y: Array, all_of_them: bool = False, name: str = "y") -> None:
         """Refuse labels that are new; or also labels that are missing."""

@@ -5,6 +5,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from scipy.sparse import csr_matrix
+
 from fastmlp.estimator import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -36,6 +38,14 @@ def test_y_of_another_kind_is_refused(name):
     ):
         with pytest.raises(ValueError, match=f"y(_val)? ({says})"):
             call(MLPClassifier((3,), max_iter=2))
+
+
+@pytest.mark.parametrize("form", [lambda y: y * 255, lambda y: (y * 2).astype("u1"), csr_matrix])
+def test_what_is_not_0_in_an_indicator_matrix_is_a_label(form):
+    plain, other = (MLPClassifier((3,), max_iter=2, random_state=0) for _ in range(2))
+    assert other.fit(X, form(MATRIX * 3)).loss_curve_ == plain.fit(X, MATRIX).loss_curve_
+    with pytest.raises(ValueError, match="y must be 0 where a label is absent; got -1 and 1"):
+        other.fit(X, MATRIX * 2 - 1)
 
 
 def test_the_first_part_has_a_class_for_each_column():
