@@ -46,6 +46,7 @@ class BaseMLP(BaseEstimator):
     _cost: ClassVar[str]
     _peer: ClassVar[type]
     _is_numeric: ClassVar[bool]  # whether y are numbers
+    classes_: Array  # of classifiers
     _solver_state: State | None = None
     _predictors: Predictors | None = None
 
@@ -58,7 +59,8 @@ class BaseMLP(BaseEstimator):
         sample_weight : w `(N,)`, or one number. The loss of a minibatch is sum(w c) / sum(w) over
             the losses c of its samples; its L2 term is divided by sum(w) too. Scores of held-out
             samples are weighted
-        X_val, y_val : data for `early_stopping`, in place of a share of X and y
+        X_val, y_val : data for `early_stopping`, in place of a share of X and y. A `class_weight`
+            counts for them too; 'balanced' is that of y
 
         Raises ArgumentError, a ValueError, for bad parameters, and ValueError for bad data.
         """
@@ -102,7 +104,7 @@ class BaseMLP(BaseEstimator):
         X, y = self._checked(X, y, first)
         with documented_errors("y"):
             self._learn(y, partial, first, classes)
-        random, weight = check_random_state(self.random_state), self._weights(y, sample_weight)
+        random = check_random_state(self.random_state)
         if first:
             self._initialize(X.shape[1], X.dtype, random)
         else:
@@ -110,9 +112,10 @@ class BaseMLP(BaseEstimator):
             for name in ("coefs_", "intercepts_"):  # joblib loads them read-only, if wanted
                 arrays = [np.require(a, requirements=["W"]) for a in getattr(self, name)]
                 setattr(self, name, arrays)
-        samples, held = self._samples(X, y, weight), None
+        of_class = self._class_weights(y)
+        samples, held = self._samples(X, y, sample_weight, of_class), None
         if X_val is not None:
-            held = self._samples(*self._checked(X_val, y_val, False), None, "y_val")
+            held = self._samples(*self._checked(X_val, y_val, False), None, of_class, "y_val")
         return Fit(self, samples, held, random, partial)
 
     def _checked(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
@@ -126,18 +129,31 @@ class BaseMLP(BaseEstimator):
             X, y = validate_data(self, X, y, reset=first, y_numeric=self._is_numeric, **options)
         return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
-    def _weights(self, y: Any, sample_weight: Any) -> Array | None:
-        """Return the weight of each sample, float64 `(N,)`; None for 1."""
+    def _class_weights(self, y: Any) -> Array | None:
+        """Return the weight of each class `(classes,)`; None for 1, and without classes."""
+        return None
+
+    def _weights(self, y: Any, sample_weight: Any, of_class: Array | None) -> Array | None:
+        """Return the product of each sample's weight and that of its class, float64 `(N,)`.
+
+        None stands for 1, also as an argument.
+        """
         if isinstance(sample_weight, Real):
             sample_weight = np.full(y.shape[0], sample_weight)
-        return as_sample_weight(sample_weight, y.shape[0])
+        weights = as_sample_weight(sample_weight, y.shape[0])
+        if of_class is None:
+            return weights
+        product = of_class[np.searchsorted(self.classes_, y)] * (1 if weights is None else weights)
+        return as_sample_weight(product, len(y), "class_weight")
 
-    def _samples(self, X: Any, y: Any, weight: Array | None, name: str = "y") -> Samples:
+    def _samples(
+        self, X: Any, y: Any, sample_weight: Any, of_class: Array | None, name: str = "y"
+    ) -> Samples:
         """Return checked data as the engine takes them."""
         targets = self._encode(y, name)
         if targets.ndim == 2:
             targets = np.ascontiguousarray(targets, self.coefs_[0].dtype)
-        return Samples(_rows(X), targets, weight)
+        return Samples(_rows(X), targets, self._weights(y, sample_weight, of_class))
 
     def _initialize(self, inputs: int, dtype: Any, random: np.random.RandomState) -> None:
         """Draw the parameters, uniform in ±sqrt(factor / (I + O)) (Glorot and Bengio, 2010)."""

@@ -12,7 +12,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target, unique_labels
 
-from fastmlp.arrays import Array, as_sample_weight
+from fastmlp.arrays import Array
 from fastmlp.errors import refuse
 from fastmlp.estimator.base import BaseMLP
 from fastmlp.estimator.parameters import CLASS_WEIGHT, SHARED, documented, documented_errors
@@ -29,6 +29,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     The loss is the cross entropy, with softmax outputs for three classes or more, and logistic
     ones for two classes and for indicator matrices, where a sample may have several labels.
+    scikit-learn limits -log(a) to that of the dtype's epsilon, 36 in float64, and here nothing
+    does: where outputs saturate, as of data that are not scaled, losses and stops differ.
     """
 
     _cost, _peer, _is_numeric = "cross_entropy", sklearn.neural_network.MLPClassifier, False
@@ -111,11 +113,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 remedy += f" {OTHER_CLASSES}. Previously got {self.classes_}, `y` has {found}"
             raise refuse(name, f"{rule}: {self.classes_}", found, remedy)
 
-    def _weights(self, y: Array, sample_weight: Any) -> Array | None:
-        """Return the product of each sample's weight and that of its class; None for 1."""
-        weights = super()._weights(y, sample_weight)
+    def _class_weights(self, y: Array) -> Array | None:
+        """Return the weight of each class `(classes,)`; None for 1."""
         if self.class_weight is None:
-            return weights
+            return None
         if y.ndim == 2:
             rule, remedy = "must be None if a sample has several labels", "Pass sample_weight."
             raise refuse("class_weight", rule, repr(self.class_weight), remedy)
@@ -129,10 +130,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise refuse("class_weight", "must have numbers", repr(given), remedy)
             # of labels that y has, as parts of data may lack some
             given = {label: given.get(label, 1) for label in self.classes_}
-        of_class = compute_class_weight(given, classes=self.classes_, y=y)
-        of_sample = of_class[np.searchsorted(self.classes_, y)]
-        product = of_sample if weights is None else weights * of_sample
-        return as_sample_weight(product, len(y), "class_weight")
+        return np.asarray(compute_class_weight(given, classes=self.classes_, y=y))
 
     @property
     def _stratifies(self) -> bool:

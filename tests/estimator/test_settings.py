@@ -15,6 +15,7 @@ pytest.importorskip("sklearn")
 from cases import KINDS, data, made
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.utils.class_weight import compute_sample_weight
 
 from fastmlp.errors import CallError
 from fastmlp.estimator import MLPClassifier, MLPRegressor
@@ -134,6 +135,20 @@ def test_validation_data_stop_early_and_nothing_is_held_out(kind):
         flag = named is not held
         with pytest.raises(fastmlp.ArgumentError, match="X_val, y_val must be given together"):
             made(kind, early_stopping=flag).fit(x, y, **named)
+
+
+@pytest.mark.parametrize("kind", ["classes", "binary"])
+@pytest.mark.parametrize("class_weight", ["balanced", 5.0])
+def test_weights_of_classes_count_for_validation_data(kind, class_weight):
+    x, y = data(kind)
+    class_weight = class_weight if class_weight == "balanced" else {y[0]: class_weight}
+    settings = {"class_weight": class_weight, "early_stopping": True, "max_iter": 1}
+    fitted = made(kind, **settings).fit(x[:300], y[:300], X_val=x[300:], y_val=y[300:])
+    weight = compute_sample_weight(class_weight, y[:300])
+    of_label = dict(zip(y[:300], weight, strict=True))
+    wanted = fitted.score(x[300:], y[300:], [of_label[label] for label in y[300:]])
+    assert fitted.validation_scores_ == [pytest.approx(wanted)]
+    assert wanted != pytest.approx(fitted.score(x[300:], y[300:]))
 
 
 def test_validation_data_have_known_labels():
