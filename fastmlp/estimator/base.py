@@ -232,7 +232,10 @@ class BaseMLP(BaseEstimator):
         if loss != "squared_error" and "loss" not in self._peer().get_params():
             remedy = "Install scikit-learn 1.7 or newer, or keep the estimator of fastmlp."
             raise refuse("loss", "must be one of scikit-learn's, before 1.7", loss, remedy)
-        return _copied(self, self._peer, {"activation": activation})
+        copy = _copied(self, self._peer, {"activation": activation})
+        if hasattr(copy, "coefs_"):  # to which early stopping there goes back
+            copy._best_coefs, copy._best_intercepts = copy.coefs_, copy.intercepts_
+        return copy
 
     @classmethod
     def from_sklearn(cls, estimator: Any) -> Self:

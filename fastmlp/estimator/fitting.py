@@ -27,6 +27,7 @@ NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and "
     "need to be preprocessed"
 )
+SLOWER = "Scale X and y to about -1 to 1, or lower learning_rate_init."
 
 
 class Samples(NamedTuple):
@@ -121,8 +122,13 @@ class Fit:
         mlp._solver_state = self.solver.finish(keep_engine=self.partial)
         if self.best is not None:
             mlp.coefs_, mlp.intercepts_ = self.best
+            if not np.isfinite(mlp.loss_):
+                text = f"Training diverged in epoch {mlp.n_iter_}: the loss is {mlp.loss_}. The "
+                text += "parameters are those of the best validation score, "
+                text += f"{mlp.best_validation_score_:.4g}. {SLOWER}"
+                warnings.warn(text, ConvergenceWarning, stacklevel=5)
         elif mlp.n_iter_ and not _are_finite(mlp):
-            remedy = f"{NOT_FINITE}: scale them to about -1 to 1, or lower learning_rate_init."
+            remedy = f"{NOT_FINITE}. {SLOWER}"
             rule = "must not make the loss or the parameters infinite"
             raise refuse("X, y and the learning rate", rule, f"the loss {mlp.loss_}", remedy)
 
@@ -148,6 +154,8 @@ class Fit:
                 score = mlp.validation_scores_[-1] if self.held is not None else None
                 if self.calls.end_epoch(loss, score, rate, self.solver):
                     return ""
+                if not np.isfinite(loss):  # all later ones would be NaN too
+                    return f"diverged in epoch {mlp.n_iter_}"
                 if over:
                     return "no improvement"
             left -= len(orders)
@@ -188,7 +196,7 @@ class Fit:
             if self._is_over():
                 return True
             mlp._no_improvement_count = 0
-        return not np.isfinite(loss)  # all later ones would be NaN too
+        return False
 
     def _count_improvement(self, loss: float) -> None:
         """Count the epochs since the score, or without validation data the loss, got better."""

@@ -125,10 +125,11 @@ def test_labels_can_be_a_sparse_indicator_matrix():
     assert (sparse.predict(x).toarray() == dense.predict(x)).all()
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_exchange_with_scikit_learn(kind):
+def test_exchange_with_scikit_learn(kind, early_stopping):
     x, y = data(kind)
-    ours = made(kind, activation="logistic").fit(x, y)
+    ours = made(kind, activation="logistic", early_stopping=early_stopping).fit(x, y)
     theirs = ours.to_sklearn()
     assert type(theirs) is getattr(sklearn.neural_network, KINDS[kind])
     back = type(ours).from_sklearn(theirs)
@@ -138,7 +139,8 @@ def test_exchange_with_scikit_learn(kind):
         else:
             np.testing.assert_allclose(other.predict(x), ours.predict(x), atol=1e-12)
         other.set_params(warm_start=True).fit(x, y)
-        other.partial_fit(x, y)
+        if not early_stopping:
+            other.partial_fit(x, y)
     theirs.coefs_[0][...] = 7
     assert (ours.coefs_[0] != 7).all()
 

@@ -220,6 +220,19 @@ def test_parameters_that_become_infinite_are_an_error():
         made("number", solver="sgd", max_iter=300).set_params(learning_rate_init=1e6).fit(x, y)
 
 
+@pytest.mark.parametrize("kind", ["number", "numbers"])
+def test_a_fit_that_diverges_says_so_and_keeps_the_best_parameters(kind):
+    x, y = data(kind)
+    ends, settings = [], {"solver": "sgd", "activation": "identity", "early_stopping": True}
+    settings |= {"callbacks": lambda progress: ends.append(progress.history), "max_iter": 300}
+    diverging = made(kind, **settings).set_params(learning_rate_init=1e3)
+    with pytest.warns(ConvergenceWarning, match="Training diverged in epoch .* Scale X and y"):
+        diverging.fit(x, y)
+    assert ends[-1].stopped == f"diverged in epoch {diverging.n_iter_}"
+    assert all(np.isfinite(w).all() for w in diverging.coefs_)
+    assert diverging.best_validation_score_ == np.nanmax(diverging.validation_scores_)
+
+
 def test_warnings_and_printed_losses(capsys):
     x, y = data("binary")
     with pytest.warns(ConvergenceWarning, match="max_iter=2"):
