@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
-from fastmlp.arrays import Array, Rows, as_sample_weight, is_sparse_matrix, sparse_rows
-from fastmlp.arrays.given import REMEDIES
+from fastmlp.arrays import Array, Rows, as_sample_weight
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.estimator.fitting import Fit, Samples
+from fastmlp.estimator.given import checked_data, checked_rows
 from fastmlp.estimator.parameters import (
     OUTPUT_NAMES,
     OWN_NAMES,
@@ -101,33 +101,20 @@ class BaseMLP(BaseEstimator):
         """
         check_parameters(self)
         first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
-        X, y = self._checked(X, y, first)
+        X, y = checked_data(self, X, y, first)
         with documented_errors("y"):
             self._learn(y, partial, first, classes)
         random = check_random_state(self.random_state)
         if first:
             self._initialize(X.shape[1], X.dtype, random)
         else:
-            self._check_parameters((self.coefs_, self.intercepts_))
-            for name in ("coefs_", "intercepts_"):  # joblib loads them read-only, if wanted
-                arrays = [np.require(a, requirements=["W"]) for a in getattr(self, name)]
-                setattr(self, name, arrays)
+            self._go_on()
         of_class = self._class_weights(y)
         samples, held = self._samples(X, y, sample_weight, of_class), None
         if X_val is not None:
-            held = self._samples(*self._checked(X_val, y_val, False), None, of_class, "y_val")
+            X_val, y_val = checked_data(self, X_val, y_val, False, "_val")
+            held = self._samples(X_val, y_val, None, of_class, "y_val")
         return Fit(self, samples, held, random, partial)
-
-    def _checked(self, X: Any, y: Any, first: bool) -> tuple[Any, Any]:
-        """Return data that a user passes as arrays or sparse matrices."""
-        dtypes = (np.float64, np.float32)
-        options = {"accept_sparse": ["csr", "csc"], "multi_output": True, "dtype": dtypes}
-        _refuse_dates("X", X)
-        if self._is_numeric:
-            _refuse_dates("y", y)
-        with documented_errors("X or y"):
-            X, y = validate_data(self, X, y, reset=first, y_numeric=self._is_numeric, **options)
-        return X, column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
     def _class_weights(self, y: Any) -> Array | None:
         """Return the weight of each class `(classes,)`; None for 1, and without classes."""
@@ -150,31 +137,53 @@ class BaseMLP(BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, of_class: Array | None, name: str = "y"
     ) -> Samples:
         """Return checked data as the engine takes them."""
-        targets = self._encode(y, name)
+        with documented_errors(name):
+            targets = self._encode(y, name)
         if targets.ndim == 2:
             targets = np.ascontiguousarray(targets, self.coefs_[0].dtype)
-        return Samples(_rows(X), targets, self._weights(y, sample_weight, of_class))
+        return Samples(X, targets, self._weights(y, sample_weight, of_class))
 
     def _initialize(self, inputs: int, dtype: Any, random: np.random.RandomState) -> None:
         """Draw the parameters, uniform in ±sqrt(factor / (I + O)) (Glorot and Bengio, 2010)."""
-        self.n_iter_ = self.t_ = self._no_improvement_count = 0
-        hidden = np.atleast_1d(np.asarray(self.hidden_layer_sizes, int)).tolist()
-        sizes = [inputs, *hidden, self.n_outputs_]
+        self.n_iter_ = self.t_ = 0
+        sizes = [inputs, *self._hidden_sizes(), self.n_outputs_]
         check_layer_sizes(sizes, "hidden_layer_sizes")
         self.n_layers_ = len(sizes)
         self.coefs_: list[Array] = []
         self.intercepts_: list[Array] = []
-        self.loss_curve_: list[float] = []
         factor = 2 if OWN_NAMES.get(self.activation, self.activation) == "sigmoid" else 6
         for i, o in pairwise(sizes):
             bound = np.sqrt(factor / (i + o))
             self.coefs_.append(random.uniform(-bound, bound, (i, o)).astype(dtype))
             self.intercepts_.append(random.uniform(-bound, bound, o).astype(dtype))
-        stops = self.early_stopping
+        self._begin_records()
+        self._solver_state, self._predictors = None, Predictors()
+
+    def _begin_records(self) -> None:
+        """Forget the losses and scores by which training stops."""
+        stops, self._no_improvement_count = self.early_stopping, 0
+        self.loss_curve_: list[float] = []
         self.best_loss_ = None if stops else np.inf
         self.validation_scores_: list[float] | None = [] if stops else None
         self.best_validation_score_ = -np.inf if stops else None
-        self._solver_state, self._predictors = None, Predictors()
+
+    def _go_on(self) -> None:
+        """Check the parameters of an earlier call, and make them ready to be trained further."""
+        self._check_parameters((self.coefs_, self.intercepts_))
+        sizes = [len(b) for b in self.intercepts_[:-1]]
+        if self._hidden_sizes() != sizes:
+            rule, remedy = f"must stay {sizes}", "Call fit with warm_start=False."
+            raise refuse("hidden_layer_sizes", rule, self.hidden_layer_sizes, remedy)
+        for name in ("coefs_", "intercepts_"):  # joblib loads them read-only, if wanted
+            arrays = [np.require(a, requirements=["W"]) for a in getattr(self, name)]
+            setattr(self, name, arrays)
+        # lbfgs kept none, and early stopping has others
+        scores = getattr(self, "validation_scores_", None)
+        if not hasattr(self, "loss_curve_") or (scores is None) == bool(self.early_stopping):
+            self._begin_records()
+
+    def _hidden_sizes(self) -> list[int]:
+        return list(np.atleast_1d(np.asarray(self.hidden_layer_sizes, int)).tolist())
 
     @property
     def _activations(self) -> tuple[str, ...]:
@@ -205,11 +214,7 @@ class BaseMLP(BaseEstimator):
         """Return the outputs for what a user passes."""
         check_is_fitted(self)
         check_parameters(self, "activation")
-        dtypes = (np.float64, np.float32)
-        _refuse_dates("X", X)
-        with documented_errors("X"):
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtypes, reset=False)
-        a = self._outputs(_rows(X))
+        a = self._outputs(checked_rows(self, X))
         if np.isnan(np.vdot(a, a)):
             rule, got = "must lead to outputs that are numbers", f"NaN in {a.dtype}"
             raise refuse("X, coefs_ and intercepts_", rule, got, "Scale X as in training.")
@@ -241,7 +246,7 @@ class BaseMLP(BaseEstimator):
     def from_sklearn(cls, estimator: Any) -> Self:
         """Return an estimator with copies of what a scikit-learn MLP has, fitted or not.
 
-        One that was fitted by lbfgs predicts here, but is not trained further.
+        One that was fitted by lbfgs predicts here, and is trained further by another solver.
         """
         if not isinstance(estimator, cls._peer):
             rule, remedy = f"must be scikit-learn's {cls._peer.__name__}", "Use the other class."
@@ -263,20 +268,6 @@ def _unchanged_if_refused(estimator: BaseMLP) -> Iterator[None]:
     except BaseException:
         estimator.__dict__ = before
         raise
-
-
-def _refuse_dates(name: str, values: Any) -> None:
-    """Refuse dates and times in an array or a DataFrame, which scikit-learn makes numbers of."""
-    given: Any = getattr(values, "dtypes", getattr(values, "dtype", None))
-    several: Any = given if hasattr(given, "__iter__") else [given]
-    for dtype in several:
-        if getattr(dtype, "kind", "") in ("m", "M"):
-            raise refuse(name, "must be numbers", f"dtype {dtype}", REMEDIES["M"])
-
-
-def _rows(X: Any) -> Rows:
-    """Return a matrix as a C-contiguous array, or as sparse rows."""
-    return sparse_rows(X, "X") if is_sparse_matrix(X) else np.ascontiguousarray(X)
 
 
 def _copied(source: Any, kind: type, changed: dict[str, Any]) -> Any:

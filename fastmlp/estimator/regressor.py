@@ -10,7 +10,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from fastmlp.arrays import Array
-from fastmlp.errors import refuse
+from fastmlp.errors import counted, refuse
 from fastmlp.estimator.base import BaseMLP
 from fastmlp.estimator.parameters import LOSS, SHARED, documented
 
@@ -46,7 +46,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """Return the targets `(N, O)`."""
         targets = y.reshape(len(y), -1)
         if targets.shape[1] != self.n_outputs_:
-            rule, remedy = f"must have {self.n_outputs_} columns", "Call fit with warm_start=False."
+            rule = f"must have {counted(self.n_outputs_, 'column')}"
+            remedy = "Call fit with warm_start=False." if name == "y" else "Pass what is like y."
             raise refuse(name, rule, targets.shape[1], remedy)
         if self.loss == "poisson" and (targets < 0).any():
             remedy = 'Pass loss="squared_error".'

@@ -153,6 +153,7 @@ def test_exchange_of_what_was_not_fitted_or_was_fitted_by_lbfgs():
     assert (ours.predict(x) == theirs.predict(x)).all()
     with pytest.raises(fastmlp.ArgumentError, match="solver"):
         ours.fit(x, y)
+    assert len(ours.set_params(solver="adam").partial_fit(x, y).loss_curve_) == 1
     with pytest.raises(fastmlp.ArgumentError, match="estimator must be scikit-learn's"):
         MLPRegressor.from_sklearn(theirs)
     with pytest.raises(fastmlp.ArgumentError, match="activation"):

@@ -55,6 +55,38 @@ def test_the_first_part_has_a_class_for_each_column():
     assert np.isfinite(mlp.loss_)
 
 
+NUMBERS, TEXTS, NAN = X[:, 0], LABELS.astype(str), np.where(LABELS, np.nan, X[:, 0])
+# y, X_val and y_val, and what is said
+VALIDATION = {
+    "another width of y": (NUMBERS, X, X[:, :2], r"y_val must have 1 column; got 2\. Pass what is"),
+    "texts": (NUMBERS, X, TEXTS, "y_val must be numbers"),
+    "NaN": (NUMBERS, NAN[:, None] + X, NUMBERS, "X_val, y_val must be like X .* Input X_val con"),
+    "NaN in y": (NUMBERS, X, NAN, "Input y_val contains NaN"),
+    "another width": (NUMBERS, X[:, :2], NUMBERS, "X_val has 2 features"),
+    "mixed labels": (TEXTS, X, np.array([None, "1"] * 30), "y_val must be .* all of one kind"),
+}
+
+
+@pytest.mark.parametrize("name", VALIDATION)
+def test_errors_name_the_validation_data(name):
+    y, x_val, y_val, says = VALIDATION[name]
+    kind = MLPRegressor if y is NUMBERS else MLPClassifier
+    with pytest.raises(ValueError, match=says):
+        kind(early_stopping=True).fit(X, y, X_val=x_val, y_val=y_val)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson"])
+def test_texts_are_no_numbers_but_objects_and_sparse_matrices_can_be(loss):
+    y, losses = np.abs(X[:, :2]), []
+    for texts in (y[:, 0].astype(str), y.astype("S")):
+        with pytest.raises(ValueError, match=r"y must be numbers; got dtype [<|][US]"):
+            MLPRegressor(loss).fit(X, texts)
+    for form in (y, csr_matrix(y), y.astype(str).astype(object)):
+        mlp = MLPRegressor(loss, (3,), max_iter=2, random_state=0).fit(X, form)
+        losses.append(mlp.loss_curve_)
+    assert losses[1:] == losses[:1] * 2
+
+
 def test_dates_are_no_numbers():
     dates = np.array(["2020-01-01", "2021-01-01", "NaT"], "M8[D]")[LABELS]
     fitted = MLPRegressor(hidden_layer_sizes=(3,), max_iter=2).fit(X[:, :1], X[:, 1])

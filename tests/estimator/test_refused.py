@@ -51,6 +51,15 @@ def test_a_refused_call_changes_nothing(name):
         fitted.predict(X[:, :3])
 
 
+def test_hidden_layers_stay_those_of_the_first_call():
+    fitted = MLPClassifier(5, max_iter=2, warm_start=True).fit(X, Y)
+    fitted.set_params(hidden_layer_sizes=np.array([5])).fit(X, Y)
+    for call in (fitted.fit, fitted.partial_fit):
+        fitted.set_params(hidden_layer_sizes=(5, 5))
+        with pytest.raises(ArgumentError, match=r"_sizes must stay \[5\]; got \(5, 5\)"):
+            call(X, Y)
+
+
 def test_rows_of_another_width_are_refused_by_a_predictor_that_is_kept():
     fitted = MLPRegressor(hidden_layer_sizes=(5,), max_iter=2).fit(X, X[:, 0])
     fitted.predict(X)

@@ -200,6 +200,17 @@ def test_what_partial_fit_refuses():
         made("classes", early_stopping=True).partial_fit(x, y, classes=["a", "b", "c"])
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("kind", ["classes", "number"])
+def test_records_begin_anew_where_early_stopping_changes(kind, method):
+    x, y = data(kind)
+    stops = method == "fit"
+    mlp = made(kind, warm_start=True, max_iter=3, early_stopping=not stops).fit(x, y)
+    getattr(mlp.set_params(early_stopping=stops), method)(x, y)
+    assert len(mlp.loss_curve_) == mlp.n_iter_ == (3 if stops else 1)
+    assert (mlp.validation_scores_ is None, mlp.best_loss_ is None) == (not stops, stops)
+
+
 def test_other_targets_than_before_are_refused():
     x, y = data("numbers")
     fitted = made("numbers", warm_start=True).fit(x, y)
