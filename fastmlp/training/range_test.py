@@ -22,6 +22,9 @@ WINDOWS, OVERLAP = 20, 4
 GOOD = 0.1
 # The greatest fall must be above this share of the first cost
 LEAST_FALL = 0.001
+# The curve ends where the fall, after more than HIGH of the greatest one, is less than LOW of it:
+# the noise of small minibatches alone moves it by half
+HIGH, LOW = 0.75, 0.25
 # Smaller minibatches than this have lower suggestions
 BATCH = 32
 
@@ -39,9 +42,10 @@ def range_test(
     Two sweeps train copies of the network with a rate that rises exponentially in each step. Costs
     are means over a window of steps, before each step, so also on samples that are new. The rate
     with the lowest cost of the first sweep is too high, as it is in use for a few steps only; it
-    says where the second, slower sweep ends. Its curve is used up to where the cost has lost
-    half of its fall. With c the lowest cost, and g the first one, or that of guessing if it lies
-    between them, the suggestion is, in three digits,
+    says where the second, slower sweep ends. Its curve is used up to where the cost has lost most
+    of its fall, relative to the cost that the network itself has for the same samples. With c the
+    lowest cost, and g the first one, or that of guessing if it lies between them, the suggestion
+    is, in three digits,
 
         sqrt(low high) min(1, batch_size / 32)^(1/3)
 
@@ -69,8 +73,10 @@ def range_test(
 
 def suggest(rates: Array, costs: Array, falls: Array, guessing: float, batch: int) -> float | None:
     """Return the rate that the curve of the second sweep says; None if its costs do not fall."""
-    half = (costs[0] + costs.min()) / 2
-    back = (np.minimum.accumulate(costs) < half) & (costs > half)
+    with np.errstate(invalid="ignore", divide="ignore"):  # costs can be infinite, or 0
+        share = np.nan_to_num(falls / np.abs(costs + falls))
+    most = share.max()
+    back = (np.maximum.accumulate(share) > HIGH * most) & (share < LOW * most)
     end = int(np.argmax(back)) if back.any() else len(costs)
     if not falls[:end].max() > LEAST_FALL * abs(costs[0]):
         return None

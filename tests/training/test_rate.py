@@ -114,6 +114,17 @@ def test_samples_of_other_costs_are_no_fall(seed):
         fastmlp.find_learning_rate(network, x, y, start=1e-8, seed=seed)
 
 
+def test_noise_of_costs_that_still_fall_does_not_end_the_curve():
+    """The suggestion is near the rate with the lowest cost of the whole curve."""
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(200, 4))
+        network = fastmlp.Network(4, 16, 1, output="identity", cost="squared_error", seed=seed)
+        data = x, x @ rng.normal(size=4)
+        found = fastmlp.find_learning_rate(network, *data, batch_size=4, seed=seed)
+        assert 1 < found.rates[found.costs.argmin()] / found < 20
+
+
 def test_costs_after_a_divergence_are_infinite(backend):
     network = fastmlp.Network((28, 16, 2), output="identity", cost="squared_error")
     found = fastmlp.find_learning_rate(network, table(2000), backend=backend, start=1e6)
