@@ -60,9 +60,23 @@ def cost_of_constant(
         costs = row.f(constant - y, row.setting).sum(axis=1)
         return float(np.average(costs, weights=sample_weight))
     if row.name == "poisson":
-        m = np.average(y, axis=0, weights=sample_weight)
-        return float((m - m * np.log(np.maximum(m, 1e-300))).sum())
+        m = np.average(y, axis=0, weights=sample_weight, keepdims=True)
+        return _poisson_cost(m)
     return np.inf
+
+
+def least_cost(network: Network, y: Array, sample_weight: Array | None = None) -> float:
+    """Return a cost that no outputs can be below: 0, but with poisson that of the targets."""
+    if network.cost != "poisson" or y.ndim == 1:
+        return 0.0
+    return _poisson_cost(y, sample_weight)
+
+
+def _poisson_cost(m: Array, sample_weight: Array | None = None) -> float:
+    """Return the mean cost of outputs m `(N, O)` for targets that are the same."""
+    m = m.astype(np.float64)
+    costs = (m - m * np.log(np.maximum(m, 1e-300))).sum(axis=1)
+    return float(np.average(costs, weights=sample_weight))
 
 
 def _quantile(y: Array, share: float, sample_weight: Array | None) -> Array:

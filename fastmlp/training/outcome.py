@@ -9,18 +9,19 @@ from typing import ParamSpec
 
 import numpy as np
 
-from fastmlp.arrays import SparseRows, quiet
+from fastmlp.arrays import Array, SparseRows, quiet
 from fastmlp.errors import TrainingWarning
-from fastmlp.functions import OPTIMIZERS, classes_of
+from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, classes_of, cost_row
 from fastmlp.training.choosing import Choice
-from fastmlp.training.guessing import cost_of_constant
+from fastmlp.training.guessing import cost_of_constant, least_cost
 from fastmlp.training.history import History
 from fastmlp.training.rows import number, percent
 from fastmlp.training.run import Run
 
 P = ParamSpec("P")
 
-# A cost above this share of that of the best constant output is no better than that
+# A cost above this share of that of the best constant output, both counted from the least cost that
+# any output has, is no better than that
 NO_BETTER = 0.99
 # Nor is it if the accuracy has gained less than this share of what it could gain
 GAINED = 0.1
@@ -28,8 +29,8 @@ GAINED = 0.1
 LARGEST, SMALLEST = 10.0, 0.05
 # Of the samples, if they are of one class: the others are rare
 MOST = 0.8
-# A cost below this share of that of the first epoch falls
-FALLING = 0.999
+# A cost falls if it has lost this share of that of the first epoch, counted from the least one
+FALLS = 0.001
 # Units that are always 0 are looked for in this many samples
 SAMPLES = 10_000
 
@@ -60,7 +61,7 @@ def judge(run: Run, choice: Choice) -> tuple[str, ...]:
         return ()
     causes = _of_data(run)
     if not causes:
-        causes = [*_dead_layers(run), *_rare_classes(run), _of_rate(run.history, choice)]
+        causes = [*_dead_layers(run), *_rare_classes(run), _of_rate(run, choice)]
     return (" ".join([f"The network has not learnt: {failure}.", *causes]),)
 
 
@@ -70,11 +71,12 @@ def _failure(run: Run) -> str:
     last, name = (history.restored_epoch or len(history)) - 1, "training"
     cost: float | None = history.train_cost[last]
     accuracy = history.train_accuracy[last]
-    if run.validation is not None and run.is_judged and history.validation_cost[-1] is not None:
-        y, weight, name, smoothing = run.validation[1], run.held_weight, "validation", 0.0
+    held = run.validation if run.is_judged and history.validation_cost[-1] is not None else None
+    if held is not None and _vary(held[1], run.held_weight):
+        y, weight, name, smoothing = held[1], run.held_weight, "validation", 0.0
         cost, accuracy = history.validation_cost[last], history.validation_accuracy[last]
         if weight is not None:  # a constant answer may be right for most samples, not by weight
-            cost, accuracy = run.evaluate(run.validation, weight)
+            cost, accuracy = run.evaluate(held, weight)
     if accuracy is not None:
         classes = y if y.ndim == 1 else classes_of(y)
         counts = np.bincount(classes, weight)
@@ -87,21 +89,30 @@ def _failure(run: Run) -> str:
                 f"its {name} accuracy, {percent(accuracy)}, is not above {percent(share)}, {always}"
             )
     guessing = cost_of_constant(run.network, y, weight, smoothing)
-    if cost is None or cost < NO_BETTER * guessing or not np.isfinite(guessing):
+    if cost is None or not np.isfinite(guessing):
+        return ""
+    least = least_cost(run.network, y, weight)
+    if cost - least < NO_BETTER * (guessing - least):
         return ""
     of = "of the best constant output"
     return f"its {name} cost, {number(cost)}, is not below {number(guessing)}, {of}"
+
+
+def _vary(y: Array, weight: Array | None) -> bool:
+    """Return whether answers differ: if not, a constant output is perfect, and shows nothing."""
+    seen = y if weight is None else y[weight > 0]
+    return bool((seen != seen[0]).any())
 
 
 def _of_data(run: Run) -> list[str]:
     """Return the causes that lie in the training data."""
     images, y = run.images, run.y
     causes = []
-    if (y == y[0]).all():
+    if not _vary(y, None):
         # targets may be scaled, so their user knows other numbers
         what = f"labels are {_name(run, y[0])}" if y.ndim == 1 else "targets are equal"
         causes.append(f"All {what}, so there is nothing to learn.")
-    if y.ndim > 1 and run.history.task == "regression" and (most := np.abs(y).max()) > LARGEST:
+    if _may_scale(run) and (most := np.abs(y).max()) > LARGEST:
         causes.append(f"The targets reach {most:,.4g}: scale them, as (y - mean) / deviation.")
     if images.are_same() if isinstance(images, SparseRows) else (images == images[0]).all():
         causes.append("All samples are the same.")
@@ -116,6 +127,14 @@ def _of_data(run: Run) -> list[str]:
         once = "Scale pixels once: those of uint8 are divided by 255 anyway."
         causes.append(f"The images reach only {reach:.2g}: {remedy} {once}")
     return causes
+
+
+def _may_scale(run: Run) -> bool:
+    """Return whether targets may be scaled around 0: by the cost, and by the signs of outputs."""
+    below = np.array([[-1.0]])
+    ACTIVATIONS[run.network.output].f(below, below)
+    is_of_errors = cost_row(run.network.cost).f is not None
+    return run.history.task == "regression" and is_of_errors and below[0, 0] < 0
 
 
 def _name(run: Run, code: int) -> str:
@@ -147,10 +166,12 @@ def _rare_classes(run: Run) -> list[str]:
     return [remedy] if counts.max() > MOST * counts.sum() else []
 
 
-def _of_rate(history: History, choice: Choice) -> str:
+def _of_rate(run: Run, choice: Choice) -> str:
     """Return which way the learning rate is likely wrong."""
+    history, costs = run.history, run.history.train_cost
     rate, usual = choice.learning_rate, OPTIMIZERS[choice.optimizer].learning_rate
-    falls = history.train_cost[-1] < FALLING * history.train_cost[0]
+    fall = abs(costs[0] - least_cost(run.network, run.y, run.sample_weight))
+    falls = costs[0] - costs[-1] > FALLS * fall
     if usual / 10 <= rate <= usual and (falls or len(history) == 1):
         why = "The cost still falls" if falls else "This was one epoch"
         return f"{why}: train for more epochs."

@@ -111,8 +111,37 @@ SUCCESSES = {
     ),
     "squares": (X, VALUES, {"cost": "squared_error"}),
     "errors": (X, VALUES, {"cost": "absolute_error"}),
+    "one class is held out": (X, CLASSES, {"validation": (X[CLASSES == 2], CLASSES[CLASSES == 2])}),
+    "one row is held out": (
+        X,
+        VALUES,
+        {"cost": "squared_error", "validation": (X[:1], VALUES[:1])},
+    ),
     "weak": (X, VALUES + RNG.normal(0, 10, 600), {"cost": "squared_error", "learning_rate": 1e-3}),
 }
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"learning_rate": 1e-7}, "its training cost, -364.*, is not below -366.*may be too low"),
+        ({"optimizer": "adam", "rate_factors": [0]}, "not below -366.*learning_rate=0.001 may be"),
+        ({"learning_rate": 1e-3}, "^$"),
+    ],
+)
+def test_negative_costs_are_judged_by_their_distance_from_the_least(settings, said):
+    network = fastmlp.Network(6, 1, output="exponential", cost="poisson")
+    network.weights[0][:], network.biases[0][:] = 0, np.log(120)
+    y = np.random.default_rng(1).poisson(100 * np.exp(X[:, 0] / 4))
+    history = fastmlp.train(network, X, y, backend="numpy", **settings)
+    assert re.search(said, " ".join(history.warnings)), history.warnings
+
+
+@pytest.mark.parametrize("output", ["relu", "softplus"])
+def test_targets_of_outputs_that_cannot_be_negative_are_not_to_be_scaled_around_0(output):
+    network = fastmlp.Network(6, 1, output=output, cost="squared_error")
+    history = fastmlp.train(network, X, 1e3 + VALUES, backend="numpy", learning_rate=1e-9)
+    assert history.warnings[0].endswith("find_learning_rate searches for a better one.")
 
 
 def test_costs_of_smoothed_labels_are_compared_with_those_of_such_a_constant():
