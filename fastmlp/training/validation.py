@@ -19,7 +19,8 @@ def is_share(validation: Any) -> TypeGuard[float]:
 def hold_out(classes: Array, share: float, seed: Any) -> tuple[Array, Array]:
     """Return the rows to train on and the rows for validation, both in ascending order.
 
-    classes : of the samples, `(N,)`: each has the same share in both parts, but for one sample
+    classes : of the samples, `(N,)`: each has the same share in both parts, but for one sample; one
+        that has a single sample is trained on
     seed : of the division; a Generator does not change
 
     There are round(share N) rows for validation. Raises ArgumentError unless that leaves at least
@@ -31,8 +32,14 @@ def hold_out(classes: Array, share: float, seed: Any) -> tuple[Array, Array]:
     if not 0 < held < count:
         rule = f"must leave at least one of the {count:,} images in each part"
         raise refuse("validation", rule, share, "Pass 0.1, for example.")
-    mixed = copy.deepcopy(as_generator(seed)).permutation(count)
+    generator = copy.deepcopy(as_generator(seed))
+    mixed = generator.permutation(count)
+    several = mixed[np.bincount(classes)[classes[mixed]] > 1]
+    if len(several) >= held:
+        mixed = several
     mixed = mixed[np.argsort(classes[mixed], kind="stable")]
-    # evenly spaced along the sorted classes
-    is_held = np.diff(np.arange(count + 1) * held // count) > 0
-    return np.sort(mixed[~is_held]), np.sort(mixed[is_held])
+    # evenly spaced along the sorted classes, from a random start, so that each row is as likely
+    total = len(mixed)
+    places = np.arange(total + 1) * held + generator.integers(total)
+    chosen = np.sort(mixed[np.diff(places // total) > 0])
+    return np.setdiff1d(np.arange(count), chosen), chosen

@@ -77,6 +77,19 @@ def test_each_class_has_the_same_share_in_both_parts(share):
     assert not np.array_equal(other[1], held)
 
 
+def test_a_class_of_one_sample_trains_and_each_of_a_small_class_is_held_out_at_times():
+    classes = np.repeat([0, 1, 2], [5, 100, 1])
+    counts = np.zeros(106)
+    for seed in range(400):
+        held = hold_out(classes, 0.1, seed)[1]
+        assert len(held) == 11
+        counts[held] += 1
+    assert counts[-1] == 0
+    np.testing.assert_allclose(counts[:-1].mean(), 400 * 11 / 105)
+    assert abs(counts[:5].mean() - counts[5:-1].mean()) < 10
+    assert (counts[:-1] > 0).all()
+
+
 TABLE = X * [1e3, 1e-3, 1, 50] + 7
 COUNTS = np.where(X > 0.7, TABLE, 0)
 KINDS = {
