@@ -201,7 +201,7 @@ def train_network(
             error = UnwritableError(said)
         return last[0].history, error
     if given["epochs"] and not len(history):
-        raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")
+        raise DivergedError(*history.warnings)
     return history, None
 
 

@@ -89,9 +89,12 @@ class Checkpoints:
         return None
 
     def add(self, state: State, last: bool) -> None:
-        """Save the state of an epoch if a checkpoint is due; otherwise keep it for `flush`."""
+        """Save the state of an epoch if a checkpoint is due; otherwise keep it for `flush`.
+
+        That of the start, after 0 epochs, is not due.
+        """
         self._unsaved = state
-        if last or state.epochs % self.every == 0:
+        if state.epochs and (last or state.epochs % self.every == 0):
             self.flush()
 
     def flush(self) -> None:

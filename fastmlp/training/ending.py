@@ -24,7 +24,7 @@ def finish(run: Run, watcher: Watcher, saved: Checkpoints | None) -> Iterator[No
             yield
             with hold_interrupts():
                 watcher.restore()
-                if saved is not None:
+                if saved is not None and not run.is_new:
                     saved.flush()
         except BaseException as error:
             run.history.stopped = _reason(error, run)
@@ -32,17 +32,17 @@ def finish(run: Run, watcher: Watcher, saved: Checkpoints | None) -> Iterator[No
                 is_own = isinstance(error, DivergedError) and not run.in_callback
                 if is_own or not run.parameters.publish():
                     run.parameters.put(run.parameters.good)
-                    if not len(run.history):
-                        run.forget()
                 watcher.restore()
             if is_own:
                 raise DivergedError(f"{error} {_name_parameters(run)}") from None
             raise
     finally:
+        if is_new := run.is_new:
+            run.forget()
         try:
             run.call("on_train_end", epoch=len(run.history) - 1, step=run.steps)
         finally:
-            if saved is not None:
+            if saved is not None and not is_new:
                 saved.flush()
 
 

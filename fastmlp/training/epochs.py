@@ -28,10 +28,11 @@ def train_epochs(
     """Train the epochs that are not in the history yet, until something ends the run."""
     history = run.history
 
-    def save(epoch: int, ends: bool) -> None:
+    def save(ends: bool = False) -> None:
         if saved is not None:
-            state = resuming.take_state(run, epoch + 1, plan, generator, watcher)
-            saved.add(state, last=ends or epoch + 1 == run.epochs)
+            done = len(history)
+            state = resuming.take_state(run, done, plan, generator, watcher)
+            saved.add(state, last=ends or done == run.epochs)
 
     def call(hook: str, epoch: int) -> bool:
         """Call a hook between two epochs; return whether the run ends."""
@@ -43,6 +44,8 @@ def train_epochs(
 
     if call("on_train_begin", len(history) - 1):
         return
+    if not len(history):
+        save()  # written if the run ends in its first epoch
     joins, orders = may_join(run, plan, watcher, saved), list[Array]()
     while (epoch := len(history)) < run.epochs:
         if joins and (count := epochs_ahead(run)) > 1:
@@ -70,13 +73,15 @@ def train_epochs(
                 if isinstance(plan, Plateau):
                     plan.watch(history)
                 ends = watcher.ends(epoch)
-                save(epoch, ends)
+                save(ends)
             hooks = ("on_epoch_end", FUNCTION)
-            stop = run.call(*hooks, epoch=epoch, step=run.steps, result=done, ended=True)
-            if run.rewritten:
-                with hold_interrupts():
-                    run.parameters.keep()
-                    save(epoch, ends)
+            try:
+                stop = run.call(*hooks, epoch=epoch, step=run.steps, result=done, ended=True)
+            finally:  # a later callback may have failed
+                if run.rewritten:
+                    with hold_interrupts():
+                        run.parameters.keep()
+                        save(ends)
         if stop:
             history.stopped = history.stopped or run.asked
             return

@@ -16,8 +16,9 @@ from fastmlp.arrays import Array
 from fastmlp.errors import DivergedError
 from fastmlp.training.adaptive import Halving
 from fastmlp.training.guessing import cost_of_guessing
+from fastmlp.training.history import Done
 from fastmlp.training.parameters import State
-from fastmlp.training.run import Done, Run
+from fastmlp.training.run import Run
 from fastmlp.training.schedules import Rates
 from fastmlp.training.search import Search
 
@@ -28,8 +29,8 @@ def train_halving_epoch(
     """Train an epoch, counted from 0, with its samples in that order, and keep or undo it.
 
     rates : gives the rates of an epoch's steps, with the factor that `plan` has then
-    Returns None if no factor lowers the cost in the first epoch: `history.stopped` then says so,
-    and the network is unchanged. Raises DivergedError if training diverges with all factors.
+    Returns None if no factor lowers the cost in the first epoch: the history then says so, and the
+    network is unchanged. Raises DivergedError if training diverges with all factors.
     """
     if plan.lowest == np.inf:
         return _first_epoch(run, plan, rates, epoch, order)
@@ -77,7 +78,10 @@ def _first_epoch(run: Run, plan: Halving, rates: Rates, epoch: int, order: Array
         if error is not None:
             raise error
         tried = f"{highest:g} down to {rates(epoch).max():.3g}"
-        run.history.stopped = f"no learning rate from {tried} lowers the cost of {before:.4g}"
+        stopped = f"no learning rate from {tried} lowers the cost of {before:.4g}"
+        remedy = "Check the data, or use another seed or a higher learning_rate."
+        run.history.stopped = stopped
+        run.history.warnings = (f"The network has not learnt: {stopped}. {remedy}",)
         return None
     done, plan.factor, state = best
     plan.lowest = search.lowest

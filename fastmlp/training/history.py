@@ -1,14 +1,33 @@
-"""The history of a training run."""
+"""The history of a training run, and the result of one epoch."""
 
 from __future__ import annotations
 
 from copy import copy
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from fastmlp.functions import METRICS, metrics_of
 from fastmlp.system.plain import to_json
 from fastmlp.training.rows import Columns
+
+
+class Done(NamedTuple):
+    """The result of an epoch: means over its samples, and the learning rate of the last step.
+
+    accuracy : None unless the task is classification
+    Where samples have weights, the means are weighted by them.
+    whole : whether all steps were taken; False if a callback ended the run
+    """
+
+    cost: float
+    accuracy: float | None
+    rate: float
+    whole: bool = True
+
+
+NOTHING = Done(np.nan, np.nan, np.nan)
 
 
 @dataclass

@@ -13,7 +13,8 @@ from fastmlp.arrays import Array
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.training.adaptive import Adaptive
 from fastmlp.training.checkpoint import Checkpoints
-from fastmlp.training.run import CHUNK_SECONDS, Done, Run
+from fastmlp.training.history import Done
+from fastmlp.training.run import CHUNK_SECONDS, Run
 from fastmlp.training.schedules import Rates, Schedule
 from fastmlp.training.watcher import Watcher
 

@@ -152,8 +152,9 @@ def train(
         "last:5", the mean of those after the last 5 epochs. After each epoch the network has the
         average: it is evaluated, and kept at the end. Training goes on with the parameters
         themselves, and its cost and accuracy are theirs
-    checkpoint : a folder; the state of the run is saved there after every `every` epochs. The
-        schedule must then be a name or a function of progress alone
+    checkpoint : a folder; the state of the run is saved there after every `every` epochs and at the
+        end: that of its start if it ends in its first epoch. The schedule must then be a name or a
+        function of progress alone
     sample_weight : w `(N,)` of the training data. The cost of a minibatch is sum(w c) / sum(w) over
         the costs c of its samples, as in scikit-learn; if all its w are 0, its gradient is 0.
         Training cost and accuracy in the history are weighted means, too; those of validation data
@@ -254,7 +255,7 @@ def train(
         run.history.resumed_epoch = state.epochs
     with finish(run, watcher, saved):
         train_epochs(run, plan, generator, watcher, saved, rates)
-    run.history.warnings = judge(run, choice)
+    run.history.warnings = (*run.history.warnings, *judge(run, choice))
     return run.history
 
 

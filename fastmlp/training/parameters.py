@@ -69,6 +69,10 @@ class Parameters:
         for target, source in zip(self.good, self._own, strict=True):
             np.copyto(target, source)
 
+    def are_good(self) -> bool:
+        """Return whether the network has the parameters `good`."""
+        return all(map(np.array_equal, self._own, self.good))
+
     def put(self, source: Sequence[Array]) -> None:
         """Write arrays, weights first, into the network; interrupts wait until all are written."""
         with hold_interrupts():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -74,16 +74,26 @@ def hooked(callbacks: Sequence[Callback], *hooks: str) -> list[tuple[Callback, A
     ]
 
 
-def call_hooks(callbacks: Sequence[Callback], hooks: Sequence[str], progress: Progress) -> str:
+def call_hooks(
+    callbacks: Sequence[Callback],
+    hooks: Sequence[str],
+    progress: Progress,
+    after: Callable[[], object] = lambda: None,
+) -> str:
     """Call these hooks of all callbacks; return why one of them ends the run, or "".
+
+    after : called after each of them that returns
 
     A callback ends the run if it returns True. Its attribute `reason`, if it has one, says why.
     Raises ArgumentError for a result that is neither True, False nor None.
     """
-    found = hooked(callbacks, *hooks)
-    ending = [callback for callback, method in found if _is_stop(method(progress))]
-    reasons = [str(getattr(callback, "reason", "a callback asked for it")) for callback in ending]
-    return reasons[0] if reasons else ""
+    why = ""
+    for callback, method in hooked(callbacks, *hooks):
+        stops = _is_stop(method(progress))
+        after()
+        if stops and not why:
+            why = str(getattr(callback, "reason", "a callback asked for it"))
+    return why
 
 
 def _is_stop(result: object) -> bool:

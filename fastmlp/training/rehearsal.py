@@ -112,7 +112,7 @@ def rehearse(
         trial.save(Path(folder) / "model")
         size = (Path(folder) / "model").stat().st_size
     if not clock.steps:  # with the schedule "halving", where no rate lowers the cost
-        raise DivergedError(f"{history.stopped}. Check the data, or use another seed.")
+        raise DivergedError(*history.warnings)
     progress = clock.last
     epoch = clock.spent / clock.steps * progress.steps
     total, limit = progress.epochs * (epoch + validating), settings.get("max_seconds")

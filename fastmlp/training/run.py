@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,7 @@ from fastmlp.training.averaging import Average
 from fastmlp.training.choosing import Choice
 from fastmlp.training.data import Data, check_data, first_data
 from fastmlp.training.divergence import divergence_error, find_large_data
-from fastmlp.training.history import History
+from fastmlp.training.history import NOTHING, Done, History
 from fastmlp.training.parameters import Parameters, check_arrays
 from fastmlp.training.progress import FUNCTION, Callback, Progress, call_hooks, hooked
 from fastmlp.training.validation import is_share
@@ -33,29 +33,12 @@ CHUNK_SECONDS = 0.1
 SLOW_STEP, SLOW_PRODUCT = 5e-5, 2e-9
 
 
-class Done(NamedTuple):
-    """The result of an epoch: means over its samples, and the learning rate of the last step.
-
-    accuracy : None unless the task is classification
-    Where samples have weights, the means are weighted by them.
-    whole : whether all steps were taken; False if a callback ended the run
-    """
-
-    cost: float
-    accuracy: float | None
-    rate: float
-    whole: bool = True
-
-
-NOTHING = Done(np.nan, np.nan, np.nan)
-
-
 class Run:
     """The data, the engine and the history of one call of `train`.
 
     sample_weight : of the training data, float64 `(N,)`, with the weights of classes; None for 1
     twin : a copy of the network that knows how the data are scaled and encoded. The network itself
-        knows it from `start` on, and forgets it if no epoch is completed
+        knows it from `start` on, and forgets it if the run ends with no new parameters
     """
 
     def __init__(
@@ -213,7 +196,7 @@ class Run:
         """Call hooks of the callbacks, and copy their changes of parameters into the engine.
 
         Returns whether a callback ends the run: `asked` says why. `rewritten` is then whether
-        parameters changed.
+        parameters changed; after an exception, whether those before the one that failed did it.
         """
         self.asked, self.rewritten = "", False
         if not hooked(self.callbacks, *hooks):
@@ -230,10 +213,12 @@ class Run:
             self.history,
         )
         self.in_callback = True
-        self.asked = call_hooks(self.callbacks, hooks, progress)
-        self.rewritten = self.parameters.take()
+        self.asked = call_hooks(self.callbacks, hooks, progress, self._take)
         self.in_callback = False
         return bool(self.asked)
+
+    def _take(self) -> None:
+        self.rewritten = self.parameters.take() or self.rewritten
 
     def validate(self, epoch: int, rate: float) -> Evaluation | None:
         """Evaluate the network on the validation data; None without validation data.
@@ -259,6 +244,11 @@ class Run:
         images, y = data or (self.images, self.y)
         with np.errstate(over="ignore", invalid="ignore"):
             return self.network.evaluate_rows(images, y, self.history.backend, weight)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no epoch is done, and the network has the parameters of the start."""
+        return not len(self.history) and self.parameters.are_good()
 
     def forget(self) -> None:
         """Let the network know of its data only what it knew before the run."""

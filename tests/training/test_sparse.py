@@ -120,7 +120,7 @@ LARGE = {"epochs": 1, "batch_size": 100, "validation": 0.1, "learning_rate": 1}
 @pytest.mark.parametrize(
     ("rows", "how"),
     [
-        (40_000, {}),  # 16 GB as an array
+        (40_000, {"optimizer": "adam", "learning_rate": 0.003}),  # 16 GB as an array
         (100_000, {"scaling": "standardize", "impute": "median", "learning_rate": 0.01}),  # 40 GB
     ],
 )
