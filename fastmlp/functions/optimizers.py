@@ -7,7 +7,8 @@ the gradient g of a block of parameters is computed first, and its formula updat
 
 Some settings belong to no row, as any optimiser may have them: see `limits`.
 
-The formulas and defaults are those of torch.optim, and of Chen et al. (2023) for Lion.
+The formulas and defaults are those of torch.optim, and of Chen et al. (2023) for Lion, but for the
+learning rates of sgd, momentum and nesterov, and the momentum of 0.9.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from fastmlp.training.outcome import judge
 from fastmlp.training.progress import Callback, as_callbacks, check_callbacks
 from fastmlp.training.rows import EpochLines, is_verbose
 from fastmlp.training.run import Run
-from fastmlp.training.schedules import Schedule, schedule_named, step_rates, warmup_share
+from fastmlp.training.schedules import Schedule, schedule_named, step_rates, warmup_epochs
 from fastmlp.training.stopping import check_stopping, check_target, check_task
 from fastmlp.training.watcher import Watcher
 from fastmlp.training.weighting import ClassWeight, check_smoothing
@@ -109,8 +109,9 @@ def train(
         {optimizers}
 
         Formulas are those of torch.optim, and of Chen et al. (2023) for lion; so are defaults,
-        but for the rates of the first three. weight_decay times w is added to the gradients of the
-        weights; adamw and lion subtract it, times the learning rate, from the weights
+        but for the rates of sgd, momentum and nesterov, and the momentum of 0.9. weight_decay times
+        w is added to the gradients of the weights; adamw and lion subtract it, times the learning
+        rate, from the weights
     optimizer_settings : other values than the defaults, by name: {{"beta_1": 0.8}}
     learning_rate : the factor of the schedule; None for the optimizer's own
     momentum, nesterov, weight_decay : the settings of these names. "sgd" with a momentum is
@@ -132,7 +133,8 @@ def train(
     early_stopping : EarlyStopping(...), or only its patience; needs validation data
     target : stop when the main metric of the task (accuracy, R^2, or the share of samples whose
         labels are all right) reaches this on the validation data; without them, in a
-        classification, the training accuracy. target_accuracy is another name for it
+        classification, the training accuracy. The network that reaches it stays, also with early
+        stopping. target_accuracy is another name for it
     seed : of the orders of the samples, held-out data, dropout and augmentation; the same seed
         gives the same bits, for any number of threads
     threads : how many may work; None for all cores. backend : "compiled" or "numpy"
@@ -185,7 +187,8 @@ def train(
 
     Labels and targets are copied at the start: later changes to them have no effect. Images are
     read in each step: what a callback writes to them counts from the next step on, unless they
-    were converted at the start (to C-contiguous uint8, float32 or float64).
+    were copied at the start: to be converted (to C-contiguous uint8, float32 or float64), filled
+    or scaled, or as a share of them is held out.
 
     At the end, `history.stopped` says why the run ended. The network has the parameters of the
     last step. If early stopping restores, it has the best ones, and after DivergedError those of
@@ -226,7 +229,7 @@ def train(
     plan, generator = schedule_named(schedule), as_generator(seed)
     averaged = average_for(plan, average)
     check_task(run.history.task, early_stopping, plan, target, validation)
-    share = warmup_share(warmup, epochs)
+    warm = warmup_epochs(warmup, epochs)
     dropped = dropout_for(len(network.hidden), dropout, generator, input_dropout)
     settings["average"] = averaged.text if averaged else None
     settings["dropout"] = dropped.rates if dropped else 0.0
@@ -235,7 +238,7 @@ def train(
         run.augmenter = Augmenter(augment, run.images, size, generator, run.backend, threads)
 
     def rates(epoch: int, several: int = 1) -> Array:
-        return step_rates(plan, choice.learning_rate, epoch, epochs, run.steps, share, several)
+        return step_rates(plan, choice.learning_rate, epoch, epochs, run.steps, warm, several)
 
     state, saved = None, None
     if checkpoint is not None:

@@ -170,17 +170,17 @@ def _settings(schedule: str, text: str, make: Any) -> dict[str, Any]:
     return found
 
 
-def warmup_share(warmup: Any, epochs: int) -> float:
-    """Return the share of a run that a warm-up takes.
+def warmup_epochs(warmup: Any, epochs: int) -> float:
+    """Return the number of epochs that a warm-up takes.
 
-    warmup : below 1 it is that share, and from 1 on a number of epochs
+    warmup : below 1 the share of a run, and from 1 on that number
     """
     check_at_least("warmup", warmup, 0, float)
-    share = float(warmup) / max(epochs, 1) if warmup >= 1 else float(warmup)
-    if share > 1:
+    warm = float(warmup) if warmup >= 1 else float(warmup) * epochs
+    if warm > max(epochs, 1):
         rule = f"must not be longer than the run of {epochs} epochs"
         raise refuse("warmup", rule, warmup, "Pass 0.1, for example, for a tenth of the run.")
-    return share
+    return warm
 
 
 def step_rates(
@@ -196,15 +196,18 @@ def step_rates(
 
     several : how many epochs to return rates of, from that one on
 
-    It is the rate at the middle of the step: a single step has the progress 1/2. In the warm-up,
-    a share of the run, the factors of the schedule are multiplied by progress / warmup.
+    It is the rate at the middle of the step: a single step has the progress 1/2. In the warm-up, of
+    so many epochs, the factors of the schedule are multiplied by the share of it that is over. That
+    does not depend on `epochs`, so that a run can get more of them.
     """
-    if schedule is constant and epoch >= warmup * epochs:  # soon: small networks take many epochs
+    if schedule is constant and epoch >= warmup:  # soon: small networks take many epochs
         return np.full(several * steps, float(rate))
 
+    warm = warmup * steps
+
     def factor(step: int) -> float:
-        progress = (epoch * steps + step + 0.5) / (epochs * steps)
-        return schedule(progress) * (progress / warmup if progress < warmup else 1.0)
+        done = epoch * steps + step + 0.5
+        return schedule(done / (epochs * steps)) * (done / warm if done < warm else 1.0)
 
     rates = rate * as_factors(map(factor, range(several * steps)), several * steps)
     if not (np.isfinite(rates).all() and (rates >= 0).all()):

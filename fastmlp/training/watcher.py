@@ -11,7 +11,10 @@ from fastmlp.training.run import Run
 
 
 class Watcher:
-    """Decides after each epoch whether the run ends, and stores the best parameters."""
+    """Decides after each epoch whether the run ends, and stores the best parameters.
+
+    Those that reach the target are the best, whatever early stopping watches.
+    """
 
     def __init__(
         self, run: Run, early_stopping: EarlyStopping | None, target: float | None
@@ -25,14 +28,14 @@ class Watcher:
         history, rule = self.run.history, self.early_stopping
         loss = history.loss(rule.monitor) if rule else None
         if loss is not None and loss < self.lowest:
-            network = self.run.network
-            self.lowest, self.best_epoch = loss, epoch
-            self.best = [array.copy() for array in (*network.weights, *network.biases)]
+            self.lowest = loss
+            self._keep(epoch)
         main = metrics_of(history.task)[0]
         judged = history.validated(main.name)[-1]
         reached = history.train_accuracy[-1] if judged is None else judged
         if self.target is not None and reached is not None and reached >= self.target:
             history.stopped = f"target {main.title} {self.target:g} reached"
+            self._keep(epoch)
             return True
         if rule and epoch - self.best_epoch >= rule.patience:
             rises = rule.monitor in METRICS and METRICS[rule.monitor].rises
@@ -41,6 +44,11 @@ class Watcher:
             history.stopped = f"validation {what} has not {moved} since epoch {self.best_epoch + 1}"
             return True
         return False
+
+    def _keep(self, epoch: int) -> None:
+        """Store the parameters of an epoch as the best."""
+        network, self.best_epoch = self.run.network, epoch
+        self.best = [array.copy() for array in (*network.weights, *network.biases)]
 
     def restore(self) -> None:
         """Restore the best parameters, if early stopping has that setting."""

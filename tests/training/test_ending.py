@@ -113,6 +113,18 @@ def test_patience_leaves_the_best_too_and_says_so(backend):
     assert same(network, after[best])
 
 
+def test_the_network_that_reached_the_target_stays(backend):
+    _, history, *_ = run(lambda network: None, backend, validation=made(7))
+    reached = int(np.argmax(history.validation_accuracy))
+    assert np.argmin(history.validation_cost[: reached + 1]) < reached
+    own = {"early_stopping": STOPPING, "validation": made(7)}
+    own["target"] = history.validation_accuracy[reached]
+    network, history, after, _ = run(lambda network: None, backend, **own)
+    assert history.stopped.startswith("target accuracy ")
+    assert history.restored_epoch == len(history) == reached + 1
+    assert same(network, after[reached])
+
+
 @pytest.mark.parametrize("stopping", [None, EarlyStopping(20, restore_best=False)])
 def test_without_restoring_the_parameters_are_those_of_the_last_step(backend, stopping):
     for reason, (end, _, _) in ENDS.items():

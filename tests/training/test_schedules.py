@@ -9,7 +9,7 @@ import fastmlp
 from fastmlp import schedules
 from fastmlp.errors import ArgumentError
 from fastmlp.training.adaptive import Plateau
-from fastmlp.training.schedules import SCHEDULES, schedule_named, step_rates, warmup_share
+from fastmlp.training.schedules import SCHEDULES, schedule_named, step_rates, warmup_epochs
 
 SETTINGS = {"batch_size": 16, "learning_rate": 0.2, "momentum": 0.9, "backend": "numpy", "seed": 3}
 
@@ -82,20 +82,27 @@ def test_bad_settings_are_named(make, message):
 def test_the_warm_up_multiplies_the_factors_by_a_ramp():
     cosine = schedule_named("cosine")
     without = np.concatenate([step_rates(cosine, 2.0, epoch, 5, 4) for epoch in range(5)])
-    rates = np.concatenate([step_rates(cosine, 2.0, epoch, 5, 4, 0.4) for epoch in range(5)])
+    rates = np.concatenate([step_rates(cosine, 2.0, epoch, 5, 4, 2.0) for epoch in range(5)])
     middle = (np.arange(20) + 0.5) / 20
     np.testing.assert_allclose(rates[:8], without[:8] * middle[:8] / 0.4)
     np.testing.assert_array_equal(rates[8:], without[8:])
 
 
 def test_a_warm_up_is_a_share_or_a_number_of_epochs():
-    assert [warmup_share(w, 20) for w in (0, 0.1, 0.999, 1, 2.5, np.int64(20))] == [
-        *(0, 0.1, 0.999, 1 / 20, 2.5 / 20, 1)
+    assert [warmup_epochs(w, 20) for w in (0, 0.1, 0.999, 1, 2.5, np.int64(20))] == [
+        *(0, 2, 0.999 * 20, 1, 2.5, 20)
     ]
     assert trained(warmup=2)[0] == trained(warmup=2 / 14)[0] != trained()[0]
     for bad in (-0.1, 21, "long", np.nan):
         with pytest.raises(ArgumentError, match="warmup must"):
-            warmup_share(bad, 20)
+            warmup_epochs(bad, 20)
+
+
+def test_a_warm_up_of_epochs_does_not_depend_on_their_number():
+    plan, steps = schedule_named("constant"), 7
+    for warmup in (1.0, 3.0, 4.5):
+        few, many = (step_rates(plan, 0.3, 0, n, steps, warmup, several=5) for n in (5, 37))
+        np.testing.assert_array_equal(few, many)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
