@@ -23,6 +23,11 @@ from fastmlp.training.comparing import may_grow, upgrade_identity
 
 FORMAT = "fastmlp checkpoint 1"
 NAME = re.compile(r"checkpoint-(\d{6,})\.safetensors")
+# Of what a resumed run compares, these are digests: their values say nothing to people
+DIGESTS = {
+    "data": "data as before, with the same held-out part, weights and scaling",
+    "validation": "validation data as before",
+}
 # The number of checkpoints to keep: if the newest is damaged, the one before it is used
 KEPT = 3
 
@@ -79,13 +84,14 @@ class Checkpoints:
             try:
                 state = read(path)
             except CheckpointError as error:
-                text = f"{error} The checkpoint before it is used."
-                warnings.warn(text, RuntimeWarning, stacklevel=4)
+                rest = "" if path == paths[-1] else " The checkpoint before it is tried."
+                warnings.warn(f"{error}{rest}", RuntimeWarning, stacklevel=4)
                 continue
             self._check(state, path)
             return state
         if paths:
-            raise CheckpointError(f"{self.folder}: all {len(paths)} checkpoints are damaged")
+            all_of = f"{self.folder}: all {len(paths)} checkpoints are damaged"
+            raise CheckpointError(f"{all_of}. Name another folder for a new run, or remove them.")
         return None
 
     def add(self, state: State, last: bool) -> None:
@@ -118,10 +124,15 @@ class Checkpoints:
 
     def _check(self, state: State, path: Path) -> None:
         theirs = upgrade_identity(state.facts["identity"])
-        for name in sorted({*theirs, *self.identity}):
+        names = {*theirs, *self.identity}
+        # another seed, say, divides the data in other ways
+        for name in sorted(names, key=lambda name: (name in DIGESTS, name)):
             own, remedy = self.identity.get(name), "Pass the earlier value"
             if theirs.get(name) == own:
                 continue
+            if name in DIGESTS:
+                rule, other = f"needs the same {DIGESTS[name]}", "Pass those, or another folder."
+                raise refuse("resume", rule, "others", other)
             if name == "epochs":
                 if may_grow(self.identity, state.epochs):
                     continue

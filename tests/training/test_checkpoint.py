@@ -190,10 +190,11 @@ def test_where_all_are_damaged_nothing_is_begun(tmp_path):
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:-1])
     with (
-        pytest.warns(RuntimeWarning, match="is damaged"),
-        pytest.raises(CheckpointError, match="all 3 checkpoints are damaged"),
+        pytest.warns(RuntimeWarning, match="is damaged") as caught,
+        pytest.raises(CheckpointError, match=r"all 3 checkpoints are damaged\. Name another"),
     ):
         trained(tmp_path, resume=True)
+    assert ["before it is tried" in str(one.message) for one in caught] == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -201,8 +202,8 @@ def test_where_all_are_damaged_nothing_is_begun(tmp_path):
     [
         ({"learning_rate": 0.3}, "learning_rate"),
         ({"epochs": 5}, "epochs"),
-        ({"epochs": 7, "schedule": "linear"}, "(epochs|schedule)"),
         ({"data": made(1)}, "data"),
+        ({"epochs": 7, "schedule": "linear"}, "(epochs|schedule)"),
         ({"schedule": "cosine"}, "schedule"),
         ({"seed": 4}, "seed"),
     ],

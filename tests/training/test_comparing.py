@@ -101,6 +101,28 @@ def test_equal_settings_go_on(tmp_path, name):
         assert goes_on(tmp_path / f"{number}-back", {name: other}, {name: first}), other
 
 
+DATA = r"data as before, with the same held-out part, weights and scaling; got others\. Pass those"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sample_weight": np.arange(64)}, DATA),
+        ({"class_weight": {1: 2}}, DATA),
+        ({"scaling": "standardize"}, DATA),
+        ({"seed": 4}, r"seed as before, 0 in .*; got 4\. Pass the earlier value"),
+        ({"validation": 0.3}, DATA),
+        ({"validation": made(4)}, r"validation data as before; got others\. Pass those"),
+    ],
+)
+def test_other_data_are_refused_by_their_arguments(tmp_path, change, said):
+    is_given = isinstance(change.get("validation"), tuple)
+    first = {"epochs": 1, "validation": made(5) if is_given else 0.2}
+    trained(tmp_path, **first)
+    with pytest.raises(ArgumentError, match=f"resume needs the same {said}"):
+        trained(tmp_path, resume=True, **first | change)
+
+
 SCHEDULES = [
     lambda progress: 1 - 0.5 * progress,
     Falling(0.5),
