@@ -88,8 +88,8 @@ def rehearse(
 
     All that a long run needs is tried: data, settings, steps, an evaluation, and saving the
     network. Checkpoints are written to a temporary folder; that their own can be written is
-    checked. A run that resumes is tried from its start. Callbacks are not called, and a Generator
-    as `seed` does not change.
+    checked. A run that resumes is compared with its checkpoints, and tried from its start.
+    Callbacks are not called, and a Generator as `seed` does not change.
 
     split, y, settings : those of `train`
 
@@ -100,6 +100,7 @@ def rehearse(
     check_at_least("epochs", settings.get("epochs", 1), 1)
     check_network(network)
     trial, clock, own = copy.deepcopy(network), _Clock(seconds), _checked(settings)
+    _check_resuming(trial, split, y, own)
     with TemporaryDirectory() as folder:
         if settings.get("checkpoint") is not None:
             own["checkpoint"] = folder
@@ -142,6 +143,26 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
             check_unused(path)
     own["seed"] = copy.deepcopy(own.get("seed", 0))
     return own
+
+
+class _Ends:
+    """A callback that ends a run before it begins."""
+
+    def on_train_begin(self, progress: Progress) -> bool:
+        """Return True."""
+        return True
+
+
+def _check_resuming(
+    network: Network, split: Data, y: ArrayLike | None, own: Mapping[str, Any]
+) -> None:
+    """Begin a run with the checkpoints that there are, to compare its data and settings."""
+    folder = own.get("checkpoint")
+    if own.get("resume") and folder is not None and Path(folder).is_dir():
+        trial, seed = copy.deepcopy(network), copy.deepcopy(own["seed"])
+        checked_call(loop.train)(
+            trial, split, y, callbacks=_Ends(), verbose=False, **{**own, "seed": seed}
+        )
 
 
 def _held(validation: Any, count: int) -> float:

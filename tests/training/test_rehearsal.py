@@ -71,6 +71,18 @@ def test_what_a_run_would_take_is_taken():
     rehearsed(callbacks=fastmlp.EarlyStopping(2), validation=0.1)
 
 
+def test_a_run_that_resumes_is_compared_with_its_checkpoints(tmp_path):
+    settings = {"checkpoint": tmp_path, "epochs": 2, "seed": np.random.default_rng(1)}
+    fastmlp.train(fastmlp.Network(8, 6, 3), X, Y, backend="numpy", **settings)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    settings |= {"seed": np.random.default_rng(1), "resume": True}
+    assert rehearsed(**settings).steps > 1
+    with pytest.raises(ArgumentError, match="resume needs the same batch_size as before"):
+        rehearsed(**settings, batch_size=8)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert rehearsed(**settings | {"checkpoint": tmp_path / "new"}).steps > 1
+
+
 def test_a_time_limit_is_at_least_an_epoch():
     found = rehearsed(epochs=1000, max_seconds=0, batch_size=8)
     assert found.total_seconds == found.epoch_seconds
