@@ -80,7 +80,7 @@ def as_options(text: str, params: Iterable[click.Parameter], argument: str = "")
 
     "Pass learning_rate=0.1" becomes "Pass --learning-rate 0.1". A single word such as seed is
     replaced only in front of = or >=, and at the beginning if it is `argument`, which the text is
-    about.
+    about. Those of an object, as in EarlyStopping(patience=2), stay.
     """
     if argument in OF_DATA:
         text = OF_DATA[argument] + text.removeprefix(argument)
@@ -91,11 +91,14 @@ def as_options(text: str, params: Iterable[click.Parameter], argument: str = "")
     value = r"(?P<end>=True\b|=(?=\.(?: |$)))|(?P<space>=| (?=>=))"
 
     def option(found: re.Match[str]) -> str:
+        if found["object"]:
+            return found[0]
         is_subject = found["name"] == argument and found.start() == 0
         if not (found["end"] or found["space"] or is_subject or "_" in found["name"]):
             return found[0]
         return names[found["name"]] + " " * bool(found["space"])
 
-    text = re.sub(rf"(?<![-.'\w])(?P<name>{known})\b(?:{value})?", option, text)
+    name = rf"(?<![-.'\w])(?P<name>{known})\b(?:{value})?"
+    text = re.sub(rf"(?P<object>\b[A-Z]\w*\([^()]*\))|{name}", option, text)
     text = re.sub(r"(--[\w-]+) (['\"])([\w:.]+)\2", r"\1 \3", text)
     return re.sub(r"\bfind_learning_rate\b", "fastmlp find-learning-rate", text)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
+from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, check_at_least
+from fastmlp.errors import refuse
 from fastmlp.functions.coefficients import CLIP, CLIP_NORM, COEFFICIENTS
 
 CLIP_EPSILON = 1e-6  # added to a norm, as it may be 0
@@ -24,6 +27,15 @@ class Setting:
     least: float = 0.0
     below: float = float("inf")
     tried: float | None = None
+
+    def check(self, name: str, value: Any) -> None:
+        """Refuse a value that is not a finite number within the bounds."""
+        check_at_least(name, value, self.least, float)
+        if not isfinite(value):
+            raise refuse(name, "must be finite", value, "Pass a finite number.")
+        if value >= self.below:
+            remedy = f"Pass {self.default}, for example."
+            raise refuse(name, f"must be below {self.below:g}", value, remedy)
 
 
 # Settings that any optimiser may have. clip_value limits the gradients of the cost, and clip_norm

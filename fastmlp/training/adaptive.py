@@ -7,6 +7,7 @@ from math import inf
 
 from fastmlp.arrays import check_at_least, check_between
 from fastmlp.errors import checked_class
+from fastmlp.functions import Setting
 from fastmlp.training.history import History
 from fastmlp.training.monitor import PLATEAU_MONITORS, check_monitor
 
@@ -25,7 +26,7 @@ class Halving:
     lowest: float = inf
 
     def __post_init__(self) -> None:
-        check_at_least("factor", self.factor, 0, float)
+        Setting(1.0).check("factor", self.factor)
         check_at_least("lowest", self.lowest, -inf, float)
 
     def __call__(self, progress: float) -> float:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastmlp.arrays import Array, check_at_least, check_flag
+from fastmlp.arrays import Array, check_flag
 from fastmlp.errors import counted, nearest, refuse
 from fastmlp.functions import LIMITS, OPTIMIZERS, Optimizer, Setting
 from fastmlp.functions.dropout import Dropout
@@ -59,7 +58,7 @@ def choose_optimizer(
     check_flag("nesterov", nesterov)
     given = {"momentum": momentum, "weight_decay": weight_decay}
     if momentum is not None:
-        _check("momentum", momentum, OPTIMIZERS["momentum"].settings["momentum"])
+        OPTIMIZERS["momentum"].settings["momentum"].check("momentum", momentum)
     row = _row_for(optimizer, momentum, nesterov)
     if not momentum and "momentum" not in row.settings:
         del given["momentum"]
@@ -77,13 +76,13 @@ def choose_optimizer(
             if name == "learning_rate":
                 remedy = "It is an argument of its own."
             raise refuse("optimizer_settings", rule, repr(name), remedy)
-        _check(name, value, row.settings[name])
+        row.settings[name].check(name, value)
     rate = row.learning_rate if learning_rate is None else learning_rate
-    _check("learning_rate", rate, Setting(row.learning_rate))
+    Setting(row.learning_rate).check("learning_rate", rate)
     # without them, the settings are those of earlier versions, and sgd keeps its fused step
     for name, value in (("l1", l1), ("clip_value", clip_value), ("clip_norm", clip_norm)):
         if value is not None:
-            _check(name, value, LIMITS[name])
+            LIMITS[name].check(name, value)
             settings |= {name: value} if value != LIMITS[name].default else {}
     complete = {name: float(value) for name, value in row.complete(settings).items()}
     return Choice(row.name, complete, float(rate), factors)
@@ -93,7 +92,7 @@ def rate_factors_for(
     layers: int, rate_factors: ArrayLike | None, bias_rate_factor: float
 ) -> Array | None:
     """Return factors on the learning rate `(layers, 2)`, or None if all are 1."""
-    _check("bias_rate_factor", bias_rate_factor, Setting(1.0))
+    Setting(1.0).check("bias_rate_factor", bias_rate_factor)
     if rate_factors is None and bias_rate_factor == 1:
         return None
     rule, remedy = f"must be {layers} finite numbers of at least 0", "Pass one for each layer."
@@ -114,7 +113,7 @@ def dropout_for(
 
     rates : one for all layers, or one for each. The generator, which is not changed, gives the seed
     """
-    _check("input_dropout", inputs, Setting(0.0, below=1.0))
+    Setting(0.0, below=1.0).check("input_dropout", inputs)
     rule = f"must be at least 0 and below 1, for {counted(layers, 'hidden layer')}"
     remedy = f"Pass one number, or {counted(layers, 'number')}: one for each hidden layer."
     try:
@@ -157,13 +156,3 @@ def _as_mapping(settings: Any) -> Mapping[str, Any]:
         return settings or {}
     rule, got = "must map names to numbers", repr(settings)
     raise refuse("optimizer_settings", rule, got, 'Pass {"weight_decay": 0.01}, for example.')
-
-
-def _check(name: str, value: Any, bound: Setting) -> None:
-    """Refuse a number outside the bounds of a setting."""
-    check_at_least(name, value, bound.least, float)
-    if not isfinite(value):
-        raise refuse(name, "must be finite", value, "Pass a finite number.")
-    if value >= bound.below:
-        remedy = f"Pass {bound.default}, for example."
-        raise refuse(name, f"must be below {bound.below:g}", value, remedy)

@@ -11,10 +11,12 @@ MONITORS = ("cost", *METRICS)
 PLATEAU_MONITORS = ("validation_cost", "train_cost", *METRICS)
 
 
-def check_monitor(monitor: str, known: Sequence[str], task: str = "") -> None:
+def check_monitor(
+    monitor: str, known: Sequence[str], task: str = "", argument: str = "monitor"
+) -> None:
     """Refuse a monitor that is not known, or that is a metric of another task than `task`."""
     others = {name for name in METRICS if task and METRICS[name].task != task}
     if not isinstance(monitor, str) or monitor not in known or monitor in others:
         rule = "must name a cost or a metric" + (f" of the task {task!r}" if task else "")
         remedy = f"Choose from {', '.join(name for name in known if name not in others)}."
-        raise refuse("monitor", rule, repr(monitor), remedy)
+        raise refuse(argument, rule, repr(monitor), remedy)

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
-from math import cos, pi
+from math import cos, log, pi
 from typing import Any
 
 import numpy as np
 
 from fastmlp.arrays import Array, check_at_least, check_between
 from fastmlp.errors import ArgumentError, checked_class, nearest, refuse
+from fastmlp.functions import Setting
 from fastmlp.training.adaptive import Adaptive, Halving, Plateau
 
 Schedule = Callable[[float], float]
@@ -22,6 +23,8 @@ Schedule = Callable[[float], float]
 Rates = Callable[..., Array]
 
 WARM_UP = 0.1
+# Logarithm of the length of a cycle in units of the first; float64 ends at 709
+LONGEST = 690
 
 
 def constant(progress: float) -> float:
@@ -79,7 +82,7 @@ class Polynomial:
 
     def __post_init__(self) -> None:
         check_at_least("power", self.power, 0, float)
-        check_at_least("final", self.final, 0, float)
+        Setting(0.0).check("final", self.final)
 
     def __call__(self, progress: float) -> float:
         """Return the factor at that progress."""
@@ -100,6 +103,9 @@ class CosineRestarts:
     def __post_init__(self) -> None:
         check_at_least("cycles", self.cycles, 1)
         check_at_least("growth", self.growth, 1, float)
+        if not (self.cycles - 1) * log(self.growth) < LONGEST:
+            rule = f"must give cycles of finite length, growth ** {self.cycles - 1} for the last"
+            raise refuse("growth", rule, self.growth, "Pass less growth, or fewer cycles.")
 
     def __call__(self, progress: float) -> float:
         """Return the factor at that progress."""

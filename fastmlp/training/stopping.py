@@ -71,8 +71,9 @@ def check_task(
         check_monitor(early_stopping.monitor, MONITORS, task)
     needs = []
     if isinstance(plan, Plateau):
-        check_monitor(plan.monitor, PLATEAU_MONITORS, task)
-        needs = ["monitor"] if plan.monitor in METRICS else []
+        what = "the schedule's monitor"
+        check_monitor(plan.monitor, PLATEAU_MONITORS, task, what)
+        needs = [what] if plan.monitor in METRICS else []
     if target is not None and task != "classification":
         needs += ["target"]
     if needs and validation is None:

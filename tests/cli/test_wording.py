@@ -164,6 +164,21 @@ def test_a_resumed_run_can_have_more_epochs(data: Path) -> None:
     assert "constant, halving or plateau" in said
 
 
+def test_errors_of_settings_do_not_name_options_that_were_not_given(data: Path) -> None:
+    small = ("train", *SMALL, "--dataset", data)
+    for monitor, rule in (
+        ("accuracy", "needs validation data, to compute 'accuracy', for example; got --validation"),
+        ("r2", "must name a cost or a metric of the task 'classification'; got 'r2'"),
+    ):
+        said = run(*small, "--schedule", f"plateau:monitor={monitor}", status=1).stderr
+        assert f"Error: the schedule's monitor {rule}" in said
+    stopping = ("--validation", "0.2", "--checkpoint", "states", "--early-stopping")
+    run(*small, *stopping, "3")
+    said = run(*small, *stopping, "2", "--resume", status=1).stderr
+    assert "--resume needs the same --early-stopping as before, EarlyStopping(patience=3, " in said
+    assert "got EarlyStopping(patience=2, restore_best=True)." in said
+
+
 def test_each_epoch_is_printed_when_it_ends(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from fastmlp.cli.screen import Screen
 
