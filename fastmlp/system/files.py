@@ -22,10 +22,13 @@ REMEDIES = {
 
 
 def as_path(value: Any, argument: str) -> Path:
-    """Return a text or path-like object as a Path. Raises ArgumentError for anything else."""
+    """Return a text or path-like object as a Path. Raises ArgumentError for anything else.
+
+    So it does for an empty text, which names the working folder by accident.
+    """
     try:
         path = Path(value)
-        if "\0" in str(path):
+        if "\0" in str(path) or value == "":
             raise TypeError
         return path
     except TypeError:

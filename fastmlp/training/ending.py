@@ -37,7 +37,7 @@ def finish(run: Run, watcher: Watcher, saved: Checkpoints | None) -> Iterator[No
                 raise DivergedError(f"{error} {_name_parameters(run)}") from None
             raise
     finally:
-        if is_new := run.is_new:
+        if (is_new := run.is_new) and run.epochs:
             run.forget()
         try:
             run.call("on_train_end", epoch=len(run.history) - 1, step=run.steps)

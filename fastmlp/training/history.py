@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastmlp.errors import nearest, refuse
 from fastmlp.functions import METRICS, metrics_of
 from fastmlp.system.plain import to_json
 from fastmlp.training.rows import Columns
@@ -86,13 +87,20 @@ class History:
             self.validation_metrics = {row.name: [] for row in metrics_of(self.task)}
 
     def validated(self, name: str) -> list[float | None]:
-        """Return the list of a metric of the validation data, or of "cost"."""
-        own: list[float | None] = getattr(self, f"validation_{name}", [])
-        return self.validation_metrics.get(name, own)
+        """Return the list of a metric of the validation data, or of "cost".
+
+        Raises ArgumentError for the name of another.
+        """
+        metrics = self.validation_metrics or {"accuracy": self.validation_accuracy}
+        lists = {"cost": self.validation_cost, **metrics}
+        if name not in lists:
+            rule = f"must name a cost or a metric of the task {self.task!r}"
+            raise refuse("name", rule, repr(name), nearest(name, lists))
+        return lists[name]
 
     def loss(self, name: str) -> float | None:
         """Return the last entry of `validated`, negative if higher is better; or None."""
-        value = self.validated(name)[-1]
+        value = next(reversed(self.validated(name)), None)
         return -value if value is not None and name in METRICS and METRICS[name].rises else value
 
     @property
@@ -115,7 +123,13 @@ class History:
         return "epoch", *self._lists()
 
     def row(self, epoch: int) -> dict[str, Any]:
-        """Return the number of an epoch, from 1, and its entries; `epoch` counts from 0."""
+        """Return the number of an epoch, from 1, and its entries; `epoch` counts from 0.
+
+        Raises ArgumentError for an epoch that the history does not have.
+        """
+        if not 0 <= epoch < len(self):
+            rule = f"must be at least 0 and below the number of epochs, {len(self)}"
+            raise refuse("epoch", rule, epoch, "Pass 0 for the first.")
         return {"epoch": epoch + 1} | {name: v[epoch] for name, v in self._lists().items()}
 
     def snapshot(self) -> History:

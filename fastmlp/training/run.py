@@ -38,7 +38,8 @@ class Run:
 
     sample_weight : of the training data, float64 `(N,)`, with the weights of classes; None for 1
     twin : a copy of the network that knows how the data are scaled and encoded. The network itself
-        knows it from `start` on, and forgets it if the run ends with no new parameters
+        knows it from `start` on, and forgets it if the run ends with no new parameters, unless it
+        was to have 0 epochs
     """
 
     def __init__(

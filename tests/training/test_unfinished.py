@@ -30,7 +30,6 @@ def parameters(network):
 
 
 UNTRAINED = {
-    "no epochs": {"epochs": 0},
     "stopped": {"callbacks": Hook("on_train_begin", lambda progress: True)},
     "failed": {"callbacks": Hook("on_train_begin", fails)},
     "before a step": {"callbacks": Hook("on_epoch_begin", fails)},
@@ -50,9 +49,10 @@ def test_a_network_that_is_as_it_began_knows_only_what_it_knew(tmp_path, end):
     assert list_paths(tmp_path) == []
 
 
-def test_one_that_took_steps_knows_how_its_inputs_are_scaled():
+@pytest.mark.parametrize("how", [{"callbacks": lambda progress: True}, {"epochs": 0}])
+def test_one_that_took_steps_or_was_to_take_none_knows_how_its_inputs_are_scaled(how):
     network = fastmlp.Network(6, 8, 3)
-    fastmlp.train(network, X, Y, callbacks=lambda progress: True, **SETTINGS)
+    fastmlp.train(network, X, Y, **SETTINGS | how)
     assert network.scaling.kind == "standardize"
 
 

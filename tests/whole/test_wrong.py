@@ -120,6 +120,9 @@ CASES = {
     ),
     "threads": (lambda: train(X, Y, threads=10**30), "threads must be at most"),
     "folder": (lambda: train(X, Y, checkpoint=5), "checkpoint must be a path"),
+    "no folder": (lambda: train(X, Y, checkpoint=""), "checkpoint must be a path.*got ''"),
+    "metric": (lambda: train(X, Y).loss("r2"), "name must name .*'r2'. Choose from cost, accuracy"),
+    "epoch": (lambda: train(X, Y).row(5), "epoch must be at least 0 and below .*; got 5"),
     "per cent": (
         lambda: train(X, Y, target_accuracy=95),
         "target_accuracy must be at most 1.*0.95",
