@@ -30,9 +30,8 @@ def train_epochs(
 
     def save(ends: bool = False) -> None:
         if saved is not None:
-            done = len(history)
-            state = resuming.take_state(run, done, plan, generator, watcher)
-            saved.add(state, last=ends or done == run.epochs)
+            state = resuming.take_state(run, len(history), plan, generator, watcher)
+            saved.add(state, last=ends or len(history) == run.epochs)
 
     def call(hook: str, epoch: int) -> bool:
         """Call a hook between two epochs; return whether the run ends."""
@@ -60,29 +59,28 @@ def train_epochs(
         order = orders.pop(0) if orders else generator.permutation(len(run.images))
         if isinstance(plan, Halving):
             done = train_halving_epoch(run, plan, rates, epoch, order)
-            if done is None:
-                return
         else:
             done = run.train_epoch(epoch, order, rates(epoch))
-        stop = not done.whole
-        if done.whole:
-            judged = run.validate(epoch, done.rate)
-            with hold_interrupts():  # an epoch is recorded completely or not at all
-                run.record(done, judged=judged)
-                run.parameters.keep()
-                if isinstance(plan, Plateau):
-                    plan.watch(history)
-                ends = watcher.ends(epoch)
-                save(ends)
-            hooks = ("on_epoch_end", FUNCTION)
-            try:
-                stop = run.call(*hooks, epoch=epoch, step=run.steps, result=done, ended=True)
-            finally:  # a later callback may have failed
-                if run.rewritten:
-                    with hold_interrupts():
-                        run.parameters.keep()
-                        save(ends)
+        if done is None or not done.whole:
+            break
+        judged = run.validate(epoch, done.rate)
+        with hold_interrupts():  # an epoch is recorded completely or not at all
+            run.record(done, judged=judged)
+            run.parameters.keep()
+            if isinstance(plan, Plateau):
+                plan.watch(history)
+            ends = watcher.ends(epoch)
+            save(ends)
+        hooks = ("on_epoch_end", FUNCTION)
+        try:
+            stop = run.call(*hooks, epoch=epoch, step=run.steps, result=done, ended=True)
+        finally:  # a later callback may have failed
+            if run.rewritten:
+                with hold_interrupts():
+                    run.parameters.keep()
+                    save(ends)
         if stop:
-            history.stopped = history.stopped or run.asked
-            return
-    history.stopped = history.stopped or f"all {run.epochs} epochs done"
+            break
+    else:
+        history.stopped = history.stopped or f"all {run.epochs} epochs done"
+    history.stopped = history.stopped or run.asked
