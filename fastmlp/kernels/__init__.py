@@ -21,9 +21,9 @@ Words that are ours:
     like            a number that carries the precision, and is not used otherwise
 """
 
-from fastmlp.system.cores import check_thread_setting
+from fastmlp.system.cores import check_numba_settings
 
-check_thread_setting()  # before Numba reads it, which ends with a bare ValueError or a traceback
+check_numba_settings()  # before Numba reads it, which ends with a bare ValueError or a traceback
 
 from fastmlp.kernels.augment import augment  # noqa: E402
 from fastmlp.kernels.engine import Engine  # noqa: E402

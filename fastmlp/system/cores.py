@@ -35,8 +35,12 @@ def affinity() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def check_thread_setting() -> None:
-    """Raise ArgumentError if NUMBA_NUM_THREADS is set to anything but a number of threads."""
+def check_numba_settings() -> None:
+    """Raise ArgumentError if Numba may not compile, or its number of threads is none."""
+    disabled = os.environ.get("NUMBA_DISABLE_JIT", "0")
+    if disabled not in ("", "0"):
+        rule = "must not be set where code is compiled"
+        raise refuse("NUMBA_DISABLE_JIT", rule, repr(disabled), "Unset it.")
     value = os.environ.get("NUMBA_NUM_THREADS")
     if value is None:
         return

@@ -52,6 +52,7 @@ def tensor_bytes(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> b
     data: bytes = save(whole)
     end = 8 + int.from_bytes(data[:8], "little")
     # save writes several metadata in a random order
-    header = json.dumps({"__metadata__": dict(metadata), **json.loads(data[8:end])}).encode()
+    described = {"__metadata__": dict(metadata), **json.loads(data[8:end])}
+    header = json.dumps(described, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     return len(header).to_bytes(8, "little") + header + data[end:]

@@ -253,7 +253,10 @@ def test_classes_have_weights_only_where_a_sample_has_one(output):
     cost = "squared_error" if output == "identity" else "cross_entropy"
     network = fastmlp.Network((2, 2), output=output, cost=cost)
     y = np.array([[0, 1], [1, 1]])
-    with pytest.raises(ArgumentError, match=r"class_weight is for samples .* Leave it out; in Python, sample_weight"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"class_weight is for samples .* Leave it out; in Python, sample_weight",
+    ):
         fastmlp.train(network, (y, y), class_weight="balanced", epochs=1, backend="numpy")
 
 

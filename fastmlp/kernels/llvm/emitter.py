@@ -13,8 +13,6 @@ from numba.core.codegen import get_host_cpu_features
 
 from fastmlp.errors import refuse
 
-if config.DISABLE_JIT:
-    raise refuse("NUMBA_DISABLE_JIT", "must not be set where code is compiled", "1", "Unset it.")
 # What Numba compiles for: the processor's, or those of NUMBA_CPU_FEATURES and the like
 _named = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
 FEATURES = {name[1:]: name[0] == "+" for name in _named.split(",") if name}
@@ -25,8 +23,7 @@ if WANTED not in ("16", "32", "64"):
     raise refuse("FASTMLP_VECTOR_BYTES", "must be 16, 32 or 64", repr(WANTED), "Unset it.")
 VECTOR_BYTES = min(WIDEST, int(WANTED))
 
-INT64, INT32, BYTE = ir.IntType(64), ir.IntType(32), ir.IntType(8)
-POINTER = ir.PointerType()
+INT64, INT32, BYTE, POINTER = ir.IntType(64), ir.IntType(32), ir.IntType(8), ir.PointerType()
 ARM = llvm.get_default_triple().startswith(("aarch64", "arm64"))
 # Whether numbers too small for a normal one can count as 0: by these bits of FPCR, or MXCSR on x86
 FLUSHES, FLUSH = ARM or bool(FEATURES.get("sse2")), 1 << 24 if ARM else 0x8040

@@ -21,7 +21,7 @@ from fastmlp.functions.coefficients import BIASES
 from fastmlp.kernels.llvm.compile import RECORDS, jit
 from fastmlp.kernels.llvm.emitter import INT64
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.memory.panels import zeros_apart
+from fastmlp.kernels.memory.panels import round_up, zeros_apart
 
 # How images are stored
 UINT8, FLOAT32, FLOAT64 = range(3)
@@ -219,9 +219,8 @@ def partial_at(job, step, count, number):
 @jit
 def panel_columns(layer, panel, like):
     """Return how many columns of a panel are not padding, in whole vectors."""
-    lanes = vector_lanes(like)
     left = layer.outputs - panel * layer.width
-    return min(layer.width, (left + lanes - 1) // lanes * lanes)
+    return min(layer.width, round_up(left, vector_lanes(like)))
 
 
 @jit

@@ -52,9 +52,8 @@ def drop(layer, panel, sample, a, rows, columns, like: float):
 
     a : address of the first of these rows; sample : number in the run of its sample
     """
-    unit, scale = panel * layer.width, type(like)(layer.drop_scale)
-    key, below = layer.drop_key, layer.drop_below
-    drop_units(a, layer.a_row, rows, columns, key, sample, unit, below, scale)
+    unit, below, scale = panel * layer.width, layer.drop_below, type(like)(layer.drop_scale)
+    drop_units(a, layer.a_row, rows, columns, layer.drop_key, sample, unit, below, scale)
 
 
 @shared
