@@ -27,7 +27,8 @@ def is_frame(values: Any) -> bool:
 
 def is_series(values: Any) -> bool:
     """Return whether values are a Series of pandas, which can be a row of a DataFrame."""
-    return package_of(values) == "pandas" and hasattr(values, "to_frame") and values.ndim == 1
+    is_one = hasattr(values, "to_frame") and hasattr(values, "index")  # an Index has no index
+    return package_of(values) == "pandas" and is_one and values.ndim == 1
 
 
 def column_names(values: Any) -> tuple[str, ...] | None:

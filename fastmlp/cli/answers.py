@@ -36,7 +36,10 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
         return read_npz_images(path), []
     is_table = kind is not None and kind.load is load_table
     if is_table and columns is None and network.feature_names:
-        columns = Columns(tuple(map(Column, network.feature_names)), "").to_plain()
+        fill = network.scaling.fill if network.scaling else None
+        fills = [None] * len(network.feature_names) if fill is None else fill.tolist()
+        named = zip(network.feature_names, fills, strict=True)
+        columns = Columns(tuple(Column(n, fill=own) for n, own in named), "").to_plain()
     is_picture = path.is_dir() or path.suffix.lower() in SUFFIXES
     if columns and "inputs" in columns and is_table:
         return read_inputs(path, columns, given["unknown"]), []

@@ -69,8 +69,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and end with its exit status."""
-        if sys.stdout is None:
-            raise click.ClickException("standard output is closed. Redirect it to /dev/null.")
+        if sys.stdout is None:  # it is closed, and a file that is opened would take its place
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):  # characters it cannot encode are printed as "?"
                 stream.reconfigure(errors="replace")

@@ -168,12 +168,12 @@ def standardised_targets(
         return
     y = data.train.labels
     mean, deviation = float(y.mean()), 1.0 if (y == y[0]).all() else float(y.std())
-    step = float(np.spacing(network.dtype.type(mean)))
-    if step > LARGEST_STEP * deviation:
+    step = abs(mean) * float(np.finfo(network.dtype).eps)
+    if step > LARGEST_STEP * deviation and (y != y[0]).any():
         text = (
             f"The targets, {mean:.6g} with a deviation of {deviation:.6g}, are too far from 0: "
-            f"answers of {network.dtype} are {step:.3g} apart. "
-            "Subtract a number from them, or pass dtype=float64."
+            f"answers of {network.dtype} are about {step:.2g} apart. "
+            "Subtract a number from them, or pass --dtype float64."
         )
         warnings.warn(text, TrainingWarning, stacklevel=2)
     say(f"trained on (target - {mean:.6g}) / {deviation:.6g}: its costs are in these units")

@@ -79,7 +79,7 @@ def in_numbers(network: Network, data: Dataset) -> tuple[Network, Array, Array]:
     numbered = copy.copy(network)
     numbered.several_labels = False
     split, argument = data.test, f"the classes of {data.name}"
-    images = in_order(network, split.images, f"the columns of {data.name}", split.feature_names)
+    images = in_order(network, split.images, f"the data {data.name!r}", split.feature_names)
     labels = by_name(network, split.labels, split.class_names, argument)
     if network.classes is not None:
         labels = codes_of(network, labels, argument)

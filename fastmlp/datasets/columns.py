@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.arrays import quiet
 from fastmlp.datasets.cells import (
     Column,
     content_error,
@@ -181,6 +182,7 @@ def are_pixels(x: Array) -> bool:
     return bool((x >= 0).all() and (x <= 255).all() and (x == np.floor(x)).all())
 
 
+@quiet
 def _is_wide(cells: Array) -> bool:
     """Return whether float32 would lose what distinguishes the numbers of a column."""
     numbers = cells[~missing(cells)]

@@ -178,8 +178,10 @@ def _has_header(first: list[str], rows: list[list[str]], known: Collection[str] 
     if known is None or not set(known) <= set(first):
         return _is_header(first, rows)
     is_counted = first == [*map(str, range(len(first)))]
-    # two cells that differ from 0 and 1 are no evidence
-    return bool(known) or (is_counted and len(first) * len(rows) > 2 and _is_header(first, rows))
+    # a few whole numbers could be a row of data, and two cells below them are no evidence
+    cells = [cell for row in rows for cell in row]
+    is_likely = len(first) >= COUNTED or (len(cells) > 2 and any("." in cell for cell in cells))
+    return bool(known) or (is_counted and is_likely and _is_header(first, rows))
 
 
 def _is_header(first: list[str], rows: list[list[str]]) -> bool:

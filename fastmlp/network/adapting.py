@@ -123,7 +123,8 @@ def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tup
     if network.columns and "inputs" in network.columns and (is_frame(images) or is_series(images)):
         images = _of_columns(network, network.columns, images, argument)
     images = in_order(network, images, argument, names)
-    return as_rows(images, network.sizes[0], argument, _known_names(network, labels_of(images)))
+    known = _known_names(network, labels_of(images), argument)
+    return as_rows(images, network.sizes[0], argument, known)
 
 
 def in_order(network: Knowing, images: Any, argument: str, names: Names) -> Any:
@@ -131,21 +132,23 @@ def in_order(network: Knowing, images: Any, argument: str, names: Names) -> Any:
 
     Raises ArgumentError if a column of the training data is not there.
     """
-    known = _known_names(network, names or ())
+    known = _known_names(network, names or (), argument)
     if names and known and tuple(names) != known:
         return images[:, _order_of(names, known, argument)]
     return images
 
 
-def _known_names(network: Knowing, names: Sequence[str]) -> tuple[str, ...] | None:
+def _known_names(network: Knowing, names: Sequence[str], argument: str) -> tuple[str, ...] | None:
     """Return the names of a network's inputs, by which they are found among columns of `names`.
 
-    Those of a trained network without any are "0", "1", …, if the columns are called so.
+    Raises ArgumentError for columns 0, 1, 2, … in another order, if a trained network has no names.
     """
     known = network.feature_names or (_names_of(network.columns) if names else None)
-    counted = tuple(map(str, range(network.sizes[0])))
-    if known is None and network.scaling is not None and set(names) == set(counted):
-        return counted
+    if known is None and network.scaling is not None and len(names) == network.sizes[0]:
+        counted = [*map(str, range(len(names)))]
+        if sorted(names) == sorted(counted) and [*names] != counted:
+            rule = "must have columns 0, 1, 2, … in this order, as the network knows no names"
+            raise refuse(argument, rule, ", ".join(names[:8]), "Sort them, or pass an array.")
     return known
 
 

@@ -18,12 +18,13 @@ OTHERS = {
 }
 LEFT_OUT = [
     *((name, COUNTED) for name in ("id", "ID", "Index", "", "row_id", "rowId", "PassengerId")),
-    *((name, COUNTED) for name in ("customer id", "CustomerID", "case-id")),
+    *((name, COUNTED) for name in ("customer id", "CustomerID", "case-id", "userid", "USERID")),
     *(("id", OTHERS[cells]) for cells in ("names", "mixed")),
     ("index", OTHERS["mixed"]),
 ]
 KEPT = [
-    *((name, COUNTED) for name in ("paid", "PAID", "grid", "Fluid", "x")),
+    *((name, COUNTED) for name in ("idle", "x")),
+    *((name, OTHERS["mixed"]) for name in ("paid", "userid")),
     *((name, OTHERS[cells]) for name in ("id", "index", "row_id") for cells in ("halves", "twice")),
     ("row_id", OTHERS["mixed"]),
 ]

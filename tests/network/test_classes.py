@@ -132,6 +132,10 @@ def test_numbers_of_columns_are_names_in_any_order(order, kind):
     assert network.feature_names == (None if order == [0, 1, 2] else tuple(map(str, order)))
     for other in ([1, 2, 0], [2, 0, 1], [0, 1, 2]):
         given = table[other].rename(columns=str) if kind == "texts" else table[other]
+        if order == [0, 1, 2] != other:  # as after training on an array
+            with pytest.raises(ArgumentError, match="must have columns 0, 1, 2, … in this order"):
+                network.predict(given if kind != "rows" else given.iloc[0], "numpy")
+            continue
         if kind == "rows":
             found = [network.predict(row, "numpy") for _, row in given.iterrows()]
             assert (found == CODES).mean() > 0.9
