@@ -131,6 +131,9 @@ class BaseMLP(BaseEstimator):
         if of_class is None:
             return weights
         product = of_class[np.searchsorted(self.classes_, y)] * (1 if weights is None else weights)
+        if not product.any():
+            remedy = "Pass a weight for one of its classes."
+            raise refuse("class_weight", "must not be 0 for all of y, or of y_val", "0", remedy)
         return as_sample_weight(product, len(y), "class_weight")
 
     def _samples(
@@ -261,12 +264,15 @@ class BaseMLP(BaseEstimator):
 
 @contextmanager
 def _unchanged_if_refused(estimator: BaseMLP) -> Iterator[None]:
-    """Give the estimator the attributes back that it had, if an exception leaves the block."""
-    before = dict(vars(estimator))
+    """Give the estimator its attributes back, and its RandomState, if an exception leaves it."""
+    before, random = dict(vars(estimator)), estimator.random_state
+    state = random.get_state() if isinstance(random, np.random.RandomState) else None
     try:
         yield
     except BaseException:
         estimator.__dict__ = before
+        if state is not None:
+            random.set_state(state)
         raise
 
 

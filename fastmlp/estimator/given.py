@@ -33,10 +33,9 @@ def checked_data(estimator: Any, X: Any, y: Any, first: bool, suffix: str = "") 
         except ValueError as error:
             if not suffix or isinstance(error, ArgumentError):
                 raise
-            said = re.sub(r"\b[Xy]\b", rf"\g<0>{suffix}", str(error)).rstrip(".")
-            raise refuse(
-                f"X{suffix}, {name}", "must be like X and y", said, "Prepare them so."
-            ) from None
+            said = re.sub(r"\b[Xy]\b", rf"\g<0>{suffix}", " ".join(str(error).split())).rstrip(".")
+            remedy = "Prepare them as X and y."
+            raise refuse(f"X{suffix}, {name}", "must be like X and y", said, remedy) from None
     if is_numeric:
         y = as_numbers(y, name)
     with documented_errors(name):

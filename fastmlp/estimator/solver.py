@@ -146,8 +146,9 @@ class Solver:
         """Return after how many steps to read |w|^2, which is interpolated between.
 
         Each reading ends a call of the engine. With k readings in an epoch, the loss is wrong by a
-        small share of its L2 term / k^2. k is the smaller of m and sqrt(10 m), where m is how many
-        times as large as tol that term is: the error then stays far below tol.
+        small share of its L2 term / k^2. k is the smaller of m and sqrt(m), where m is how many
+        times as large as tol that term is: the error is then about a hundredth of tol, and a tenth
+        in the first epochs.
 
         factors : of |w|^2 in the L2 term of each step
         """
@@ -155,7 +156,7 @@ class Solver:
         is_compared = not mlp.early_stopping and mlp.n_iter_no_change < mlp.max_iter
         tol = np.clip(mlp.tol, LEAST_TOL, MOST_TOL) if is_compared else MOST_TOL
         times = factors.sum() * self._largest / (self.samples * epochs * tol)
-        readings = max(1.0, epochs * min(times, np.sqrt(10 * times)))
+        readings = max(1.0, epochs * min(times, np.sqrt(times)))
         return max(1, int(len(factors) / readings))
 
     def _parts(self, orders: list[Array], most: int) -> Iterator[list[Array]]:

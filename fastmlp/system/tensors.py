@@ -55,4 +55,4 @@ def tensor_bytes(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> b
     described = {"__metadata__": dict(metadata), **json.loads(data[8:end])}
     header = json.dumps(described, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + data[end:]
+    return b"".join((len(header).to_bytes(8, "little"), header, memoryview(data)[end:]))

@@ -132,6 +132,8 @@ class Checkpoints:
                 continue
             if name in DIGESTS:
                 rule, other = f"needs the same {DIGESTS[name]}", "Pass those, or another folder."
+                if self.identity.get("validation"):
+                    other += " Earlier versions held out other samples."
                 raise refuse("resume", rule, "others", other)
             if name == "epochs":
                 if may_grow(self.identity, state.epochs):

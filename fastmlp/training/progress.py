@@ -82,7 +82,7 @@ def call_hooks(
 ) -> str:
     """Call these hooks of all callbacks; return why one of them ends the run, or "".
 
-    after : called after each of them that returns
+    after : called after each of them that returns, but for those of fastmlp
 
     A callback ends the run if it returns True. Its attribute `reason`, if it has one, says why.
     Raises ArgumentError for a result that is neither True, False nor None.
@@ -90,7 +90,8 @@ def call_hooks(
     why = ""
     for callback, method in hooked(callbacks, *hooks):
         stops = _is_stop(method(progress))
-        after()
+        if not type(callback).__module__.startswith("fastmlp."):
+            after()
         if stops and not why:
             why = str(getattr(callback, "reason", "a callback asked for it"))
     return why

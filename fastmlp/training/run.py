@@ -127,7 +127,8 @@ class Run:
         products = 3 * network.parameter_count * self.batch_size
         first = int(CHUNK_SECONDS / (SLOW_STEP + products * SLOW_PRODUCT))
         self.chunk = 1 if hooked(callbacks, FUNCTION) else max(1, first)
-        self.in_callback = False
+        # is_changed: whether a callback has changed parameters
+        self.in_callback = self.is_changed = False
         # of the epoch so far, including steps that were undone
         self.seconds, self.samples = 0.0, 0
 
@@ -219,7 +220,8 @@ class Run:
         return bool(self.asked)
 
     def _take(self) -> None:
-        self.rewritten = self.parameters.take() or self.rewritten
+        if self.parameters.take():
+            self.rewritten = self.is_changed = True
 
     def validate(self, epoch: int, rate: float) -> Evaluation | None:
         """Evaluate the network on the validation data; None without validation data.
@@ -249,7 +251,7 @@ class Run:
     @property
     def is_new(self) -> bool:
         """Whether no epoch is done, and the network has the parameters of the start."""
-        return not len(self.history) and self.parameters.are_good()
+        return not (len(self.history) or self.is_changed) and self.parameters.are_good()
 
     def forget(self) -> None:
         """Let the network know of its data only what it knew before the run."""

@@ -20,7 +20,7 @@ def hold_out(classes: Array, share: float, seed: Any) -> tuple[Array, Array]:
     """Return the rows to train on and the rows for validation, both in ascending order.
 
     classes : of the samples, `(N,)`: each has the same share in both parts, but for one sample; one
-        that has a single sample is trained on
+        that has a single sample is trained on, if others have enough
     seed : of the division; a Generator does not change
 
     There are round(share N) rows for validation. Raises ArgumentError unless that leaves at least
@@ -35,11 +35,12 @@ def hold_out(classes: Array, share: float, seed: Any) -> tuple[Array, Array]:
     generator = copy.deepcopy(as_generator(seed))
     mixed = generator.permutation(count)
     several = mixed[np.bincount(classes)[classes[mixed]] > 1]
-    if len(several) >= held:
+    if len(several) >= 2 * held:  # each keeps one
         mixed = several
     mixed = mixed[np.argsort(classes[mixed], kind="stable")]
     # evenly spaced along the sorted classes, from a random start, so that each row is as likely
     total = len(mixed)
-    places = np.arange(total + 1) * held + generator.integers(total)
+    start = generator.integers(total) if classes[mixed[0]] != classes[mixed[-1]] else 0
+    places = np.arange(total + 1) * held + start
     chosen = np.sort(mixed[np.diff(places // total) > 0])
     return np.setdiff1d(np.arange(count), chosen), chosen

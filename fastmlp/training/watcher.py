@@ -35,7 +35,8 @@ class Watcher:
         reached = history.train_accuracy[-1] if judged is None else judged
         if self.target is not None and reached is not None and reached >= self.target:
             history.stopped = f"target {main.title} {self.target:g} reached"
-            self._keep(epoch)
+            if rule:
+                self._keep(epoch)
             return True
         if rule and epoch - self.best_epoch >= rule.patience:
             rises = rule.monitor in METRICS and METRICS[rule.monitor].rises

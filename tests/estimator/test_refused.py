@@ -51,6 +51,14 @@ def test_a_refused_call_changes_nothing(name):
         fitted.predict(X[:, :3])
 
 
+def test_a_refused_call_draws_no_numbers():
+    random, other = (np.random.RandomState(3) for _ in range(2))
+    refused, plain = (MLPClassifier(5, max_iter=2, random_state=r) for r in (random, other))
+    with pytest.raises(ArgumentError, match="sample_weight must be"):
+        refused.fit(X, Y, sample_weight=NAN)
+    assert refused.fit(X, Y).loss_ == plain.fit(X, Y).loss_
+
+
 def test_hidden_layers_stay_those_of_the_first_call():
     fitted = MLPClassifier(5, max_iter=2, warm_start=True).fit(X, Y)
     fitted.set_params(hidden_layer_sizes=np.array([5])).fit(X, Y)

@@ -56,6 +56,17 @@ def test_one_that_took_steps_or_was_to_take_none_knows_how_its_inputs_are_scaled
     assert network.scaling.kind == "standardize"
 
 
+def test_one_whose_parameters_a_callback_has_set_knows_how_its_inputs_are_scaled():
+    network = fastmlp.Network(6, 8, 3)
+
+    def double(progress):
+        network.weights[0][:] *= 2
+        return True
+
+    fastmlp.train(network, X, Y, callbacks=Hook("on_train_begin", double), **SETTINGS)
+    assert network.scaling.kind == "standardize"
+
+
 def test_where_no_rate_lowers_the_cost_a_warning_says_so():
     network = fastmlp.Network(6, 8, 3)
     with pytest.warns(TrainingWarning, match=r"not learnt: no learning rate from 1e-30 .* higher"):

@@ -90,6 +90,13 @@ def test_a_class_of_one_sample_trains_and_each_of_a_small_class_is_held_out_at_t
     assert (counts[:-1] > 0).all()
 
 
+def test_a_class_of_several_samples_keeps_one():
+    classes = np.repeat(range(6), [5, 1, 1, 1, 1, 1])
+    for seed in range(20):
+        kept, held = hold_out(classes, 0.5, seed)
+        assert {0} <= set(classes[kept]) & set(classes[held])
+
+
 TABLE = X * [1e3, 1e-3, 1, 50] + 7
 COUNTS = np.where(X > 0.7, TABLE, 0)
 KINDS = {
