@@ -201,6 +201,9 @@ def find_learning_rate(**given: Any) -> None:
 @arguments.WARMUP
 def warmup(**given: Any) -> None:
     """Compile the kernels before the first training."""
+    from fastmlp.system.cores import check_numba_settings
+
+    check_numba_settings()
     screen = Screen(given["json"])
     seconds = steps.prepare_kernels(given["dtype"], "compiled", screen.say)
     if given["json"]:

@@ -108,7 +108,9 @@ def test_vectors_are_those_of_the_processor_that_numba_compiles_for(tmp_path, va
     assert found.stdout.split() == [str(width)], found.stderr
 
 
-@pytest.mark.parametrize("command", ["info", "verify --cases 5", "bench --quick", "bench barriers"])
+@pytest.mark.parametrize(
+    "command", ["info", "warmup", "verify --cases 5", "bench --quick", "bench barriers"]
+)
 def test_what_needs_compiled_code_names_the_variable_that_forbids_it(tmp_path, command):
     code = f"from fastmlp.cli import main; main({command.split()})"
     done = run(code, tmp_path, NUMBA_DISABLE_JIT="1")
