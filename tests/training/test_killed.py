@@ -63,7 +63,10 @@ def test_a_signal_ends_the_command_in_order(tmp_path, number, status):
     images, labels = made(count=3000)
     arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
     np.savez(tmp_path / "data.npz", **arrays)
-    command = [sys.executable, "-m", "fastmlp", "train", "--backend", "numpy", "--json"]
+    # what runs the tests may ignore SIGHUP, as nohup does, and so would this process
+    begin = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    code = f"{begin}; from fastmlp.cli import main; main()"
+    command = [sys.executable, "-c", code, "train", "--backend", "numpy", "--json"]
     command += ["--dataset", "data.npz", "--epochs", "100000", "--checkpoint", "run"]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
