@@ -5,12 +5,12 @@ They are imported only when used, so that `fastmlp --help` does not load the com
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fastmlp.errors import NotReadyError, refuse
+from fastmlp.system.cores import may_compile
 from fastmlp.system.forks import import_lock
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def backend_named(name: str) -> Backend:
     if isinstance(name, str) and name in _loaded:
         return _loaded[name]
     name = str(name)
-    if name == "compiled" and os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+    if name == "compiled" and not may_compile():
         text = "NUMBA_DISABLE_JIT is set, so nothing is compiled: NumPy is used, which is slower."
         warnings.warn(text, RuntimeWarning, stacklevel=2)
         name = "numpy"

@@ -23,7 +23,7 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
 
     Raises DataError if the model does not know the columns of the file.
     """
-    from fastmlp.datasets.cells import Column, other_data
+    from fastmlp.datasets.cells import other_data
     from fastmlp.datasets.columns import Columns
     from fastmlp.datasets.npz import read_npz_images
     from fastmlp.datasets.own import kind_of
@@ -37,9 +37,7 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
     is_table = kind is not None and kind.load is load_table
     if is_table and columns is None and network.feature_names:
         fill = network.scaling.fill if network.scaling else None
-        fills = [None] * len(network.feature_names) if fill is None else fill.tolist()
-        named = zip(network.feature_names, fills, strict=True)
-        columns = Columns(tuple(Column(n, fill=own) for n, own in named), "").to_plain()
+        columns = Columns.of_numbers(network.feature_names, fill).to_plain()
     is_picture = path.is_dir() or path.suffix.lower() in SUFFIXES
     if columns and "inputs" in columns and is_table:
         return read_inputs(path, columns, given["unknown"]), []

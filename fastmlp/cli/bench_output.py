@@ -18,7 +18,7 @@ from fastmlp.cli import steps
 from fastmlp.cli.screen import Screen
 from fastmlp.errors import DataError, UnwritableError, refuse
 from fastmlp.system.files import write_whole
-from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
+from fastmlp.system.interrupts import hold_interrupts, raise_terminated
 from fastmlp.system.reading import read_whole
 
 Document = dict[str, Any]
@@ -63,7 +63,7 @@ class Output:
 
         if self.earlier is not None:
             self.screen.say(f"continuing {self.given['save']}")
-        with raise_on_sigterm():
+        with raise_terminated():
             try:
                 steps.prepare_kernels("float32", "compiled", self.screen.say)
                 self.document = measure(

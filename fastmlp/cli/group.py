@@ -37,14 +37,14 @@ def _errors_in_one_line() -> Iterator[None]:
             raise
         name = error.filename or ("standard output" if error.errno in OF_WRITING else None)
         said = f"{name}: {error.strerror}" if name and error.strerror else str(error)
-        if not name and not has_working_folder():
+        if not name and not _has_working_folder():
             said = "the working folder was deleted. Change to another one."
         raise click.ClickException(said) from None
     except MemoryError as error:
         raise click.ClickException(f"not enough memory. {error}") from None
 
 
-def has_working_folder() -> bool:
+def _has_working_folder() -> bool:
     """Return whether the working folder exists."""
     try:
         os.getcwd()

@@ -167,9 +167,10 @@ def standardised_targets(
         yield data
         return
     y = data.train.labels
-    mean, deviation = float(y.mean()), 1.0 if (y == y[0]).all() else float(y.std())
+    vary = bool((y != y[0]).any())
+    mean, deviation = float(y.mean()), vary * float(y.std()) or 1.0
     step = abs(mean) * float(np.finfo(network.dtype).eps)
-    if step > LARGEST_STEP * deviation and (y != y[0]).any():
+    if vary and step > LARGEST_STEP * deviation:
         text = (
             f"The targets, {mean:.6g} with a deviation of {deviation:.6g}, are too far from 0: "
             f"answers of {network.dtype} are about {step:.2g} apart. "

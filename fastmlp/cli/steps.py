@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fastmlp.cli import own_data
 from fastmlp.errors import ArgumentError, DivergedError, FastMLPError, UnwritableError, refuse
 from fastmlp.system.files import check_folder, check_writable
-from fastmlp.system.interrupts import hold_interrupts, raise_on_sigterm
+from fastmlp.system.interrupts import hold_interrupts, raise_terminated
 
 if TYPE_CHECKING:
     from fastmlp.arrays import Array
@@ -186,7 +186,7 @@ def train_network(
 
     callbacks = [follow, lines, *logs]
     try:
-        with raise_on_sigterm():
+        with raise_terminated():
             history = training.loop.train(network, data, callbacks=callbacks, **settings)
     except KeyboardInterrupt:
         if not last:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, isqrt
 from pathlib import Path
@@ -102,6 +102,13 @@ class Columns:
                 raise other_data("pictures", "a table") from None
             raise DataError(f"columns must describe a table; got damaged ones: {error}") from None
         return columns
+
+    @classmethod
+    def of_numbers(cls, names: Sequence[str], fill: Array | None) -> Columns:
+        """Return columns of numbers without a target; fill : what replaces missing ones `(I,)`."""
+        fills = [None] * len(names) if fill is None else fill.tolist()
+        own = zip(names, fills, strict=True)
+        return cls(tuple(Column(name, fill=value) for name, value in own), "")
 
     def encode(self, table: Table, path: Path | str, unknown: str = "refuse") -> Array:
         """Return the inputs of a table, uint8, float32 or float64 `(N, I)`.

@@ -29,6 +29,7 @@ RUN_TIME_SETTINGS = {
     *("THREADING_LAYER", "THREADING_LAYER_PRIORITY"),
     *("CACHE_DIR", "CACHE_LOCATOR_CLASSES", "DEBUG_CACHE"),
 }
+REMEDY = "set FASTMLP_CACHE to a folder that can be written"
 OTHERS_KEPT = 4  # the number of folders of other versions to keep
 FOLDER_NAME = re.compile(r"[0-9a-f]{16}")
 NUMBAS = re.compile(r".+\.nb[ic](\.tmp\.\w+)?")  # files without a digest, of earlier versions
@@ -45,15 +46,11 @@ def kernel_folder() -> Path | None:
     """
     folder = _folder()
     if folder is None:
-        warn_not_kept(
-            "there is no home folder, and FASTMLP_CACHE names no other one",
-            "set FASTMLP_CACHE to a folder that can be written",
-        )
+        warn_not_kept("there is no home folder, and FASTMLP_CACHE names no other one", REMEDY)
         return None
     for level in (folder.parents[1], folder.parent, folder):
         if level.exists() and not level.is_dir():
-            remedy = "set FASTMLP_CACHE to a folder that can be written"
-            warn_not_kept(f"{level} is not a folder", remedy)
+            warn_not_kept(f"{level} is not a folder", REMEDY)
             return None
         with suppress(OSError):  # a missing folder contains nothing to read
             # both a link and its target: the owner of a link could change it

@@ -35,12 +35,16 @@ def affinity() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
+def may_compile() -> bool:
+    """Return whether NUMBA_DISABLE_JIT allows Numba to compile."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+
 def check_numba_settings() -> None:
     """Raise ArgumentError if Numba may not compile, or its number of threads is none."""
-    disabled = os.environ.get("NUMBA_DISABLE_JIT", "0")
-    if disabled not in ("", "0"):
-        rule = "must not be set where code is compiled"
-        raise refuse("NUMBA_DISABLE_JIT", rule, repr(disabled), "Unset it.")
+    if not may_compile():
+        rule, got = "must not be set where code is compiled", os.environ["NUMBA_DISABLE_JIT"]
+        raise refuse("NUMBA_DISABLE_JIT", rule, repr(got), "Unset it.")
     value = os.environ.get("NUMBA_NUM_THREADS")
     if value is None:
         return

@@ -12,8 +12,6 @@ from typing import Any
 # The functions that those of `signal` call: without looking up each number and each handler in
 # enumerations, which takes 20 times as long
 _plain: Any = getattr(signal, "_signal", signal)
-
-
 # Signals that end a process in order; the second says that its terminal was closed
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -46,7 +44,7 @@ def hold_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def raise_on_sigterm() -> Iterator[None]:
+def raise_terminated() -> Iterator[None]:
     """Raise Terminated if a signal of ENDING arrives inside the block, unless it is ignored."""
 
     def end(number: int, frame: FrameType | None) -> None:

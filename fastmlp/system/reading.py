@@ -14,9 +14,8 @@ from typing import IO
 MOST_PIPED = 1 << 28  # bytes
 PATIENCE = 5.0  # seconds without a byte, after which reading a pipe fails
 # Each system has some of them
-FLAGS = os.O_RDONLY
-for flag in ("O_BINARY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC"):
-    FLAGS |= getattr(os, flag, 0)
+OPTIONAL = "O_BINARY", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC"
+FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in OPTIONAL)
 KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),

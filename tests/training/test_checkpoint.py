@@ -122,7 +122,7 @@ def test_an_interrupt_while_an_epoch_is_being_saved_waits_until_it_is(
         files.write_whole(path, data)
 
     monkeypatch.setattr(checkpoint, "write_whole", interrupted)
-    with interrupts.raise_on_sigterm(), pytest.raises(KeyboardInterrupt):
+    with interrupts.raise_terminated(), pytest.raises(KeyboardInterrupt):
         trained(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-000001.safetensors"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

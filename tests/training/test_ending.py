@@ -93,7 +93,7 @@ ENDS = {
 @pytest.mark.parametrize("reason", ENDS)
 def test_the_best_parameters_come_back_whatever_ends_the_run(backend, reason):
     end, expected, changes = ENDS[reason]
-    with interrupts.raise_on_sigterm():
+    with interrupts.raise_terminated():
         network, history, after, error = run(end, backend, early_stopping=STOPPING, **changes)
     assert type(error) is (expected or type(None))
     assert history.stopped == reason
