@@ -219,12 +219,13 @@ def add_pairs(emit: Emitter, w, g, apart, pairs, joint, count, keep) -> None:
 
 
 @emitted
-def scale_image(emit: Emitter, x, image, kind, count, scale) -> None:
-    """x = scale v for the `count` values v of an image, and 0 up to a whole vector.
+def scale_image(emit: Emitter, x, image, kind, count, scale, shift) -> None:
+    """x = shift + scale v for the `count` values v of an image, and for 0 up to a whole vector.
 
     kind : UINT8, FLOAT32 or FLOAT64
     """
-    builder, factor, lanes = emit.builder, emit.broadcast(scale), INT64(emit.count)
+    builder, lanes = emit.builder, INT64(emit.count)
+    factor, first = emit.broadcast(scale), emit.broadcast(shift)
     whole, left = (builder.and_(count, INT64(n)) for n in (-emit.count, emit.count - 1))
 
     def row_of(stored: Any) -> None:
@@ -236,7 +237,7 @@ def scale_image(emit: Emitter, x, image, kind, count, scale) -> None:
                 own = builder.uitofp(own, emit.kind)
             elif stored != emit.scalar:
                 own = (builder.fptrunc if emit.bits == 32 else builder.fpext)(own, emit.kind)
-            emit.store(builder.fmul(factor, own), emit.at(x, 0, 0, j))
+            emit.store(emit.call("fmuladd", factor, own, first), emit.at(x, 0, 0, j))
 
         with cgutils.for_range_slice(builder, INT64(0), whole, lanes) as (j, _):
             scale_at(j, lambda where: builder.load(where, typ=values, align=1))

@@ -68,7 +68,7 @@ def load_images(job, layer, position, rows, x, like: float):
     for i in range(rows):
         prefetch_lines(addresses[i + PREFETCHED], image_bytes)
         x_i = x + i * layer.x_row * item_bytes(like)
-        scale_image(x_i, addresses[i], job.image_kind, inputs, scale)
+        scale_image(x_i, addresses[i], job.image_kind, inputs, scale, like - like)
         if job.drop_below != 0:
             kept = type(like)(job.drop_scale)
             drop_units(x_i, 0, 1, inputs, job.drop_key, sample + i, 0, job.drop_below, kept)

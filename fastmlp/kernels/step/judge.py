@@ -6,25 +6,38 @@ import numpy as np
 
 from fastmlp.functions import COSTS
 from fastmlp.kernels.llvm.compile import jit, shared
-from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
+from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops import costs
-from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, keeps_z, times_slope
+from fastmlp.kernels.loops.elementwise import (
+    SOFTMAX,
+    activate,
+    copy,
+    keeps_z,
+    scale_image,
+    times_slope,
+)
 from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up
-from fastmlp.kernels.memory.records import BY_SAMPLES, is_transposed, numbers_at
-from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
+from fastmlp.kernels.memory.records import BY_SAMPLES, FLOAT32, FLOAT64, is_transposed, numbers_at
+from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS, PREFETCHED
 from fastmlp.kernels.step.images import batch_at
 
 CROSS_ENTROPY = COSTS["cross_entropy"].code
 
 
 @jit
-def is_row(job, layer, rows):
-    """Return whether so many rows of outputs are a single row, and not a block: `loops.costs`.
+def is_row(job, layer, rows, like):
+    """Return whether each of so many rows of outputs is taken by itself; else they are a block.
 
-    By samples, the team's size decides which rows are adjacent, and may change no bit.
+    Few rows fill few lanes of a block (`loops.costs`), and many outputs leave the L1 cache. By
+    samples, the team's size decides which rows are adjacent, and may change no bit.
     """
-    return rows == 1 and job.plan != BY_SAMPLES and not is_transposed(layer)
+    lanes = vector_lanes(like)
+    if rows == 1 and job.plan != BY_SAMPLES:
+        return not is_transposed(layer)
+    samples = lanes if job.plan == BY_SAMPLES else rows
+    # more than a panel has, of which a team may have smaller ones
+    return layer.outputs > max(PANEL_VECTORS * lanes, ALONE * samples - 1)
 
 
 @shared
@@ -36,27 +49,25 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     """
     size = item_bytes(like)
     f, columns, wide = layer.activation, layer.outputs, vector_lanes(like)
-    by_row = int(is_row(job, layer, rows))
+    by_row = int(is_row(job, layer, rows, like))
     # of a block, whole 128 bits of each sample's row are written
     used, lanes = round_up(columns, wide if by_row == 1 else 16 // size), 1 if by_row == 1 else wide
     block = used * lanes * size
     y, cost = scratch, scratch + block
     zeros, factor = cost + wide * size, job.factors + position * size
     a_rows, dz_rows = layer.a + i * layer.a_row * size, layer.dz + i * layer.a_row * size
-    a, dz, tile, tile_columns = a_rows, dz_rows, 1, used
-    if lanes > 1:
-        a, dz = zeros + wide * size, zeros + wide * size + block
-        tile, tile_columns = columns, lanes
+    a, vectors = zeros + wide * size, used // wide if by_row == 1 else columns
+    dz = dz_rows if by_row == 1 else a + block
     off, on = type(like)(job.target_0), type(like)(job.target_1)
     if job.targets == 0:
         costs.one_hot(columns, by_row, y, job.labels + position * size, off, on, like)
     else:
-        gather_targets(job, y, columns, rows, lanes, position, off, on, like)
+        gather_targets(job, y, columns, rows, lanes, dz, position, off, on, like)
     if f == SOFTMAX:
         costs.softmax(columns, by_row, a, z, cost if is_mine != 0 else 0, like)
     else:
-        numbers_at(zeros, tile_columns, like)[:] = 0
-        activate(f, a, lanes, a, z, lanes, zeros, tile, tile_columns, like)
+        numbers_at(zeros, wide, like)[:] = 0
+        activate(f, a, wide, a, z, wide, zeros, vectors, wide, like)
     if costs.is_of_errors(job.cost):
         setting, is_softmax = type(like)(job.cost_setting), int(f == SOFTMAX)
         costs.error_costs(
@@ -64,7 +75,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
         )
         if f != SOFTMAX:  # dC/dz = dC/da f'(z)
             kept = z if keeps_z(f) else a
-            times_slope(f, dz, lanes, kept, lanes, tile, tile_columns, like)
+            times_slope(f, dz, wide, kept, wide, vectors, wide, like)
     else:
         if f != SOFTMAX:
             costs.integrals(columns, by_row, f, cost, z, a, like)
@@ -74,26 +85,24 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
         hits, found = job.hits + position, job.costs + position * size
         costs.write_results(columns, by_row, a, y, hits, cost, found, rows, like)
     numbers_at(dz, used * lanes, like)[columns * lanes :] = 0
-    if lanes > 1:
+    if by_row == 0:
         transpose(dz_rows, layer.a_row, dz, lanes, columns, lanes, like)
-        if job.traced != 0:
-            transpose(a_rows, layer.a_row, a, lanes, columns, lanes, like)
+    if job.traced != 0 and by_row == 0:
+        transpose(a_rows, layer.a_row, a, lanes, columns, lanes, like)
+    elif job.traced != 0:  # nobody else reads them
+        copy(a_rows, 0, a, 0, 1, used, like)
 
 
 @jit
 def judge_rows(job, layer, z, z_row, scratch, i, rows, position, is_mine, like):
-    """`judge` some rows of z, z_row elements apart: all at once, or each alone.
-
-    Few rows fill few lanes of a block; many outputs fill the vectors of a row.
-    """
+    """`judge` some rows of z, z_row elements apart: all at once, or each by itself."""
     size, lanes = item_bytes(like), vector_lanes(like)
     own = scratch + lanes * layer.panels * layer.width * size
-    # more than a panel has, of which a team may have smaller ones
-    is_wide = layer.outputs > PANEL_VECTORS * lanes and layer.outputs >= ALONE * rows
-    height = 1 if is_wide and rows < lanes and job.plan != BY_SAMPLES else rows
+    by_row = is_row(job, layer, rows, like)
+    height = 1 if by_row else rows
     for r in range(0, rows, height):
         block = z + r * z_row * size
-        if not is_row(job, layer, height):
+        if not by_row:
             transpose(scratch, lanes, block, z_row, lanes, layer.outputs, like)
             block = scratch
         judge(job, layer, block, own, i + r, height, position + r, is_mine, like)
@@ -130,12 +139,19 @@ def sum_step(job, step, like):
 
 
 @jit
-def gather_targets(job, block, columns, rows, lanes, position, off, on, like):
-    """Write the block of the rows of `targets`, smoothed: (1 - s) y + s / classes."""
-    y = numbers_at(block, columns * lanes, like)
+def gather_targets(job, y, columns, rows, lanes, scratch, position, off, on, like):
+    """y = off + (on - off) t for some rows t of `targets`: a row, or a block by way of the scratch.
+
+    It is (1 - s) t + s / classes where targets are smoothed.
+    """
+    size, row = item_bytes(like), round_up(columns, vector_lanes(like))
+    kind = FLOAT32 if size == 4 else FLOAT64
     order = numbers_at(job.order, job.samples, np.int64(0))
     for r in range(rows):
-        target = job.targets + order[position + r] * columns * item_bytes(like)
-        own = numbers_at(target, columns, like)
-        for j in range(columns):
-            y[j * lanes + r] = off + (on - off) * own[j]
+        ahead = order[min(position + r + PREFETCHED, job.samples - 1)]
+        prefetch_lines(job.targets + ahead * columns * size, columns * size)
+        target = job.targets + order[position + r] * columns * size
+        own = y if lanes == 1 else scratch + r * row * size
+        scale_image(own, target, kind, columns, on - off, off)
+    if lanes > 1:
+        transpose(y, lanes, scratch, row, lanes, columns, like)

@@ -90,7 +90,7 @@ def output_of_partials(job, layer, below, step, first, last, begin, end, scratch
             prefetch_lines(p, (end - begin) * columns * size)
     for i in range(begin, end, lanes):
         rows = min(lanes, end - i)
-        vectors = units(columns, lanes) if is_row(job, layer, rows) else columns
+        vectors = units(columns, lanes) if is_row(job, layer, rows, like) else columns
         p = block_at(job, layer, below, step, 0, i, like)
         copy(z, lanes, p, lanes, vectors, lanes, like)
         for panel in range(1, below.panels):
