@@ -83,6 +83,8 @@ EVEN = 1.1
 # By samples: the fewest samples of a slice, the most slices, and what divides the samples of each
 # but the last (by TILE_ROWS, slices of 200 would have 96 and 104)
 SLICE, MOST_SLICES, SLICE_ROWS = 64, 16, 4
+# And how many samples a member takes at once, unless a slice has more
+AT_ONCE = 256
 # The fewest outputs of hidden layers in a step, for each parameter, that pay: against by columns;
 # against columns, then rows. 54-100-7/200, which has 3.2, takes 0.90 times as long by samples, far
 # 0.96, and 54-100-7/128, with 2.1, 0.95, but about 1.1 on far cores (AMD Zen 5)

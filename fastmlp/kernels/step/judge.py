@@ -62,7 +62,7 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
     if job.targets == 0:
         costs.one_hot(columns, by_row, y, job.labels + position * size, off, on, like)
     else:
-        gather_targets(job, y, columns, rows, lanes, dz, position, off, on, like)
+        gather_targets(job, y, columns, rows, lanes, position, off, on, like)
     if f == SOFTMAX:
         costs.softmax(columns, by_row, a, z, cost if is_mine != 0 else 0, like)
     else:
@@ -139,10 +139,10 @@ def sum_step(job, step, like):
 
 
 @jit
-def gather_targets(job, y, columns, rows, lanes, scratch, position, off, on, like):
-    """y = off + (on - off) t for some rows t of `targets`: a row, or a block by way of the scratch.
+def gather_targets(job, y, columns, rows, lanes, position, off, on, like):
+    """y = off + (on - off) t, or (1 - s) t + s / classes, for some rows t of `targets`.
 
-    It is (1 - s) t + s / classes where targets are smoothed.
+    Of a block, the rows of which it is made are first in the memory behind it.
     """
     size, row = item_bytes(like), round_up(columns, vector_lanes(like))
     kind = FLOAT32 if size == 4 else FLOAT64
@@ -151,7 +151,7 @@ def gather_targets(job, y, columns, rows, lanes, scratch, position, off, on, lik
         ahead = order[min(position + r + PREFETCHED, job.samples - 1)]
         prefetch_lines(job.targets + ahead * columns * size, columns * size)
         target = job.targets + order[position + r] * columns * size
-        own = y if lanes == 1 else scratch + r * row * size
+        own = y if lanes == 1 else y + (lanes + r) * row * size
         scale_image(own, target, kind, columns, on - off, off)
     if lanes > 1:
-        transpose(y, lanes, scratch, row, lanes, columns, like)
+        transpose(y, lanes, y + lanes * row * size, row, lanes, columns, like)

@@ -21,7 +21,7 @@ from fastmlp.kernels.memory.records import (
     row_offset,
     weight_offset,
 )
-from fastmlp.kernels.memory.tuning import PART, SLICE_ROWS, SUMMED
+from fastmlp.kernels.memory.tuning import AT_ONCE, PART, SLICE_ROWS, SUMMED
 from fastmlp.kernels.step.first_layer import forward_inputs, update_inputs
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, load_images, mark_pixels
@@ -81,6 +81,42 @@ def slice_gradient(job, layer, step, number, i, rows, scratch, beta: float):
         x_times_dz(job, layer, step, g, panel, 0, inputs, x, 1, i, rows, beta, scratch, like)
         dz = layer.dz + row_offset(layer, panel, i, like)
         sum_rows(layer.width, b + panel * layer.width * size, dz, layer.a_row, rows, beta)
+
+
+@jit
+def at_once(job):
+    """Return how many slices of samples a member takes at once: AT_ONCE samples, or one slice."""
+    return max(1, AT_ONCE // units(job.batch_size, job.slices))
+
+
+@jit
+def load_slices(job, layer, step, first, end, like):
+    """Load the images of the slices first, …, end - 1, by samples."""
+    position, batch = batch_at(job, step)
+    begin, stop = slices_of(job, batch, SLICE_ROWS, first, end)
+    load_images(job, layer, position + begin, stop - begin, input_at(layer, step, 0, like), like)
+
+
+@jit
+def train_on_slices(job, layers, step, first, end, scratch, members, like):
+    """Write the gradients of the slices first, …, end - 1, by samples, a few slices at once.
+
+    What is computed for these stays in the L2 cache: for the next ones it lies in the same place.
+    """
+    position, batch = batch_at(job, step)
+    for run in range(first, end, at_once(job)):
+        stop = min(run + at_once(job), end)
+        if run > first:
+            load_slices(job, layers[0], step, run, stop, like)
+        begin, behind = slices_of(job, batch, SLICE_ROWS, run, stop)
+        i, rows = position + begin, behind - begin
+        backpropagate(job, layers, step, i, rows, 1, 0, scratch, 0, 1, like)
+        for l in range(len(layers)):
+            for number in range(run, stop):
+                low, high = slices_of(job, batch, SLICE_ROWS, number, number + 1)
+                second = number % 2 * int(is_joint(job, number - number % 2, members))
+                i, size, beta = low - begin, high - low, type(like)(second)
+                slice_gradient(job, layers[l], step, number - second, i, size, scratch, beta)
 
 
 @shared
@@ -149,14 +185,13 @@ def return_slices(job, layer, base, first, end, like):
 
 @shared
 def prepare_slices(job, layer, step, first, end, scratch, like: float):
-    """By samples, load the images of the slices first, …, end - 1; by inputs, mark these slices of
-    the images, write what each adds to z of the first layer, and prefetch labels and factors.
+    """By samples, load images of the first of the slices first, …, end - 1; by inputs, mark these
+    slices of the images, write what each adds to z of the first layer, and prefetch labels and
+    factors.
     """
     position, batch = batch_at(job, step)
     if job.plan != BY_INPUTS:
-        begin, stop = slices_of(job, batch, SLICE_ROWS, first, end)
-        x = input_at(layer, step, 0, like)
-        load_images(job, layer, position + begin, stop - begin, x, like)
+        load_slices(job, layer, step, first, min(first + at_once(job), end), like)
         return
     for answers in (job.factors, job.labels):  # labels may be 0
         if answers != 0:
@@ -188,20 +223,12 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
         wait(barrier, members)
     for step in range(job.first_step, job.first_step + job.steps):
         position, batch = batch_at(job, step)
-        begin, stop, is_mine = 0, batch, int(member == 0 or not by_inputs)
-        if by_inputs:
-            sum_slices(job, bottom, step, batch, first, end, like)
+        if not by_inputs:
+            train_on_slices(job, layers, step, first, end, scratch, members, like)
         else:
-            begin, stop = slices_of(job, batch, SLICE_ROWS, first, end)
-        i, rows = position + begin, stop - begin
-        backpropagate(job, layers, step, i, rows, is_mine, 0, scratch, 0, 1, like)
-        for l in range(count if not by_inputs else 0):
-            for number in range(first, end):
-                low, high = slices_of(job, batch, SLICE_ROWS, number, number + 1)
-                second = number % 2 * int(is_joint(job, number - number % 2, members))
-                i, rows, beta = low - begin, high - low, type(like)(second)
-                slice_gradient(job, layers[l], step, number - second, i, rows, scratch, beta)
-        if by_inputs:
+            sum_slices(job, bottom, step, batch, first, end, like)
+            is_mine = int(member == 0)
+            backpropagate(job, layers, step, position, batch, is_mine, 0, scratch, 0, 1, like)
             for number in range(first, end):
                 low, high = slices_of(job, bottom.inputs, job.block_inputs, number, number + 1)
                 for panel in range(bottom.panels):
