@@ -37,10 +37,9 @@ def by_sign(x: Number, above: Any, below: Any) -> Number:
 
 
 def _split(x: Number) -> tuple[Number, Number]:
-    """x = n log 2 + r with n whole and abs(r) <= log(2) / 2; n is 0 for NaN."""
+    """x = n log 2 + r with n whole and abs(r) <= log(2) / 2."""
     n = (x * (1 / math.log(2)) + 0.5).call("floor")
-    r = (x - n * LOG2_HIGH) - n * LOG2_LOW
-    return n.where(n.compare("==", n), 0), r
+    return n, (x - n * LOG2_HIGH) - n * LOG2_LOW
 
 
 def _expm1_series(r: Number) -> Number:
@@ -56,15 +55,13 @@ def _expm1_series(r: Number) -> Number:
 def exp(x: Number) -> Number:
     """e^x = 2^n e^r; infinite above, 0 below what the precision can hold, NaN for NaN."""
     n, r = _split(clamped(x, 104 if x.emitter.bits == 32 else 746))
-    # 2^n in two factors, as n itself may lie outside the exponents of normal numbers
-    half = (n * 0.5).call("floor")
-    return (_expm1_series(r) + 1) * half.power_of_two() * (n - half).power_of_two()
+    return (_expm1_series(r) + 1).times_power(n)
 
 
 def expm1(x: Number) -> Number:
     """e^x - 1 = 2^n (e^r - 1) + (2^n - 1); for abs(x) > 40 as at the nearer of 40 and -40."""
     n, r = _split(clamped(x, 40))
-    power = n.power_of_two()
+    power = x.emitter.number(1).times_power(n)
     return power * _expm1_series(r) + (power - 1)
 
 

@@ -232,11 +232,21 @@ class Number:
         values = builder.sitofp(exponent, emitter.kind), builder.bitcast(rest, emitter.kind)
         return Number(emitter, values[0]), Number(emitter, values[1])
 
-    def power_of_two(self) -> Number:
-        """Return 2^self for a whole number in the exponents of normal numbers."""
+    def times_power(self, n: Number) -> Number:
+        """Return 2^n self for a whole number n; 2^n need not be a normal number."""
         emitter, builder = self.emitter, self.emitter.builder
-        integer = emitter.vector_of(ir.IntType(emitter.bits))
-        exponent = builder.fptosi(self.value, integer)
-        exponent = builder.add(exponent, copies(emitter.bias, integer))
-        shifted = builder.shl(exponent, copies(emitter.mantissa, integer))
-        return Number(emitter, builder.bitcast(shifted, emitter.kind))
+        if VECTOR_BYTES == 64:
+            name = f"llvm.x86.avx512.mask.scalef.{'ps' if emitter.bits == 32 else 'pd'}.512"
+            lanes, as_set = ir.Constant(ir.IntType(emitter.count), -1), INT32(4)
+            values = self.value, n.value, self.value, lanes, as_set
+            return Number(emitter, emitter.function(name, emitter.kind, *values))
+        integer, found = emitter.vector_of(ir.IntType(emitter.bits)), self
+        n = n.where(n.compare("==", n), 0)  # NaN is no integer
+        half = (n * 0.5).call("floor")
+        for part in (half, n - half):
+            exponent = builder.add(
+                builder.fptosi(part.value, integer), copies(emitter.bias, integer)
+            )
+            shifted = builder.shl(exponent, copies(emitter.mantissa, integer))
+            found = found * Number(emitter, builder.bitcast(shifted, emitter.kind))
+        return found

@@ -7,7 +7,7 @@ import fastmlp
 from fastmlp import kernels
 from fastmlp.functions import PAIRS
 from fastmlp.kernels.llvm.emitter import VECTOR_BYTES
-from fastmlp.kernels.memory.tuning import PANEL_VECTORS
+from fastmlp.kernels.memory.tuning import ALONE, PANEL_VECTORS
 
 
 def learnt(backend, output, cost, width, dtype, images, y, **settings):
@@ -58,9 +58,32 @@ def test_few_outputs_learn_as_in_the_reference(dtype, hidden):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_few_rows_of_many_outputs_are_each_taken_alone(dtype):
-    rng, wide = np.random.default_rng(0), 200
-    rows = min(7, VECTOR_BYTES // np.dtype(dtype).itemsize - 1)  # fewer than a vector has lanes
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_targets_of_any_number_of_outputs_are_learnt_as_in_the_reference(dtype, smoothing):
+    lanes, rng = VECTOR_BYTES // np.dtype(dtype).itemsize, np.random.default_rng(0)
+    x = rng.normal(size=(150, 20)).astype(dtype)
+    output, cost = ("sigmoid", "cross_entropy") if smoothing else ("identity", "squared_error")
+    for outputs in (1, 3, lanes + 1, 5 * lanes, ALONE * lanes):
+        y = (rng.random((len(x), outputs)) < 0.5).astype(dtype)
+        # minibatches of which the last block has one sample, and a single one
+        for batch in (129, 17, 1):
+            found, settings = (
+                {},
+                {"batch_size": batch, "label_smoothing": smoothing, "learning_rate": 0.01},
+            )
+            for backend in ("compiled", "numpy"):
+                network = fastmlp.Network((20, 16, outputs), "relu", output, cost, dtype=dtype)
+                fastmlp.train(network, (x, y), backend=backend, epochs=1, **settings)
+                found[backend] = np.concatenate([w.ravel() for w in network.weights])
+            error = np.abs(found["compiled"] - found["numpy"]).max()
+            assert error <= (1e-4 if dtype == "float32" else 1e-11)
+
+
+@pytest.mark.parametrize("per_lane", [ALONE * 3 // 4, ALONE])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_of_many_outputs_are_each_taken_alone(dtype, per_lane):
+    lanes, rng = VECTOR_BYTES // np.dtype(dtype).itemsize, np.random.default_rng(0)
+    wide, rows = per_lane * lanes, lanes // 2
     w, b = [np.eye(wide, dtype=dtype)], [np.zeros(wide, dtype)]
     engine = kernels.Engine(w, b, ("softmax",), "cross_entropy", 64)
     z, y = rng.normal(size=(64, wide)).astype(dtype), rng.integers(0, wide, 64)
@@ -69,5 +92,6 @@ def test_few_rows_of_many_outputs_are_each_taken_alone(dtype):
     for k, one in enumerate(alone):
         np.testing.assert_array_equal(few.a[0][k], one.a[0][0])
     # samples in the lanes: other sums, which can be the same in a single row
-    assert rows == 1 or (few.a[0] != many.a[0][:rows]).any()
+    is_same = (few.a[0] == many.a[0][:rows]).all()
+    assert is_same if per_lane == ALONE else rows == 1 or not is_same
     np.testing.assert_allclose(few.a[0], many.a[0][:rows], rtol=100 * np.finfo(dtype).eps)
