@@ -85,8 +85,11 @@ def slice_gradient(job, layer, step, number, i, rows, scratch, beta: float):
 
 @jit
 def at_once(job):
-    """Return how many slices of samples a member takes at once: AT_ONCE samples, or one slice."""
-    return max(1, AT_ONCE // units(job.batch_size, job.slices))
+    """Return how many slices of samples a member takes at once: AT_ONCE samples, or one slice.
+
+    All of them where somebody reads the outputs of all samples.
+    """
+    return job.slices if job.traced != 0 else max(1, AT_ONCE // units(job.batch_size, job.slices))
 
 
 @jit
