@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partialmethod
 from time import perf_counter
 from typing import Any
 
@@ -28,10 +29,11 @@ from fastmlp.system.team_size import BARRIERS, TeamSize
 TRAINERS = train, train_by_rows, train_by_slices, train_by_slices
 
 
-class Engine(panels.Packed):
+class Engine:
     """Trains one network: see `fastmlp.backends.Engine`, which is the contract.
 
-    job, layers : the records that the phases read; buffers : the arrays of each layer by name
+    job, layers : the records that the phases read
+    buffers : the arrays of each layer by name: "w" and "b", and "w_0" for the first slot of state
     """
 
     def __init__(
@@ -236,3 +238,29 @@ class Engine(panels.Packed):
             what = self.threads, self.batch_size, self._dtype
             self._x = buffers.dense_images(self._records, *what)
         self._images = images
+
+    def read_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Write the optimiser's state in a slot into arrays like weights and biases."""
+        for own, given in self._pairs(slot, weights, biases):
+            given[...] = own
+
+    def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
+        """Take the state in a slot from another engine, as `read_state` wrote it."""
+        for own, given in self._pairs(slot, weights, biases):
+            own[...] = given
+
+    # of the parameters themselves
+    read, write = partialmethod(read_state, ""), partialmethod(write_state, "")
+
+    def scale_state(self, slot: str, factor: float) -> None:
+        """Multiply the optimiser's state in a slot."""
+        for arrays in self.buffers:
+            for name in ("w", "b"):
+                arrays[f"{name}_{self.slots.index(slot)}"] *= factor
+
+    def _pairs(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> Iterator[Any]:
+        """Yield views of the same numbers: of a slot, or of none, and of arrays like these."""
+        of_slot = f"_{self.slots.index(slot)}" if slot else ""
+        for arrays, w, b in zip(self.buffers, weights, biases, strict=True):
+            yield from panels.panel_views(arrays["w" + of_slot], w)
+            yield arrays["b" + of_slot][: len(b)], b

@@ -50,11 +50,9 @@ def one_of(codes: Iterable[int]) -> Any:
 
 def argument_types(function: Callable[..., Any], precision: Any) -> tuple[Any, ...]:
     """Return what a kernel takes: see `Shared`."""
-    known = function.__annotations__
-    return tuple(
-        precision if known.get(name) == "float" else RECORDS.get(name, types.int64)
-        for name in names_of(function)
-    )
+    known = function.__annotations__.items()
+    kinds = RECORDS | {name: precision for name, kind in known if kind == "float"}
+    return tuple(kinds.get(name, types.int64) for name in names_of(function))
 
 
 def _one_function(library: Any, made: Any, *_: Any) -> None:
@@ -81,10 +79,8 @@ class Kernel(CFunc):
     @property
     def _targetdescr(self) -> Any:
         own = cpu_target.target_context.subtarget(create_cfunc_wrapper=_one_function)
-        typing = cpu_target.typing_context
-        return SimpleNamespace(
-            options=cpu_target.options, typing_context=typing, target_context=own
-        )
+        options, typing = cpu_target.options, cpu_target.typing_context
+        return SimpleNamespace(options=options, typing_context=typing, target_context=own)
 
 
 class Shared:

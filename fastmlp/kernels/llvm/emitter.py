@@ -244,9 +244,8 @@ class Number:
         n = n.where(n.compare("==", n), 0)  # NaN is no integer
         half = (n * 0.5).call("floor")
         for part in (half, n - half):
-            exponent = builder.add(
-                builder.fptosi(part.value, integer), copies(emitter.bias, integer)
-            )
+            exponent = builder.fptosi(part.value, integer)
+            exponent = builder.add(exponent, copies(emitter.bias, integer))
             shifted = builder.shl(exponent, copies(emitter.mantissa, integer))
             found = found * Number(emitter, builder.bitcast(shifted, emitter.kind))
         return found

@@ -8,9 +8,9 @@ Rows are PANEL_VECTORS vectors wide, half of that, or one vector. v and v' are t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial, reduce, wraps
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 from llvmlite import ir
@@ -43,10 +43,10 @@ def _group(rows: Rows, base: Any, row: Any, stride: Any) -> list[Row]:
     return [rows.at(base, number, row) for number in numbers[:GROUP]]
 
 
-def _add_products(rows: Rows, factors: list[Any], row: Row, sums: Row) -> Row:
-    """Return sums, as wide as a row for each factor, plus factor * row."""
+def _add_products(rows: Rows, terms: Iterable[tuple[Any, Row]], sums: Row) -> Row:
+    """Return sums, as wide as a row for each term, plus factor * row."""
     new: Row = []
-    for factor in factors:
+    for factor, row in terms:
         new += rows.fma(factor, row, sums[len(new) : len(new) + rows.width])
     return new
 
@@ -139,18 +139,14 @@ def _gather(rows: Rows, c: Any, q: Any, q_row: Any, beta: Any, entries: Any) -> 
 
     The inputs of a pass have sums of their own, so that no addition waits for another.
     """
-    width = rows.width
 
     def body(found: list[Any], sums: Row) -> Row:
-        new: Row = []
-        for factor, positions in found:
-            new += rows.fma(factor, rows.load(positions), sums[len(new) : len(new) + width])
-        return new
+        return _add_products(rows, ((factor, rows.load(row)) for factor, row in found), sums)
 
     _, factors_of, _, at_once = entries
     zeros = rows.zeros(at_once * len(factors_of))
     sums = _over_entries(rows, q, q_row, entries, zeros, body)
-    parts = [sums[i : i + width] for i in range(0, len(sums), width)]
+    parts = [sums[i : i + rows.width] for i in range(0, len(sums), rows.width)]
     while len(parts) > 1:
         parts = [rows.add(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
     accumulate(rows.emit, rows.at(c), parts[0], beta)
@@ -200,8 +196,8 @@ def gather_samples(rows: Rows, c, c_row, stride, q, q_row, word, pixels, table, 
     """
 
     def body(k: Any, sums: Row) -> Row:
-        factors = _factors(rows.emit, pixels, table, k)
-        return _add_products(rows, factors, rows.load(rows.at(q, k, q_row)), sums)
+        factors, row = _factors(rows.emit, pixels, table, k), rows.load(rows.at(q, k, q_row))
+        return _add_products(rows, zip(factors, repeat(row)), sums)
 
     (totals,) = _over_bits(rows.emit, [word], [rows.zeros(GROUP)], [body])
     positions = [position for row in _group(rows, c, c_row, stride) for position in row]
@@ -252,7 +248,8 @@ def gather_outputs(
 
     def body(numbers: tuple[int, ...], p: Any, q: Any, k: Any, so_far: Row) -> Row:
         factors = [emit.broadcast_from(emit.at(p, number, p_row, k)) for number in numbers]
-        return _add_products(rows, factors, rows.load(rows.at(rows.start(q, k, q_k))), so_far)
+        row = rows.load(rows.at(rows.start(q, k, q_k)))
+        return _add_products(rows, zip(factors, repeat(row)), so_far)
 
     for p_now, q_now, words in (
         (p, q, [one, other]),

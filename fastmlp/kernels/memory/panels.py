@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partialmethod
 from math import prod
 from typing import Any
 
@@ -110,41 +108,3 @@ def join_panels(layer: Any, arrays: dict[str, Array]) -> None:
             arrays[name] = new = aligned_zeros(old.shape, old.dtype)
             new[...], layer[name] = old, new.ctypes.data
     layer["w_panel"], layer["a_panel"] = arrays["w"][0].size, arrays["a"][0].size
-
-
-class Packed:
-    """The parameters of a network as panels, and the state of its optimiser: for an engine.
-
-    buffers : the arrays of each layer by name: "w" and "b", and "w_0" for the first slot of state
-    """
-
-    buffers: Sequence[dict[str, Array]]
-    slots: tuple[str, ...]
-
-    def read_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Write the optimiser's state in a slot into arrays like weights and biases."""
-        for own, given in self._pairs(slot, weights, biases):
-            given[...] = own
-
-    def write_state(self, slot: str, weights: Sequence[Array], biases: Sequence[Array]) -> None:
-        """Take the state in a slot from another engine, as `read_state` wrote it."""
-        for own, given in self._pairs(slot, weights, biases):
-            own[...] = given
-
-    # of the parameters themselves
-    read, write = partialmethod(read_state, ""), partialmethod(write_state, "")
-
-    def scale_state(self, slot: str, factor: float) -> None:
-        """Multiply the optimiser's state in a slot."""
-        for arrays in self.buffers:
-            for name in ("w", "b"):
-                arrays[f"{name}_{self.slots.index(slot)}"] *= factor
-
-    def _pairs(
-        self, slot: str, weights: Sequence[Array], biases: Sequence[Array]
-    ) -> Iterator[tuple[Array, Array]]:
-        """Yield views of the same numbers: of a slot, or of none, and of arrays like these."""
-        of_slot = f"_{self.slots.index(slot)}" if slot else ""
-        for arrays, w, b in zip(self.buffers, weights, biases, strict=True):
-            yield from panel_views(arrays["w" + of_slot], w)
-            yield arrays["b" + of_slot][: len(b)], b

@@ -7,32 +7,11 @@ import numpy as np
 from fastmlp.functions import Array
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
-from fastmlp.kernels.loops.elementwise import (
-    RELU,
-    activate,
-    add,
-    copy,
-    drop_units,
-    keeps_z,
-    times_slope,
-)
-from fastmlp.kernels.loops.tile import (
-    PRODUCT,
-    SLOPE,
-    dot_rows,
-    fuses,
-    multiply,
-    multiply_row,
-    transpose,
-)
-from fastmlp.kernels.memory.records import (
-    input_at,
-    is_transposed,
-    numbers_at,
-    panel_columns,
-    row_offset,
-    weight_offset,
-)
+from fastmlp.kernels.loops import elementwise, tile
+from fastmlp.kernels.loops.elementwise import activate, add, copy, drop_units, times_slope
+from fastmlp.kernels.loops.tile import PRODUCT, SLOPE, dot_rows, fuses, multiply, multiply_row
+from fastmlp.kernels.memory import records
+from fastmlp.kernels.memory.records import is_transposed, panel_columns, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import FEW_SAMPLES, PANELS_BYTES, TILE_ROWS, UNIT_ROWS
 from fastmlp.kernels.step.nonzeros import leaves_out, mark_outputs, multiply_nonzeros
 from fastmlp.kernels.team.barrier import arrive, wait_for_all
@@ -68,7 +47,7 @@ def finish_tile(layer, panel, i, rows, z, z_row, sample, like: float):
         b = layer.b + panel * layer.width * item_bytes(like)
         activate(layer.activation, a, layer.a_row, kept, z, z_row, b, rows, columns, like)
     if layer.drop_below != 0:
-        if not keeps_z(layer.activation):
+        if not elementwise.keeps_z(layer.activation):
             copy(kept, layer.a_row, a, layer.a_row, rows, columns, like)
         drop(layer, panel, sample + i, a, rows, columns, like)
     if layer.nonzeros != 0:
@@ -85,16 +64,11 @@ def forward_panel(layer, f, panel, k, length, x, a, a_row, rows, full, like: flo
     """
     columns, w = panel_columns(layer, panel, like), layer.w + weight_offset(layer, panel, k, like)
     b, finish = layer.b + panel * layer.width * item_bytes(like), f if fuses(f) else PRODUCT
+    x_row, run, jump, w_row, zero = layer.x_row, layer.x_run, layer.x_jump, layer.w_row, like - like
     if full == 1:
-        multiply_row(
-            layer.width, a, x, layer.x_run, layer.x_jump, w, layer.w_row, length, finish, b,
-            like - like,
-        )  # fmt: skip
+        multiply_row(layer.width, a, x, run, jump, w, w_row, length, finish, b, zero)
         return
-    multiply(
-        a, a_row, x, layer.x_row, 1, layer.x_run, layer.x_jump, w, layer.w_row, rows, columns,
-        length, finish, b, like - like,
-    )  # fmt: skip
+    multiply(a, a_row, x, x_row, 1, run, jump, w, w_row, rows, columns, length, finish, b, zero)
 
 
 @shared
@@ -105,7 +79,7 @@ def transposed_block(layer, block, x, first, length, like: float):
     of inputs, where `forward_panel` multiplies with vectors of outputs, which are partly padding.
     """
     size, lanes, run = item_bytes(like), vector_lanes(like), layer.x_run
-    b, zero = numbers_at(layer.b, layer.outputs, like), like - like
+    b, zero = records.numbers_at(layer.b, layer.outputs, like), like - like
     width, apart = (run, run + layer.x_jump) if run != 0 else (lanes, lanes)
     for j in range(layer.outputs):
         target, q = block + j * lanes * size, layer.w + (j * layer.w_column + first) * size
@@ -154,7 +128,7 @@ def forward_slice(layer, below, step, sample, batch, full, number, c, member, me
                     w, x = layer.w + weight_offset(layer, panel, k, like), below.a
                     multiply_nonzeros(z, a_row, below, p, p_end, x, i, rows, w, layer.w_row, like)
                 else:
-                    x = input_at(layer, step, i, like) + row_offset(below, p, 0, like)
+                    x = records.input_at(layer, step, i, like) + row_offset(below, p, 0, like)
                     forward_panel(layer, f, panel, k, k_end - k, x, z, a_row, rows, full, like)
                     z = 0 if fuses(f) else z
                 if whole:
@@ -190,10 +164,8 @@ def forward_own(layer, below, step, sample, batch, barrier, member, members, lik
     A member first writes what its slice adds to z of the other's panels; while it multiplies for
     its own, the other may finish. One member has both slices.
     """
-    other, partial = members - 1 - member, layer.partial  # of one member: itself
-    forward_slice(
-        layer, below, step, sample, batch, batch, 1 - other, partial, other, members, like
-    )
+    other, c = members - 1 - member, layer.partial  # of one member: itself
+    forward_slice(layer, below, step, sample, batch, batch, 1 - other, c, other, members, like)
     everyone = arrive(barrier, members)
     forward_slice(layer, below, step, sample, batch, batch, member, layer.a, member, members, like)
     wait_for_all(barrier, everyone)
@@ -211,40 +183,35 @@ def delta(layer, below, sample, batch, full, scratch, member, members, like: flo
     full : as in `forward_panel`
     """
     size, width, zero, turned = item_bytes(like), below.width, like - like, is_transposed(layer)
-    finish, f = SLOPE if below.activation == RELU else PRODUCT, below.activation
+    finish, f = SLOPE if below.activation == elementwise.RELU else PRODUCT, below.activation
     few = full <= FEW_SAMPLES and not turned
-    sparse = leaves_out(layer, below, batch, 0, layer.panels)
-    w_t, w_row = scratch, width
+    sparse, outputs = leaves_out(layer, below, batch, 0, layer.panels), layer.outputs
+    w_t, w_row, dx_row, count = scratch, width, below.a_row, layer.panels
     height, panels, cut = 1 if few else UNIT_ROWS, below.panels, below.cut
     first, last, begin, end = share_panels(panels, TILE_ROWS, batch, cut, member, members)
     for panel in range(begin, end):
         low, stop = rows_of(panel, first, last, TILE_ROWS, batch)
         columns = panel_columns(below, panel, like)
+        w = layer.w + weight_offset(layer, 0, panel * width, like)
         if turned:
-            w_t, w_row = layer.w + weight_offset(layer, 0, panel * width, like), layer.w_column
-        for p in range(0 if few or turned else layer.panels):
-            w = layer.w + weight_offset(layer, p, panel * width, like)
-            target = w_t + p * layer.width * width * size
-            transpose(target, width, w, layer.w_row, columns, layer.width, like)
+            w_t, w_row = w, layer.w_column
+        for p in range(0 if few or turned else count):
+            target, source = w_t + p * layer.width * width * size, w + p * layer.w_panel * size
+            tile.transpose(target, width, source, layer.w_row, columns, layer.width, like)
         for i in range(low, stop, height):
             rows, offset = min(height, stop - i), row_offset(below, panel, i, like)
             dz = layer.dz + i * layer.a_row * size
             dx, kept = below.dz + offset, (below.z if below.z != 0 else below.a) + offset
             if few:  # dot products with rows of w
-                w = layer.w + weight_offset(layer, 0, panel * width, like)
-                dot_rows(
-                    dx, w, layer.w_row, layer.w_panel, layer.width, dz, columns, layer.outputs, zero
-                )
+                dot_rows(dx, w, layer.w_row, layer.w_panel, layer.width, dz, columns, outputs, zero)
             elif sparse:
-                multiply_nonzeros(
-                    dx, below.a_row, layer, 0, layer.panels, layer.dz, i, rows, w_t, w_row, like
-                )
+                multiply_nonzeros(dx, dx_row, layer, 0, count, layer.dz, i, rows, w_t, w_row, like)
             else:
                 multiply(
-                    dx, below.a_row, dz, layer.a_row, 1, 0, 0, w_t, w_row, rows, columns,
-                    layer.outputs, finish, kept, zero,
+                    dx, dx_row, dz, layer.a_row, 1, 0, 0, w_t, w_row, rows, columns, outputs,
+                    finish, kept, zero,
                 )  # fmt: skip
             if few or sparse or finish == PRODUCT:
-                times_slope(f, dx, below.a_row, kept, below.a_row, rows, columns, like)
+                times_slope(f, dx, dx_row, kept, dx_row, rows, columns, like)
             if below.drop_below != 0:
                 drop(below, panel, sample + i, dx, rows, columns, like)

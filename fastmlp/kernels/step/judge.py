@@ -69,10 +69,8 @@ def judge(job, layer, z, scratch, i, rows, position, is_mine, like: float):
         numbers_at(zeros, wide, like)[:] = 0
         activate(f, a, wide, a, z, wide, zeros, vectors, wide, like)
     if costs.is_of_errors(job.cost):
-        setting, is_softmax = type(like)(job.cost_setting), int(f == SOFTMAX)
-        costs.error_costs(
-            columns, by_row, job.cost, setting, a, y, dz, factor, cost, is_softmax, like
-        )
+        code, setting, is_softmax = job.cost, type(like)(job.cost_setting), int(f == SOFTMAX)
+        costs.error_costs(columns, by_row, code, setting, a, y, dz, factor, cost, is_softmax, like)
         if f != SOFTMAX:  # dC/dz = dC/da f'(z)
             kept = z if keeps_z(f) else a
             times_slope(f, dz, wide, kept, wide, vectors, wide, like)

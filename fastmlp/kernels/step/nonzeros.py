@@ -71,10 +71,9 @@ def multiply_nonzeros(c, c_row, source, begin, end, p, first, rows, q, q_k, like
             one, one_next = word[i], word_1[i] if has_next else 0
             other = word[i + 1] if has_other else 0
             other_next = word_1[i + 1] if has_other and has_next else 0
-            gather_outputs(
-                c + i * c_row * size, c_row, number, p_0 + row, p_1 + row, p_row, one, other,
-                one_next, other_next, q_0, q_1, q_k, zero,
-            )  # fmt: skip
+            words = one, other, one_next, other_next
+            c_i, p_i, p_next = c + i * c_row * size, p_0 + row, p_1 + row
+            gather_outputs(c_i, c_row, number, p_i, p_next, p_row, *words, q_0, q_1, q_k, zero)
 
 
 @jit
@@ -117,7 +116,5 @@ def nonzeros_times_dz(layer, panel, low, high, x_t, row, k, length, beta, q, lik
             other = other_next = 0
         if one | other | one_next | other_next != 0 or beta != 1:
             w, x = layer.w + weight_offset(layer, panel, i, like), x_t + i * row * size
-            gather_outputs(
-                w, width, 0, x, x + PART * size, row, one, other, one_next, other_next, q, q_next,
-                width, beta,
-            )  # fmt: skip
+            words = one, other, one_next, other_next
+            gather_outputs(w, width, 0, x, x + PART * size, row, *words, q, q_next, width, beta)

@@ -189,8 +189,7 @@ def return_slices(job, layer, base, first, end, like):
 @shared
 def prepare_slices(job, layer, step, first, end, scratch, like: float):
     """By samples, load images of the first of the slices first, …, end - 1; by inputs, mark these
-    slices of the images, write what each adds to z of the first layer, and prefetch labels and
-    factors.
+    in the images, write what each adds to z of the first layer, and prefetch labels and factors.
     """
     position, batch = batch_at(job, step)
     if job.plan != BY_INPUTS:

@@ -84,12 +84,11 @@ def _general_rows(job, layer, step, w, x, x_column, x_row, dz, rows, batch, scra
 @jit
 def _general_columns(job, layer, step, w, x, x_row, dz, rows, length, scratch, like):
     """Take a general step on some columns of w^T, piece by piece, with vectors of inputs."""
-    size, wide, outputs = item_bytes(like), tuning.PANEL_VECTORS * vector_lanes(like), layer.outputs
+    size, lanes, outputs, zero = item_bytes(like), vector_lanes(like), layer.outputs, like - like
+    wide = tuning.PANEL_VECTORS * lanes
     for i in range(0, rows, wide):
-        columns, x_i = round_up(min(wide, rows - i), vector_lanes(like)), x + i * size
-        product(
-            scratch, wide, dz, 1, layer.a_row, x_i, x_row, outputs, columns, length, like - like
-        )
+        columns, x_i = round_up(min(wide, rows - i), lanes), x + i * size
+        product(scratch, wide, dz, 1, layer.a_row, x_i, x_row, outputs, columns, length, zero)
         for j in range(outputs):
             offset, g = w + (j * layer.w_column + i) * size, scratch + j * wide * size
             general_step(job, layer, step, WEIGHTS, offset, g, columns, like)

@@ -82,10 +82,8 @@ class Plan:
         elif kind == records.COLUMNS_THEN_ROWS:
             blocks = round_up(batch_size, vector) * sizes[-1] * item
             panels = units(sizes[-2], panel_width(sizes[-2], dtype, 2))
-            found = {
-                "terms of z": panels * blocks + batch_size * sum(wide[2:-1]),
-                "deltas": batch_size * sum(wide[2:-1]),
-            }
+            others = batch_size * sum(wide[2:-1])  # of the other hidden layers
+            found = {"terms of z": panels * blocks + others, "deltas": others}
         else:
             found = {
                 "outputs": batch_size * sum(wide[1:-1]),
