@@ -13,8 +13,10 @@ def main() -> None:
     # the end, takes a fifth of a second
     gc.set_threshold(MANY)
     atexit.register(gc.freeze)
-    from fastmlp.cli import main as command
-
+    try:
+        from fastmlp.cli import main as command
+    except KeyboardInterrupt:  # `command` handles those that follow
+        raise SystemExit(130) from None
     command(prog_name="fastmlp")
 
 

@@ -17,7 +17,8 @@ from fastmlp.cli.bench_commands import bench
 from fastmlp.cli.group import EXIT_STATUS, NOT_LEARNT, Commands
 from fastmlp.cli.screen import Screen
 from fastmlp.cli.together import check_together
-from fastmlp.errors import refuse
+from fastmlp.errors import UnwritableError, refuse
+from fastmlp.system.interrupts import hold_interrupts, raise_terminated
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -66,10 +67,16 @@ def train(**given: Any) -> None:
         screen.say(*report.rehearsal_lines(found, given["epochs"]))
         return
     screen.row("")
-    with screen.line() as draw:
+    # a signal ends the training; those after it wait until the model is saved
+    with screen.line() as draw, raise_terminated(), hold_interrupts():
         with own_data.standardised_targets(network, data, screen.say) as own:
             history, error = steps.train_network(network, own, given, draw, screen.row)
-        kept = steps.save_file(path, network.save)  # before anything is printed, which can fail
+        try:
+            kept = steps.save_file(path, network.save)  # before anything is printed: it can fail
+        except UnwritableError:
+            if error:
+                screen.fail(str(error))
+            raise
     status, test = EXIT_STATUS.get(history.stopped, 1 if error else 0), None
     for failure in filter(None, (error, kept.error)):
         screen.fail(str(failure))

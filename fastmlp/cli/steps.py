@@ -250,14 +250,15 @@ def save_file(wanted: Path, write: Callable[[Path], object]) -> Saved:
                 return Saved(path, None)
             return Saved(path, UnwritableError(f"{failed[0]} It was written to {path} instead."))
     others = [f"{error.filename} ({error.strerror})" for error in failed[1:]]
-    raise UnwritableError(" Nor can ".join([str(failed[0]), *others]))
+    raise UnwritableError(f"{failed[0]} Nor can {', '.join(others)}." if others else str(failed[0]))
 
 
 def _other_paths(wanted: Path) -> Iterator[Path]:
     """Yield other paths for a file, in the order in which to try them."""
     for find in (Path.cwd, Path.home):
         with suppress(OSError, RuntimeError):  # a deleted folder, a user without a home
-            yield _unused(find() / wanted.name)
+            if (path := _unused(find() / wanted.name)) != wanted:
+                yield path
     with suppress(OSError):
         folder = Path(mkdtemp(prefix="fastmlp-"))  # for this user only
         yield folder / wanted.name

@@ -45,13 +45,17 @@ def hold_interrupts() -> Iterator[None]:
 
 @contextmanager
 def raise_terminated() -> Iterator[None]:
-    """Raise Terminated if a signal of ENDING arrives inside the block, unless it is ignored."""
+    """Raise Terminated if a signal of ENDING arrives inside the block, KeyboardInterrupt by Ctrl-C.
+
+    Also inside of `hold_interrupts`. Signals that the process ignores stay so.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         raise Terminated
 
+    wanted = {signal.SIGINT: signal.default_int_handler, **dict.fromkeys(ENDING, end)}
     ignored = signal.Handlers.SIG_IGN  # by nohup, for example
-    with _handlers({n: end for n in ENDING if _plain.getsignal(n) != ignored}):
+    with _handlers({n: h for n, h in wanted.items() if _plain.getsignal(n) != ignored}):
         yield
 
 

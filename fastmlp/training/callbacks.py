@@ -15,6 +15,7 @@ from typing import Any
 from fastmlp.arrays import check_at_least, check_flag
 from fastmlp.errors import checked_class
 from fastmlp.system.files import append_whole, as_path, write_whole
+from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.plain import to_json
 from fastmlp.training.history import History
 from fastmlp.training.monitor import MONITORS, check_monitor
@@ -104,8 +105,9 @@ class _Log:
     def on_epoch_end(self, progress: Progress) -> None:
         """Append the lines of the epochs that are recorded and have none."""
         for epoch in range(self.written, len(progress.history)):
-            append_whole(self.path, self.line(progress.history.row(epoch)).encode())
-            self.written = epoch + 1
+            with hold_interrupts():  # a line is written once
+                append_whole(self.path, self.line(progress.history.row(epoch)).encode())
+                self.written = epoch + 1
 
     on_train_end = on_epoch_end  # after an interrupt, which no `on_epoch_end` follows
 

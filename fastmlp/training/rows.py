@@ -104,7 +104,7 @@ class EpochLines:
             self.write(columns.heading())
         for epoch in left:
             self.write(columns.epoch(epoch))
-        self.printed = len(progress.history)
+            self.printed = epoch + 1
 
     on_train_end = on_epoch_end  # of a run that was complete when it was resumed
 

@@ -21,6 +21,8 @@ import fastmlp
 import fastmlp.datasets
 from fastmlp.cli import main
 from fastmlp.datasets import Dataset
+from fastmlp.system import interrupts
+from fastmlp.training import callbacks
 
 
 def test_without_mnist_one_line_says_why_and_all_others_name_digits(
@@ -196,3 +198,27 @@ def test_a_wrong_augmentation_is_refused(text: str, said: str) -> None:
     done = CliRunner().invoke(main, ["train", "--augment", text])
     assert done.exit_code == 2
     assert said in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *interrupts.ENDING])
+@pytest.mark.parametrize("first", [False, True])
+def test_a_signal_waits_until_the_model_is_saved(
+    data: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, first: bool
+) -> None:
+    save, append = fastmlp.Network.save, callbacks.append_whole
+
+    def interrupted(network: fastmlp.Network, path: Path) -> None:
+        signal.raise_signal(number)
+        save(network, path)
+
+    def ended(path: Path, line: bytes) -> None:
+        append(path, line)
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(fastmlp.Network, "save", interrupted)
+    if first:  # another one has ended the training
+        monkeypatch.setattr(callbacks, "append_whole", ended)
+    status = 130 if number == signal.SIGINT else 143
+    run("train", *SMALL, "--dataset", data, "--log", "log.csv", status=status)
+    assert fastmlp.Network.load("some.safetensors").sizes == (784, 24, 10)
+    assert len(Path("log.csv").read_text().splitlines()) == (2 if first else 4)

@@ -1,5 +1,6 @@
 """A callback, by its result and its changes to the network, has the documented effects."""
 
+import signal
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import fastmlp
 from fastmlp.errors import ArgumentError
+from fastmlp.training import callbacks
 
 SETTINGS = {"epochs": 3, "learning_rate": 0.3, "momentum": 0.5}
 BATCH_SIZES = (1, 7, 8, 16, 32, 40)
@@ -185,3 +187,20 @@ def test_labels_changed_later_have_no_effect(backend, batch_size, kind):
         runs.append(arrays(network))
     for got, wanted in zip(*runs, strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+def test_ctrl_c_right_after_a_line_was_written_does_not_write_it_twice(tmp_path, monkeypatch):
+    append, written = callbacks.append_whole, []
+
+    def interrupted(path, line):
+        append(path, line)
+        written.append(line)
+        if len(written) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(callbacks, "append_whole", interrupted)
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    log = callbacks.CSVLog(tmp_path / "log.csv")
+    with pytest.raises(KeyboardInterrupt):
+        fastmlp.train(fastmlp.Network((3, 4, 2)), x, x[:, 0] > 0, epochs=5, callbacks=log)
+    assert len(written) == len(set(written)) == 2
