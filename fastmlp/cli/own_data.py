@@ -109,9 +109,16 @@ def started_from(given: Given) -> Network | None:
 
 
 def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments to read data with: as those of a saved network, if there is one."""
-    if network is None or network.columns is None or not Path(given["dataset"] or "").exists():
+    """Return the arguments to read data with: as those of a saved network, if there is one.
+
+    Whole numbers are quantities if the network was trained on such, and else classes.
+    """
+    if network is None or not Path(given["dataset"] or "").exists():
         return given
+    if network.columns is None:
+        is_quantity = network.task == "regression" and network.sizes[-1] == 1
+        own = "regression" if is_quantity and network.class_names is None else None
+        return {**given, "task": given.get("task") or own}
     task = "regression" if network.task == "regression" else "classification"
     pictures = network.columns.get("pictures", {})
     size = pictures.get("width"), pictures.get("height")
@@ -120,7 +127,7 @@ def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
         if given.get(option) not in (None, (), own):
             rule, remedy = "is known to the network of --from", "Leave it out."
             raise refuse(option, rule, given[option], remedy)
-    return {**given, "columns": network.columns, "whole": False}
+    return {**given, "columns": network.columns, "whole": given.get("whole", False)}
 
 
 def complete(given: Given, data: Dataset) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from fastmlp.errors import refuse
 from fastmlp.functions import classes_of
 from fastmlp.network import Network
 from fastmlp.network.adapting import fitted, introduced, prepared_rows
-from fastmlp.network.classes import by_name
+from fastmlp.network.classes import by_name, names_for
 from fastmlp.network.pairs import as_parts
 from fastmlp.training.validation import hold_out
 
@@ -64,9 +64,8 @@ def first_data(
     twin, rows = introduced(network, images, labels, "split images", names)
     if isinstance(data, Dataset):
         twin.columns = twin.columns or data.columns
-    fits = classes is not None and len(classes) == max(2, twin.sizes[-1])
-    if fits and twin.class_names is None and twin.classes is None:
-        twin.class_names = classes
+    if classes and network.class_names is None and twin.classes is None:
+        twin.class_names = names_for(network, classes) or twin.class_names
     y = twin.as_targets(labels, len(rows), "split labels").copy()
     parts = None if share is None else hold_out(_classes(twin, y), share, seed)
     training = slice(None) if parts is None else parts[0]

@@ -57,6 +57,25 @@ def test_classes_that_are_matched_by_their_order_are_told(
             assert (said in found) == (name == other)
 
 
+def test_whole_numbers_are_quantities_for_a_network_of_such(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(-2, 2, 200)
+    y = np.round(6 + x).astype(int)
+    np.savez(tmp_path / "marks.npz", X=x[:, None], y=y)
+    pd.DataFrame({"x": x, "y": y}).to_csv(tmp_path / "marks.csv", index=False)
+    model = tmp_path / "m.safetensors"
+    quick = ("--model", model, "--optimizer", "adam", "--epochs", "40", *NUMPY)
+    for suffix in ("csv", "npz"):
+        data = ("--dataset", tmp_path / f"marks.{suffix}")
+        for chosen in (("squared_error", "--sizes", "1,9,1"), ("poisson", "--output=exponential")):
+            result = run("train", *data, *quick, "--output=identity", "--cost", *chosen, status=1)
+            assert "must be quantities" in result.stderr
+            assert "Load them with --task regression" in result.stderr
+        assert document("train", *data, *quick, "--task", "regression")["test_metrics"]["r2"] > 0.8
+        assert document("evaluate", model, *data, *NUMPY)["metrics"]["r2"] > 0.8
+        again = ("train", "--from", model, *data, *NUMPY, "--epochs", 1)
+        assert document(*again)["test_metrics"]["r2"] > 0.8
+
+
 def test_rows_of_numbers_train_alike_in_tables_and_arrays(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(90, 4))
     np.savez(tmp_path / "rows.npz", X=x, y=x[:, 0] > 0)

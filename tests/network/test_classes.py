@@ -233,6 +233,19 @@ def test_names_that_a_user_gives_to_numbered_classes_stay():
         assert network.class_names == names
 
 
+@pytest.mark.parametrize("output", ["identity", "tanh", "softmax"])
+@pytest.mark.parametrize(("names", "spare"), [("abc", ""), ("abc", "34"), ("345", "67")])
+def test_a_network_has_the_names_of_a_data_set(tmp_path, names, spare, output):
+    split = fastmlp.Split(IMAGES, CODES, class_names=tuple(names))
+    network = fastmlp.Network(3, 16, 3 + len(spare), output=output, cost="squared_error")
+    fastmlp.train(network, split, **SETTINGS | {"optimizer": "adam", "learning_rate": 0.05})
+    network.save(tmp_path / "m")
+    for each in (network, fastmlp.Network.load(tmp_path / "m")):
+        assert each.class_names == (*names, *spare)
+        assert (each.predict(IMAGES, "numpy", names=True) == np.array([*names])[CODES]).mean() > 0.9
+        assert each.accuracy(split, backend="numpy") > 0.9
+
+
 def test_class_names_of_a_split_are_several_and_differ():
     rows, labels = np.ones((3, 2)), [0, 1, 1]
     assert Split(rows, labels, class_names=np.array(["a", "b"])).class_names == ("a", "b")
