@@ -14,6 +14,8 @@ from fastmlp.network.known import Knowing
 
 # The most labels that an error names
 NAMED = 8
+# The remedy for data of other classes
+LEFT_OUT = "Leave out these samples, or train anew."
 
 
 def learn_classes(network: Knowing, labels: Any, argument: str) -> None:
@@ -86,7 +88,7 @@ def are_labels(network: Knowing, array: Array) -> bool:
     return outputs > 1 or (network.task == "classification" and array.dtype.kind not in "fc")
 
 
-def codes_of(network: Knowing, labels: Any, argument: str) -> Array:
+def codes_of(network: Knowing, labels: Any, argument: str, remedy: str = LEFT_OUT) -> Array:
     """Return the classes of labels as int64 `(N,)`. Raises ArgumentError, naming unknown ones."""
     values = as_label_values(labels, argument)
     names = network.classes
@@ -99,13 +101,13 @@ def codes_of(network: Knowing, labels: Any, argument: str) -> Array:
             raise refuse(argument, rule, f"texts, {str(values[0])!r} for example", remedy)
         names = np.array(network.class_names)
     if (names.dtype.kind == "U") != (values.dtype.kind == "U"):
-        raise _unknown(np.unique(values), names, argument)
+        raise _unknown(np.unique(values), names, argument, remedy)
     order = np.argsort(names, kind="stable")
     places = np.minimum(np.searchsorted(names[order], values), len(names) - 1)
     codes = order[places]
     wrong = names[codes] != values
     if wrong.any():
-        raise _unknown(np.unique(values[wrong]), names, argument)
+        raise _unknown(np.unique(values[wrong]), names, argument, remedy)
     return np.asarray(codes, np.int64)
 
 
@@ -188,7 +190,8 @@ def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
     texts = any(isinstance(label, str) for label in of_labels)
     if network.classes is None and not (texts and network.class_names):
         return of_labels
-    codes = codes_of(network, list(of_labels), argument).tolist()
+    remedy = "Correct the keys."
+    codes = codes_of(network, list(of_labels), argument, remedy).tolist()
     return dict(zip(codes, of_labels.values(), strict=True))
 
 
@@ -230,9 +233,9 @@ def _are_known(names: tuple[str, ...] | None, values: Array) -> bool:
     return values.dtype.kind == "U" and names is not None and set(values.tolist()) <= set(names)
 
 
-def _unknown(found: Array, names: Array, argument: str) -> ArgumentError:
+def _unknown(found: Array, names: Array, argument: str, remedy: str = LEFT_OUT) -> ArgumentError:
     rule = f"must be of the classes of the training data, {_listed(names)}"
-    return refuse(argument, rule, _listed(found), "Leave out these samples, or train anew.")
+    return refuse(argument, rule, _listed(found), remedy)
 
 
 def _listed(names: Array) -> str:
