@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, Rows
 from fastmlp.datasets.dataset import Dataset, Split
-from fastmlp.errors import refuse
+from fastmlp.errors import counted, refuse
 from fastmlp.functions import classes_of
 from fastmlp.network import Network
 from fastmlp.network.adapting import fitted, introduced, prepared_rows
@@ -55,8 +55,9 @@ def first_data(
     """
     check_network(network)
     is_regression = isinstance(data, Dataset) and data.task == "regression"
-    if is_regression and network.task != "regression":
-        got = f"output={network.output!r}, cost={network.cost!r}"
+    if is_regression and (network.task != "regression" or network.sizes[-1] > 1):
+        outputs = counted(network.sizes[-1], "output")
+        got = f"{outputs}, output={network.output!r}, cost={network.cost!r}"
         remedy = 'Build it with one output, output="identity" and cost="squared_error".'
         raise refuse("network", "must be one of a regression, as the data are", got, remedy)
     images, labels, names, classes = as_parts(data, labels, "split", "train")

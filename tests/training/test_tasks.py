@@ -83,9 +83,12 @@ def test_a_regression_needs_a_network_of_one():
     x, y = np.random.default_rng(0).normal(size=(2, 30))
     split = fastmlp.Split(x[:, None], y)
     data = fastmlp.Dataset("own", split, split, (), (1,), "made here")
-    for network in (fastmlp.Network(1, 4, 30), fastmlp.Network(1, 4, 1, output="sigmoid")):
+    two = fastmlp.Network(1, 4, 2, output="identity", cost="squared_error")
+    for network in (fastmlp.Network(1, 4, 30), fastmlp.Network(1, 4, 1, output="sigmoid"), two):
         with pytest.raises(ArgumentError, match="network must be one of a regression"):
             fastmlp.train(network, data)
+    with pytest.raises(ArgumentError, match=r"one output, .* for O outputs, targets are .N, O"):
+        fastmlp.train(two, x[:, None], y)
 
 
 @pytest.mark.parametrize(
@@ -234,8 +237,8 @@ def test_plateau_lowers_the_rate_when_its_metric_does_not_rise():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"target": 0.9}, "target needs validation data"),
-        ({"target_accuracy": 0.9}, "target needs validation data"),
+        ({"target": 0.9}, "^target needs validation data"),
+        ({"target_accuracy": 0.9}, "^target_accuracy needs validation data"),
         ({"target": 0.9, "target_accuracy": 0.9}, "target must be given once"),
         ({"schedule": schedules.Plateau(monitor="r2")}, "monitor needs validation data"),
         ({"schedule": schedules.Plateau(monitor="accuracy")}, "of the task 'regression'"),
