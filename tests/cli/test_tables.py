@@ -115,6 +115,20 @@ def test_targets_far_from_0_are_told_and_errors_are_those_from_the_file(tmp_path
     assert "apart" not in run("train", *how, "--dtype", "float64").stderr
 
 
+@pytest.mark.parametrize("output", ["relu", "leaky_relu"])
+def test_targets_of_outputs_in_any_units_are_divided(tmp_path: Path, output: str) -> None:
+    x = np.random.default_rng(0).uniform(-1, 1, 200)
+    table = pd.DataFrame({"x": x, "price": 5e5 + 2e5 * x})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    how = ("--dataset", tmp_path / "t.csv", "--optimizer", "adam", *NUMPY)
+    once = ("train", *how, "--epochs", 1, "--learning-rate", "1e-4")
+    new = ("--output", output, "--model", tmp_path / "m", "--seed", 3)
+    first = ("train", *how, "--epochs", 30, *new)
+    assert "\nt: trained on target / " in run(*first).stdout
+    for command in (first, (*once, "--from", tmp_path / "m")):
+        assert document(*command)["test_metrics"]["r2"] > 0.9
+
+
 def test_a_model_that_fills_what_is_missing_does_so_on_the_command_line(tmp_path: Path) -> None:
     data = frame("abc")
     data.loc[::7, "b"] = np.nan
