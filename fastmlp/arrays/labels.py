@@ -66,8 +66,9 @@ def as_label_values(values: Any, argument: str = "labels") -> Array:
     fraction = numbers != np.round(numbers)
     # larger floats are not exact, larger integers none of int64
     large = np.abs(numbers) > 2**53 if is_float else numbers > np.uint64(2**63 - 1)
+    of_one = "A network with one output, cost='squared_error', output='identity' takes any numbers"
     for wrong, remedy in (
-        (fraction, "A network with cost='squared_error', output='identity' takes any numbers."),
+        (fraction, f"{of_one}; for O outputs, targets are (N, O)."),
         (large, "Number the classes from 0 on, or pass texts."),
     ):
         if wrong.any():

@@ -114,8 +114,7 @@ def evaluate(**given: Any) -> None:
 
     screen, network = Screen(given["json"]), Network.load(given["model"])
     name = given["dataset"] or own_data.default_dataset(given["model"], network)
-    columns = network.columns if given["dataset"] else None
-    data = screen.data({**given, "dataset": name, "columns": columns})
+    data = screen.data(own_data.read_as(network, {**given, "dataset": name}))
     screen.say(report.network_line(network))
     steps.say_order(network, data, screen.say)
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)

@@ -24,6 +24,8 @@ Given = Mapping[str, Any]
 STEPS, MOST_EPOCHS = 3000, 100
 # Numbers that far apart, in deviations of the targets, are no answers
 LARGEST_STEP = 0.01
+# Activations f with f(s z) = s f(z) for any s > 0, so that a layer can change its units
+HOMOGENEOUS = ("identity", "relu", "leaky_relu")
 
 
 class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -109,9 +111,16 @@ def started_from(given: Given) -> Network | None:
 
 
 def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments to read data with: as those of a saved network, if there is one."""
-    if network is None or network.columns is None or not Path(given["dataset"] or "").exists():
+    """Return the arguments to read data with: as those of a saved network, if there is one.
+
+    Whole numbers are quantities if the network was trained on such, and else classes.
+    """
+    if network is None or not Path(given["dataset"] or "").exists():
         return given
+    if network.columns is None:
+        is_quantity = network.task == "regression" and network.sizes[-1] == 1
+        own = "regression" if is_quantity and network.class_names is None else None
+        return {**given, "task": given.get("task") or own}
     task = "regression" if network.task == "regression" else "classification"
     pictures = network.columns.get("pictures", {})
     size = pictures.get("width"), pictures.get("height")
@@ -120,7 +129,7 @@ def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
         if given.get(option) not in (None, (), own):
             rule, remedy = "is known to the network of --from", "Leave it out."
             raise refuse(option, rule, given[option], remedy)
-    return {**given, "columns": network.columns, "whole": False}
+    return {**given, "columns": network.columns, "whole": given.get("whole", False)}
 
 
 def complete(given: Given, data: Dataset) -> dict[str, Any]:
@@ -158,17 +167,19 @@ def standardised_targets(
 ) -> Iterator[Dataset]:
     """Yield the data to train on: targets of a regression are y' = (y - mean) / deviation.
 
-    Then the last layer changes, so that its outputs a, an identity, become a deviation + mean. Of a
-    network that was trained before, they become (a - mean) / deviation at first.
+    Then the last layer changes, so that its outputs a become a deviation + mean. Of a network that
+    was trained before, they become (a - mean) / deviation at first. For outputs in HOMOGENEOUS that
+    are no identity, the mean is taken as 0; for all others, targets stay.
     """
     import numpy as np
 
-    if data.task != "regression" or network.output != "identity":
+    if data.task != "regression" or network.output not in HOMOGENEOUS:
         yield data
         return
     y = data.train.labels
     vary = bool((y != y[0]).any())
-    mean, deviation = float(y.mean()), vary * float(y.std()) or 1.0
+    mean = float(y.mean()) if network.output == "identity" else 0.0
+    deviation = vary * float(np.sqrt(np.square(y - mean).mean())) or 1.0
     step = abs(mean) * float(np.finfo(network.dtype).eps)
     if vary and step > LARGEST_STEP * deviation:
         text = (
@@ -177,7 +188,8 @@ def standardised_targets(
             "Subtract a number from them, or pass --dtype float64."
         )
         warnings.warn(text, TrainingWarning, stacklevel=2)
-    say(f"trained on (target - {mean:.6g}) / {deviation:.6g}: its costs are in these units")
+    centred = f"(target - {mean:.6g})" if mean else "target"
+    say(f"trained on {centred} / {deviation:.6g}: its costs are in these units")
     if network.scaling is not None:
         network.weights[-1] /= network.dtype.type(deviation)
         network.biases[-1][...] = (network.biases[-1] - mean) / deviation

@@ -112,8 +112,6 @@ def build_network(data: Dataset, given: Given) -> Network:
     outputs = 1 if data.task == "regression" else max(2, len(data.class_names))
     sizes = given["sizes"] or (inputs, *((128,) if hidden is None else hidden), outputs)
     network = Network(sizes, given["activation"], **{name: given[name] for name in BUILT})
-    if len(data.class_names) == max(2, network.sizes[-1]):
-        network.class_names = data.class_names
     network.columns = data.columns
     return network
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array, as_array, as_label_values, encode_labels
-from fastmlp.errors import ArgumentError, refuse
+from fastmlp.errors import ArgumentError, counted, refuse
 from fastmlp.functions import as_targets
 from fastmlp.network.known import Knowing
 
 # The most labels that an error names
 NAMED = 8
+# The remedy for data of other classes
+LEFT_OUT = "Leave out these samples, or train anew."
 
 
 def learn_classes(network: Knowing, labels: Any, argument: str) -> None:
@@ -86,7 +88,7 @@ def are_labels(network: Knowing, array: Array) -> bool:
     return outputs > 1 or (network.task == "classification" and array.dtype.kind not in "fc")
 
 
-def codes_of(network: Knowing, labels: Any, argument: str) -> Array:
+def codes_of(network: Knowing, labels: Any, argument: str, remedy: str = LEFT_OUT) -> Array:
     """Return the classes of labels as int64 `(N,)`. Raises ArgumentError, naming unknown ones."""
     values = as_label_values(labels, argument)
     names = network.classes
@@ -99,13 +101,13 @@ def codes_of(network: Knowing, labels: Any, argument: str) -> Array:
             raise refuse(argument, rule, f"texts, {str(values[0])!r} for example", remedy)
         names = np.array(network.class_names)
     if (names.dtype.kind == "U") != (values.dtype.kind == "U"):
-        raise _unknown(np.unique(values), names, argument)
+        raise _unknown(np.unique(values), names, argument, remedy)
     order = np.argsort(names, kind="stable")
     places = np.minimum(np.searchsorted(names[order], values), len(names) - 1)
     codes = order[places]
     wrong = names[codes] != values
     if wrong.any():
-        raise _unknown(np.unique(values[wrong]), names, argument)
+        raise _unknown(np.unique(values[wrong]), names, argument, remedy)
     return np.asarray(codes, np.int64)
 
 
@@ -122,14 +124,29 @@ def names_of(network: Knowing) -> Array:
     return np.array(network.class_names or [*map(str, known)])
 
 
+def names_for(network: Knowing, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the names of a network's classes, for data with classes of these names.
+
+    In its first training, outputs without a class have numbers for names. None if there are fewer
+    outputs than classes, or if the network was trained on other classes.
+    """
+    spare = max(2, network.sizes[-1]) - len(names)
+    if spare < 0 or (spare and network.scaling is not None):
+        return None
+    codes = map(str, range(len(names), 2 * len(names) + spare))
+    return (*names, *[code for code in codes if code not in names][:spare])
+
+
 def by_name(network: Knowing, labels: Any, names: tuple[str, ...] | None, argument: str) -> Any:
     """Return the labels of a data set, which has these names for them, as those of the network.
 
     They are returned unchanged if they are no numbers of names, and if names cannot be compared:
     network or data set has none, or one has the numbers 0 … K - 1 and the other has words.
 
-    Raises ArgumentError if a trained network does not have a class.
+    Raises ArgumentError if a trained network does not have a class, and for classes in a regression
+    that would learn their numbers as quantities.
     """
+    _check_no_quantities(network, names or (), argument)
     own, values = network.class_names, labels
     if network.classes is not None:
         own = tuple(map(str, network.classes))
@@ -173,8 +190,23 @@ def by_code(network: Knowing, of_labels: Any, argument: str) -> Any:
     texts = any(isinstance(label, str) for label in of_labels)
     if network.classes is None and not (texts and network.class_names):
         return of_labels
-    codes = codes_of(network, list(of_labels), argument).tolist()
+    remedy = "Correct the keys."
+    codes = codes_of(network, list(of_labels), argument, remedy).tolist()
     return dict(zip(codes, of_labels.values(), strict=True))
+
+
+def _check_no_quantities(network: Knowing, names: tuple[str, ...], argument: str) -> None:
+    """Refuse named classes if outputs are quantities: one of more than two classes, or counts.
+
+    The numbers of classes 0, 1, 2, … are their values, so one output may learn them.
+    """
+    outputs, count = network.sizes[-1], len(names)
+    are_values = names == tuple(map(str, range(count)))
+    is_quantity = count > 2 and not are_values if outputs == 1 else network.cost == "poisson"
+    if count and network.task == "regression" and is_quantity:
+        rule = f"must be quantities for {counted(outputs, 'output')} and cost={network.cost!r}"
+        remedy = 'Load them with task="regression"; classes need one softmax output each.'
+        raise refuse(argument, rule, f"{count} classes, {_listed(np.array(names))}", remedy)
 
 
 def _values(names: tuple[str, ...]) -> tuple[Any, ...] | None:
@@ -201,9 +233,9 @@ def _are_known(names: tuple[str, ...] | None, values: Array) -> bool:
     return values.dtype.kind == "U" and names is not None and set(values.tolist()) <= set(names)
 
 
-def _unknown(found: Array, names: Array, argument: str) -> ArgumentError:
+def _unknown(found: Array, names: Array, argument: str, remedy: str = LEFT_OUT) -> ArgumentError:
     rule = f"must be of the classes of the training data, {_listed(names)}"
-    return refuse(argument, rule, _listed(found), "Leave out these samples, or train anew.")
+    return refuse(argument, rule, _listed(found), remedy)
 
 
 def _listed(names: Array) -> str:

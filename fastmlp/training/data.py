@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, Rows
 from fastmlp.datasets.dataset import Dataset, Split
-from fastmlp.errors import refuse
+from fastmlp.errors import counted, refuse
 from fastmlp.functions import classes_of
 from fastmlp.network import Network
 from fastmlp.network.adapting import fitted, introduced, prepared_rows
-from fastmlp.network.classes import by_name
+from fastmlp.network.classes import by_name, names_for
 from fastmlp.network.pairs import as_parts
 from fastmlp.training.validation import hold_out
 
@@ -55,8 +55,9 @@ def first_data(
     """
     check_network(network)
     is_regression = isinstance(data, Dataset) and data.task == "regression"
-    if is_regression and network.task != "regression":
-        got = f"output={network.output!r}, cost={network.cost!r}"
+    if is_regression and (network.task != "regression" or network.sizes[-1] > 1):
+        outputs = counted(network.sizes[-1], "output")
+        got = f"{outputs}, output={network.output!r}, cost={network.cost!r}"
         remedy = 'Build it with one output, output="identity" and cost="squared_error".'
         raise refuse("network", "must be one of a regression, as the data are", got, remedy)
     images, labels, names, classes = as_parts(data, labels, "split", "train")
@@ -64,9 +65,8 @@ def first_data(
     twin, rows = introduced(network, images, labels, "split images", names)
     if isinstance(data, Dataset):
         twin.columns = twin.columns or data.columns
-    fits = classes is not None and len(classes) == max(2, twin.sizes[-1])
-    if fits and twin.class_names is None and twin.classes is None:
-        twin.class_names = classes
+    if classes and network.class_names is None and twin.classes is None:
+        twin.class_names = names_for(network, classes) or twin.class_names
     y = twin.as_targets(labels, len(rows), "split labels").copy()
     parts = None if share is None else hold_out(_classes(twin, y), share, seed)
     training = slice(None) if parts is None else parts[0]

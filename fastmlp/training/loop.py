@@ -228,7 +228,7 @@ def train(
         threads = useful_threads(int(threads))
     plan, generator = schedule_named(schedule), as_generator(seed)
     averaged = average_for(plan, average)
-    check_task(run.history.task, early_stopping, plan, target, validation)
+    check_task(run.history.task, early_stopping, plan, target, target_accuracy, validation)
     warm = warmup_epochs(warmup, epochs)
     dropped = dropout_for(len(network.hidden), dropout, generator, input_dropout)
     settings["average"] = averaged.text if averaged else None

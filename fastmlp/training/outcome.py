@@ -112,8 +112,10 @@ def _of_data(run: Run) -> list[str]:
         # targets may be scaled, so their user knows other numbers
         what = f"labels are {_name(run, y[0])}" if y.ndim == 1 else "targets are equal"
         causes.append(f"All {what}, so there is nothing to learn.")
-    if _may_scale(run) and (most := np.abs(y).max()) > LARGEST:
-        causes.append(f"The targets reach {most:,.4g}: scale them, as (y - mean) / deviation.")
+    is_of_errors = cost_row(run.network.cost).f is not None
+    if run.history.task == "regression" and is_of_errors and (most := np.abs(y).max()) > LARGEST:
+        how = "(y - mean) / deviation" if _may_be_negative(run) else f"y / {most:.4g}"
+        causes.append(f"The targets reach {most:,.4g}: scale them, as {how}.")
     if images.are_same() if isinstance(images, SparseRows) else (images == images[0]).all():
         causes.append("All samples are the same.")
     reach = max(abs(float(images.max())), abs(float(images.min()))) * run.network.scale_of(images)
@@ -129,12 +131,11 @@ def _of_data(run: Run) -> list[str]:
     return causes
 
 
-def _may_scale(run: Run) -> bool:
-    """Return whether targets may be scaled around 0: by the cost, and by the signs of outputs."""
+def _may_be_negative(run: Run) -> bool:
+    """Return whether outputs may be below 0, so that targets can be scaled around it."""
     below = np.array([[-1.0]])
     ACTIVATIONS[run.network.output].f(below, below)
-    is_of_errors = cost_row(run.network.cost).f is not None
-    return run.history.task == "regression" and is_of_errors and below[0, 0] < 0
+    return bool(below[0, 0] < 0)
 
 
 def _name(run: Run, code: int) -> str:

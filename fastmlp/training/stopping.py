@@ -64,9 +64,13 @@ def check_task(
     early_stopping: EarlyStopping | None,
     plan: Callable[[float], float],
     target: float | None,
+    target_accuracy: float | None,
     validation: Data | None,
 ) -> None:
-    """Refuse metrics of another task, and those that need validation data where there are none."""
+    """Refuse metrics of another task, and those that need validation data where there are none.
+
+    target : as `check_target` returns it; target_accuracy : as it was given, for the error
+    """
     if early_stopping is not None:
         check_monitor(early_stopping.monitor, MONITORS, task)
     needs = []
@@ -75,7 +79,7 @@ def check_task(
         check_monitor(plan.monitor, PLATEAU_MONITORS, task, what)
         needs = [what] if plan.monitor in METRICS else []
     if target is not None and task != "classification":
-        needs += ["target"]
+        needs += ["target" if target_accuracy is None else "target_accuracy"]
     if needs and validation is None:
         rule = f"needs validation data, to compute {metrics_of(task)[0].name!r}, for example"
         raise refuse(needs[0], rule, "validation=None", "Pass validation=.")

@@ -57,6 +57,25 @@ def test_classes_that_are_matched_by_their_order_are_told(
             assert (said in found) == (name == other)
 
 
+def test_whole_numbers_are_quantities_for_a_network_of_such(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(-2, 2, 200)
+    y = np.round(6 + x).astype(int)
+    np.savez(tmp_path / "marks.npz", X=x[:, None], y=y)
+    pd.DataFrame({"x": x, "y": y}).to_csv(tmp_path / "marks.csv", index=False)
+    model = tmp_path / "m.safetensors"
+    quick = ("--model", model, "--optimizer", "adam", "--epochs", "40", *NUMPY)
+    for suffix in ("csv", "npz"):
+        data = ("--dataset", tmp_path / f"marks.{suffix}")
+        for chosen in (("squared_error", "--sizes", "1,9,1"), ("poisson", "--output=exponential")):
+            result = run("train", *data, *quick, "--output=identity", "--cost", *chosen, status=1)
+            assert "must be quantities" in result.stderr
+            assert "Load them with --task regression" in result.stderr
+        assert document("train", *data, *quick, "--task", "regression")["test_metrics"]["r2"] > 0.8
+        assert document("evaluate", model, *data, *NUMPY)["metrics"]["r2"] > 0.8
+        again = ("train", "--from", model, *data, *NUMPY, "--epochs", 1)
+        assert document(*again)["test_metrics"]["r2"] > 0.8
+
+
 def test_rows_of_numbers_train_alike_in_tables_and_arrays(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(90, 4))
     np.savez(tmp_path / "rows.npz", X=x, y=x[:, 0] > 0)
@@ -94,6 +113,20 @@ def test_targets_far_from_0_are_told_and_errors_are_those_from_the_file(tmp_path
     np.testing.assert_allclose(metrics["mean_absolute_error"], off, rtol=1e-12)
     assert off > 20
     assert "apart" not in run("train", *how, "--dtype", "float64").stderr
+
+
+@pytest.mark.parametrize("output", ["relu", "leaky_relu"])
+def test_targets_of_outputs_in_any_units_are_divided(tmp_path: Path, output: str) -> None:
+    x = np.random.default_rng(0).uniform(-1, 1, 200)
+    table = pd.DataFrame({"x": x, "price": 5e5 + 2e5 * x})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    how = ("--dataset", tmp_path / "t.csv", "--optimizer", "adam", *NUMPY)
+    once = ("train", *how, "--epochs", 1, "--learning-rate", "1e-4")
+    new = ("--output", output, "--model", tmp_path / "m", "--seed", 3)
+    first = ("train", *how, "--epochs", 30, *new)
+    assert "\nt: trained on target / " in run(*first).stdout
+    for command in (first, (*once, "--from", tmp_path / "m")):
+        assert document(*command)["test_metrics"]["r2"] > 0.9
 
 
 def test_a_model_that_fills_what_is_missing_does_so_on_the_command_line(tmp_path: Path) -> None:

@@ -85,8 +85,10 @@ def test_weights_of_classes_have_the_labels_of_the_user():
     numbers = np.searchsorted(np.sort(names), names[CODES])
     by_number = trained(numbers, class_weight={0: 3.0, 2: 0.5})
     np.testing.assert_array_equal(by_name.weights[0], by_number.weights[0])
-    with pytest.raises(ArgumentError, match=r"class_weight must be of the classes .* got 'pink'"):
-        trained(names[CODES], class_weight={"pink": 2.0})
+    for key in ("pink", 7):
+        said = rf"class_weight must be of the classes .* got '?{key}'?. Correct the keys."
+        with pytest.raises(ArgumentError, match=said):
+            trained(names[CODES], class_weight={key: 2.0})
 
 
 def test_a_network_can_decide_anew():
@@ -231,6 +233,19 @@ def test_names_that_a_user_gives_to_numbered_classes_stay():
         network.scaling = None
         fastmlp.train(network, data, **SETTINGS)
         assert network.class_names == names
+
+
+@pytest.mark.parametrize("output", ["identity", "tanh", "softmax"])
+@pytest.mark.parametrize(("names", "spare"), [("abc", ""), ("abc", "34"), ("345", "67")])
+def test_a_network_has_the_names_of_a_data_set(tmp_path, names, spare, output):
+    split = fastmlp.Split(IMAGES, CODES, class_names=tuple(names))
+    network = fastmlp.Network(3, 16, 3 + len(spare), output=output, cost="squared_error")
+    fastmlp.train(network, split, **SETTINGS | {"optimizer": "adam", "learning_rate": 0.05})
+    network.save(tmp_path / "m")
+    for each in (network, fastmlp.Network.load(tmp_path / "m")):
+        assert each.class_names == (*names, *spare)
+        assert (each.predict(IMAGES, "numpy", names=True) == np.array([*names])[CODES]).mean() > 0.9
+        assert each.accuracy(split, backend="numpy") > 0.9
 
 
 def test_class_names_of_a_split_are_several_and_differ():

@@ -83,9 +83,37 @@ def test_a_regression_needs_a_network_of_one():
     x, y = np.random.default_rng(0).normal(size=(2, 30))
     split = fastmlp.Split(x[:, None], y)
     data = fastmlp.Dataset("own", split, split, (), (1,), "made here")
-    for network in (fastmlp.Network(1, 4, 30), fastmlp.Network(1, 4, 1, output="sigmoid")):
+    two = fastmlp.Network(1, 4, 2, output="identity", cost="squared_error")
+    for network in (fastmlp.Network(1, 4, 30), fastmlp.Network(1, 4, 1, output="sigmoid"), two):
         with pytest.raises(ArgumentError, match="network must be one of a regression"):
             fastmlp.train(network, data)
+    with pytest.raises(ArgumentError, match=r"one output, .* for O outputs, targets are .N, O"):
+        fastmlp.train(two, x[:, None], y)
+
+
+@pytest.mark.parametrize(
+    ("names", "outputs", "pair", "is_refused"),
+    [
+        ("345", 1, ("identity", "squared_error"), True),
+        ("abc", 1, ("relu", "absolute_error"), True),
+        ("012", 3, ("exponential", "poisson"), True),
+        ("012", 1, ("exponential", "poisson"), False),  # the values are the numbers of classes
+        ("345", 3, ("identity", "squared_error"), False),
+        ("ab", 1, ("identity", "squared_error"), False),
+        ("ab", 1, ("sigmoid", "squared_error"), False),
+    ],
+)
+def test_numbers_of_classes_are_not_learnt_as_quantities(names, outputs, pair, is_refused):
+    x, y = np.random.default_rng(0).normal(size=(30, 1)), np.arange(30) % len(names)
+    split = fastmlp.Split(x, y, class_names=tuple(names))
+    network = fastmlp.Network((1, outputs), output=pair[0], cost=pair[1])
+    other = fastmlp.train, fastmlp.find_learning_rate, fastmlp.Network.evaluate
+    for call in other if is_refused else ():
+        with pytest.raises(ArgumentError, match=r'must be quantities .* classes, .*"regression"'):
+            call(network, split, backend="numpy")
+    if not is_refused:
+        fastmlp.train(network, split, epochs=1, backend="numpy")
+        assert np.isfinite(network.evaluate(split, backend="numpy").cost)
 
 
 def test_a_split_with_fractions_trains_a_regression():
@@ -209,8 +237,8 @@ def test_plateau_lowers_the_rate_when_its_metric_does_not_rise():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"target": 0.9}, "target needs validation data"),
-        ({"target_accuracy": 0.9}, "target needs validation data"),
+        ({"target": 0.9}, "^target needs validation data"),
+        ({"target_accuracy": 0.9}, "^target_accuracy needs validation data"),
         ({"target": 0.9, "target_accuracy": 0.9}, "target must be given once"),
         ({"schedule": schedules.Plateau(monitor="r2")}, "monitor needs validation data"),
         ({"schedule": schedules.Plateau(monitor="accuracy")}, "of the task 'regression'"),
