@@ -18,26 +18,40 @@ Given = Mapping[str, Any]
 PRINTED = Path("-")  # what --output names to print
 
 
+def columns_of(network: Network, path: Path) -> Mapping[str, Any] | None:
+    """Return `network.columns`; for a table, of a network without, those of its named inputs.
+
+    Inputs such as "colour=red" are no columns of a table, but what became of one.
+    """
+    from fastmlp.datasets.columns import Columns
+    from fastmlp.datasets.own import kind_of
+    from fastmlp.datasets.table import load_table
+
+    names, kind = network.feature_names, kind_of(path)
+    is_table = kind is not None and kind.load is load_table
+    if network.columns or not (is_table and names) or any("=" in name for name in names):
+        return network.columns
+    task = "regression" if network.task == "regression" else "classification"
+    fill = network.scaling.fill if network.scaling else None
+    return Columns.of_numbers(names, fill, task).to_plain()
+
+
 def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
     """Return the rows of a file that has many, and the names of pictures; None for an image.
 
     Raises DataError if the model does not know the columns of the file.
     """
     from fastmlp.datasets.cells import other_data
-    from fastmlp.datasets.columns import Columns
     from fastmlp.datasets.npz import read_npz_images
     from fastmlp.datasets.own import kind_of
     from fastmlp.datasets.picture_folder import SUFFIXES, Form, picture_files, read_pictures
     from fastmlp.datasets.table import load_table, read_inputs
 
-    path, columns = given["image"], network.columns
+    path, columns = given["image"], columns_of(network, given["image"])
     kind = kind_of(path)
     if kind and kind.suffixes == (".npz",):
         return read_npz_images(path), []
     is_table = kind is not None and kind.load is load_table
-    if is_table and columns is None and network.feature_names:
-        fill = network.scaling.fill if network.scaling else None
-        columns = Columns.of_numbers(network.feature_names, fill).to_plain()
     is_picture = path.is_dir() or path.suffix.lower() in SUFFIXES
     if columns and "inputs" in columns and is_table:
         return read_inputs(path, columns, given["unknown"]), []

@@ -107,7 +107,9 @@ def evaluate(**given: Any) -> None:
 
     screen, network = Screen(given["json"]), Network.load(given["model"])
     name = given["dataset"] or own_data.default_dataset(given["model"], network)
-    columns = network.columns if given["dataset"] else None
+    columns = answers.columns_of(network, Path(name)) if given["dataset"] else None
+    if columns is not None and network.columns is None:
+        given["whole"] = bool(given["whole"])  # the training may have had a part of these rows
     data = screen.data({**given, "dataset": name, "columns": columns})
     screen.say(report.network_line(network))
     steps.say_order(network, data, screen.say)
