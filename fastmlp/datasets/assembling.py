@@ -72,7 +72,7 @@ def assemble(
         splits, note = _divided(path, splits[0], options)
         notes = (*notes, *note)
     return Dataset(
-        name=(path.resolve().name if path.is_dir() else path.name.split(".")[0]) or "data",
+        name=path.resolve().name or "data",
         train=splits[0],
         test=splits[1],
         class_names=names,

@@ -166,7 +166,7 @@ def _dataset(
 ) -> Dataset:
     train, test = (Split(x[part], labels[part], columns.expanded) for part in rows)
     return Dataset(
-        name=path.name.split(".")[0] or "table",
+        name=path.name,
         train=train,
         test=test,
         class_names=names,
