@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.cli import steps
 from fastmlp.cli.screen import Screen
-from fastmlp.errors import DataError, refuse
+from fastmlp.errors import ArgumentError, DataError, refuse
 
 if TYPE_CHECKING:
     from fastmlp.arrays import Array
@@ -70,6 +71,25 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
     return None
 
 
+def chosen_outputs(
+    network: Network, images: Array, count: int, given: Given, screen: Screen
+) -> tuple[Array, Array]:
+    """Return `count` images from --index on, and the outputs `(count, O)` of the network for them.
+
+    Raises ArgumentError; rows that it names count from the first of all images.
+    """
+    first = given["index"]
+    chosen = steps.select_images(images, first, count)
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
+    try:
+        outputs = network.predict_proba(chosen.reshape(len(chosen), -1), given["backend"])
+    except ArgumentError as error:
+        text = re.sub(r"\brow (\d+)", lambda row: f"row {first + int(row[1])}", error.args[0])
+        error.args = (text, *error.args[1:])
+        raise
+    return chosen, outputs.reshape(len(chosen), -1)
+
+
 def answer(network: Network, rows: Array, names: list[str], given: Given, screen: Screen) -> None:
     """Predict the rows, and print the answers as CSV, or write them to the file of --output."""
     from fastmlp import report
@@ -79,12 +99,9 @@ def answer(network: Network, rows: Array, names: list[str], given: Given, screen
         rule, got = "needs a network with probabilities", f"the output {network.output}"
         raise refuse("probabilities", rule, got, "Leave it out.")
     first = given["index"]
-    chosen = steps.select_images(rows, first, given["count"] or len(rows))
-    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
-    flat = chosen.reshape(len(chosen), -1)
-    outputs = network.predict_proba(flat, given["backend"]).reshape(len(chosen), -1)
+    _, outputs = chosen_outputs(network, rows, given["count"] or len(rows), given, screen)
     found = report.answer_rows(
-        network, outputs, given["probabilities"], names[first : first + len(chosen)]
+        network, outputs, given["probabilities"], names[first : first + len(outputs)]
     )
     document = report.answers_document(found, first, given["model"], given["image"])
     text = report.answers_csv(found, network.dtype)

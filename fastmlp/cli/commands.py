@@ -154,9 +154,9 @@ def predict(**given: Any) -> None:
         answers.answer(network, pictures.images, [], given, screen)
         return
     first = given["index"]
-    images = steps.select_images(pictures.images, first, given["count"] or 1)
-    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
-    outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
+    images, outputs = answers.chosen_outputs(
+        network, pictures.images, given["count"] or 1, given, screen
+    )
     found = report.predictions(network, images, outputs, first, pictures.doubts)
     screen.say(*pictures.notes)
     document = report.prediction_document(found, pictures.notes, given["model"], given["image"])
