@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.cli import steps
 from fastmlp.cli.screen import Screen
-from fastmlp.errors import DataError, refuse
+from fastmlp.errors import ArgumentError, DataError, refuse
 
 if TYPE_CHECKING:
     from fastmlp.arrays import Array
@@ -18,26 +19,40 @@ Given = Mapping[str, Any]
 PRINTED = Path("-")  # what --output names to print
 
 
+def columns_of(network: Network, path: Path) -> Mapping[str, Any] | None:
+    """Return `network.columns`; for a table, of a network without, those of its named inputs.
+
+    Inputs such as "colour=red" are no columns of a table, but what became of one.
+    """
+    from fastmlp.datasets.columns import Columns
+    from fastmlp.datasets.own import kind_of
+    from fastmlp.datasets.table import load_table
+
+    names, kind = network.feature_names, kind_of(path)
+    is_table = kind is not None and kind.load is load_table
+    if network.columns or not (is_table and names) or any("=" in name for name in names):
+        return network.columns
+    task = "regression" if network.task == "regression" else "classification"
+    fill = network.scaling.fill if network.scaling else None
+    return Columns.of_numbers(names, fill, task).to_plain()
+
+
 def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
     """Return the rows of a file that has many, and the names of pictures; None for an image.
 
     Raises DataError if the model does not know the columns of the file.
     """
     from fastmlp.datasets.cells import other_data
-    from fastmlp.datasets.columns import Columns
     from fastmlp.datasets.npz import read_npz_images
     from fastmlp.datasets.own import kind_of
     from fastmlp.datasets.picture_folder import SUFFIXES, Form, picture_files, read_pictures
     from fastmlp.datasets.table import load_table, read_inputs
 
-    path, columns = given["image"], network.columns
+    path, columns = given["image"], columns_of(network, given["image"])
     kind = kind_of(path)
     if kind and kind.suffixes == (".npz",):
         return read_npz_images(path), []
     is_table = kind is not None and kind.load is load_table
-    if is_table and columns is None and network.feature_names:
-        fill = network.scaling.fill if network.scaling else None
-        columns = Columns.of_numbers(network.feature_names, fill).to_plain()
     is_picture = path.is_dir() or path.suffix.lower() in SUFFIXES
     if columns and "inputs" in columns and is_table:
         return read_inputs(path, columns, given["unknown"]), []
@@ -56,6 +71,25 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
     return None
 
 
+def chosen_outputs(
+    network: Network, images: Array, count: int, given: Given, screen: Screen
+) -> tuple[Array, Array]:
+    """Return `count` images from --index on, and the outputs `(count, O)` of the network for them.
+
+    Raises ArgumentError; rows that it names count from the first of all images.
+    """
+    first = given["index"]
+    chosen = steps.select_images(images, first, count)
+    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
+    try:
+        outputs = network.predict_proba(chosen.reshape(len(chosen), -1), given["backend"])
+    except ArgumentError as error:
+        text = re.sub(r"\brow (\d+)", lambda row: f"row {first + int(row[1])}", error.args[0])
+        error.args = (text, *error.args[1:])
+        raise
+    return chosen, outputs.reshape(len(chosen), -1)
+
+
 def answer(network: Network, rows: Array, names: list[str], given: Given, screen: Screen) -> None:
     """Predict the rows, and print the answers as CSV, or write them to the file of --output."""
     from fastmlp import report
@@ -65,12 +99,9 @@ def answer(network: Network, rows: Array, names: list[str], given: Given, screen
         rule, got = "needs a network with probabilities", f"the output {network.output}"
         raise refuse("probabilities", rule, got, "Leave it out.")
     first = given["index"]
-    chosen = steps.select_images(rows, first, given["count"] or len(rows))
-    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
-    flat = chosen.reshape(len(chosen), -1)
-    outputs = network.predict_proba(flat, given["backend"]).reshape(len(chosen), -1)
+    _, outputs = chosen_outputs(network, rows, given["count"] or len(rows), given, screen)
     found = report.answer_rows(
-        network, outputs, given["probabilities"], names[first : first + len(chosen)]
+        network, outputs, given["probabilities"], names[first : first + len(outputs)]
     )
     document = report.answers_document(found, first, given["model"], given["image"])
     text = report.answers_csv(found, network.dtype)

@@ -110,6 +110,7 @@ _SEARCH = (
     _option("--samples", None, "Rows to use. [all; 2048 for halving]", _COUNT),
 )
 _SCALINGS = click.Choice(["standardize", "pixels", "none"])
+_TARGET_COLUMN = own_data.READING[:1]
 _MODEL = (click.argument("model", type=_FILE),)
 _JSON = (_option("--json", False, "Print one JSON document on standard output."),)
 _DATA = (
@@ -263,7 +264,10 @@ TRAIN = _options(
     *(RECIPE, _DATA, own_data.READING, own_data.NEW_TEXTS, _NETWORK, _TRAINING),
     *(_backend("compiled"), _JSON),
 )
-EVALUATE = _options(_MODEL, _DATA, own_data.WHOLE, own_data.NEW_TEXTS, _backend("compiled"), _JSON)
+EVALUATE = _options(
+    *(_MODEL, _DATA, _TARGET_COLUMN, own_data.WHOLE, own_data.NEW_TEXTS),
+    *(_backend("compiled"), _JSON),
+)
 PREDICT = _options(_MODEL, _IMAGES, own_data.ANSWERS, own_data.NEW_TEXTS, _backend("numpy"), _JSON)
 FIND_LEARNING_RATE = _options(
     _DATA, own_data.READING, _NETWORK, _SEARCH, _backend("compiled"), _JSON

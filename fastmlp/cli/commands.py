@@ -114,7 +114,10 @@ def evaluate(**given: Any) -> None:
 
     screen, network = Screen(given["json"]), Network.load(given["model"])
     name = given["dataset"] or own_data.default_dataset(given["model"], network)
-    data = screen.data(own_data.read_as(network, {**given, "dataset": name}))
+    columns = answers.columns_of(network, Path(name)) if given["dataset"] else None
+    if columns is not None and network.columns is None:
+        given["whole"] = bool(given["whole"])  # the training may have had a part of these rows
+    data = screen.data(own_data.read_as(network, {**given, "dataset": name, "columns": columns}))
     screen.say(report.network_line(network))
     steps.say_order(network, data, screen.say)
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
@@ -158,9 +161,9 @@ def predict(**given: Any) -> None:
         answers.answer(network, pictures.images, [], given, screen)
         return
     first = given["index"]
-    images = steps.select_images(pictures.images, first, given["count"] or 1)
-    steps.prepare_kernels(network.dtype, given["backend"], screen.say)
-    outputs = network.predict_proba(images, given["backend"]).reshape(len(images), -1)
+    images, outputs = answers.chosen_outputs(
+        network, pictures.images, given["count"] or 1, given, screen
+    )
     found = report.predictions(network, images, outputs, first, pictures.doubts)
     screen.say(*pictures.notes)
     document = report.prediction_document(found, pictures.notes, given["model"], given["image"])

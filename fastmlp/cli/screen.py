@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,7 +77,8 @@ class Screen:
 
         with self.line() as draw:
             data = steps.find_data(given, self.say, draw)
-        self.name = data.name
+        self.name, params = data.name, click.get_current_context().command.params
+        data = replace(data, notes=tuple(as_options(note, params) for note in data.notes))
         for line in dataset_lines(data):
             self.say(line, style="bold" if line.startswith("to predict: ") else None)
         return data

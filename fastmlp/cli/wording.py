@@ -20,6 +20,8 @@ OTHERS = {
     "implementation": "against",
     "kernel": "kernels",
 }
+# What errors of other commands advise for a training
+OF_TRAINING = {"impute": "--impute"}
 # Arguments whose errors name settings, not other arguments
 OF_SETTINGS = ("schedule", "optimizer_settings")
 # Arguments that no option has, but the data of --dataset, at the beginning of an error
@@ -84,7 +86,7 @@ def as_options(text: str, params: Iterable[click.Parameter], argument: str = "")
     """
     if argument in OF_DATA:
         text = OF_DATA[argument] + text.removeprefix(argument)
-    names = options_of(params)
+    names = OF_TRAINING | options_of(params)
     if argument in OF_SETTINGS and argument in names:
         return names[argument] + text.removeprefix(argument)
     known = "|".join(sorted(names, key=len, reverse=True))

@@ -21,7 +21,7 @@ TARGETS = (
     *("label", "labels", "class", "classes", "target", "y", "species", "outcome", "diagnosis"),
     *("category", "variety"),
 )
-ANOTHER = "--target-column names another"
+ANOTHER = "target_column names another"
 INDEX = "__index_level_"  # how pandas names the index of a DataFrame in a Parquet file
 NUMBERING = ("", "id", "index", "rownames", "unnamed: 0")
 

@@ -104,11 +104,11 @@ class Columns:
         return columns
 
     @classmethod
-    def of_numbers(cls, names: Sequence[str], fill: Array | None) -> Columns:
+    def of_numbers(cls, names: Sequence[str], fill: Array | None, task: str) -> Columns:
         """Return columns of numbers without a target; fill : what replaces missing ones `(I,)`."""
         fills = [None] * len(names) if fill is None else fill.tolist()
         own = zip(names, fills, strict=True)
-        return cls(tuple(Column(name, fill=value) for name, value in own), "")
+        return cls(tuple(Column(name, fill=value) for name, value in own), "", task, wide=True)
 
     def encode(self, table: Table, path: Path | str, unknown: str = "refuse") -> Array:
         """Return the inputs of a table, uint8, float32 or float64 `(N, I)`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def load_own(path: Any, options: Options) -> Dataset:
         remedy = "Rename, unpack or convert it; of IDX files and pictures, pass their folder."
         raise file_error(path, EXPECTED, f"a file called {path.name!r}", remedy)
     _check_options(options, kind.options, kind.title)
-    return kind.load(path, options)
+    return replace(kind.load(path, options), name=_name_of(path, kind))
 
 
 def is_read(source: Path, file: Path) -> bool:
@@ -89,6 +89,14 @@ def kind_of(path: Path) -> Kind | None:
         inside = _kind_named(Path(name_inside(path)))
         return inside if inside and inside.packed else None
     return kind
+
+
+def _name_of(path: Path, kind: Kind) -> str:
+    """Return the name of a file without its endings: "sales.2023" of sales.2023.csv.gz."""
+    while kind.packed and path.suffix.lower() in PACKED:
+        path = path.with_suffix("")
+    name = path.stem if path.suffix.lower() in kind.suffixes else path.name
+    return name.lstrip(".") or "data"
 
 
 def _kind_named(path: Path) -> Kind | None:

@@ -143,7 +143,7 @@ def _load_known(path: Path, table: Table, columns: Columns, options: Options) ->
     is_other = _sha256(x, labels) != columns.sha256
     whole = is_other if options.whole is None else options.whole
     rows, note = _divided(path, labels, columns.seed, whole)
-    if is_other and whole:
+    if is_other and options.whole is None:
         note = ("another table than that of the training: all rows test",)
     return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
 
@@ -166,7 +166,7 @@ def _dataset(
 ) -> Dataset:
     train, test = (Split(x[part], labels[part], columns.expanded) for part in rows)
     return Dataset(
-        name=path.name.split(".")[0] or "table",
+        name=path.name,
         train=train,
         test=test,
         class_names=names,

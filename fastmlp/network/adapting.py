@@ -85,7 +85,8 @@ def fitted(
         scaling = "none"  # the user has decided what pixels are multiplied by
     what = rows, twin.dtype, argument, scaling, impute
     picture = is_picture(images, twin.sizes[0])
-    twin.scaling = decide_scaling(*what, picture, training)
+    named = column_names(images) is not None
+    twin.scaling = decide_scaling(*what, picture, training, named)
     twin.pixel_scale = pixel_scale_of(twin.scaling, rows, twin.pixel_scale)
     return _scaled(twin, rows, argument)
 

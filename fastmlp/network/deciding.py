@@ -33,9 +33,11 @@ SPREAD = 1 / 8
 ZEROS = 0.2
 # About so many rows, evenly spaced, show what kind of numbers they are
 SAMPLE = 1000
-# Numbers are small enough to stay unchanged if none is larger, no mean is larger, and half of the
-# columns vary by at least this much
+# Numbers are small enough to stay unchanged if none is larger, no mean is larger, and columns vary
+# by at least this much
 LARGEST, FARTHEST, LEAST_SPAN = 10.0, 5.0, 0.3
+# So many columns may be pixels or words, of which rare ones vary little
+MANY = 49
 # Smaller magnitudes count as 0
 SMALLEST = 1e-30
 
@@ -57,18 +59,21 @@ def decide_scaling(
     impute: str | None = None,
     picture: bool = False,
     training: Any = slice(None),
+    named: bool = False,
 ) -> Scaling:
     """Return how to scale a network's inputs, decided from its training data `(N, I)`.
 
     scaling : a row of CHOICES; impute : what fills NaN, a row of IMPUTERS
     picture : whether the shape of the data is that of pictures
     training : indices of the rows that train, from which means, deviations, largest magnitudes of
-        columns and medians are; all rows decide the rest. By the first rule that is true, without a
-        choice:
+        columns and medians are
+    named : whether the columns have names, as those of a table
+
+    All rows decide the rest, without a choice by the first rule that is true:
 
         sparse            each column is divided by its largest magnitude; by its standard
                           deviation, if `scaling` is "standardize"
-        uint8             pixels
+        uint8, not named  pixels
         picture           pixels, if `is_pixels` says so of their numbers
         sensible scale    unchanged, if `is_sensible` says so
         all else          standardised: mean 0 and standard deviation 1 in each column
@@ -83,7 +88,7 @@ def decide_scaling(
         scaling = OF_SPARSE.get(scaling, scaling)
     if scaling == "pixels":
         _check_pixels(rows)
-    scaling = scaling or _kind_of(as_dense(rows), picture)
+    scaling = scaling or _kind_of(as_dense(rows), picture, named)
     fit_to = rows[training] if scaling in OF_COLUMNS else rows
     return Scaling(scaling, rows.shape[1], **FITS[scaling](fit_to), fill=fill)
 
@@ -117,8 +122,8 @@ def is_pixels(sample: Array, low: float, high: float) -> bool:
 def is_sensible(sample: Array, low: float, high: float) -> bool:
     """Return whether a table's numbers are of a scale that a network learns from as it is.
 
-    None is larger than 10, no column's mean than 5, and half of the columns that vary do so by 0.3
-    or more. A single row is, too.
+    None is larger than 10, no column's mean than 5, and no column that varies does so by less than
+    0.3; of 49 columns or more, without those from 0 to 1, half may. A single row is, too.
 
     sample, low, high : as of `is_pixels`
     """
@@ -128,13 +133,14 @@ def is_sensible(sample: Array, low: float, high: float) -> bool:
     if largest > LARGEST or (largest > FARTHEST and np.abs(_means(sample)).max() > FARTHEST):
         return False
     span = sample.max(axis=0).astype(np.float64) - sample.min(axis=0)
-    varying = np.sort(span[span > 0])
-    middle = varying[(len(varying) - 1) // 2 : len(varying) // 2 + 1]
-    return not len(varying) or float(middle.mean()) >= LEAST_SPAN
+    varying = span[(span > 0) & (span != 1)]  # what texts become varies by 1
+    if not len(varying):
+        return True
+    return float(varying.min() if len(varying) < MANY else np.median(varying)) >= LEAST_SPAN
 
 
-def _kind_of(rows: Array, picture: bool) -> str:
-    if rows.dtype == np.uint8:
+def _kind_of(rows: Array, picture: bool, named: bool) -> str:
+    if rows.dtype == np.uint8 and not named:
         return "pixels"
     what = rows[:: -(-len(rows) // SAMPLE)], float(rows.min()), float(rows.max())
     if picture and is_pixels(*what):

@@ -174,10 +174,11 @@ def train(
     scaling : of the inputs, decided in the network's first training, and kept: "standardize" (each
         column to mean 0 and standard deviation 1), "pixels" (divided by 1, 16, 255 or 65535) or
         "none", which changes nothing but uint8: these are multiplied by `network.pixel_scale`,
-        1 / 255. None decides by the data, as `fastmlp/network/deciding.py` says: uint8 and numbers
-        of pictures are pixels; a table is standardised, unless its numbers are small; the columns
-        of a sparse matrix are divided by their largest magnitudes, and with "standardize" by their
-        standard deviations, without a shift
+        1 / 255. None decides by the data, as `fastmlp/network/deciding.py` says: uint8 (but not
+        in a DataFrame with names) and numbers of pictures are pixels; a table is standardised,
+        unless its numbers are small and no column varies little; the columns of a sparse matrix are
+        divided by their largest magnitudes, and with "standardize" by their standard deviations,
+        without a shift
     impute : "median" fills NaN with the median of the column in the training data, also later; in
         columns of texts, with the most frequent one
     resume : continue with the newest valid checkpoint, or start if there is none. The result has

@@ -142,6 +142,16 @@ def test_predict_shows_the_image_beside_the_answer(model: Path, digits: Dataset)
     assert "must be below 5" in error("predict", model, "five.npy", "--index", "5")
 
 
+def test_a_wrong_row_counts_from_the_first_of_the_file(model: Path) -> None:
+    rows = np.zeros((5, 784))
+    rows[3, 7] = np.nan
+    np.save("rows.npy", rows)
+    for how in (("--index", "3"), ("--index", "2", "--count", "2"), ("--output", "-")):
+        said = error("predict", model, "rows.npy", *how)
+        assert "the first of them row 3, column 7. Remove or fill" in said
+        assert said.endswith("or train with --impute median.")
+
+
 def test_predict_recognises_digits_of_another_size_place_and_colour(
     model: Path, digits: Dataset
 ) -> None:

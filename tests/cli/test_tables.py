@@ -34,7 +34,7 @@ def test_a_model_of_a_numeric_frame_finds_the_columns_of_a_file_by_name(tmp_path
     wanted = network.accuracy(data[["a", "b", "c"]], data["y"], "numpy")
     assert found["accuracy"] == wanted > 0.9
     said = run("evaluate", model, "--dataset", tmp_path / "u.csv", *NUMPY, status=1).stderr
-    assert "the data 'u' must have the columns of the training data; got none named 'a'" in said
+    assert "u.csv: expected also the columns 'a'; found 'd', 'b', 'c', 'y'" in said
     answers = document("predict", model, tmp_path / "t.csv", *NUMPY)["predictions"]
     assert [one["prediction"] for one in answers] == network.predict(data[["a", "b", "c"]]).tolist()
 
@@ -139,3 +139,49 @@ def test_a_model_that_fills_what_is_missing_does_so_on_the_command_line(tmp_path
     answers = document("predict", tmp_path / "m.safetensors", tmp_path / "t.csv", *NUMPY)
     found = [one["prediction"] for one in answers["predictions"]]
     assert found == network.predict(inputs, "numpy").tolist()
+    data.insert(0, "answer", data.pop("y"))
+    data["name"] = [f"n{row}" for row in range(len(data))]
+    data.to_csv(tmp_path / "t.csv", index=False)
+    how = ("--dataset", tmp_path / "t.csv", "--whole", "--target-column", "answer", *NUMPY)
+    tested = document("evaluate", tmp_path / "m.safetensors", *how)["accuracy"]
+    assert tested == network.accuracy(inputs, data["answer"], "numpy")
+
+
+def test_whole_numbers_are_quantities_to_a_regression_of_a_frame(tmp_path: Path) -> None:
+    data = frame("ab").assign(y=np.arange(200) % 4 * 2)
+    network = fastmlp.Network(2, 8, 1, output="identity", cost="squared_error")
+    fastmlp.train(network, data[["a", "b"]], data["y"] * 1.0, optimizer="adam", backend="numpy")
+    network.save(tmp_path / "m.safetensors")
+    data.to_csv(tmp_path / "t.csv", index=False)
+    how = ("--dataset", tmp_path / "t.csv", "--whole", *NUMPY)
+    found = document("evaluate", tmp_path / "m.safetensors", *how)
+    wanted = network.evaluate(data[["a", "b"]], data["y"] * 1.0, "numpy").cost
+    assert found["cost"] == pytest.approx(wanted)
+
+
+def test_names_of_what_texts_became_are_no_columns_of_a_table(tmp_path: Path) -> None:
+    data, model = frame("ab"), tmp_path / "m.safetensors"
+    data["a"] = np.where(data["a"] > 0, "red", "blue")
+    data.to_csv(tmp_path / "t.csv", index=False)
+    own = fastmlp.load_dataset(tmp_path / "t.csv")
+    network = fastmlp.Network(own.train.images.shape[1], 8, 2)
+    fastmlp.train(network, own.train, epochs=2, backend="numpy")
+    network.save(model)
+    found = document("evaluate", model, "--dataset", tmp_path / "t.csv", *NUMPY)
+    assert network.columns is None
+    assert found["accuracy"] == network.accuracy(own.test, backend="numpy")
+
+
+def test_a_target_is_named_to_test_a_model_that_knows_none(tmp_path: Path) -> None:
+    data = frame("ab").assign(colour=["red", "blue"] * 100)
+    inputs, network = data[["a", "colour"]], fastmlp.Network(3, 8, 2)
+    fastmlp.train(network, inputs, data["y"], epochs=5, backend="numpy")
+    network.save(tmp_path / "m.safetensors")
+    table = data.assign(z=np.where(data["b"] > 0, "p", "q")).rename(columns={"y": "answer"})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    how = ("evaluate", tmp_path / "m.safetensors", "--dataset", tmp_path / "t.csv", *NUMPY)
+    assert "the target is the last column; --target-column names another" in run(*how).stdout
+    found = document(*how, "--target-column", "answer")
+    assert found["accuracy"] == network.accuracy(inputs, data["y"], "numpy")
+    notes = fastmlp.load_dataset(table).notes
+    assert "the target is the last column; target_column names another" in notes

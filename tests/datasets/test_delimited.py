@@ -177,6 +177,8 @@ def test_packed_files_are_found_by_their_first_bytes(tmp_path: Path, suffix: str
         path = written(tmp_path, packed, name)
         assert len(read_delimited(path)) == 4
         assert load_dataset(path, whole=True).class_names == ("x", "y")
+        path = written(tmp_path, packed, name.replace("own", "own.2023"))
+        assert load_dataset(path, whole=True).name == "own.2023"
     with pytest.raises(DataError, match="expected a readable, complete file"):
         read_delimited(written(tmp_path, packed[:-9]))
 
@@ -186,6 +188,7 @@ def test_an_archive_is_read_by_the_name_of_its_only_file(tmp_path: Path) -> None
     for name in ("deep/some.csv", "some.TXT"):
         path = written(tmp_path, zipped(rows, name, "__MACOSX/x"), "own.zip")
         assert load_dataset(path, whole=True).class_names == ("x", "y")
+        assert load_dataset(path.rename(tmp_path / "a.b.zip"), whole=True).name == "a.b"
     for content, says in (
         (zipped(rows, "a.csv", "b.csv"), "found 2 files in it"),
         (zipped(rows, "a.parquet"), "found a file called 'own.zip'"),

@@ -40,12 +40,13 @@ def saved(folder: Path, arrays: Arrays, *, packed: bool = True) -> Path:
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_data_set_comes_back(tmp_path: Path, four: Arrays, packed: bool) -> None:
-    found = load_dataset(saved(tmp_path, four, packed=packed))
+    path = saved(tmp_path, four, packed=packed).rename(tmp_path / "own.2023.npz")
+    found = load_dataset(path)
     np.testing.assert_array_equal(found.train.images, four["x_train"].reshape(12, 30))
     np.testing.assert_array_equal(found.test.images, four["x_test"].reshape(7, 30))
     np.testing.assert_array_equal(found.train.labels, four["y_train"])
     np.testing.assert_array_equal(found.test.labels, four["y_test"])
-    assert found.name == "own"
+    assert found.name == "own.2023"
     assert found.image_shape == (6, 5)
     assert found.class_names == ("0", "1", "2", "3")
     found.train.images[0] = 0  # writable

@@ -74,6 +74,14 @@ ARRAYS: dict[str, tuple[Any, Any, Callable[[Dataset], object]]] = {
         *(IMAGES.reshape(30, 64)[:, :10].astype(int), LABELS),
         lambda d: d.train.images.dtype == np.float32,
     ),
+    "a table of bytes": (
+        *(IMAGES.reshape(30, 64)[:, :9], LABELS),
+        lambda d: d.train.images.dtype == np.float32,
+    ),
+    "bytes of other pictures": (
+        *(IMAGES.reshape(30, 64)[:, :50], LABELS),
+        lambda d: d.train.images.dtype == np.uint8,
+    ),
     "shares": (IMAGES / 255, LABELS, lambda d: d.train.images.dtype == np.float64),
     "half precision": (IMAGES.astype("f2"), LABELS, lambda d: d.train.images.dtype == np.float32),
     "bits": (IMAGES > 99, LABELS, lambda d: set(np.unique(d.train.images)) == {0.0, 1.0}),

@@ -103,7 +103,7 @@ def test_the_target_and_its_task(tmp_path: Path, case: str) -> None:
     assert (data.class_names == ()) == (task == "regression")
     said = {"the last": "the last column", "a usual name": "the column called 'Class'"}
     for kind, text in said.items():
-        assert any(f"the target is {text}; --target-" in note for note in data.notes) == (
+        assert any(f"the target is {text}; target_" in note for note in data.notes) == (
             case == kind
         )
 

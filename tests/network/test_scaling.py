@@ -150,17 +150,50 @@ SENSIBLE = {
     "0 to 1": RNG.random((50, 6)),
     "bits": RNG.integers(0, 2, (50, 6)).astype(float),
     "one row": np.full((1, 6), 900.0),
+    "constant": RNG.normal(size=(50, 6)) * [1, 1, 1, 1, 1, 0] + [0, 0, 0, 0, 0, 0.1],
+    "a third of many": RNG.random((50, 60)) * np.where(np.arange(60) < 20, 0.1, 1),
 }
 
 
 @pytest.mark.parametrize("name", SENSIBLE)
 def test_numbers_of_a_sensible_scale_stay_as_they_are(name):
     images = SENSIBLE[name].astype(np.float32)
-    network, history = trained(images, np.arange(len(images)) % 2, (6, 4, 2))
+    sizes = images.shape[1], 4, 2
+    network, history = trained(images, np.arange(len(images)) % 2, sizes)
     assert "not scaled" in history.scaling
     np.testing.assert_array_equal(network.as_rows(images)[0], images)
     with pytest.raises(ArgumentError, match="images must be on the scale of the training data"):
         network.predict(images * 1000)
+
+
+BITS = RNG.integers(0, 2, (50, 70)).astype(float)
+UNEQUAL = {
+    "two small of nine": np.c_[BITS[:, :7], RNG.exponential(0.002, (50, 2))],
+    "a rate": np.c_[RNG.integers(1, 6, (50, 2)), RNG.choice([0.07, 0.19], 50)],
+    "one of 31": np.c_[RNG.normal(size=(50, 30)), RNG.random(50) / 10],
+    "small beside many bits": np.c_[BITS, RNG.random((50, 3)) / 10],
+}
+
+
+@pytest.mark.parametrize("name", UNEQUAL)
+def test_a_table_is_standardised_if_a_column_varies_little(name):
+    images = UNEQUAL[name]
+    sizes = images.shape[1], 4, 2
+    assert "standardised" in trained(images, np.arange(50) % 2, sizes)[1].scaling
+
+
+@pytest.mark.parametrize(("most", "inputs"), [(90, 4), (1, 4), (255, 64), (1, 64)])
+def test_bytes_in_named_columns_are_scaled_as_other_integers(most, inputs):
+    pandas = pytest.importorskip("pandas")
+    numbers = RNG.integers(0, most + 1, (200, inputs))
+    frame = pandas.DataFrame(numbers, columns=[f"c{k}" for k in range(inputs)])
+    answers = []
+    for dtype in ("int64", "uint8"):
+        given = frame.astype(dtype)
+        network, history = trained(given, CLASSES, (inputs, 4, 2))
+        assert ("standardised" if most == 90 else "pixels") in history.scaling or most == 1
+        answers.append(network.predict_proba(given, "numpy"))
+    np.testing.assert_allclose(*answers, rtol=1e-5)
 
 
 def test_a_sparse_matrix_is_divided_by_the_largest_magnitudes():
