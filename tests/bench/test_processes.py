@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+import fastmlp
 from fastmlp.bench import epochs, peers, processes
 from fastmlp.bench import limits as limits_of
 from fastmlp.bench.accuracy import measure_accuracy
@@ -58,6 +59,21 @@ def test_a_process_that_fails_says_why():
     task = {"implementation": "numpy", "workload": "nonsense", "threads": 1, "seed": 0}
     task |= {"cores": [], "dataset": "digits", "folder": None, "epochs": 1}
     assert "must be sizes/batch" in epochs.run_in_process(task, 60)["failure"]
+
+
+def test_a_process_imports_what_this_one_does_whatever_is_in_the_working_folder(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "fastmlp").mkdir()
+    for name in ("fastmlp/__init__", "random", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('of the working folder')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    task = {"blas": True, "cores": [], "threads": 1}
+    assert "failure" not in processes.run_in_process(task, 60)
+    code = "import json, fastmlp; print(json.dumps({'file': fastmlp.__file__}))"
+    monkeypatch.setattr(processes, "COMMAND", (*processes.COMMAND[:-2], "-c", code))
+    assert processes.run_in_process(task, 60)["file"] == fastmlp.__file__
 
 
 def test_an_unknown_implementation_is_refused():
