@@ -107,6 +107,15 @@ def test_the_limits_are_told():
     text = plain(bench.limits_table(LIMITS))
     assert re.search(r"multiply-adds +100 GFLOP/s +200 GFLOP/s", text)
     assert "0.20 us" in text
+    assert "30 us" in text
+
+
+@pytest.mark.parametrize("value", [float("nan"), None, 0.0])
+def test_no_barrier_is_shown_where_none_was_measured(value):
+    lacks = LIMITS | {"threads": 1, "meeting_seconds": value, "region_seconds": value}
+    text = plain(bench.limits_table(lacks))
+    assert " us" not in text
+    assert "1 thread\n" in text
 
 
 def test_the_page_stands_alone(epochs, kernels):
