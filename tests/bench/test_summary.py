@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp.bench.compare import compare
+from fastmlp.bench.compare import compare, conditions
 from fastmlp.bench.summary import doubts, summarise, to_target
 from fastmlp.errors import ArgumentError
 
@@ -89,6 +89,37 @@ def test_runs_of_other_work_are_not_compared(name):
     one, other = ({"settings": {name: value}} for value in (0.9, 0.98))
     with pytest.raises(ArgumentError, match=f"must have the same {name}; got 0.9 and 0.98"):
         compare(document() | one, document() | other)
+
+
+@pytest.mark.parametrize("fact", ["samples", "crc32"])
+def test_runs_on_other_data_are_not_compared(fact):
+    works = [workload(run("numpy", 0, 1.0)) | {fact: number} for number in (5, 6)]
+    data = [{"settings": {"data": {"name": "4-2/1", fact: number}}} for number in (5, 6)]
+    for pair in (map(document, works), (document() | each for each in data)):
+        with pytest.raises(ArgumentError, match=f"must have the same {fact} of 4-2/1; got 5 and 6"):
+            compare(*pair)
+
+
+def test_a_comparison_tells_what_else_differs():
+    def run(threads, **facts):
+        return {"settings": {"threads": threads}, "environment": facts}
+
+    one = run(2, machine={"processor": "Abacus"}, versions={"numpy": "1", "numba": "1"})
+    assert conditions(one, one | {"complete": True}) == []
+    (line,) = conditions(one, run(1, machine={"processor": "Z80"}, versions={}))
+    for said in ("threads 2 and 1", 'machine.processor "Abacus" and "Z80"', "; and 1 more"):
+        assert said in line
+
+
+def test_a_comparison_and_a_summary_have_the_same_medians():
+    seconds = [[1.0, 1.0, 9.0], [3.0, 3.0, 9.0], [4.0, 9.0, 9.0]]
+    runs = [
+        run("numpy", number, 1.0, epoch_seconds=epochs) for number, epochs in enumerate(seconds)
+    ]
+    (row,) = summarise(workload(*runs), 1.0)
+    (found,) = compare(*2 * [document(workload(*runs))])
+    assert found.first == found.second == row.seconds == 3
+    assert found.noise == 8 / 4
 
 
 def test_runs_that_miss_their_target_are_not_compared():

@@ -174,6 +174,10 @@ def test_two_saved_runs_are_compared_on_the_command_line(epochs, tmp_path):
     assert done.exit_code == 0, done.output
     assert re.search(r"784-128-10/64 fastmlp +0\.0600 +0\.120 +\+100\.0% .*slower", done.output)
     assert "within the noise" in done.output
+    assert "differ" not in done.output
+    paths[1].write_text(json.dumps(epochs | {"settings": {"threads": 1}}))
+    done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
+    assert "the runs differ not only in their times: threads 2 and 1" in done.output
     for workload in epochs["workloads"]:
         for run in workload["runs"]:
             run["epoch_seconds"] = run.get("epoch_seconds", [])[:1]
