@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import nan
 from statistics import median
 from typing import Any
 
 from fastmlp.bench import barriers
-from fastmlp.bench.peers import OWN
+from fastmlp.bench.peers import IMPLEMENTATIONS, OWN
 
 BASELINE = "numpy"
 SIDES = (OWN, BASELINE)  # of each comparison of kernels
@@ -27,26 +28,26 @@ class Row:
     ratio : seconds divided by those of fastmlp in the same round, the median over the rounds;
         ratio_low, ratio_high : lowest and highest
     peak_share : share of the measured FMA peak, counting the operations of a dense network
-    nonzero_share : the same, without those of zero pixels
+    nonzero_share : the same, without those that are skipped for zero pixels; NaN if not known
     accuracy : or what else is the workload's metric
     barriers : seconds of a barrier, before and after the epochs of each process of fastmlp
     """
 
     name: str
-    seconds: float = float("nan")
-    low: float = float("nan")
-    high: float = float("nan")
-    first_epoch: float = float("nan")
-    setup: float = float("nan")
-    samples_per_second: float = float("nan")
-    gflops: float = float("nan")
-    peak_share: float = float("nan")
-    nonzero_share: float = float("nan")
-    peak_bytes: float = float("nan")
-    accuracy: float = float("nan")
-    ratio: float = float("nan")
-    ratio_low: float = float("nan")
-    ratio_high: float = float("nan")
+    seconds: float = nan
+    low: float = nan
+    high: float = nan
+    first_epoch: float = nan
+    setup: float = nan
+    samples_per_second: float = nan
+    gflops: float = nan
+    peak_share: float = nan
+    nonzero_share: float = nan
+    peak_bytes: float = nan
+    accuracy: float = nan
+    ratio: float = nan
+    ratio_low: float = nan
+    ratio_high: float = nan
     barriers: tuple[float, ...] = ()
     metric: str = "accuracy"
     comparable: bool = True
@@ -88,8 +89,9 @@ def _row(
     pairs = [_seconds(run) / own[run["round"]] for run in runs if run["round"] in own]
     seconds, samples = median(medians), workload["samples"]
     flops = workload["flops_per_sample"] * samples / seconds
-    ratio, low, high = (median(pairs), min(pairs), max(pairs)) if pairs else [float("nan")] * 3
+    ratio, low, high = (median(pairs), min(pairs), max(pairs)) if pairs else [nan] * 3
     executed = workload["executed_flops_per_sample" if name == OWN else "flops_per_sample"]
+    executed = nan if name in IMPLEMENTATIONS and IMPLEMENTATIONS[name].skips else executed
     return Row(
         name,
         seconds,
@@ -187,7 +189,7 @@ def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
                 "accuracy": sum(run["accuracy"] for run in good) / max(1, len(good)),
                 "training": sorted(training.values()),
                 "process": sorted(run["process_seconds"] for run in good),
-                "ratio": median(pairs) if pairs else float("nan"),
+                "ratio": median(pairs) if pairs else nan,
                 "failure": "" if good else of[0]["failure"],
             }
         )

@@ -123,7 +123,7 @@ def _costs(row: Row) -> tuple[str, ...]:
         f"{row.samples_per_second:,.0f}",
         f"{row.gflops:.1f}",
         f"{row.peak_share:.0%}",
-        f"{row.nonzero_share:.0%}",
+        "" if isnan(row.nonzero_share) else f"{row.nonzero_share:.0%}",
         f"{row.peak_bytes / 2**20:.0f}",
         seconds(row.first_epoch),
         seconds(row.setup),

@@ -45,6 +45,8 @@ def test_medians_ratios_by_pair_and_shares_of_the_peak():
     assert own.peak_share == pytest.approx(40 * 50 / 8000)
     assert own.nonzero_share == pytest.approx(10 * 50 / 8000)
     assert numpy.nonzero_share == numpy.peak_share
+    (row,) = summarise(workload(run("cpp", 0, 1.0)), 8000.0)
+    assert np.isnan(row.nonzero_share)
 
 
 def test_what_learnt_something_else_is_not_comparable():
