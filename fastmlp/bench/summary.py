@@ -171,24 +171,26 @@ def run_name(run: dict[str, Any]) -> str:
 
 
 def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return, for each implementation, its times to the target over the seeds."""
+    """Return, for each implementation, its times to the target, over the seeds that reached it."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in document["runs"]:
         runs.setdefault(run["implementation"], []).append(run)
-    own = {run["seed"]: sum(run["epoch_seconds"]) for run in runs.get(OWN, []) if succeeded(run)}
-    rows = []
+    reached = {name: [run for run in of if run.get("reached")] for name, of in runs.items()}
+    seconds = {
+        name: {run["seed"]: sum(run["epoch_seconds"]) for run in of} for name, of in reached.items()
+    }
+    own, rows = seconds.get(OWN, {}), []
     for name, of in runs.items():
-        good = [run for run in of if succeeded(run)]
-        training = {run["seed"]: sum(run["epoch_seconds"]) for run in good}
+        good, training = [run for run in of if succeeded(run)], seconds[name]
         pairs = [seconds / own[seed] for seed, seconds in training.items() if seed in own]
         rows.append(
             {
                 "name": name,
                 "seeds": len(of),
-                "reached": sum(run["reached"] for run in good),
+                "reached": len(training),
                 "accuracy": sum(run["accuracy"] for run in good) / max(1, len(good)),
                 "training": sorted(training.values()),
-                "process": sorted(run["process_seconds"] for run in good),
+                "process": sorted(run["process_seconds"] for run in reached[name]),
                 "ratio": median(pairs) if pairs else nan,
                 "failure": "" if good else of[0]["failure"],
             }

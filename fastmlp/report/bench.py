@@ -191,7 +191,8 @@ def _shape(row: dict[str, Any]) -> tuple[str, ...]:
 def accuracy_table(document: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Table:
     """Return the times of the implementations to the target as a table."""
     columns = ("", "reached", "accuracy", "training s", "x fastmlp", "whole process s")
-    title = f"to {document['settings']['target']:.1%} test accuracy, mean and deviation over seeds"
+    target = f"{100 * document['settings']['target']:g} %"
+    title = f"to {target} test accuracy, mean and deviation over the seeds that reached it"
     lines = [
         (row["name"], row["failure"])
         if row["failure"]
@@ -209,8 +210,8 @@ def accuracy_table(document: dict[str, Any], rows: Sequence[dict[str, Any]]) -> 
 
 
 def _spread(values: Sequence[float]) -> str:
-    deviation = stdev(values) if len(values) > 1 else 0.0
-    return f"{seconds(mean(values))} +- {deviation:.2g}"
+    deviation = f" +- {stdev(values):.2g}" if len(values) > 1 else ""
+    return seconds(mean(values)) + deviation if values else ""
 
 
 def differences_table(differences: Sequence[Difference]) -> Table:

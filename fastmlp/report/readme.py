@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isnan
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,13 @@ def results_table(
     by_target = {row["name"]: row for row in to_target}
     ours = by_target[OWN]
     cells = [
-        f"{row['ratio']:.1f} x" if (row := by_target.get(k)) and row["reached"] else ""
+        "" if (row := by_target.get(k)) is None or isnan(row["ratio"]) else f"{row['ratio']:.1f} x"
         for k in TITLES
     ]
-    label = f"{target:.0%} test accuracy: 784-128-10, batch 32, mean of {ours['seeds']} seeds"
-    lines.append(f"| {label} | **{seconds(mean(ours['training']))} s** | {' | '.join(cells)} | |")
+    trials = " of ".join(map(str, dict.fromkeys((ours["reached"], ours["seeds"]))))
+    label = f"{100 * target:g}% test accuracy: 784-128-10, batch 32, mean of {trials} seeds"
+    own = f"**{seconds(mean(ours['training']))} s**" if ours["training"] else ""
+    lines.append(f"| {label} | {own} | {' | '.join(cells)} | |")
     settings, environment = epochs["settings"], epochs["environment"]
     machine, versions = environment["machine"], environment["versions"]
     named = (*("numpy", "torch", "jax", "tensorflow", "scikit-learn"), "numba", "python")

@@ -144,4 +144,5 @@ def test_time_to_a_target_is_paired_by_seed():
     ]
     own, jax = to_target({"runs": runs})
     assert own["training"] == [2, 4]
-    assert (jax["ratio"], jax["reached"], jax["seeds"]) == (3.75, 1, 2)
+    assert (jax["ratio"], jax["reached"], jax["seeds"]) == (3.0, 1, 2)
+    assert (jax["training"], jax["process"]) == ([6], [20])

@@ -162,6 +162,28 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
         readme.with_results("nothing", table)
 
 
+def test_what_never_reached_its_target_has_no_time(epochs):
+    runs = [
+        {"implementation": name, "seed": seed, "epoch_seconds": [seed + 1.0], "accuracy": 0.98}
+        | {"reached": name == "fastmlp" and seed == 0, "process_seconds": 2.0}
+        for name in ("fastmlp", "torch")
+        for seed in (0, 1)
+    ]
+    accuracy = {"settings": {"target": 0.9996}, "runs": runs}
+    text = plain(bench.accuracy_table(accuracy, to_target(accuracy)))
+    assert text.startswith("to 99.96 % test accuracy")
+    assert re.search(r"fastmlp +1 of 2 +98.00 % +1.00 +1.00 +2.00\n", text)
+    assert re.search(r"torch +0 of 2 +98.00 %$", text)
+    table = readme.results_table(epochs, rows_of(epochs), accuracy, to_target(accuracy))
+    row = next(line for line in table.splitlines() if "mean of 1 of 2 seeds" in line)
+    assert row.startswith("| 99.96% test accuracy")
+    assert (row.count("**1.00 s**"), row.count(" x ")) == (1, 0)
+    runs[0]["reached"] = False
+    assert "mean of 0 of 2 seeds |  |" in readme.results_table(
+        epochs, rows_of(epochs), accuracy, to_target(accuracy)
+    )
+
+
 def test_two_saved_runs_are_compared_on_the_command_line(epochs, tmp_path):
     paths = [tmp_path / name for name in ("first.json", "second.json")]
     for workload in epochs["workloads"]:
