@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import nan
 from statistics import median
@@ -67,13 +67,19 @@ def summarise(workload: dict[str, Any], peak_flops: float) -> list[Row]:
     own = {run["round"]: _seconds(run) for run in runs.get(OWN, []) if succeeded(run)}
     good = {name: [run for run in of if succeeded(run)] for name, of in runs.items()}
     accuracies = {name: median(run["accuracy"] for run in of) for name, of in good.items() if of}
-    wanted = accuracies.get(BASELINE, next(iter(accuracies.values()), 0.0))
+    wanted = accuracies.get(_yardstick(accuracies), 0.0)
     return [
         _row(name, workload, good[name], own, peak_flops, accuracies[name], wanted)
         if good[name]
         else Row(name, failure=of[0]["failure"])
         for name, of in runs.items()
     ]
+
+
+def _yardstick(names: Iterable[str]) -> str:
+    """Return whose accuracy the others are compared with: the baseline's, or else the first's."""
+    found = list(names)
+    return BASELINE if BASELINE in found else next(iter(found), "")
 
 
 def _row(
@@ -124,11 +130,13 @@ def doubts(document: dict[str, Any]) -> list[str]:
     if "resumed" in surroundings:
         found.append("the run was interrupted: not all rounds were measured one after another")
     for workload in document.get("workloads", []):
-        for row in summarise(workload, 1.0):
+        rows = summarise(workload, 1.0)
+        yardstick = _yardstick(row.name for row in rows if not row.failure)
+        for row in rows:
             if not row.comparable:
                 found.append(
                     f"{workload['name']}: {row.name} is not comparable: its {row.metric} is more "
-                    f"than {100 * COMPARABLE:g} points from that of {BASELINE}"
+                    f"than {100 * COMPARABLE:g} points from that of {yardstick}"
                 )
             if row.high > BUSY_SPREAD * row.low:
                 found.append(

@@ -56,6 +56,16 @@ def test_what_learnt_something_else_is_not_comparable():
     assert not rows["jax"].comparable
 
 
+@pytest.mark.parametrize("yardstick", ["numpy", "lean"])
+def test_a_doubt_names_whom_an_accuracy_is_compared_with(yardstick):
+    failed = {"implementation": "fastmlp", "round": 0, "failure": "no memory"}
+    runs = [run(yardstick, 0, 1.0, 0.91), run("jax", 0, 1.0, 0.89)]
+    (said,) = doubts(document(workload(*runs)))
+    assert "jax is not comparable" in said
+    assert said.endswith(f"from that of {yardstick}")
+    assert said in doubts(document(workload(failed, *runs)))
+
+
 def test_a_failure_is_a_row_of_its_own():
     failed = {"implementation": "torch", "round": 0, "failure": "took more than 5 s"}
     rows = summarise(workload(run("fastmlp", 0, 1.0), failed), 1.0)

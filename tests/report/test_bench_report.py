@@ -131,7 +131,11 @@ def test_the_page_stands_alone(epochs, kernels):
 
 
 def test_charts_are_drawn(epochs, kernels):
-    assert to_svg(epochs_chart(*rows_of(epochs)[0])).startswith("<svg")
+    drawn = to_svg(epochs_chart(*rows_of(epochs)[0]))
+    assert drawn.startswith("<svg")
+    assert "5.0 x as long" in drawn
+    epochs["workloads"][0]["runs"][0]["failure"] = "no memory"
+    assert "as long" not in to_svg(epochs_chart(*rows_of(epochs)[0]))
     assert to_png(roofline_chart(kernels))[:4] == b"\x89PNG"
 
 
