@@ -149,5 +149,7 @@ def test_a_network_that_does_not_fit_the_data_is_refused(tmp_path):
     arrays = {f"x_{part}": rng.integers(0, 9, (20, 4, 4), np.uint8) for part in ("train", "test")}
     arrays |= {f"y_{part}": np.arange(20) % 3 for part in ("train", "test")}
     np.savez(tmp_path / "some.npz", **arrays)
-    with pytest.raises(ArgumentError, match=r"16 inputs and 3 outputs"):
+    with pytest.raises(
+        ArgumentError, match=r"16 inputs and 3 outputs.* Pass data that fit, or app"
+    ):
         workload.load(workload.parse("784-10/64"), str(tmp_path / "some.npz"), None)

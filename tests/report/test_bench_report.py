@@ -152,6 +152,10 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
     assert "8.33 x (8.33 to 8.33), not comparable" in table
     assert "over 9 s" in table
     assert "over 9 s |" in table
+    assert "dense random numbers. " in table
+    full = [("4-3/100/full", rows_of(epochs)[0][1])]
+    table = readme.results_table(epochs, full, accuracy, to_target(accuracy))
+    assert "dense random numbers; of full data, those of a minibatch. " in table
     assert "| 0.07 to 0.08 |" in table
     cells = table.partition("| **0.400 s** |")[2].split("|")[: len(TITLES)]
     assert {name: cell.strip() for name, cell in zip(TITLES, cells, strict=True)} == {
