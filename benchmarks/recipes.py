@@ -20,6 +20,7 @@ from time import perf_counter
 
 import click
 
+from fastmlp.bench.peers import is_installed
 from fastmlp.training.recipes import RECIPES
 
 OWN = (sys.executable, "-P", "-m", "fastmlp", "train", "--json")
@@ -60,12 +61,14 @@ def row(name: str, runs: list[Run], epochs: int | None = None, peer: str = "") -
 
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1, type=click.Choice(list(RECIPES)))
-@click.option("--seeds", default=10, show_default=True)
+@click.option("--seeds", default=10, show_default=True, type=click.IntRange(1))
 @click.option("--dataset", default="mnist", show_default=True)
-@click.option("--jax", default=0, show_default=True)
+@click.option("--jax", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--epochs", type=click.IntRange(1))
 def main(names: tuple[str, ...], seeds: int, dataset: str, jax: int, epochs: int | None) -> None:
     """Measure, and print the table."""
+    if jax and not is_installed("jax"):
+        raise click.UsageError('--jax needs JAX: pip install "fastmlp[peers]"')
     rows, shorter = [], ("--epochs", str(epochs)) if epochs else ()
     with tempfile.TemporaryDirectory() as folder:
         model = str(Path(folder, "model.safetensors"))

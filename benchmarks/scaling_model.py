@@ -19,6 +19,7 @@ from step_model import HIGH, LOW, TEAMS, Model, Row, terms
 from fastmlp.bench.scaling import measure_scaling, summarise_teams
 from fastmlp.bench.workload import PLAIN, parse
 from fastmlp.cli.bench_output import read_run
+from fastmlp.cli.group import errors_in_one_line
 from fastmlp.cli.screen import Screen
 from fastmlp.report import to_json
 from fastmlp.report.bench import table
@@ -118,6 +119,7 @@ def chart(model: Model) -> Any:
 @click.option("--tree", is_flag=True, help="As if barriers were trees.")
 @click.option("--rounds", default=1, show_default=True)
 @click.option("--epochs", default=3, show_default=True)
+@errors_in_one_line()
 def main(
     measure: Path | None, saved: Path | None, drawing: Path | None, tree: bool, **given: int
 ) -> None:
@@ -130,7 +132,7 @@ def main(
         measure_scaling(PLAIN, threads=2, say=click.echo, keep=keep, **given)
     elif not saved:
         raise click.UsageError("pass --measure or --from")
-    model = replace(model_of(read_run(saved or measure)), tree=tree)
+    model = replace(model_of(read_run(saved or measure, "scaling")), tree=tree)
     cases = [(model, 1), (model, 2), (replace(model, repeats=False), 1)]
     Screen(False).show({}, fit_table(model), *(speed_table(*case) for case in cases))
     if drawing:

@@ -26,7 +26,6 @@ from fastmlp.kernels.loops.bits import group_shape
 from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.panels import round_up, vector_size
 from fastmlp.kernels.team.plan import Plan, plan_of, share
-from fastmlp.network import Network
 
 DTYPE = np.dtype(np.float32)
 LANES = vector_size(DTYPE)
@@ -76,7 +75,7 @@ class Row:
 @cache
 def step_plan(work: Workload, members: int) -> tuple[Plan, Any]:
     """Return the plan of a step with so many members, and the LAYER records: as the engine."""
-    network = Network(work.sizes)
+    network = work.network(0)
     parameters = network.weights, network.biases, network.activations, network.cost
     layers = Engine(*parameters, work.batch_size, threads=members).layers
     return plan_of(work.sizes, work.batch_size, DTYPE, is_sparse(work)).of(members), layers

@@ -14,6 +14,8 @@ from fastmlp.bench.environment import load_average
 from fastmlp.bench.limits import usable_threads
 from fastmlp.bench.processes import run_in_process
 from fastmlp.bench.record import Document, Keep, Say, begin_document, drop_failed, ignore
+from fastmlp.kernels.memory.records import DENSE
+from fastmlp.kernels.step.source import kind_of
 from fastmlp.system.cores import affinity
 
 QUICK = ("784-128-10/64", "784-16-16-10/10", "784-512-512-10/128/dense")
@@ -143,13 +145,13 @@ def split_installed(implementations: Sequence[str]) -> tuple[list[str], list[str
 def describe_workload(work: workload.Workload, data: Any) -> dict[str, Any]:
     """Return the description of a workload and its data.
 
-    executed_flops_per_sample : without the products that a sparse first layer skips
+    executed_flops_per_sample : of fastmlp, without the products that a sparse first layer skips
     crc32 : of the data, to recognise other data of the same name
     """
     import numpy as np
 
     images, share = data.train.images, 1.0
-    if images.dtype == np.uint8:
+    if kind_of(images, len(work.sizes) - 1) != DENSE:
         pairs = images[:, : images.shape[1] // 2 * 2].reshape(len(images), -1, 2)
         share = float(pairs.any(axis=2).mean())
     sums = 0

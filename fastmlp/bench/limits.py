@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import nan
 from time import perf_counter
 from typing import Any
 
@@ -44,7 +45,8 @@ def measure_limits(threads: int | None = None) -> dict[str, Any]:
 
     peak_flops : of fused multiply-adds in float32, for one core and all
     bytes_per_second : of a += b, by the level of memory of a and b; two reads, one write
-    meeting_seconds : of a barrier; region_seconds : of starting and ending the threads
+    meeting_seconds : of a barrier; region_seconds : of starting and ending the threads; NaN if the
+        threads never ran all at once, and for one thread
     """
     prepare(FLOAT32)
     threads = usable_threads(threads)
@@ -55,7 +57,7 @@ def measure_limits(threads: int | None = None) -> dict[str, Any]:
             name: {"one": measure_bandwidth(size, 1), "all": measure_bandwidth(size, threads)}
             for name, size in LEVELS.items()
         },
-        "meeting_seconds": measure_team(BARRIER_COUNT, threads) / BARRIER_COUNT,
+        "meeting_seconds": measure_barrier(threads),
         "region_seconds": measure_team(0, threads),
     }
 
@@ -105,16 +107,19 @@ def time_together(call: Callable[[], None], threads: int) -> float:
 
 
 def measure_barrier(threads: int) -> float:
-    """Return the median seconds of a barrier; NaN if the threads never ran all at once."""
-    complete = [seconds for came, seconds in time_team(BARRIER_COUNT, threads) if came == threads]
-    return statistics.median(complete) / BARRIER_COUNT if complete else float("nan")
+    """Return the median seconds of a barrier, or NaN, as measure_team."""
+    return measure_team(BARRIER_COUNT, threads) / BARRIER_COUNT
 
 
 def measure_team(barriers: int, threads: int) -> float:
-    """Return the median seconds of a job that consists only of so many barriers."""
+    """Return the median seconds of a job that consists only of so many barriers.
+
+    It is NaN for one thread, and if the threads never ran all at once.
+    """
     if threads == 1:
-        return 0.0
-    return statistics.median(seconds for _, seconds in time_team(barriers, threads))
+        return nan
+    complete = [seconds for came, seconds in time_team(barriers, threads) if came == threads]
+    return statistics.median(complete) if complete else nan
 
 
 def time_team(barriers: int, threads: int) -> list[tuple[int, float]]:

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from time import perf_counter
 from typing import Any
 
-COMMAND = (sys.executable, "-W", "ignore", "-m", "fastmlp.bench.child")
+# -P: with -m, the working folder would come first in the path
+COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "fastmlp.bench.child")
 # The variables with the number of threads of a library
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Variables that make a library use other kernels than those it selects for this processor. They
@@ -85,13 +86,13 @@ def _start(task: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
 
 
 def _make_environment(task: dict[str, Any]) -> dict[str, str]:
-    """Return the environment of a task's process."""
+    """Return the environment of a task's process, which imports as this one does."""
     threads = {name: str(task["threads"]) for name in THREAD_VARIABLES}
     if task.get("side") == "fastmlp":  # NumPy computes the exact results: its threads would spin
         threads = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     if task.get("fixed_team"):
         threads["FASTMLP_FIXED_TEAM"] = "1"
-    return without_kernel_choices() | threads
+    return without_kernel_choices() | threads | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def _describe_status(status: int) -> str:

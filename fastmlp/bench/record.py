@@ -6,10 +6,11 @@ After each measurement the document is passed to `keep`, which saves it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from fastmlp.bench import summary
+from fastmlp.bench.compare import MOST_NAMED, differing
 from fastmlp.bench.environment import environment
 from fastmlp.bench.limits import measure_limits
 from fastmlp.errors import refuse
@@ -21,7 +22,6 @@ Keep = Callable[[Document], object]
 # Must be equal in a resumed run. The limit may differ, to repeat what took too long
 SURROUNDINGS = ("machine", "affinity", "governor", "versions", "blas", "commit")
 FREE = "settings.limit_seconds"
-MOST_NAMED, MOST_SHOWN = 3, 60
 
 
 def ignore(*_: object) -> None:
@@ -52,7 +52,7 @@ def begin_document(
 
 def check_same(earlier: Document, document: Document) -> None:
     """Raise ArgumentError, with the differences, if the documents are of different benches."""
-    found = list(_differences(_identity(earlier), _identity(document)))
+    found = [each for each in differing(_identity(earlier), _identity(document)) if each[0] != FREE]
     if found:
         got = "; ".join(
             f"{name} {one} there and {two} here" for name, one, two in found[:MOST_NAMED]
@@ -67,20 +67,6 @@ def _identity(document: Document) -> Document:
     parts = {name: document.get(name) for name in ("kind", "settings")}
     parts |= {name: surroundings.get(name) for name in SURROUNDINGS}
     return dict(json.loads(json.dumps(parts)))
-
-
-def _differences(one: Any, two: Any, name: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield the dotted name and both values, as text, of each difference."""
-    if isinstance(one, dict) and isinstance(two, dict):
-        for key in {**two, **one}:
-            yield from _differences(one.get(key), two.get(key), f"{name}.{key}" if name else key)
-    elif one != two and name != FREE:
-        yield name, _short(one), _short(two)
-
-
-def _short(value: Any) -> str:
-    text = "missing" if value is None else json.dumps(value)
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} ..."
 
 
 def drop_failed(runs: list[Document]) -> list[Document]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import nan
 from statistics import median
 from typing import Any
 
 from fastmlp.bench import barriers
-from fastmlp.bench.peers import OWN
+from fastmlp.bench.peers import IMPLEMENTATIONS, OWN
 
 BASELINE = "numpy"
 SIDES = (OWN, BASELINE)  # of each comparison of kernels
@@ -27,26 +28,26 @@ class Row:
     ratio : seconds divided by those of fastmlp in the same round, the median over the rounds;
         ratio_low, ratio_high : lowest and highest
     peak_share : share of the measured FMA peak, counting the operations of a dense network
-    nonzero_share : the same, without those of zero pixels
+    nonzero_share : the same, without those that are skipped for zero pixels; NaN if not known
     accuracy : or what else is the workload's metric
     barriers : seconds of a barrier, before and after the epochs of each process of fastmlp
     """
 
     name: str
-    seconds: float = float("nan")
-    low: float = float("nan")
-    high: float = float("nan")
-    first_epoch: float = float("nan")
-    setup: float = float("nan")
-    samples_per_second: float = float("nan")
-    gflops: float = float("nan")
-    peak_share: float = float("nan")
-    nonzero_share: float = float("nan")
-    peak_bytes: float = float("nan")
-    accuracy: float = float("nan")
-    ratio: float = float("nan")
-    ratio_low: float = float("nan")
-    ratio_high: float = float("nan")
+    seconds: float = nan
+    low: float = nan
+    high: float = nan
+    first_epoch: float = nan
+    setup: float = nan
+    samples_per_second: float = nan
+    gflops: float = nan
+    peak_share: float = nan
+    nonzero_share: float = nan
+    peak_bytes: float = nan
+    accuracy: float = nan
+    ratio: float = nan
+    ratio_low: float = nan
+    ratio_high: float = nan
     barriers: tuple[float, ...] = ()
     metric: str = "accuracy"
     comparable: bool = True
@@ -66,13 +67,19 @@ def summarise(workload: dict[str, Any], peak_flops: float) -> list[Row]:
     own = {run["round"]: _seconds(run) for run in runs.get(OWN, []) if succeeded(run)}
     good = {name: [run for run in of if succeeded(run)] for name, of in runs.items()}
     accuracies = {name: median(run["accuracy"] for run in of) for name, of in good.items() if of}
-    wanted = accuracies.get(BASELINE, next(iter(accuracies.values()), 0.0))
+    wanted = accuracies.get(_yardstick(accuracies), 0.0)
     return [
         _row(name, workload, good[name], own, peak_flops, accuracies[name], wanted)
         if good[name]
         else Row(name, failure=of[0]["failure"])
         for name, of in runs.items()
     ]
+
+
+def _yardstick(names: Iterable[str]) -> str:
+    """Return whose accuracy the others are compared with: the baseline's, or else the first's."""
+    found = list(names)
+    return BASELINE if BASELINE in found else next(iter(found), "")
 
 
 def _row(
@@ -88,8 +95,9 @@ def _row(
     pairs = [_seconds(run) / own[run["round"]] for run in runs if run["round"] in own]
     seconds, samples = median(medians), workload["samples"]
     flops = workload["flops_per_sample"] * samples / seconds
-    ratio, low, high = (median(pairs), min(pairs), max(pairs)) if pairs else [float("nan")] * 3
+    ratio, low, high = (median(pairs), min(pairs), max(pairs)) if pairs else [nan] * 3
     executed = workload["executed_flops_per_sample" if name == OWN else "flops_per_sample"]
+    executed = nan if name in IMPLEMENTATIONS and IMPLEMENTATIONS[name].skips else executed
     return Row(
         name,
         seconds,
@@ -122,11 +130,13 @@ def doubts(document: dict[str, Any]) -> list[str]:
     if "resumed" in surroundings:
         found.append("the run was interrupted: not all rounds were measured one after another")
     for workload in document.get("workloads", []):
-        for row in summarise(workload, 1.0):
+        rows = summarise(workload, 1.0)
+        yardstick = _yardstick(row.name for row in rows if not row.failure)
+        for row in rows:
             if not row.comparable:
                 found.append(
                     f"{workload['name']}: {row.name} is not comparable: its {row.metric} is more "
-                    f"than {100 * COMPARABLE:g} points from that of {BASELINE}"
+                    f"than {100 * COMPARABLE:g} points from that of {yardstick}"
                 )
             if row.high > BUSY_SPREAD * row.low:
                 found.append(
@@ -169,25 +179,27 @@ def run_name(run: dict[str, Any]) -> str:
 
 
 def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return, for each implementation, its times to the target over the seeds."""
+    """Return, for each implementation, its times to the target, over the seeds that reached it."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in document["runs"]:
         runs.setdefault(run["implementation"], []).append(run)
-    own = {run["seed"]: sum(run["epoch_seconds"]) for run in runs.get(OWN, []) if succeeded(run)}
-    rows = []
+    reached = {name: [run for run in of if run.get("reached")] for name, of in runs.items()}
+    seconds = {
+        name: {run["seed"]: sum(run["epoch_seconds"]) for run in of} for name, of in reached.items()
+    }
+    own, rows = seconds.get(OWN, {}), []
     for name, of in runs.items():
-        good = [run for run in of if succeeded(run)]
-        training = {run["seed"]: sum(run["epoch_seconds"]) for run in good}
+        good, training = [run for run in of if succeeded(run)], seconds[name]
         pairs = [seconds / own[seed] for seed, seconds in training.items() if seed in own]
         rows.append(
             {
                 "name": name,
                 "seeds": len(of),
-                "reached": sum(run["reached"] for run in good),
+                "reached": len(training),
                 "accuracy": sum(run["accuracy"] for run in good) / max(1, len(good)),
                 "training": sorted(training.values()),
-                "process": sorted(run["process_seconds"] for run in good),
-                "ratio": median(pairs) if pairs else float("nan"),
+                "process": sorted(run["process_seconds"] for run in reached[name]),
+                "ratio": median(pairs) if pairs else nan,
                 "failure": "" if good else of[0]["failure"],
             }
         )

@@ -177,7 +177,7 @@ def load(workload: Workload, dataset: str, folder: Path | None, download: bool =
     inputs, classes = data.train.images.shape[1], len(data.class_names)
     if workload.sizes[0] != inputs or workload.classes < classes:
         rule = f"must have {inputs} inputs and {classes} outputs, for {data.name}"
-        raise refuse("workload", rule, workload.name, "Append /dense for random input.")
+        raise refuse("workload", rule, workload.name, "Pass data that fit, or append /dense.")
     return data
 
 

@@ -225,7 +225,8 @@ _WORKLOADS = (
     _option("--limit", 300.0, "Seconds after which a process is too slow.", Seconds(0.1, 1e6)),
     _option("--quick", False, "Three workloads against NumPy, in under a minute."),
 )
-_AGAINST = (_option("--against", None, f"Some of {','.join(PEERS)}; by default all."),)
+_ALL = "[all; numpy with --quick; no torch-* in accuracy]"
+_AGAINST = (_option("--against", None, f"Some of {','.join(PEERS)}. {_ALL}"),)
 _BENCH_DATA = (
     _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz file."),
     _option("--data-folder", None, "The folder of the data set's files.", _FILE),

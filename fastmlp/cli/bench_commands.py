@@ -191,11 +191,13 @@ def compare(**given: Any) -> None:
     from dataclasses import asdict
 
     from fastmlp import report
-    from fastmlp.bench.compare import compare as differences
+    from fastmlp.bench import compare as runs
 
-    found = differences(*(read_run(given[name]) for name in ("first", "second")))
+    pair, screen = [read_run(given[name]) for name in ("first", "second")], Screen(given["json"])
+    found, doubts = runs.compare(*pair), runs.conditions(*pair)
     document = {"differences": [{**asdict(one), "is_real": one.is_real} for one in found]}
-    Screen(given["json"]).show(document, report.differences_table(found))
+    screen.show(document | {"doubts": doubts}, report.differences_table(found))
+    screen.say(*doubts, style="bold yellow")
 
 
 def _implementations(against: str | None, default: Iterable[str]) -> list[str]:

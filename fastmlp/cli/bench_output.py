@@ -179,15 +179,16 @@ def read_earlier_run(given: dict[str, Any]) -> Document | None:
     return read_run(given["save"])
 
 
-def read_run(path: Path) -> Document:
-    """Return a saved run. Raises DataError if the file is not one."""
+def read_run(path: Path, kind: str = "") -> Document:
+    """Return a saved run. Raises DataError if the file is not one, or of another kind."""
     from fastmlp.bench.compare import samples
 
     try:
         document = json.loads(read_whole(path))
-        if {"kind", "environment"} <= set(document):
+        if {"kind", "environment"} <= set(document) and kind in ("", document["kind"]):
             samples(document)
             return dict(document)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
-    raise DataError(f"{path} is not a run that fastmlp bench saved with --save.")
+    command = f"fastmlp bench {kind}".strip()
+    raise DataError(f"{path} is not a run that {command} saved with --save.")

@@ -27,7 +27,8 @@ OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 @contextmanager
-def _errors_in_one_line() -> Iterator[None]:
+def errors_in_one_line() -> Iterator[None]:
+    """Turn errors of this package and of the system into errors of click, which it prints."""
     try:
         yield
     except FastMLPError as error:
@@ -64,7 +65,7 @@ class Commands(click.Group):
 
     def make_context(self, *arguments: Any, **named: Any) -> click.Context:
         """Read the arguments of a command; this also prints help and the version."""
-        with _errors_in_one_line():
+        with errors_in_one_line():
             return super().make_context(*arguments, **named)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -75,7 +76,7 @@ class Commands(click.Group):
             if hasattr(stream, "reconfigure"):  # characters it cannot encode are printed as "?"
                 stream.reconfigure(errors="replace")
         try:
-            with _errors_in_one_line(), warnings.catch_warnings():
+            with errors_in_one_line(), warnings.catch_warnings():
                 warnings.showwarning = _warn_in_one_line
                 return super().invoke(ctx)
         except Terminated:

@@ -98,8 +98,8 @@ def say_order(network: Network, data: Dataset, say: Say) -> None:
 def select_images(images: Array, first: int, count: int) -> Array:
     """Return `count` images from index `first` on. Raises ArgumentError if there is none."""
     if first >= len(images):
-        rule = f"must be below {len(images)}, the number of images in the file"
-        raise refuse("index", rule, first, "Images count from 0.")
+        rule = f"must be below {len(images)}, the number of samples in the file"
+        raise refuse("index", rule, first, "The first is 0.")
     return images[first : first + count]
 
 

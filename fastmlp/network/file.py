@@ -80,7 +80,9 @@ def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Ar
     try:
         metadata, tensors = read_tensors(target)
     except FileNotFoundError:
-        raise ModelError(f"{target}: expected a model, found no such file") from None
+        raise ModelError(
+            f"{target}: expected a model, found no such file. Check the path."
+        ) from None
     except IsADirectoryError:
         found = "found a folder. Pass a file in it."
         raise ModelError(f"{target}: expected a safetensors file, {found}") from None

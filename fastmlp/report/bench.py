@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isnan
+from math import isnan, nan
 from statistics import geometric_mean, mean, stdev
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,10 @@ from fastmlp.report.text import duration, percent, with_barrier
 if TYPE_CHECKING:
     from fastmlp.bench.compare import Difference
     from fastmlp.bench.summary import Row
+
+
+# What only a team of threads has: its name, its key in the limits, the decimals of microseconds
+TEAM_LIMITS = (("barrier", "meeting_seconds", 2), ("parallel region", "region_seconds", 0))
 
 
 def seconds(value: float) -> str:
@@ -119,7 +123,7 @@ def _costs(row: Row) -> tuple[str, ...]:
         f"{row.samples_per_second:,.0f}",
         f"{row.gflops:.1f}",
         f"{row.peak_share:.0%}",
-        f"{row.nonzero_share:.0%}",
+        "" if isnan(row.nonzero_share) else f"{row.nonzero_share:.0%}",
         f"{row.peak_bytes / 2**20:.0f}",
         seconds(row.first_epoch),
         seconds(row.setup),
@@ -132,9 +136,11 @@ def limits_table(limits: dict[str, Any]) -> Table:
     rows = [("fused multiply-adds", *(f"{peak[k] / 1e9:.0f} GFLOP/s" for k in ("one", "all")))]
     for level, speed in limits["bytes_per_second"].items():
         rows.append((f"bandwidth, {level}", *(f"{speed[k] / 1e9:.0f} GB/s" for k in speed)))
-    rows.append(("barrier", "", f"{limits['meeting_seconds'] * 1e6:.2f} us"))
-    rows.append(("parallel region", "", f"{limits['region_seconds'] * 1e6:.0f} us"))
-    return table("measured, float32", ("", "one core", f"{threads} threads"), rows)
+    for name, key, digits in TEAM_LIMITS:
+        taken = limits[key] or nan  # null in a saved run, 0 in one of earlier versions
+        rows += [] if isnan(taken) else [(name, "", f"{taken * 1e6:.{digits}f} us")]
+    together = f"{threads} thread{'s' * (threads > 1)}"
+    return table("measured, float32", ("", "one core", together), rows)
 
 
 def kernels_tables(document: dict[str, Any], every: bool = False) -> list[Table]:
@@ -185,7 +191,8 @@ def _shape(row: dict[str, Any]) -> tuple[str, ...]:
 def accuracy_table(document: dict[str, Any], rows: Sequence[dict[str, Any]]) -> Table:
     """Return the times of the implementations to the target as a table."""
     columns = ("", "reached", "accuracy", "training s", "x fastmlp", "whole process s")
-    title = f"to {document['settings']['target']:.1%} test accuracy, mean and deviation over seeds"
+    target = f"{100 * document['settings']['target']:g} %"
+    title = f"to {target} test accuracy, mean and deviation over the seeds that reached it"
     lines = [
         (row["name"], row["failure"])
         if row["failure"]
@@ -203,8 +210,8 @@ def accuracy_table(document: dict[str, Any], rows: Sequence[dict[str, Any]]) -> 
 
 
 def _spread(values: Sequence[float]) -> str:
-    deviation = stdev(values) if len(values) > 1 else 0.0
-    return f"{seconds(mean(values))} +- {deviation:.2g}"
+    deviation = f" +- {stdev(values):.2g}" if len(values) > 1 else ""
+    return seconds(mean(values)) + deviation if values else ""
 
 
 def differences_table(differences: Sequence[Difference]) -> Table:

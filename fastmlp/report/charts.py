@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from io import BytesIO, StringIO
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.errors import MissingExtraError
@@ -58,7 +59,7 @@ def epochs_chart(name: str, rows: Sequence[Row]) -> Any:
     axes.barh(names, speeds, xerr=ranges, color=colours, ecolor=LIMIT, height=0.7)
     axes.invert_yaxis()
     for number, row in enumerate(good):
-        factor = "" if row.is_own else f"  {row.ratio:.1f} x as long"
+        factor = "" if row.is_own or isnan(row.ratio) else f"  {row.ratio:.1f} x as long"
         axes.text(row.samples_per_second * row.seconds / row.low, number, factor, va="center")
     axes.set_xlim(right=1.12 * max(s + more for s, more in zip(speeds, ranges[1], strict=True)))
     axes.set_title(name, loc="left")

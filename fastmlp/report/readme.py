@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isnan
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,15 @@ def results_table(
     by_target = {row["name"]: row for row in to_target}
     ours = by_target[OWN]
     cells = [
-        f"{row['ratio']:.1f} x" if (row := by_target.get(k)) and row["reached"] else ""
+        "" if (row := by_target.get(k)) is None or isnan(row["ratio"]) else f"{row['ratio']:.1f} x"
         for k in TITLES
     ]
-    label = f"{target:.0%} test accuracy: 784-128-10, batch 32, mean of {ours['seeds']} seeds"
-    lines.append(f"| {label} | **{seconds(mean(ours['training']))} s** | {' | '.join(cells)} | |")
+    trials = " of ".join(map(str, dict.fromkeys((ours["reached"], ours["seeds"]))))
+    label = f"{100 * target:g}% test accuracy: 784-128-10, batch 32, mean of {trials} seeds"
+    own = f"**{seconds(mean(ours['training']))} s**" if ours["training"] else ""
+    lines.append(f"| {label} | {own} | {' | '.join(cells)} | |")
+    is_full = any("full" in name.split("/") for name, _ in workloads)
+    full = "; of full data, those of a minibatch" * is_full
     settings, environment = epochs["settings"], epochs["environment"]
     machine, versions = environment["machine"], environment["versions"]
     named = (*("numpy", "torch", "jax", "tensorflow", "scikit-learn"), "numba", "python")
@@ -55,7 +60,7 @@ def results_table(
         "How many times as long the others take, and in brackets the lowest and highest of "
         f"{_pairs(epochs)} pairs of runs; each run is a process of its own, the sides in turn, "
         f"{settings['epochs']} epochs timed after some that warm up. "
-        "An epoch has 60,000 samples, of MNIST or dense random numbers. "
+        f"An epoch has 60,000 samples, of MNIST or dense random numbers{full}. "
         "The last column is the time of a barrier, right before and after fastmlp's epochs. "
         f"{machine['processor']}, {settings['threads']} cores, "
         f"{machine['vector_bits']}-bit vectors; {software}. "

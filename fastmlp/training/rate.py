@@ -72,10 +72,9 @@ def find_learning_rate(
 
     The network itself does not change. Raises ArgumentError if no rate lowers the cost.
     """
-    check_at_least("start", start, 0, float)
-    if not SMALLEST < start < np.inf:
-        rule = f"must be above {SMALLEST:g} and finite"
-        raise refuse("start", rule, start, "Pass start=8, for example.")
+    check_at_least("start", start, SMALLEST, float)
+    if start == np.inf:
+        raise refuse("start", "must be finite", start, "Pass start=8, for example.")
     check_at_least("batch_size", batch_size, 1)
     if on_probe is not None and not callable(on_probe):
         raise refuse("on_probe", "must be a function", repr(on_probe), "Pass on_probe=print.")

@@ -17,7 +17,7 @@ def gate(monkeypatch):
     return importlib.import_module("gate")
 
 
-def epochs(*ratios, **failed):
+def epochs(*ratios, load=0.0, **failed):
     facts = {"setup_seconds": 1.0, "first_epoch_seconds": 1.0, "peak_bytes": 1, "accuracy": 0.9}
     runs = [
         {"implementation": name, "round": number, "epoch_seconds": [seconds], **facts}
@@ -26,7 +26,9 @@ def epochs(*ratios, **failed):
     ]
     runs += [{"implementation": name, "round": 0, "failure": why} for name, why in failed.items()]
     work = {"name": "784-128-10/64", "samples": 10, "flops_per_sample": 1.0, "runs": runs}
-    return {"workloads": [{**work, "executed_flops_per_sample": 1.0}]}
+    environment = {"affinity": [0, 1], "load_average": load}
+    work |= {"executed_flops_per_sample": 1.0}
+    return {"workloads": [work], "environment": environment}
 
 
 def kernels(*ratios):
@@ -58,11 +60,14 @@ def test_what_failed_is_no_verdict(gate):
         gate.judged(epochs(9.0), [failed], 2.2, 1.1)
 
 
-@pytest.mark.parametrize(("ratio", "status"), [(5.0, 0), (1.5, 1), (0.5, 1)])
-def test_the_command_prints_and_exits_as_it_judges(gate, monkeypatch, ratio, status):
-    monkeypatch.setattr(gate, "measure_epochs", lambda *_, **__: epochs(ratio))
+@pytest.mark.parametrize(
+    ("ratio", "load", "status"), [(5.0, 0.0, 0), (1.5, 0.0, 1), (0.5, 0.0, 1), (0.5, 3.0, 1)]
+)
+def test_the_command_prints_and_exits_as_it_judges(gate, monkeypatch, ratio, load, status):
+    monkeypatch.setattr(gate, "measure_epochs", lambda *_, **__: epochs(ratio, load=load))
     monkeypatch.setattr(gate, "measure_kernels", lambda *_, **__: kernels(ratio))
     done = CliRunner().invoke(gate.main, [])
     assert done.exit_code == status
     assert done.output.count("x NumPy, floor") == 2
     assert ("BELOW THE FLOOR" in done.output) == bool(status)
+    assert ("the machine was busy before the run: a load of 3.00" in done.output) == bool(load)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from fastmlp import reference
 from fastmlp.functions.augmentation import ONE, Augmentation, Changes, draw_changes, draw_fields
@@ -75,6 +76,23 @@ def test_fields_by_jax_have_the_distribution_of_the_package(peer):
     np.testing.assert_allclose(found, [near, far], atol=0.1 * own.var())
     assert draw_fields(Augmentation(1), 0, 0, SIDE).size == 0
     assert peer.draw_fields(Augmentation(1), keys[0], SIDE) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--seeds", "0"], "'--seeds': 0 is not in the range"),
+        (["--jax", "-1"], "'--jax': -1 is not in the range"),
+        (["--jax", "1"], "--jax needs JAX"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_first(script, monkeypatch, given, said):
+    recipes = script("recipes")
+    monkeypatch.setattr(recipes, "is_installed", lambda name: name != "jax", raising=False)
+    monkeypatch.setattr(recipes, "run", lambda *_: (0.9, 1.0, 1.0))
+    done = CliRunner().invoke(recipes.main, ["fast", *given])
+    assert done.exit_code == 2
+    assert said in done.output
 
 
 def test_a_row_says_how_many_epochs_it_is_of(script):

@@ -141,3 +141,24 @@ def test_the_script_reads_a_run_prints_tables_of_80_columns_and_draws(model, tmp
     run.write_text(to_json(document("784-128-10/64", 1e-3)))
     assert CliRunner().invoke(script.main, ["--from", str(run)]).exit_code == 1
     assert CliRunner().invoke(script.main, []).exit_code == 2
+    run.write_text(to_json(document("5-4-1/7/dense/regression", 1e-3, 6e-4)))
+    done = CliRunner().invoke(script.main, ["--from", str(run)])
+    assert "5-4-1/7/dense/regression" in done.output, done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds", "wanted"),
+    [
+        ("scaling_model", ["epochs"], "scaling"),
+        ("readme", ["accuracy", "epochs"], "epochs"),
+        ("readme", ["epochs", "epochs"], "accuracy"),
+    ],
+)
+def test_scripts_refuse_runs_of_another_kind(model, tmp_path, name, kinds, wanted):
+    paths = [str(tmp_path / f"{number}.json") for number in range(len(kinds))]
+    for path, kind in zip(paths, kinds, strict=True):
+        Path(path).write_text(to_json(document("784-128-10/64", 1.0) | {"kind": kind}))
+    given = ["--from", *paths] if name == "scaling_model" else paths
+    done = CliRunner().invoke(importlib.import_module(name).main, given)
+    assert done.exit_code == 1
+    assert f"is not a run that fastmlp bench {wanted} saved with --save." in done.output

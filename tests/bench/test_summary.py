@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastmlp.bench.compare import compare
+from fastmlp.bench.compare import compare, conditions
 from fastmlp.bench.summary import doubts, summarise, to_target
 from fastmlp.errors import ArgumentError
 
@@ -45,6 +45,8 @@ def test_medians_ratios_by_pair_and_shares_of_the_peak():
     assert own.peak_share == pytest.approx(40 * 50 / 8000)
     assert own.nonzero_share == pytest.approx(10 * 50 / 8000)
     assert numpy.nonzero_share == numpy.peak_share
+    (row,) = summarise(workload(run("cpp", 0, 1.0)), 8000.0)
+    assert np.isnan(row.nonzero_share)
 
 
 def test_what_learnt_something_else_is_not_comparable():
@@ -52,6 +54,16 @@ def test_what_learnt_something_else_is_not_comparable():
     rows = {row.name: row for row in summarise(workload(*runs), 1.0)}
     assert rows["fastmlp"].comparable
     assert not rows["jax"].comparable
+
+
+@pytest.mark.parametrize("yardstick", ["numpy", "lean"])
+def test_a_doubt_names_whom_an_accuracy_is_compared_with(yardstick):
+    failed = {"implementation": "fastmlp", "round": 0, "failure": "no memory"}
+    runs = [run(yardstick, 0, 1.0, 0.91), run("jax", 0, 1.0, 0.89)]
+    (said,) = doubts(document(workload(*runs)))
+    assert "jax is not comparable" in said
+    assert said.endswith(f"from that of {yardstick}")
+    assert said in doubts(document(workload(failed, *runs)))
 
 
 def test_a_failure_is_a_row_of_its_own():
@@ -91,6 +103,37 @@ def test_runs_of_other_work_are_not_compared(name):
         compare(document() | one, document() | other)
 
 
+@pytest.mark.parametrize("fact", ["samples", "crc32"])
+def test_runs_on_other_data_are_not_compared(fact):
+    works = [workload(run("numpy", 0, 1.0)) | {fact: number} for number in (5, 6)]
+    data = [{"settings": {"data": {"name": "4-2/1", fact: number}}} for number in (5, 6)]
+    for pair in (map(document, works), (document() | each for each in data)):
+        with pytest.raises(ArgumentError, match=f"must have the same {fact} of 4-2/1; got 5 and 6"):
+            compare(*pair)
+
+
+def test_a_comparison_tells_what_else_differs():
+    def run(threads, **facts):
+        return {"settings": {"threads": threads}, "environment": facts}
+
+    one = run(2, machine={"processor": "Abacus"}, versions={"numpy": "1", "numba": "1"})
+    assert conditions(one, one | {"complete": True}) == []
+    (line,) = conditions(one, run(1, machine={"processor": "Z80"}, versions={}))
+    for said in ("threads 2 and 1", 'machine.processor "Abacus" and "Z80"', "; and 1 more"):
+        assert said in line
+
+
+def test_a_comparison_and_a_summary_have_the_same_medians():
+    seconds = [[1.0, 1.0, 9.0], [3.0, 3.0, 9.0], [4.0, 9.0, 9.0]]
+    runs = [
+        run("numpy", number, 1.0, epoch_seconds=epochs) for number, epochs in enumerate(seconds)
+    ]
+    (row,) = summarise(workload(*runs), 1.0)
+    (found,) = compare(*2 * [document(workload(*runs))])
+    assert found.first == found.second == row.seconds == 3
+    assert found.noise == 8 / 4
+
+
 def test_runs_that_miss_their_target_are_not_compared():
     run = {"implementation": "fastmlp", "epoch_seconds": [1.0], "reached": False}
     document = {"kind": "accuracy", "runs": [run]}
@@ -111,4 +154,5 @@ def test_time_to_a_target_is_paired_by_seed():
     ]
     own, jax = to_target({"runs": runs})
     assert own["training"] == [2, 4]
-    assert (jax["ratio"], jax["reached"], jax["seeds"]) == (3.75, 1, 2)
+    assert (jax["ratio"], jax["reached"], jax["seeds"]) == (3.0, 1, 2)
+    assert (jax["training"], jax["process"]) == ([6], [20])

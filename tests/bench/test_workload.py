@@ -108,8 +108,12 @@ def test_executed_operations_count_the_pairs_of_pixels_that_are_not_zero():
     images[0, 1] = images[1, 2] = images[1, 3] = 7
     split = Split(images, np.array([0, 1]))
     data = Dataset("tiny", split, split, ("0", "1"), (2, 2), "here")
-    work = workload.Workload((4, 2), 1)
+    work = workload.Workload((4, 3, 2), 1)
     assert describe_workload(work, data)["executed_flops_per_sample"] == work.flops(0.5)
+    flat = workload.Workload((4, 2), 1)  # without a hidden layer nothing is skipped
+    assert describe_workload(flat, data)["executed_flops_per_sample"] == flat.flops()
+    images[0, 0] = 7  # half of the pixels
+    assert describe_workload(work, data)["executed_flops_per_sample"] == work.flops()
 
 
 def test_dense_data_is_dense_and_can_be_learnt(monkeypatch):
@@ -145,5 +149,7 @@ def test_a_network_that_does_not_fit_the_data_is_refused(tmp_path):
     arrays = {f"x_{part}": rng.integers(0, 9, (20, 4, 4), np.uint8) for part in ("train", "test")}
     arrays |= {f"y_{part}": np.arange(20) % 3 for part in ("train", "test")}
     np.savez(tmp_path / "some.npz", **arrays)
-    with pytest.raises(ArgumentError, match=r"16 inputs and 3 outputs"):
+    with pytest.raises(
+        ArgumentError, match=r"16 inputs and 3 outputs.* Pass data that fit, or app"
+    ):
         workload.load(workload.parse("784-10/64"), str(tmp_path / "some.npz"), None)

@@ -23,6 +23,17 @@ def frame(names: str, rows: int = 200) -> pd.DataFrame:
     return found.assign(y=np.where(found["a"] > 0, "p", "q"))
 
 
+def test_an_index_counts_the_rows_of_a_table(tmp_path: Path) -> None:
+    data, model, file = frame("ab", 20), tmp_path / "m.safetensors", tmp_path / "t.csv"
+    network = fastmlp.Network(2, 2)
+    fastmlp.train(network, data[["a", "b"]], data["y"], epochs=1, backend="numpy")
+    network.save(model)
+    data[["a", "b"]].to_csv(file, index=False)
+    said = run("predict", model, file, "--index", 20, *NUMPY, status=1).stderr
+    assert "--index must be below 20, the number of samples in the file; got 20." in said
+    assert "image" not in said.lower()
+
+
 def test_a_model_of_a_numeric_frame_finds_the_columns_of_a_file_by_name(tmp_path: Path) -> None:
     data, model = frame("abc"), tmp_path / "m.safetensors"
     network = fastmlp.Network(3, 8, 2)

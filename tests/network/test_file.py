@@ -115,7 +115,7 @@ def test_other_models_are_told_from_ours(tmp_path):
     save_file({"w": np.zeros(3)}, path)
     with pytest.raises(ModelError, match="expected a model that fastmlp saved"):
         fastmlp.Network.load(path)
-    with pytest.raises(ModelError, match="found no such file"):
+    with pytest.raises(ModelError, match=r"found no such file\. Check the path\."):
         fastmlp.Network.load(tmp_path / "none")
     with pytest.raises(ModelError, match="expected a safetensors file, found a folder"):
         fastmlp.Network.load(tmp_path)

@@ -107,6 +107,15 @@ def test_the_limits_are_told():
     text = plain(bench.limits_table(LIMITS))
     assert re.search(r"multiply-adds +100 GFLOP/s +200 GFLOP/s", text)
     assert "0.20 us" in text
+    assert "30 us" in text
+
+
+@pytest.mark.parametrize("value", [float("nan"), None, 0.0])
+def test_no_barrier_is_shown_where_none_was_measured(value):
+    lacks = LIMITS | {"threads": 1, "meeting_seconds": value, "region_seconds": value}
+    text = plain(bench.limits_table(lacks))
+    assert " us" not in text
+    assert "1 thread\n" in text
 
 
 def test_the_page_stands_alone(epochs, kernels):
@@ -122,7 +131,11 @@ def test_the_page_stands_alone(epochs, kernels):
 
 
 def test_charts_are_drawn(epochs, kernels):
-    assert to_svg(epochs_chart(*rows_of(epochs)[0])).startswith("<svg")
+    drawn = to_svg(epochs_chart(*rows_of(epochs)[0]))
+    assert drawn.startswith("<svg")
+    assert "5.0 x as long" in drawn
+    epochs["workloads"][0]["runs"][0]["failure"] = "no memory"
+    assert "as long" not in to_svg(epochs_chart(*rows_of(epochs)[0]))
     assert to_png(roofline_chart(kernels))[:4] == b"\x89PNG"
 
 
@@ -139,6 +152,10 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
     assert "8.33 x (8.33 to 8.33), not comparable" in table
     assert "over 9 s" in table
     assert "over 9 s |" in table
+    assert "dense random numbers. " in table
+    full = [("4-3/100/full", rows_of(epochs)[0][1])]
+    table = readme.results_table(epochs, full, accuracy, to_target(accuracy))
+    assert "dense random numbers; of full data, those of a minibatch. " in table
     assert "| 0.07 to 0.08 |" in table
     cells = table.partition("| **0.400 s** |")[2].split("|")[: len(TITLES)]
     assert {name: cell.strip() for name, cell in zip(TITLES, cells, strict=True)} == {
@@ -153,6 +170,28 @@ def test_the_readmes_table_stands_between_its_markers(epochs):
         readme.with_results("nothing", table)
 
 
+def test_what_never_reached_its_target_has_no_time(epochs):
+    runs = [
+        {"implementation": name, "seed": seed, "epoch_seconds": [seed + 1.0], "accuracy": 0.98}
+        | {"reached": name == "fastmlp" and seed == 0, "process_seconds": 2.0}
+        for name in ("fastmlp", "torch")
+        for seed in (0, 1)
+    ]
+    accuracy = {"settings": {"target": 0.9996}, "runs": runs}
+    text = plain(bench.accuracy_table(accuracy, to_target(accuracy)))
+    assert text.startswith("to 99.96 % test accuracy")
+    assert re.search(r"fastmlp +1 of 2 +98.00 % +1.00 +1.00 +2.00\n", text)
+    assert re.search(r"torch +0 of 2 +98.00 %$", text)
+    table = readme.results_table(epochs, rows_of(epochs), accuracy, to_target(accuracy))
+    row = next(line for line in table.splitlines() if "mean of 1 of 2 seeds" in line)
+    assert row.startswith("| 99.96% test accuracy")
+    assert (row.count("**1.00 s**"), row.count(" x ")) == (1, 0)
+    runs[0]["reached"] = False
+    assert "mean of 0 of 2 seeds |  |" in readme.results_table(
+        epochs, rows_of(epochs), accuracy, to_target(accuracy)
+    )
+
+
 def test_two_saved_runs_are_compared_on_the_command_line(epochs, tmp_path):
     paths = [tmp_path / name for name in ("first.json", "second.json")]
     for workload in epochs["workloads"]:
@@ -165,6 +204,10 @@ def test_two_saved_runs_are_compared_on_the_command_line(epochs, tmp_path):
     assert done.exit_code == 0, done.output
     assert re.search(r"784-128-10/64 fastmlp +0\.0600 +0\.120 +\+100\.0% .*slower", done.output)
     assert "within the noise" in done.output
+    assert "differ" not in done.output
+    paths[1].write_text(json.dumps(epochs | {"settings": {"threads": 1}}))
+    done = CliRunner().invoke(main, ["bench", "compare", *map(str, paths)])
+    assert "the runs differ not only in their times: threads 2 and 1" in done.output
     for workload in epochs["workloads"]:
         for run in workload["runs"]:
             run["epoch_seconds"] = run.get("epoch_seconds", [])[:1]

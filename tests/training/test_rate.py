@@ -150,8 +150,9 @@ def test_one_sample_and_few_are_enough(backend, mode):
     ("bad", "message"),
     [
         ({"mode": "grid"}, "mode must name a mode; got 'grid'. Choose from range, halving"),
-        ({"start": 0}, "start must be above 1e-30 and finite"),
-        ({"start": np.inf}, "start must be above 1e-30 and finite"),
+        ({"start": 0}, "start must be a number of at least 1e-30; got 0. Pass start >= 1e-30"),
+        ({"start": np.nan}, "start must be a number of at least 1e-30; got nan"),
+        ({"start": np.inf}, "start must be finite; got inf. Pass start=8"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"samples": 0}, "samples must be"),
     ],

@@ -26,6 +26,7 @@ class Implementation:
     module : in this folder; kind : a variant of its class; package : the package it needs
     title : its name as a heading; empty for a second variant of the implementation before it
     programs : it needs one of them, if any are named
+    skips : it skips zero pixels in another way than fastmlp, so what it computes is not known
     """
 
     module: str
@@ -33,6 +34,7 @@ class Implementation:
     package: str
     title: str = ""
     programs: tuple[str, ...] = ()
+    skips: bool = False
 
 
 COMPILERS = ("g++", "clang++")
@@ -40,7 +42,7 @@ IMPLEMENTATIONS = {
     "fastmlp": Implementation("own", "compiled", "fastmlp", "fastmlp"),
     "numpy": Implementation("own", "numpy", "numpy", "NumPy"),
     "lean": Implementation("numpy_lean", "lean", "numpy", "NumPy, lean"),
-    "cpp": Implementation("cplusplus", "plain", "numpy", "C++", COMPILERS),
+    "cpp": Implementation("cplusplus", "plain", "numpy", "C++", COMPILERS, skips=True),
     "torch": Implementation("pytorch", "eager", "torch", "PyTorch"),
     "torch-compile": Implementation("pytorch", "compile", "torch"),
     "torch-dataloader": Implementation("pytorch", "dataloader", "torch"),
