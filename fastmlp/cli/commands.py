@@ -49,7 +49,7 @@ def train(**given: Any) -> None:
             steps.check_path(given[option], option, given["dataset"], given["data_folder"])
     screen = Screen(given["json"])
     started = own_data.started_from(given)
-    data = screen.data(own_data.read_as(started, given))
+    data = own_data.read_data(started, given, screen.data)
     given = own_data.complete(given, data)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")
     path = steps.check_path(model)
@@ -117,7 +117,8 @@ def evaluate(**given: Any) -> None:
     columns = answers.columns_of(network, Path(name)) if given["dataset"] else None
     if columns is not None and network.columns is None:
         given["whole"] = bool(given["whole"])  # the training may have had a part of these rows
-    data = screen.data(own_data.read_as(network, {**given, "dataset": name, "columns": columns}))
+    reading = {**given, "dataset": name, "columns": columns}
+    data = own_data.read_data(network, reading, screen.data)
     screen.say(report.network_line(network))
     steps.say_order(network, data, screen.say)
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)

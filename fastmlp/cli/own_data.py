@@ -110,24 +110,36 @@ def started_from(given: Given) -> Network | None:
     return Network.load(given["from"]) if given["from"] else None
 
 
-def read_as(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments to read data with: as those of a saved network, if there is one.
+def read_data(
+    network: Network | None, given: dict[str, Any], read: Callable[[dict[str, Any]], Dataset]
+) -> Dataset:
+    """Return the data that `read` returns of the arguments: as those of a saved network, if any.
 
-    Whole numbers are quantities if the network was trained on such, and else classes.
+    Whole numbers are classes, but quantities for a network of one that knows no classes, unless
+    they are 0, 1, 2, …: these are values and numbers of classes.
     """
-    if network is None or not Path(given["dataset"] or "").exists():
+    data = read(_known_to(network, given))
+    if network is None or network.columns or network.class_names or not data.class_names:
+        return data
+    are_numbers = all(name.lstrip("-").isdecimal() for name in data.class_names)
+    are_codes = data.class_names == tuple(map(str, range(len(data.class_names))))
+    is_quantity = network.task == "regression" and network.sizes[-1] == 1
+    if is_quantity and are_numbers and not are_codes:
+        return read({**given, "task": "regression"})
+    return data
+
+
+def _known_to(network: Network | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments, with what a network knows of the columns or pictures of its data."""
+    if network is None or network.columns is None or not Path(given["dataset"] or "").exists():
         return given
-    if network.columns is None:
-        is_quantity = network.task == "regression" and network.sizes[-1] == 1
-        own = "regression" if is_quantity and network.class_names is None else None
-        return {**given, "task": given.get("task") or own}
     task = "regression" if network.task == "regression" else "classification"
     pictures = network.columns.get("pictures", {})
     size = pictures.get("width"), pictures.get("height")
     known: dict[str, Any] = {"task": task, "drop_columns": None, "image_size": size}
     for option, own in known.items():
         if given.get(option) not in (None, (), own):
-            rule, remedy = "is known to the network of --from", "Leave it out."
+            rule, remedy = "is known to the saved network", "Leave it out."
             raise refuse(option, rule, given[option], remedy)
     return {**given, "columns": network.columns, "whole": given.get("whole", False)}
 

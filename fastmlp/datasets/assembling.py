@@ -85,8 +85,8 @@ def assemble(
 def as_images(path: Path, images: Array) -> Array:
     """Return images `(N, …)` as uint8 if they are pixels, else as float32 or float64.
 
-    Integers from 0 to 255 are pixels in arrays of three or four dimensions; in rows of 49 or more,
-    uint8 are, and others if they are as many as an image has and one is bright.
+    Integers from 0 to 255 are pixels in arrays of three or four dimensions, and in rows if they
+    are as many as an image has and one is bright. Bytes stay bytes.
     """
     if images.dtype.kind not in "iufb" or not 2 <= images.ndim <= 4:
         rule = "images of uint8, float32 or float64, of shape (N, H, W), (N, H, W, C) or (N, I)"
@@ -97,9 +97,8 @@ def as_images(path: Path, images: Array) -> Array:
     if images.dtype.kind in "bf":
         return np.asarray(as_numbers(images, "images"), np.float64 if images.itemsize > 4 else "f4")
     values, shaped = int(np.prod(images.shape[1:])), images.ndim > 2
-    enough = shaped or values >= LEAST_SQUARE
-    is_image = enough and (shaped or shape_of(values)[0] > 1)
-    if (enough and images.dtype == np.uint8) or (
+    is_image = shaped or (values >= LEAST_SQUARE and shape_of(values)[0] > 1)
+    if images.dtype == np.uint8 or (
         is_image and are_pixels(images) and (shaped or images.max() >= BRIGHT)
     ):
         return images.astype(np.uint8, copy=False)

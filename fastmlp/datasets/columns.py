@@ -142,6 +142,8 @@ class Columns:
             return dict(zip(self.names, found.values(), strict=True)) if absent else found
         if absent:
             rule, remedy = f"also the columns {shown(absent)}", "Their order does not matter."
+            if not table.has_header:
+                remedy = "The file has no line of names: add one."
             raise content_error(path, rule, shown(list(found)), remedy)
         return found
 

@@ -191,7 +191,7 @@ def _choose_form(files: list[Path], wanted: tuple[int, int] | None) -> tuple[For
     kind = "grey" if channels == 1 else "colour"
     notes = [f"{len(files):,} pictures in {kind}"]
     if set(sizes) != {(width, height)}:
-        notes = [f"{notes[0]}, resized to {width} x {height}; --image-size sets another size"]
+        notes = [f"{notes[0]}, resized to {width} x {height}; image_size sets another size"]
     return Form(height, width, channels, white), notes
 
 

@@ -66,10 +66,12 @@ def fitted(
     scaling: str | None = None,
     impute: str | None = None,
     training: Any = slice(None),
+    is_table: bool = False,
 ) -> Rows:
     """Return the rows of training data as engines need them; decide `twin.scaling` if it is None.
 
     twin, rows : of `introduced`; scaling, impute, training : as in `decide_scaling`
+    is_table : whether bytes are no pixels; those of a DataFrame with names never are
 
     Raises ArgumentError for a choice that there is not, or that does not fit what the network was
     trained on.
@@ -85,8 +87,8 @@ def fitted(
         scaling = "none"  # the user has decided what pixels are multiplied by
     what = rows, twin.dtype, argument, scaling, impute
     picture = is_picture(images, twin.sizes[0])
-    named = column_names(images) is not None
-    twin.scaling = decide_scaling(*what, picture, training, named)
+    is_table = is_table or column_names(images) is not None
+    twin.scaling = decide_scaling(*what, picture, training, is_table)
     twin.pixel_scale = pixel_scale_of(twin.scaling, rows, twin.pixel_scale)
     return _scaled(twin, rows, argument)
 

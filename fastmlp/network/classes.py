@@ -205,7 +205,8 @@ def _check_no_quantities(network: Knowing, names: tuple[str, ...], argument: str
     is_quantity = count > 2 and not are_values if outputs == 1 else network.cost == "poisson"
     if count and network.task == "regression" and is_quantity:
         rule = f"must be quantities for {counted(outputs, 'output')} and cost={network.cost!r}"
-        remedy = 'Load them with task="regression"; classes need one softmax output each.'
+        remedy = 'Load them with task="regression", for a network of one output. '
+        remedy += "Classes need one softmax output each."
         raise refuse(argument, rule, f"{count} classes, {_listed(np.array(names))}", remedy)
 
 

@@ -59,7 +59,7 @@ def decide_scaling(
     impute: str | None = None,
     picture: bool = False,
     training: Any = slice(None),
-    named: bool = False,
+    is_table: bool = False,
 ) -> Scaling:
     """Return how to scale a network's inputs, decided from its training data `(N, I)`.
 
@@ -67,13 +67,13 @@ def decide_scaling(
     picture : whether the shape of the data is that of pictures
     training : indices of the rows that train, from which means, deviations, largest magnitudes of
         columns and medians are
-    named : whether the columns have names, as those of a table
+    is_table : whether bytes are no pixels
 
     All rows decide the rest, without a choice by the first rule that is true:
 
         sparse            each column is divided by its largest magnitude; by its standard
                           deviation, if `scaling` is "standardize"
-        uint8, not named  pixels
+        uint8, no table   pixels
         picture           pixels, if `is_pixels` says so of their numbers
         sensible scale    unchanged, if `is_sensible` says so
         all else          standardised: mean 0 and standard deviation 1 in each column
@@ -88,7 +88,7 @@ def decide_scaling(
         scaling = OF_SPARSE.get(scaling, scaling)
     if scaling == "pixels":
         _check_pixels(rows)
-    scaling = scaling or _kind_of(as_dense(rows), picture, named)
+    scaling = scaling or _kind_of(as_dense(rows), picture, is_table)
     fit_to = rows[training] if scaling in OF_COLUMNS else rows
     return Scaling(scaling, rows.shape[1], **FITS[scaling](fit_to), fill=fill)
 
@@ -139,8 +139,8 @@ def is_sensible(sample: Array, low: float, high: float) -> bool:
     return float(varying.min() if len(varying) < MANY else np.median(varying)) >= LEAST_SPAN
 
 
-def _kind_of(rows: Array, picture: bool, named: bool) -> str:
-    if rows.dtype == np.uint8 and not named:
+def _kind_of(rows: Array, picture: bool, is_table: bool) -> str:
+    if rows.dtype == np.uint8 and not is_table:
         return "pixels"
     what = rows[:: -(-len(rows) // SAMPLE)], float(rows.min()), float(rows.max())
     if picture and is_pixels(*what):

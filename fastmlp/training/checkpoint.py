@@ -132,8 +132,8 @@ class Checkpoints:
                 continue
             if name in DIGESTS:
                 rule, other = f"needs the same {DIGESTS[name]}", "Pass those, or another folder."
-                if self.identity.get("validation"):
-                    other += " Earlier versions held out other samples."
+                if name == "data":
+                    other += " Earlier versions may have scaled them, or held out, in other ways."
                 raise refuse("resume", rule, "others", other)
             if name == "epochs":
                 if may_grow(self.identity, state.epochs):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, Rows
+from fastmlp.datasets.columns import LEAST_SQUARE
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.errors import counted, refuse
 from fastmlp.functions import classes_of
@@ -70,7 +71,8 @@ def first_data(
     y = twin.as_targets(labels, len(rows), "split labels").copy()
     parts = None if share is None else hold_out(_classes(twin, y), share, seed)
     training = slice(None) if parts is None else parts[0]
-    rows = fitted(twin, images, rows, "split images", scaling, impute, training)
+    few = isinstance(data, Dataset) and data.image_shape[0] == 1 and rows.shape[1] < LEAST_SQUARE
+    rows = fitted(twin, images, rows, "split images", scaling, impute, training, few)
     return twin, rows, y, parts
 
 

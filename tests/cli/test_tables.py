@@ -87,6 +87,32 @@ def test_whole_numbers_are_quantities_for_a_network_of_such(tmp_path: Path) -> N
         assert document(*again)["test_metrics"]["r2"] > 0.8
 
 
+def test_a_network_of_codes_is_tested_on_the_rows_that_its_training_held_out(
+    tmp_path: Path,
+) -> None:
+    rng, model = np.random.default_rng(0), tmp_path / "m.safetensors"
+    np.savez(tmp_path / "codes.npz", X=rng.normal(size=(60, 5)), y=np.repeat([0, 1, 2], 20))
+    data = ("--dataset", tmp_path / "codes.npz", *NUMPY)
+    quick = ("--sizes", "5,9,1", "--output=identity", "--cost", "squared_error", "--epochs", 3)
+    trained = document("train", *data, *quick, "--model", model)
+    found = document("evaluate", model, *data)["metrics"]["mean_squared_error"]
+    assert found == pytest.approx(trained["test_metrics"]["mean_squared_error"])
+
+
+def test_few_bytes_of_a_file_are_a_table_and_stay_bytes(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).integers(0, 90, (200, 4)).astype(np.uint8)
+    np.savez(tmp_path / "ages.npz", X=x, y=x[:, 0] > 45)
+    for scaling, kind in (((), "standardize"), (("--scaling", "none"), "none")):
+        model = tmp_path / "m.safetensors"
+        quick = ("--model", model, "--epochs", 1, *NUMPY, *scaling)
+        run("train", "--dataset", tmp_path / "ages.npz", *quick)
+        network = fastmlp.Network.load(model)
+        assert network.scaling is not None
+        assert network.scaling.kind == kind
+        found = document("evaluate", model, "--dataset", tmp_path / "ages.npz", "--whole", *NUMPY)
+        assert found["cost"] == pytest.approx(network.evaluate(x, (x[:, 0] > 45).astype(int)).cost)
+
+
 def test_rows_of_numbers_train_alike_in_tables_and_arrays(tmp_path: Path) -> None:
     x = np.random.default_rng(0).normal(size=(90, 4))
     np.savez(tmp_path / "rows.npz", X=x, y=x[:, 0] > 0)

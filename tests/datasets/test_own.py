@@ -76,7 +76,7 @@ ARRAYS: dict[str, tuple[Any, Any, Callable[[Dataset], object]]] = {
     ),
     "a table of bytes": (
         *(IMAGES.reshape(30, 64)[:, :9], LABELS),
-        lambda d: d.train.images.dtype == np.float32,
+        lambda d: d.train.images.dtype == np.uint8,
     ),
     "bytes of other pictures": (
         *(IMAGES.reshape(30, 64)[:, :50], LABELS),
