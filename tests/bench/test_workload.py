@@ -66,10 +66,12 @@ def test_full_data_is_one_minibatch_and_has_many_passes(monkeypatch):
     monkeypatch.setattr(child, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(child, "make_peer", lambda _: (peer, data, work))
     monkeypatch.setattr(peer, "epoch", lambda order, rates: calls.append((order, rates)))
+    monkeypatch.setattr(child, "SETTLED", 4)  # steps of Adam with a rate of 0: two epochs
     before = child.time_epochs(task)
     assert before["first_epoch_seconds"] == 1
     assert before["epoch_seconds"] == [1 / 3, 1 / 3]
-    assert [(len(order), len(rates)) for order, rates in calls] == 3 * [(150, 3)]
+    assert [(len(order), len(rates)) for order, rates in calls] == 5 * [(150, 3)]
+    assert [bool(rates.any()) for _, rates in calls] == [True, False, False, True, True]
     assert all((np.sort(order.reshape(3, 50)) == np.arange(50)).all() for order, _ in calls)
     monkeypatch.undo()
     for _ in range(200):
