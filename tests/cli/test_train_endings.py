@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -200,8 +201,18 @@ def test_a_wrong_augmentation_is_refused(text: str, said: str) -> None:
     assert said in " ".join(done.stderr.split())
 
 
+@pytest.fixture
+def _handled() -> Iterator[None]:
+    """Ignore no signal, as what runs the tests may do: nohup, for example."""
+    before = {n: signal.signal(n, signal.SIG_DFL) for n in interrupts.ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, *interrupts.ENDING])
 @pytest.mark.parametrize("first", [False, True])
+@pytest.mark.usefixtures("_handled")
 def test_a_signal_waits_until_the_model_is_saved(
     data: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, first: bool
 ) -> None:
