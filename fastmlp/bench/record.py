@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastmlp.bench import summary
-from fastmlp.bench.compare import MOST_NAMED, differing
+from fastmlp.bench.compare import MOST_NAMED, SURROUNDINGS, differing
 from fastmlp.bench.environment import environment
 from fastmlp.bench.limits import measure_limits
 from fastmlp.errors import refuse
@@ -20,7 +20,7 @@ Say = Callable[[str], object]
 Keep = Callable[[Document], object]
 
 # Must be equal in a resumed run. The limit may differ, to repeat what took too long
-SURROUNDINGS = ("machine", "affinity", "governor", "versions", "blas", "commit")
+SAME = (*SURROUNDINGS, "affinity", "commit")
 FREE = "settings.limit_seconds"
 
 
@@ -65,7 +65,7 @@ def _identity(document: Document) -> Document:
     """Return what must be equal in all parts of one run, in the form in which JSON returns it."""
     surroundings = document.get("environment", {})
     parts = {name: document.get(name) for name in ("kind", "settings")}
-    parts |= {name: surroundings.get(name) for name in SURROUNDINGS}
+    parts |= {name: surroundings.get(name) for name in SAME}
     return dict(json.loads(json.dumps(parts)))
 
 

@@ -67,10 +67,8 @@ def test_targets_of_any_number_of_outputs_are_learnt_as_in_the_reference(dtype, 
         y = (rng.random((len(x), outputs)) < 0.5).astype(dtype)
         # minibatches of which the last block has one sample, and a single one
         for batch in (129, 17, 1):
-            found, settings = (
-                {},
-                {"batch_size": batch, "label_smoothing": smoothing, "learning_rate": 0.01},
-            )
+            settings = {"batch_size": batch, "label_smoothing": smoothing, "learning_rate": 0.01}
+            found = {}
             for backend in ("compiled", "numpy"):
                 network = fastmlp.Network((20, 16, outputs), "relu", output, cost, dtype=dtype)
                 fastmlp.train(network, (x, y), backend=backend, epochs=1, **settings)
