@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from ctypes import c_void_p, cast
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 from llvmlite import ir
@@ -17,12 +22,18 @@ from fastmlp.kernels.llvm.compile import Shared
 from fastmlp.kernels.llvm.emitter import Emitter
 from fastmlp.kernels.llvm.intrinsics import emitted
 from fastmlp.kernels.team.barrier import SIZE, join, make_board
+from fastmlp.system.code_folder import kernel_folder
 from fastmlp.system.cores import usable_cores
+from fastmlp.system.memory import memory_bytes
+from fastmlp.system.paths import make_folder
 from fastmlp.system.team_size import worthwhile
 from fastmlp.system.threads import Threads
+from fastmlp.system.workers import run_workers
 
 _prepared: set[np.dtype] = set()
 _threads = Threads()
+# Processes that compile at once, and the memory for each; one takes 0.3 GB
+MOST_WORKERS, WORKER_BYTES = 4, 1 << 30
 
 # What `numba.get_num_threads` and `numba.set_num_threads` call
 thread_count = types.ExternalFunction("get_num_threads", types.intp())
@@ -92,10 +103,43 @@ def prepare(dtype: np.dtype) -> float:
             if _threads.most() > 1:  # an error comes before the time is spent
                 _threads.start()
             if dtype not in _prepared:  # another thread may have been first
+                precision = numba.from_dtype(dtype)
+                _compile_together(precision)
                 for kernel in _kernels():
-                    kernel.compile(numba.from_dtype(dtype))
+                    kernel.compile(precision)
                 _prepared.add(dtype)
     return perf_counter() - began
+
+
+def _compile_together(precision: Any) -> None:
+    """Let other processes compile the kernels, and keep them on disk, if most are not there.
+
+    Compiling alone takes 15.7 s, two processes on two cores 9, as each compiles what is inlined.
+    """
+    folder, memory = kernel_folder(), memory_bytes()
+    workers = int(min(available_threads(), MOST_WORKERS, memory // WORKER_BYTES))
+    if workers < 2 or folder is None or _kernels()[0].kept(precision):
+        return
+    with suppress(OSError):  # nothing can be written there
+        make_folder(folder)
+        with TemporaryDirectory(prefix="claims-", dir=folder.parent) as claims:
+            call = f"launch.compile_unclaimed({precision.name!r}, {claims!r})"
+            variables = {"FASTMLP_CACHE": str(folder.parents[1])}
+            run_workers(workers, f"from fastmlp.kernels import launch; {call}", variables)
+
+
+def compile_unclaimed(precision_name: str, claims: str) -> None:
+    """Compile the kernels that no other process has claimed by a file in a folder.
+
+    It ends at the first that cannot be kept on disk.
+    """
+    warnings.filterwarnings("error", module="fastmlp")
+    precision, kernels = getattr(types, precision_name), _kernels()
+    for kernel in kernels:  # they are linked with each other, but none is called
+        llvm.add_symbol(kernel.symbol(precision), 1)
+    for kernel in reversed(kernels):  # the largest are among the last
+        with suppress(FileExistsError), open(Path(claims, kernel.function.__name__), "x"):
+            kernel.build(precision)
 
 
 def symbol(function: str | Shared, dtype: np.dtype) -> Any:

@@ -63,12 +63,12 @@ def cgroup_quota() -> float | None:
     The limit of each parent group applies too, so this is the lowest of them. Both versions of
     control groups are read, as a machine may have both.
     """
-    quotas = [quota for group in _groups() for quota in _quotas(group) if quota > 0]
+    quotas = [quota for group in control_groups() for quota in _quotas(group) if quota > 0]
     return min(quotas, default=None)
 
 
-def _groups() -> Iterator[Path]:
-    """Yield the folders of the control groups of this process, and of their parents.
+def control_groups() -> Iterator[Path]:
+    """Yield the folders of this process's control groups of cores and memory, and their parents.
 
     A line of CGROUP_OF_SELF is "number:controllers:path"; version 2 has one line, "0::path". In a
     container the path may be that of the host; then only the root of the tree exists.
@@ -78,7 +78,7 @@ def _groups() -> Iterator[Path]:
     except OSError:
         lines = []
     v1 = {"cpu", "cpu,cpuacct", "cpuacct,cpu"}
-    own = {"unified": Path(), "": Path(), **dict.fromkeys(v1, Path())}
+    own = {"unified": Path(), "": Path(), "memory": Path(), **dict.fromkeys(v1, Path())}
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -87,6 +87,8 @@ def _groups() -> Iterator[Path]:
             own[""] = own["unified"] = group
         elif "cpu" in controllers.split(","):
             own |= dict.fromkeys({*v1, controllers}, group)
+        elif controllers == "memory":
+            own["memory"] = group
     for mount, group in own.items():
         for part in (group, *group.parents):
             yield CGROUPS / mount / part

@@ -45,6 +45,19 @@ launch._prepared.clear()
 print(is_compiled(np.dtype("float32")))
 """
 
+COUNTS = """
+import sys
+from fastmlp.kernels import launch
+from fastmlp.kernels.llvm.compile import Shared
+
+compiled, build = [], Shared.build
+Shared.build = lambda kernel, kind: compiled.append(kernel) or build(kernel, kind)
+launch.available_threads = lambda: 2
+{}
+trained()
+print(len(compiled), len(launch._kernels()))
+"""
+
 
 def start(cache, code="trained()", *options):
     return subprocess.Popen(
@@ -104,6 +117,15 @@ def test_processes_that_find_a_flipped_bit_train_the_same_parameters(ready, tmp_
         assert (was_compiled, found, after) == ("False", digest, ["True"])
         assert messages.count("Warning") == messages.count("is not what was written") == 1
         shutil.rmtree(copy)
+
+
+def test_workers_compile_all_kernels_and_this_process_what_they_cannot(ready, tmp_path):
+    for number, before in enumerate(["", "sys.executable = '/missing/python3'"]):
+        (_, digest, own, all_of_them), _ = finish(
+            start(tmp_path / str(number), COUNTS.format(before))
+        )
+        assert digest == ready[1]
+        assert int(own) == number * int(all_of_them)
 
 
 def test_two_precisions_compiled_at_once_into_an_empty_cache(tmp_path):

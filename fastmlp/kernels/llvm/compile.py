@@ -108,12 +108,12 @@ class Shared:
     def compile(self, precision: Any) -> None:
         """Compile the function for one Numba float type, or take its code from the cache."""
         arguments = argument_types(self.function, precision)
-        address = load(self.kept(precision) or self._machine_code(precision))
+        address = load(self.kept(precision) or self.build(precision))
         call = CFUNCTYPE(None, *(CTYPES.get(kind, c_int64) for kind in arguments))
         self.compiled[np.dtype(precision.name)] = call(address)
         llvm.add_symbol(self.symbol(precision), address)
 
-    def _machine_code(self, precision: Any) -> bytes:
+    def build(self, precision: Any) -> bytes:
         """Compile, and keep on disk, what `load` takes: the function's name, 0, an object file."""
         made = self.uncompiled(precision)
         made.compile()
@@ -153,7 +153,7 @@ def _engine() -> Any:
 
 
 def load(code: bytes) -> int:
-    """Bring machine code, as `_machine_code` returns it, into this process; return its address.
+    """Bring machine code, as `Shared.build` returns it, into this process; return its address.
 
     Numba's own way would first import all of its functions, and SciPy, and read the code of LLVM
     beside the machine code: it takes five times as long.

@@ -15,16 +15,9 @@ from typing import Any
 
 from llvmlite import ir
 
+from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.emitter import BYTE, INT32, INT64, Emitter
-from fastmlp.kernels.llvm.intrinsics import (
-    Row,
-    Rows,
-    accumulate,
-    counted_loop,
-    emitted,
-    loop_over,
-    names_of,
-)
+from fastmlp.kernels.llvm.intrinsics import Row, Rows, accumulate, counted_loop, emitted
 from fastmlp.kernels.memory.tuning import GROUP, PANEL_VECTORS, WORD_BYTES
 
 
@@ -75,7 +68,7 @@ def _over_bits(
             new += body(k, so_far)
         return [*following, *new], all_left(following)
 
-    left = loop_over(emit, all_left(words), [*words, *chain(*sums)], passing)
+    left = intrinsics.loop_over(emit, all_left(words), [*words, *chain(*sums)], passing)
     if count == 1:
         return rows_of(left)
     each = zip(left, rows_of(left), bodies, strict=False)
@@ -123,7 +116,7 @@ def at_each_width(function: Callable[..., None]) -> Any:
             with emit.builder.if_then(fits):
                 function(Rows(emit, vectors), *arguments)
 
-    return emitted(widths, ["columns", *names_of(function)[1:]])
+    return emitted(widths, ["columns", *intrinsics.names_of(function)[1:]])
 
 
 def _pairs(emit: Emitter, pair_list: Any, capacity: Any) -> Any:

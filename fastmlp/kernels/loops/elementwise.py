@@ -13,18 +13,10 @@ from numba.core import cgutils
 from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, vector_steps, vectors
 from fastmlp.functions.coefficients import CLIP, COEFFICIENTS, DECAY, L1, OWN
 from fastmlp.functions.mixing import GOLDEN_32, GOLDEN_64, MIX_32, MIX_64
+from fastmlp.kernels.llvm import intrinsics
 from fastmlp.kernels.llvm.compile import one_of, shared
 from fastmlp.kernels.llvm.emitter import BYTE, INT32, INT64, Emitter, Number, copies
-from fastmlp.kernels.llvm.intrinsics import (
-    Row,
-    Rows,
-    accumulate,
-    by_code,
-    by_name,
-    counted_loop,
-    emitted,
-    loop_over,
-)
+from fastmlp.kernels.llvm.intrinsics import Row, Rows, by_code, by_name, counted_loop, emitted
 from fastmlp.kernels.memory.records import FLOAT32, FLOAT64, UINT8, numbers_at
 
 IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu", "softmax"))
@@ -207,14 +199,14 @@ def add_pairs(emit: Emitter, w, g, apart, pairs, joint, count, keep) -> None:
             return rows.add(row, rows.load(rows.at(second, 1, j))), ir.Constant(ir.IntType(1), 0)
 
         is_alone = builder.icmp_signed("==", bit, INT64(0))
-        pair = loop_over(emit, is_alone, rows.load(rows.at(first, 1, j)), add_other)
+        pair = intrinsics.loop_over(emit, is_alone, rows.load(rows.at(first, 1, j)), add_other)
         return rows.add(sums, pair)
 
     for end, width in ((whole, UNROLL), (count, 1)):
         rows, step = Rows(emit, width), INT64(width * emit.count)
         with cgutils.for_range_slice(builder, begin, end, step) as (j, _):
             sums = counted_loop(emit, pairs, rows.zeros(), partial(total_at, rows, j))
-            accumulate(emit, rows.at(w, 1, j), sums, keep)
+            intrinsics.accumulate(emit, rows.at(w, 1, j), sums, keep)
         begin = whole
 
 

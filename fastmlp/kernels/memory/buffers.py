@@ -10,17 +10,8 @@ import numpy as np
 from fastmlp.arrays.aligned import aligned_zeros
 from fastmlp.functions import ACTIVATIONS, Array
 from fastmlp.functions.dropout import Dropout
-from fastmlp.kernels.memory import records, tuning
-from fastmlp.kernels.memory.panels import (
-    join_panels,
-    pack,
-    panel_width,
-    round_up,
-    row_stride,
-    spread_panels,
-    vector_size,
-    zeros_apart,
-)
+from fastmlp.kernels.memory import panels, records, tuning
+from fastmlp.kernels.memory.panels import round_up, row_stride, vector_size, zeros_apart
 
 BYTES = np.dtype(np.uint8)
 Buffers = Sequence[dict[str, Array]]  # the arrays of each layer by name
@@ -49,11 +40,11 @@ def network_layers(
     rows = round_up(batch_size, vector)
     parameters = zip(layers, weights, biases, activations, owners, strict=True)
     for l, (layer, w, b, activation, members) in enumerate(parameters):
-        width = panel_width(len(b), dtype, members)
+        width = panels.panel_width(len(b), dtype, members)
         # w of the last of several layers lies transposed if much of a vector would be padding
         few = tuning.FEW_OUTPUTS[batch_size >= tuning.BY_GROUP_FROM] * vector
         turned = len(b) <= few and 0 < l == last
-        packed = pack(w, 0 if turned else width)
+        packed = panels.pack(w, 0 if turned else width)
         count = 1 if turned else len(packed)
         layer["w_row"], layer["w_column"] = (1, packed.shape[1]) if turned else (width, 1)
         layer["w_panel"] = packed.size // count
@@ -122,7 +113,7 @@ def marked_layers(
     if batch_size < tuning.BY_GROUP_FROM:
         return []
     widest = tuning.PANEL_VECTORS * vector_size(dtype)
-    is_wide = [False, *(panel_width(size, dtype) == widest for size in sizes[1:]), False]
+    is_wide = [False, *(panels.panel_width(size, dtype) == widest for size in sizes[1:]), False]
     hidden = [l for l, name in enumerate(activations[:-1]) if name == "relu" and is_wide[l + 1]]
     return [l for l in hidden if is_wide[l] or is_wide[l + 2]]
 
@@ -139,12 +130,12 @@ def plan_memory(
     # by columns, those of the next step are made while others still read these
     own, kept = int(job["words_bytes"][0]), 1 if kind == records.BY_INPUTS else 2
     job["step_bytes"] = (kept - 1) * samples * own
-    panels, is_deep = int(layers["panels"][0]), len(layers) > 2
+    count, is_deep = int(layers["panels"][0]), len(layers) > 2
     is_apart = kind == records.COLUMNS_THEN_ROWS
     # of each member that can have its own; by samples, where images are dense, and clipped: of one
     most = {records.BY_SAMPLES: 1, records.BY_INPUTS: int(job["slices"][0])}
-    most |= {records.COLUMNS_THEN_ROWS: 2 if is_deep else panels}
-    owners = 1 if job["clipped"] else min(members, most.get(kind, panels))
+    most |= {records.COLUMNS_THEN_ROWS: 2 if is_deep else count}
+    owners = 1 if job["clipped"] else min(members, most.get(kind, count))
     words = zeros_apart(owners, (kept, samples, own), BYTES)
     memory = [words]
     if job["clipped"]:
@@ -154,10 +145,10 @@ def plan_memory(
         layers = np.tile(layers, (1 + members, 1))
     else:
         if kind == records.BY_SAMPLES:  # the plan for sparse images may have spread them
-            join_panels(layers[0], buffers[0])
+            panels.join_panels(layers[0], buffers[0])
         # of several hidden layers, many panels of a member lie together
-        if is_apart and not is_deep and members > 1 and panels <= tuning.MOST_SPREAD:
-            spread_panels(layers[0], buffers[0])
+        if is_apart and not is_deep and members > 1 and count <= tuning.MOST_SPREAD:
+            panels.spread_panels(layers[0], buffers[0])
         memory.append(exchanged(job, layers, buffers))
         layers, private = private_records(kind, layers, buffers, members)
         memory.append(private)

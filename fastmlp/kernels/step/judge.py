@@ -7,15 +7,8 @@ import numpy as np
 from fastmlp.functions import COSTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, prefetch_lines, vector_lanes
-from fastmlp.kernels.loops import costs
-from fastmlp.kernels.loops.elementwise import (
-    SOFTMAX,
-    activate,
-    copy,
-    keeps_z,
-    scale_image,
-    times_slope,
-)
+from fastmlp.kernels.loops import costs, elementwise
+from fastmlp.kernels.loops.elementwise import SOFTMAX, activate, copy, keeps_z, times_slope
 from fastmlp.kernels.loops.tile import transpose
 from fastmlp.kernels.memory.panels import round_up
 from fastmlp.kernels.memory.records import BY_SAMPLES, FLOAT32, FLOAT64, is_transposed, numbers_at
@@ -150,6 +143,6 @@ def gather_targets(job, y, columns, rows, lanes, position, off, on, like):
         prefetch_lines(job.targets + ahead * columns * size, columns * size)
         target = job.targets + order[position + r] * columns * size
         own = y if lanes == 1 else y + (lanes + r) * row * size
-        scale_image(own, target, kind, columns, on - off, off)
+        elementwise.scale_image(own, target, kind, columns, on - off, off)
     if lanes > 1:
         transpose(y, lanes, y + lanes * row * size, row, lanes, columns, like)

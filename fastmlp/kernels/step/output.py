@@ -9,16 +9,9 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import claim_lines, item_bytes, prefetch_lines, vector_lanes
 from fastmlp.kernels.loops.elementwise import IDENTITY, activate, add, copy
 from fastmlp.kernels.loops.tile import PRODUCT, transpose
+from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
-from fastmlp.kernels.memory.records import (
-    BY_ENTRY,
-    COLUMNS_THEN_ROWS,
-    input_at,
-    is_transposed,
-    panel_columns,
-    partial_at,
-    row_offset,
-)
+from fastmlp.kernels.memory.records import BY_ENTRY, input_at, is_transposed, panel_columns
 from fastmlp.kernels.step.first_layer import forward_inputs
 from fastmlp.kernels.step.forward import forward_panel, transposed_block
 from fastmlp.kernels.step.images import batch_at
@@ -39,7 +32,7 @@ def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
 @jit
 def block_at(job, layer, below, step, panel, i, like):
     """Return the address of what a panel of the layer below adds to the block of rows i, …."""
-    return partial_at(job, step, below.panels, panel) + i * layer.outputs * item_bytes(like)
+    return records.partial_at(job, step, below.panels, panel) + i * layer.outputs * item_bytes(like)
 
 
 @jit
@@ -63,7 +56,7 @@ def partial_outputs(job, layer, below, step, first, last, begin, end, scratch, l
         length = min(below.width, below.outputs - k)
         for i in range(begin, end, lanes):
             target = block_at(job, layer, below, step, panel, i, like)
-            rows, a = min(lanes, end - i), below.a + row_offset(below, panel, i, like)
+            rows, a = min(lanes, end - i), below.a + records.row_offset(below, panel, i, like)
             if is_transposed(layer):
                 transposed_block(layer, target, a, k, length, like)
                 continue
@@ -122,7 +115,7 @@ def output(
             x_i += (run + layer.x_jump) * size
     if members > 1 and begin < end:  # others have read these deltas
         claim_lines(layer.dz + begin * layer.a_row * size, (end - begin) * layer.a_row * size)
-    if job.plan == COLUMNS_THEN_ROWS:
+    if job.plan == records.COLUMNS_THEN_ROWS:
         partial_outputs(job, layer, below, step, 0, below.panels, begin, end, scratch, like)
         output_of_partials(job, layer, below, step, 0, below.panels, begin, end, scratch, like)
         return

@@ -12,13 +12,7 @@ from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, set_control
 from fastmlp.kernels.loops.elementwise import limit_gradients, scale_numbers
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import units
-from fastmlp.kernels.memory.records import (
-    is_transposed,
-    member_layers,
-    numbers_at,
-    parameters_of,
-    weight_offset,
-)
+from fastmlp.kernels.memory.records import is_transposed, numbers_at, parameters_of, weight_offset
 from fastmlp.kernels.memory.tuning import PIECE, SUMMED
 from fastmlp.kernels.step import first_layer, forward
 from fastmlp.kernels.step import output as output_phase
@@ -172,11 +166,11 @@ def train(job, layers_address, count, barrier, scratch, member, members, like: f
     by each for itself. Clipped, the update writes gradients, with records that have these in place
     of parameters, and two phases follow.
     """
-    base = member_layers(layers_address, count, 0)
+    base = records.member_layers(layers_address, count, 0)
     # clipped, or if columns, then rows, has too many members, all share records
     own = members <= base[0].panels and job.squares == 0 and job.plan == records.BY_COLUMNS
-    layers = member_layers(layers_address, count, member + 1 if own else 0)
-    targets = member_layers(layers_address, count, 1) if job.clipped != 0 else layers
+    layers = records.member_layers(layers_address, count, member + 1 if own else 0)
+    targets = records.member_layers(layers_address, count, 1) if job.clipped != 0 else layers
     bottom, control = layers[0], flush_small()
     if job.ready != members:
         prepare_and_wait(job, bottom, job.first_step, barrier, scratch, member, members, own, like)
@@ -204,7 +198,7 @@ def train_by_rows(job, layers_address, count, barrier, scratch, member, members,
     exchange only what rows add to z of the layer above, and deltas. They arrive at a barrier before
     they do what others need not wait for.
     """
-    layers, last = member_layers(layers_address, count, member + 1), count - 1
+    layers, last = records.member_layers(layers_address, count, member + 1), count - 1
     top, below, bottom, control = layers[last], layers[last - 1], layers[0], flush_small()
     begin, end = share(below.panels, member, members)
     if job.ready != members:
