@@ -141,21 +141,6 @@ class Draw:
         """Return the number of inputs of a network."""
         return int(self.row("inputs") if self.rng.random() < 0.7 else self.rng.integers(1, LARGEST))
 
-    def copy_unaligned(self, array: Array) -> Array:
-        """Return a contiguous copy at a random offset in a larger array."""
-        larger = np.full(array.size + 64, np.nan, array.dtype)
-        start = int(self.rng.integers(0, 64))
-        view = larger[start : start + array.size].reshape(array.shape)
-        view[...] = array
-        return view
-
-    def numbers(self, dtype: Any, *shape: int) -> tuple[Array, Array]:
-        """Return random numbers, some of them zero, as `dtype` and as float64."""
-        numbers = self.rng.normal(size=shape) * self.rng.choice([0.1, 1.0, 3.0])
-        numbers[self.rng.random(shape) < self.rng.choice([0.0, 0.0, 0.5])] = 0
-        values = self.copy_unaligned(numbers.astype(dtype))
-        return values, values.astype(np.float64)
-
     def answers(self, count: int, outputs: int, cost: str) -> Array:
         """Return labels int64 `(count,)`, or targets `(count, outputs)`, exact in float32."""
         rng, kind = self.rng, self.row("answers")
