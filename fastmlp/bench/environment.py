@@ -6,13 +6,14 @@ import os
 import subprocess
 import time
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from fastmlp.bench.machine import describe_machine
+from fastmlp.bench.machine import describe_machine, installed
 from fastmlp.bench.processes import kernel_choices, run_in_process
 from fastmlp.system.cores import affinity
+from fastmlp.system.memory import memory_bytes
 
 GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 PACKAGES = ("torch", "jax", "tensorflow", "tensorflow-cpu", "scikit-learn", "scipy")
@@ -25,14 +26,14 @@ def environment() -> dict[str, Any]:
     blas : the BLAS libraries of NumPy in the processes of the bench
     removed_variables : variables that select kernels; the processes run without them
     """
-    machine = asdict(describe_machine())
+    machine, memory = asdict(describe_machine()), memory_bytes()
     for private in ("cache", "kernels_compiled"):
         machine.pop(private)
-    versions = {name: number for name in PACKAGES if (number := _installed(name))}
+    versions = {name: number for name in PACKAGES if (number := installed(name))}
     return {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": machine,
-        "memory_bytes": _memory(),
+        "memory_bytes": int(memory) if isfinite(memory) else None,
         "governor": _governor(),
         "affinity": affinity(),
         "versions": machine.pop("versions") | versions,
@@ -46,20 +47,6 @@ def environment() -> dict[str, Any]:
 def load_average() -> float | None:
     """Return the load average of the last minute, if the system has one."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def _installed(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _memory() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
 
 
 def _governor() -> str | None:

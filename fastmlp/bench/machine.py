@@ -120,9 +120,12 @@ def _threading_layer() -> str:
 
 def _versions() -> dict[str, str]:
     found = {"fastmlp": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return found | {package: installed(package) or "not installed" for package in PACKAGES}
+
+
+def installed(package: str) -> str | None:
+    """Return the version of a package; None if it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
