@@ -20,10 +20,10 @@ import click
 
 from fastmlp.bench.epochs import measure_epochs
 from fastmlp.bench.kernel_grid import geometric_mean, measure_kernels
-from fastmlp.bench.summary import doubts, failures, summarise
+from fastmlp.bench.summary import SIDES, doubts, failures, summarise
 
 WORKLOAD, BATCHES, WIDTHS = "784-128-10/64", (8, 64, 256), (16, 128, 512)
-SIDES, PRODUCTS = ("fastmlp", "numpy"), ("forward", "delta", "update")
+PRODUCTS = ("forward", "delta", "update")
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def step_plan(work: Workload, members: int) -> tuple[Plan, Any]:
     network = work.network(0)
     parameters = network.weights, network.biases, network.activations, network.cost
     layers = Engine(*parameters, work.batch_size, threads=members).layers
-    return plan_of(work.sizes, work.batch_size, DTYPE, is_sparse(work)).of(members), layers
+    return plan_of(work.sizes, work.batch_size, DTYPE, work.is_sparse).of(members), layers
 
 
 def largest_share(units: Sequence[float], members: int) -> float:
@@ -118,7 +118,7 @@ def phases(row: Row, layers: Any, members: int) -> Iterator[tuple[float, int, fl
         update, more = panels * -(-inputs // tuning.TILE_ROWS), 1.0
         if l == last:
             forward = -(-batch // LANES)
-        elif l == 0 and is_sparse(row.work):
+        elif l == 0 and row.work.is_sparse:
             amount *= row.nonzero
             forward, update = panels * batch, panels
             if by_group:
@@ -135,11 +135,6 @@ def phases(row: Row, layers: Any, members: int) -> Iterator[tuple[float, int, fl
             yield amount, below * (tiles if batch > tuning.FEW_SAMPLES else 1), 1.0
 
 
-def is_sparse(work: Workload) -> bool:
-    """Return whether the first layer leaves out the zeros of images."""
-    return not work.dense and len(work.sizes) > 2
-
-
 def exchange(work: Workload, members: int, costs: Costs, tree: bool = False) -> dict[str, float]:
     """Return the seconds that a member waits in a step for lines, and at barriers.
 
@@ -147,7 +142,7 @@ def exchange(work: Workload, members: int, costs: Costs, tree: bool = False) -> 
     tree : as if barriers were trees: b(T) = b(2) log2 T
     """
     plan, _ = step_plan(work, members)
-    lines = plan.lines(work.sizes, work.batch_size, DTYPE, is_sparse(work), members)
+    lines = plan.lines(work.sizes, work.batch_size, DTYPE, work.is_sparse, members)
     narrow = plan.kind == records.BY_COLUMNS and min(work.sizes[1:-1], default=0) < STREAMED
     picked = {"outputs", "deltas", "weights"} if narrow else set()
     waits = plan.barriers(len(work.sizes) - 1) if members > 1 else 0

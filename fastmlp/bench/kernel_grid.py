@@ -10,11 +10,11 @@ from typing import Any
 from fastmlp.bench.limits import usable_threads
 from fastmlp.bench.processes import run_in_process
 from fastmlp.bench.record import Document, Keep, Say, begin_document, drop_failed, ignore
+from fastmlp.bench.summary import SIDES
 from fastmlp.system.cores import affinity
 
 BATCHES = (1, 8, 64, 256, 1024)
 WIDTHS = (10, 16, 128, 512, 784, 1024)
-SIDES = ("fastmlp", "numpy")
 KERNELS = ("forward", "delta", "update", "output", "exp")
 ROUNDS = 2
 LIMIT_SECONDS = 600.0

@@ -35,9 +35,9 @@ def describe_plan(name: str, threads: int) -> SharedStep:
     Images of a data set are taken as sparse, random input as dense. A single thread is shown as a
     team of two, as one shares nothing.
     """
-    work, dtype, members = parse(name), np.dtype(np.float32), max(2, threads)
-    sparse, shape = not work.dense and len(work.sizes) > 2, (work.sizes, work.batch_size, dtype)
-    plan, step = plan_of(*shape, sparse), (*shape, sparse)
+    work, members = parse(name), max(2, threads)
+    step = work.sizes, work.batch_size, np.dtype(np.float32), work.is_sparse
+    plan = plan_of(*step)
     first = {k: plan.first_members(step, threads, barrier) for k, barrier in BARRIERS.items()}
     plan = plan.of(members)
     lines, barriers = plan.lines(*step, members), plan.barriers(len(work.sizes) - 1)

@@ -12,7 +12,7 @@ from fastmlp.bench.epochs import measure_contenders
 from fastmlp.bench.limits import usable_threads
 from fastmlp.bench.peers import OWN
 from fastmlp.bench.record import Document
-from fastmlp.bench.summary import succeeded
+from fastmlp.bench.summary import epoch_seconds, succeeded
 from fastmlp.system.cores import affinity
 from fastmlp.system.team_size import team_sizes
 
@@ -65,19 +65,15 @@ def summarise_teams(workload: dict[str, Any]) -> list[Team]:
     runs: dict[int, list[dict[str, Any]]] = {}
     for run in workload["runs"]:
         runs.setdefault(run["threads"], []).append(run)
-    alone = {run["round"]: _seconds(run) for run in runs.get(1, []) if succeeded(run)}
+    alone = {run["round"]: epoch_seconds(run) for run in runs.get(1, []) if succeeded(run)}
     teams = []
     for threads, of in sorted(runs.items()):
         good = [run for run in of if succeeded(run)]
         if not good:
             teams.append(Team(threads, failure=of[0]["failure"]))
             continue
-        pairs = [alone[run["round"]] / _seconds(run) for run in good if run["round"] in alone]
+        pairs = [alone[run["round"]] / epoch_seconds(run) for run in good if run["round"] in alone]
         speed_up = median(pairs) if pairs else float("nan")
-        seconds = median(map(_seconds, good))
+        seconds = median(map(epoch_seconds, good))
         teams.append(Team(threads, seconds, speed_up, tuple(barriers.figures(good))))
     return teams
-
-
-def _seconds(run: dict[str, Any]) -> float:
-    return float(median(run["epoch_seconds"]))

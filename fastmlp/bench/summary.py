@@ -64,7 +64,7 @@ def summarise(workload: dict[str, Any], peak_flops: float) -> list[Row]:
     runs: dict[str, list[dict[str, Any]]] = {}
     for run in workload["runs"]:
         runs.setdefault(run["implementation"], []).append(run)
-    own = {run["round"]: _seconds(run) for run in runs.get(OWN, []) if succeeded(run)}
+    own = {run["round"]: epoch_seconds(run) for run in runs.get(OWN, []) if succeeded(run)}
     good = {name: [run for run in of if succeeded(run)] for name, of in runs.items()}
     accuracies = {name: median(run["accuracy"] for run in of) for name, of in good.items() if of}
     wanted = accuracies.get(_yardstick(accuracies), 0.0)
@@ -91,8 +91,8 @@ def _row(
     accuracy: float,
     wanted: float,
 ) -> Row:
-    medians = [_seconds(run) for run in runs]
-    pairs = [_seconds(run) / own[run["round"]] for run in runs if run["round"] in own]
+    medians = [epoch_seconds(run) for run in runs]
+    pairs = [epoch_seconds(run) / own[run["round"]] for run in runs if run["round"] in own]
     seconds, samples = median(medians), workload["samples"]
     flops = workload["flops_per_sample"] * samples / seconds
     ratio, low, high = (median(pairs), min(pairs), max(pairs)) if pairs else [nan] * 3
@@ -165,9 +165,7 @@ def processes(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for workload in document.get("workloads", []):
         for run in workload["runs"]:
             yield f"{workload['name']}: {run['implementation']}", run
-    for run in document.get("runs", []):
-        yield f"{run_name(run)},", run
-    for run in document.get("passes", []):
+    for run in (*document.get("runs", []), *document.get("passes", [])):
         yield f"{run_name(run)},", run
 
 
@@ -206,7 +204,8 @@ def to_target(document: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _seconds(run: dict[str, Any]) -> float:
+def epoch_seconds(run: dict[str, Any]) -> float:
+    """Return the seconds of an epoch of a process, the median."""
     return float(median(run["epoch_seconds"]))
 
 

@@ -95,6 +95,11 @@ class Workload:
         return self.data != "images"
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether the first layer leaves out the zeros of images."""
+        return not self.dense and len(self.sizes) > 2
+
+    @property
     def samples(self) -> int:
         """The training samples of random data."""
         return self.batch_size if self.data == "full" else DENSE_SAMPLES
