@@ -6,7 +6,8 @@ import pytest
 import fastmlp
 from fastmlp.bench import workload
 from fastmlp.bench.child import measure_accuracy
-from fastmlp.bench.peers import peer_class
+from fastmlp.bench.peers import OWN, make_peer
+from fastmlp.bench.summary import BASELINE
 from fastmlp.errors import DataUnavailableError
 
 NAMES = [
@@ -32,8 +33,8 @@ def test_epoch(benchmark, side, images, name):
     work = workload.parse(name)
     data = workload.load(work, "", None) if work.dense else images
     samples = len(data.train)
-    own = peer_class("numpy")
-    peer = own(work.network(0), data.train, work.batch_size, None, side, work.optimizer)
+    name = {"compiled": OWN, "numpy": BASELINE}[side]
+    peer = make_peer(name, work.network(0), data.train, work.batch_size, None, work.optimizer)
     order = np.random.default_rng(0).permutation(samples)
     rates = np.full(-(-samples // work.batch_size), work.learning_rate)
     benchmark.pedantic(peer.epoch, args=(order, rates), rounds=3, warmup_rounds=1)

@@ -174,9 +174,8 @@ def make_peer(task: dict[str, Any]) -> tuple[Any, Any, Any]:
 
     name, work = task["implementation"], workload.parse(task["workload"])
     data = workload.load(work, task["dataset"], task["folder"] and Path(task["folder"]))
-    kind = peers.implementation(name).kind
-    own = work.network(task["seed"]), data.train, work.batch_size, task["threads"], kind
-    peer = peers.peer_class(name)(*own, work.optimizer)
+    own = work.network(task["seed"]), data.train, work.batch_size, task["threads"]
+    peer = peers.make_peer(name, *own, work.optimizer)
     if task.get("fixed_team"):  # otherwise fastmlp begins with as many threads as the work is worth
         peer.engine.team.size = min(task["threads"], peer.engine.threads)
     return peer, data, work

@@ -11,8 +11,8 @@ from fastmlp.network import Network
 
 def trained(name, network, train, batch, threads=1, epochs=3, optimizer="sgd", rates=(0.1, 0.3)):
     """The parameters of a peer after some epochs, with rates from the first to the last."""
-    own, samples = peers.implementation(name), len(train)
-    peer = peers.peer_class(name)(network, train, batch, threads, own.kind, optimizer)
+    samples = len(train)
+    peer = peers.make_peer(name, network, train, batch, threads, optimizer)
     for seed in range(epochs):
         order = np.random.default_rng(seed).permutation(samples)
         peer.epoch(order, np.linspace(*rates, -(-samples // batch)))

@@ -7,7 +7,7 @@ import pytest
 
 from fastmlp.bench import child, workload
 from fastmlp.bench.epochs import describe_workload
-from fastmlp.bench.peers import peer_class
+from fastmlp.bench.peers import make_peer
 from fastmlp.datasets import Dataset, Split
 from fastmlp.errors import ArgumentError
 
@@ -84,8 +84,7 @@ def test_a_binary_output_learns_to_tell_two_classes(name, monkeypatch):
     monkeypatch.setattr(workload, "DENSE_SAMPLES", 4000)
     work = workload.parse(name)
     network, data = work.network(0), workload.load(work, "", None)
-    own = network, data.train, work.batch_size, 1, "numpy", work.optimizer
-    peer = peer_class("numpy")(*own)
+    peer = make_peer("numpy", network, data.train, work.batch_size, 1, work.optimizer)
     for _ in range(3):
         peer.epoch(np.arange(4000), np.full(40, work.learning_rate))
     assert set(data.train.labels) == {0, 1}
@@ -135,7 +134,7 @@ def test_networks_on_tables_learn_with_their_rate(name):
     work = workload.parse(name)
     data = workload.load(work, "", None)
     samples = len(data.train)
-    peer = peer_class("fastmlp")(work.network(0), data.train, work.batch_size, 1, "compiled")
+    peer = make_peer("fastmlp", work.network(0), data.train, work.batch_size, 1)
     rates = np.full(-(-samples // work.batch_size), work.learning_rate)
     for _ in range(2):
         peer.epoch(np.arange(samples), rates)

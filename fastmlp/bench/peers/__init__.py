@@ -1,6 +1,6 @@
 """The implementations that are compared: one class in one short file, written as users would.
 
-Peer(network, data, batch_size, threads, kind, optimizer) starts from the network's parameters.
+Peer(setup) starts from the network's parameters.
 epoch(order, rates) trains on the samples in that order, with one learning rate for each step.
 read() writes the parameters into the network. Compiling and encoding happen in the first epoch.
 """
@@ -11,12 +11,25 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from shutil import which
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastmlp.errors import refuse
 
 if TYPE_CHECKING:
     from fastmlp.bench.workload import Workload
+    from fastmlp.datasets import Split
+    from fastmlp.network import Network
+
+
+class Setup(NamedTuple):
+    """What a peer trains, and how; kind : the variant of its class."""
+
+    network: Network
+    train: Split
+    batch_size: int
+    optimizer: str
+    threads: int
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,15 @@ def lack_of(name: str, work: Workload) -> str:
     return ""
 
 
-def peer_class(name: str) -> Any:
-    """Return the class of an implementation; imports its package."""
-    return import_module(f"fastmlp.bench.peers.{implementation(name).module}").Peer
+def make_peer(
+    name: str,
+    network: Network,
+    train: Split,
+    batch_size: int,
+    threads: int,
+    optimizer: str = "sgd",
+) -> Any:
+    """Return the peer of an implementation before its first step; imports its package."""
+    own = implementation(name)
+    setup = Setup(network, train, batch_size, optimizer, threads, own.kind)
+    return import_module(f"fastmlp.bench.peers.{own.module}").Peer(setup)

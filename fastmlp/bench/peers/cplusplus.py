@@ -19,10 +19,8 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from fastmlp.arrays import Array
-from fastmlp.bench.peers import COMPILERS
+from fastmlp.bench.peers import COMPILERS, Setup
 from fastmlp.bench.peers.formulas import BETA_1, BETA_2, MOMENTUM, step_pairs
-from fastmlp.datasets import Split
-from fastmlp.network import Network
 from fastmlp.system.code_folder import fault_of
 from fastmlp.system.paths import cache_folder, make_folder
 
@@ -40,15 +38,8 @@ TRIAL = 400  # steps to time each number of threads
 class Peer:
     """The parameters are those of the compiled code; the number of threads is all or one."""
 
-    def __init__(
-        self,
-        network: Network,
-        train: Split,
-        batch_size: int,
-        threads: int,
-        kind: str,
-        optimizer: str = "sgd",
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        network, train, batch_size, optimizer, threads, _ = setup
         self.network, self.optimizer, self.done = network, optimizer, 0
         self.sizes, self.batch_size, self.threads = network.sizes, batch_size, threads
         self.images = np.ascontiguousarray(train.images)

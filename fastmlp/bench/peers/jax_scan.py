@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from fastmlp.arrays import Array
+from fastmlp.bench.peers import Setup
 from fastmlp.bench.peers.formulas import STEPS, slots, step_pairs
 from fastmlp.bench.workload import scale_pixels
-from fastmlp.datasets import Split
-from fastmlp.network import Network
 
 HIDDEN = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 
@@ -33,15 +32,8 @@ COSTS: dict[str, Any] = {
 class Peer:
     """Functions on a list [w, b, w, ...]. A short last batch is skipped: scan needs one shape."""
 
-    def __init__(
-        self,
-        network: Network,
-        train: Split,
-        batch_size: int,
-        threads: int,
-        kind: str,
-        optimizer: str = "sgd",
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        network, train, batch_size, optimizer = setup[:4]
         self.network, self.batch_size, self.optimizer = network, batch_size, optimizer
         images = jnp.asarray(scale_pixels(train.images))
         targets = jnp.asarray(network.as_targets(train.labels, len(train), "labels"))

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array
+from fastmlp.bench.peers import Setup
 from fastmlp.bench.peers.formulas import BETA_1, BETA_2, MOMENTUM, slots, step_pairs
 from fastmlp.bench.workload import scale_pixels
-from fastmlp.datasets import Split
-from fastmlp.network import Network
 from fastmlp.reference.engine import blas_threads
 
 
@@ -21,15 +20,8 @@ class Peer:
     that all gradients are steps already.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        train: Split,
-        batch_size: int,
-        threads: int,
-        kind: str,
-        optimizer: str = "sgd",
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        network, train, batch_size, optimizer, threads, _ = setup
         self.network, self.optimizer, self.done = network, optimizer, 0
         self.images = scale_pixels(train.images)
         self.targets = network.as_targets(train.labels, len(train), "labels")

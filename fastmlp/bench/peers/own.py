@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from fastmlp.arrays import Array
 from fastmlp.backends import backend_named
+from fastmlp.bench.peers import Setup
 from fastmlp.bench.workload import scale_pixels
-from fastmlp.datasets import Split
-from fastmlp.network import Network
 
 
 class Peer:
     """Steps by a backend's engine: fastmlp reads pixels as bytes, NumPy as float32."""
 
-    def __init__(
-        self,
-        network: Network,
-        train: Split,
-        batch_size: int,
-        threads: int,
-        kind: str,
-        optimizer: str = "sgd",
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        network, train, batch_size, optimizer, threads, kind = setup
         self.network, self.done = network, 0
         self.images = scale_pixels(train.images) if kind == "numpy" else train.images
         self.targets = network.as_targets(train.labels, len(train), "labels")

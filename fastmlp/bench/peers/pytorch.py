@@ -12,10 +12,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from fastmlp.arrays import Array
+from fastmlp.bench.peers import Setup
 from fastmlp.bench.peers.formulas import BETA_1, BETA_2, EPSILON, MOMENTUM
 from fastmlp.bench.workload import scale_pixels
-from fastmlp.datasets import Split
-from fastmlp.network import Network
 
 TRIAL, WARM_UP = 50, 5  # steps to time each number of threads and each form of the optimiser
 FORMS: tuple[dict[str, bool], ...] = ({}, {"foreach": True}, {"fused": True})
@@ -43,15 +42,8 @@ COSTS = {
 class Peer:
     """A Sequential of Linear and activations, with a cost and an optimiser of torch."""
 
-    def __init__(
-        self,
-        network: Network,
-        train: Split,
-        batch_size: int,
-        threads: int,
-        kind: str,
-        optimizer: str = "sgd",
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        network, train, batch_size, optimizer, threads, kind = setup
         self.network, self.form = network, OPTIMIZERS[optimizer]
         self.linears = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(network.sizes)]
         for linear, w, b in zip(self.linears, network.weights, network.biases, strict=True):

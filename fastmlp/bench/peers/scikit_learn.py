@@ -22,10 +22,9 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from fastmlp.arrays import Array
+from fastmlp.bench.peers import Setup
 from fastmlp.bench.peers.formulas import BETA_1, BETA_2, EPSILON, MOMENTUM
 from fastmlp.bench.workload import scale_pixels
-from fastmlp.datasets import Split
-from fastmlp.network import Network
 
 
 class OneLogistic(MLPClassifier):  # type: ignore[misc, unused-ignore]
@@ -53,15 +52,8 @@ def doubled(result: Any, layers: slice) -> Any:
 class Peer:
     """An estimator without penalty, with the given order and initial parameters."""
 
-    def __init__(
-        self,
-        network: Network,
-        train: Split,
-        batch_size: int,
-        threads: int,
-        kind: str,
-        optimizer: str = "sgd",
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        network, train, batch_size, optimizer = setup[:4]
         self.network = network
         self.images, self.labels = scale_pixels(train.images), train.labels
         self.is_pair = (network.output, network.sizes[-1]) == ("softmax", 2)

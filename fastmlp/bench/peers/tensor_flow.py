@@ -8,10 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from fastmlp.arrays import Array
+from fastmlp.bench.peers import Setup
 from fastmlp.bench.peers.formulas import STEPS, slots, step_pairs
 from fastmlp.bench.workload import scale_pixels
-from fastmlp.datasets import Split
-from fastmlp.network import Network
 
 HIDDEN = {"relu": tf.nn.relu, "tanh": tf.tanh}
 # By output; the cost of a sample is the sum of a row
@@ -29,15 +28,8 @@ class Peer:
     a constant would be compiled into the function.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        train: Split,
-        batch_size: int,
-        threads: int,
-        kind: str,
-        optimizer: str = "sgd",
-    ) -> None:
+    def __init__(self, setup: Setup) -> None:
+        network, train, batch_size, optimizer, threads, _ = setup
         with suppress(RuntimeError):  # it has started already, for an earlier peer
             tf.config.set_visible_devices([], "GPU")
             tf.config.threading.set_intra_op_parallelism_threads(threads)
