@@ -155,8 +155,9 @@ def chosen_settings(given: Given) -> dict[str, Any]:
 
     settings = trained_settings(given)
     choice = choose_optimizer(**{name: settings[name] for name in CHOOSING})
-    own = {name: choice.settings.get(name, 0.0) for name in ("momentum", "weight_decay")}
-    settings |= {"optimizer": choice.optimizer, "optimizer_settings": choice.settings, **own}
+    own = choice.optimizer_settings
+    settings |= {name: own.get(name, 0.0) for name in ("momentum", "weight_decay")}
+    settings |= {"optimizer": choice.optimizer, "optimizer_settings": own}
     return {**settings, "learning_rate": choice.learning_rate}
 
 

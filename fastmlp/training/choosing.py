@@ -18,25 +18,15 @@ from fastmlp.functions.dropout import Dropout
 
 @dataclass(frozen=True)
 class Choice:
-    """The optimiser of a run, complete.
+    """The optimiser of a run, complete. A run that is resumed must have an equal one.
 
-    factors : on the learning rate `(L, 2)`: of weights and biases of each layer; None for 1
+    rate_factors : `(L, 2)`: of weights and biases of each layer; None for 1
     """
 
     optimizer: str
-    settings: dict[str, float]
+    optimizer_settings: dict[str, float]
     learning_rate: float
-    factors: Array | None = None
-
-    def as_plain(self) -> dict[str, Any]:
-        """Return what must be equal in a run that is resumed, as plain values by name."""
-        factors = None if self.factors is None else self.factors.tolist()
-        return {
-            "optimizer": self.optimizer,
-            "optimizer_settings": self.settings,
-            "learning_rate": self.learning_rate,
-            "rate_factors": factors,
-        }
+    rate_factors: Array | None = None
 
 
 def choose_optimizer(

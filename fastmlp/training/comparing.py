@@ -51,7 +51,7 @@ def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     if "optimizer" not in known:
         own = ("learning_rate", "momentum", "nesterov", "weight_decay")
         given = {name: known.pop(name) for name in own if name in known}
-        known |= choose_optimizer(**given).as_plain()
+        known |= vars(choose_optimizer(**given))
     return known
 
 

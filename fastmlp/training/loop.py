@@ -244,7 +244,7 @@ def train(
     state, saved = None, None
     if checkpoint is not None:
         steps = epochs * -(-len(run.images) // batch_size)
-        identity = resuming.identify(run, settings | choice.as_plain(), steps)
+        identity = resuming.identify(run, settings | vars(choice), steps)
         saved = Checkpoints(as_path(checkpoint, "checkpoint"), identity, every)
         state = saved.begin(resume)
     elif resume or every != 1:

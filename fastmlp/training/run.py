@@ -114,9 +114,9 @@ class Run:
             network.cost,
             self.batch_size,
             choice.optimizer,
-            choice.settings,
+            choice.optimizer_settings,
             threads,
-            choice.factors,
+            choice.rate_factors,
             dropout,
             smoothing,
         )

@@ -201,6 +201,6 @@ def test_a_run_of_an_earlier_version_is_resumed(tmp_path):
 
 def test_a_choice_is_complete():
     choice = choose_optimizer("nadam", {"beta_1": np.float32(0.5)})
-    assert choice.settings == OPTIMIZERS["nadam"].complete({"beta_1": 0.5})
+    assert choice.optimizer_settings == OPTIMIZERS["nadam"].complete({"beta_1": 0.5})
     assert (choice.optimizer, choice.learning_rate) == ("nadam", 0.002)
     assert choose_optimizer(momentum=0.9, nesterov=True).optimizer == "nesterov"
