@@ -8,7 +8,7 @@ from typing import Any
 
 from fastmlp.estimator.solver import Solver
 from fastmlp.functions import metrics_of, task_of
-from fastmlp.training.history import History
+from fastmlp.training.history import Done, History
 from fastmlp.training.progress import (
     FUNCTION,
     Progress,
@@ -57,21 +57,10 @@ class Calls:
         """
         if not self.callbacks:
             return False
-        history, took = self.history, max(perf_counter() - self.began, 1e-9)
-        history.train_cost.append(loss)
-        history.learning_rate.append(rate)
-        history.epoch_seconds.append(took)
-        history.samples_per_second.append(self.samples / took)
-        engine, main = solver.engine, metrics_of(history.task)[0].name
+        main, took = metrics_of(self.history.task)[0].name, max(perf_counter() - self.began, 1e-9)
         accuracy = solver.right / solver.total if main == "accuracy" else None
-        history.train_accuracy.append(accuracy)
-        history.inputs, history.plan = engine.inputs, engine.plan_name
-        history.first_members = engine.first_members
-        history.members.append(engine.members())
-        history.validation_cost.append(None)
-        history.validation_accuracy.append(score if main == "accuracy" else None)
-        for name, values in history.validation_metrics.items():
-            values.append(score if name == main else None)
+        done = Done(loss, accuracy, rate)
+        self.history.record(solver.engine, [done], took, self.samples, **{main: score})
         return self._call("on_epoch_end", FUNCTION, means=(loss, accuracy), step=self.steps)
 
     def end(self, stopped: str) -> None:

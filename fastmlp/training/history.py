@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
@@ -102,6 +103,27 @@ class History:
         """Return the last entry of `validated`, negative if higher is better; or None."""
         value = next(reversed(self.validated(name)), None)
         return -value if value is not None and name in METRICS and METRICS[name].rises else value
+
+    def record(
+        self, engine: Any, epochs: Sequence[Done], seconds: float, samples: int, **judged: Any
+    ) -> None:
+        """Add epochs of an engine, each of so many seconds and samples.
+
+        judged : what the lists of `validated` get, by their names; None for the others
+        """
+        count = len(epochs)
+        self.inputs, self.plan = engine.inputs, engine.plan_name
+        self.first_members = engine.first_members
+        self.members += [engine.members()] * count
+        self.train_cost += [done.cost for done in epochs]
+        self.train_accuracy += [done.accuracy for done in epochs]
+        self.learning_rate += [done.rate for done in epochs]
+        self.epoch_seconds += [seconds] * count
+        self.samples_per_second += [samples / seconds] * count
+        self.validation_cost += [judged.get("cost")] * count
+        self.validation_accuracy += [judged.get("accuracy")] * count
+        for name, values in self.validation_metrics.items():
+            values += [judged.get(name)] * count
 
     @property
     def train_seconds(self) -> float:

@@ -262,19 +262,8 @@ class Run:
 
         judged : the evaluation after the only one. `parameters.keep` has to follow
         """
-        history, count = self.history, len(epochs)
-        history.inputs, history.plan = self.engine.inputs, self.engine.plan_name
-        history.first_members = self.engine.first_members
-        history.members += [self.engine.members()] * count
-        history.train_cost += [done.cost for done in epochs]
-        history.train_accuracy += [done.accuracy for done in epochs]
-        history.learning_rate += [done.rate for done in epochs]
-        history.epoch_seconds += [self.seconds] * count
-        history.samples_per_second += [self.samples / self.seconds] * count
-        history.validation_cost += [None if judged is None else judged.cost] * count
-        history.validation_accuracy += [None if judged is None else judged.accuracy] * count
-        for name, values in history.validation_metrics.items():
-            values += [None if judged is None else judged.metrics[name]] * count
+        found = {} if judged is None else {"cost": judged.cost, **judged.metrics}
+        self.history.record(self.engine, epochs, self.seconds, self.samples, **found)
 
     def _divergence_error(
         self,
