@@ -80,41 +80,29 @@ class BaseMLP(BaseEstimator):
         partial: bool = False,
         classes: Any = None,
     ) -> Self:
+        """Check what a user passes, set the attributes with which training begins, and train.
+
+        Before training, attributes are replaced, and never changed in place.
+        """
         with _unchanged_if_refused(self):
-            fit = self._prepared(X, y, sample_weight, X_val, y_val, partial, classes)
+            check_parameters(self)
+            first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
+            X, y = checked_data(self, X, y, first)
+            with documented_errors("y"):
+                self._learn(y, partial, first, classes)
+            random = check_random_state(self.random_state)
+            if first:
+                self._initialize(X.shape[1], X.dtype, random)
+            else:
+                self._go_on()
+            of_class = self._class_weights(y)
+            samples, held = self._samples(X, y, sample_weight, of_class), None
+            if X_val is not None:
+                X_val, y_val = checked_data(self, X_val, y_val, False, "_val")
+                held = self._samples(X_val, y_val, None, of_class, "y_val")
+            fit = Fit(self, samples, held, random, partial)
         fit.run()
         return self
-
-    def _prepared(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        X_val: Any,
-        y_val: Any,
-        partial: bool,
-        classes: Any,
-    ) -> Fit:
-        """Check what a user passes, set the attributes with which training begins, and return it.
-
-        Attributes are replaced, and never changed in place.
-        """
-        check_parameters(self)
-        first = not hasattr(self, "coefs_") or not (self.warm_start or partial)
-        X, y = checked_data(self, X, y, first)
-        with documented_errors("y"):
-            self._learn(y, partial, first, classes)
-        random = check_random_state(self.random_state)
-        if first:
-            self._initialize(X.shape[1], X.dtype, random)
-        else:
-            self._go_on()
-        of_class = self._class_weights(y)
-        samples, held = self._samples(X, y, sample_weight, of_class), None
-        if X_val is not None:
-            X_val, y_val = checked_data(self, X_val, y_val, False, "_val")
-            held = self._samples(X_val, y_val, None, of_class, "y_val")
-        return Fit(self, samples, held, random, partial)
 
     def _class_weights(self, y: Any) -> Array | None:
         """Return the weight of each class `(classes,)`; None for 1, and without classes."""
@@ -229,10 +217,8 @@ class BaseMLP(BaseEstimator):
         It gives the same answers. Parameters that scikit-learn has not, and the optimiser's state,
         stay here: a `partial_fit` there begins with a new one.
         """
-        if self.activation in OWN_NAMES.values():
-            activation = next(name for name, own in OWN_NAMES.items() if own == self.activation)
-        else:
-            activation = self.activation
+        theirs = (name for name, own in OWN_NAMES.items() if own == self.activation)
+        activation = next(theirs, self.activation)
         if activation not in ("identity", "logistic", "tanh", "relu"):
             remedy = "Keep the estimator of fastmlp."
             raise refuse("activation", "must be one of scikit-learn's", activation, remedy)

@@ -68,13 +68,9 @@ class Fit:
         self.x, self.y, self.weight = samples
         self.solver = Solver(
             mlp,
-            (mlp.coefs_, mlp.intercepts_),
-            mlp._activations,
-            mlp._cost,
             len(self.x),
             self.weight,
             _batch_size(mlp.batch_size, len(self.x)),
-            mlp._team(),
             self.random.randint(2**31) if mlp.dropout else 0,
             mlp._solver_state if self.partial else None,
         )
@@ -245,5 +241,5 @@ def _batch_size(wanted: Any, samples: int) -> int:
         return min(AUTO_BATCH, samples)
     if wanted > samples:
         text = f"batch_size={wanted} is more than the {samples} samples, and is clipped to them."
-        warnings.warn(text, stacklevel=7)
+        warnings.warn(text, stacklevel=6)
     return min(int(wanted), samples)

@@ -43,10 +43,10 @@ class State:
 
 
 class Solver:
-    """Trains weights and biases, which `epochs` and `interrupt` update in place.
+    """Trains weights and biases of an estimator, which `epochs` and `interrupt` update in place.
 
-    mlp : an estimator, for its parameters; state : of an earlier solver, or None
-    cost : a name in GRADIENT; batch_size : of all steps but the last of an epoch
+    mlp : the estimator; state : of an earlier solver, or None
+    samples : how many there are; batch_size : of all steps but the last of an epoch
     weight : of each sample, float64 `(N,)`; None for 1; seed : of dropout
     right : how many classes were right in the last `epochs`, before each step, or their weights
     """
@@ -54,18 +54,14 @@ class Solver:
     def __init__(
         self,
         mlp: Any,
-        parameters: tuple[list[Array], list[Array]],
-        activations: tuple[str, ...],
-        cost: str,
         samples: int,
         weight: Array | None,
         batch_size: int,
-        threads: int | None,
         seed: int,
         state: State | None,
     ) -> None:
-        self.mlp, self.parameters, self.factor = mlp, parameters, GRADIENT[cost]
-        self.cost = cost
+        parameters, activations, cost = (mlp.coefs_, mlp.intercepts_), mlp._activations, mlp._cost
+        self.mlp, self.parameters, self.cost, self.factor = mlp, parameters, cost, GRADIENT[cost]
         self.samples, self.weight, self.batch_size = samples, weight, batch_size
         self.total, self.right = float(samples if weight is None else weight.sum()), 0.0
         self.sizes = _step_sizes(samples, batch_size)
@@ -75,7 +71,7 @@ class Solver:
         self.state = state
         rates = (float(mlp.dropout),) * (len(activations) - 1)
         dropout = Dropout(rates, seed) if mlp.dropout else None
-        how: Any = (activations, cost, batch_size, optimizer, settings, threads, None, dropout)
+        how: Any = (activations, cost, batch_size, optimizer, settings, mlp._team(), None, dropout)
         made = [(w.shape, w.dtype) for w in parameters[0]], *how
         if state.engine is not None and state.made == made:
             self.engine = state.engine
