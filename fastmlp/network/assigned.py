@@ -48,20 +48,12 @@ def _class_names(network: Assigned, names: Any) -> tuple[str, ...] | None:
     return check_names("class_names", names, max(2, network.sizes[-1]), "class")
 
 
-def _feature_names(network: Assigned, names: Any) -> tuple[str, ...]:
-    return check_names("feature_names", names, network.sizes[0], "input")
-
-
 def _classes(network: Assigned, labels: Any) -> Array:
     values, count = as_label_values(labels, "classes"), max(2, network.sizes[-1])
     if len(values) != count or len(np.unique(values)) != count:
         rule, got = f"must be {count} different labels, one for each class", repr(labels)
         raise refuse("classes", rule, got, "Pass None for the numbers from 0 on.")
     return values
-
-
-def _hidden(network: Assigned, names: Any) -> tuple[str, ...]:
-    return check_hidden(names, len(network.sizes) - 2)
 
 
 def _cost(network: Assigned, cost: Any) -> str:
@@ -88,30 +80,18 @@ def _several_labels(network: Assigned, several: Any) -> bool:
     return bool(several)
 
 
-def _output(network: Assigned, output: Any) -> str:
-    return activation_named(output, "output").name
-
-
-def _sizes(network: Assigned, sizes: Any) -> tuple[int, ...]:
-    return check_layer_sizes(sizes)
-
-
-def _dtype(network: Assigned, dtype: Any) -> np.dtype[Any]:
-    return check_dtype("None" if dtype is None else dtype)
-
-
 DERIVED = ("activations", "predictors", "task")
 CHECKS: dict[str, Callable[[Any, Any], Any]] = {
     "class_names": _class_names,
     "classes": _classes,
     "columns": _columns,
     "cost": _cost,
-    "dtype": _dtype,
-    "feature_names": _feature_names,
-    "hidden": _hidden,
-    "output": _output,
+    "dtype": lambda _, dtype: check_dtype("None" if dtype is None else dtype),
+    "feature_names": lambda of, names: check_names("feature_names", names, of.sizes[0], "input"),
+    "hidden": lambda of, names: check_hidden(names, len(of.sizes) - 2),
+    "output": lambda _, output: activation_named(output, "output").name,
     "scaling": _scaling,
     "several_labels": _several_labels,
-    "sizes": _sizes,
+    "sizes": lambda _, sizes: check_layer_sizes(sizes),
 }
 NEEDED = ("cost", "dtype", "hidden", "output", "sizes")  # never None

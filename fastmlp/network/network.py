@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from os import PathLike
@@ -10,18 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import (
-    Array,
-    as_generator,
-)
+from fastmlp.arrays import as_generator
 from fastmlp.arrays.aligned import aligned_copy
 from fastmlp.errors import checked_call
-from fastmlp.functions import (
-    ACTIVATIONS,
-    activation_named,
-    check_outputs,
-    cost_named,
-)
+from fastmlp.functions import ACTIVATIONS, activation_named, check_outputs, cost_named
 from fastmlp.network import file
 from fastmlp.network.building import (
     check_dtype,
@@ -33,7 +25,6 @@ from fastmlp.network.building import (
 from fastmlp.network.file import Specification
 from fastmlp.network.known import KNOWN, PIXEL_SCALE, known_of
 from fastmlp.network.predicting import Predicting
-from fastmlp.network.scaling import Scaling
 
 
 class Network(Predicting):
@@ -86,15 +77,10 @@ class Network(Predicting):
         self.cost = cost_named(cost, output).text
         self.dtype = check_dtype(dtype)
         self.pixel_scale = PIXEL_SCALE
-        self.scaling: Scaling | None = None
-        self.classes: Array | None = None
-        self.class_names: tuple[str, ...] | None = None
-        self.feature_names: tuple[str, ...] | None = None
-        self.columns: Mapping[str, Any] | None = None
+        self.scaling = self.classes = self.class_names = self.feature_names = self.columns = None
         self.several_labels = False
         generator = as_generator(seed)
-        self.weights: list[Array] = []
-        self.biases: list[Array] = []
+        self.weights, self.biases = [], []
         for inputs, outputs, name in zip(
             self.sizes, self.sizes[1:], self.activations, strict=False
         ):
@@ -142,11 +128,7 @@ class Network(Predicting):
         """
         self.check_cost()
         weights, biases = self.check_parameters()
-        spec = Specification(
-            **self.architecture,
-            **known_of(self),
-        )
-        file.save(path, spec, weights, biases)
+        file.save(path, Specification(**self.architecture, **known_of(self)), weights, biases)
 
     @classmethod
     @checked_call
