@@ -114,6 +114,7 @@ def load(path: str | PathLike[str]) -> tuple[Specification, list[Array], list[Ar
 def _checked_spec(spec: Any, of_scaling: dict[str, Array]) -> Specification:
     sizes, names = spec["sizes"], spec["class_names"]
     classes, features = spec.get("classes"), spec.get("feature_names")
+    columns, several = spec.get("columns"), spec.get("several_labels", False)
     # earlier versions did not scale
     kind = spec.get("scaling", "none")
     if not all(type(size) is int and 0 < size < 1 << 31 for size in sizes) or len(sizes) < 2:
@@ -138,6 +139,10 @@ def _checked_spec(spec: Any, of_scaling: dict[str, Array]) -> Specification:
     scale = float(spec["pixel_scale"])
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"pixel_scale is {scale}")
+    if not (columns is None or isinstance(columns, dict)):
+        raise ValueError(f"columns are {columns!r}")
+    if not isinstance(several, bool):
+        raise ValueError(f"several_labels is {several!r}")
     return Specification(
         tuple(sizes),
         tuple(spec["hidden"]),
@@ -149,21 +154,9 @@ def _checked_spec(spec: Any, of_scaling: dict[str, Array]) -> Specification:
         None if kind is None else scaling_from(kind, sizes[0], of_scaling),
         None if classes is None else np.array(classes),
         None if features is None else tuple(features),
-        _checked_columns(spec.get("columns")),
-        _checked_flag(spec.get("several_labels", False)),
+        columns,
+        several,
     )
-
-
-def _checked_columns(columns: Any) -> dict[str, Any] | None:
-    if not (columns is None or isinstance(columns, dict)):
-        raise ValueError(f"columns are {columns!r}")
-    return columns
-
-
-def _checked_flag(several: Any) -> bool:
-    if not isinstance(several, bool):
-        raise ValueError(f"several_labels is {several!r}")
-    return several
 
 
 def _checked_tensors(
