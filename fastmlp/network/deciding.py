@@ -193,10 +193,6 @@ def _sparse_medians(rows: SparseRows) -> Array:
     return np.asarray(middle[0] + (middle[1] - middle[0]) / 2)
 
 
-def _fit_nothing(rows: Array) -> dict[str, Array]:
-    return {}
-
-
 def _fit_largest_of_all(rows: Array) -> dict[str, Array]:
     largest = max(float(rows.max()), -float(rows.min()), SMALLEST)
     return {"factor": np.array([1 / largest])}
@@ -221,9 +217,7 @@ def _fit_standard(rows: Array) -> dict[str, Array]:
         total += (((rows[start : start + ROWS] - mean) / unit) ** 2).sum(axis=0)
     deviation = np.sqrt(total / len(rows))
     varies = (rows.min(axis=0) < rows.max(axis=0)) & (deviation > 1e-12)
-    factor = np.zeros(rows.shape[1])
-    factor[varies] = 1 / (deviation[varies] * unit[varies])
-    return {"shift": mean, "factor": factor}
+    return {"shift": mean, "factor": _inverse(deviation * unit, varies)}
 
 
 def _fit_deviation(rows: SparseRows) -> dict[str, Array]:
@@ -236,15 +230,17 @@ def _fit_deviation(rows: SparseRows) -> dict[str, Array]:
     total = np.bincount(columns, (x - mean[columns]) ** 2, inputs)
     others = len(rows) - np.bincount(columns, minlength=inputs)
     deviation = np.sqrt((total + others * mean**2) / len(rows))
-    varies = deviation > 1e-12
-    factor = np.zeros(inputs)
-    factor[varies] = 1 / (deviation[varies] * unit[varies])
-    return {"factor": factor}
+    return {"factor": _inverse(deviation * unit, deviation > 1e-12)}
 
 
 def _fit_largest(rows: Array) -> dict[str, Array]:
     largest = _largest(rows)
-    return {"factor": np.where(largest > SMALLEST, 1 / np.maximum(largest, SMALLEST), 0.0)}
+    return {"factor": _inverse(largest, largest > SMALLEST)}
+
+
+def _inverse(sizes: Array, where: Array) -> Array:
+    """Return 1 / sizes, and 0 elsewhere."""
+    return np.divide(1, sizes, out=np.zeros(len(sizes)), where=where)
 
 
 def _largest(rows: Rows) -> Array:
@@ -258,7 +254,7 @@ def _largest(rows: Rows) -> Array:
 
 
 FITS: dict[str, Callable[[Any], dict[str, Array]]] = {
-    "none": _fit_nothing,
+    "none": lambda rows: {},
     "unchanged": _fit_largest_of_all,
     "pixels": _fit_pixels,
     "standardize": _fit_standard,
