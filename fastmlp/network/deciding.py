@@ -20,6 +20,7 @@ from fastmlp.network.scaling import (
     filled,
     is_whole,
     range_of,
+    reach,
 )
 
 # The remedy where NaN are filled
@@ -194,8 +195,7 @@ def _sparse_medians(rows: SparseRows) -> Array:
 
 
 def _fit_largest_of_all(rows: Array) -> dict[str, Array]:
-    largest = max(float(rows.max()), -float(rows.min()), SMALLEST)
-    return {"factor": np.array([1 / largest])}
+    return {"factor": np.array([1 / max(reach(rows), SMALLEST)])}
 
 
 def _fit_pixels(rows: Array) -> dict[str, Array]:

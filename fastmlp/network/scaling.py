@@ -124,6 +124,11 @@ def filled(rows: Rows, fill: Array | None) -> Rows:
     return np.where(np.isnan(rows), fill, rows)
 
 
+def reach(rows: Rows) -> float:
+    """Return the largest magnitude of some numbers."""
+    return max(float(rows.max()), -float(rows.min()))
+
+
 def is_whole(rows: Array) -> bool:
     """Return whether all are whole numbers."""
     return rows.dtype.kind != "f" or bool((rows == np.rint(rows)).all())
@@ -150,7 +155,7 @@ def _check_size(
         return floats
     scaling.check(floats, dtype, argument)
     known = np.inf if scaling.factor is None else 1 / float(scaling.factor[0])
-    largest = max(float(rows.max()), -float(rows.min()))
+    largest = reach(rows)
     if largest > FAR * known:
         rule = f"must be on the scale of the training data, which reach {known:.4g}"
         remedy = "Scale them as those, or train anew with unscaled data."

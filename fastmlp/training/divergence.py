@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fastmlp.arrays import Array, Rows
 from fastmlp.errors import DivergedError
+from fastmlp.network.scaling import reach
 
 # Inputs and targets should be of the order of 1; larger ones than this are named as the cause
 LARGE = 100.0
@@ -40,12 +41,7 @@ def find_large_data(name: str, images: Rows, scale: float, y: Array) -> list[str
 
     name : of the split; scale : the factor of its images
     """
-    sizes = {f"the {name} images": _find_largest(images) * scale}
+    sizes = {f"the {name} images": reach(images) * scale}
     if y.ndim == 2:
-        sizes[f"the {name} targets"] = _find_largest(y)
+        sizes[f"the {name} targets"] = reach(y)
     return [f"{what} reach {size:.3g}" for what, size in sizes.items() if size > LARGE]
-
-
-def _find_largest(rows: Rows) -> float:
-    """Return the largest magnitude in rows."""
-    return max(abs(float(rows.max())), abs(float(rows.min())))

@@ -12,6 +12,7 @@ import numpy as np
 from fastmlp.arrays import Array, SparseRows, quiet
 from fastmlp.errors import TrainingWarning
 from fastmlp.functions import ACTIVATIONS, OPTIMIZERS, classes_of, cost_row
+from fastmlp.network.scaling import reach
 from fastmlp.training.choosing import Choice
 from fastmlp.training.guessing import cost_of_constant, least_cost
 from fastmlp.training.history import History
@@ -118,16 +119,16 @@ def _of_data(run: Run) -> list[str]:
         causes.append(f"The targets reach {most:,.4g}: scale them, as {how}.")
     if images.are_same() if isinstance(images, SparseRows) else (images == images[0]).all():
         causes.append("All samples are the same.")
-    reach = max(abs(float(images.max())), abs(float(images.min()))) * run.network.scale_of(images)
+    largest = reach(images) * run.network.scale_of(images)
     scaling = run.network.scaling
     remedy = 'train a new network with scaling="standardize".'
     if scaling is not None and scaling.kind not in ("none", "unchanged"):
         remedy = "they are scaled, but a few are far from all others: limit or remove those."
-    if reach > LARGEST:
-        causes.append(f"The images reach {reach:,.4g}: {remedy}")
-    elif 0 < reach < SMALLEST:
+    if largest > LARGEST:
+        causes.append(f"The images reach {largest:,.4g}: {remedy}")
+    elif 0 < largest < SMALLEST:
         once = "Scale pixels once: those of uint8 are divided by 255 anyway."
-        causes.append(f"The images reach only {reach:.2g}: {remedy} {once}")
+        causes.append(f"The images reach only {largest:.2g}: {remedy} {once}")
     return causes
 
 
