@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -128,11 +129,11 @@ def _halve(
 
     before : the cost before training
     """
-    order = int(generator.integers(1 << 31))
+    how = {"batch_size": batch_size, "seed": int(generator.integers(1 << 31)), "backend": backend}
     search = Search(before, cost_of_guessing(network, data[1]))
     rates, costs = [start], []
     while True:
-        costs.append(_probe_cost(network, data, rates[-1], batch_size, order, backend))
+        costs.append(_probe_cost(network, data, learning_rate=rates[-1], **how))
         probe(rates[-1], costs[-1])
         if not search.continues(costs[-1]):
             break
@@ -141,29 +142,13 @@ def _halve(
     return best, np.array(rates), np.array(costs)
 
 
-def _probe_cost(
-    network: Network,
-    probe: tuple[Rows, Array],
-    rate: float,
-    batch_size: int,
-    order: int,
-    backend: str,
-) -> float:
-    """Return the cost after an epoch with that rate; infinite if training diverges."""
+def _probe_cost(network: Network, data: tuple[Rows, Array], **settings: Any) -> float:
+    """Return the cost after an epoch with these settings; infinite if training diverges."""
     trial = copy.deepcopy(network)
     try:
-        train(
-            trial,
-            probe,
-            epochs=1,
-            batch_size=batch_size,
-            learning_rate=rate,
-            seed=order,
-            backend=backend,
-            verbose=False,
-        )
+        train(trial, data, epochs=1, verbose=False, **settings)
     except DivergedError:
         return np.inf
     with np.errstate(over="ignore", invalid="ignore"):  # the cost shows a divergence
-        after = trial.evaluate_rows(*probe, backend).cost
+        after = trial.evaluate_rows(*data, settings["backend"]).cost
     return after if np.isfinite(after) else np.inf
