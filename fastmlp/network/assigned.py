@@ -11,18 +11,17 @@ from fastmlp.arrays import Array, as_label_values, check_flag, check_names
 from fastmlp.errors import refuse
 from fastmlp.functions import activation_named, cost_named, cost_row
 from fastmlp.network.building import check_dtype, check_hidden, check_layer_sizes
+from fastmlp.network.known import Knowing
 from fastmlp.network.pairs import describe
 from fastmlp.network.scaling import Scaling
 
 
-class Assigned:
+class Assigned(Knowing):
     """A network whose attributes in CHECKS raise ArgumentError when a wrong value is assigned.
 
     Those in DERIVED are computed from others when they are used, and dropped when one is assigned:
     they must not be assigned themselves. Copies have their own.
     """
-
-    sizes: tuple[int, ...]
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in DERIVED}

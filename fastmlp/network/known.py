@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fastmlp.network.scaling import Scaling
 PIXEL_SCALE = 1 / 255
 
 
-class Knowing(Protocol):
+class Knowing:
     """A network: the attributes that say what its data must be, and how they are prepared.
 
     See `fastmlp.Network`; the last seven are decided by its first training, and are in its file.
@@ -32,8 +32,8 @@ class Knowing(Protocol):
 
     @property
     def task(self) -> str:
-        """What the targets are."""
-        ...
+        """What the targets are: see `Predicting`."""
+        raise NotImplementedError
 
 
 # The names of these seven

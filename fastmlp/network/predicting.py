@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +27,6 @@ from fastmlp.network.building import check_hidden, check_kinds, kinds_of
 from fastmlp.network.classes import by_name, names_of, targets_of
 from fastmlp.network.evaluation import Evaluation, evaluate
 from fastmlp.network.pairs import as_parts
-from fastmlp.network.scaling import Scaling
 
 
 class Predicting(Assigned):
@@ -36,15 +34,6 @@ class Predicting(Assigned):
 
     hidden: tuple[str, ...]
     output: str
-    cost: str
-    dtype: np.dtype
-    pixel_scale: float
-    classes: Array | None
-    class_names: tuple[str, ...] | None
-    feature_names: tuple[str, ...] | None
-    columns: Mapping[str, Any] | None
-    scaling: Scaling | None
-    several_labels: bool
     weights: list[Array]
     biases: list[Array]
 
