@@ -67,7 +67,9 @@ class KernelCache:
             return None
         content = data[DIGEST_BYTES:]
         if data[:DIGEST_BYTES] != _digest(key, content):
-            _warn_of_damage(f"{path} {fault or 'is not what was written'}")
+            what = f"{path} {fault or 'is not what was written'}"
+            text = f"a compiled kernel is compiled again, and its file replaced: {what}. If this "
+            warn_once("damaged", f"{text}happens again, check the disk.")
             return None
         touch(folder)
         return content
@@ -108,11 +110,3 @@ def _replace(path: Path, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(part)
         raise
-
-
-def _warn_of_damage(what: str) -> None:
-    warn_once(
-        "damaged",
-        f"a compiled kernel is compiled again, and its file replaced: {what}. If this happens "
-        "again, check the disk.",
-    )

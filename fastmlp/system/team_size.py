@@ -72,11 +72,8 @@ class TeamSize:
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.size, self._clock = first, clock
-        sizes = {most, first}
-        while most > 1:
-            most = most // 2
-            sizes.add(most)
-        self._sizes = [first] if fixed else sorted(sizes)
+        halves = (most >> k for k in range(most.bit_length()))
+        self._sizes = [first] if fixed else sorted({first, *halves})
         self._step = 0.0  # seconds of a step of the present size, in its last chunk
         self._lowest = math.inf  # since it was chosen
         self._unjudged = 2  # chunks that follow a change of size, or the start
