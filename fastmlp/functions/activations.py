@@ -51,10 +51,6 @@ def _sigmoid(z: Array, a: Array) -> None:
     np.divide(np.where(z >= 0, 1, e), 1 + e, out=a)
 
 
-def _leaky_relu(z: Array, a: Array) -> None:
-    np.multiply(z, np.where(z > 0, 1, LEAKY_SLOPE).astype(z.dtype), out=a)
-
-
 def _softmax(z: Array, a: Array) -> None:
     # a = e^z / sum e^z; the row's maximum is subtracted to avoid overflow
     np.subtract(z, z.max(axis=1, keepdims=True), out=a)
@@ -75,7 +71,7 @@ def _softplus(z: Array, _: Array) -> Array:
     return np.asarray(np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z))))
 
 
-def _leaky_derivative(a: Array) -> Array:
+def _leaky_derivative(a: Array) -> Array:  # of z too, which has the same sign
     return np.where(a > 0, 1, LEAKY_SLOPE).astype(a.dtype)
 
 
@@ -148,7 +144,7 @@ ACTIVATIONS = {
             "leaky_relu",
             3,
             f"z if z > 0 else {LEAKY_SLOPE} z",
-            _leaky_relu,
+            lambda z, a: np.multiply(z, _leaky_derivative(z), out=a),
             _leaky_derivative,
             lambda z, a: a * z / 2,
             "he",
