@@ -22,7 +22,6 @@ from fastmlp.kernels.memory.records import JOB, LAYER
 from fastmlp.kernels.memory.tuning import TILE_HEIGHTS, TILE_VECTORS
 
 FLOAT32 = np.dtype(np.float32)
-BARRIERS = phases.BARRIERS
 ROUNDS = 7
 # Floating-point operations in one measurement of the peak
 PEAK_WORK = 2**29
@@ -118,16 +117,12 @@ def measure_team(barriers: int, threads: int) -> float:
     """
     if threads == 1:
         return nan
-    complete = [seconds for came, seconds in time_team(barriers, threads) if came == threads]
-    return statistics.median(complete) if complete else nan
-
-
-def time_team(barriers: int, threads: int) -> list[tuple[int, float]]:
-    """Return, for some jobs of so many barriers, how many members came, and the seconds it took."""
-    job, samples = np.zeros(1, JOB), []
+    job, complete = np.zeros(1, JOB), []
     job["steps"] = barriers
     for _ in range(ROUNDS if barriers else REGION_COUNT):
         began = perf_counter()
-        came = run(BARRIERS, job, np.zeros(0, LAYER), threads, FLOAT32)
-        samples.append((came, perf_counter() - began))
-    return samples
+        came = run(phases.BARRIERS, job, np.zeros(0, LAYER), threads, FLOAT32)
+        took = perf_counter() - began
+        if came == threads:
+            complete.append(took)
+    return statistics.median(complete) if complete else nan

@@ -66,7 +66,8 @@ def describe_machine() -> Machine:
         threads=available_threads(),
         limits=thread_limits(),
         threading_layer=_threading_layer(),
-        versions=_versions(),
+        versions={"fastmlp": __version__, "python": platform.python_version()}
+        | {package: installed(package) or "not installed" for package in PACKAGES},
         cache=str(
             cache_folder() or "none: there is no home folder, and FASTMLP_CACHE names no other one"
         ),
@@ -116,11 +117,6 @@ def _threading_layer() -> str:
         return str(numba.threading_layer())
     except Exception as error:
         return f"none: {' '.join(str(error).split())}"
-
-
-def _versions() -> dict[str, str]:
-    found = {"fastmlp": __version__, "python": platform.python_version()}
-    return found | {package: installed(package) or "not installed" for package in PACKAGES}
 
 
 def installed(package: str) -> str | None:
