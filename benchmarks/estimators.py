@@ -42,14 +42,8 @@ GENERATED: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"n_samples": 5000, "n_features": 20, "n_informative": 8, "n_classes": 3},
     ),
     "friedman1": (datasets.make_friedman1, {"n_samples": 1000, "noise": 1.0}),
-    "regression": (
-        datasets.make_regression,
-        {"n_samples": 1000, "n_features": 20, "noise": 10.0},
-    ),
-    "multilabel": (
-        datasets.make_multilabel_classification,
-        {"n_samples": 1000, "n_classes": 8},
-    ),
+    "regression": (datasets.make_regression, {"n_samples": 1000, "n_features": 20, "noise": 10.0}),
+    "multilabel": (datasets.make_multilabel_classification, {"n_samples": 1000, "n_classes": 8}),
 }
 NAMES = (*LOADED, *GENERATED)
 REGRESSIONS = ("diabetes", "friedman1", "regression")

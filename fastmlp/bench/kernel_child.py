@@ -20,12 +20,7 @@ from fastmlp.bench import phases
 from fastmlp.functions import ACTIVATIONS, Array, error_in_eps
 from fastmlp.functions.coefficients import COEFFICIENTS
 from fastmlp.kernels.launch import run, symbol
-from fastmlp.kernels.memory.panels import (
-    panel_width,
-    round_up,
-    row_stride,
-    vector_size,
-)
+from fastmlp.kernels.memory.panels import panel_width, round_up, row_stride, vector_size
 from fastmlp.kernels.memory.records import point
 from fastmlp.kernels.memory.tuning import PART
 from fastmlp.reference import layers as reference

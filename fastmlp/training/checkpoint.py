@@ -108,7 +108,7 @@ class Checkpoints:
         if self._unsaved is None:
             return
         state, self._unsaved = self._unsaved, None  # an error is raised only once for each state
-        path = self._path(state.epochs)
+        path = self.folder / f"checkpoint-{state.epochs:06d}.safetensors"
         facts = {**state.facts, "identity": self.identity}
         data = to_bytes(State(state.epochs, state.tensors, facts))
         try:
@@ -118,9 +118,6 @@ class Checkpoints:
                     old.unlink(missing_ok=True)
         except OSError as error:
             raise _unwritable(path, error) from None
-
-    def _path(self, epochs: int) -> Path:
-        return self.folder / f"checkpoint-{epochs:06d}.safetensors"
 
     def _check(self, state: State, path: Path) -> None:
         theirs = upgrade_identity(state.facts["identity"])

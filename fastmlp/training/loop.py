@@ -39,9 +39,7 @@ from fastmlp.training.watcher import Watcher
 from fastmlp.training.weighting import ClassWeight, check_smoothing
 
 # Arguments that a resumed run may change, as they do not change the result
-NOT_SETTINGS = (
-    *("threads", "callbacks", "checkpoint", "every", "resume", "max_seconds", "verbose"),
-)
+NOT_SETTINGS = "threads", "callbacks", "checkpoint", "every", "resume", "max_seconds", "verbose"
 # Arguments that are merged with others: a resumed run compares what they choose together
 CHOOSING = (
     *("target_accuracy", "momentum", "nesterov", "weight_decay", "bias_rate_factor"),

@@ -114,12 +114,7 @@ def _sweep(
 
 
 def _costs(
-    network: Network,
-    data: tuple[Rows, Array],
-    order: Array,
-    batch: int,
-    backend: str,
-    rates: Array,
+    network: Network, data: tuple[Rows, Array], order: Array, batch: int, backend: str, rates: Array
 ) -> Array:
     """Return the cost of each step of training a copy; infinite from that on where it diverges."""
     images, y = data

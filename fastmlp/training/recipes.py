@@ -30,16 +30,8 @@ _SGD = {"optimizer": "sgd", "schedule": "linear"}
 _SMALL = {**_SGD, "batch_size": 32, "learning_rate": 0.8, "label_smoothing": 0.05}
 _LARGE = {**_SGD, "batch_size": 64, "label_smoothing": 0.1}
 RECIPES = {
-    "fast": Recipe(
-        "98 % as soon as possible",
-        (128,),
-        {**_SMALL, "epochs": 3},
-    ),
-    "98.5": Recipe(
-        "98.5 %",
-        (256,),
-        {**_SMALL, "epochs": 4, "augment": Augmentation(1)},
-    ),
+    "fast": Recipe("98 % as soon as possible", (128,), {**_SMALL, "epochs": 3}),
+    "98.5": Recipe("98.5 %", (256,), {**_SMALL, "epochs": 4, "augment": Augmentation(1)}),
     "99": Recipe(
         "99 %",
         (512, 256),
