@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike
@@ -145,24 +146,15 @@ def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
     return own
 
 
-class _Ends:
-    """A callback that ends a run before it begins."""
-
-    def on_train_begin(self, progress: Progress) -> bool:
-        """Return True."""
-        return True
-
-
 def _check_resuming(
     network: Network, split: Data, y: ArrayLike | None, own: Mapping[str, Any]
 ) -> None:
     """Begin a run with the checkpoints that there are, to compare its data and settings."""
     folder = own.get("checkpoint")
     if own.get("resume") and folder is not None and Path(folder).is_dir():
-        trial, seed = copy.deepcopy(network), copy.deepcopy(own["seed"])
-        checked_call(loop.train)(
-            trial, split, y, callbacks=_Ends(), verbose=False, **{**own, "seed": seed}
-        )
+        trial, again = copy.deepcopy(network), {**own, "seed": copy.deepcopy(own["seed"])}
+        ends = SimpleNamespace(on_train_begin=lambda progress: True)
+        checked_call(loop.train)(trial, split, y, callbacks=ends, verbose=False, **again)
 
 
 def _held(validation: Any, count: int) -> float:
