@@ -116,119 +116,70 @@ def _mish_derivative(z: Array) -> Array:
     return np.asarray(t + z * (1 - t * t) * _sigmoid_of(z))
 
 
+# fmt: off
 ACTIVATIONS = {
     row.name: row
     for row in (
         Activation(
-            "identity",
-            0,
-            "z",
-            lambda z, a: np.copyto(a, z),
-            lambda a: np.ones_like(a),
-            lambda z, a: a * z / 2,
-            "glorot",
+            "identity", 0, "z",
+            lambda z, a: np.copyto(a, z), np.ones_like, lambda z, a: a * z / 2, "glorot",
         ),
         Activation(
-            "sigmoid", 1, "1 / (1 + e^-z)", _sigmoid, lambda a: a * (1 - a), _softplus, "glorot"
+            "sigmoid", 1, "1 / (1 + e^-z)", _sigmoid, lambda a: a * (1 - a), _softplus, "glorot",
         ),
         Activation(
-            "relu",
-            2,
-            "max(0, z)",
-            lambda z, a: np.maximum(z, 0, out=a),
-            lambda a: a > 0,
-            lambda z, a: a * z / 2,
-            "he",
+            "relu", 2, "max(0, z)",
+            lambda z, a: np.maximum(z, 0, out=a), lambda a: a > 0, lambda z, a: a * z / 2, "he",
         ),
         Activation(
-            "leaky_relu",
-            3,
-            f"z if z > 0 else {LEAKY_SLOPE} z",
-            lambda z, a: np.multiply(z, _leaky_derivative(z), out=a),
-            _leaky_derivative,
-            lambda z, a: a * z / 2,
-            "he",
+            "leaky_relu", 3, f"z if z > 0 else {LEAKY_SLOPE} z",
+            lambda z, a: np.multiply(z, _leaky_derivative(z), out=a), _leaky_derivative,
+            lambda z, a: a * z / 2, "he",
         ),
         Activation(
-            "tanh",
-            4,
-            "tanh z",
-            lambda z, a: np.tanh(z, out=a),
-            lambda a: 1 - a * a,
-            _log_cosh,
-            "glorot",
+            "tanh", 4, "tanh z",
+            lambda z, a: np.tanh(z, out=a), lambda a: 1 - a * a, _log_cosh, "glorot",
         ),
         Activation(
-            "step",
-            5,
-            "1 if z >= 0 else 0",
-            lambda z, a: np.copyto(a, z >= 0),
-            lambda a: np.zeros_like(a),
-            lambda z, a: a * z,
-            "glorot",
+            "step", 5, "1 if z >= 0 else 0",
+            lambda z, a: np.copyto(a, z >= 0), np.zeros_like, lambda z, a: a * z, "glorot",
         ),
         Activation("softmax", 6, "e^z / sum(e^z)", _softmax, None, _log_sum_exp, "glorot", 2),
         # Clevert et al. (2016)
         Activation("elu", 7, "z if z > 0 else e^z - 1", *_exponential(1.0, 1.0), "he"),
         Activation(
-            "selu",
-            8,
-            f"{SELU_SCALE:.4f} (z if z > 0 else {SELU_ALPHA:.4f} (e^z - 1))",
-            *_exponential(SELU_SCALE, SELU_ALPHA),
-            "lecun",
+            "selu", 8, f"{SELU_SCALE:.4f} (z if z > 0 else {SELU_ALPHA:.4f} (e^z - 1))",
+            *_exponential(SELU_SCALE, SELU_ALPHA), "lecun",
         ),
         # Hendrycks and Gimpel (2016); P is the normal distribution function
         Activation(
-            "gelu",
-            9,
-            "z P(z), P(z) = (1 + erf(z / sqrt 2)) / 2",
+            "gelu", 9, "z P(z), P(z) = (1 + erf(z / sqrt 2)) / 2",
             lambda z, a: np.multiply(z, _normal(z), out=a),
             lambda z: _normal(z) + z * _bell(z),
-            lambda z, a: (z * a - _normal(z) + z * _bell(z)) / 2,
-            "he",
-            keeps="z",
+            lambda z, a: (z * a - _normal(z) + z * _bell(z)) / 2, "he", keeps="z",
         ),
         Activation(
-            "silu",
-            10,
-            "z / (1 + e^-z)",
+            "silu", 10, "z / (1 + e^-z)",
             lambda z, a: np.multiply(z, _sigmoid_of(z), out=a),
-            lambda z: _sigmoid_of(z) * (1 + z * (1 - _sigmoid_of(z))),
-            None,
-            "he",
-            keeps="z",
+            lambda z: _sigmoid_of(z) * (1 + z * (1 - _sigmoid_of(z))), None, "he", keeps="z",
         ),
-        Activation(  # Misra (2020)
-            "mish",
-            11,
-            "z tanh(log(1 + e^z))",
+        # Misra (2020)
+        Activation(
+            "mish", 11, "z tanh(log(1 + e^z))",
             lambda z, a: np.multiply(z, np.tanh(_softplus(z, z)), out=a),
-            _mish_derivative,
-            None,
-            "he",
-            keeps="z",
+            _mish_derivative, None, "he", keeps="z",
         ),
         Activation(
-            "softplus",
-            12,
-            "log(1 + e^z)",
-            lambda z, a: np.copyto(a, _softplus(z, z)),
-            lambda a: -np.expm1(-a),
-            None,
-            "glorot",
+            "softplus", 12, "log(1 + e^z)",
+            lambda z, a: np.copyto(a, _softplus(z, z)), lambda a: -np.expm1(-a), None, "glorot",
         ),
         Activation(
-            "exponential",
-            13,
-            "e^z",
-            lambda z, a: np.exp(z, out=a),
-            lambda a: a,
-            lambda z, a: a,
-            "glorot",
-            top_only=True,
+            "exponential", 13, "e^z",
+            lambda z, a: np.exp(z, out=a), lambda a: a, lambda z, a: a, "glorot", top_only=True,
         ),
     )
 }
+# fmt: on
 
 # The activations of hidden layers: those that act on each neuron alone, and are not for the last
 HIDDEN = tuple(

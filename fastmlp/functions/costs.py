@@ -56,62 +56,44 @@ class Cost:
 # The outputs of regression: all numbers, those above 0, 0 to 1 and -1 to 1
 REGRESSION = ("identity", "relu", "softplus", "exponential", "sigmoid", "tanh")
 
+# fmt: off
 COSTS = {
     row.name: row
     for row in (
         Cost(
-            "squared_error",
-            0,
-            "sum((a - y)^2)",
-            (),
-            f=lambda e, s: np.square(e),
-            slope=lambda e, s: 2 * e,
+            "squared_error", 0, "sum((a - y)^2)", (),
+            f=lambda e, s: np.square(e), slope=lambda e, s: 2 * e,
         ),
         Cost(
-            "cross_entropy",
-            1,
-            "-sum(y log a), for sigmoid -sum(y log a + (1 - y) log(1 - a))",
-            ("softmax", "sigmoid"),
-            (0.0, 1.0),
+            "cross_entropy", 1, "-sum(y log a), for sigmoid -sum(y log a + (1 - y) log(1 - a))",
+            ("softmax", "sigmoid"), (0.0, 1.0),
         ),
         Cost(
-            "perceptron",
-            2,
-            "sum(F(z) - y z), F' = f",
+            "perceptron", 2, "sum(F(z) - y z), F' = f",
             tuple(name for name, row in ACTIVATIONS.items() if row.integral is not None),
         ),
         Cost(
-            "absolute_error",
-            3,
-            "sum(|a - y|)",
-            REGRESSION,
-            f=lambda e, s: np.abs(e),
-            slope=lambda e, s: np.sign(e),
+            "absolute_error", 3, "sum(|a - y|)", REGRESSION,
+            f=lambda e, s: np.abs(e), slope=lambda e, s: np.sign(e),
         ),
-        Cost(  # Huber (1964)
-            "huber",
-            4,
-            "sum((a - y)^2 / 2), beyond |a - y| = d sum(d (|a - y| - d / 2))",
+        # Huber (1964)
+        Cost(
+            "huber", 4, "sum((a - y)^2 / 2), beyond |a - y| = d sum(d (|a - y| - d / 2))",
             REGRESSION,
             f=lambda e, s: np.where(np.abs(e) <= s, e * e / 2, s * (np.abs(e) - s / 2)),
-            slope=lambda e, s: np.clip(e, -s, s),
-            setting=1.0,
-            setting_name="d",
+            slope=lambda e, s: np.clip(e, -s, s), setting=1.0, setting_name="d",
         ),
-        Cost(  # Koenker and Bassett (1978)
-            "quantile",
-            5,
-            "sum(max(q (y - a), (q - 1) (y - a)))",
-            REGRESSION,
+        # Koenker and Bassett (1978)
+        Cost(
+            "quantile", 5, "sum(max(q (y - a), (q - 1) (y - a)))", REGRESSION,
             f=lambda e, s: np.maximum(-s * e, (1 - s) * e),
             slope=lambda e, s: np.sign(e) / 2 + (e != 0) * (0.5 - s),
-            setting=0.5,
-            setting_name="q",
-            below=1.0,
+            setting=0.5, setting_name="q", below=1.0,
         ),
         Cost("poisson", 6, "sum(a - y log a), a = e^z", ("exponential",), (0.0, inf)),
     )
 }
+# fmt: on
 # Those that name classes, whatever the output
 OF_CLASSES = ("cross_entropy", "perceptron")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -134,72 +135,45 @@ def _f1(a: Array, y: Array, weights: Weights, micro: bool) -> float:
 
 
 # The first row of a task is its main metric, the one that is printed and has a target
+# fmt: off
 METRICS = {
     row.name: row
     for row in (
         Metric(
-            "accuracy",
-            "classification",
-            "accuracy",
-            "share of samples whose class is right",
+            "accuracy", "classification", "accuracy", "share of samples whose class is right",
             lambda a, y, w: float(_mean(right_classes(a, y), w)),
         ),
         Metric(
-            "r2",
-            "regression",
-            "R2",
-            "1 - sum((a - y)^2) / sum((y - mean y)^2), mean over outputs",
-            _determination,
-            share=False,
+            "r2", "regression", "R2", "1 - sum((a - y)^2) / sum((y - mean y)^2), mean over outputs",
+            _determination, share=False,
         ),
         Metric(
-            "mean_absolute_error",
-            "regression",
-            "MAE",
-            "mean |a - y|",
-            lambda a, y, w: float(_mean(np.abs(_errors(a, y)), w).mean()),
-            rises=False,
-            share=False,
+            "mean_absolute_error", "regression", "MAE", "mean |a - y|",
+            lambda a, y, w: float(_mean(np.abs(_errors(a, y)), w).mean()), rises=False, share=False,
         ),
         Metric(
-            "mean_squared_error",
-            "regression",
-            "MSE",
-            "mean (a - y)^2",
-            lambda a, y, w: float(_mean(_errors(a, y) ** 2, w).mean()),
-            rises=False,
-            share=False,
+            "mean_squared_error", "regression", "MSE", "mean (a - y)^2",
+            lambda a, y, w: float(_mean(_errors(a, y) ** 2, w).mean()), rises=False, share=False,
         ),
         Metric(
-            "exact_match",
-            "labels",
-            "exact match",
-            "share of samples whose labels are all right",
+            "exact_match", "labels", "exact match", "share of samples whose labels are all right",
             lambda a, y, w: float(_mean(np.all(_right_labels(a, y), axis=1), w)),
         ),
         Metric(
-            "label_accuracy",
-            "labels",
-            "per label",
-            "share of labels that are right",
+            "label_accuracy", "labels", "per label", "share of labels that are right",
             lambda a, y, w: float(_mean(_right_labels(a, y), w).mean()),
         ),
         Metric(
-            "f1_micro",
-            "labels",
-            "F1 micro",
-            "2 TP / (2 TP + FP + FN) of all labels together",
-            lambda a, y, w: _f1(a, y, w, micro=True),
+            "f1_micro", "labels", "F1 micro", "2 TP / (2 TP + FP + FN) of all labels together",
+            partial(_f1, micro=True),
         ),
         Metric(
-            "f1_macro",
-            "labels",
-            "F1 macro",
-            "mean over labels of 2 TP / (2 TP + FP + FN)",
-            lambda a, y, w: _f1(a, y, w, micro=False),
+            "f1_macro", "labels", "F1 macro", "mean over labels of 2 TP / (2 TP + FP + FN)",
+            partial(_f1, micro=False),
         ),
     )
 }
+# fmt: on
 
 
 def metrics_of(task: str) -> tuple[Metric, ...]:
