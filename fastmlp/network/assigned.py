@@ -85,7 +85,7 @@ CHECKS: dict[str, Callable[[Any, Any], Any]] = {
     "classes": _classes,
     "columns": _columns,
     "cost": _cost,
-    "dtype": lambda _, dtype: check_dtype("None" if dtype is None else dtype),
+    "dtype": lambda _, dtype: check_dtype(dtype),
     "feature_names": lambda of, names: check_names("feature_names", names, of.sizes[0], "input"),
     "hidden": lambda of, names: check_hidden(names, len(of.sizes) - 2),
     "output": lambda _, output: activation_named(output, "output").name,

@@ -82,7 +82,7 @@ def check_dtype(dtype: Any) -> np.dtype[Any]:
     """Return float32 or float64 as a dtype. Raises ArgumentError for any other."""
     kind: np.dtype[Any]
     try:
-        kind = np.dtype(dtype)
+        kind = np.dtype(object if dtype is None else dtype)  # None would be float64
     except Exception:  # other packages raise nearly anything
         kind = np.dtype(object)
     if kind not in (np.float32, np.float64):

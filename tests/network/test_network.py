@@ -46,6 +46,7 @@ def test_the_seed_decides_the_weights():
         ({"hidden": "ReLU"}, r"hidden must name an activation; got 'ReLU'. Did you mean relu"),
         ({"sizes": (True, 2)}, "sizes must be two or more whole numbers"),
         ({"dtype": "nonsense"}, "dtype must be float32 or float64"),
+        ({"dtype": None}, "dtype must be float32 or float64; got None"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
