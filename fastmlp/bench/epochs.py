@@ -22,11 +22,7 @@ QUICK = ("784-128-10/64", "784-16-16-10/10", "784-512-512-10/128/dense")
 
 
 def measure_epochs(
-    names: Sequence[str],
-    implementations: Sequence[str],
-    *,
-    threads: int | None = None,
-    **options: Any,
+    names: Sequence[str], implementations: Sequence[str], **options: Any
 ) -> Document:
     """Return the document of a run: environment, limits of the machine, settings, all samples.
 
@@ -35,7 +31,7 @@ def measure_epochs(
     """
     here, absent = split_installed(implementations)
     contenders = {name: {"implementation": name} for name in here}
-    return measure_contenders("epochs", names, contenders, absent, threads=threads, **options)
+    return measure_contenders("epochs", names, contenders, absent, **options)
 
 
 def measure_contenders(

@@ -94,9 +94,7 @@ def _attempt(run: Run, rates: Rates, epoch: int, order: Array) -> tuple[Done, fl
     done = run.train_epoch(epoch, order, rates(epoch))
     if not done.whole:
         return done, np.inf
-    judged = run.validate(epoch, done.rate)
-    if judged is None:
-        judged = run.evaluate()
+    judged = run.validate(epoch, done.rate) or run.evaluate()
     return done, judged.cost
 
 
