@@ -26,7 +26,7 @@ def plain(value: Any) -> Any:
     NumPy scalars and arrays, paths, tuples, dataclasses and subclasses of str are converted, also
     inside lists and mappings. Everything else is returned unchanged.
     """
-    if type(value) in PLAIN:  # soon: histories are long
+    if type(value) in PLAIN:  # fast path: histories are long
         return value
     if isinstance(value, str):
         return str.__str__(value)

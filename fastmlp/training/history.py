@@ -155,7 +155,7 @@ class History:
         return {"epoch": epoch + 1} | {name: v[epoch] for name, v in self._lists().items()}
 
     def snapshot(self) -> History:
-        """Return a copy that keeps its lists: soon, as runs of many epochs take one after each."""
+        """Return a copy with lists of its own. It is fast, as a run takes one after each epoch."""
         copied = copy(self)
         for name in LISTS:
             setattr(copied, name, list(getattr(self, name)))

@@ -206,7 +206,7 @@ def step_rates(
     so many epochs, the factors of the schedule are multiplied by the share of it that is over. That
     does not depend on `epochs`, so that a run can get more of them.
     """
-    if schedule is constant and epoch >= warmup:  # soon: small networks take many epochs
+    if schedule is constant and epoch >= warmup:  # fast path: small networks take many epochs
         return np.full(several * steps, float(rate))
 
     warm = warmup * steps
