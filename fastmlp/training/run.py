@@ -107,19 +107,9 @@ class Run:
         self.history.compile_seconds = self.backend.prepare(network.dtype)
         self.batch_size = min(batch_size, len(self.images))
         self.steps = -(-len(self.images) // self.batch_size)
-        self.engine = self.backend.Engine(
-            own[:layers],
-            own[layers:],
-            network.activations,
-            network.cost,
-            self.batch_size,
-            choice.optimizer,
-            choice.optimizer_settings,
-            threads,
-            choice.rate_factors,
-            dropout,
-            smoothing,
-        )
+        what = own[:layers], own[layers:], network.activations, network.cost, self.batch_size
+        by = choice.optimizer, choice.optimizer_settings, threads, choice.rate_factors
+        self.engine = self.backend.Engine(*what, *by, dropout, smoothing)
         self.history.threads = self.engine.threads
         self.parameters = Parameters(network, own, self.engine, average)
         self._before = known_of(network)
@@ -146,19 +136,10 @@ class Run:
             part = slice(done, last)
             samples = order[done * self.batch_size : last * self.batch_size]
             began = perf_counter()
-            augmented = None
-            if self.augmenter:
-                augmented = self.augmenter(self.images, samples, epoch)
-            costs[part], right = self.engine.train(
-                self.images,
-                self.y,
-                samples,
-                rates[part],
-                self.network.scale_of(self.images),
-                epoch * self.steps + done,
-                self.sample_weight,
-                augmented,
-            )
+            augmented = self.augmenter(self.images, samples, epoch) if self.augmenter else None
+            what = self.images, self.y, samples, rates[part], self.network.scale_of(self.images)
+            how = epoch * self.steps + done, self.sample_weight, augmented
+            costs[part], right = self.engine.train(*what, *how)
             took = max(perf_counter() - began, 1e-9)
             self.seconds, self.samples = self.seconds + took, self.samples + len(samples)
             correct += right

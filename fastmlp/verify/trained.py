@@ -64,17 +64,9 @@ class Steps:
         parameters = drawn.parameters(dtype, off)
         # the reference leaves its threads to NumPy
         threads = self.threads if module is kernels else None
-        engine = (Inexact if off else module.Engine)(
-            *parameters,
-            drawn.activations,
-            drawn.cost,
-            self.batch,
-            *self.step,
-            threads,
-            self.factors,
-            self.dropout,
-            self.smoothing,
-        )
+        how = drawn.activations, drawn.cost, self.batch, *self.step, threads, self.factors
+        make: Any = Inexact if off else module.Engine
+        engine = make(*parameters, *how, self.dropout, self.smoothing)
         if off:
             engine.off = off
         costs, correct = [], 0.0
