@@ -82,7 +82,7 @@ def fitted(
         rows = images = _encoded(twin, rows, argument, training if impute else None)
     if twin.scaling is not None:
         _check_same(twin.scaling, scaling, impute)
-        return _scaled(twin, rows, argument)
+        return scaled(twin, rows, argument)
     if scaling is None and twin.pixel_scale != PIXEL_SCALE and rows.dtype == np.uint8:
         scaling = "none"  # the user has decided what pixels are multiplied by
     what = rows, twin.dtype, argument, scaling, impute
@@ -90,7 +90,7 @@ def fitted(
     is_table = is_table or column_names(images) is not None
     twin.scaling = decide_scaling(*what, picture, training, is_table)
     twin.pixel_scale = pixel_scale_of(twin.scaling, rows, twin.pixel_scale)
-    return _scaled(twin, rows, argument)
+    return scaled(twin, rows, argument)
 
 
 def _encoded(twin: Knowing, frame: Any, argument: str, fill_from: Any) -> Array:
@@ -118,7 +118,7 @@ def prepared_rows(
         is of an earlier version, are not scaled
     """
     rows, is_one = _unscaled(network, images, argument, names)
-    return _scaled(network, rows, argument), is_one
+    return scaled(network, rows, argument), is_one
 
 
 def _unscaled(network: Knowing, images: Any, argument: str, names: Names) -> tuple[Rows, bool]:
@@ -193,11 +193,6 @@ def _of_columns(network: Knowing, columns: Any, images: Any, argument: str) -> A
     return found if frame is images else found[0]
 
 
-def scaled_image(network: Knowing, image: Array) -> Any:
-    """Return what `prepared_rows` does for an array of one image of a dtype in PLAIN: `(1, I)`."""
-    return _scaled(network, image.reshape(1, -1), "images")
-
-
 def limit_of(network: Knowing, kind: np.dtype[Any]) -> float | None:
     """Return the sum of squares up to which one image stays as it is; None for any, -1 if never."""
     if is_kept(network, kind):
@@ -222,7 +217,7 @@ def is_kept(network: Knowing, kind: np.dtype[Any]) -> bool:
     )
 
 
-def _scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
+def scaled(network: Knowing, rows: Rows, argument: str) -> Rows:
     """Return rows as engines need them; bytes that are pixels at once."""
     if not isinstance(rows, SparseRows) and is_kept(network, rows.dtype):
         return np.ascontiguousarray(rows)

@@ -12,7 +12,7 @@ import numpy as np
 from fastmlp.arrays import Array, Rows
 from fastmlp.backends import Backend, Predictor, backend_named
 from fastmlp.errors import counted, refuse
-from fastmlp.network.adapting import is_steady, limit_of, prepared_rows, scaled_image
+from fastmlp.network.adapting import is_steady, limit_of, prepared_rows, scaled
 
 # For this many images or fewer, a check of all parameters would take longer than the prediction
 UNCHECKED_IMAGES = 64
@@ -127,7 +127,8 @@ def answers(network: Any, images: Any, what: str, backend: str) -> Any:
     if single.limit is None or np.vdot(images, images) <= single.limit:
         single.image[...] = images
     else:
-        single.image[...] = scaled_image(network, images).reshape(single.image.shape)
+        image: Any = scaled(network, images.reshape(1, -1), "images")
+        single.image[...] = image.reshape(single.image.shape)
     try:
         single.infer()
     except (ValueError, TypeError):  # of NumPy, for arrays that were reshaped in place

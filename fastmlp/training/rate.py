@@ -23,8 +23,6 @@ PROBE_SAMPLES = 2048
 MODES = ("range", "halving")
 SMALLEST = 1e-30  # rate to start with: the first sweep begins far below it
 
-Probe = Callable[[float, float, float], object]
-
 
 class FoundRate(float):
     """A learning rate, which is a float, with the curve of costs that shows why.
@@ -47,7 +45,7 @@ def find_learning_rate(
     samples: int | None = None,
     seed: int | np.random.Generator = 0,
     backend: str = "compiled",
-    on_probe: Probe | None = None,
+    on_probe: Callable[[float, float, float], object] | None = None,
     mode: str = "range",
     impute: str | None = None,
 ) -> FoundRate:
