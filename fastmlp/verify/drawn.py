@@ -53,7 +53,7 @@ class Drawn:
             z = np.empty((len(x), len(b)))
             terms = (np.abs(x) @ np.abs(w) + np.abs(b)) * np.finfo(self.dtype).eps
             exact.forward(x, w, b, "identity", z, z)
-            if not _is_smooth(f):
+            if any(jumps(f)):
                 where = terms > 0
                 ratio = np.divide(np.abs(z), terms, out=np.full_like(z, np.inf), where=where)
                 close = np.minimum(close, ratio.min(axis=1))
@@ -118,16 +118,15 @@ class Drawn:
         return f"sizes={self.sizes} {names}, {kind}, {zero}"
 
 
-def _is_smooth(activation: str) -> bool:
-    """Return whether f and f' are continuous at 0."""
+def jumps(activation: str) -> list[bool]:
+    """Return whether f jumps at 0, where rounding decides what it is, and whether f' does."""
     row = ACTIVATIONS[activation]
-    if row.derivative is None:
-        return True
     z, a = np.array([[-1e-9, 1e-9]]), np.empty((1, 2))
     row.f(z, a)
-    derivatives = row.derivative(z if row.keeps == "z" else a).astype(np.float64)
-    jumps = (np.abs(np.diff(values)).max() for values in (a, derivatives))
-    return bool(all(jump < 0.1 for jump in jumps))
+    values = [a]
+    if row.derivative is not None:
+        values.append(row.derivative(z if row.keeps == "z" else a).astype(np.float64))
+    return [bool(np.abs(np.diff(each)).max() >= 0.1) for each in values]
 
 
 def drawn_network(draw: Draw, dtype: Any, count: int) -> Drawn:

@@ -15,7 +15,7 @@ from fastmlp import kernels
 from fastmlp.functions import ACTIVATIONS, Array, Trace, total_cost
 from fastmlp.reference import layers as exact
 from fastmlp.verify.checks import ALLOWED, Case, Check
-from fastmlp.verify.drawn import Drawn, drawn_network
+from fastmlp.verify.drawn import Drawn, drawn_network, jumps
 from fastmlp.verify.tables import Draw
 
 
@@ -41,7 +41,7 @@ def _layers(drawn: Drawn, found: Trace) -> Iterator[Check]:
         z, a = np.empty((len(x), len(b))), np.empty((len(x), len(b)))
         exact.forward(x, w, b, f, z, a)
         terms = np.abs(x) @ np.abs(w) + np.abs(b)
-        if _jumps(f):
+        if jumps(f)[0]:
             a = np.where(np.abs(z) > ALLOWED * eps * terms, a, found.a[l])
         # |f'| is about 1 at most, and f itself is right to a few eps of what it returns
         size = terms + np.abs(a)
@@ -81,14 +81,7 @@ def _output(drawn: Drawn, found: Trace, y: Array) -> Iterator[Check]:
     keeps_z = ACTIVATIONS[f].keeps == "z"
     size = (np.abs(dz) + answer / len(z)) * (4 + terms * keeps_z)
     yield Check("dz of the output", found.dz[-1], dz, size)
-    if not _jumps(f):
+    if not jumps(f)[0]:
         spread = (answer + 1) * (answer + terms + 1)
         size = np.array([spread.sum() * (1 + terms.max())])
         yield Check("cost", np.array([found.cost], drawn.dtype), np.array([total]), size)
-
-
-def _jumps(activation: str) -> bool:
-    """Whether an activation is not continuous at 0, where rounding decides what it returns."""
-    z, a = np.array([[-1e-300, 1e-300]]), np.zeros((1, 2))
-    ACTIVATIONS[activation].f(z, a)
-    return bool(abs(a[0, 1] - a[0, 0]) > 0.5)
