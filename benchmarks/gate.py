@@ -70,7 +70,7 @@ def judged(
 @click.option("--epoch-floor", default=2.2, show_default=True)
 @click.option("--kernels-floor", default=1.1, show_default=True)
 @click.option("--dataset", default="mnist", show_default=True)
-@click.option("--rounds", default=3, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 def main(epoch_floor: float, kernels_floor: float, dataset: str, rounds: int) -> None:
     """Measure, print the doubts and the ratios, and exit."""
     epochs = measure_epochs([WORKLOAD], SIDES, rounds=rounds, epochs=2, dataset=dataset)
