@@ -48,7 +48,7 @@ def test_a_process_looks_rarely_for_garbage_and_not_at_its_end(
     monkeypatch.setattr(sys, "argv", ["a path", "--version"])
     with pytest.raises(SystemExit, match="0"):
         process()
-    assert rarely[0] > 100 * gc.get_threshold()[0]
+    assert rarely[0] >= 100 * gc.get_threshold()[0]
     assert at_end == [gc.freeze]
     assert capsys.readouterr().out.startswith("fastmlp, version")
 
