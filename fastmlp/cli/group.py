@@ -70,10 +70,11 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command, and end with its exit status."""
-        if sys.stdout is None:  # it is closed, and a file that is opened would take its place
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-        for stream in (sys.stdout, sys.stderr):
-            if hasattr(stream, "reconfigure"):  # characters it cannot encode are printed as "?"
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name)
+            if stream is None:  # it is closed, and a file that is opened would take its place
+                setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+            elif hasattr(stream, "reconfigure"):  # characters it cannot encode are printed as "?"
                 stream.reconfigure(errors="replace")
         try:
             with errors_in_one_line(), warnings.catch_warnings():

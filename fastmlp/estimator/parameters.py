@@ -208,8 +208,8 @@ def documented(*rows: Row) -> Callable[[type], type]:
         for row in rows:  # a pickle of an earlier version lacks parameters
             setattr(cls, row.name, row.default)
         lines = (f"{row.name} : {row.meaning}; {row.rule}; default {row.default!r}" for row in rows)
-        text = "\n".join((cleandoc(cls.__doc__), "", "Parameters, as in scikit-learn:", "", *lines))
-        cls.__doc__ = text + "\n"
+        own = cleandoc(cls.__doc__ or "")  # python -OO leaves no docstrings
+        cls.__doc__ = "\n".join((own, "", "Parameters, as in scikit-learn:", "", *lines, ""))
         return cls
 
     return decorate

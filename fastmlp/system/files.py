@@ -19,6 +19,8 @@ REMEDIES = {
     errno.EDQUOT: "Free some space, or name a file on another disk.",
     errno.EFBIG: "Raise the limit on the size of files (ulimit -f).",
 }
+# Errors of fsync where a file system or a sandbox does not have it; all others are of the disk
+NO_FSYNC = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
 def as_path(value: Any, argument: str) -> Path:
@@ -64,7 +66,8 @@ def append_whole(target: Path, data: bytes) -> None:
 def replacing(target: Path) -> Iterator[IO[bytes]]:
     """Open a new file in the folder of `target`; rename it at the end, delete it after an error.
 
-    The file is synchronised before the rename, and the folder after it. Raises OSError.
+    The file is synchronised before the rename, and the folder after it, where the file system has
+    that. Raises OSError.
     """
     real, older = _find_target(target)
     new = None
@@ -76,7 +79,7 @@ def replacing(target: Path) -> Iterator[IO[bytes]]:
             file.flush()
             if older is not None:
                 _keep_owner_and_mode(file.fileno(), older)
-            os.fsync(file.fileno())
+            _write_to_disk(file.fileno())
         os.replace(new.name, real)
     except BaseException:
         if new is not None:
@@ -112,7 +115,8 @@ def check_folder(folder: Path) -> Path:
     """
     with _naming(folder):
         whole = _absolute(folder)
-        existing = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
+        found = (path for path in (whole, *whole.parents) if os.path.lexists(path))
+        existing = next(found, whole)  # of a drive that is not there, not even the root exists
     try:
         check_writable(existing / f".fastmlp-{os.urandom(6).hex()}")
     except UnwritableError as error:
@@ -202,6 +206,14 @@ def unwritable(target: Path, error: Exception) -> UnwritableError:
     wrapped = UnwritableError(f"{target} cannot be written: {why}. {remedy}")
     wrapped.errno, wrapped.strerror, wrapped.filename = number, why, str(target)
     return wrapped
+
+
+def _write_to_disk(handle: int) -> None:
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NO_FSYNC:
+            raise
 
 
 def _synchronise(folder: Path) -> None:

@@ -36,7 +36,8 @@ def open_file(path: Path) -> IO[bytes]:
     try:
         status = os.fstat(handle)
         _refuse_unreadable(path, status)
-        if stat.S_ISREG(status.st_mode) and status.st_size:
+        is_polled = hasattr(select, "poll")  # Windows has neither that nor /proc
+        if not is_polled or (stat.S_ISREG(status.st_mode) and status.st_size):
             if hasattr(os, "O_NONBLOCK"):
                 os.set_blocking(handle, True)
             return os.fdopen(handle, "rb")

@@ -1,11 +1,14 @@
 """Systems that lack functions of Linux, limits of processes, and settings of Numba."""
 
+import errno
+import json
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -37,10 +40,17 @@ def test_files_and_digits_need_no_function_that_windows_lacks(tmp_path):
     (tmp_path / "t.csv").write_text("a,b,y\n" + "1.5,2,p\n2.5,1,q\n" * 20)
     code = f"""
     import os
+    import select
     import numpy.random  # which looks for other functions there
     for name in {LACKING}:
         delattr(os, name)
+    del select.poll
     import fastmlp
+    open("empty.csv", "w").close()
+    try:
+        fastmlp.load_dataset("empty.csv")
+    except fastmlp.DataError as error:
+        assert "found 0 line" in str(error), error
     network = fastmlp.Network((2, 3, 2), seed=1)
     for _ in range(2):
         network.save("m.safetensors")
@@ -118,10 +128,37 @@ def test_what_needs_compiled_code_names_the_variable_that_forbids_it(tmp_path, c
     assert done.stderr.strip().startswith("Error: NUMBA_DISABLE_JIT must not be set")
 
 
-def test_a_command_runs_without_a_standard_output(tmp_path):
+@pytest.mark.parametrize("closed", [">&-", "--json 2>&-", "--json >&- 2>&-"])
+def test_a_command_runs_without_standard_output_or_standard_error(tmp_path, closed):
     (tmp_path / "t.csv").write_text("a,b,y\n" + "1.5,2,p\n2.5,1,q\n" * 20)
-    command = "-m fastmlp train --dataset t.csv --epochs 1 --backend numpy --model m.safetensors"
-    command = ["sh", "-c", f"exec {sys.executable} {command} >&-"]
+    command = "-m fastmlp train --dataset t.csv --epochs 1 --backend numpy --model m"
+    command = ["sh", "-c", f"exec {sys.executable} {command} {closed}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
-    assert fastmlp.Network.load(tmp_path / "m.safetensors").sizes[0] == 2
+    assert fastmlp.Network.load(tmp_path / "m").sizes[0] == 2
+    if closed == "--json 2>&-":  # what goes to standard error is not among the document
+        assert json.loads(done.stdout)["model"] == "m"
+
+
+def test_a_file_is_written_where_the_file_system_cannot_synchronise(tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    files.write_whole(tmp_path / "m", b"x")
+    assert (tmp_path / "m").read_bytes() == b"x"
+
+
+def test_a_folder_on_a_drive_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(os.path, "lexists", lambda _: False)
+    with pytest.raises(fastmlp.UnwritableError, match=r"x cannot be written: .*not a folder"):
+        files.check_folder(Path("/no/such/drive/x"))
+
+
+def test_the_estimators_work_without_docstrings(tmp_path):
+    pytest.importorskip("sklearn")
+    code = "from fastmlp.estimator import MLPRegressor as M; print(M.__doc__.count('hidden'))"
+    done = subprocess.run(
+        [sys.executable, "-OO", "-c", code], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert int(done.stdout) > 0, done.stderr
