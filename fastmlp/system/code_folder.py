@@ -44,7 +44,13 @@ def kernel_folder() -> Path | None:
     changes in other files nor other compile settings. The result is None, after one warning, if
     there is no such folder, or if other users could have written to it.
     """
-    folder = _folder()
+    try:
+        folder = _folder()
+    except OSError as error:  # of a zip file, or of an executable made of Python programs
+        warn_not_kept(
+            f"the source of fastmlp cannot be read ({error})", "install it as a folder of files"
+        )
+        return None
     if folder is None:
         warn_not_kept("there is no home folder, and FASTMLP_CACHE names no other one", REMEDY)
         return None

@@ -144,6 +144,17 @@ def version(home, name, used, files=("work.0.code",)):
     return other
 
 
+def test_without_source_files_as_in_a_zip_file_code_is_not_kept(home, monkeypatch):
+    def unreadable():
+        raise NotADirectoryError(20, "Not a directory", "fastmlp.zip/fastmlp/bench/phases.py")
+
+    monkeypatch.setattr(folder, "_folder", unreadable)
+    loaded, messages = caught(lambda: (hit(), hit()))
+    assert loaded == (False, False)
+    (message,) = messages
+    assert "compiled kernels are not kept: the source of fastmlp cannot be read" in message
+
+
 def test_folders_of_other_versions_go_but_for_the_four_used_last(home):
     others = [version(home, f"{number:016x}", 1000 + number) for number in range(7)]
     old = [
