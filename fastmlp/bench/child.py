@@ -8,10 +8,10 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import resource
 import signal
 import sys
-from math import isnan
+from contextlib import suppress
+from math import isnan, nan
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -62,14 +62,18 @@ def describe_blas() -> list[dict[str, Any]]:
     return [{fact: library.get(fact) for fact in facts} for library in found]
 
 
-def read_peak_bytes() -> int:
-    """Return the peak memory of this process in bytes."""
-    try:  # VmHWM, as getrusage also counts the peak of the parent before the fork
+def read_peak_bytes() -> float:
+    """Return the peak memory of this process in bytes; NaN on Windows."""
+    # VmHWM, as getrusage also counts the peak of the parent before the fork
+    with suppress(OSError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return size if sys.platform == "darwin" else 1024 * size
+    try:
+        import resource
+    except ImportError:
+        return nan
+    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return size if sys.platform == "darwin" else 1024 * size
 
 
 def time_epochs(task: dict[str, Any]) -> dict[str, Any]:

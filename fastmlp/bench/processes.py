@@ -81,8 +81,11 @@ def _start(task: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            else:  # Windows has no groups of processes
+                process.kill()
 
 
 def _make_environment(task: dict[str, Any]) -> dict[str, str]:

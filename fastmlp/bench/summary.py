@@ -109,7 +109,7 @@ def _row(
         flops / 1e9,
         flops / peak_flops,
         executed * samples / seconds / peak_flops,
-        median(run["peak_bytes"] for run in runs),
+        median(run["peak_bytes"] or nan for run in runs),  # null in a saved run on Windows
         accuracy,
         ratio,
         low,

@@ -124,7 +124,7 @@ def _costs(row: Row) -> tuple[str, ...]:
         f"{row.gflops:.1f}",
         f"{row.peak_share:.0%}",
         "" if isnan(row.nonzero_share) else f"{row.nonzero_share:.0%}",
-        f"{row.peak_bytes / 2**20:.0f}",
+        "" if isnan(row.peak_bytes) else f"{row.peak_bytes / 2**20:.0f}",
         seconds(row.first_epoch),
         seconds(row.setup),
     )

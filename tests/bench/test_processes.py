@@ -2,12 +2,13 @@
 
 import importlib
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.bench import epochs, peers, processes
+from fastmlp.bench import child, epochs, peers, processes
 from fastmlp.bench import limits as limits_of
 from fastmlp.bench.accuracy import measure_accuracy
 from fastmlp.bench.kernel_grid import grid, measure_kernels
@@ -53,6 +54,22 @@ def test_a_process_that_takes_too_long_is_ended_and_said(data, monkeypatch):
     run = epochs.measure_epochs(["784-32-10/32"], ["numpy"], rounds=2, dataset=data, limit=0.1)
     runs = run["workloads"][0]["runs"]
     assert [each["failure"] for each in runs] == ["took more than 0.1 s"]
+
+
+def test_a_process_is_ended_where_there_are_no_groups_of_processes(data, monkeypatch):
+    code = "import time; print(flush=True); time.sleep(20)"
+    monkeypatch.setattr(processes, "COMMAND", (sys.executable, "-c", code))
+    monkeypatch.delattr(processes.os, "killpg")
+    with processes._start({"threads": 1}) as process:
+        process.stdout.readline()
+    assert process.wait(60) != 0
+
+
+def test_the_memory_of_a_process_is_not_known_on_windows(monkeypatch):
+    assert child.read_peak_bytes() > 1 << 20
+    monkeypatch.setattr(child, "Path", lambda _: Path("/no/such/file"))
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert np.isnan(child.read_peak_bytes())
 
 
 def test_a_process_that_fails_says_why():

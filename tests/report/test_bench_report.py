@@ -73,6 +73,14 @@ def test_a_workloads_tables_name_all_and_fit_80_columns(epochs):
     assert "torch is not comparable" in " ".join(doubts(epochs))
 
 
+def test_memory_that_is_not_known_is_left_out(epochs):
+    for one in epochs["workloads"][0]["runs"]:
+        one["peak_bytes"] = None  # what JSON has for NaN
+    text = plain(bench.epochs_tables("w", rows_of(epochs)[0][1])[1])
+    assert "MiB" in text
+    assert "nan" not in text
+
+
 def test_barriers_stand_beside_the_times_and_near_rounds_apart_from_far_ones(epochs):
     workload = epochs["workloads"][0]
     runs = []
