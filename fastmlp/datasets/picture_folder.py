@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -143,7 +143,7 @@ def picture_files(path: Path) -> list[Path]:
     """Return the pictures in a folder and all folders below it, sorted by name; or the file."""
     if not path.is_dir():
         return [path]
-    files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES)
+    files = _in_order(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES)
     parts = ((one, one.relative_to(path).parts) for one in files)
     return [one for one, names in parts if not any(map(_is_hidden, names)) and not one.is_dir()]
 
@@ -161,7 +161,12 @@ def read_pictures(files: Sequence[Path], form: Form) -> NDArray[np.uint8]:
 
 
 def _folders(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not _is_hidden(p.name))
+    return _in_order(p for p in folder.iterdir() if p.is_dir() and not _is_hidden(p.name))
+
+
+def _in_order(paths: Iterable[Path]) -> list[Path]:
+    """Return paths in the same order everywhere: on Windows, they compare without case."""
+    return sorted(paths, key=lambda path: path.parts)
 
 
 def _is_hidden(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -54,6 +54,19 @@ def test_other_pictures_than_those_of_the_training_all_test(tmp_path: Path) -> N
     assert len(load_dataset(tmp_path / "there", columns=earlier).test) == 2
     with pytest.raises(DataError, match=r"columns must describe pictures.* seed is -1"):
         load_dataset(tmp_path / "here", columns={**first.columns, "seed": -1})
+
+
+def test_pictures_have_the_same_order_where_paths_compare_without_case(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("B.png", "a.png", "C.png", "b.jpg"):
+        draw(tmp_path / KINDS["a" in name], name, 9, (6, 4))
+    wanted = [path.name for path in picture_files(tmp_path)]
+    assert wanted == ["B.png", "C.png", "b.jpg", "a.png"]
+    monkeypatch.setattr(
+        PurePath, "__lt__", lambda one, other: str(one).lower() < str(other).lower()
+    )
+    assert [path.name for path in picture_files(tmp_path)] == wanted
 
 
 def test_pictures_in_colour_and_of_several_sizes(tmp_path: Path) -> None:
