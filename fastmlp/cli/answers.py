@@ -107,7 +107,7 @@ def answer(network: Network, rows: Array, names: list[str], given: Given, screen
     text = report.answers_csv(found, network.dtype)
     path = None if given["output"] == PRINTED else given["output"]
     if path is not None:
-        write_whole(Path(path), text.encode())
+        write_whole(Path(path), text.encode(errors="surrogateescape"))  # as names of files are
     if given["json"]:
         screen.show(document)
     elif path is None:
