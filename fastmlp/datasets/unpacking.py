@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from fastmlp.datasets.idx import GZIP_MAGIC, file_error
 from fastmlp.errors import DataError, counted
@@ -18,12 +16,9 @@ from fastmlp.system.reading import open_file
 
 LONGEST = 1 << 24  # characters of a line
 MOST = 1 << 32  # characters of a file
-# How to unpack a file by its first bytes; of zip files, see `_unpacked`
-PACKED: dict[bytes, Callable[..., Any]] = {
-    GZIP_MAGIC: gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ": lzma.open,
-}
+# The module that unpacks a file, by its first bytes; not every Python has all of them. Of zip
+# files, see `_unpacked`
+PACKED = {GZIP_MAGIC: "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
 
 
 def read_lines(path: Path, least: int = 2) -> list[str]:
@@ -77,9 +72,9 @@ def _unpacked(path: Path, file: IO[bytes]) -> Iterator[IO[bytes]]:
     """Yield the bytes of a file, or of the only file in it if it is packed."""
     start = file.read(6)
     file.seek(0)
-    opened = next((opener for magic, opener in PACKED.items() if start.startswith(magic)), None)
-    if opened is not None:
-        with opened(file) as unpacked:
+    module = next((name for magic, name in PACKED.items() if start.startswith(magic)), None)
+    if module is not None:
+        with import_module(module).open(file) as unpacked:
             yield unpacked
     elif start.startswith(b"PK\3\4"):
         with (

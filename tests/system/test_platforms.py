@@ -62,6 +62,25 @@ def test_files_and_digits_need_no_function_that_windows_lacks(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_data_are_read_by_a_python_that_was_built_without_bz2_and_lzma(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "1.5,2,p\n2.5,1,q\n" * 20)
+    code = """
+    import lzma, sys
+    with lzma.open("t.csv.xz", "wb") as packed:
+        packed.write(open("t.csv", "rb").read())
+    for name in "bz2", "lzma", "_bz2", "_lzma":
+        sys.modules[name] = None
+    import fastmlp
+    assert len(fastmlp.load_dataset("t.csv").train) == 32
+    try:
+        fastmlp.load_dataset("t.csv.xz")
+    except fastmlp.DataError as error:
+        assert "lzma" in str(error)
+    """
+    done = run(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
 def test_digits_are_drawn_where_no_thread_can_start(monkeypatch):
     from concurrent import futures
 
