@@ -123,7 +123,9 @@ def _row(
 def doubts(document: dict[str, Any]) -> list[str]:
     """Return the reasons to doubt the results of a run, such as a busy machine."""
     found, surroundings = [], document["environment"]
-    cores, load = len(surroundings["affinity"]) or 1, surroundings["load_average"]
+    # macOS has no affinity
+    cores = len(surroundings["affinity"]) or surroundings["machine"]["cores"]
+    load = surroundings["load_average"]
     if load is not None and load > BUSY_LOAD * cores:
         found.append(f"the machine was busy before the run: a load of {load:.2f} on {cores} cores")
     found += failures(document)

@@ -81,6 +81,13 @@ def test_a_busy_machine_is_told():
     assert "processes of numpy took 1 to 1.5 s" in doubts(document(shaken))[0]
 
 
+def test_without_affinity_a_load_is_compared_with_all_cores():
+    for load, count in ((1.0, 0), (9.0, 1)):
+        busy = document(load=load)
+        busy["environment"] |= {"affinity": [], "machine": {"cores": 8}}
+        assert sum("on 8 cores" in line for line in doubts(busy)) == count == len(doubts(busy))
+
+
 def test_only_changes_larger_than_the_noise_are_real():
     first = document(workload(run("numpy", 0, 1.0) | {"epoch_seconds": [1.0, 1.1, 0.9]}))
     near = document(workload(run("numpy", 0, 1.0) | {"epoch_seconds": [1.1, 1.1, 1.2]}))
