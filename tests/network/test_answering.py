@@ -57,6 +57,7 @@ def test_each_change_of_a_network_counts_at_once(change, backend):
 
 @pytest.mark.parametrize("backend", ["compiled", "numpy"])
 @pytest.mark.parametrize("change", ["shape", "dtype"])
+@pytest.mark.filterwarnings("ignore:Setting the:DeprecationWarning")  # of NumPy 2.5
 def test_arrays_that_are_reshaped_in_place_are_refused(change, backend):
     network = fastmlp.Network((24, 8, 3), seed=1)
     samples = [IMAGES[0], IMAGES[:4]] if backend == "numpy" else [IMAGES[:4]]

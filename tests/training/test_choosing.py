@@ -166,8 +166,10 @@ def test_factors_that_are_all_1_are_none():
 
 
 def test_the_documentation_lists_the_table():
+    documented = [line.strip() for line in fastmlp.train.__doc__.splitlines()]
     for row in OPTIMIZERS.values():
-        assert f"        {row.name}: learning_rate={row.learning_rate:g}" in fastmlp.train.__doc__
+        rate = f"{row.name}: learning_rate={row.learning_rate:g}"
+        assert any(line.startswith(rate) for line in documented)
     page = Path(__file__).parents[2].joinpath("fastmlp/training/README.md").read_text()
     lines = [[cell.strip() for cell in line.split("|")] for line in page.splitlines()]
     for name, row in OPTIMIZERS.items():

@@ -145,7 +145,7 @@ class Shared:
 @cache
 def _engine() -> Any:
     """Return what holds all machine code of this process; it knows Numba's own functions."""
-    assert cpu_target.target_context  # made here, which makes most of them known
+    _ = cpu_target.target_context  # made here, which makes most of them known
     for name, address in c_helpers.items():
         llvm.add_symbol(f"NRT_{name}", address)
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def point_to_own(layers: Array, field: str, memory: Array) -> None:
     Behind the records that all share, which point to the first member's, are those of each member.
     """
     first = layers.reshape(-1, layers.shape[-1])[:, 0]
-    numbers = np.clip(np.arange(len(first)) - 1, 0, len(memory) - 1)
+    numbers = np.clip(np.arange(len(first), dtype=np.int64) - 1, 0, len(memory) - 1)
     first[field] = memory.ctypes.data + numbers * memory.strides[0]
 
 
@@ -235,8 +236,9 @@ def give_memory(places: Sequence[tuple[Array, int]]) -> Array:
     """Let fields, columns `(members,)`, point to so many bytes of a member; return the memory."""
     sizes = [round_up(size, 64) for _, size in places]
     memory = zeros_apart(len(places[0][0]), (sum(sizes),), BYTES)
-    for (column, _), start in zip(places, np.cumsum([0, *sizes[:-1]]), strict=True):
-        column[...] = memory.ctypes.data + start + np.arange(len(column)) * memory.strides[0]
+    begins = memory.ctypes.data + np.arange(len(memory), dtype=np.int64) * memory.strides[0]
+    for (column, _), start in zip(places, accumulate([0, *sizes[:-1]]), strict=True):
+        column[...] = begins + start
     return memory
 
 
@@ -248,7 +250,7 @@ def exchanged(job: Array, layers: Array, buffers: Buffers) -> Array:
         count, sizes = int(layers["panels"][-2]), [z.nbytes]
     elif job["plan"] == records.BY_SAMPLES:
         sizes = [round_up(arrays["w"].nbytes + arrays["b"].nbytes, 64) for arrays in buffers]
-        layers["gradient"] = np.cumsum([0, *sizes[:-1]])
+        layers["gradient"] = [*accumulate([0, *sizes[:-1]])]
     memory = zeros_apart(2 * count, (sum(sizes),), BYTES)
     job["partial_bytes"] = memory.strides[0]
     records.point(job, partials=memory)

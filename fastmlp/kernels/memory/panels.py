@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -95,7 +96,7 @@ def spread_panels(layer: Any, arrays: dict[str, Array]) -> None:
     panels = {name: array for name, array in arrays.items() if array.ndim == 3}
     sizes = [round_up(array[0].nbytes, 64) for array in panels.values()]
     memory = zeros_apart(int(layer["panels"]), (sum(sizes),), np.dtype(np.uint8))
-    for (name, old), start in zip(panels.items(), np.cumsum([0, *sizes[:-1]]), strict=True):
+    for (name, old), start in zip(panels.items(), accumulate([0, *sizes[:-1]]), strict=True):
         new = memory[:, start : start + old[0].nbytes].view(old.dtype).reshape(old.shape)
         new[...], arrays[name], layer[name] = old, new, new.ctypes.data
     layer["w_panel"] = layer["a_panel"] = memory.strides[0] // arrays["w"].dtype.itemsize

@@ -43,7 +43,7 @@ def addresses_of(images: Array, order: Array, more: int = 3 * tuning.PART) -> Ar
     """
     count, first = len(order), images.ctypes.data
     addresses = np.empty(count + more, np.int64)
-    np.multiply(order, images.strides[0], out=addresses[:count])
+    np.multiply(order, images.strides[0], out=addresses[:count], dtype=np.int64)
     addresses[:count] += first
     addresses[count:] = first
     return addresses
