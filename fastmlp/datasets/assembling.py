@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastmlp.arrays import as_numbers
+from fastmlp.arrays import Array, as_numbers
 from fastmlp.datasets.columns import BRIGHT, EXACT, LEAST_SQUARE, are_pixels, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.dividing import divide, line
@@ -18,8 +16,6 @@ from fastmlp.datasets.idx import file_error, pair
 from fastmlp.datasets.labels import are_quantities, as_vector, encode_labels
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.written import number_of
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import text_of
 from fastmlp.datasets.written import Missing, missing, number_of, words_for_nothing
 from fastmlp.errors import DataError, FastMLPError, refuse
-
-Array = NDArray[Any]
 
 # Texts in a file for numbers that a DataFrame had as bools
 BOOLS = {"false": 0.0, "true": 1.0}

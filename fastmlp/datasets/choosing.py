@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.cells import shown
 from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.written import are_codes, missing, number_of, words_for_nothing
 from fastmlp.errors import refuse
-
-Array = NDArray[Any]
 
 # Names of a target, the most likely first, and of a column that numbers the rows if it is unique
 TARGETS = (

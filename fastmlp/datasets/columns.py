@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastmlp.arrays import quiet
+from fastmlp.arrays import Array, quiet
 from fastmlp.datasets.cells import (
     Column,
     content_error,
@@ -24,8 +23,6 @@ from fastmlp.datasets.cells import (
 from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.written import missing, number_of
 from fastmlp.errors import DataError
-
-Array = NDArray[Any]
 
 # A text column with more categories is refused; so is one that has as many as rows / 2, if they
 # are more than FEW, or as many as rows, if they are more than FEWEST

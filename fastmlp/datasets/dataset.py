@@ -7,9 +7,8 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
-
 from fastmlp.arrays import (
+    Array,
     as_array,
     as_label_values,
     as_numbers,
@@ -38,7 +37,7 @@ class Split:
     """
 
     images: Any
-    labels: NDArray[Any]
+    labels: Array
     feature_names: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
 

@@ -8,17 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.unpacking import read_lines
 from fastmlp.datasets.written import MISSING, as_column, decimal_of, missing, with_points
 from fastmlp.errors import counted
-
-Array = NDArray[Any]
 
 SEPARATORS = ("\t", ";", "|", ",")  # in this order, as a comma may be a decimal one
 SAMPLE = 100  # rows, from which separator and header are found

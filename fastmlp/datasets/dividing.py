@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.idx import file_error
 from fastmlp.errors import refuse
 
 SHARE = 0.2  # of the rows of each class, for the test
 
 
-def divide(
-    path: Path, labels: NDArray[Any], seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def divide(path: Path, labels: Array, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the indices of the training and of the test rows, both rising.
 
     labels : codes `(N,)`, of whose classes a share of 0.2 tests, or floats `(N,)`, which are drawn

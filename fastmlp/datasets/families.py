@@ -6,10 +6,8 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
+from fastmlp.arrays import Array
 from fastmlp.datasets.assembling import image_shape
 from fastmlp.datasets.catalogue import Family, IdxFile
 from fastmlp.datasets.dataset import Dataset
@@ -81,7 +79,7 @@ class _Cache:
         self.folder, self.mirrors, self.download = folder, mirrors, download
         self.progress, self.patience = progress, patience
 
-    def read(self, entry: IdxFile) -> tuple[Path, NDArray[Any]]:
+    def read(self, entry: IdxFile) -> tuple[Path, Array]:
         path = find_file(self.folder, entry.name)
         if path is not None:
             try:
@@ -128,7 +126,7 @@ def _list_folders(name: str, folder: Path | None) -> list[Path]:
 
 
 def _assemble(
-    family: Family, arrays: Sequence[NDArray[Any]], paths: Sequence[Path], folder: Path
+    family: Family, arrays: Sequence[Array], paths: Sequence[Path], folder: Path
 ) -> Dataset:
     classes = len(family.class_names)
     return Dataset(

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastmlp.arrays import column_names
+from fastmlp.arrays import Array, column_names
 from fastmlp.arrays.frames import are_texts, cells_of, frame_columns
 from fastmlp.arrays.given import as_number_column, is_missing
 from fastmlp.datasets.columns import Columns, describe_columns
@@ -17,8 +16,6 @@ from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.labels import text_of
 from fastmlp.datasets.written import as_column
 from fastmlp.errors import ArgumentError
-
-Array = NDArray[Any]
 
 
 def describe_frame(

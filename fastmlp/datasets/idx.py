@@ -21,6 +21,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.dataset import Split
 from fastmlp.errors import DataError, checked_call, refuse
 from fastmlp.system.files import as_path
@@ -49,7 +50,7 @@ def file_error(path: Path, expected: str, found: str, remedy: str = REMEDY) -> D
     return DataError(f"{path}: expected {expected}; found {found}. {remedy}")
 
 
-def header(array: NDArray[Any]) -> bytes:
+def header(array: Array) -> bytes:
     """Return the IDX header of this array."""
     code = CODES[array.dtype.newbyteorder("=")]
     return struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
@@ -76,7 +77,7 @@ def read_idx(
     ndim: tuple[int, ...] = (),
     shape: tuple[int, ...] | None = None,
     source: IO[bytes] | None = None,
-) -> NDArray[Any]:
+) -> Array:
     """Return the array in an IDX file, plain or gzip, in native byte order.
 
     ndim   : the allowed numbers of dimensions; any if empty
@@ -156,7 +157,7 @@ def _read_body(
     return body
 
 
-def read_images(path: Path, *, source: IO[bytes] | None = None) -> NDArray[Any]:
+def read_images(path: Path, *, source: IO[bytes] | None = None) -> Array:
     """Return the images of an IDX file: `(N, H, W)` or `(N, I)`, uint8, float32 or float64."""
     images = read_idx(path, ndim=(2, 3), source=source)
     if images.dtype not in (np.uint8, np.float32, np.float64):
@@ -164,7 +165,7 @@ def read_images(path: Path, *, source: IO[bytes] | None = None) -> NDArray[Any]:
     return images
 
 
-def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
+def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> Array:
     """Return the labels of an IDX file: `(N,)`, any integer dtype."""
     labels = read_idx(path, ndim=(1,), shape=shape)
     if labels.dtype.kind not in "iu":
@@ -173,8 +174,8 @@ def read_labels(path: Path, *, shape: tuple[int, ...] | None = None) -> NDArray[
 
 
 def pair(
-    images: NDArray[Any],
-    labels: NDArray[Any],
+    images: Array,
+    labels: Array,
     images_name: Path,
     labels_name: Path,
     classes: int = MOST_CLASSES,

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.arrays import as_array, check_present, plain_label
+from fastmlp.arrays import Array, as_array, check_present, plain_label
 from fastmlp.arrays import encode_labels as encode
 from fastmlp.errors import checked_call, refuse
-
-Array = NDArray[Any]
 
 FEW = 20  # so many whole numbers or fewer are classes
 MOST = 1000  # so many or fewer are classes if they are a range without gaps

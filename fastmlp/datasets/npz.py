@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.assembling import Part, as_images, assemble
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.idx import GZIP_RATIO, file_error
@@ -63,7 +63,7 @@ def load_npz(path: Path, options: Options) -> Dataset:
     return _assembled(path, arrays, [path] * len(arrays), options, _left_out(held, names))
 
 
-def read_npz_images(path: Path) -> NDArray[Any]:
+def read_npz_images(path: Path) -> Array:
     """Return the images to test in an .npz file, or those to train, or its only array.
 
     Their names are those of `SPELLINGS`. Raises DataError.
@@ -97,7 +97,7 @@ def load_npy(path: Path, options: Options) -> Dataset:
 
 
 def _assembled(
-    path: Path, arrays: list[NDArray[Any]], paths: list[Path], options: Options, notes: Notes
+    path: Path, arrays: list[Array], paths: list[Path], options: Options, notes: Notes
 ) -> Dataset:
     parts = [
         Part(arrays[n], arrays[n + 1], paths[n], paths[n + 1]) for n in range(0, len(arrays), 2)
@@ -128,7 +128,7 @@ def _left_out(held: Iterable[str], names: Iterable[str]) -> Notes:
     return (f"not read: {', '.join(rest[:8])}",) if rest else ()
 
 
-def _read_member(path: Path, archive: zipfile.ZipFile, member: str, name: str) -> NDArray[Any]:
+def _read_member(path: Path, archive: zipfile.ZipFile, member: str, name: str) -> Array:
     """Return one array, if its header, the directory of the archive and the packed size agree."""
     info = archive.getinfo(member)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -141,7 +141,7 @@ def _read_member(path: Path, archive: zipfile.ZipFile, member: str, name: str) -
         return _read(path, file, info.file_size, name)
 
 
-def _read_file(path: Path) -> NDArray[Any]:
+def _read_file(path: Path) -> Array:
     try:
         with open_file(path) as file:
             size = file.seek(0, os.SEEK_END)
@@ -153,7 +153,7 @@ def _read_file(path: Path) -> NDArray[Any]:
         raise _unreadable(path, error) from error
 
 
-def _read(path: Path, file: IO[bytes], size: int, name: str) -> NDArray[Any]:
+def _read(path: Path, file: IO[bytes], size: int, name: str) -> Array:
     """Return the array in an open .npy file of that size."""
     shape, fortran, dtype = _header(path, file, name)
     declared = math.prod(shape) * dtype.itemsize

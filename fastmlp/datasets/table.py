@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.arrays.frames import is_frame
 from fastmlp.datasets.cells import shown
 from fastmlp.datasets.choosing import choose_target, said_of, without_useless
@@ -26,7 +26,6 @@ from fastmlp.datasets.written import are_codes
 from fastmlp.errors import checked_call, refuse
 from fastmlp.system.files import as_path
 
-Array = NDArray[Any]
 Notes = tuple[str, ...]
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.cells import BOOLS, shown
 from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.labels import are_quantities, encode_labels, text_of
 from fastmlp.datasets.written import CODE, are_codes, decimal_of, missing, words_for_nothing
-
-Array = NDArray[Any]
 
 TARGET_REMEDY = "Name another column with target_column."
 EXACT = 1 << 53  # larger whole numbers are not exact in float64

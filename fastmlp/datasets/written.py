@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fastmlp.arrays import Array
 from fastmlp.datasets.idx import file_error
-
-Array = NDArray[Any]
 
 MISSING = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "none", "?"))
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.ASCII | re.I)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from fastmlp.arrays import Array
 
 # One character shows two pixels: ink in neither, the lower, the upper, or both
 BLOCKS, ASCII_BLOCKS = " ▄▀█", " .'#"
 WIDEST = 40
 
 
-def digit_blocks(image: NDArray[Any], ascii_only: bool = False) -> str:
+def digit_blocks(image: Array, ascii_only: bool = False) -> str:
     """Return an image `(H, W)` as text, two rows of pixels for each line.
 
     A pixel is ink if it is brighter than the mean of the darkest and the brightest. An image wider

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from fastmlp.arrays import Array
 from fastmlp.report.digit import digit_blocks
 from fastmlp.report.text import class_names, percent
 
@@ -37,7 +37,7 @@ class Prediction:
     """
 
     index: int
-    image: NDArray[Any] | None
+    image: Array | None
     answer: int
     outputs: tuple[float, ...]
     names: tuple[str, ...]
@@ -55,8 +55,8 @@ class Prediction:
 
 def predictions(
     network: Network,
-    images: NDArray[Any],
-    outputs: NDArray[Any],
+    images: Array,
+    outputs: Array,
     first: int,
     no_digit: tuple[str, ...] = (),
 ) -> list[Prediction]:
@@ -88,7 +88,7 @@ def predictions(
     ]
 
 
-def _find_rival(network: Network, outputs: NDArray[Any], names: Sequence[str]) -> tuple[str, ...]:
+def _find_rival(network: Network, outputs: Array, names: Sequence[str]) -> tuple[str, ...]:
     """Return that another class is probable, too, if it is; outputs `(O,)`."""
     if network.output != "softmax" or len(outputs) < 2:
         return ()
