@@ -14,7 +14,8 @@ import math
 import os
 import struct
 import zlib
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -48,6 +49,18 @@ REMEDY = "Replace it with a good copy."
 def file_error(path: Path, expected: str, found: str, remedy: str = REMEDY) -> DataError:
     """Return the error for a file with the wrong content, in one line."""
     return DataError(f"{path}: expected {expected}; found {found}. {remedy}")
+
+
+@contextmanager
+def decoding(path: Path, expected: str, remedy: str = REMEDY) -> Iterator[None]:
+    """Turn what a decoder raises for a damaged file, nearly anything, into DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        said = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise file_error(path, expected, said or type(error).__name__, remedy) from error
 
 
 def header(array: Array) -> bytes:

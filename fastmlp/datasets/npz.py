@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,9 +15,8 @@ import numpy as np
 from fastmlp.arrays import Array
 from fastmlp.datasets.assembling import Part, as_images, assemble
 from fastmlp.datasets.dataset import Dataset
-from fastmlp.datasets.idx import GZIP_RATIO, file_error
+from fastmlp.datasets.idx import GZIP_RATIO, decoding, file_error
 from fastmlp.datasets.options import Options
-from fastmlp.errors import DataError
 from fastmlp.system.reading import open_file
 
 # Images and labels to train, and to test; case does not matter. Further names are not read
@@ -51,15 +51,10 @@ def load_npz(path: Path, options: Options) -> Dataset:
     Images are numbers `(N, H, W)`, `(N, H, W, C)` or `(N, I)`; labels are numbers or texts `(N,)`
     or `(N, 1)`. Raises DataError.
     """
-    try:
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            held = {name.removesuffix(".npy"): name for name in archive.namelist()}
-            names = _choose(path, held)
-            arrays = [_read_member(path, archive, held[name], name) for name in names]
-    except DataError:
-        raise
-    except Exception as error:  # for a damaged file, the parsers raise nearly anything
-        raise _unreadable(path, error) from error
+    with _opened(path) as archive:
+        held = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        names = _choose(path, held)
+        arrays = [_read_member(path, archive, held[name], name) for name in names]
     return _assembled(path, arrays, [path] * len(arrays), options, _left_out(held, names))
 
 
@@ -69,19 +64,14 @@ def read_npz_images(path: Path) -> Array:
     Their names are those of `SPELLINGS`. Raises DataError.
     """
     known = [row[2] for row in SPELLINGS if len(row) > 2] + [row[0] for row in SPELLINGS]
-    try:
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            held = {name.removesuffix(".npy").lower(): name for name in archive.namelist()}
-            names = [name for name in known if name in held] or list(held)[: len(held) == 1]
-            if not names:
-                found = ", ".join(sorted(held)[:8]) or "no array"
-                remedy = "Save the images under one of these names."
-                raise file_error(path, f"one of the arrays {', '.join(known)}", found, remedy)
-            return as_images(path, _read_member(path, archive, held[names[0]], names[0]))
-    except DataError:
-        raise
-    except Exception as error:  # for a damaged file, the parsers raise nearly anything
-        raise _unreadable(path, error) from error
+    with _opened(path) as archive:
+        held = {name.removesuffix(".npy").lower(): name for name in archive.namelist()}
+        names = [name for name in known if name in held] or list(held)[: len(held) == 1]
+        if not names:
+            found = ", ".join(sorted(held)[:8]) or "no array"
+            remedy = "Save the images under one of these names."
+            raise file_error(path, f"one of the arrays {', '.join(known)}", found, remedy)
+        return as_images(path, _read_member(path, archive, held[names[0]], names[0]))
 
 
 def load_npy(path: Path, options: Options) -> Dataset:
@@ -94,6 +84,13 @@ def load_npy(path: Path, options: Options) -> Dataset:
     names = _choose(path, held, None if path.is_dir() else path.stem)
     arrays = [_read_file(held[name]) for name in names]
     return _assembled(path, arrays, [held[name] for name in names], options, _left_out(held, names))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    readable = decoding(path, f"a readable {path.suffix} file")
+    with readable, open_file(path) as file, zipfile.ZipFile(file) as archive:
+        yield archive
 
 
 def _assembled(
@@ -118,11 +115,6 @@ def _choose(path: Path, held: Iterable[str], needed: str | None = None) -> tuple
     raise file_error(path, f"the arrays {expected}", found, remedy)
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
-    said = getattr(error, "strerror", None) or " ".join(str(error).split())
-    return file_error(path, f"a readable {path.suffix} file", said or type(error).__name__)
-
-
 def _left_out(held: Iterable[str], names: Iterable[str]) -> Notes:
     rest = sorted(set(held).difference(names))
     return (f"not read: {', '.join(rest[:8])}",) if rest else ()
@@ -142,15 +134,10 @@ def _read_member(path: Path, archive: zipfile.ZipFile, member: str, name: str) -
 
 
 def _read_file(path: Path) -> Array:
-    try:
-        with open_file(path) as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            return _read(path, file, size, path.stem)
-    except DataError:
-        raise
-    except Exception as error:  # for a damaged file, the parser raises nearly anything
-        raise _unreadable(path, error) from error
+    with decoding(path, f"a readable {path.suffix} file"), open_file(path) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return _read(path, file, size, path.stem)
 
 
 def _read(path: Path, file: IO[bytes], size: int, name: str) -> Array:

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastmlp.arrays import Array
 from fastmlp.datasets.doubts import find_doubts
-from fastmlp.datasets.idx import GZIP_MAGIC, file_error, read_images
+from fastmlp.datasets.idx import GZIP_MAGIC, decoding, file_error, read_images
 from fastmlp.datasets.ink import find_ink
 from fastmlp.datasets.npz import READERS
 from fastmlp.datasets.raster import read_grey, reduce, resize
@@ -84,7 +84,7 @@ def _read_by_type(path: Path, file: IO[bytes], inputs: int) -> Pictures:
 
 
 def _read_npy(path: Path, file: Any, inputs: int) -> Array:
-    try:
+    with decoding(path, "a readable .npy file of numbers"):
         # both a map and a buffer refuse a header that declares more bytes than the file has
         shape, fortran, dtype = READERS[np.lib.format.read_magic(file)](file)
         if dtype.hasobject:
@@ -95,9 +95,6 @@ def _read_npy(path: Path, file: Any, inputs: int) -> Array:
             images = np.ndarray(shape, dtype, file.getvalue(), file.tell(), None, order)
         else:
             images = np.memmap(file, dtype, "r", file.tell(), shape, order)
-    except Exception as error:  # for a damaged file, the parser raises nearly anything
-        said = " ".join(str(error).split())
-        raise file_error(path, "a readable .npy file of numbers", said) from None
     if images.dtype.kind not in "uifb" or not 1 <= images.ndim <= 3 or 0 in images.shape:
         rule = "numbers of shape (H, W), (N, H, W) or (N, I)"
         found = f"{images.dtype} of shape {images.shape}"

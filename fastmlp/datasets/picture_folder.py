@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from fastmlp.datasets.assembling import Part, assemble
 from fastmlp.datasets.cells import other_data
 from fastmlp.datasets.dataset import Dataset
-from fastmlp.datasets.idx import file_error
+from fastmlp.datasets.idx import decoding, file_error
 from fastmlp.datasets.options import LARGEST, Options
+from fastmlp.datasets.raster import LARGEST_FILE, check_pixels
 from fastmlp.errors import DataError, MissingExtraError, counted
 from fastmlp.system.reading import read_whole
 
@@ -26,7 +27,6 @@ SUFFIXES = ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".
 OTHERS = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".svg", ".dng", ".cr2", ".nef", ".arw")
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
-LARGEST_FILE, LARGEST_PICTURE = 1 << 26, 1 << 26  # bytes, pixels
 SMALL = 64  # pixels: by default, no side becomes longer than this
 Files = dict[str, list[Path]]  # pictures of each class by its name
 LOOKED_AT = 50  # pictures, to see whether all are grey, and what is white in those of 16 bits
@@ -223,33 +223,25 @@ def _open(path: Path, white: int | None) -> Any:
     image = _pillow()
     from PIL import ImageOps, UnidentifiedImageError
 
-    try:
+    with decoding(path, "a readable picture"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         data = BytesIO(read_whole(path, LARGEST_FILE))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        try:
             picture = image.open(data, formats=FORMATS)
-            if picture.width * picture.height > LARGEST_PICTURE:
-                rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
-                found = f"{picture.width} x {picture.height}"
-                raise file_error(path, rule, found, "Make it smaller.")
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode == "F":
-                rule, remedy = "pixels that are whole numbers", "Save it with 8 bits."
-                raise file_error(path, rule, "floating-point numbers", remedy)
-            if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
-                low, high = int(np.min(picture)), int(np.max(picture))
-                if low < 0 or high > WHITES[-1]:
-                    found, remedy = f"{low} to {high}", "Save it with 8 or 16 bits."
-                    raise file_error(path, f"pixels from 0 to {WHITES[-1]}", found, remedy)
-                return picture if white is None else _of_8_bits(picture, white)
-            return _on_paper(picture)
-    except DataError:
-        raise
-    except UnidentifiedImageError:
-        raise file_error(path, "a readable picture", "none of a known format") from None
-    except Exception as error:  # for a damaged file, image decoders raise nearly anything
-        said = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise file_error(path, "a readable picture", said or type(error).__name__) from error
+        except UnidentifiedImageError:
+            raise file_error(path, "a readable picture", "none of a known format") from None
+        check_pixels(path, picture)
+        picture = ImageOps.exif_transpose(picture)
+        if picture.mode == "F":
+            rule, remedy = "pixels that are whole numbers", "Save it with 8 bits."
+            raise file_error(path, rule, "floating-point numbers", remedy)
+        if picture.mode.startswith("I"):  # 16 bits; Pillow would clip them to 8
+            low, high = int(np.min(picture)), int(np.max(picture))
+            if low < 0 or high > WHITES[-1]:
+                found, remedy = f"{low} to {high}", "Save it with 8 or 16 bits."
+                raise file_error(path, f"pixels from 0 to {WHITES[-1]}", found, remedy)
+            return picture if white is None else _of_8_bits(picture, white)
+        return _on_paper(picture)
 
 
 def _of_8_bits(picture: Any, white: int) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from os import SEEK_END
 from pathlib import Path
@@ -13,8 +11,8 @@ from typing import IO, Any
 import numpy as np
 
 from fastmlp.arrays import Array
-from fastmlp.datasets.idx import file_error
-from fastmlp.errors import DataError, MissingExtraError
+from fastmlp.datasets.idx import decoding, file_error
+from fastmlp.errors import MissingExtraError
 
 LARGEST_PICTURE = 1 << 26  # pixels
 LARGEST_FILE = 1 << 26  # bytes
@@ -31,28 +29,28 @@ def read_grey(path: Path, file: IO[bytes]) -> Array:
         from PIL import Image, ImageOps
     except ImportError:
         raise MissingExtraError(f"{path}: reading PNG and JPEG", "Pillow", "image") from None
-    try:
+    with decoding(path, "a readable picture"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what matters is refused
         size = file.seek(0, SEEK_END)
         file.seek(0)
         if size > LARGEST_FILE:
-            raise file_error(
-                path, f"at most {LARGEST_FILE:,} bytes", f"{size:,}", "Make it smaller."
-            )
+            rule = f"at most {LARGEST_FILE:,} bytes"
+            raise file_error(path, rule, f"{size:,}", "Make it smaller.")
         # from memory: with a file, Pillow allocates as many bytes as a damaged header declares
         data = BytesIO(file.read())
-        with _no_warnings(), Image.open(data, formats=("PNG", "JPEG")) as image:
-            width, height = image.size
-            if width * height > LARGEST_PICTURE:
-                rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
-                raise file_error(path, rule, f"{width} x {height}", "Make it smaller.")
+        with Image.open(data, formats=("PNG", "JPEG")) as image:
+            check_pixels(path, image)
             if image.mode in ("L", "RGB"):
                 image.draft("L", (LONGEST, LONGEST))  # a JPEG is decoded at a half, quarter, …
             return _to_grey(ImageOps.exif_transpose(image))
-    except DataError:
-        raise
-    except Exception as error:  # for a damaged file, image decoders raise nearly anything
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise file_error(path, "a readable picture", said) from error
+
+
+def check_pixels(path: Path, picture: Any) -> None:
+    """Raise DataError for a picture of Pillow that is too large to decode."""
+    width, height = picture.size
+    if width * height > LARGEST_PICTURE:
+        rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
+        raise file_error(path, rule, f"{width} x {height}", "Make it smaller.")
 
 
 def _to_grey(picture: Any) -> Array:
@@ -88,11 +86,3 @@ def reduce(picture: Array, longest: int) -> Array:
     factor = -(-max(picture.shape) // longest)
     image = Image.fromarray(np.ascontiguousarray(picture, np.float32))
     return np.asarray(image.reduce(factor))
-
-
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    """Suppress Pillow's warnings: what matters is refused afterwards."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO
 
-from fastmlp.datasets.idx import GZIP_MAGIC, file_error
+from fastmlp.datasets.idx import GZIP_MAGIC, decoding, file_error
 from fastmlp.errors import DataError, counted
 from fastmlp.system.reading import open_file
 
@@ -29,23 +29,18 @@ def read_lines(path: Path, least: int = 2) -> list[str]:
     Raises DataError with the file, what was expected and what was found.
     """
     remedy = 'Save it as text in UTF-8, "CSV UTF-8" for example.'
-    try:
-        with open_file(path) as file, _unpacked(path, file) as unpacked:
-            start = unpacked.read(4)
-            unpacked.seek(0)
-            wide = start[:2] in (b"\xff\xfe", b"\xfe\xff") and start[2:] != b"\0\0"
-            if (b"\0" in start and not wide) or start.startswith((b"PK", b"<")):
-                raise file_error(path, "a table of text", f"{start!r}", remedy)
-            encoding = "utf-16" if wide else "utf-8-sig"
-            text = io.TextIOWrapper(unpacked, encoding, newline="")
+    readable = decoding(path, "a readable, complete file", "Check the path.")
+    with readable, open_file(path) as file, _unpacked(path, file) as unpacked:
+        start = unpacked.read(4)
+        unpacked.seek(0)
+        wide = start[:2] in (b"\xff\xfe", b"\xfe\xff") and start[2:] != b"\0\0"
+        if (b"\0" in start and not wide) or start.startswith((b"PK", b"<")):
+            raise file_error(path, "a table of text", f"{start!r}", remedy)
+        text = io.TextIOWrapper(unpacked, "utf-16" if wide else "utf-8-sig", newline="")
+        try:
             lines = _lines(path, text)
-    except UnicodeError as error:
-        raise file_error(path, "text in UTF-8", str(error), remedy) from None
-    except DataError:
-        raise
-    except Exception as error:  # for a damaged file, what unpacks it raises nearly anything
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise file_error(path, "a readable, complete file", said, "Check the path.") from None
+        except UnicodeError as error:
+            raise file_error(path, "text in UTF-8", str(error), remedy) from None
     filled = [number for number, line in enumerate(lines) if line.strip()]
     if len(filled) < least:
         rule, found = f"a table of at least {counted(least, 'line')}", f"{len(filled)} line(s)"
