@@ -19,7 +19,7 @@ from fastmlp.datasets.cells import other_data
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.idx import decoding, file_error
 from fastmlp.datasets.options import LARGEST, Options
-from fastmlp.datasets.raster import LARGEST_FILE, check_pixels
+from fastmlp.datasets.raster import LARGEST_FILE, open_picture
 from fastmlp.errors import DataError, MissingExtraError, counted
 from fastmlp.system.reading import read_whole
 
@@ -220,18 +220,13 @@ def _open(path: Path, white: int | None) -> Any:
 
     white : what becomes 255 in a picture of 16 bits; None leaves its 16 bits
     """
-    image = _pillow()
-    from PIL import ImageOps, UnidentifiedImageError
+    _pillow()
+    from PIL import ImageOps
 
     with decoding(path, "a readable picture"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         data = BytesIO(read_whole(path, LARGEST_FILE))
-        try:
-            picture = image.open(data, formats=FORMATS)
-        except UnidentifiedImageError:
-            raise file_error(path, "a readable picture", "none of a known format") from None
-        check_pixels(path, picture)
-        picture = ImageOps.exif_transpose(picture)
+        picture = ImageOps.exif_transpose(open_picture(path, data, FORMATS))
         if picture.mode == "F":
             rule, remedy = "pixels that are whole numbers", "Save it with 8 bits."
             raise file_error(path, rule, "floating-point numbers", remedy)

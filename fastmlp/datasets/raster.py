@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from io import BytesIO
 from os import SEEK_END
 from pathlib import Path
@@ -26,7 +27,7 @@ def read_grey(path: Path, file: IO[bytes]) -> Array:
     white under dark ink, black under light ink. Raises DataError and MissingExtraError.
     """
     try:
-        from PIL import Image, ImageOps
+        from PIL import ImageOps
     except ImportError:
         raise MissingExtraError(f"{path}: reading PNG and JPEG", "Pillow", "image") from None
     with decoding(path, "a readable picture"), warnings.catch_warnings():
@@ -38,19 +39,25 @@ def read_grey(path: Path, file: IO[bytes]) -> Array:
             raise file_error(path, rule, f"{size:,}", "Make it smaller.")
         # from memory: with a file, Pillow allocates as many bytes as a damaged header declares
         data = BytesIO(file.read())
-        with Image.open(data, formats=("PNG", "JPEG")) as image:
-            check_pixels(path, image)
+        with open_picture(path, data, ("PNG", "JPEG")) as image:
             if image.mode in ("L", "RGB"):
                 image.draft("L", (LONGEST, LONGEST))  # a JPEG is decoded at a half, quarter, …
             return _to_grey(ImageOps.exif_transpose(image))
 
 
-def check_pixels(path: Path, picture: Any) -> None:
-    """Raise DataError for a picture of Pillow that is too large to decode."""
+def open_picture(path: Path, data: BytesIO, formats: Sequence[str]) -> Any:
+    """Return a picture of Pillow. Raises DataError for other formats, and for too many pixels."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        picture = Image.open(data, formats=formats)
+    except UnidentifiedImageError:
+        raise file_error(path, "a readable picture", "none of a known format") from None
     width, height = picture.size
     if width * height > LARGEST_PICTURE:
         rule = f"a picture of at most {LARGEST_PICTURE:,} pixels"
         raise file_error(path, rule, f"{width} x {height}", "Make it smaller.")
+    return picture
 
 
 def _to_grey(picture: Any) -> Array:

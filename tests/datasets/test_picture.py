@@ -142,7 +142,7 @@ def test_a_photograph_is_turned_upright(tmp_path: Path, seven: np.ndarray[Any, A
         ("x.bmp", b"BM123456", "42 4d"),
         ("x.heic", b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC file"),
         ("x.webp", b"RIFF\x24\0\0\0WEBPVP8 ", "a WebP file"),
-        ("x.png", b"\x89PNG\r\n\x1a\nrest", "readable picture"),
+        ("x.png", b"\x89PNG\r\n\x1a\nrest", "readable picture; found none of a known format"),
         ("x.jpg", b"\xff\xd8\xff\xe0rest", "readable picture"),
         ("x.npy", b"\x93NUMPY\x01\x00\x05\x00junk!", "readable .npy"),
         ("x", b"\0\0\x08\x03\0\0\0\x01\0\0\0\x1c\0\0\0\x1c", "784 bytes"),
