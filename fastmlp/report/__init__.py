@@ -32,7 +32,7 @@ from fastmlp.report.machine import machine_table, plans_table
 from fastmlp.report.page import page
 from fastmlp.report.prediction import Prediction, prediction_view, predictions
 from fastmlp.report.scaling import scaling_line, scaling_table
-from fastmlp.report.text import class_names, duration, percent, reason
+from fastmlp.report.text import class_names, duration, reason
 from fastmlp.report.training import (
     dataset_lines,
     download_line,
@@ -44,6 +44,7 @@ from fastmlp.report.training import (
     training_summary,
 )
 from fastmlp.report.verification import rows_table, verification_line, verification_table
+from fastmlp.training.rows import percent
 
 __all__ = [
     "Prediction",

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from fastmlp.bench.summary import SIDES, run_name
-from fastmlp.report.text import duration, percent, with_barrier
+from fastmlp.report.text import duration, with_barrier
+from fastmlp.training.rows import percent
 
 if TYPE_CHECKING:
     from fastmlp.bench.compare import Difference

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fastmlp.errors import refuse
-from fastmlp.report.text import metrics, number, percent
+from fastmlp.report.text import metrics
+from fastmlp.training.rows import number, percent
 
 if TYPE_CHECKING:
     from fastmlp.network import Evaluation

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from fastmlp.report.bench import bench_notes
 from fastmlp.report.charts import epochs_chart, roofline_chart, to_svg
-from fastmlp.system.plain import to_json
+from fastmlp.report.documents import to_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,12 +41,10 @@ def page(
     charts = [to_svg(epochs_chart(name, rows)) for name, rows in measured]
     if document.get("rows"):
         charts.append(to_svg(roofline_chart(document)))
-    details = to_json(
-        {key: document[key] for key in ("environment", "settings", "limits") if key in document},
-        indent=2,
-    )
+    parts = ("environment", "settings", "limits")
+    details = to_json({key: document[key] for key in parts if key in document})
     notes = [*doubts, *bench_notes(document)]
-    parts = [
+    lines = [
         "<!doctype html>",
         f'<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>',
         f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>",
@@ -57,7 +55,7 @@ def page(
         f"<details><summary>Environment, settings, limits</summary><pre>{html.escape(details)}"
         "</pre></details></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def plain(table: Table) -> str:

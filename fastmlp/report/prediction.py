@@ -14,7 +14,8 @@ from rich.text import Text
 
 from fastmlp.arrays import Array
 from fastmlp.report.digit import digit_blocks
-from fastmlp.report.text import class_names, percent
+from fastmlp.report.text import class_names
+from fastmlp.training.rows import percent
 
 if TYPE_CHECKING:
     from fastmlp.network import Network

@@ -5,21 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fastmlp.functions import METRICS
-from fastmlp.training.rows import metric, number, percent
-
-__all__ = [
-    "class_names",
-    "duration",
-    "layer_sizes",
-    "metric",
-    "metrics",
-    "microseconds",
-    "number",
-    "percent",
-    "printable",
-    "reason",
-    "with_barrier",
-]
+from fastmlp.training.rows import metric
 
 
 def metrics(values: Mapping[str, float]) -> str:

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from fastmlp.errors import counted
-from fastmlp.report.text import duration, layer_sizes, metrics, number, percent, printable
+from fastmlp.report.text import duration, layer_sizes, metrics, printable
+from fastmlp.training.rows import number, percent
 
 if TYPE_CHECKING:
     from fastmlp.datasets import Dataset

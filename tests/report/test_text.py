@@ -8,12 +8,11 @@ from fastmlp.report.text import (
     duration,
     layer_sizes,
     microseconds,
-    number,
-    percent,
     printable,
     reason,
     with_barrier,
 )
+from fastmlp.training.rows import number, percent
 
 
 def test_numbers() -> None:
