@@ -158,7 +158,8 @@ def predict(**given: Any) -> None:
         answers.answer(network, *rows, given, screen)
         return
     pictures = read_pictures(given["image"], network.sizes[0])
-    if given["output"] or given["probabilities"]:
+    is_quantity = network.task == "regression" and network.sizes[-1] == 1
+    if given["output"] or given["probabilities"] or (is_quantity and not network.class_names):
         answers.answer(network, pictures.images, [], given, screen)
         return
     first = given["index"]

@@ -222,3 +222,12 @@ def test_a_target_is_named_to_test_a_model_that_knows_none(tmp_path: Path) -> No
     assert found["accuracy"] == network.accuracy(inputs, data["y"], "numpy")
     notes = fastmlp.load_dataset(table).notes
     assert "the target is the last column; target_column names another" in notes
+
+
+def test_a_quantity_of_an_array_is_no_class(tmp_path: Path) -> None:
+    network, x = fastmlp.Network(2, 1, output="identity", cost="squared_error"), np.eye(2)
+    network.biases[0][:] = 100
+    network.save(tmp_path / "m.safetensors")
+    np.save(tmp_path / "x.npy", x)
+    found = document("predict", tmp_path / "m.safetensors", tmp_path / "x.npy")["predictions"]
+    assert [row["prediction"] for row in found] == pytest.approx(network.predict(x).ravel())
