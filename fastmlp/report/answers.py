@@ -34,11 +34,9 @@ def answer_rows(
             names = [f"prediction {n}" for n in range(len(values))] if len(values) > 1 else PLAIN
             row |= dict(zip(names, values, strict=True))
         return rows
-    answers = classes_of(outputs).tolist()
-    if outputs.shape[1] == 1:  # a single output belongs to class 1
-        outputs = np.hstack([1 - outputs, outputs])
+    answers, outputs = by_class(outputs)
     names = list(class_names(network.class_names, outputs.shape[1]))
-    for row, answer, values in zip(rows, answers, outputs.tolist(), strict=True):
+    for row, answer, values in zip(rows, answers.tolist(), outputs.tolist(), strict=True):
         row["prediction"] = names[answer]
         if network.several_labels:
             row["labels"] = [
@@ -47,6 +45,13 @@ def answer_rows(
         if probabilities:
             row |= {f"probability of {n}": value for n, value in zip(names, values, strict=True)}
     return rows
+
+
+def by_class(outputs: Array) -> tuple[Array, Array]:
+    """Return the class of each row of outputs `(N, O)`, and outputs `(N, K)` of all classes."""
+    if outputs.shape[1] > 1:
+        return classes_of(outputs), outputs
+    return classes_of(outputs), np.hstack([1 - outputs, outputs])  # the output is of class 1
 
 
 def answers_csv(rows: Rows, dtype: np.dtype[Any]) -> str:

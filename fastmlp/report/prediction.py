@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fastmlp.arrays import Array
+from fastmlp.report.answers import by_class
 from fastmlp.report.digit import digit_blocks
 from fastmlp.report.text import class_names
 from fastmlp.training.rows import percent
@@ -67,8 +68,7 @@ def predictions(
     first    : the index of the first image in its file
     no_digit : why the images may be no digits, which matters for a network of digits only
     """
-    if outputs.shape[1] == 1:  # a single output belongs to class 1
-        outputs = np.hstack([1 - outputs, outputs])
+    answers, outputs = by_class(outputs)
     names = class_names(network.class_names, outputs.shape[1])
     probable = network.output in ("softmax", "sigmoid")
     side = isqrt(network.sizes[0])
@@ -78,14 +78,16 @@ def predictions(
         Prediction(
             first + number,
             image if image.ndim == 2 else None,
-            int(row.argmax()),
+            answer,
             tuple(map(float, row)),
             names,
             probable,
             (no_digit if names == DIGITS else ()) + _find_rival(network, row, names),
             tuple(np.flatnonzero(row >= 0.5).tolist()) if network.several_labels else None,
         )
-        for number, (image, row) in enumerate(zip(rows, outputs, strict=True))
+        for number, (image, answer, row) in enumerate(
+            zip(rows, answers.tolist(), outputs, strict=True)
+        )
     ]
 
 

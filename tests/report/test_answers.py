@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.report import answer_rows, answers_csv
+from fastmlp.report import answer_rows, answers_csv, predictions
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -20,3 +20,11 @@ def test_numbers_are_read_as_they_were(dtype: str) -> None:
     rows = answer_rows(network, values[[2]], True)
     shares = answers_csv(rows, network.dtype).split()[-1].split(",")[1:]
     np.testing.assert_array_equal(np.array(shares, dtype), [1 - values[2, 0], values[2, 0]])
+
+
+def test_half_of_a_single_output_is_class_1_in_every_view() -> None:
+    network = fastmlp.Network(4, 1, output="sigmoid", cost="cross_entropy")
+    outputs = np.array([[0.5]], np.float32)
+    (one,) = predictions(network, np.zeros((1, 4)), outputs, 0)
+    (row,) = answer_rows(network, outputs, False)
+    assert (one.answer, one.outputs, row) == (1, (0.5, 0.5), {"prediction": "1"})
