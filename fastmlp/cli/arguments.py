@@ -6,7 +6,6 @@ Slow modules are imported only when a value is read, so that `fastmlp --help` is
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,38 +15,19 @@ from click.formatting import wrap_text
 
 from fastmlp.backends import BACKENDS
 from fastmlp.bench.peers import PEERS
-from fastmlp.cli import own_data
-from fastmlp.cli.kinds import Cost, Numbers, Pair, Row, RowWithSettings, Seconds, Sizes
+from fastmlp.cli.kinds import (
+    NUMBERS,
+    PAIR,
+    PICTURE,
+    SIZES,
+    Augmented,
+    Cost,
+    File,
+    Row,
+    RowWithSettings,
+    Seconds,
+)
 from fastmlp.cli.recipe import RECIPE
-
-
-class _Augmentation(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """The settings of an Augmentation: "shift=2,rotation=10,elastic=34:4"."""
-
-    name = "NAME=VALUE,..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        from fastmlp.errors import ArgumentError
-        from fastmlp.functions.augmentation import Augmentation
-
-        if isinstance(value, Augmentation):
-            return value
-        try:
-            pairs = (part.partition("=")[::2] for part in value.split(","))
-            return Augmentation(**{name.strip(): _numbers(text) for name, text in pairs})
-        except ArgumentError as error:
-            self.fail(str(error), param, ctx)
-        except (TypeError, ValueError):
-            names = ", ".join(Augmentation.__dataclass_fields__)
-            rule = f"{value!r} is not a list of settings such as shift=2,rotation=10,elastic=34:4"
-            self.fail(f"{rule}; their names are {names}.", param, ctx)
-
-
-def _numbers(text: str) -> Any:
-    """Return the number in a text such as 2 or 0.5; a tuple of those with : between them."""
-    numbers = [float(part) for part in text.split(":")]
-    plain = [int(n) if n.is_integer() else n for n in numbers]
-    return plain[0] if len(plain) == 1 else tuple(plain)
 
 
 class _OptimizerSettings(click.Option):
@@ -87,17 +67,7 @@ def _backend(default: str) -> tuple[Any, ...]:
     return (_option("--backend", default, "Compiled kernels or NumPy.", click.Choice(BACKENDS)),)
 
 
-class _File(click.Path):
-    """A path as `Path`, with ~ expanded: a shell does not expand it in --model=~/mine."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        path: Any = super().convert(value, param, ctx)
-        with suppress(RuntimeError):  # no such user
-            return path.expanduser()
-        return path
-
-
-_FILE = _File(path_type=Path)
+_FILE = File(path_type=Path)
 _COUNT, _FROM_0 = click.IntRange(min=1), click.IntRange(min=0)
 _IMAGES = (
     click.argument("image", type=_FILE),
@@ -110,18 +80,55 @@ _SEARCH = (
     _option("--samples", None, "Rows to use. [all; 2048 for halving]", _COUNT),
 )
 _SCALINGS = click.Choice(["standardize", "pixels", "none"])
-_TARGET_COLUMN = own_data.READING[:1]
+# How to read data of one's own, as the arguments of `load_dataset` with these names
+_TARGET_COLUMN = (
+    _option("--target-column", None, "Column to predict: a name, or a number from 0."),
+)
+_READING = (
+    *_TARGET_COLUMN,
+    click.option(
+        "--drop-column", "drop_columns", multiple=True, help="Leave it out; may be repeated."
+    ),
+    _option("--impute", None, "Fill missing values.", click.Choice(["median"])),
+    _option(
+        "--task",
+        None,
+        "What to predict; by default, the data decide.",
+        click.Choice(["classification", "regression"]),
+    ),
+    click.option(
+        "--image-size", type=PICTURE, metavar="WIDTH[xHEIGHT]", help="Size that pictures become."
+    ),
+)
+_NEW_TEXTS = (
+    _option(
+        "--unknown",
+        "refuse",
+        "What to do with texts in a table that the model does not know.",
+        click.Choice(["refuse", "ignore"]),
+    ),
+)
+_WHOLE = (
+    click.option(
+        "--whole", is_flag=True, default=None, help="Test on all rows of data without test part."
+    ),
+)
+_ANSWERS = (
+    _option("--output", None, "Write the answers to this .csv; - prints.", _FILE),
+    _option("--probabilities", False, "Write the probabilities of all classes, too."),
+)
 _MODEL = (click.argument("model", type=_FILE),)
 _JSON = (_option("--json", False, "Print one JSON document on standard output."),)
+_FOLDER = _option("--data-folder", None, "The folder of the data set's files.", _FILE)
 _DATA = (
     _option("--dataset", None, "mnist, fashion-mnist, kmnist, digits, or a file or folder."),
-    _option("--data-folder", None, "The folder of the data set's files.", _FILE),
+    _FOLDER,
     _option("--no-download", False, "Use only data on this machine."),
 )
 _DTYPE = _option("--dtype", "float32", "The precision.", click.Choice(["float32", "float64"]))
 _NETWORK = (
-    _option("--sizes", None, "Neurons of all layers, such as 784,128,10.", Sizes()),
-    _option("--hidden-layers", None, "Neurons of hidden layers; '' for none. [128]", Sizes()),
+    _option("--sizes", None, "Neurons of all layers, such as 784,128,10.", SIZES),
+    _option("--hidden-layers", None, "Neurons of hidden layers; '' for none. [128]", SIZES),
     _option("--activation", "relu", "Of the hidden layers.", Row("fastmlp.functions", "HIDDEN")),
     _option(
         "--output",
@@ -156,7 +163,7 @@ _TRAINING = (
         "--optimizer-setting",
         "optimizer_settings",
         multiple=True,
-        type=Pair(),
+        type=PAIR,
         cls=_OptimizerSettings,
     ),
     _option("--learning-rate", None, "The highest rate; by default the optimizer's own.", float),
@@ -173,15 +180,15 @@ _TRAINING = (
         "--augment",
         None,
         "Change images: shift=2,rotation=10,scale=0.1,elastic=34:4.",
-        _Augmentation(),
+        Augmented(),
     ),
     _option("--scaling", None, "How inputs are scaled; by default, the data decide.", _SCALINGS),
     _option("--momentum", None, "A setting; above 0, sgd becomes momentum.", float),
     _option("--nesterov", False, "Use Nesterov's momentum."),
     _option("--weight-decay", None, "A setting: how much steps reduce the weights.", float),
-    _option("--rate-factors", None, "Of the rate, for each layer; 0,1 keeps the first.", Numbers()),
+    _option("--rate-factors", None, "Of the rate, for each layer; 0,1 keeps the first.", NUMBERS),
     _option("--bias-rate-factor", 1.0, "A further factor on the rate of biases.", float),
-    _option("--dropout", 0.0, "Share of hidden outputs that become 0; or of each.", Numbers()),
+    _option("--dropout", 0.0, "Share of hidden outputs that become 0; or of each.", NUMBERS),
     _option("--input-dropout", 0.0, "Share of the inputs that become 0.", float),
     _option("--average", None, "Keep an average: ema, ema:0.999, last or last:5.", str),
     _option("--l1", None, "How much L1 regularisation adds to gradients.", float),
@@ -218,18 +225,19 @@ _TRAINING = (
 
 _THREADS = (_option("--threads", None, "Of each implementation, at most. [all cores]", _COUNT),)
 _PLANS = (click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]..."),)
+_LIMIT = _option("--limit", 300.0, "Seconds after which a process is too slow.", Seconds(0.1, 1e6))
 _WORKLOADS = (
-    click.argument("workloads", nargs=-1, metavar="[SIZES/BATCH[/WORD]...]..."),
+    *_PLANS,
     _option("--rounds", None, "Processes of each, in turn. [3; 2 with --quick]", _COUNT),
     _option("--epochs", None, "Timed in each, after some to warm up. [3; 2 with --quick]", _COUNT),
-    _option("--limit", 300.0, "Seconds after which a process is too slow.", Seconds(0.1, 1e6)),
+    _LIMIT,
     _option("--quick", False, "Three workloads against NumPy, in under a minute."),
 )
 _ALL = "[all; numpy with --quick; no torch-* in accuracy]"
 _AGAINST = (_option("--against", None, f"Some of {','.join(PEERS)}. {_ALL}"),)
 _BENCH_DATA = (
     _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz file."),
-    _option("--data-folder", None, "The folder of the data set's files.", _FILE),
+    _FOLDER,
 )
 _GRID = (
     _option("--every", False, "Show all shapes, not only those where NumPy is faster."),
@@ -240,7 +248,7 @@ _TEAMS = (
     *_PLANS,
     _option("--rounds", 3, "Processes of each team, in turn.", _COUNT),
     _option("--epochs", 3, "Timed in each, after some to warm up.", _COUNT),
-    _option("--limit", 300.0, "Seconds after which a process is too slow.", Seconds(0.1, 1e6)),
+    _LIMIT,
     _option("--threads", None, "Of the largest team; by default one for each core.", _COUNT),
 )
 _TARGET = (
@@ -262,17 +270,15 @@ _RUNS = (click.argument("first", type=_FILE), click.argument("second", type=_FIL
 
 # The decorator of each command, with its options
 TRAIN = _options(
-    *(RECIPE, _DATA, own_data.READING, own_data.NEW_TEXTS, _NETWORK, _TRAINING),
+    *(RECIPE, _DATA, _READING, _NEW_TEXTS, _NETWORK, _TRAINING),
     *(_backend("compiled"), _JSON),
 )
 EVALUATE = _options(
-    *(_MODEL, _DATA, _TARGET_COLUMN, own_data.WHOLE, own_data.NEW_TEXTS),
+    *(_MODEL, _DATA, _TARGET_COLUMN, _WHOLE, _NEW_TEXTS),
     *(_backend("compiled"), _JSON),
 )
-PREDICT = _options(_MODEL, _IMAGES, own_data.ANSWERS, own_data.NEW_TEXTS, _backend("numpy"), _JSON)
-FIND_LEARNING_RATE = _options(
-    _DATA, own_data.READING, _NETWORK, _SEARCH, _backend("compiled"), _JSON
-)
+PREDICT = _options(_MODEL, _IMAGES, _ANSWERS, _NEW_TEXTS, _backend("numpy"), _JSON)
+FIND_LEARNING_RATE = _options(_DATA, _READING, _NETWORK, _SEARCH, _backend("compiled"), _JSON)
 INFO = _options(_PLANS, (_option("--measure", False, "Also measure its limits."),), _JSON)
 WARMUP = _options((_DTYPE,), _JSON)
 VERIFY = _options(_CASES, _JSON)

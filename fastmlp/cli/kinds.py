@@ -1,8 +1,9 @@
-"""The kinds of values that options take: names of tables, layer sizes, pairs."""
+"""The kinds of values that options take: names of tables, paths, sizes, settings."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -63,46 +64,92 @@ class Seconds(click.FloatRange):
         return found
 
 
-class Sizes(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """Numbers of neurons: "784,128,10" or "784-128-10"; an empty text means no layer."""
+class File(click.Path):
+    """A path as `Path`, with ~ expanded: a shell does not expand it in --model=~/mine."""
 
-    name = "sizes"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the value of a text; click prints an error otherwise."""
-        if isinstance(value, tuple):
+        path: Any = super().convert(value, param, ctx)
+        with suppress(RuntimeError):  # no such user
+            return path.expanduser()
+        return path
+
+
+class Augmented(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """The settings of an Augmentation: "shift=2,rotation=10,elastic=34:4"."""
+
+    name = "NAME=VALUE,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the value of a text; click prints an error otherwise."""
+        from fastmlp.errors import ArgumentError
+        from fastmlp.functions.augmentation import Augmentation
+
+        if isinstance(value, Augmentation):
             return value
-        parts = re.split("[,-]", value) if value.strip() else []
-        if not all(re.fullmatch(r" *[1-9][0-9]{0,8} *", part) for part in parts):
-            self.fail(f"{value!r} is not a list of layer sizes such as 784,128,10.", param, ctx)
-        return tuple(map(int, parts))
+        try:
+            pairs = (part.partition("=")[::2] for part in value.split(","))
+            return Augmentation(**{name.strip(): _setting(text) for name, text in pairs})
+        except ArgumentError as error:
+            self.fail(str(error), param, ctx)
+        except (TypeError, ValueError):
+            names = ", ".join(Augmentation.__dataclass_fields__)
+            rule = f"{value!r} is not a list of settings such as shift=2,rotation=10,elastic=34:4"
+            self.fail(f"{rule}; their names are {names}.", param, ctx)
 
 
-class Numbers(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A number, or one for each layer: "0.2,0.5"."""
+def _setting(text: str) -> Any:
+    """Return the number in a text such as 2 or 0.5; a tuple of those with : between them."""
+    numbers = [float(part) for part in text.split(":")]
+    plain = [int(n) if n.is_integer() else n for n in numbers]
+    return plain[0] if len(plain) == 1 else tuple(plain)
 
-    name = "NUMBERS"
 
-    def convert(self, value: Any, param: Any, ctx: Any) -> float | tuple[float, ...]:
+class Parsed(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """What a function makes of a text; it raises ValueError for a wrong one.
+
+    what : the values in words, for the error
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Any], what: str) -> None:
+        self.name, self.parse, self.what = name, parse, what
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the value of a text; click prints an error otherwise."""
-        if not isinstance(value, str):
-            return value  # type: ignore[no-any-return]
-        with suppress(ValueError):
-            numbers = tuple(map(float, value.split(",")))
-            return numbers[0] if len(numbers) == 1 else numbers
-        self.fail(f"{value!r} is not a list of numbers such as 0.2,0.5.", param, ctx)
-
-
-class Pair(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """A name and a number: "beta_1=0.8"."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float]:
-        """Return the value of a text; click prints an error otherwise."""
-        if isinstance(value, tuple):
+        if not isinstance(value, str):  # a default
             return value
-        name, _, number = value.partition("=")
         with suppress(ValueError):
-            return name.strip(), float(number)
-        self.fail(f"{value!r} is not a name and a number such as beta_1=0.8.", param, ctx)
+            return self.parse(value)
+        self.fail(f"{value!r} is not {self.what}.", param, ctx)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    parts = re.split("[,-]", text) if text.strip() else []
+    if not all(re.fullmatch(r" *[1-9][0-9]{0,8} *", part) for part in parts):
+        raise ValueError
+    return tuple(map(int, parts))
+
+
+def _numbers(text: str) -> float | tuple[float, ...]:
+    numbers = tuple(map(float, text.split(",")))
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _pair(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    return name.strip(), float(number)
+
+
+def _width_and_height(text: str) -> tuple[int, int]:
+    sides = re.fullmatch(r"([1-9]\d{0,3})(?:x([1-9]\d{0,3}))?", text)
+    if sides is None:
+        raise ValueError
+    return int(sides[1]), int(sides[2] or sides[1])
+
+
+# "784,128,10" or "784-128-10"; an empty text means no layer
+SIZES = Parsed("sizes", _sizes, "a list of layer sizes such as 784,128,10")
+# One number, or one for each layer
+NUMBERS = Parsed("NUMBERS", _numbers, "a list of numbers such as 0.2,0.5")
+PAIR = Parsed("NAME=VALUE", _pair, "a name and a number such as beta_1=0.8")
+PICTURE = Parsed("WIDTHxHEIGHT", _width_and_height, "a size such as 28 or 32x24")

@@ -1,16 +1,13 @@
-"""Data of one's own on the command line: its options, the defaults that suit it, its classes."""
+"""Data of one's own on the command line: how it is read, the defaults that suit it."""
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from fastmlp.errors import TrainingWarning, refuse
 
@@ -26,63 +23,6 @@ STEPS, MOST_EPOCHS = 3000, 100
 LARGEST_STEP = 0.01
 # Activations f with f(s z) = s f(z) for any s > 0, so that a layer can change its units
 HOMOGENEOUS = ("identity", "relu", "leaky_relu")
-
-
-class _Size(click.ParamType):  # type: ignore[type-arg, unused-ignore]
-    """Width and height of a picture: "28" or "32x24"."""
-
-    name = "WIDTHxHEIGHT"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
-        """Return the value of a text; click prints an error otherwise."""
-        if isinstance(value, tuple):
-            return value
-        sides = re.fullmatch(r"([1-9]\d{0,3})(?:x([1-9]\d{0,3}))?", value)
-        if sides is None:
-            self.fail(f"{value!r} is not a size such as 28 or 32x24.", param, ctx)
-        return int(sides[1]), int(sides[2] or sides[1])
-
-
-# How to read data of one's own, as the arguments of `load_dataset` with these names
-READING = (
-    click.option("--target-column", help="Column to predict: a name, or a number from 0."),
-    click.option(
-        "--drop-column", "drop_columns", multiple=True, help="Leave it out; may be repeated."
-    ),
-    click.option("--impute", type=click.Choice(["median"]), help="Fill missing values."),
-    click.option(
-        "--task",
-        type=click.Choice(["classification", "regression"]),
-        help="What to predict; by default, the data decide.",
-    ),
-    click.option(
-        "--image-size", type=_Size(), metavar="WIDTH[xHEIGHT]", help="Size that pictures become."
-    ),
-)
-WHOLE = (
-    click.option(
-        "--whole", is_flag=True, default=None, help="Test on all rows of data without test part."
-    ),
-)
-ANSWERS = (
-    click.option(
-        "--output",
-        type=click.Path(path_type=Path),
-        help="Write the answers to this .csv; - prints.",
-    ),
-    click.option(
-        "--probabilities", is_flag=True, help="Write the probabilities of all classes, too."
-    ),
-)
-NEW_TEXTS = (
-    click.option(
-        "--unknown",
-        type=click.Choice(["refuse", "ignore"]),
-        default="refuse",
-        help="What to do with texts in a table that the model does not know.",
-        show_default=True,
-    ),
-)
 
 
 def reading_options(given: Given) -> dict[str, Any]:
