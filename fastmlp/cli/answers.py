@@ -25,16 +25,21 @@ def columns_of(network: Network, path: Path) -> Mapping[str, Any] | None:
     Inputs such as "colour=red" are no columns of a table, but what became of one.
     """
     from fastmlp.datasets.columns import Columns
-    from fastmlp.datasets.own import kind_of
-    from fastmlp.datasets.table import load_table
 
-    names, kind = network.feature_names, kind_of(path)
-    is_table = kind is not None and kind.load is load_table
-    if network.columns or not (is_table and names) or any("=" in name for name in names):
+    names = network.feature_names
+    if network.columns or not (names and _is_table(path)) or any("=" in name for name in names):
         return network.columns
     task = "regression" if network.task == "regression" else "classification"
     fill = network.scaling.fill if network.scaling else None
     return Columns.of_numbers(names, fill, task).to_plain()
+
+
+def _is_table(path: Path) -> bool:
+    from fastmlp.datasets.own import kind_of
+    from fastmlp.datasets.table import load_table
+
+    kind = kind_of(path)
+    return kind is not None and kind.load is load_table
 
 
 def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
@@ -44,15 +49,13 @@ def find_rows(network: Network, given: Given) -> tuple[Array, list[str]] | None:
     """
     from fastmlp.datasets.cells import other_data
     from fastmlp.datasets.npz import read_npz_images
-    from fastmlp.datasets.own import kind_of
     from fastmlp.datasets.picture_folder import SUFFIXES, Form, picture_files, read_pictures
-    from fastmlp.datasets.table import load_table, read_inputs
+    from fastmlp.datasets.table import read_inputs
 
     path, columns = given["image"], columns_of(network, given["image"])
-    kind = kind_of(path)
-    if kind and kind.suffixes == (".npz",):
+    if path.suffix.lower() == ".npz":
         return read_npz_images(path), []
-    is_table = kind is not None and kind.load is load_table
+    is_table = _is_table(path)
     is_picture = path.is_dir() or path.suffix.lower() in SUFFIXES
     if columns and "inputs" in columns and is_table:
         return read_inputs(path, columns, given["unknown"]), []
@@ -79,7 +82,10 @@ def chosen_outputs(
     Raises ArgumentError; rows that it names count from the first of all images.
     """
     first = given["index"]
-    chosen = steps.select_images(images, first, count)
+    if first >= len(images):
+        rule = f"must be below {len(images)}, the number of samples in the file"
+        raise refuse("index", rule, first, "The first is 0.")
+    chosen = images[first : first + count]
     steps.prepare_kernels(network.dtype, given["backend"], screen.say)
     try:
         outputs = network.predict_proba(chosen.reshape(len(chosen), -1), given["backend"])

@@ -40,6 +40,7 @@ def train(**given: Any) -> None:
     --strict it is 3 if the network has not learnt.
     """
     from fastmlp import report
+    from fastmlp.network import Network
     from fastmlp.training import rehearse
     from fastmlp.training.rows import Columns
 
@@ -48,7 +49,7 @@ def train(**given: Any) -> None:
         if given[option]:
             steps.check_path(given[option], option, given["dataset"], given["data_folder"])
     screen = Screen(given["json"])
-    started = own_data.started_from(given)
+    started = Network.load(given["from"]) if given["from"] else None
     data = own_data.read_data(started, given, screen.data)
     given = own_data.complete(given, data)
     model = given["model"] or Path(f"{data.name or 'model'}.safetensors")

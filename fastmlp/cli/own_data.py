@@ -30,24 +30,15 @@ def reading_options(given: Given) -> dict[str, Any]:
 
     Missing values are filled where a table is read; of other data, in training.
     """
+    from fastmlp.datasets.options import KINDS
     from fastmlp.datasets.own import kind_of
 
-    names = (
-        *("target_column", "drop_columns", "impute", "task", "image_size", "columns", "whole"),
-        "unknown",
-    )
-    found = {name: given[name] for name in names if given.get(name) not in (None, "", ())}
+    names = [name for name in KINDS if name != "seed"]  # --seed is that of the training
+    found = {name: given[name] for name in names if given.get(name) not in (None, ())}
     kind = kind_of(Path(given["dataset"] or ""))
     if kind is None or "impute" not in kind.options:
         found.pop("impute", None)
     return found
-
-
-def started_from(given: Given) -> Network | None:
-    """Return the saved network that --from names; None without it."""
-    from fastmlp.network import Network
-
-    return Network.load(given["from"]) if given["from"] else None
 
 
 def read_data(

@@ -95,14 +95,6 @@ def say_order(network: Network, data: Dataset, say: Say) -> None:
         say(line)
 
 
-def select_images(images: Array, first: int, count: int) -> Array:
-    """Return `count` images from index `first` on. Raises ArgumentError if there is none."""
-    if first >= len(images):
-        rule = f"must be below {len(images)}, the number of samples in the file"
-        raise refuse("index", rule, first, "The first is 0.")
-    return images[first : first + count]
-
-
 def build_network(data: Dataset, given: Given) -> Network:
     """Build the network of the arguments; the data give the sizes that are not set."""
     from fastmlp.network import Network
