@@ -44,7 +44,7 @@ class Output:
     def __init__(self, given: dict[str, Any], screen: Screen) -> None:
         self.given, self.screen = given, screen
         self.document: Document | None = None
-        self.rescue: Path | None = None
+        self.rescues: dict[str, tuple[Path]] = {}  # where files were written instead
         self.problem = ""
         self.paths = check_paths(given)
         self.earlier = read_earlier_run(given)
@@ -91,27 +91,11 @@ class Output:
             self.save(document)
 
     def save(self, document: Document) -> None:
-        """Write the run to its path; if that fails, to another one."""
+        """Write the run; each error is printed once."""
         from fastmlp.report import to_json
 
-        data = (to_json(document) + "\n").encode()
-        with hold_interrupts():
-            try:
-                write_whole(self.paths["save"], data)
-                self.problem = ""
-                return
-            except UnwritableError as error:
-                problem = str(error)
-            try:
-                other = self.rescue or self.paths["save"]
-                kept = steps.save_file(other, lambda path: write_whole(path, data))
-                self.rescue, problem = (
-                    kept.path,
-                    f"{problem} It was written to {kept.path} instead.",
-                )
-            except UnwritableError as error:
-                problem = str(error)
-        if problem != self.problem:
+        problem = self._put("save", (to_json(document) + "\n").encode())
+        if problem not in ("", self.problem):
             self.screen.fail(problem)
         self.problem = problem
 
@@ -136,17 +120,27 @@ class Output:
             self.write(name, data())
 
     def write(self, name: str, data: bytes) -> None:
-        """Write one of the other files to its path; if that fails, to another one."""
-        try:
-            kept = steps.save_file(self.paths[name], lambda path: write_whole(path, data))
-            problem = str(kept.error or "")
-        except UnwritableError as error:
-            problem = str(error)
+        """Write one of the other files."""
+        problem = self._put(name, data)
         if problem:
             self.screen.fail(problem)
             self.problem = self.problem or problem
         else:
             self.screen.say(f"report written to {self.given[name]}")
+
+    def _put(self, name: str, data: bytes) -> str:
+        """Write a file to its path; if that fails, to another one. Return the error, or ""."""
+        with hold_interrupts():  # so that a file that is written is known
+            try:
+                others = self.rescues.get(name, ())
+                kept = steps.save_file(
+                    self.paths[name], lambda path: write_whole(path, data), *others
+                )
+            except UnwritableError as error:
+                return str(error)
+            if kept.error:
+                self.rescues[name] = (kept.path,)
+            return str(kept.error or "")
 
 
 def check_paths(given: dict[str, Any]) -> dict[str, Path]:

@@ -223,15 +223,15 @@ class Saved(NamedTuple):
     error: UnwritableError | None
 
 
-def save_file(wanted: Path, write: Callable[[Path], object]) -> Saved:
-    """Write a file with `write(path)`; if that fails, try other paths.
+def save_file(wanted: Path, write: Callable[[Path], object], *others: Path) -> Saved:
+    """Write a file with `write(path)`; if that fails, try the others, and then further paths.
 
-    They are in the working folder, the home folder and the temporary folder, with a name that no
+    These are in the working folder, the home folder and the temporary folder, with a name that no
     file has there. Raises UnwritableError, which names them all, if all fail.
     """
     failed: list[UnwritableError] = []
     with hold_interrupts():
-        for path in chain([wanted], _other_paths(wanted)):
+        for path in chain([wanted], others, _other_paths(wanted)):
             try:
                 write(path)
             except UnwritableError as error:
@@ -240,8 +240,8 @@ def save_file(wanted: Path, write: Callable[[Path], object]) -> Saved:
             if not failed:
                 return Saved(path, None)
             return Saved(path, UnwritableError(f"{failed[0]} It was written to {path} instead."))
-    others = [f"{error.filename} ({error.strerror})" for error in failed[1:]]
-    raise UnwritableError(f"{failed[0]} Nor can {', '.join(others)}." if others else str(failed[0]))
+    rest = [f"{error.filename} ({error.strerror})" for error in failed[1:]]
+    raise UnwritableError(f"{failed[0]} Nor can {', '.join(rest)}." if rest else str(failed[0]))
 
 
 def _other_paths(wanted: Path) -> Iterator[Path]:
