@@ -6,6 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+# Images and labels to train, and to test
+NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+SHAPES: tuple[tuple[int, ...], ...] = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
+
 
 @dataclass(frozen=True)
 class IdxFile:
@@ -34,7 +43,7 @@ class Family:
 
     name: str
     mirrors: tuple[str, ...]
-    files: tuple[IdxFile, IdxFile, IdxFile, IdxFile]
+    files: tuple[IdxFile, ...]
     class_names: tuple[str, ...]
 
 
@@ -42,17 +51,11 @@ def _mnist_like(
     name: str,
     mirrors: tuple[str, ...],
     of: Literal["content", "gzip"],
-    sha256: tuple[str, str, str, str],
+    sha256: tuple[str, ...],
     class_names: tuple[str, ...],
 ) -> Family:
-    train_images, train_labels, test_images, test_labels = sha256
-    files = (
-        IdxFile("train-images-idx3-ubyte", (60_000, 28, 28), train_images, of),
-        IdxFile("train-labels-idx1-ubyte", (60_000,), train_labels, of),
-        IdxFile("t10k-images-idx3-ubyte", (10_000, 28, 28), test_images, of),
-        IdxFile("t10k-labels-idx1-ubyte", (10_000,), test_labels, of),
-    )
-    return Family(name, mirrors, files, class_names)
+    rows = zip(NAMES, SHAPES, sha256, strict=True)
+    return Family(name, mirrors, tuple(IdxFile(*row, of) for row in rows), class_names)
 
 
 MNIST = _mnist_like(
@@ -68,7 +71,7 @@ MNIST = _mnist_like(
         "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     ),
-    ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+    tuple("0123456789"),
 )
 
 FASHION_MNIST = _mnist_like(

@@ -43,7 +43,8 @@ def read_decoded(path: Path, entry: IdxFile, *, as_published: bool) -> NDArray[n
     array = read_verified(path, entry, as_published=as_published)
     with suppress(OSError):
         name = _name(key, array)
-        _keep(folder, name, array)
+        make_folder(folder)
+        write_whole(folder / name, header(array), array.data)
         for copy in _copies(folder, f"{source}-*.idx"):
             if copy.name != name:
                 copy.unlink(missing_ok=True)  # of an earlier state of the source, or version
@@ -58,8 +59,3 @@ def _copies(folder: Path, pattern: str) -> list[Path]:
     with suppress(OSError):
         return list(folder.glob(pattern))
     return []
-
-
-def _keep(folder: Path, name: str, array: NDArray[np.uint8]) -> None:
-    make_folder(folder)
-    write_whole(folder / name, header(array), array.data)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from fastmlp.arrays import Array
@@ -60,50 +61,36 @@ def load_family(
             f"in {looked}{there}. Put them there, set FASTMLP_DATA to the folder that contains "
             f"{family.name}/, or allow the download."
         )
-    get = _Cache(cache, mirrors or family.mirrors, download, progress, patience)
-    found = [get.read(entry) for entry in family.files]
+    get = partial(fetch, mirrors=mirrors or family.mirrors, progress=progress, patience=patience)
+    found = [_read_cached(cache, entry, get if download else None) for entry in family.files]
     return _assemble(family, [a for _, a in found], tuple(path for path, _ in found), cache)
 
 
-class _Cache:
-    """The folder of downloaded files. A file that is missing or damaged is downloaded (again)."""
-
-    def __init__(
-        self,
-        folder: Path,
-        mirrors: Sequence[str],
-        download: bool,
-        progress: Progress | None,
-        patience: float,
-    ) -> None:
-        self.folder, self.mirrors, self.download = folder, mirrors, download
-        self.progress, self.patience = progress, patience
-
-    def read(self, entry: IdxFile) -> tuple[Path, Array]:
-        path = find_file(self.folder, entry.name)
-        if path is not None:
-            try:
-                return path, read_decoded(path, entry, as_published=True)
-            except DataError:
-                if not self.download:
-                    raise
-                with suppress(OSError):  # otherwise a plain file would be found before the new .gz
-                    path.unlink()
-        if not self.download:
-            raise DataUnavailableError(
-                f"{self.folder}: expected {entry.name}.gz; found no such file. "
-                "Allow the download, or put it there."
-            )
-        path = fetch(
-            f"{entry.name}.gz",
-            self.mirrors,
-            self.folder,
-            verify=lambda part: read_verified(part, entry, as_published=True),
-            most=entry.most,
-            progress=self.progress,
-            patience=self.patience,
+def _read_cached(
+    folder: Path, entry: IdxFile, get: Callable[..., Path] | None
+) -> tuple[Path, Array]:
+    """Return a file of the cache; if it is missing or damaged, `get` downloads it (again)."""
+    path = find_file(folder, entry.name)
+    if path is not None:
+        try:
+            return path, read_decoded(path, entry, as_published=True)
+        except DataError:
+            if get is None:
+                raise
+            with suppress(OSError):  # otherwise a plain file would be found before the new .gz
+                path.unlink()
+    if get is None:
+        raise DataUnavailableError(
+            f"{folder}: expected {entry.name}.gz; found no such file. "
+            "Allow the download, or put it there."
         )
-        return path, read_decoded(path, entry, as_published=True)
+    path = get(
+        f"{entry.name}.gz",
+        folder=folder,
+        verify=lambda part: read_verified(part, entry, as_published=True),
+        most=entry.most,
+    )
+    return path, read_decoded(path, entry, as_published=True)
 
 
 def _list_folders(name: str, folder: Path | None) -> list[Path]:

@@ -7,18 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from fastmlp.datasets.assembling import Part, assemble
+from fastmlp.datasets.catalogue import NAMES
 from fastmlp.datasets.cells import shown
 from fastmlp.datasets.dataset import Dataset
 from fastmlp.datasets.idx import file_error, read_idx, read_images
 from fastmlp.datasets.options import Options
-
-NAMES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
-
 
 ENDINGS = ("", ".gz", ".gz.gz")
 

@@ -105,7 +105,7 @@ def load_picture_folder(folder: Path, options: Options) -> Dataset | None:
             options = replace(options, whole=True)
             notes.append("other pictures than those of the training: all test")
     data = assemble(folder, train, tests[0] if tests else None, options, tuple(notes))
-    return Dataset(**{**vars(data), "columns": known or described})
+    return replace(data, columns=known or described)
 
 
 def _sha256(part: Part) -> str:
