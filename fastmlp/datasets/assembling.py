@@ -11,7 +11,7 @@ import numpy as np
 from fastmlp.arrays import Array, as_numbers
 from fastmlp.datasets.columns import BRIGHT, EXACT, LEAST_SQUARE, are_pixels, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
-from fastmlp.datasets.dividing import divide, line
+from fastmlp.datasets.dividing import divide
 from fastmlp.datasets.idx import file_error, pair
 from fastmlp.datasets.labels import are_quantities, as_vector, encode_labels
 from fastmlp.datasets.options import Options
@@ -65,7 +65,9 @@ def assemble(
     if new:
         notes = (*notes, f"no training sample of {', '.join(names[code] for code in new[:8])}")
     if test is None:
-        splits, note = _divided(path, splits[0], options)
+        (whole,) = splits
+        rows, note = divide(path, whole.labels, options.seed, options.whole)
+        splits = [Split(whole.images[part], whole.labels[part]) for part in rows]
         notes = (*notes, *note)
     return Dataset(
         name=path.resolve().name or "data",
@@ -140,11 +142,3 @@ def _quantities(path: Path, labels: Array) -> Array:
         found = f"texts such as {str(wrong[0])!r}"
         raise file_error(path, "numbers as targets", found, "Leave out the task.")
     return np.array(numbers, np.float64)
-
-
-def _divided(path: Path, split: Split, options: Options) -> tuple[list[Split], tuple[str, ...]]:
-    if options.whole:
-        return [split, split], ()
-    parts = divide(path, split.labels, options.seed)
-    divided = [Split(split.images[rows], split.labels[rows]) for rows in parts]
-    return divided, (line(options.seed),)

@@ -14,14 +14,22 @@ from fastmlp.errors import refuse
 SHARE = 0.2  # of the rows of each class, for the test
 
 
-def divide(path: Path, labels: Array, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the indices of the training and of the test rows, both rising.
+Indices = slice | NDArray[np.int64]
+
+
+def divide(
+    path: Path, labels: Array, seed: int, whole: bool | None
+) -> tuple[tuple[Indices, Indices], tuple[str, ...]]:
+    """Return indices of the training and of the test rows, both rising, and lines on them.
 
     labels : codes `(N,)`, of whose classes a share of 0.2 tests, or floats `(N,)`, which are drawn
         as one class. A class keeps at least one row for training
+    whole : whether both are all rows
 
     Raises DataError with that path if there are no two rows to divide.
     """
+    if whole:
+        return (slice(None), slice(None)), ()
     if seed < 0:
         raise refuse("seed", "must be at least 0", seed, "Pass a whole number from 0 on.")
     codes = labels if labels.dtype.kind in "iu" else np.zeros(len(labels), np.int64)
@@ -37,9 +45,5 @@ def divide(path: Path, labels: Array, seed: int) -> tuple[NDArray[np.int64], NDA
     rank = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
     is_test = np.empty(len(codes), np.bool_)
     is_test[order] = rank < tests[codes[order]]
-    return np.flatnonzero(~is_test), np.flatnonzero(is_test)
-
-
-def line(seed: int) -> str:
-    """Return the line that says how the rows were divided."""
-    return f"no test part: {100 * SHARE:.0f} % of the rows test, drawn by seed {seed}"
+    note = f"no test part: {100 * SHARE:.0f} % of the rows test, drawn by seed {seed}"
+    return (np.flatnonzero(~is_test), np.flatnonzero(is_test)), (note,)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fastmlp.arrays.frames import is_frame
+from fastmlp.datasets.catalogue import NAMES
 from fastmlp.datasets.dataset import Dataset
-from fastmlp.datasets.folder import NAMES, listed, load_idx
+from fastmlp.datasets.folder import listed, load_idx
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.npz import load_npy, load_npz
 from fastmlp.datasets.options import Options
 from fastmlp.datasets.picture_folder import SUFFIXES, load_picture_folder
-from fastmlp.datasets.table import load_frame, load_table
+from fastmlp.datasets.table import load_table
 from fastmlp.datasets.unpacking import name_inside
 from fastmlp.errors import refuse
 
@@ -50,7 +51,7 @@ def load_own(path: Any, options: Options) -> Dataset:
     """Return the data set in a file, folder or DataFrame. Raises DataError or ArgumentError."""
     if is_frame(path):
         _check_options(options, OF_TABLES, "a DataFrame")
-        return load_frame(path, options)
+        return load_table(path, options)
     if path.is_dir():
         _check_options(options, OF_FOLDERS, "a folder")
         return _load_folder(path, options)

@@ -16,7 +16,7 @@ from fastmlp.datasets.choosing import choose_target, said_of, without_useless
 from fastmlp.datasets.columns import Columns, describe_columns, shape_of
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.delimited import Table, read_delimited
-from fastmlp.datasets.dividing import divide, line
+from fastmlp.datasets.dividing import Indices, divide
 from fastmlp.datasets.frames import encode_frame, frame_table
 from fastmlp.datasets.idx import file_error
 from fastmlp.datasets.options import Options
@@ -71,25 +71,19 @@ def read_inputs(path: Any, columns: Any, unknown: str = "refuse") -> Array:
     return known.encode(read_table(path, known), path, unknown)
 
 
-def load_table(path: Path, options: Options) -> Dataset:
-    """Return the data set in a file of text or Parquet. Raises DataError or ArgumentError.
+def load_table(source: Any, options: Options) -> Dataset:
+    """Return the data set in a file of text or Parquet, by its Path, or in a DataFrame.
 
     With the columns of a trained network, the rows are divided as in its training if the table is
-    the same; in another table, all rows test.
+    the same; in another table, all rows test. Raises DataError or ArgumentError.
     """
     known = None if options.columns is None else Columns.from_plain(options.columns)
-    return _loaded(path, read_table(path, known, options.drop_columns), known, options)
-
-
-def load_frame(frame: Any, options: Options) -> Dataset:
-    """Return the data set in a DataFrame. Raises DataError or ArgumentError."""
-    known = None if options.columns is None else Columns.from_plain(options.columns)
-    table = frame_table(frame, "name", **_frame_options(known, options.drop_columns))
-    return _loaded(Path("DataFrame"), table, known, options)
-
-
-def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -> Dataset:
-    """Return the data set in a table; path : for errors, and for its name."""
+    dropped, path = options.drop_columns, source
+    if is_frame(source):
+        path = Path("DataFrame")  # for errors, and for its name
+        table = frame_table(source, "name", **_frame_options(known, dropped))
+    else:
+        table = read_table(path, known, dropped)
     if known is not None:
         return _load_known(path, table, known, options)
     wanted: Any = options.target_column
@@ -109,7 +103,7 @@ def _loaded(path: Path, table: Table, known: Columns | None, options: Options) -
         remedy = 'Its leading zeros make it texts: pass task="regression" if it is a quantity.'
         are_texts = table.columns[target].dtype.kind == "f" and are_codes(np.array(names))
         raise file_error(path, rule, found, remedy if are_texts else TARGET_REMEDY)
-    rows, note = _divided(path, labels, options.seed, bool(options.whole))
+    rows, note = divide(path, labels, options.seed, options.whole)
     task, fill_from = "classification" if names else "regression", rows[0]
     columns = describe_columns(table, target, task, fill_from if options.impute else None, path)
     x = columns.encode(table, path)
@@ -141,17 +135,10 @@ def _load_known(path: Path, table: Table, columns: Columns, options: Options) ->
     x = columns.encode(table, path, options.unknown)
     is_other = _sha256(x, labels) != columns.sha256
     whole = is_other if options.whole is None else options.whole
-    rows, note = _divided(path, labels, columns.seed, whole)
+    rows, note = divide(path, labels, columns.seed, whole)
     if is_other and options.whole is None:
         note = ("another table than that of the training: all rows test",)
     return _dataset(path, columns, x, labels, names, rows, (*notes, *note))
-
-
-def _divided(path: Path, labels: Array, seed: int, whole: bool) -> tuple[Any, Notes]:
-    """Return the indices of the training and of the test rows, and a line on them."""
-    if whole:
-        return (np.arange(len(labels)),) * 2, ()
-    return divide(path, labels, seed), (line(seed),)
 
 
 def _dataset(
@@ -160,7 +147,7 @@ def _dataset(
     x: Array,
     labels: Array,
     names: Notes,
-    rows: tuple[Array, Array],
+    rows: tuple[Indices, Indices],
     notes: Notes,
 ) -> Dataset:
     train, test = (Split(x[part], labels[part], columns.expanded) for part in rows)
