@@ -65,13 +65,10 @@ class Columns:
     @property
     def expanded(self) -> tuple[str, ...] | None:
         """The names of the inputs, of texts one for each category: "colour=red"; None without."""
-        names = [
-            name
-            for c in self.inputs
-            for name in (
-                [c.name] if c.categories is None else map(f"{c.name}={{}}".format, c.categories)
-            )
-        ]
+        names = []
+        for c in self.inputs:
+            known = c.categories
+            names += [c.name] if known is None else [f"{c.name}={text}" for text in known]
         return tuple(names) if self.has_header and len(set(names)) == len(names) else None
 
     @property

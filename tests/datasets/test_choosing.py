@@ -42,3 +42,9 @@ def test_only_names_and_cells_that_number_rows_are_left_out(
     data = load_dataset(tmp_path / "own.csv")
     assert data.train.feature_names == ((name, "size") if is_kept else ("size",))
     assert any("numbers the rows" in note for note in data.notes) != is_kept
+
+
+def test_a_name_with_braces_is_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("size {cm},y\n" + "a,p\nb,q\n" * 10)
+    assert load_dataset(path).train.feature_names == ("size {cm}=a", "size {cm}=b")
