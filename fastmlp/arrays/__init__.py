@@ -14,7 +14,7 @@ from fastmlp.arrays.checks import (
 )
 from fastmlp.arrays.frames import column_names
 from fastmlp.arrays.given import as_array, as_numbers, is_sparse_matrix, order_of
-from fastmlp.arrays.images import as_rows, is_picture
+from fastmlp.arrays.images import as_rows, is_picture, shape_of
 from fastmlp.arrays.labels import (
     as_label_values,
     as_labels_or_targets,
@@ -56,5 +56,6 @@ __all__ = [
     "order_of",
     "plain_label",
     "quiet",
+    "shape_of",
     "sparse_rows",
 ]

@@ -13,6 +13,8 @@ from fastmlp.errors import ArgumentError, counted, refuse
 
 # An array (H, W) is one image only if both are this many: a smaller one may be several samples
 LEAST_SIDE = 4
+# A row of fewer numbers is no square picture
+LEAST_SQUARE = 49
 # What (H, W) is followed by in one image in colour
 CHANNELS = ((1,), (3,), (4,))
 # What arrays mostly have, and what `as_numbers` returns unchanged
@@ -66,9 +68,14 @@ def _refusal(
 
 def is_picture(images: Any, inputs: int) -> bool:
     """Return whether images have a shape that only pictures have: `(N, H, W)`, or a square."""
-    shape = getattr(images, "shape", ())
-    sides = (math.isqrt(inputs), math.isqrt(inputs // 3))
-    return len(shape) > 2 or any(
-        side >= 7 and side * side * channels == inputs
-        for side, channels in zip(sides, (1, 3), strict=True)
-    )
+    return len(getattr(images, "shape", ())) > 2 or shape_of(inputs)[0] > 1
+
+
+def shape_of(inputs: int) -> tuple[int, ...]:
+    """Return the shape of an image with so many values: a square, one in colour, or (1, I)."""
+    for channels in ((), (3,)):
+        side = math.isqrt(inputs // math.prod(channels))
+        shape = (side, side, *channels)
+        if side * side >= LEAST_SQUARE and math.prod(shape) == inputs:
+            return shape
+    return 1, inputs

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fastmlp.arrays import Array, as_numbers
-from fastmlp.datasets.columns import BRIGHT, EXACT, LEAST_SQUARE, are_pixels, shape_of
+from fastmlp.arrays import Array, as_numbers, shape_of
+from fastmlp.datasets.columns import BRIGHT, EXACT, are_pixels
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.dividing import divide
 from fastmlp.datasets.idx import file_error, pair
@@ -95,7 +95,7 @@ def as_images(path: Path, images: Array) -> Array:
     if images.dtype.kind in "bf":
         return np.asarray(as_numbers(images, "images"), np.float64 if images.itemsize > 4 else "f4")
     values, shaped = int(np.prod(images.shape[1:])), images.ndim > 2
-    is_image = shaped or (values >= LEAST_SQUARE and shape_of(values)[0] > 1)
+    is_image = shaped or shape_of(values)[0] > 1
     if images.dtype == np.uint8 or (
         is_image and are_pixels(images) and (shaped or images.max() >= BRIGHT)
     ):
@@ -111,12 +111,13 @@ def image_shape(images: Array) -> tuple[int, ...]:
     shape = images.shape
     if len(shape) > 2:
         return tuple(side for side in shape[1:] if side > 1 or len(shape) == 3)
-    is_image = shape[1] >= LEAST_SQUARE and (
+    square = shape_of(shape[1])
+    is_image = square[0] > 1 and (
         images.dtype == np.uint8
         or are_pixels(images)
         or bool((images >= 0).all() and (images <= 1).all())
     )
-    return shape_of(shape[1]) if is_image else (1, shape[1])
+    return square if is_image else (1, shape[1])
 
 
 def _labels(part: Part) -> Array:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, isqrt
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, quiet
+from fastmlp.arrays import Array, quiet, shape_of
 from fastmlp.datasets.cells import (
     Column,
     content_error,
@@ -27,7 +27,7 @@ from fastmlp.errors import DataError
 # A text column with more categories is refused; so is one that has as many as rows / 2, if they
 # are more than FEW, or as many as rows, if they are more than FEWEST
 MOST_CATEGORIES, FEW, FEWEST = 1000, 20, 8
-LEAST_SQUARE, BRIGHT = 49, 128  # fewer pixels, or none so bright, are no image
+BRIGHT = 128  # pixels of which none is so bright are no image
 EXACT = 1 << 24  # larger numbers are not exact in float32
 OFFSET = 16  # numbers this many times as large as their range lose four bits of 24 in float32
 # The fields of Columns that are not its inputs
@@ -194,22 +194,13 @@ def _is_wide(cells: Array) -> bool:
     return bool(np.abs(numbers).max() > OFFSET * np.ptp(numbers) > 0)
 
 
-def shape_of(inputs: int) -> tuple[int, ...]:
-    """Return the shape of an image with so many values: a square, one in colour, or (1, I)."""
-    for count, channels in ((inputs, ()), (inputs // 3, (3,))):
-        side = isqrt(count)
-        if side * side * (channels or (1,))[0] == inputs and (not channels or side > 6):
-            return side, side, *channels
-    return 1, inputs
-
-
 def _is_image(table: Table, inputs: list[Column]) -> bool:
     """Return whether the inputs are the pixels of an image."""
     cells = [table.columns[column.name] for column in inputs]
     if any(column.dtype.kind != "f" for column in cells):
         return False
-    enough = len(inputs) >= LEAST_SQUARE and shape_of(len(inputs))[0] > 1
-    return enough and all(map(are_pixels, cells)) and max(c.max() for c in cells) >= BRIGHT
+    is_square = shape_of(len(inputs))[0] > 1
+    return is_square and all(map(are_pixels, cells)) and max(c.max() for c in cells) >= BRIGHT
 
 
 def _column(name: str, categories: Any = None, fill: Any = None) -> Column:

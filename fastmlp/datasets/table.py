@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, shape_of
 from fastmlp.arrays.frames import is_frame
 from fastmlp.datasets.cells import shown
 from fastmlp.datasets.choosing import choose_target, said_of, without_useless
-from fastmlp.datasets.columns import Columns, describe_columns, shape_of
+from fastmlp.datasets.columns import Columns, describe_columns
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.datasets.delimited import Table, read_delimited
 from fastmlp.datasets.dividing import Indices, divide

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastmlp.arrays import Array, Rows
-from fastmlp.datasets.columns import LEAST_SQUARE
+from fastmlp.arrays.images import LEAST_SQUARE
 from fastmlp.datasets.dataset import Dataset, Split
 from fastmlp.errors import counted, refuse
 from fastmlp.functions import classes_of
