@@ -76,7 +76,7 @@ def as_numbers(values: Any, argument: str, names: Names = None) -> Array:
         remedy = REMEDIES.get(kind, REMEDIES["M" if kind == "m" else "O"])
         raise refuse(argument, "must be numbers", f"dtype {array.dtype}", remedy)
     if kind == "f" and size not in (4, 8):
-        return _converted(array, np.float32 if size < 4 else np.float64)
+        return converted(array, np.float32 if size < 4 else np.float64)
     return array
 
 
@@ -226,6 +226,6 @@ def _of_objects(array: Array, argument: str) -> Array:
 
 
 @quiet
-def _converted(array: Array, dtype: Any) -> Array:
-    """Return an array of a dtype; numbers too large for it become infinite."""
-    return array.astype(dtype)
+def converted(array: Array, dtype: Any) -> Array:
+    """Return a C-contiguous array of a dtype; numbers too large for it become infinite."""
+    return np.asarray(array, dtype, order="C")

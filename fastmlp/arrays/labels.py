@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays.checks import Array, quiet
-from fastmlp.arrays.given import as_array, as_numbers, is_missing
+from fastmlp.arrays.checks import Array
+from fastmlp.arrays.given import as_array, as_numbers, converted, is_missing
 from fastmlp.arrays.magnitudes import check_magnitudes
 from fastmlp.arrays.names import plain_label
 from fastmlp.errors import counted, refuse
@@ -93,7 +93,7 @@ def as_labels_or_targets(labels: Any, count: int, outputs: int, dtype: Any, argu
     """
     array = as_array(labels, argument)
     if array.ndim == 2 and array.shape == (count, outputs):
-        targets = _converted(as_numbers(array, argument), dtype)
+        targets = converted(as_numbers(array, argument), dtype)
         check_magnitudes(targets, dtype, argument)
         return targets
     if array.ndim != 1 or array.dtype.kind not in "iub" or len(array) != count:
@@ -143,9 +143,3 @@ def as_sample_weight(values: Any, count: int, argument: str = "sample_weight") -
         raise refuse(argument, rule, f"{weights.min()} to {weights.max()}", remedy)
     shift = 52 - int(np.frexp(weights.sum())[1])
     return np.asarray(np.ldexp(np.round(np.ldexp(weights, shift)), -shift))
-
-
-@quiet
-def _converted(array: Array, dtype: Any) -> Array:
-    """Return a C-contiguous array of a dtype; numbers too large for it become infinite."""
-    return np.ascontiguousarray(array, dtype)
