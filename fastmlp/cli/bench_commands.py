@@ -61,7 +61,7 @@ def epochs(**given: Any) -> None:
     from fastmlp.bench import summary, workload
     from fastmlp.bench.epochs import QUICK, measure_epochs
 
-    quick, output = given["quick"], Output(given, Screen(given["json"]))
+    quick, output = given["quick"], Output(given)
     names = given["workloads"] or (QUICK if quick else workload.STANDARD)
     measure = partial(
         measure_epochs,
@@ -69,10 +69,7 @@ def epochs(**given: Any) -> None:
         _implementations(given["against"], ("numpy",) if quick else PEERS),
         rounds=given["rounds"] or (2 if quick else 3),
         epochs=given["epochs"] or (2 if quick else 3),
-        threads=given["threads"],
-        dataset=given["dataset"],
-        folder=given["data_folder"],
-        limit=given["limit"],
+        **_passed(given, "threads", "dataset", "limit"),
     )
 
     def view(document: dict[str, Any]) -> View:
@@ -101,7 +98,7 @@ def kernels(**given: Any) -> None:
     from fastmlp.bench.kernel_grid import measure_kernels
     from fastmlp.report.charts import roofline_chart, to_png
 
-    output = Output(given, Screen(given["json"]))
+    output = Output(given)
 
     def view(document: dict[str, Any]) -> View:
         tables = [report.limits_table(document["limits"])]
@@ -129,15 +126,11 @@ def accuracy(**given: Any) -> None:
     from fastmlp.bench.accuracy import measure_accuracy
     from fastmlp.bench.summary import to_target
 
-    output = Output(given, Screen(given["json"]))
+    output = Output(given)
     measure = partial(
         measure_accuracy,
         _implementations(given["against"], TITLES),
-        target=given["target"],
-        seeds=given["seeds"],
-        threads=given["threads"],
-        dataset=given["dataset"],
-        folder=given["data_folder"],
+        **_passed(given, "target", "seeds", "threads", "dataset"),
     )
 
     def view(document: dict[str, Any]) -> View:
@@ -159,16 +152,11 @@ def scaling(**given: Any) -> None:
     from fastmlp.bench.epochs import QUICK
     from fastmlp.bench.scaling import measure_scaling, summarise_teams
 
-    output = Output(given, Screen(given["json"]))
+    output = Output(given)
     measure = partial(
         measure_scaling,
         [workload.parse(name).name for name in given["workloads"] or QUICK],
-        rounds=given["rounds"],
-        epochs=given["epochs"],
-        threads=given["threads"],
-        dataset=given["dataset"],
-        folder=given["data_folder"],
-        limit=given["limit"],
+        **_passed(given, "rounds", "epochs", "threads", "dataset", "limit"),
     )
 
     def view(document: dict[str, Any]) -> View:
@@ -198,6 +186,11 @@ def compare(**given: Any) -> None:
     document = {"differences": [{**asdict(one), "is_real": one.is_real} for one in found]}
     screen.show(document | {"doubts": doubts}, report.differences_table(found))
     screen.say(*doubts, style="bold yellow")
+
+
+def _passed(given: dict[str, Any], *names: str) -> dict[str, Any]:
+    """Return arguments of a command, and the folder, for a function that has them too."""
+    return {"folder": given["data_folder"], **{name: given[name] for name in names}}
 
 
 def _implementations(against: str | None, default: Iterable[str]) -> list[str]:

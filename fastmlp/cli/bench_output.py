@@ -41,8 +41,8 @@ class View:
 class Output:
     """Shows and saves one run; `given` are the arguments of the command."""
 
-    def __init__(self, given: dict[str, Any], screen: Screen) -> None:
-        self.given, self.screen = given, screen
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.given, self.screen = given, Screen(given["json"])
         self.document: Document | None = None
         self.rescues: dict[str, tuple[Path]] = {}  # where files were written instead
         self.problem = ""
