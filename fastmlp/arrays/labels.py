@@ -92,7 +92,7 @@ def as_labels_or_targets(labels: Any, count: int, outputs: int, dtype: Any, argu
     `check_magnitudes` refuses.
     """
     array = as_array(labels, argument)
-    if array.ndim == 2 and array.shape == (count, outputs):
+    if array.shape == (count, outputs):
         targets = converted(as_numbers(array, argument), dtype)
         check_magnitudes(targets, dtype, argument)
         return targets

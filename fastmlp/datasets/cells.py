@@ -54,13 +54,11 @@ def other_data(expected: str, found: str) -> DataError:
 
 def refuse_missing(path: Path | str, columns: Mapping[str, Array]) -> None:
     """Raise the error for columns that have missing values and nothing to fill them."""
-    counts = {name: int(missing(cells).sum()) for name, cells in columns.items()}
-    words = {name: words_for_nothing(cells) for name, cells in columns.items()}
-    found = [
-        f"{count} in {name!r}" + f" (of them {words[name]})" * bool(words[name])
-        for name, count in counts.items()
-        if count
-    ]
+    found = []
+    for name, cells in columns.items():
+        if count := int(missing(cells).sum()):
+            words = words_for_nothing(cells)
+            found.append(f"{count} in {name!r}" + f" (of them {words})" * bool(words))
     if found:
         more = f" and {len(found) - 8} more columns" if len(found) > 8 else ""
         remedy = 'Fill them, or train with impute="median".'

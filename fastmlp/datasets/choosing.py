@@ -99,12 +99,6 @@ def _mixed(name: str, cells: Array) -> str:
     return f"the column {name!r} has categories, not numbers, because of {texts[0]!r}"
 
 
-def _filled(name: str, cells: Array) -> str:
-    """Return a line on texts of a column that count as missing, and are filled, or ""."""
-    words = words_for_nothing(cells)
-    return f"in the column {name!r}, {words} count as missing, and are filled" if words else ""
-
-
 def _numbers_rows(name: str, cells: Array) -> bool:
     """Return whether a column of that name only numbers the rows, so that it predicts nothing."""
     if name.startswith(INDEX):
@@ -119,4 +113,7 @@ def _numbers_rows(name: str, cells: Array) -> bool:
 
 def said_of(name: str, cells: Array) -> Iterator[str]:
     """Yield lines on an input column that may not be what its user takes it for."""
-    yield from filter(None, (_mixed(name, cells), _filled(name, cells)))
+    if said := _mixed(name, cells):
+        yield said
+    if words := words_for_nothing(cells):
+        yield f"in the column {name!r}, {words} count as missing, and are filled"

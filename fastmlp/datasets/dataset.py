@@ -32,7 +32,6 @@ class Split:
     feature_names : of the columns; by default those of a DataFrame
     class_names : of the labels 0, 1, 2, …; a Dataset gives its parts its own
 
-    Lists, tables and other things that NumPy converts become arrays.
     Raises ArgumentError if a shape or dtype is wrong, or the counts differ.
     """
 

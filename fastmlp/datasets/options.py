@@ -58,9 +58,11 @@ class Options:
             if value is not None and value not in allowed:
                 rule, names = "must be one of its values", ", ".join(map(repr, allowed))
                 raise refuse(name, rule, repr(value), f"Choose from {names}, or leave it out.")
-        if self.image_size is not None and not _is_size(self.image_size):
+        sides: Any = self.image_size
+        are_right = all(type(n) is int and 1 <= n <= LARGEST for n in sides or ())
+        if sides is not None and not (are_right and len(sides) == 2):
             rule = f"must be two whole numbers, width and height, from 1 to {LARGEST}"
-            raise refuse("image_size", rule, repr(self.image_size), "Pass (28, 28), for example.")
+            raise refuse("image_size", rule, repr(sides), "Pass (28, 28), for example.")
 
     def given(self) -> list[str]:
         """Return the names of the arguments that have other values than the defaults.
@@ -80,11 +82,3 @@ def _plain(value: Any, name: str) -> Any:
     if name == "drop_columns":
         return () if value is None else (value,) if isinstance(value, str) else value
     return (value, value) if name == "image_size" and type(value) is int else value
-
-
-def _is_size(size: Any) -> bool:
-    return (
-        isinstance(size, tuple)
-        and len(size) == 2
-        and all(type(side) is int and 1 <= side <= LARGEST for side in size)
-    )

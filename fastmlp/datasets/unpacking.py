@@ -94,10 +94,10 @@ def _lines(path: Path, text: io.TextIOWrapper) -> list[str]:
     size = 0
     while line := text.readline(LONGEST):
         size += len(line)
-        if len(line) == LONGEST or size > MOST or "\0" in line:
-            found = f"more than {len(line):,}"
-            if "\0" in line:
-                raise file_error(path, "text", f"a byte of 0 in line {len(lines) + 1}")
-            raise file_error(path, f"lines of text of fewer than {LONGEST:,} characters", found)
+        if "\0" in line:
+            raise file_error(path, "text", f"a byte of 0 in line {len(lines) + 1}")
+        if len(line) == LONGEST or size > MOST:
+            rule = f"lines of text of fewer than {LONGEST:,} characters"
+            raise file_error(path, rule, f"more than {len(line):,}")
         lines.append(line)
     return lines
