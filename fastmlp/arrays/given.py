@@ -116,14 +116,17 @@ def _read(values: Any, argument: str, names: Names) -> Any:
     several = isinstance(values, (list, tuple)) and values and hasattr(values[0], "shape")
     if several and package_of(values[0]) not in ("numpy", "builtins"):
         return np.stack([as_array(value, argument, names) for value in values])
-    reader = READERS.get(package_of(values))
-    return values if reader is None else reader(values, argument, names)
+    package = package_of(values)
+    if package in ("pandas", "polars") or is_frame(values):
+        return _read_frame(values, argument, names)
+    reader = READERS.get(package)
+    return values if reader is None else reader(values)
 
 
-def _read_list(values: Any, argument: str, names: Names) -> Any:
+def _read_list(values: Any) -> Any:
     """Return a list whose texts are among other things as objects: NumPy makes texts of all.
 
-    So does a list of texts that are members of an Enum, which NumPy cuts.
+    The same holds for texts that are members of an Enum, which NumPy cuts.
     """
     array = np.asarray(values)
     if array.dtype.kind in "US" and isinstance(values, (list, tuple)):
@@ -133,7 +136,7 @@ def _read_list(values: Any, argument: str, names: Names) -> Any:
     return array
 
 
-def _read_masked(values: Any, argument: str, names: Names) -> Any:
+def _read_masked(values: Any) -> Any:
     if not isinstance(values, np.ma.MaskedArray):
         return values
     if not np.ma.is_masked(values):
@@ -145,7 +148,7 @@ def _read_masked(values: Any, argument: str, names: Names) -> Any:
 
 
 def _read_frame(values: Any, argument: str, names: Names) -> Any:
-    """Return a DataFrame, or a Series of a row or a column, of pandas or polars."""
+    """Return a DataFrame, or a Series of a row or a column, of pandas or polars; or a table."""
     if not is_frame(values):
         if not hasattr(values, "to_numpy"):  # a LazyFrame, groups
             remedy = "Pass a DataFrame: frame.collect(), for example."
@@ -172,12 +175,7 @@ def _read_frame(values: Any, argument: str, names: Names) -> Any:
     return np.column_stack(parts) if parts else np.empty((len(values), 0))
 
 
-def _read_arrow(values: Any, argument: str, names: Names) -> Any:
-    """Return a table of pyarrow as an array; its other types are what NumPy can convert."""
-    return _read_frame(values, argument, names) if is_frame(values) else values
-
-
-def _read_tensor(values: Any, argument: str, names: Names) -> Any:
+def _read_tensor(values: Any) -> Any:
     """Return a tensor of torch, also one that requires a gradient or is on another device."""
     if not hasattr(values, "numpy"):  # no tensor
         return values
@@ -187,18 +185,15 @@ def _read_tensor(values: Any, argument: str, names: Names) -> Any:
         return values.float().numpy(force=True)
 
 
-def _read_sparse(values: Any, argument: str, names: Names) -> Any:
+def _read_sparse(values: Any) -> Any:
     """Return a sparse matrix as a dense array."""
     return values.toarray() if is_sparse_matrix(values) else values
 
 
-# How to read the types of a package
-READERS: dict[str, Callable[[Any, str, Names], Any]] = {
+# How to read the types of a package; of others, NumPy converts what it can
+READERS: dict[str, Callable[[Any], Any]] = {
     "builtins": _read_list,
     "numpy": _read_masked,
-    "pandas": _read_frame,
-    "polars": _read_frame,
-    "pyarrow": _read_arrow,
     "torch": _read_tensor,
     "scipy": _read_sparse,
 }

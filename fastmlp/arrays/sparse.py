@@ -91,9 +91,9 @@ Rows = Array | SparseRows
 def sparse_rows(matrix: Any, argument: str) -> SparseRows:
     """Return a sparse matrix of SciPy `(N, I)`, of any format, as rows; those unchanged.
 
-    Entries of the same place are added. Of a CSR matrix without any, only the values are not
-    copied. Raises ArgumentError for what are no numbers, for too many columns, and for a
-    matrix whose parts contradict each other.
+    Entries of the same place are added; if a CSR matrix has none such, its values are not copied.
+    Raises ArgumentError for what are no numbers, for too many columns, and for a matrix whose
+    parts contradict each other.
     """
     if isinstance(matrix, SparseRows):
         return matrix

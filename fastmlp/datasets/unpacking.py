@@ -21,7 +21,7 @@ MOST = 1 << 32  # characters of a file
 PACKED = {GZIP_MAGIC: "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
 
 
-def read_lines(path: Path, least: int = 2) -> list[str]:
+def read_lines(path: Path, least: int) -> list[str]:
     """Return the lines from the first to the last that is not blank, with their ends.
 
     least : how many must not be blank

@@ -81,8 +81,8 @@ def with_points(
 ) -> dict[str, Array]:
     """Return the columns of numbers of which some have decimal commas, as numbers.
 
-    Commas are decimal ones if they do not separate cells, and that is known, or one of the table
-    cannot be one of thousands. spelled : as in `Table`; is_read : as of `read_delimited`
+    Commas are decimal if other characters separate cells, and if that is known, or if one of them
+    cannot be a comma of thousands. spelled : as in `Table`; is_read : as of `read_delimited`
 
     Raises DataError for other commas in numbers, and for numbers with points beside such columns,
     if all points can be those of thousands; a column that is not read is left as it is then.
