@@ -20,7 +20,7 @@ PRINTED = Path("-")  # what --output names to print
 
 
 def columns_of(network: Network, path: Path) -> Mapping[str, Any] | None:
-    """Return `network.columns`; for a table, of a network without, those of its named inputs.
+    """Return `network.columns`; for a table, if there are none, the named inputs as columns.
 
     Inputs such as "colour=red" are no columns of a table, but what became of one.
     """

@@ -19,7 +19,7 @@ Given = Mapping[str, Any]
 
 # The default number of steps of small data sets, and the most epochs that may take
 STEPS, MOST_EPOCHS = 3000, 100
-# Numbers that far apart, in deviations of the targets, are no answers
+# Answers may be so far apart, in deviations of the targets
 LARGEST_STEP = 0.01
 # Activations f with f(s z) = s f(z) for any s > 0, so that a layer can change its units
 HOMOGENEOUS = ("identity", "relu", "leaky_relu")
@@ -44,10 +44,10 @@ def reading_options(given: Given) -> dict[str, Any]:
 def read_data(
     network: Network | None, given: dict[str, Any], read: Callable[[dict[str, Any]], Dataset]
 ) -> Dataset:
-    """Return the data that `read` returns of the arguments: as those of a saved network, if any.
+    """Return the data that `read` finds by the arguments, encoded as those of a saved network.
 
-    Whole numbers are classes, but quantities for a network of one that knows no classes, unless
-    they are 0, 1, 2, …: these are values and numbers of classes.
+    Whole numbers are classes. If the network has one output, a quantity, and knows no classes, they
+    are quantities, unless they are 0, 1, 2, …, which are equal to the numbers of their classes.
     """
     data = read(_known_to(network, given))
     if network is None or network.columns or network.class_names or not data.class_names:

@@ -15,6 +15,8 @@ from fastmlp.cli import steps
 from fastmlp.cli.wording import as_options
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from fastmlp.datasets import Dataset
 
 REDRAW_SECONDS = 0.05
@@ -44,7 +46,7 @@ class Screen:
         for line in lines:
             self.console.print(prefix + line, style=style, soft_wrap=not self.console.is_terminal)
 
-    def show(self, document: dict[str, Any], *tables: Any) -> None:
+    def show(self, document: dict[str, Any], *tables: Table) -> None:
         """Print the tables between empty lines, or with --json only the document.
 
         A table that would be cut is printed wider than the screen.

@@ -90,8 +90,6 @@ def as_images(path: Path, images: Array) -> Array:
         rule = "images of uint8, float32 or float64, of shape (N, H, W), (N, H, W, C) or (N, I)"
         found = f"{images.dtype} of shape {images.shape}"
         raise file_error(path, rule, found, "Save plain numeric arrays.")
-    if images.dtype.kind == "f" and images.dtype.itemsize in (4, 8):
-        return images
     if images.dtype.kind in "bf":
         return np.asarray(as_numbers(images, "images"), np.float64 if images.itemsize > 4 else "f4")
     values, shaped = int(np.prod(images.shape[1:])), images.ndim > 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from itertools import accumulate, pairwise
-from typing import Any
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -14,14 +13,12 @@ from rich.table import Column, Table
 WIDE = 10_000
 
 
-def fitted(console: Console, table: Any) -> tuple[Any, int]:
+def fitted(console: Console, table: Table) -> tuple[Table, int]:
     """Return a table that fits into the width of the console, and the width that it needs.
 
     Columns are narrower as far as their words allow, in proportion to what they can spare; if that
     is not enough, the table is wider than the console.
     """
-    if not isinstance(table, Table):
-        return table, console.width
     natural = Measurement.get(console, console.options.update(width=WIDE), table).maximum
     if natural <= console.width:
         return table, console.width
