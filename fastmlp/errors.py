@@ -164,6 +164,11 @@ def counted(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
+def in_one_line(error: BaseException) -> str:
+    """Return the text of an error in one line, or the name of its type."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def nearest(name: object, names: Iterable[str]) -> str:
     """Return a remedy for an unknown name: the one that it resembles, or all there are."""
     near = similar(name, names) if isinstance(name, str) else ""

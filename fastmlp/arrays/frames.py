@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays.checks import Array
-from fastmlp.errors import refuse
+from fastmlp.errors import in_one_line, refuse
 
 
 def package_of(values: Any) -> str:
@@ -69,7 +69,7 @@ def cells_of(values: Any, number: int, argument: str = "the DataFrame") -> Array
         take = values.iloc.__getitem__ if hasattr(values, "iloc") else values.__getitem__
         return np.asarray(take((slice(None), number)).to_numpy())
     except Exception as error:  # other packages raise nearly anything
-        said = " ".join(str(error).split())[:200]
+        said = in_one_line(error)[:200]
         remedy = "Convert it to numbers or texts, or drop it."
         raise refuse(argument, "must be numbers or texts", said, remedy) from None
 

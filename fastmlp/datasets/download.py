@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
-from fastmlp.errors import DataError, DataUnavailableError
+from fastmlp.errors import DataError, DataUnavailableError, in_one_line
 from fastmlp.system.files import replacing
 from fastmlp.system.paths import make_folder
 
@@ -101,7 +101,7 @@ def fetch(
             return folder / name
         except Exception as error:
             root = _root(error)
-            reasons.append(f"  {url}: {_reason(root).removeprefix(f'{part}: ')}")
+            reasons.append(f"  {url}: {in_one_line(root).removeprefix(f'{part}: ')}")
             if isinstance(root, OSError) and root.errno in OF_THE_DISK:
                 break
     for made in created:
@@ -185,8 +185,3 @@ def _root(error: BaseException) -> BaseException:
     while not isinstance(error, DataError) and (inner := error.__cause__ or error.__context__):
         error = inner
     return error
-
-
-def _reason(error: BaseException) -> str:
-    """Return an error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__

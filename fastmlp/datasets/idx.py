@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from fastmlp.arrays import Array
 from fastmlp.datasets.dataset import Split
-from fastmlp.errors import DataError, checked_call, refuse
+from fastmlp.errors import DataError, checked_call, in_one_line, refuse
 from fastmlp.system.files import as_path
 from fastmlp.system.reading import open_file
 
@@ -59,8 +59,8 @@ def decoding(path: Path, expected: str, remedy: str = REMEDY) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:
-        said = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise file_error(path, expected, said or type(error).__name__, remedy) from error
+        said = getattr(error, "strerror", None) or in_one_line(error)
+        raise file_error(path, expected, said, remedy) from error
 
 
 def header(array: Array) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 from fastmlp.datasets.delimited import Table
 from fastmlp.datasets.frames import frame_table
 from fastmlp.datasets.idx import file_error
-from fastmlp.errors import ArgumentError, DataError
+from fastmlp.errors import ArgumentError, DataError, in_one_line
 
 READERS: tuple[tuple[str, Callable[[Any, Path], Any]], ...] = (
     ("pyarrow.parquet", lambda module, path: module.read_table(path)),
@@ -30,7 +30,7 @@ def read_parquet(path: Path, **options: Any) -> Table:
         except ImportError:
             continue
         except Exception as error:  # for a damaged file, the readers raise nearly anything
-            said = " ".join(str(error).split())[:200]
+            said = in_one_line(error)[:200]
             raise file_error(path, "a readable Parquet file", said, "Check the path.") from None
         try:
             return replace(frame_table(found, str(path), **options), has_header=True)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from fastmlp.arrays import Rows, as_numbers, is_sparse_matrix, sparse_rows
 from fastmlp.arrays.given import REMEDIES
-from fastmlp.errors import ArgumentError, refuse
+from fastmlp.errors import ArgumentError, in_one_line, refuse
 from fastmlp.estimator.parameters import documented_errors
 
 ROWS = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
@@ -33,7 +33,7 @@ def checked_data(estimator: Any, X: Any, y: Any, first: bool, suffix: str = "") 
         except ValueError as error:
             if not suffix or isinstance(error, ArgumentError):
                 raise
-            said = re.sub(r"\b[Xy]\b", rf"\g<0>{suffix}", " ".join(str(error).split())).rstrip(".")
+            said = re.sub(r"\b[Xy]\b", rf"\g<0>{suffix}", in_one_line(error)).rstrip(".")
             remedy = "Prepare them as X and y."
             raise refuse(f"X{suffix}, {name}", "must be like X and y", said, remedy) from None
     if is_numeric:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows
-from fastmlp.errors import CheckpointError, refuse
+from fastmlp.errors import CheckpointError, in_one_line, refuse
 from fastmlp.system.files import check_folder, write_whole
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.plain import to_json
@@ -174,7 +174,7 @@ def read(path: Path) -> State:
         plain = json.loads(facts)
         return State(int(plain.pop("epochs")), tensors, plain)
     except Exception as error:  # for a damaged file, the parser raises nearly anything
-        said = " ".join(str(error).split()) or type(error).__name__
+        said = in_one_line(error)
         raise CheckpointError(f"{path} is damaged: {said}.") from None
 
 
