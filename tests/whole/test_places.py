@@ -106,6 +106,9 @@ def test_a_link_to_a_model_stays(work: Path) -> None:
 def test_a_tilde_is_the_home_folder_also_where_no_shell_has_seen_it(work: Path) -> None:
     train("--model=~/m", "--checkpoint=~/c")
     assert len(all_files(work / "home")) == 3
+    predict = ["predict", "~/m", "../d.npz", "--output=~/answers.csv"]
+    assert CliRunner().invoke(main, predict).exit_code == 0
+    assert "answers.csv" in all_files(work / "home")
     assert all_files(work / "work") == []
 
 
