@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fastmlp.arrays import Array
+from fastmlp.arrays import Array, shape_of
 from fastmlp.report.answers import by_class
 from fastmlp.report.digit import digit_blocks
 from fastmlp.report.text import class_names
@@ -71,9 +70,8 @@ def predictions(
     answers, outputs = by_class(outputs)
     names = class_names(network.class_names, outputs.shape[1])
     probable = network.output in ("softmax", "sigmoid")
-    side = isqrt(network.sizes[0])
-    shape = (side, side) if side * side == network.sizes[0] else images.shape[1:]
-    rows = images.reshape(len(images), *shape)
+    square = shape_of(network.sizes[0])
+    rows = images.reshape(len(images), *square) if square[0] > 1 else images
     return [
         Prediction(
             first + number,

@@ -28,3 +28,4 @@ def test_half_of_a_single_output_is_class_1_in_every_view() -> None:
     (one,) = predictions(network, np.zeros((1, 4)), outputs, 0)
     (row,) = answer_rows(network, outputs, False)
     assert (one.answer, one.outputs, row) == (1, (0.5, 0.5), {"prediction": "1"})
+    assert one.image is None  # four numbers of a table, not 2 x 2 pixels
