@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from ctypes import CFUNCTYPE, c_double, c_float, c_int64
-from functools import cache
-from types import SimpleNamespace
+from functools import cache, cached_property
 from typing import Any, ClassVar, TypeVar
 
 import llvmlite.binding as llvm
@@ -14,6 +14,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.ccallback import CFunc
+from numba.core.codegen import JITCodeLibrary
 from numba.core.registry import cpu_target
 from numba.core.runtime._nrt_python import c_helpers
 from numba.core.types.misc import unliteral
@@ -33,9 +34,48 @@ RECORDS: dict[str, Any] = {}
 SETTINGS: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
 
 
+class Target:
+    """Numba's target, with a context that differs; it is made when something is compiled."""
+
+    def __init__(self, differences: Callable[[Any], dict[str, Any]]) -> None:
+        self._differences = differences
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(cpu_target, name)
+
+    @cached_property
+    def target_context(self) -> Any:
+        """What compiles functions."""
+        context = cpu_target.target_context
+        return context.subtarget(**self._differences(context))
+
+
+class Part(JITCodeLibrary):  # type: ignore[misc]
+    """A function as LLVM code, which becomes part of others, and is optimised and compiled there.
+
+    Numba would do both here, too, and take 1.25 times as long, for machine code that nobody calls.
+    """
+
+    def _optimize_final_module(self) -> None: ...
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+
+def _of_parts(context: Any) -> dict[str, Any]:
+    codegen = copy(context.codegen())
+    codegen._library_class = Part
+    # a caller finds a function by a builtin of its own
+    return {"_internal_codegen": codegen, "get_executable": lambda *_: [].append}
+
+
+PARTS = Target(_of_parts)
+
+
 def jit(function: Function) -> Function:
     """Compile a function that becomes part of every compiled function that calls it."""
     made = numba.njit(**SETTINGS, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    made._compiler.targetdescr = PARTS
     template = made.get_call_template
     # Numba would compile a function anew for each constant that it is called with
     made.get_call_template = lambda args, kws: template([*map(unliteral, args)], kws)
@@ -76,11 +116,7 @@ def _one_function(library: Any, made: Any, *_: Any) -> None:
 class Kernel(CFunc):
     """A C function of one piece, by `_one_function`."""
 
-    @property
-    def _targetdescr(self) -> Any:
-        own = cpu_target.target_context.subtarget(create_cfunc_wrapper=_one_function)
-        options, typing = cpu_target.options, cpu_target.typing_context
-        return SimpleNamespace(options=options, typing_context=typing, target_context=own)
+    _targetdescr = Target(lambda context: {"create_cfunc_wrapper": _one_function})
 
 
 class Shared:

@@ -24,6 +24,8 @@ IDENTITY, RELU, SOFTMAX = (ACTIVATIONS[name].code for name in ("identity", "relu
 UNROLL = 4
 # Whether the derivatives of an activation are computed from z, and not from a
 keeps_z = one_of(row.code for row in ACTIVATIONS.values() if row.keeps == "z")
+# Whether a step of an optimiser is w = keep w + x^T dz, without an array of gradients
+is_fused = one_of(row.code for row in OPTIMIZERS.values() if row.fused)
 
 # Makes of the vectors of each operand the new ones of the first operands; None leaves an old one
 Formula = Callable[..., Iterable[Any]]

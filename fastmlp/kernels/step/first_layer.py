@@ -15,14 +15,14 @@ from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import LINE_BYTES, item_bytes, prefetch, prefetch_lines
 from fastmlp.kernels.loops import bit_loops
 from fastmlp.kernels.loops.bits import WIDE, group_shape, list_capacity, pixels_of, words_of
-from fastmlp.kernels.loops.elementwise import scale_numbers
+from fastmlp.kernels.loops.elementwise import is_fused, scale_numbers
 from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import round_up, units
 from fastmlp.kernels.memory.records import numbers_at, row_offset, weight_offset
 from fastmlp.kernels.memory.tuning import ENTRY_ROWS, FEW, GROUP, PART, UPDATE_INPUTS
 from fastmlp.kernels.step.forward import finish_tile, forward
 from fastmlp.kernels.step.images import batch_at, entries_at, words_at
-from fastmlp.kernels.step.update import general_step, is_fused, kept_share
+from fastmlp.kernels.step.update import general_step, kept_share
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
 

@@ -17,8 +17,6 @@ from fastmlp.kernels.step.first_layer import forward_layer
 from fastmlp.kernels.step.images import batch_at, prepare_images
 from fastmlp.kernels.team.plan import share
 
-NO_CLASS = -1
-
 
 def scratch_bytes(layers: Array, dtype: np.dtype) -> int:
     """Return how much scratch inference uses: z of the first layer, or softmax of a block."""
@@ -80,13 +78,13 @@ def softmax_rows(job, layer, rows, scratch, like):
 
 @jit
 def class_of(address, columns, like):
-    """Return the class that a row of outputs names, as `functions.classes_of` does."""
+    """Return the class that a row of outputs names, as `functions.classes_of` does; -1 for NaN."""
     a, best, is_nan = numbers_at(address, columns, like), 0, False
     for j in range(columns):
         is_nan |= a[j] != a[j]
         best = j if a[j] > a[best] else best
     if is_nan:
-        return NO_CLASS
+        return -1
     return best if columns > 1 else int(a[0] >= type(like)(0.5))
 
 

@@ -10,31 +10,17 @@ from fastmlp.functions.coefficients import BIASES, WEIGHTS
 from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import flush_small, item_bytes, prefetch_lines, set_control
 from fastmlp.kernels.loops.bit_loops import sum_rows
-from fastmlp.kernels.loops.elementwise import add, add_pairs, copy
+from fastmlp.kernels.loops.elementwise import add, add_pairs, copy, is_fused
+from fastmlp.kernels.memory import records
 from fastmlp.kernels.memory.panels import units
-from fastmlp.kernels.memory.records import (
-    BY_INPUTS,
-    input_at,
-    member_layers,
-    parameters_of,
-    partial_at,
-    row_offset,
-    weight_offset,
-)
+from fastmlp.kernels.memory.records import input_at, parameters_of, partial_at, weight_offset
 from fastmlp.kernels.memory.tuning import AT_ONCE, PART, SLICE_ROWS, SUMMED
 from fastmlp.kernels.step.first_layer import forward_inputs, update_inputs
 from fastmlp.kernels.step.forward import finish_tile
 from fastmlp.kernels.step.images import batch_at, load_images, mark_pixels
 from fastmlp.kernels.step.judge import sum_step
 from fastmlp.kernels.step.step import backpropagate
-from fastmlp.kernels.step.update import (
-    general_step,
-    is_fused,
-    kept_share,
-    update,
-    update_biases,
-    x_times_dz,
-)
+from fastmlp.kernels.step.update import general_step, kept_share, update, update_biases, x_times_dz
 from fastmlp.kernels.team.barrier import arrive, wait, wait_for_all
 from fastmlp.kernels.team.plan import share
 
@@ -79,7 +65,7 @@ def slice_gradient(job, layer, step, number, i, rows, scratch, beta: float):
     x, inputs = input_at(layer, step, i, like), layer.inputs
     for panel in range(layer.panels):
         x_times_dz(job, layer, step, g, panel, 0, inputs, x, 1, i, rows, beta, scratch, like)
-        dz = layer.dz + row_offset(layer, panel, i, like)
+        dz = layer.dz + records.row_offset(layer, panel, i, like)
         sum_rows(layer.width, b + panel * layer.width * size, dz, layer.a_row, rows, beta)
 
 
@@ -142,7 +128,7 @@ def take_step(job, layer, step, kind, scratch, members, like: float):
 @jit
 def term_at(job, layer, step, number, panel, i, like):
     """Return the address of what a slice adds to z of a panel, from row i on: laid out like a."""
-    return partial_at(job, step, job.slices, number) + row_offset(layer, panel, i, like)
+    return partial_at(job, step, job.slices, number) + records.row_offset(layer, panel, i, like)
 
 
 @shared
@@ -157,7 +143,7 @@ def sum_slices(job, layer, step, batch, first, end, like: float):
             for panel in range(layer.panels):
                 prefetch_lines(term_at(job, layer, step, number, panel, 0, like), size)
     for panel in range(layer.panels):
-        z, z_row = layer.a + row_offset(layer, panel, 0, like), layer.a_row
+        z, z_row = layer.a + records.row_offset(layer, panel, 0, like), layer.a_row
         term = term_at(job, layer, step, 0, panel, 0, like)
         copy(z, z_row, term, z_row, batch, layer.width, like)
         for number in range(1, job.slices):
@@ -192,7 +178,7 @@ def prepare_slices(job, layer, step, first, end, scratch, like: float):
     in the images, write what each adds to z of the first layer, and prefetch labels and factors.
     """
     position, batch = batch_at(job, step)
-    if job.plan != BY_INPUTS:
+    if job.plan != records.BY_INPUTS:
         load_slices(job, layer, step, first, min(first + at_once(job), end), like)
         return
     for answers in (job.factors, job.labels):  # labels may be 0
@@ -213,8 +199,8 @@ def train_by_slices(job, layers_address, count, barrier, scratch, member, member
 
     Members work on copies of the parameters. By inputs, they copy their slices of w back.
     """
-    base, by_inputs = member_layers(layers_address, count, 0), job.plan == BY_INPUTS
-    layers = member_layers(layers_address, count, member + 1)
+    base, by_inputs = records.member_layers(layers_address, count, 0), job.plan == records.BY_INPUTS
+    layers = records.member_layers(layers_address, count, member + 1)
     bottom, (first, end) = layers[0], share(job.slices, member, members)
     control = flush_small()
     if job.ready != members:

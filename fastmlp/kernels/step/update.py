@@ -6,30 +6,18 @@ import numpy as np
 
 from fastmlp.functions import Array
 from fastmlp.functions.coefficients import BIASES, KEEP, WEIGHTS
-from fastmlp.functions.optimizers import OPTIMIZERS
-from fastmlp.kernels.llvm.compile import jit, one_of, shared
+from fastmlp.kernels.llvm.compile import jit, shared
 from fastmlp.kernels.llvm.intrinsics import item_bytes, vector_lanes
 from fastmlp.kernels.loops.bit_loops import sum_rows
-from fastmlp.kernels.loops.elementwise import copy, optimizer_step
+from fastmlp.kernels.loops.elementwise import copy, is_fused, optimizer_step
 from fastmlp.kernels.loops.tile import add_outer, product, transpose
-from fastmlp.kernels.memory import tuning
+from fastmlp.kernels.memory import records, tuning
 from fastmlp.kernels.memory.panels import round_up, units, vector_size
-from fastmlp.kernels.memory.records import (
-    ROWS,
-    input_at,
-    is_transposed,
-    numbers_at,
-    panel_columns,
-    parameters_of,
-    row_offset,
-    weight_offset,
-)
+from fastmlp.kernels.memory.records import numbers_at, panel_columns, row_offset, weight_offset
 from fastmlp.kernels.step.forward import slice_at
 from fastmlp.kernels.step.nonzeros import leaves_out, mark_rows, nonzeros_times_dz
 from fastmlp.kernels.team.plan import rows_of, share, share_panels
 
-# Whether a step of an optimiser is w = keep w + x^T dz, without an array of gradients
-is_fused = one_of(row.code for row in OPTIMIZERS.values() if row.fused)
 STEP_ROWS = 3 * tuning.TILE_ROWS  # of weights whose gradient is in memory at once
 
 
@@ -60,7 +48,7 @@ def kept_share(job, layer, step, kind, like):
 @jit
 def general_step(job, layer, step, kind, offset, g, count, like):
     """Take a step by gradients g on `count` adjacent WEIGHTS or BIASES, so many bytes behind."""
-    w, state, _ = parameters_of(layer, kind)
+    w, state, _ = records.parameters_of(layer, kind)
     first, second = state[0] + offset, state[1] + offset
     optimizer = job.clipped if job.clipped != 0 else job.optimizer
     coefficients = coefficients_at(job, layer, step, kind)
@@ -119,11 +107,11 @@ def x_times_dz(
         stop = min(high, (number + 1) * run) if run != 0 else high
         x_i, rows = x + (i * x_column + number * layer.x_jump) * size, stop - i
         w = target + weight_offset(layer, panel, i, like)
-        if is_transposed(layer) and target != 0:  # w^T = beta w^T + dz^T x
+        if records.is_transposed(layer) and target != 0:  # w^T = beta w^T + dz^T x
             dz_row, outputs = layer.a_row, layer.outputs
             columns = round_up(rows, vector_lanes(like))
             product(w, layer.w_column, dz, 1, dz_row, x_i, x_row, outputs, columns, length, beta)
-        elif is_transposed(layer):
+        elif records.is_transposed(layer):
             _general_columns(job, layer, step, w, x_i, x_row, dz, rows, length, scratch, like)
         elif target == 0:
             _general_rows(
@@ -153,10 +141,10 @@ def update_rows(job, layer, step, batch, scratch, sparse, height, span, lowest, 
     span : what `share_panels` returns, of units of `height` inputs
     """
     size, lanes, fused = item_bytes(like), vector_lanes(like), is_fused(job.optimizer)
-    (first, last, begin, end), inputs, turned = span, layer.inputs, is_transposed(layer)
+    (first, last, begin, end), inputs, turned = span, layer.inputs, records.is_transposed(layer)
     target, keep = layer.w if fused else 0, kept_share(job, layer, step, WEIGHTS, like)
     if batch == 1:
-        x = input_at(layer, step, 0, like)
+        x = records.input_at(layer, step, 0, like)
         for panel in range(begin, end):
             low, high = rows_of(panel, first, last, height, inputs)
             low, high = max(low, lowest), min(high, highest)
@@ -174,7 +162,7 @@ def update_rows(job, layer, step, batch, scratch, sparse, height, span, lowest, 
     k = 0
     while k < batch:
         beta = keep if k == 0 else type(like)(1)
-        x_k, length = input_at(layer, step, k, like), min(depth, batch - k)
+        x_k, length = records.input_at(layer, step, k, like), min(depth, batch - k)
         x_column, count = 1, inputs
         if sparse or (pays and length > tuning.PART and not turned):
             block = min(most, most * tuning.UPDATE_DEPTH // depth // lanes * lanes)
@@ -214,10 +202,10 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     of x, the outputs of the layer below, are zero, a fused step leaves them out. One sample is
     multiplied panel by panel, with its zeros.
     """
-    inputs, cut, turned = layer.inputs, layer.cut, is_transposed(layer)
+    inputs, cut, turned = layer.inputs, layer.cut, records.is_transposed(layer)
     height = vector_lanes(like) if turned else tuning.TILE_ROWS
     # of rows, a member's are in all panels
-    whose, sharing = (0, 1) if cut == ROWS else (member, members)
+    whose, sharing = (0, 1) if cut == records.ROWS else (member, members)
     span = share_panels(layer.panels, height, inputs, cut, whose, sharing)
     if span[0] == span[1]:
         return
@@ -225,7 +213,7 @@ def update(job, layer, below, step, batch, scratch, member, members, like: float
     # slice by slice: who owns one knows which of its outputs are not zero
     for number in range(1 + int(layer.split != 0)):
         first, end, lowest, highest = slice_at(layer, below, number)
-        if cut == ROWS:
+        if cut == records.ROWS:
             begin, stop = share(below.panels, member, members)
             first, end = max(first, begin), min(end, stop)
             lowest, highest = first * below.width, min(end * below.width, inputs)
@@ -241,7 +229,7 @@ def update_biases(job, layer, step, batch, scratch, member, members, like):
     size, width, fused = item_bytes(like), layer.width, is_fused(job.optimizer)
     keep = kept_share(job, layer, step, BIASES, like)
     first, last = share(layer.panels, member, members)
-    if layer.cut == ROWS and layer.panels == 1:  # the owner of the first rows adds them to z
+    if layer.cut == records.ROWS and layer.panels == 1:  # who has the first rows adds them to z
         first, last = 0, int(member == 0)
     for panel in range(first, last):
         offset, dz = panel * width * size, layer.dz + row_offset(layer, panel, 0, like)
