@@ -114,7 +114,7 @@ def prepare(dtype: np.dtype) -> float:
 def _compile_together(precision: Any) -> None:
     """Let other processes compile the kernels, and keep them on disk, if most are not there.
 
-    One process takes 12.2 s, two on two cores 8.2, as each compiles the functions that it inlines.
+    One process takes 13.5 s, two on two cores 9.1, as each compiles the functions that it inlines.
     """
     folder, memory = kernel_folder(), memory_bytes()
     workers = int(min(available_threads(), MOST_WORKERS, memory // WORKER_BYTES))
