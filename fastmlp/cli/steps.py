@@ -118,7 +118,7 @@ def prepare_kernels(dtype: Any, backend: str, say: Say) -> float:
     kernels, precision = backend_named(backend), np.dtype(dtype)
     if kernels.is_compiled(precision):
         return float(kernels.prepare(precision))
-    say("compiling the kernels, only this once: 15 to 45 seconds")
+    say("compiling the kernels, only this once: 10 to 40 seconds")
     seconds = float(kernels.prepare(precision))
     say(f"compiled in {duration(seconds)}")
     return seconds
