@@ -16,6 +16,7 @@ from click.formatting import wrap_text
 from fastmlp.backends import BACKENDS
 from fastmlp.bench.peers import PEERS
 from fastmlp.cli.kinds import (
+    DATASET,
     NUMBERS,
     PAIR,
     PICTURE,
@@ -121,7 +122,9 @@ _MODEL = (click.argument("model", type=_FILE),)
 _JSON = (_option("--json", False, "Print one JSON document on standard output."),)
 _FOLDER = _option("--data-folder", None, "The folder of the data set's files.", _FILE)
 _DATA = (
-    _option("--dataset", None, "mnist, fashion-mnist, kmnist, digits, or a file or folder."),
+    _option(
+        "--dataset", None, "mnist, fashion-mnist, kmnist, digits, or a file or folder.", DATASET
+    ),
     _FOLDER,
     _option("--no-download", False, "Use only data on this machine."),
 )
@@ -236,7 +239,7 @@ _WORKLOADS = (
 _ALL = "[all; numpy with --quick; no torch-* in accuracy]"
 _AGAINST = (_option("--against", None, f"Some of {','.join(PEERS)}. {_ALL}"),)
 _BENCH_DATA = (
-    _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz file."),
+    _option("--dataset", "mnist", "A name, a folder of IDX files, or an .npz file.", DATASET),
     _FOLDER,
 )
 _GRID = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os.path
 import re
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -70,9 +72,7 @@ class File(click.Path):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the value of a text; click prints an error otherwise."""
         path: Any = super().convert(value, param, ctx)
-        with suppress(RuntimeError):  # no such user
-            return path.expanduser()
-        return path
+        return Path(os.path.expanduser(path))
 
 
 class Augmented(click.ParamType):  # type: ignore[type-arg, unused-ignore]
@@ -150,6 +150,7 @@ def _width_and_height(text: str) -> tuple[int, int]:
 # "784,128,10" or "784-128-10"; an empty text means no layer
 SIZES = Parsed("sizes", _sizes, "a list of layer sizes such as 784,128,10")
 # One number, or one for each layer
+DATASET = Parsed("TEXT", os.path.expanduser, "a name or a path")
 NUMBERS = Parsed("NUMBERS", _numbers, "a list of numbers such as 0.2,0.5")
 PAIR = Parsed("NAME=VALUE", _pair, "a name and a number such as beta_1=0.8")
 PICTURE = Parsed("WIDTHxHEIGHT", _width_and_height, "a size such as 28 or 32x24")

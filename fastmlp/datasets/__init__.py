@@ -119,7 +119,7 @@ def load_dataset(
                 raise refuse(argument, rule, value, "Leave it out.")
     if framed:
         return load_own(name, options)
-    path = as_path(name, "name").expanduser()
+    path = Path(os.path.expanduser(as_path(name, "name")))  # of an unknown user it stays
     for option in options.given() if name in DATASET_NAMES else ():
         rule, got = "is for data of one's own", repr(getattr(options, option))
         raise refuse(option, rule, f"{got} for {name}", "Leave it out.")

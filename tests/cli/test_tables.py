@@ -50,6 +50,24 @@ def test_a_model_of_a_numeric_frame_finds_the_columns_of_a_file_by_name(tmp_path
     assert [one["prediction"] for one in answers] == network.predict(data[["a", "b", "c"]]).tolist()
 
 
+def test_a_data_set_in_the_home_folder_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, model = frame("a"), tmp_path / "m.safetensors"
+    data["b"] = ["u", "v", "w", "v"] * 50
+    network = fastmlp.Network(4, 8, 2)
+    fastmlp.train(network, data[["a", "b"]], data["y"], epochs=20, backend="numpy")
+    network.save(model)
+    data[data["b"] == "w"].to_csv(tmp_path / "t.csv", index=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    of_run = "--epochs", 1, "--model", tmp_path / "n.safetensors", *NUMPY
+    first, second = (
+        document("train", "--from", model, f"--dataset={name}", *of_run)["history"]["train_cost"]
+        for name in (tmp_path / "t.csv", "~/t.csv")
+    )
+    assert first == second
+
+
 @pytest.mark.parametrize(("own", "other"), [("numbers", "words"), ("words", "numbers")])
 def test_classes_that_are_matched_by_their_order_are_told(
     tmp_path: Path, own: str, other: str

@@ -249,6 +249,8 @@ def test_errors_name_what_is_there(tiny: Family, tiny_folder: Path, tmp_path: Pa
         load_dataset("minst")
     with pytest.raises(ArgumentError, match="has no files, as there is no such folder"):
         load_dataset("~/no/such/train.csv")
+    with pytest.raises(ArgumentError, match="has no files, as there is no such folder"):
+        load_dataset("~no_such_user/train.csv")
     with pytest.raises(DataError, match="two classes or more; found only '0'"):
         load_dataset(keep_npz(tmp_path, {"X": IMAGES, "y": LABELS * 0}))
     with pytest.raises(ArgumentError, match="task is for data of one's own; got 'regression'"):
