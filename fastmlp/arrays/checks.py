@@ -97,7 +97,7 @@ def as_generator(seed: Any) -> np.random.Generator:
     """
     try:
         return np.random.default_rng(seed)
-    except (TypeError, ValueError, DeprecationWarning) as error:  # the last, of a time, as an error
+    except (TypeError, ValueError, DeprecationWarning) as error:  # of a timedelta64
         rule = "must be a whole number of at least 0, or a numpy.random.Generator"
         raise refuse("seed", rule, f"{seed!r} ({error})", "Pass seed=0.") from None
 

@@ -91,7 +91,7 @@ class Output:
             self.save(document)
 
     def save(self, document: Document) -> None:
-        """Write the run; each error is printed once."""
+        """Write the run; print an error that is not that of the last time."""
         from fastmlp.report import to_json
 
         problem = self._put("save", (to_json(document) + "\n").encode())

@@ -140,7 +140,7 @@ def evaluate(**given: Any) -> None:
 @main.command()
 @arguments.PREDICT
 def predict(**given: Any) -> None:
-    """Predict the class of an IMAGE, or of all rows of a table, with a saved MODEL.
+    """Predict the class or quantity of an IMAGE, or of all rows of a table, with a saved MODEL.
 
     IMAGE is an IDX, .npy, .npz, .png or .jpg file. For a model that was trained on a table or on
     folders of pictures, it is a table with the same columns, or a folder of pictures. An answer
@@ -159,16 +159,14 @@ def predict(**given: Any) -> None:
         answers.answer(network, *rows, given, screen)
         return
     pictures = read_pictures(given["image"], network.sizes[0])
-    is_quantity = network.task == "regression" and network.sizes[-1] == 1
-    if given["output"] or given["probabilities"] or (is_quantity and not network.class_names):
-        answers.answer(network, pictures.images, [], given, screen)
-        return
-    first = given["index"]
-    images, outputs = answers.chosen_outputs(
-        network, pictures.images, given["count"] or 1, given, screen
-    )
-    found = report.predictions(network, images, outputs, first, pictures.doubts)
     screen.say(*pictures.notes)
+    of_all = given["output"] or given["probabilities"]
+    count = given["count"] or (len(pictures.images) if of_all else 1)
+    if of_all or (network.task == "regression" and network.class_names is None):
+        answers.answer(network, pictures.images, [], {**given, "count": count}, screen)
+        return
+    images, outputs = answers.chosen_outputs(network, pictures.images, count, given, screen)
+    found = report.predictions(network, images, outputs, given["index"], pictures.doubts)
     document = report.prediction_document(found, pictures.notes, given["model"], given["image"])
     screen.show(document, *(report.prediction_view(one, screen.ascii_only) for one in found))
 

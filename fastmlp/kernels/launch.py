@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from contextlib import suppress
 from ctypes import c_void_p, cast
@@ -112,34 +113,37 @@ def prepare(dtype: np.dtype) -> float:
 
 
 def _compile_together(precision: Any) -> None:
-    """Let other processes compile the kernels, and keep them on disk, if most are not there.
+    """Let other processes compile the kernels that are not on disk, and keep them there.
 
-    One process takes 13.5 s, two on two cores 9.1, as each compiles the functions that it inlines.
+    One process takes 13.5 s for all, two on two cores 9.1: each compiles what it inlines.
     """
-    folder, memory = kernel_folder(), memory_bytes()
-    workers = int(min(available_threads(), MOST_WORKERS, memory // WORKER_BYTES))
-    if workers < 2 or folder is None or _kernels()[0].kept(precision):
+    folder, is_told = kernel_folder(), any(name.startswith("NUMBA_DUMP") for name in os.environ)
+    workers = int(min(available_threads(), MOST_WORKERS, memory_bytes() // WORKER_BYTES))
+    if workers < 2 or is_told or folder is None or _kernels()[0].kept(precision):
         return
-    with suppress(OSError):  # nothing can be written there
+    with suppress(OSError), TemporaryDirectory(prefix="fastmlp-") as claims:
         make_folder(folder)
-        with TemporaryDirectory(prefix="claims-", dir=folder.parent) as claims:
-            call = f"launch.compile_unclaimed({precision.name!r}, {claims!r})"
+        if os.access(folder, os.W_OK):
+            call = f"launch.compile_unclaimed({precision.name!r}, {str(folder)!r}, {claims!r})"
             variables = {"FASTMLP_CACHE": str(folder.parents[1])}
             run_workers(workers, f"from fastmlp.kernels import launch; {call}", variables)
 
 
-def compile_unclaimed(precision_name: str, claims: str) -> None:
-    """Compile the kernels that no other process has claimed by a file in a folder.
+def compile_unclaimed(precision_name: str, folder: str, claims: str) -> None:
+    """Compile the kernels that no other worker has claimed by a file, and that are not on disk.
 
-    It ends at the first that cannot be kept on disk.
+    folder : where the process that started this one will look for them
+    It ends at the first that cannot be kept, or once that process has ended.
     """
-    warnings.filterwarnings("error", module="fastmlp")
-    precision, kernels = getattr(types, precision_name), _kernels()
+    warnings.filterwarnings("error", "compiled kernels are not kept")
+    precision, kernels, parent = getattr(types, precision_name), _kernels(), os.getppid()
     for kernel in kernels:  # they are linked with each other, but none is called
         llvm.add_symbol(kernel.symbol(precision), 1)
     for kernel in reversed(kernels):  # the largest are among the last
+        if os.getppid() != parent or str(kernel_folder()) != folder:
+            return
         with suppress(FileExistsError), open(Path(claims, kernel.function.__name__), "x"):
-            kernel.build(precision)
+            _ = kernel.kept(precision) or kernel.build(precision)
 
 
 def symbol(function: str | Shared, dtype: np.dtype) -> Any:

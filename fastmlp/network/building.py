@@ -36,7 +36,7 @@ def check_layer_sizes(sizes: Any, argument: str = "sizes") -> tuple[int, ...]:
     """Return layer sizes as ints.
 
     Raises ArgumentError for fewer than two, for a size below 1, and for parameters that need more
-    than the memory of this machine.
+    than the memory that this process may use.
     """
     listed = sizes.tolist() if hasattr(sizes, "tolist") else sizes
     whole = [
@@ -54,7 +54,7 @@ def check_layer_sizes(sizes: Any, argument: str = "sizes") -> tuple[int, ...]:
     found = tuple(int(size) for size in whole)
     needed, there = DRAWN_BYTES * sum((i + 1) * o for i, o in pairwise(found)), memory_bytes()
     if needed > there:
-        rule = f"must fit into the {there / 1e9:.3g} GB of memory of this machine"
+        rule = f"must fit into the {there / 1e9:.3g} GB of memory that this process may use"
         got = f"{found}, which needs {needed / 1e9:.4g} GB"
         raise refuse(argument, rule, got, "Pass smaller layers.")
     return found

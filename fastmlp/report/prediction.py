@@ -70,7 +70,7 @@ def predictions(
     answers, outputs = by_class(outputs)
     names = class_names(network.class_names, outputs.shape[1])
     probable = network.output in ("softmax", "sigmoid")
-    square = shape_of(network.sizes[0])
+    square = shape_of(network.sizes[0]) if images.ndim == 2 else (1,)
     rows = images.reshape(len(images), *square) if square[0] > 1 else images
     return [
         Prediction(

@@ -18,18 +18,18 @@ def run_workers(count: int, statement: str, variables: Mapping[str, str]) -> Non
     """Run a Python statement in `count` new processes at once, and wait until they have ended.
 
     They find the modules that this process finds, and have its environment with other variables;
-    what they print is lost. None is started by a program that only contains Python: it would start
-    itself anew. If this process is interrupted, they are ended.
+    what they print is lost. A program that only contains Python starts none, as it would start
+    itself again; nor does one that is forbidden to. If it is interrupted, the workers are ended.
     """
     if getattr(sys, "frozen", False) or not Path(sys.executable or "").stem.startswith("python"):
         return
     line = f"import sys; sys.path[:] = {[*map(str, sys.path)]!r}; {statement}"
-    # machine code is kept apart for each level of optimisation
-    command = [sys.executable, *["-O"] * sys.flags.optimize, "-c", line]
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    command = [sys.executable, *flags, "-c", line]
     environment, end = os.environ | variables, monotonic() + MOST_SECONDS
     workers: list[subprocess.Popen[bytes]] = []
     try:
-        with suppress(OSError, subprocess.TimeoutExpired):
+        with suppress(Exception):  # of an audit hook, any
             for _ in range(count):
                 workers.append(_start(command, environment))
             for worker in workers:

@@ -242,10 +242,14 @@ def test_a_target_is_named_to_test_a_model_that_knows_none(tmp_path: Path) -> No
     assert "the target is the last column; target_column names another" in notes
 
 
-def test_a_quantity_of_an_array_is_no_class(tmp_path: Path) -> None:
-    network, x = fastmlp.Network(2, 1, output="identity", cost="squared_error"), np.eye(2)
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_quantities_of_an_array_are_no_classes(tmp_path: Path, outputs: int) -> None:
+    network, x = fastmlp.Network(2, outputs, output="identity", cost="squared_error"), np.eye(2)
     network.biases[0][:] = 100
     network.save(tmp_path / "m.safetensors")
     np.save(tmp_path / "x.npy", x)
-    found = document("predict", tmp_path / "m.safetensors", tmp_path / "x.npy")["predictions"]
-    assert [row["prediction"] for row in found] == pytest.approx(network.predict(x).ravel())
+    for options, rows in (((), 1), (("--count", 2), 2)):
+        found = document("predict", tmp_path / "m.safetensors", tmp_path / "x.npy", *options)
+        numbers = [[row[n] for n in row if "prediction" in n] for row in found["predictions"]]
+        wanted = network.predict_proba(x[:rows])
+        np.testing.assert_allclose(numbers, wanted, rtol=1e-6)

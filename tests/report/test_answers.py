@@ -29,3 +29,9 @@ def test_half_of_a_single_output_is_class_1_in_every_view() -> None:
     (row,) = answer_rows(network, outputs, False)
     assert (one.answer, one.outputs, row) == (1, (0.5, 0.5), {"prediction": "1"})
     assert one.image is None  # four numbers of a table, not 2 x 2 pixels
+
+
+def test_a_grey_picture_keeps_its_shape() -> None:
+    grey = np.zeros((1, 7, 21), np.uint8)  # as many numbers as 7 x 7 pixels in colour
+    (one,) = predictions(fastmlp.Network(147, 2), grey, np.ones((1, 2)), 0)
+    assert np.shape(one.image) == (7, 21)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fastmlp.system import cores
-from fastmlp.system.memory import memory_bytes
+from fastmlp.system import cores, memory
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -20,10 +19,11 @@ def test_the_least_limit_of_the_control_groups_holds(
     name = "memory.limit_in_bytes" if version == 1 else "memory.max"
     unlimited = str(2**63 - 4096) if version == 1 else "max"
     (root / "a" / "b").mkdir(parents=True)
-    physical = memory_bytes()
+    read = memory.memory_bytes.__wrapped__
+    physical = read()
     (root / "a" / "b" / name).write_text(f"{unlimited}\n")
-    assert memory_bytes() == physical > 1 << 25
+    assert read() == physical > 1 << 25
     (root / "a" / name).write_text("8388608\n")
-    assert memory_bytes() == 8388608
+    assert read() == 8388608
     (root / "a" / "b" / name).write_text("4194304\n")
-    assert memory_bytes() == 4194304
+    assert read() == 4194304

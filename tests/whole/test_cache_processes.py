@@ -128,6 +128,18 @@ def test_workers_compile_all_kernels_and_this_process_what_they_cannot(ready, tm
         assert int(own) == number * int(all_of_them)
 
 
+def test_workers_compile_what_is_missing(ready, tmp_path):
+    shutil.copytree(ready[0], tmp_path / "cache")
+    for path in (files(tmp_path / "cache")[0], next(tmp_path.glob("cache/*/*/augment_images.*"))):
+        path.unlink()  # the second is what `prepare` looks for
+    before = {path: path.stat().st_mtime_ns for path in files(tmp_path / "cache")}
+    (_, digest, own, _), _ = finish(start(tmp_path / "cache", COUNTS.format("")))
+    assert (digest, own) == (ready[1], "0")
+    after = {path: path.stat().st_mtime_ns for path in files(tmp_path / "cache")}
+    assert len(after) == len(before) + 2
+    assert before.items() <= after.items()
+
+
 def test_two_precisions_compiled_at_once_into_an_empty_cache(tmp_path):
     cache = tmp_path / "cache"
     found = {}

@@ -154,7 +154,7 @@ FLOORS = ("llvm", "memory", "team", "loops", "step", "doors")
 DOORS = {"__init__", "augment", "engine", "launch", "predictor"}
 # `launch` is given the step's function by its name, so that no circle arises
 LAUNCH = ("llvm", "memory", "team")
-MOST_FILES, MOST_LINES = 30, 5_920
+MOST_FILES, MOST_LINES = 30, 5_925
 
 
 def floor_of(name, root):
