@@ -179,11 +179,12 @@ def similar(name: str, names: Iterable[str]) -> str:
     """Return the one of `names` that other libraries call so, or that is spelt like it, or ""."""
     from difflib import get_close_matches
 
-    known = [*names]
+    known, lower = [*names], name.lower()
     for others in (OTHER_NAMES, OTHER_VALUES):
-        if others.get(name) in known:
-            return others[name]
-    near = get_close_matches(name, known, 1) or get_close_matches(name.lower(), known, 1)
+        for own in (others.get(name), others.get(lower), lower):
+            if own in known:
+                return own
+    near = get_close_matches(name, known, 1) or get_close_matches(lower, known, 1)
     return next(iter(near), "")
 
 

@@ -22,11 +22,12 @@ from fastmlp.arrays.labels import (
     check_present,
     encode_labels,
 )
-from fastmlp.arrays.magnitudes import check_magnitudes
+from fastmlp.arrays.magnitudes import PIECE, check_magnitudes, sum_of_squares
 from fastmlp.arrays.names import check_names, plain_label
 from fastmlp.arrays.sparse import Rows, SparseRows, as_dense, density, sparse_rows
 
 __all__ = [
+    "PIECE",
     "Array",
     "Rows",
     "SparseRows",
@@ -58,4 +59,5 @@ __all__ = [
     "quiet",
     "shape_of",
     "sparse_rows",
+    "sum_of_squares",
 ]

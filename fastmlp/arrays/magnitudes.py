@@ -10,6 +10,17 @@ from fastmlp.arrays.checks import Array, largest
 from fastmlp.arrays.sparse import Rows, SparseRows
 from fastmlp.errors import counted, refuse
 
+# Of more numbers, OpenBLAS adds the squares with threads of its own: a call never returns if the
+# process forks meanwhile, and calls at the same time wait for each other
+PIECE = 8192
+
+
+def sum_of_squares(numbers: Array) -> float:
+    """Return the sum of the squares; NaN if one is NaN. An overflow gives no warning."""
+    flat = numbers.reshape(-1)
+    pieces = (flat[i : i + PIECE] for i in range(0, flat.size, PIECE))
+    return sum((float(np.vdot(piece, piece)) for piece in pieces), 0.0)
+
 
 def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") -> None:
     """Refuse NaN, infinity, and numbers whose square overflows in `dtype`.
@@ -18,9 +29,8 @@ def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") ->
     """
     most = largest(dtype)
     flat = rows.values if isinstance(rows, SparseRows) else rows.reshape(-1)
-    # fast path: if the sum of the squares is small enough, so is each square. `flat @ flat` would
-    # warn of an overflow
-    if np.vdot(flat, flat) <= most:
+    # fast path: if the sum of the squares is small enough, so is each square
+    if sum_of_squares(flat) <= most:
         return
     with np.errstate(all="ignore"):
         sizes, limit = np.abs(flat), np.sqrt(most)

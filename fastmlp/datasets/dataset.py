@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastmlp.arrays import (
-    Array,
     as_array,
     as_label_values,
     as_numbers,
@@ -21,7 +20,7 @@ from fastmlp.errors import checked_class, refuse
 
 
 @checked_class
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Split:
     """Images, or rows of a table, and their labels.
 
@@ -36,7 +35,7 @@ class Split:
     """
 
     images: Any
-    labels: Array
+    labels: Any
     feature_names: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
 
@@ -85,7 +84,7 @@ class Split:
 
 
 @checked_class
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Dataset:
     """A data set: training and test images, and how to show them.
 

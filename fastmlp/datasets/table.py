@@ -100,9 +100,11 @@ def load_table(source: Any, options: Options) -> Dataset:
         raise file_error(path, rule, names[0], remedy)
     if 1 < len(names) == len(labels) and not options.whole:
         rule, found = f"a class with two rows in the target {target!r}", "one row of each"
-        remedy = 'Its leading zeros make it texts: pass task="regression" if it is a quantity.'
-        are_texts = table.columns[target].dtype.kind == "f" and are_codes(np.array(names))
-        raise file_error(path, rule, found, remedy if are_texts else TARGET_REMEDY)
+        are_texts = are_codes(np.array(names))
+        why = "Its leading zeros make it texts" if are_texts else "Few whole numbers are classes"
+        remedy = f'{why}: pass task="regression" if it is a quantity.'
+        is_number = table.columns[target].dtype.kind == "f"
+        raise file_error(path, rule, found, remedy if is_number else TARGET_REMEDY)
     rows, note = divide(path, labels, options.seed, options.whole)
     task, fill_from = "classification" if names else "regression", rows[0]
     columns = describe_columns(table, target, task, fill_from if options.impute else None, path)

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from fastmlp.arrays import Array, Rows, as_sample_weight
+from fastmlp.arrays import Array, Rows, as_sample_weight, sum_of_squares
 from fastmlp.backends import backend_named
 from fastmlp.errors import refuse
 from fastmlp.estimator.fitting import Fit, Samples
@@ -206,7 +206,7 @@ class BaseMLP(BaseEstimator):
         check_is_fitted(self)
         check_parameters(self, "activation")
         a = self._outputs(checked_rows(self, X))
-        if np.isnan(np.vdot(a, a)):
+        if np.isnan(sum_of_squares(a)):
             rule, got = "must lead to outputs that are numbers", f"NaN in {a.dtype}"
             raise refuse("X, coefs_ and intercepts_", rule, got, "Scale X as in training.")
         return a

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, Rows
+from fastmlp.arrays import Array, Rows, sum_of_squares
 from fastmlp.backends import Engine, backend_named
 from fastmlp.functions.dropout import Dropout
 from fastmlp.system.interrupts import hold_interrupts
@@ -210,7 +210,7 @@ class Solver:
         return costs
 
     def _sum_squares(self) -> float:
-        return float(sum(np.vdot(w, w) for w in self.parameters[0]))
+        return sum(map(sum_of_squares, self.parameters[0]))
 
     def set_rate(self, rate: float) -> None:
         """Change the learning rate of sgd.

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastmlp.arrays import (
+    PIECE,
     Array,
     Rows,
     SparseRows,
@@ -197,7 +198,9 @@ def limit_of(network: Knowing, kind: np.dtype[Any]) -> float | None:
     """Return the sum of squares up to which one image stays as it is; None for any, -1 if never."""
     if is_kept(network, kind):
         return None
-    return (network.scaling or UNSCALED).square_limit(network.dtype) if kind.kind == "f" else -1.0
+    if kind.kind != "f" or network.sizes[0] > PIECE:
+        return -1.0
+    return (network.scaling or UNSCALED).square_limit(network.dtype)
 
 
 def is_steady(network: Knowing, kind: np.dtype[Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.arrays import Array, Rows
+from fastmlp.arrays import Array, Rows, sum_of_squares
 from fastmlp.backends import Backend, Predictor, backend_named
 from fastmlp.errors import counted, refuse
 from fastmlp.network.adapting import is_steady, limit_of, prepared_rows, scaled
@@ -119,12 +119,12 @@ def answers(network: Any, images: Any, what: str, backend: str) -> Any:
         rows, is_one = prepared_rows(network, images)
         if key is None or len(rows) > 1 or not is_steady(network, images.dtype):
             found = infer(network, rows, what, backend, network.activations)
-            # the sum of squares is NaN if one of them is; `a @ a` would warn of an overflow
-            if np.isnan(np.vdot(found, found)) if what == "outputs" else found.min() < 0:
+            if np.isnan(sum_of_squares(found)) if what == "outputs" else found.min() < 0:
                 network.refuse_nan()
             return found[0] if is_one else found
         single = _single_of(network, images, rows, is_one, backend)
-    if single.limit is None or np.vdot(images, images) <= single.limit:
+    limit = single.limit
+    if limit is None or (limit >= 0 and np.vdot(images, images) <= limit):
         single.image[...] = images
     else:
         image: Any = scaled(network, images.reshape(1, -1), "images")

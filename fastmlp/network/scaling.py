@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.arrays import Array, Rows, SparseRows, as_dense, check_magnitudes, quiet
+from fastmlp.arrays import (
+    Array,
+    Rows,
+    SparseRows,
+    as_dense,
+    check_magnitudes,
+    quiet,
+    sum_of_squares,
+)
 from fastmlp.arrays.checks import largest
 from fastmlp.errors import refuse
 
@@ -151,7 +159,7 @@ def _check_size(
     """Return rows unchanged. Raises ArgumentError if they are far larger than training data."""
     floats = as_floats(rows, dtype)
     # fast path: if the sum of the squares is small enough, so is each number
-    if np.vdot(floats, floats) <= scaling.square_limit(dtype):
+    if sum_of_squares(floats) <= scaling.square_limit(dtype):
         return floats
     scaling.check(floats, dtype, argument)
     known = np.inf if scaling.factor is None else 1 / float(scaling.factor[0])

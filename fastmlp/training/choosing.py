@@ -107,10 +107,11 @@ def dropout_for(
     rule = f"must be at least 0 and below 1, for {counted(layers, 'hidden layer')}"
     remedy = f"Pass one number, or {counted(layers, 'number')}: one for each hidden layer."
     try:
-        own = np.broadcast_to(np.asarray(rates, np.float64), (layers,)).tolist()
+        given = np.asarray(rates, np.float64)
+        own = np.broadcast_to(given, (layers,)).tolist()
     except Exception:  # an object's own __array__ can raise anything
         raise refuse("dropout", rule, repr(rates), remedy) from None
-    if not all(0 <= rate < 1 for rate in own):
+    if not all(0 <= rate < 1 for rate in given.ravel()):  # also without hidden layers
         raise refuse("dropout", rule, repr(rates), remedy)
     if not (inputs or any(own)):
         return None

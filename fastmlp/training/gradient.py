@@ -24,7 +24,7 @@ def gradients(
 ) -> tuple[float, list[Array], list[Array]]:
     """Return (mean cost, dC/dw of each layer `(I, O)`, dC/db of each layer `(O,)`).
 
-    images, labels : as of `Network.evaluate`, scaled and encoded as the training data were
+    images, labels : arrays, as of `Network.evaluate`, scaled and encoded as the training data were
     sample_weight : w `(N,)`, with which the mean cost is sum(w c) / sum(w)
 
     Raises ArgumentError for data that does not fit the network.

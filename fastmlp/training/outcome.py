@@ -32,6 +32,8 @@ LARGEST, SMALLEST = 10.0, 0.05
 MOST = 0.8
 # A cost falls if it has lost this share of that of the first epoch, counted from the least one
 FALLS = 0.001
+# Parameters are far from where they began if the cost is so many times that of a constant output
+EXPLODED = 10
 # Units that are always 0 are looked for in this many samples
 SAMPLES = 10_000
 
@@ -174,7 +176,9 @@ def _of_rate(run: Run, choice: Choice) -> str:
     rate, usual = choice.learning_rate, OPTIMIZERS[choice.optimizer].learning_rate
     fall = abs(costs[0] - least_cost(run.network, run.y, run.sample_weight))
     falls = costs[0] - costs[-1] > FALLS * fall
-    if usual / 10 <= rate <= usual and (falls or len(history) == 1):
+    guessing = cost_of_constant(run.network, run.y, run.sample_weight, run.smoothing)
+    is_short = len(history) == 1 and not costs[0] > EXPLODED * guessing > 0
+    if usual / 10 <= rate <= usual and (falls or is_short):
         why = "The cost still falls" if falls else "This was one epoch"
         return f"{why}: train for more epochs."
     wrong = "too low" if rate < usual / 10 else "too high"

@@ -47,7 +47,7 @@ def as_callbacks(callbacks: Callback | Iterable[Callback] | None) -> list[Callba
     """Return one callback, or several, as a list; None is none."""
     if callbacks is None:
         return []
-    is_one = isinstance(callbacks, np.ndarray) or hooked([callbacks], *HOOKS, FUNCTION)
+    is_one = isinstance(callbacks, (str, np.ndarray)) or hooked([callbacks], *HOOKS, FUNCTION)
     with suppress(Exception):  # not all that has __iter__ can be iterated
         return [callbacks] if is_one else list(callbacks)
     return [callbacks]

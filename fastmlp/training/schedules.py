@@ -16,7 +16,9 @@ import numpy as np
 from fastmlp.arrays import Array, check_at_least, check_between
 from fastmlp.errors import ArgumentError, checked_class, nearest, refuse
 from fastmlp.functions import Setting
-from fastmlp.training.adaptive import Adaptive, Halving, Plateau
+from fastmlp.training.adaptive import Adaptive
+from fastmlp.training.adaptive import Halving as Halving
+from fastmlp.training.adaptive import Plateau as Plateau
 
 Schedule = Callable[[float], float]
 # The rate of each step, float64, of an epoch, counted from 0, or of so many from that on

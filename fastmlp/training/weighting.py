@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +14,7 @@ from fastmlp.functions import classes_of
 from fastmlp.network import Network
 
 # Labels with their weights, or "balanced"
-ClassWeight = Mapping[int, float] | str
+ClassWeight = Mapping[Any, float] | str
 
 
 def weights_for(

@@ -181,6 +181,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "infinity": ("a,y\n1,0\ninf,1\n2,0\n3,1\n", {}, "finite numbers in column 'a'"),
     "no value": ("a,b\n,\n", {}, "found"),
     "one row of each": ("a,y\n1,p\n2,q\n", {}, "a class with two rows"),
+    "one row of each number": ("a,y\n1,3\n2,6\n", {}, 'pass task="regression" if it'),
     "size": (FLOWERS, {"image_size": (8, 8)}, "image_size is not for CSV"),
     "fill": (FLOWERS, {"impute": "mean"}, "impute must be one of its values; got 'mean'"),
     "task": (FLOWERS, {"task": "labels"}, "Choose from 'classification', 'regression'"),

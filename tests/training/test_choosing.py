@@ -124,6 +124,7 @@ def test_sgd_with_factors_is_sgd_with_another_rate_of_each_layer(backend):
     ("settings", "message"),
     [
         ({"optimizer": "adan"}, "optimizer must name an optimizer; got 'adan'. Did you mean ada"),
+        ({"optimizer": "adamW"}, r"got 'adamW'. Did you mean adamw\?"),
         ({"optimizer": None}, "optimizer must name an optimizer; got None. Choose from sgd, "),
         (
             {"optimizer": "adam", "optimizer_settings": {"beta1": 0.9}},
@@ -163,6 +164,11 @@ def test_factors_that_are_all_1_are_none():
     assert rate_factors_for(3, None, 1.0) is None
     assert rate_factors_for(2, [1, 1], 1) is None
     np.testing.assert_array_equal(rate_factors_for(2, (2, 0.5), 3), [[2, 6], [0.5, 1.5]])
+
+
+def test_dropout_is_checked_without_hidden_layers():
+    with pytest.raises(ArgumentError, match="must be at least 0 and below 1, for 0 hidden layers"):
+        fastmlp.train(fastmlp.Network(36, 4), made(), dropout=1)
 
 
 def test_the_documentation_lists_the_table():

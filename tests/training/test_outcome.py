@@ -172,6 +172,10 @@ def test_dead_layers_are_counted_on_the_training_data():
 def test_one_epoch_says_nothing_of_the_rate():
     history = fastmlp.train(fastmlp.Network(6, 8, 3), X, CLASSES[::-1], epochs=1, backend="numpy")
     assert history.warnings[0].endswith("This was one epoch: train for more epochs.")
+    network = fastmlp.Network(1, 8, 1, hidden="tanh", output="identity", cost="squared_error")
+    x = np.linspace(0, 6, 100)[:, None]
+    history = fastmlp.train(network, x, np.sin(3 * x), epochs=1, backend="numpy")
+    assert "may be too high" in history.warnings[0]  # the cost is 90 times that of a constant
 
 
 def test_a_search_does_not_warn_of_its_trials():

@@ -161,6 +161,21 @@ def test_forks_while_other_threads_predict_and_train(fingerprint):
     assert run(code) == ["True"] * 15 + fingerprint
 
 
+def test_forks_while_other_threads_predict_many_numbers_in_float64():
+    code = """
+    import numpy as np, fastmlp
+    network = fastmlp.Network(16, 32, 2)
+    rows = np.random.default_rng(0).normal(size=(2000, 16))
+    wanted = network.predict_proba(rows).tobytes()
+    def predict():
+        return network.predict_proba(rows).tobytes() == wanted
+    with Background(predict), Background(predict):
+        print(*(in_child(predict) for _ in range(50)))
+    """
+    # of a BLAS, whose threads would end in a fork
+    assert run(code, OPENBLAS_NUM_THREADS="2") == ["True"] * 50
+
+
 def test_forks_while_another_thread_compiles(fingerprint):
     code = """
     import numba
