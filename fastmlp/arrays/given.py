@@ -157,8 +157,8 @@ def _read_frame(values: Any, argument: str, names: Names) -> Any:
         if not names:
             return array
         labels = labels_of(values)
-        known = set(labels) >= set(names)
-        return array[order_of(labels, names, argument)] if known else array
+        by_name = not set(labels).isdisjoint(names)  # other names are those of samples, perhaps
+        return array[order_of(labels, names, argument)] if by_name else array
     columns = frame_columns(values, argument)
     order = list(range(len(columns)))
     if names and (column_names(values) is not None or set(names) <= set(columns)):

@@ -122,8 +122,9 @@ def test_columns_and_labels_of_frames_are_found_by_name(tmp_path):
         again = fastmlp.Network.load(tmp_path / "model.safetensors")
         answers = again.predict(table[["c", "b", "a"]], "numpy")
         assert (answers == network.predict(IMAGES, "numpy")).all()
-    with pytest.raises(ArgumentError, match="none named 'b'"):
-        network.predict(table[["a", "c"]])
+    for other in (table[["a", "c"]], table.rename(columns={"b": "B"}).iloc[0]):
+        with pytest.raises(ArgumentError, match="none named 'b'"):
+            network.predict(other, "numpy")
 
 
 @pytest.mark.parametrize("order", [[2, 0, 1], [1, 2, 0], [0, 1, 2]])
