@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import time
 from typing import IO, Any
 
 from fastmlp.errors import UnwritableError, refuse
@@ -169,6 +170,14 @@ def _create_beside(real: Path, mode: int) -> IO[bytes]:
         return open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode))
     except OSError as error:
         raise OSError(error.errno, f"in {real.parent}: {error.strerror}") from None
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete the temporary files that killed processes left in a folder: those an hour old."""
+    for part in folder.glob(".fastmlp-*.part"):
+        with suppress(OSError):
+            if time() - part.stat().st_mtime > 3600:
+                part.unlink()
 
 
 def _keep_owner_and_mode(handle: int, older: os.stat_result) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastmlp.arrays import Array, Rows, SparseRows
 from fastmlp.errors import CheckpointError, in_one_line, refuse
-from fastmlp.system.files import check_folder, write_whole
+from fastmlp.system.files import check_folder, remove_parts, write_whole
 from fastmlp.system.interrupts import hold_interrupts
 from fastmlp.system.plain import to_json
 from fastmlp.system.tensors import read_tensors, tensor_bytes
@@ -69,6 +69,7 @@ class Checkpoints:
         except OSError as error:
             raise _unwritable(self.folder, error) from None
         if resume:
+            remove_parts(self.folder)
             return self.read_newest()
         check_unused(self.folder)
         return None

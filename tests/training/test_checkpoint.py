@@ -243,6 +243,16 @@ def test_a_new_run_does_not_end_up_among_another_runs_checkpoints(tmp_path):
         trained(tmp_path)
 
 
+def test_resuming_removes_what_a_killed_run_left(tmp_path):
+    trained(tmp_path)
+    old, new = (tmp_path / f".fastmlp-{name}.part" for name in ("0a", "0b"))
+    for path in (old, new):
+        path.write_bytes(b"x")
+    os.utime(old, (0, 0))
+    trained(tmp_path, resume=True)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_resuming_needs_a_folder_and_takes_an_empty_one(tmp_path):
     with pytest.raises(ArgumentError, match="resume needs a folder"):
         trained(resume=True)
