@@ -244,7 +244,6 @@ def test_a_new_run_does_not_end_up_among_another_runs_checkpoints(tmp_path):
 
 
 def test_resuming_removes_what_a_killed_run_left(tmp_path):
-    trained(tmp_path)
     old, new = (tmp_path / f".fastmlp-{name}.part" for name in ("0a", "0b"))
     for path in (old, new):
         path.write_bytes(b"x")
