@@ -19,7 +19,8 @@ def sum_of_squares(numbers: Array) -> float:
     """Return the sum of the squares; NaN if one is NaN. An overflow gives no warning."""
     flat = numbers.reshape(-1)
     pieces = (flat[i : i + PIECE] for i in range(0, flat.size, PIECE))
-    return sum((float(np.vdot(piece, piece)) for piece in pieces), 0.0)
+    # of NumPy: a float of Python would be rounded to the precision of what it is compared with
+    return np.float64(sum(float(np.vdot(piece, piece)) for piece in pieces))
 
 
 def check_magnitudes(rows: Rows, dtype: Any, argument: str, remedy: str = "") -> None:
