@@ -33,8 +33,8 @@ def test_epoch(benchmark, side, images, name):
     work = workload.parse(name)
     data = workload.load(work, "", None) if work.dense else images
     samples = len(data.train)
-    name = {"compiled": OWN, "numpy": BASELINE}[side]
-    peer = make_peer(name, work.network(0), data.train, work.batch_size, None, work.optimizer)
+    which = {"compiled": OWN, "numpy": BASELINE}[side]
+    peer = make_peer(which, work.network(0), data.train, work.batch_size, None, work.optimizer)
     order = np.random.default_rng(0).permutation(samples)
     rates = np.full(-(-samples // work.batch_size), work.learning_rate)
     benchmark.pedantic(peer.epoch, args=(order, rates), rounds=3, warmup_rounds=1)

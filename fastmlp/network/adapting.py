@@ -195,7 +195,10 @@ def _of_columns(network: Knowing, columns: Any, images: Any, argument: str) -> A
 
 
 def limit_of(network: Knowing, kind: np.dtype[Any]) -> float | None:
-    """Return the sum of squares up to which one image stays as it is; None for any, -1 if never."""
+    """Return the sum of squares up to which one image stays as it is; None for any, -1 if never.
+
+    Those of more than PIECE numbers are not added at once: see `sum_of_squares`.
+    """
     if is_kept(network, kind):
         return None
     if kind.kind != "f" or network.sizes[0] > PIECE:
